@@ -1,0 +1,210 @@
+//! What programs compute with: small copyable [`Value`]s, with texts and records interned.
+//!
+//! Keys such as `"{key}:lock"` are rendered once into [`Texts`] and from then on are compared and
+//! stored as a number. Two texts are the same exactly when their characters are: a key that two
+//! tenants spell alike collides here as it does in production.
+
+use std::fmt;
+use std::hash::{BuildHasher, Hash};
+
+use hashbrown::HashTable;
+use rustc_hash::FxBuildHasher;
+
+/// One value of the step language.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Value {
+    /// Absent: a missing key, an unset variable, a header that was not sent.
+    #[default]
+    Nil,
+    /// A truth value.
+    Bool(bool),
+    /// A whole number: a status, an amount, a counter.
+    Int(i64),
+    /// An interned text.
+    Text(TextId),
+    /// An interned record of named fields.
+    Record(RecordId),
+}
+
+impl Value {
+    /// Neither `Nil`, `false` nor zero.
+    pub fn is_truthy(self) -> bool {
+        !matches!(self, Value::Nil | Value::Bool(false) | Value::Int(0))
+    }
+
+    /// A word that tells values of one run apart, for the digest.
+    pub fn fingerprint(self) -> u64 {
+        match self {
+            Value::Nil => 0,
+            Value::Bool(b) => 1 << 60 | u64::from(b),
+            Value::Int(n) => 2 << 60 ^ n.cast_unsigned(),
+            Value::Text(TextId(n)) => 3 << 60 | u64::from(n),
+            Value::Record(RecordId(n)) => 4 << 60 | u64::from(n),
+        }
+    }
+}
+
+/// Names one text of a run's [`Texts`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TextId(u32);
+
+/// Names one record of a run's [`Texts`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RecordId(u32);
+
+/// Names a field of records; field names are few and known when the scenario is compiled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FieldId(TextId);
+
+/// Every text and record of a run, each held once.
+///
+/// The tables are looked up and never iterated, so that no hash order can reach a result.
+#[derive(Clone, Debug, Default)]
+pub struct Texts {
+    bytes: String,
+    ends: Vec<u32>,
+    by_text: HashTable<u32>,
+    fields: Vec<(FieldId, Value)>,
+    record_ends: Vec<u32>,
+    by_record: HashTable<u32>,
+}
+
+impl Texts {
+    /// The id of `text`, adding it on first sight.
+    ///
+    /// # Panics
+    /// When a run holds more than 4 GiB of text; the memory limit ends it long before.
+    pub fn intern(&mut self, text: &str) -> TextId {
+        let hash = hash_of(text);
+        let (bytes, ends) = (&self.bytes, &self.ends);
+        if let Some(&id) = self.by_text.find(hash, |&id| slice(bytes, ends, id) == text) {
+            return TextId(id);
+        }
+        let id = count(self.ends.len());
+        self.by_text.insert_unique(hash, id, |&id| hash_of(slice(bytes, ends, id)));
+        self.bytes.push_str(text);
+        self.ends.push(count(self.bytes.len()));
+        TextId(id)
+    }
+
+    /// The id of a field name.
+    pub fn field(&mut self, name: &str) -> FieldId {
+        FieldId(self.intern(name))
+    }
+
+    /// The id of the record with these fields; their order is part of the record.
+    pub fn record(&mut self, fields: &[(FieldId, Value)]) -> RecordId {
+        let hash = hash_of(fields);
+        let (all, ends) = (&self.fields, &self.record_ends);
+        if let Some(&id) = self.by_record.find(hash, |&id| part(all, ends, id) == fields) {
+            return RecordId(id);
+        }
+        let id = count(self.record_ends.len());
+        self.by_record.insert_unique(hash, id, |&id| hash_of(part(all, ends, id)));
+        self.fields.extend_from_slice(fields);
+        self.record_ends.push(count(self.fields.len()));
+        RecordId(id)
+    }
+
+    /// The characters of a text.
+    pub fn text(&self, id: TextId) -> &str {
+        slice(&self.bytes, &self.ends, id.0)
+    }
+
+    /// A field of a record; `Nil` when `value` is no record or has no such field.
+    pub fn get(&self, value: Value, field: FieldId) -> Value {
+        let Value::Record(id) = value else { return Value::Nil };
+        let fields = part(&self.fields, &self.record_ends, id.0);
+        fields.iter().find(|(name, _)| *name == field).map_or(Value::Nil, |(_, value)| *value)
+    }
+
+    /// Writes `value` as people read it: `201`, `shoppers-17:lock`, `{status: 201, id: tx-4}`.
+    ///
+    /// # Errors
+    /// Only when `out` fails.
+    pub fn write(&self, value: Value, out: &mut impl fmt::Write) -> fmt::Result {
+        match value {
+            Value::Nil => out.write_str("nil"),
+            Value::Bool(b) => write!(out, "{b}"),
+            Value::Int(n) => write!(out, "{n}"),
+            Value::Text(id) => out.write_str(self.text(id)),
+            Value::Record(id) => {
+                out.write_char('{')?;
+                for (i, (FieldId(name), value)) in
+                    part(&self.fields, &self.record_ends, id.0).iter().enumerate()
+                {
+                    out.write_str(if i == 0 { "" } else { ", " })?;
+                    write!(out, "{}: ", self.text(*name))?;
+                    self.write(*value, out)?;
+                }
+                out.write_char('}')
+            }
+        }
+    }
+
+    /// `value` as a string, for messages.
+    pub fn show(&self, value: Value) -> String {
+        let mut text = String::new();
+        // Writing to a `String` cannot fail.
+        let _ = self.write(value, &mut text);
+        text
+    }
+
+    /// An estimate of the memory held, in bytes.
+    pub fn memory_bytes(&self) -> usize {
+        self.bytes.capacity()
+            + (self.ends.capacity() + self.record_ends.capacity()) * 9
+            + self.fields.capacity() * size_of::<(FieldId, Value)>()
+    }
+}
+
+fn hash_of(key: impl Hash) -> u64 {
+    FxBuildHasher.hash_one(key)
+}
+
+fn count(n: usize) -> u32 {
+    u32::try_from(n).expect("a run holds fewer than 2^32 interned bytes")
+}
+
+fn slice<'a>(bytes: &'a str, ends: &[u32], id: u32) -> &'a str {
+    let (start, end) = bounds(ends, id);
+    &bytes[start..end]
+}
+
+fn part<'a>(fields: &'a [(FieldId, Value)], ends: &[u32], id: u32) -> &'a [(FieldId, Value)] {
+    let (start, end) = bounds(ends, id);
+    &fields[start..end]
+}
+
+fn bounds(ends: &[u32], id: u32) -> (usize, usize) {
+    let id = id as usize;
+    let start = if id == 0 { 0 } else { ends[id - 1] as usize };
+    (start, ends[id] as usize)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_characters_are_one_text() {
+        let mut texts = Texts::default();
+        let a = texts.intern("pay-1");
+        let b = texts.intern("pay-2");
+        assert_eq!(a, texts.intern("pay-1"));
+        assert_ne!(a, b);
+        assert_eq!(texts.text(b), "pay-2");
+    }
+
+    #[test]
+    fn equal_fields_are_one_record() {
+        let mut texts = Texts::default();
+        let (status, id) = (texts.field("status"), texts.field("id"));
+        let body = Value::Text(texts.intern("tx-4"));
+        let record = texts.record(&[(status, Value::Int(201)), (id, body)]);
+        assert_eq!(record, texts.record(&[(status, Value::Int(201)), (id, body)]));
+        assert_eq!(texts.get(Value::Record(record), id), body);
+        assert_eq!(texts.get(Value::Int(3), id), Value::Nil);
+        assert_eq!(texts.show(Value::Record(record)), "{status: 201, id: tx-4}");
+    }
+}

@@ -1,0 +1,1 @@
+//! Whole-system proofs live in `it/`; this library is empty.
