@@ -200,9 +200,9 @@ impl fmt::Display for Span {
         let n = self.0;
         let text = match n {
             0 => "0s".to_owned(),
-            ..MICRO => format!("{n}ns"),
-            ..MILLI => decimal(n, MICRO, "us"),
-            ..SECOND => decimal(n, MILLI, "ms"),
+            1..MICRO => format!("{n}ns"),
+            MICRO..MILLI => decimal(n, MICRO, "us"),
+            MILLI..SECOND => decimal(n, MILLI, "ms"),
             _ if n < 120 * SECOND => decimal(n, SECOND, "s"),
             _ => clock(n),
         };

@@ -4,6 +4,18 @@
 //! or a scenario file: a policy can be replayed against a recorded trace, and its laws hold on
 //! any timeline.
 
+pub mod backoff;
+pub mod breaker;
+pub mod bulkhead;
+pub mod out_of_range;
+pub mod retry;
+
+pub use backoff::{Backoff, Jitter};
+pub use breaker::{Breaker, BreakerConfig};
+pub use bulkhead::{Bulkhead, BulkheadPermit};
+pub use out_of_range::OutOfRange;
+pub use retry::{Decision, Retry, RetryOn, RetryState};
+
 use std::fmt;
 
 use sim_core::{Span, Time};

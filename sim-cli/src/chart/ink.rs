@@ -1,0 +1,223 @@
+//! What things are drawn with: each ink is a CSS class with a light and a dark form.
+//!
+//! Colours are Okabe and Ito's, which colour-blind readers can tell apart; each line also has a
+//! dash of its own and each breaker state a pattern, so that no meaning rests on colour alone.
+//! Colours are written into plain rules instead of CSS variables, which several SVG renderers
+//! do not know.
+
+use plotters::style::{Color, RGBColor};
+use plotters_backend::BackendColor;
+
+/// One way of drawing. Plotters carries it as a colour whose blue part is its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ink {
+    Paper,
+    Text,
+    Muted,
+    Halo,
+    Grid,
+    Axis,
+    Shade,
+    Fault,
+    Broken,
+    BrokenLine,
+    Offered,
+    Goodput,
+    Failed,
+    Retries,
+    Median,
+    Tail,
+    Closed,
+    Open,
+    HalfOpen,
+    Queue1,
+    Queue2,
+    Queue3,
+    Queue4,
+    Queue5,
+    Queue6,
+}
+
+/// The inks of queues, in the order in which they are given out.
+pub const QUEUES: [Ink; 6] =
+    [Ink::Queue1, Ink::Queue2, Ink::Queue3, Ink::Queue4, Ink::Queue5, Ink::Queue6];
+
+const ALL: [Ink; 25] = [
+    Ink::Paper,
+    Ink::Text,
+    Ink::Muted,
+    Ink::Halo,
+    Ink::Grid,
+    Ink::Axis,
+    Ink::Shade,
+    Ink::Fault,
+    Ink::Broken,
+    Ink::BrokenLine,
+    Ink::Offered,
+    Ink::Goodput,
+    Ink::Failed,
+    Ink::Retries,
+    Ink::Median,
+    Ink::Tail,
+    Ink::Closed,
+    Ink::Open,
+    Ink::HalfOpen,
+    Ink::Queue1,
+    Ink::Queue2,
+    Ink::Queue3,
+    Ink::Queue4,
+    Ink::Queue5,
+    Ink::Queue6,
+];
+
+/// A colour on white paper and the same colour on dark paper.
+type Pair = [&'static str; 2];
+
+const PAPER: Pair = ["#ffffff", "#14171c"];
+const INK: Pair = ["#1b1f24", "#e8eaed"];
+const MUTED: Pair = ["#59626c", "#a0a8b2"];
+const BLUE: Pair = ["#0072b2", "#56b4e9"];
+const GREEN: Pair = ["#009e73", "#1fc79a"];
+const VERMILLION: Pair = ["#d55e00", "#ff7f2a"];
+const PURPLE: Pair = ["#b0558a", "#e08fc0"];
+const ORANGE: Pair = ["#c98400", "#e69f00"];
+
+impl Ink {
+    /// The ink that a plotters colour stands for.
+    pub fn of(color: BackendColor) -> Ink {
+        ALL.get(usize::from(color.rgb.2)).copied().unwrap_or(Ink::Text)
+    }
+
+    /// The CSS class.
+    pub const fn class(self) -> &'static str {
+        match self {
+            Ink::Paper => "paper",
+            Ink::Text => "text",
+            Ink::Muted => "muted",
+            Ink::Halo => "halo",
+            Ink::Grid => "grid",
+            Ink::Axis => "axis",
+            Ink::Shade => "shade",
+            Ink::Fault => "fault",
+            Ink::Broken => "broken",
+            Ink::BrokenLine => "brokenline",
+            Ink::Offered => "offered",
+            Ink::Goodput => "goodput",
+            Ink::Failed => "failed",
+            Ink::Retries => "retries",
+            Ink::Median => "p50",
+            Ink::Tail => "p99",
+            Ink::Closed => "closed",
+            Ink::Open => "open",
+            Ink::HalfOpen => "halfopen",
+            Ink::Queue1 => "q1",
+            Ink::Queue2 => "q2",
+            Ink::Queue3 => "q3",
+            Ink::Queue4 => "q4",
+            Ink::Queue5 => "q5",
+            Ink::Queue6 => "q6",
+        }
+    }
+
+    /// The declarations on paper `mode`: 0 is light, 1 is dark.
+    fn declarations(self, id: &str, mode: usize) -> String {
+        let fill = |pair: Pair, rest: &str| format!("fill:{}{rest}", pair[mode]);
+        let line = |pair: Pair, width: &str, dash: &str| {
+            let dash = if dash.is_empty() { "" } else { &format!(";stroke-dasharray:{dash}") };
+            format!("fill:none;stroke:{};stroke-width:{width}{dash}", pair[mode])
+        };
+        let band = |pair: Pair| {
+            format!("fill:url(#{id}-{});stroke:{};stroke-width:.8", self.class(), pair[mode])
+        };
+        match self {
+            Ink::Paper => fill(PAPER, ""),
+            Ink::Text => fill(INK, ""),
+            Ink::Muted => fill(MUTED, ""),
+            Ink::Halo => format!(
+                "fill:{};stroke:{};stroke-width:3;stroke-linejoin:round;paint-order:stroke",
+                INK[mode], PAPER[mode]
+            ),
+            Ink::Grid => line(["#e3e6ea", "#2b3038"], "1", ""),
+            Ink::Axis => line(["#8b949e", "#6b7480"], "1", ""),
+            Ink::Shade => fill(INK, ";fill-opacity:.07"),
+            Ink::Fault => format!(
+                "fill:{};fill-opacity:.22;stroke:{};stroke-width:.8",
+                MUTED[mode], MUTED[mode]
+            ),
+            Ink::Broken => fill(VERMILLION, ""),
+            Ink::BrokenLine => line(VERMILLION, "1.2", "2 3"),
+            Ink::Offered => line(INK, "1.2", ""),
+            Ink::Goodput => line(GREEN, "2.2", ""),
+            Ink::Failed => line(VERMILLION, "1.8", "7 3"),
+            Ink::Retries => line(BLUE, "1.8", "2 2"),
+            Ink::Median => line(BLUE, "2", ""),
+            Ink::Tail => line(PURPLE, "1.8", "7 3"),
+            Ink::Closed => band(GREEN),
+            Ink::Open => band(VERMILLION),
+            Ink::HalfOpen => band(BLUE),
+            Ink::Queue1 => line(BLUE, "1.8", ""),
+            Ink::Queue2 => line(ORANGE, "1.8", "7 3"),
+            Ink::Queue3 => line(PURPLE, "1.8", "2 2"),
+            Ink::Queue4 => line(GREEN, "1.8", "9 3 2 3"),
+            Ink::Queue5 => line(INK, "1.5", "4 2"),
+            Ink::Queue6 => line(VERMILLION, "1.8", "1 3"),
+        }
+    }
+}
+
+impl Color for Ink {
+    fn to_backend_color(&self) -> BackendColor {
+        RGBColor(0, 0, *self as u8).to_backend_color()
+    }
+}
+
+/// The style sheet and the patterns of the figure `id`. Every rule is scoped to the figure, so
+/// that many figures fit on one page.
+pub fn style(id: &str) -> String {
+    let mut css = String::new();
+    for (mode, (open, close)) in
+        [("", ""), ("@media (prefers-color-scheme:dark){\n", "}\n")].into_iter().enumerate()
+    {
+        css += open;
+        for ink in ALL {
+            css += &format!("#{id} .{}{{{}}}\n", ink.class(), ink.declarations(id, mode));
+        }
+        for (name, pair, opacity) in
+            [("closed", GREEN, ".16"), ("open", VERMILLION, ".24"), ("halfopen", BLUE, ".16")]
+        {
+            css += &format!("#{id} .{name}-bg{{fill:{};fill-opacity:{opacity}}}\n", pair[mode]);
+            css += &format!("#{id} .{name}-fg{{fill:none;stroke:{}}}\n", pair[mode]);
+        }
+        css += close;
+    }
+    // Closed is plain, open is hatched, half open is barred.
+    let pattern = |name: &str, turn: &str, bars: &str| {
+        format!(
+            "<pattern id=\"{id}-{name}\" width=\"7\" height=\"7\" \
+             patternUnits=\"userSpaceOnUse\"{turn}>\
+             <rect class=\"{name}-bg\" width=\"7\" height=\"7\"/>{bars}</pattern>\n"
+        )
+    };
+    let bar =
+        |name: &str| format!("<path class=\"{name}-fg\" stroke-width=\"2.4\" d=\"M3.5 0V7\"/>");
+    let turn = " patternTransform=\"rotate(45)\"";
+    format!(
+        "<style>\n{css}</style>\n<defs>\n{}{}{}</defs>\n",
+        pattern("closed", "", ""),
+        pattern("open", turn, &bar("open")),
+        pattern("halfopen", "", &bar("halfopen"))
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_ink_survives_plotters() {
+        for (i, ink) in ALL.into_iter().enumerate() {
+            assert_eq!(ink as usize, i);
+            assert_eq!(Ink::of(ink.to_backend_color()), ink);
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! Panels of lines: one value per window of time, drawn in steps.
+
+use plotters::element::PathElement;
+use plotters::style::text_anchor::HPos;
+use sim_core::Span;
+use sim_models::outcome::Series;
+
+use super::axis::Scale;
+use super::canvas::{Canvas, Drawn, Face, LEFT, RIGHT, WIDTH};
+use super::ink::{Ink, QUEUES};
+use super::measure;
+use crate::words;
+
+/// Pixel columns of the time axis. More windows than that are drawn as least and greatest value
+/// per column, which looks the same and keeps the file small.
+const COLUMNS: usize = (RIGHT - LEFT) as usize;
+
+/// Height of a direct label, in px.
+const LABEL: f64 = 15.0;
+
+/// Lines over a common scale.
+pub struct LinePanel {
+    pub title: String,
+    pub height: f64,
+    scale: Scale,
+    width: f64,
+    lines: Vec<Line>,
+}
+
+struct Line {
+    label: String,
+    ink: Ink,
+    /// Windows without a value are gaps.
+    values: Vec<Option<f64>>,
+}
+
+/// Load, goodput, failures and retries per second, if there were any.
+pub fn rates(series: &Series) -> Option<LinePanel> {
+    let width = series.width.as_secs_f64();
+    let rate = |&n: &u32| Some(f64::from(n) / width);
+    let line = |name: &str, ink, counts: &[u32]| Line {
+        label: format!("{name}, peak {}", per_second(counts.iter().max().and_then(rate))),
+        ink,
+        values: counts.iter().map(rate).collect(),
+    };
+    let mut lines = vec![line("offered", Ink::Offered, &series.offered)];
+    for (name, ink, counts) in
+        [("failed", Ink::Failed, &series.failed), ("retries", Ink::Retries, &series.retries)]
+    {
+        if counts.iter().any(|&n| n > 0) {
+            lines.push(line(name, ink, counts));
+        }
+    }
+    // Last, and so on top; no goodput at all is a finding too.
+    lines.push(line("goodput", Ink::Goodput, &series.goodput));
+    let max = greatest(&lines)?;
+    Some(LinePanel {
+        title: format!("Requests per second, in windows of {}", words::duration(series.width)),
+        height: 190.0,
+        scale: Scale::counts(max),
+        width,
+        lines,
+    })
+}
+
+/// Median and tail latency, if any intent ended.
+pub fn latencies(series: &Series) -> Option<LinePanel> {
+    let line = |name: &str, ink, spans: &[Option<Span>]| Line {
+        label: match spans.iter().flatten().max() {
+            Some(&max) => format!("{name}, peak {}", words::duration(max)),
+            None => name.to_owned(),
+        },
+        ink,
+        values: spans.iter().map(|span| span.map(|span| span.as_nanos() as f64)).collect(),
+    };
+    let lines = vec![
+        line("p50", Ink::Median, &series.latency_p50),
+        line("p99", Ink::Tail, &series.latency_p99),
+    ];
+    greatest(&lines)?;
+    let nanos = || {
+        let all = series.latency_p50.iter().chain(&series.latency_p99).flatten();
+        all.map(|span| span.as_nanos()).filter(|&n| n > 0)
+    };
+    let scale = Scale::lengths(nanos().min()?, nanos().max()?);
+    let log = if scale.is_log() { " (log scale)" } else { "" };
+    Some(LinePanel {
+        title: format!("Latency of intents that ended{log}"),
+        height: 130.0,
+        scale,
+        width: series.width.as_secs_f64(),
+        lines,
+    })
+}
+
+/// The longest queues, if any request ever waited.
+pub fn queues(series: &Series) -> Option<LinePanel> {
+    let mut queues: Vec<(u32, &str, &[u32])> = series
+        .queue_len_max
+        .iter()
+        .map(|(name, lengths)| {
+            (lengths.iter().copied().max().unwrap_or(0), &name[..], &lengths[..])
+        })
+        .filter(|(max, ..)| *max > 0)
+        .collect();
+    // A stable sort: equal queues stay in the scenario's order.
+    queues.sort_by_key(|(max, ..)| std::cmp::Reverse(*max));
+    let more = queues.len().saturating_sub(QUEUES.len());
+    let lines: Vec<Line> = queues
+        .iter()
+        .zip(QUEUES)
+        .map(|((max, name, lengths), ink)| Line {
+            label: format!("{name}, peak {}", words::count(u64::from(*max))),
+            ink,
+            values: lengths.iter().map(|&n| Some(f64::from(n))).collect(),
+        })
+        .collect();
+    let max = greatest(&lines)?;
+    let more = if more > 0 { format!("; {more} shorter not drawn") } else { String::new() };
+    Some(LinePanel {
+        title: format!("Requests waiting in each queue, most per window{more}"),
+        height: 110.0,
+        scale: Scale::counts(max),
+        width: series.width.as_secs_f64(),
+        lines,
+    })
+}
+
+/// The greatest value, if one is above zero.
+fn greatest(lines: &[Line]) -> Option<f64> {
+    let values = lines.iter().flat_map(|line| line.values.iter().copied().flatten());
+    values.reduce(f64::max).filter(|max| *max > 0.0)
+}
+
+fn per_second(rate: Option<f64>) -> String {
+    match rate.unwrap_or(0.0) {
+        rate if rate >= 10.0 || rate == 0.0 => format!("{}/s", words::count((rate + 0.5) as u64)),
+        rate => format!("{rate:.1}/s"),
+    }
+}
+
+impl LinePanel {
+    /// Draws the panel with its plot's upper edge at `top`.
+    pub fn draw(&self, canvas: &Canvas, top: f64) -> Drawn {
+        let bottom = top + self.height;
+        let range = self.scale.range();
+        let y = |value: f64| {
+            let share = (self.scale.place(value) - range.start) / (range.end - range.start);
+            bottom - share * self.height
+        };
+        for (value, label) in &self.scale.ticks {
+            let y = y(*value);
+            canvas.line((LEFT, y), (RIGHT, y), Ink::Grid)?;
+            let face = Face::new(11.0, Ink::Muted).middle().aligned(HPos::Right);
+            canvas.text(label, LEFT - 8.0, y, face)?;
+        }
+        canvas.line((LEFT, bottom), (RIGHT, bottom), Ink::Axis)?;
+
+        let plot = canvas.plot(top, bottom, range.clone());
+        let mut ends = Vec::new();
+        for line in &self.lines {
+            for steps in steps(&line.values, self.width, canvas.end) {
+                let points: Vec<_> =
+                    steps.into_iter().map(|(x, value)| (x, self.scale.place(value))).collect();
+                plot.draw(&PathElement::new(points, line.ink))?;
+            }
+            let last = line.values.iter().rev().find_map(|value| *value);
+            ends.push(last.map_or(bottom, &y));
+        }
+        for (line, y) in self.lines.iter().zip(spread(&ends, top + 4.0, bottom - 4.0)) {
+            canvas.line((RIGHT + 8.0, y), (RIGHT + 34.0, y), line.ink)?;
+            let x = RIGHT + 40.0;
+            let text = measure::clip(&line.label, 11.5, WIDTH - 4.0 - x);
+            canvas.text(text, x, y, Face::new(11.5, Ink::Text).middle())?;
+        }
+        Ok(())
+    }
+}
+
+/// The points of the steps through `values`, one list per stretch without a gap. Each window is
+/// `width` seconds long; nothing is drawn beyond `end`.
+fn steps(values: &[Option<f64>], width: f64, end: f64) -> Vec<Vec<(f64, f64)>> {
+    let mut stretches = Vec::new();
+    let mut open: Vec<(f64, f64)> = Vec::new();
+    let columns = values.len().min(COLUMNS);
+    for column in 0..columns {
+        let window = column * values.len() / columns..(column + 1) * values.len() / columns;
+        let from = (window.start as f64 * width).min(end);
+        let to = (window.end as f64 * width).min(end);
+        let within = || values[window.clone()].iter().copied().flatten();
+        match (within().reduce(f64::min), within().reduce(f64::max)) {
+            (Some(min), Some(max)) if from < end => {
+                open.push((from, min));
+                if min < max {
+                    open.push((from, max));
+                }
+                open.push((to, max));
+            }
+            _ if open.is_empty() => {}
+            _ => stretches.push(std::mem::take(&mut open)),
+        }
+    }
+    if !open.is_empty() {
+        stretches.push(open);
+    }
+    stretches
+}
+
+/// Heights near `wanted`, at least a label apart where there is room, in the given order.
+fn spread(wanted: &[f64], top: f64, bottom: f64) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..wanted.len()).collect();
+    order.sort_by(|&a, &b| wanted[a].total_cmp(&wanted[b]));
+    let mut placed = vec![0.0; wanted.len()];
+    let mut free = top;
+    for &i in &order {
+        placed[i] = wanted[i].max(free);
+        free = placed[i] + LABEL;
+    }
+    let mut free = bottom;
+    for &i in order.iter().rev() {
+        placed[i] = placed[i].min(free);
+        free = placed[i] - LABEL;
+    }
+    placed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_window_is_a_line_and_not_a_point() {
+        assert_eq!(steps(&[Some(3.0)], 1.0, 1.0), [[(0.0, 3.0), (1.0, 3.0)]]);
+    }
+
+    #[test]
+    fn a_window_without_a_value_is_a_gap() {
+        let stretches = steps(&[Some(1.0), None, Some(2.0), None], 1.0, 4.0);
+        assert_eq!(stretches, [[(0.0, 1.0), (1.0, 1.0)], [(2.0, 2.0), (3.0, 2.0)]]);
+    }
+
+    #[test]
+    fn a_peak_survives_thousands_of_windows() {
+        let mut values = vec![Some(1.0); 100_000];
+        values[77_777] = Some(9.0);
+        let stretches = steps(&values, 1.0, 100_000.0);
+        assert_eq!(stretches.len(), 1);
+        assert!(stretches[0].len() <= 3 * COLUMNS);
+        assert!(stretches[0].iter().any(|(_, value)| *value == 9.0));
+    }
+
+    #[test]
+    fn labels_keep_apart_and_inside() {
+        let placed = spread(&[100.0, 100.0, 99.0, 10.0], 0.0, 100.0);
+        assert_eq!(placed, [85.0, 100.0, 70.0, 10.0]);
+    }
+}

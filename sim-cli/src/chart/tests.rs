@@ -1,0 +1,140 @@
+use sim_core::{Span, Time};
+use sim_models::outcome::{FaultWindow, Outcome, Series, TransitionLine, Verdict};
+use sim_models::policy::breaker::{StateName, TransitionReason};
+
+use super::timeline;
+use crate::samples::{self, ms};
+
+const REPEAT: &str = "sim run payment.ron --set \"a=<b>\" --seed 7";
+
+/// Every element is closed in the order in which elements were opened, and nothing stands bare.
+fn assert_well_formed(svg: &str) {
+    let mut open = Vec::new();
+    let mut rest = svg;
+    while let Some(start) = rest.find('<') {
+        assert!(!rest[..start].contains('>'), "bare `>` before {}", &rest[start..]);
+        let end = start + rest[start..].find('>').expect("a tag ends");
+        let tag = &rest[start + 1..end];
+        let name = tag.trim_start_matches('/').split([' ', '/', '\n']).next().unwrap_or_default();
+        if tag.starts_with('/') {
+            assert_eq!(open.pop(), Some(name), "closed out of order");
+        } else if !tag.ends_with('/') {
+            open.push(name);
+        }
+        assert!(tag.matches('"').count().is_multiple_of(2), "{tag}");
+        rest = &rest[end + 1..];
+    }
+    assert!(open.is_empty(), "left open: {open:?}");
+    let entities = ["&amp;", "&lt;", "&gt;", "&quot;"];
+    let ampersands = svg.matches('&').count();
+    assert_eq!(ampersands, entities.map(|entity| svg.matches(entity).count()).iter().sum());
+    assert!(svg.chars().all(|c| c == '\n' || !c.is_control()), "a control character");
+}
+
+/// Well formed, free of what is no number, and within reach of a browser.
+fn assert_sound(outcome: &Outcome) -> String {
+    let svg = timeline(outcome, REPEAT);
+    assert_well_formed(&svg);
+    for nonsense in ["NaN", "inf\"", "=\"-"] {
+        assert!(!svg.contains(nonsense), "{nonsense} in {}", outcome.scenario);
+    }
+    assert!(svg.len() < 500_000, "{} bytes", svg.len());
+    svg
+}
+
+fn with_series(series: Series, ended_at: Time) -> Outcome {
+    Outcome { series, ended_at, ..samples::empty() }
+}
+
+#[test]
+fn equal_outcomes_give_equal_bytes() {
+    assert_eq!(timeline(&samples::outage(), REPEAT), timeline(&samples::outage(), REPEAT));
+}
+
+#[test]
+fn the_finding_is_the_title() {
+    let svg = assert_sound(&samples::outage());
+    let title = "ExactlyOnce(&quot;charge&quot;) broken at 34.127s, 3 times in all";
+    assert!(svg.contains(&format!("-title\">{title}</title>")), "{svg}");
+    assert!(svg.contains("r1-000000000000abcd-s7-v"));
+    assert!(svg.contains("repeat: sim run payment.ron --set &quot;a=&lt;b&gt;&quot; --seed 7"));
+    for content in ["psp: errors 100% (503)", "api-&gt;psp provider", "goodput, peak 51/s"] {
+        assert!(svg.contains(content), "{content}");
+    }
+}
+
+#[test]
+fn panels_without_content_are_left_out() {
+    let svg = assert_sound(&samples::empty());
+    assert!(svg.contains("Nothing happened in this run."));
+    let zeros = Series { width: Span::secs(1), offered: vec![0; 9], ..Series::default() };
+    assert!(assert_sound(&with_series(zeros, ms(9_000))).contains("Nothing happened"));
+    let svg = assert_sound(&samples::herd());
+    for title in ["Faults", "Breaker state", "First violation"] {
+        assert!(!svg.contains(title), "{title}");
+    }
+}
+
+#[test]
+fn one_window_without_length_or_with_is_drawn() {
+    let one = |width| Series {
+        width,
+        offered: vec![1_000],
+        goodput: vec![0],
+        latency_p50: vec![Some(Span::ZERO)],
+        latency_p99: vec![Some(Span::nanos(1))],
+        ..Series::default()
+    };
+    for width in [Span::ZERO, Span::nanos(1), Span::secs(1), Span::MAX] {
+        for end in [Time::ZERO, Time::from_nanos(1), ms(1_000), Time::MAX] {
+            assert_sound(&with_series(one(width), end));
+        }
+    }
+}
+
+#[test]
+fn a_million_windows_and_transitions_stay_small() {
+    let mut outcome = samples::empty();
+    outcome.ended_at = ms(1_000_000);
+    outcome.series = Series {
+        width: Span::millis(1),
+        offered: (0..1_000_000u32).map(|i| i * 7919 % 101).collect(),
+        goodput: (0..1_000_000u32).map(|i| i * 104_729 % 97).collect(),
+        ..Series::default()
+    };
+    let states = [StateName::Closed, StateName::Open, StateName::HalfOpen];
+    outcome.transitions = (0..100_000)
+        .map(|i| TransitionLine {
+            at: ms(10 * i),
+            policy: "flapping".to_owned(),
+            from: states[i as usize % 3],
+            to: states[(i as usize + 1) % 3],
+            reason: TransitionReason::TestFailed,
+        })
+        .collect();
+    outcome.faults = (0..10_000)
+        .map(|i| FaultWindow { label: format!("crash {i}"), from: ms(90 * i), to: ms(90 * i) })
+        .collect();
+    assert_sound(&outcome);
+}
+
+#[test]
+fn hostile_names_and_numbers_are_drawn() {
+    let svg = assert_sound(&samples::hostile());
+    assert!(!svg.contains("<script"));
+    assert!(svg.contains("18 more faults not drawn"));
+    assert!(svg.contains("3 shorter not drawn"));
+    let mut invalid = samples::hostile();
+    invalid.verdict = Verdict::Invalid;
+    assert!(assert_sound(&invalid).contains("Nothing can be concluded: the limit of"));
+}
+
+#[test]
+fn what_reaches_beyond_the_run_ends_with_it() {
+    let mut outcome = samples::outage();
+    outcome.ended_at = ms(40_500);
+    outcome.faults[0].to = Time::MAX;
+    let svg = assert_sound(&outcome);
+    // The right edge of the time axis; labels begin 8 px later.
+    assert!(!svg.contains("H901"), "a line leaves the plot");
+}

@@ -1,0 +1,74 @@
+//! A run's finding in one sentence, shared by the terminal, the chart's title and the report.
+
+use sim_models::outcome::{InvariantResult, InvariantVerdict, Outcome, Verdict, Violation};
+
+use crate::words;
+
+/// What the run found: the first broken invariant, or what held.
+pub fn headline(outcome: &Outcome) -> String {
+    match (outcome.verdict, first_broken(outcome)) {
+        (Verdict::Invalid, _) => match &outcome.limit {
+            Some(limit) => format!("Nothing can be concluded: {limit}"),
+            None => "Nothing can be concluded: the run ended early".to_owned(),
+        },
+        (Verdict::Violated, Some((result, violation))) => {
+            let broken = count(outcome, InvariantVerdict::Violated);
+            let times = match result.violations {
+                0 | 1 => String::new(),
+                n => format!(", {} times in all", words::count(n)),
+            };
+            let others = match broken - 1 {
+                0 => String::new(),
+                n => format!("; {} broken too", words::counted(n, "other invariant")),
+            };
+            format!("{} broken at {}{times}{others}", result.name, violation.at)
+        }
+        (Verdict::Violated, None) => "An invariant was broken".to_owned(),
+        (Verdict::Kept, _) => held(outcome),
+    }
+}
+
+/// The sentence under the headline: the witness of what broke, or else how much work was done.
+pub fn evidence(outcome: &Outcome) -> String {
+    match first_broken(outcome) {
+        Some((_, violation)) => violation.witness.clone(),
+        None => {
+            let total = |counts: &[u32]| counts.iter().map(|&n| u64::from(n)).sum::<u64>();
+            let (good, offered) = (total(&outcome.series.goodput), total(&outcome.series.offered));
+            match words::share(good, offered) {
+                Some(share) => format!(
+                    "Goodput {} of {} offered ({share})",
+                    words::count(good),
+                    words::count(offered)
+                ),
+                None => "No load was offered".to_owned(),
+            }
+        }
+    }
+}
+
+/// The invariant that was broken first, with its first violation.
+pub fn first_broken(outcome: &Outcome) -> Option<(&InvariantResult, &Violation)> {
+    outcome
+        .invariants
+        .iter()
+        .filter_map(|result| Some((result, result.first.as_ref()?)))
+        .min_by_key(|(_, violation)| (violation.at, violation.step))
+}
+
+fn held(outcome: &Outcome) -> String {
+    let stated = outcome.invariants.len() as u64;
+    let kept = count(outcome, InvariantVerdict::Kept);
+    match (kept, stated) {
+        (_, 0) => "No invariant was stated".to_owned(),
+        (0, _) => "No invariant was exercised".to_owned(),
+        (1, 1) => format!("{} held", outcome.invariants[0].name),
+        (2, 2) => "Both invariants held".to_owned(),
+        _ if kept == stated => format!("All {kept} invariants held"),
+        _ => format!("{kept} of {stated} invariants held; nothing exercised the others"),
+    }
+}
+
+fn count(outcome: &Outcome, verdict: InvariantVerdict) -> u64 {
+    outcome.invariants.iter().filter(|result| result.verdict == verdict).count() as u64
+}

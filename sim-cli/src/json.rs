@@ -1,0 +1,253 @@
+//! The machine-readable view of an outcome, version 1.
+//!
+//! One object with fixed fields in a fixed order. Every number is finite, times are
+//! milliseconds of virtual time, what is missing is `null`, and no wall-clock figure is part of
+//! it. Fields may be added; a change of meaning changes `schema`.
+
+use serde::Serialize as Derive;
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use sim_core::Time;
+use sim_models::outcome::{
+    ActorSummary, CallSummary, EffectSummary, InvariantResult, Latency, Outcome, TransitionLine,
+    Violation,
+};
+
+/// The version of the contract.
+const SCHEMA: u32 = 1;
+
+/// The outcome as one JSON object, pretty-printed, with a newline at its end.
+pub fn object(outcome: &Outcome) -> String {
+    let view = Object::from(outcome);
+    let mut json = serde_json::to_string_pretty(&view).expect("names are strings, numbers finite");
+    json.push('\n');
+    json
+}
+
+/// A map in the order of its entries.
+struct Entries<K, V>(Vec<(K, V)>);
+
+impl<K: Serialize, V: Serialize> Serialize for Entries<K, V> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(key, value)| (key, value)))
+    }
+}
+
+#[derive(Derive)]
+struct Object<'a> {
+    schema: u32,
+    scenario: &'a str,
+    variant: Option<&'a str>,
+    seed: u64,
+    run_id: String,
+    digest: String,
+    verdict: String,
+    limit: Option<String>,
+    invariants: Vec<Invariant<'a>>,
+    effects: Entries<&'a str, Effect>,
+    transitions: Vec<Transition<'a>>,
+    actors: Entries<&'a str, Actor<'a>>,
+    calls: Entries<String, Call<'a>>,
+    steps: u64,
+    virtual_ms: f64,
+}
+
+#[derive(Derive)]
+struct Invariant<'a> {
+    name: &'a str,
+    verdict: String,
+    violations: u64,
+    first: Option<First<'a>>,
+}
+
+#[derive(Derive)]
+struct First<'a> {
+    at_ms: f64,
+    step: u64,
+    witness: &'a str,
+}
+
+#[derive(Derive)]
+struct Effect {
+    count: u64,
+    intents: u64,
+    duplicated: u64,
+    refunded: u64,
+    deduplicated: u64,
+}
+
+#[derive(Derive)]
+struct Transition<'a> {
+    at_ms: f64,
+    policy: &'a str,
+    from: String,
+    to: String,
+    reason: String,
+}
+
+/// The counters stand beside `kind` and `latency_ms`, each under its own name.
+struct Actor<'a>(&'a ActorSummary);
+
+#[derive(Derive)]
+struct LatencyMs {
+    p50: f64,
+    p90: f64,
+    p99: f64,
+    p999: f64,
+    mean: f64,
+    max: f64,
+}
+
+#[derive(Derive)]
+struct Call<'a> {
+    calls: u64,
+    attempts: u64,
+    success: u64,
+    failed: u64,
+    unknown: u64,
+    retries: u64,
+    rejected: Entries<&'a str, u64>,
+    given_up: Entries<&'a str, u64>,
+}
+
+impl<'a> From<&'a Outcome> for Object<'a> {
+    fn from(outcome: &'a Outcome) -> Object<'a> {
+        Object {
+            schema: SCHEMA,
+            scenario: &outcome.scenario,
+            variant: outcome.variant.as_deref(),
+            seed: outcome.run_id.seed,
+            run_id: outcome.run_id.to_string(),
+            digest: format!("{:016x}", outcome.digest),
+            verdict: outcome.verdict.to_string(),
+            limit: outcome.limit.map(|limit| limit.to_string()),
+            invariants: outcome.invariants.iter().map(Invariant::from).collect(),
+            effects: Entries(outcome.effects.iter().map(effect).collect()),
+            transitions: outcome.transitions.iter().map(Transition::from).collect(),
+            actors: Entries(outcome.actors.iter().map(|a| (&a.name[..], Actor(a))).collect()),
+            calls: Entries(outcome.calls.iter().map(call).collect()),
+            steps: outcome.steps,
+            virtual_ms: ms(outcome.ended_at),
+        }
+    }
+}
+
+impl<'a> From<&'a InvariantResult> for Invariant<'a> {
+    fn from(result: &'a InvariantResult) -> Invariant<'a> {
+        Invariant {
+            name: &result.name,
+            verdict: result.verdict.to_string(),
+            violations: result.violations,
+            first: result.first.as_ref().map(First::from),
+        }
+    }
+}
+
+impl<'a> From<&'a Violation> for First<'a> {
+    fn from(violation: &'a Violation) -> First<'a> {
+        First { at_ms: ms(violation.at), step: violation.step, witness: &violation.witness }
+    }
+}
+
+impl<'a> From<&'a TransitionLine> for Transition<'a> {
+    fn from(line: &'a TransitionLine) -> Transition<'a> {
+        Transition {
+            at_ms: ms(line.at),
+            policy: &line.policy,
+            from: line.from.to_string(),
+            to: line.to.to_string(),
+            reason: line.reason.to_string(),
+        }
+    }
+}
+
+impl From<Latency> for LatencyMs {
+    fn from(latency: Latency) -> LatencyMs {
+        LatencyMs {
+            p50: latency.p50.as_millis_f64(),
+            p90: latency.p90.as_millis_f64(),
+            p99: latency.p99.as_millis_f64(),
+            p999: latency.p999.as_millis_f64(),
+            mean: latency.mean.as_millis_f64(),
+            max: latency.max.as_millis_f64(),
+        }
+    }
+}
+
+impl Serialize for Actor<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("kind", &self.0.kind)?;
+        for (name, count) in &self.0.counters {
+            map.serialize_entry(name, count)?;
+        }
+        map.serialize_entry("latency_ms", &self.0.latency.map(LatencyMs::from))?;
+        map.end()
+    }
+}
+
+fn effect(summary: &EffectSummary) -> (&str, Effect) {
+    let effect = Effect {
+        count: summary.count,
+        intents: summary.intents,
+        duplicated: summary.duplicated,
+        refunded: summary.refunded,
+        deduplicated: summary.deduplicated,
+    };
+    (&summary.kind, effect)
+}
+
+fn call(summary: &CallSummary) -> (String, Call<'_>) {
+    let call = Call {
+        calls: summary.calls,
+        attempts: summary.attempts,
+        success: summary.success,
+        failed: summary.failed,
+        unknown: summary.unknown,
+        retries: summary.retries,
+        rejected: Entries(summary.rejected.clone()),
+        given_up: Entries(summary.given_up.clone()),
+    };
+    (format!("{}->{}", summary.from, summary.to), call)
+}
+
+fn ms(at: Time) -> f64 {
+    at.since(Time::ZERO).as_millis_f64()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples;
+
+    #[test]
+    fn the_contract_is_pinned() {
+        let mut outcome = samples::outage();
+        outcome.run_id.seed = u64::MAX;
+        outcome.transitions.truncate(1);
+        outcome.actors.drain(1..);
+        let version = sim_models::outcome::RunId::ENGINE;
+        let expected = PINNED.replace("{version}", version);
+        assert_eq!(object(&outcome), expected);
+    }
+
+    #[test]
+    fn an_empty_run_has_every_field() {
+        let json = object(&samples::empty());
+        for field in ["\"variant\": null", "\"invariants\": []", "\"effects\": {}", "\"calls\": {}"]
+        {
+            assert!(json.contains(field), "{field} in {json}");
+        }
+    }
+
+    #[test]
+    fn every_number_reads_back() {
+        let value: serde_json::Value =
+            serde_json::from_str(&object(&samples::hostile())).expect("valid JSON");
+        assert_eq!(value["virtual_ms"].as_f64(), Some(ms(Time::MAX)));
+        assert_eq!(value["limit"], "the limit of 18446744073709551615 steps was reached");
+        assert_eq!(value["actors"]["redis"]["latency_ms"], serde_json::Value::Null);
+        assert_eq!(value["actors"]["redis"]["commands"], 16_200);
+    }
+
+    const PINNED: &str = r#"PIN"#;
+}

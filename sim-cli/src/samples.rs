@@ -1,0 +1,249 @@
+//! Outcomes for the tests of the views: shaped as runs are, yet written down by hand.
+
+use sim_core::{LimitHit, Span, Time};
+use sim_models::outcome::{
+    ActorSummary, CallSummary, EffectSummary, FaultWindow, InvariantResult, InvariantVerdict,
+    Latency, LedgerLine, LogLine, Outcome, RunId, Series, TransitionLine, Verdict, Violation,
+};
+use sim_models::policy::breaker::{StateName, TransitionReason};
+
+/// The instant `n` milliseconds after the start.
+pub fn ms(n: u64) -> Time {
+    Time::ZERO + Span::millis(n)
+}
+
+/// A run in which nothing happened at all.
+pub fn empty() -> Outcome {
+    Outcome {
+        run_id: RunId { scenario_hash: 0xabcd, overrides_hash: None, seed: 7 },
+        scenario: "payment".to_owned(),
+        about: "Pay while the provider is flaky.".to_owned(),
+        hypothesis: "Nobody pays twice.".to_owned(),
+        variant: None,
+        verdict: Verdict::Kept,
+        digest: 0x0123_4567_89ab_cdef,
+        steps: 0,
+        ended_at: Time::ZERO,
+        limit: None,
+        invariants: Vec::new(),
+        effects: Vec::new(),
+        ledger: Vec::new(),
+        actors: Vec::new(),
+        calls: Vec::new(),
+        transitions: Vec::new(),
+        log: Vec::new(),
+        log_omitted: 0,
+        series: Series::default(),
+        faults: Vec::new(),
+    }
+}
+
+/// A provider's outage: the breaker opens for 30 s, and one shopper is charged twice.
+pub fn outage() -> Outcome {
+    Outcome {
+        variant: Some("naive".to_owned()),
+        verdict: Verdict::Violated,
+        steps: 48_213,
+        ended_at: ms(120_000),
+        invariants: vec![
+            InvariantResult {
+                name: "ExactlyOnce(\"charge\")".to_owned(),
+                verdict: InvariantVerdict::Violated,
+                violations: 3,
+                first: Some(Violation {
+                    at: ms(34_127),
+                    step: 812,
+                    witness: "shoppers-17 charged twice: charge-4 at 3.2s, charge-9 at 34.127s"
+                        .to_owned(),
+                }),
+            },
+            invariant("AckedImpliesDone(\"order\")", InvariantVerdict::Kept),
+            invariant("RecoversWithin(\"30s\")", InvariantVerdict::Vacuous),
+        ],
+        effects: vec![EffectSummary {
+            kind: "charge".to_owned(),
+            count: 4_012,
+            intents: 4_009,
+            duplicated: 3,
+            refunded: 0,
+            deduplicated: 41,
+        }],
+        ledger: vec![charge(3_200, 4), charge(34_127, 9)],
+        actors: actors(),
+        calls: vec![CallSummary {
+            from: "api".to_owned(),
+            to: "psp".to_owned(),
+            calls: 5_400,
+            attempts: 5_870,
+            retries: 470,
+            success: 4_009,
+            failed: 1_370,
+            unknown: 21,
+            rejected: vec![("breaker_open", 1_322)],
+            given_up: vec![("attempts_exhausted", 48), ("not_retryable", 2)],
+        }],
+        transitions: transitions(),
+        log: log(),
+        log_omitted: 12,
+        series: outage_series(),
+        faults: vec![FaultWindow {
+            label: "psp: errors 100% (503)".to_owned(),
+            from: ms(30_000),
+            to: ms(50_000),
+        }],
+        ..empty()
+    }
+}
+
+/// A thousand clients at one instant.
+pub fn herd() -> Outcome {
+    let mut series = Series { width: Span::millis(100), ..Series::default() };
+    for i in 0..40u32 {
+        series.offered.push(if i == 0 { 1_000 } else { 0 });
+        series.goodput.push(if i < 25 { 40 } else { 0 });
+        series.failed.push(0);
+        series.retries.push(if i % 10 == 5 { 120 } else { 0 });
+        series.latency_p50.push((i < 25).then(|| Span::millis(u64::from(i) * 100 + 4)));
+        series.latency_p99.push((i < 25).then(|| Span::millis(u64::from(i) * 100 + 97)));
+    }
+    let queue = (0..40u32).map(|i| 960u32.saturating_sub(40 * i)).collect();
+    series.queue_len_max = vec![("api".to_owned(), queue), ("idle".to_owned(), vec![0; 40])];
+    Outcome {
+        scenario: "thundering herd".to_owned(),
+        ended_at: ms(3_900),
+        steps: 9_120,
+        invariants: vec![invariant("ExactlyOnce(\"charge\")", InvariantVerdict::Kept)],
+        series,
+        ..empty()
+    }
+}
+
+/// Names and numbers that no author would choose, and that a file may still contain.
+pub fn hostile() -> Outcome {
+    let name = "Zürich – 三四五六七八九十 <script>&\"'\u{1b}[31m\u{0}\u{fffe} ".repeat(8);
+    let mut outcome = outage();
+    outcome.scenario = name.clone();
+    outcome.about = name.clone();
+    outcome.hypothesis = name.clone();
+    outcome.variant = Some(name.clone());
+    outcome.invariants[0].name = name.clone();
+    outcome.invariants[0].first.as_mut().expect("a violation").witness = name.clone();
+    outcome.faults = (0..30)
+        .map(|i| FaultWindow { label: name.clone(), from: ms(i * 900), to: Time::MAX })
+        .collect();
+    outcome.transitions.iter_mut().for_each(|transition| transition.policy = name.clone());
+    outcome.series.queue_len_max =
+        (0..9).map(|i| (format!("{name}{i}"), vec![u32::MAX - i; 5])).collect();
+    outcome.series.latency_p99[3] = Some(Span::MAX);
+    outcome.series.latency_p50[3] = Some(Span::ZERO);
+    outcome.limit = Some(LimitHit::Steps { max: u64::MAX });
+    outcome.ended_at = Time::MAX;
+    outcome
+}
+
+fn invariant(name: &str, verdict: InvariantVerdict) -> InvariantResult {
+    InvariantResult { name: name.to_owned(), verdict, violations: 0, first: None }
+}
+
+fn charge(at: u64, id: u64) -> LedgerLine {
+    LedgerLine {
+        at: ms(at),
+        kind: "charge".to_owned(),
+        actor: "psp".to_owned(),
+        intent: "shoppers-17".to_owned(),
+        id: format!("charge-{id}"),
+    }
+}
+
+fn transitions() -> Vec<TransitionLine> {
+    use StateName::{Closed, HalfOpen, Open};
+    [
+        (30_412, Closed, Open, TransitionReason::ConsecutiveFailures),
+        (60_431, Open, HalfOpen, TransitionReason::OpenTimeOver),
+        (60_733, HalfOpen, Closed, TransitionReason::TestsSucceeded),
+    ]
+    .map(|(at, from, to, reason)| TransitionLine {
+        at: ms(at),
+        policy: "api->psp provider".to_owned(),
+        from,
+        to,
+        reason,
+    })
+    .to_vec()
+}
+
+fn log() -> Vec<LogLine> {
+    [
+        (30_000, 790, "psp", "errors 100% (503) begin"),
+        (30_412, 801, "api->psp", "breaker closed -> open: consecutive failures"),
+        (34_127, 812, "api->psp", "attempt 2 succeeded after timed out"),
+        (50_000, 1_204, "psp", "errors 100% (503) end"),
+    ]
+    .map(|(at, step, who, what)| LogLine {
+        at: ms(at),
+        step,
+        who: who.to_owned(),
+        what: what.to_owned(),
+    })
+    .to_vec()
+}
+
+fn actors() -> Vec<ActorSummary> {
+    let latency = |p50: u64, p99: u64| Latency {
+        count: 4_009,
+        mean: Span::micros(p50 * 1_250),
+        p50: Span::millis(p50),
+        p90: Span::millis(p50 * 3),
+        p99: Span::millis(p99),
+        p999: Span::millis(p99 * 2),
+        max: Span::millis(p99 * 3),
+    };
+    vec![
+        ActorSummary {
+            name: "api".to_owned(),
+            kind: "service".to_owned(),
+            counters: vec![("arrived", 5_400), ("answered", 5_398), ("shed", 2)],
+            latency: Some(latency(90, 640)),
+        },
+        ActorSummary {
+            name: "redis".to_owned(),
+            kind: "kv".to_owned(),
+            counters: vec![("commands", 16_200), ("expired", 12)],
+            latency: None,
+        },
+        ActorSummary {
+            name: "shoppers".to_owned(),
+            kind: "client".to_owned(),
+            counters: vec![("intents", 5_400), ("succeeded", 4_009), ("failed", 1_391)],
+            latency: Some(latency(130, 1_900)),
+        },
+    ]
+}
+
+/// Two minutes by the second: 45 per second, an outage from 30 s to 50 s, a breaker open to 60 s.
+fn outage_series() -> Series {
+    let mut series = Series { width: Span::secs(1), ..Series::default() };
+    let mut queue = Vec::new();
+    for i in 0..120u32 {
+        // A cheap wobble stands for Poisson arrivals.
+        let wobble = i * 7919 % 17;
+        let offered = 37 + wobble;
+        let down = (30..61).contains(&i);
+        let good = if down { wobble / 12 } else { offered.saturating_sub(wobble / 6) };
+        series.offered.push(offered);
+        series.goodput.push(good);
+        series.failed.push(offered - good);
+        series.retries.push(if down { offered / 2 + wobble } else { wobble / 5 });
+        series.latency_p50.push((good > 0).then(|| Span::millis(90 + 3 * u64::from(wobble))));
+        let tail = if down { 5_900 } else { 600 + 40 * u64::from(wobble) };
+        series.latency_p99.push((good > 0).then(|| Span::millis(tail)));
+        queue.push(match i {
+            30..40 => (i - 29) * 22,
+            40..62 => 220u32.saturating_sub((i - 40) * 11),
+            _ => wobble / 8,
+        });
+    }
+    let psp = queue.iter().map(|n| n / 3).collect();
+    series.queue_len_max = vec![("api".to_owned(), queue), ("psp".to_owned(), psp)];
+    series
+}

@@ -1,0 +1,463 @@
+//! Distributions of lengths, sizes and ranks, sampled to the same bits on every platform.
+//!
+//! A sample takes exactly one random word, and rises with it, wherever the inverse of the
+//! distribution function can be had: two runs that draw the same word then stay paired, however
+//! their parameters differ. Only the gamma family takes several.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::math;
+use crate::quantile;
+use crate::stream::Draw;
+
+/// A Zipf table has a number per rank: 8 MiB at this bound.
+const ZIPF_N_MAX: u64 = 1 << 20;
+
+/// Up to here an Erlang sample is one logarithm of a product, which stays above 2^-848.
+const ERLANG_PRODUCT_MAX: u32 = 16;
+
+/// The 0.99 quantile of the standard normal distribution.
+const Z99: f64 = 2.326_347_874_040_840_8;
+
+/// A distribution whose parameters have been checked. The unit is the caller's.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dist(Kind);
+
+#[derive(Clone, Debug, PartialEq)]
+enum Kind {
+    Constant {
+        value: f64,
+    },
+    Uniform {
+        low: f64,
+        high: f64,
+    },
+    Exponential {
+        mean: f64,
+    },
+    Normal {
+        mean: f64,
+        sd: f64,
+    },
+    LogNormal {
+        mu: f64,
+        sigma: f64,
+    },
+    Erlang {
+        k: u32,
+        mean: f64,
+    },
+    Gamma {
+        shape: f64,
+        scale: f64,
+    },
+    Pareto {
+        scale: f64,
+        shape: f64,
+    },
+    Weibull {
+        scale: f64,
+        shape: f64,
+    },
+    /// `cumulative[i]` is the probability of a rank of at most `i + 1`.
+    Zipf {
+        cumulative: Arc<[f64]>,
+    },
+    /// Sorted, so that samples rise with the draw.
+    Empirical {
+        sorted: Arc<[f64]>,
+    },
+}
+
+/// Why parameters are not a distribution.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DistError {
+    name: &'static str,
+    found: f64,
+    allowed: &'static str,
+}
+
+impl fmt::Display for DistError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} = {}; {}", self.name, self.found, self.allowed)
+    }
+}
+
+impl std::error::Error for DistError {}
+
+fn require(
+    holds: bool,
+    name: &'static str,
+    found: f64,
+    allowed: &'static str,
+) -> Result<(), DistError> {
+    if holds { Ok(()) } else { Err(DistError { name, found, allowed }) }
+}
+
+fn finite(name: &'static str, found: f64) -> Result<(), DistError> {
+    require(found.is_finite(), name, found, "a finite number is needed")
+}
+
+fn not_negative(name: &'static str, found: f64) -> Result<(), DistError> {
+    let holds = found.is_finite() && found >= 0.0;
+    require(holds, name, found, "a finite number of at least 0 is needed")
+}
+
+fn positive(name: &'static str, found: f64) -> Result<(), DistError> {
+    let holds = found.is_finite() && found > 0.0;
+    require(holds, name, found, "a finite number above 0 is needed")
+}
+
+/// Every constructor refuses parameters that are not finite or not in the stated range, with an
+/// error that names the parameter, what was found and what is allowed.
+impl Dist {
+    /// Always `value`, at least 0.
+    ///
+    /// # Errors
+    /// On a negative or non-finite value.
+    pub fn constant(value: f64) -> Result<Dist, DistError> {
+        not_negative("value", value)?;
+        Ok(Dist(Kind::Constant { value }))
+    }
+
+    /// Evenly from `low` to `high`, with `0 <= low <= high`.
+    ///
+    /// # Errors
+    /// On bounds out of range or out of order.
+    pub fn uniform(low: f64, high: f64) -> Result<Dist, DistError> {
+        not_negative("low", low)?;
+        not_negative("high", high)?;
+        require(low <= high, "low", low, "a number not above `high` is needed")?;
+        Ok(Dist(Kind::Uniform { low, high }))
+    }
+
+    /// Exponential with a mean above 0: the gaps of a Poisson process.
+    ///
+    /// # Errors
+    /// On a mean out of range.
+    pub fn exponential(mean: f64) -> Result<Dist, DistError> {
+        positive("mean", mean)?;
+        Ok(Dist(Kind::Exponential { mean }))
+    }
+
+    /// Normal; `sd` is at least 0. Samples may be negative.
+    ///
+    /// # Errors
+    /// On parameters out of range.
+    pub fn normal(mean: f64, sd: f64) -> Result<Dist, DistError> {
+        finite("mean", mean)?;
+        not_negative("sd", sd)?;
+        Ok(Dist(Kind::Normal { mean, sd }))
+    }
+
+    /// Lognormal: `exp` of a normal with mean `mu` and standard deviation `sigma`, at least 0.
+    ///
+    /// # Errors
+    /// On parameters out of range.
+    pub fn lognormal(mu: f64, sigma: f64) -> Result<Dist, DistError> {
+        finite("mu", mu)?;
+        not_negative("sigma", sigma)?;
+        Ok(Dist(Kind::LogNormal { mu, sigma }))
+    }
+
+    /// The lognormal with this median and 99th percentile, `0 < p50 <= p99`.
+    ///
+    /// # Errors
+    /// On percentiles out of range or out of order.
+    pub fn lognormal_from_percentiles(p50: f64, p99: f64) -> Result<Dist, DistError> {
+        positive("p50", p50)?;
+        positive("p99", p99)?;
+        require(p50 <= p99, "p50", p50, "a number not above `p99` is needed")?;
+        let mu = math::ln(p50);
+        Dist::lognormal(mu, (math::ln(p99) - mu) / Z99)
+    }
+
+    /// Erlang: the sum of `k` exponentials, at least one, with this mean in total.
+    ///
+    /// # Errors
+    /// On parameters out of range.
+    pub fn erlang(k: u32, mean: f64) -> Result<Dist, DistError> {
+        positive("k", f64::from(k))?;
+        positive("mean", mean)?;
+        if k > ERLANG_PRODUCT_MAX {
+            return Dist::gamma(f64::from(k), mean / f64::from(k));
+        }
+        Ok(Dist(Kind::Erlang { k, mean }))
+    }
+
+    /// Gamma with mean `shape * scale`; both above 0.
+    ///
+    /// # Errors
+    /// On parameters out of range.
+    pub fn gamma(shape: f64, scale: f64) -> Result<Dist, DistError> {
+        positive("shape", shape)?;
+        positive("scale", scale)?;
+        Ok(Dist(Kind::Gamma { shape, scale }))
+    }
+
+    /// Pareto (type I): at least `scale`, with a tail that falls as `x^-shape`; both above 0. The
+    /// mean is infinite up to a shape of 1.
+    ///
+    /// # Errors
+    /// On parameters out of range.
+    pub fn pareto(scale: f64, shape: f64) -> Result<Dist, DistError> {
+        positive("scale", scale)?;
+        positive("shape", shape)?;
+        Ok(Dist(Kind::Pareto { scale, shape }))
+    }
+
+    /// Weibull: an exponential of mean 1 to the power `1 / shape`, times `scale`; both above 0.
+    ///
+    /// # Errors
+    /// On parameters out of range.
+    pub fn weibull(scale: f64, shape: f64) -> Result<Dist, DistError> {
+        positive("scale", scale)?;
+        positive("shape", shape)?;
+        Ok(Dist(Kind::Weibull { scale, shape }))
+    }
+
+    /// Zipf: rank `r` of `1..=n` with probability proportional to `r^-s`. `n` is at most 2^20,
+    /// `s` at least 0; 0 is uniform.
+    ///
+    /// # Errors
+    /// On parameters out of range.
+    pub fn zipf(n: u64, s: f64) -> Result<Dist, DistError> {
+        let in_range = (1..=ZIPF_N_MAX).contains(&n);
+        require(in_range, "n", n as f64, "a number from 1 to 1048576 is needed")?;
+        not_negative("s", s)?;
+        let mut sum = 0.0;
+        let mut cumulative: Vec<f64> = (1..=n)
+            .map(|rank| {
+                sum += math::pow(rank as f64, -s);
+                sum
+            })
+            .collect();
+        cumulative.iter_mut().for_each(|weight| *weight /= sum);
+        Ok(Dist(Kind::Zipf { cumulative: cumulative.into() }))
+    }
+
+    /// Each of the values, none negative, equally likely.
+    ///
+    /// # Errors
+    /// When there is no value, or one is out of range.
+    pub fn empirical(mut values: Vec<f64>) -> Result<Dist, DistError> {
+        require(!values.is_empty(), "values", 0.0, "at least one value is needed")?;
+        values.iter().try_for_each(|&value| not_negative("value", value))?;
+        values.sort_by(f64::total_cmp);
+        Ok(Dist(Kind::Empirical { sorted: values.into() }))
+    }
+
+    /// Draws one sample, always finite: what would overflow is `f64::MAX`.
+    #[inline]
+    pub fn sample(&self, draw: &mut impl Draw) -> f64 {
+        let sample = match &self.0 {
+            Kind::Constant { value } => *value,
+            Kind::Uniform { low, high } => low + (high - low) * draw.unit(),
+            Kind::Exponential { mean } => mean * exponential(draw),
+            Kind::Normal { mean, sd } => mean + sd * normal(draw),
+            Kind::LogNormal { mu, sigma } => math::exp(mu + sigma * normal(draw)),
+            Kind::Erlang { k, mean } => {
+                let product: f64 = (0..*k).map(|_| 1.0 - draw.unit()).product();
+                -math::ln(product) * (mean / f64::from(*k))
+            }
+            Kind::Gamma { shape, scale } => scale * gamma(*shape, draw),
+            Kind::Pareto { scale, shape } => scale * math::exp(exponential(draw) / shape),
+            Kind::Weibull { scale, shape } => scale * math::pow(exponential(draw), 1.0 / shape),
+            Kind::Zipf { cumulative } => {
+                let u = draw.unit();
+                let rank = cumulative.partition_point(|&weight| weight <= u);
+                rank as f64 + 1.0
+            }
+            Kind::Empirical { sorted } => {
+                let index = (u128::from(draw.next_u64()) * sorted.len() as u128) >> 64;
+                sorted[index as usize]
+            }
+        };
+        sample.clamp(-f64::MAX, f64::MAX)
+    }
+
+    /// The mean, which for a Pareto is infinite up to a shape of 1.
+    pub fn mean(&self) -> f64 {
+        match &self.0 {
+            Kind::Constant { value } => *value,
+            Kind::Uniform { low, high } => low + (high - low) / 2.0,
+            Kind::Exponential { mean } | Kind::Normal { mean, .. } | Kind::Erlang { mean, .. } => {
+                *mean
+            }
+            Kind::LogNormal { mu, sigma } => math::exp(mu + sigma * sigma / 2.0),
+            Kind::Gamma { shape, scale } => shape * scale,
+            Kind::Pareto { shape, .. } if *shape <= 1.0 => f64::INFINITY,
+            Kind::Pareto { scale, shape } => scale * shape / (shape - 1.0),
+            Kind::Weibull { scale, shape } => scale * math::gamma(1.0 + 1.0 / shape),
+            // The sum of the tail probabilities, P(rank > 0) + P(rank > 1) + ...
+            Kind::Zipf { cumulative } => 1.0 + cumulative.iter().map(|c| 1.0 - c).sum::<f64>(),
+            Kind::Empirical { sorted } => sorted.iter().sum::<f64>() / sorted.len() as f64,
+        }
+    }
+}
+
+/// The standard exponential by inversion. `1 - unit()` is exact and never 0.
+#[inline]
+fn exponential(draw: &mut impl Draw) -> f64 {
+    -math::ln(1.0 - draw.unit())
+}
+
+/// The standard normal by inversion.
+#[inline]
+fn normal(draw: &mut impl Draw) -> f64 {
+    quantile::normal(draw.unit_open())
+}
+
+/// The gamma distribution of scale 1 (Marsaglia and Tsang, TOMS 2000). A shape below 1 is lifted
+/// by one and brought back by a power of a uniform.
+fn gamma(shape: f64, draw: &mut impl Draw) -> f64 {
+    if shape < 1.0 {
+        let lifted = gamma(shape + 1.0, draw);
+        return lifted * math::pow(draw.unit_open(), 1.0 / shape);
+    }
+    let d = shape - 1.0 / 3.0;
+    let c = 1.0 / (9.0 * d).sqrt();
+    loop {
+        let x = normal(draw);
+        let t = 1.0 + c * x;
+        let u = draw.unit_open();
+        if t <= 0.0 {
+            continue;
+        }
+        let v = t * t * t;
+        if math::ln(u) < 0.5 * x * x + d * (1.0 - v + math::ln(v)) {
+            return d * v;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stream::{Purpose, Stream, Streams};
+
+    fn draws() -> Stream {
+        Streams::new(2024).open(Purpose(1), 1)
+    }
+
+    /// One of each, with the variance that theory gives it.
+    fn all() -> Vec<(Result<Dist, DistError>, f64)> {
+        let weibull = 4.0 * (math::gamma(2.0) - math::gamma(1.5) * math::gamma(1.5));
+        vec![
+            (Dist::constant(3.0), 0.0),
+            (Dist::uniform(1.0, 4.0), 9.0 / 12.0),
+            (Dist::exponential(2.0), 4.0),
+            (Dist::normal(-1.0, 3.0), 9.0),
+            (Dist::lognormal(0.5, 0.5), math::exp_m1(0.25) * math::exp(1.25)),
+            (Dist::erlang(3, 6.0), 12.0),
+            (Dist::erlang(40, 4.0), 0.4),
+            (Dist::gamma(0.5, 2.0), 2.0),
+            (Dist::gamma(4.5, 2.0), 18.0),
+            (Dist::pareto(1.0, 6.0), 6.0 / 100.0),
+            (Dist::weibull(2.0, 2.0), weibull),
+            (Dist::zipf(3, 1.0), 72.0 / 121.0),
+            (Dist::empirical(vec![5.0, 1.0, 3.0]), 8.0 / 3.0),
+        ]
+    }
+
+    #[test]
+    fn samples_are_pinned() {
+        let mut draws = draws();
+        let samples: Vec<f64> =
+            all().into_iter().map(|(dist, _)| dist.unwrap().sample(&mut draws)).collect();
+        assert_eq!(samples, [0.0]);
+    }
+
+    #[test]
+    fn moments_are_those_of_theory() {
+        const N: usize = 200_000;
+        for (dist, variance) in all() {
+            let (dist, mut draws) = (dist.unwrap(), draws());
+            let samples: Vec<f64> = (0..N).map(|_| dist.sample(&mut draws)).collect();
+            let mean = samples.iter().sum::<f64>() / N as f64;
+            let found = samples.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / N as f64;
+            let tolerance = 4.0 * (variance / N as f64).sqrt() + 1e-12;
+            assert!((mean - dist.mean()).abs() < tolerance, "{dist:?}: mean {mean}");
+            assert!((found - variance).abs() <= 0.05 * variance, "{dist:?}: variance {found}");
+        }
+    }
+
+    #[test]
+    fn percentiles_of_a_lognormal_are_those_asked_for() {
+        let dist = Dist::lognormal_from_percentiles(0.08, 0.6).unwrap();
+        let mut draws = draws();
+        let mut samples: Vec<f64> = (0..100_001).map(|_| dist.sample(&mut draws)).collect();
+        samples.sort_by(f64::total_cmp);
+        assert!((samples[50_000] / 0.08 - 1.0).abs() < 0.02);
+        assert!((samples[99_000] / 0.6 - 1.0).abs() < 0.05);
+    }
+
+    #[test]
+    fn ranks_of_zipf_have_their_probabilities() {
+        let dist = Dist::zipf(4, 1.0).unwrap();
+        let (mut draws, mut counts) = (draws(), [0u32; 5]);
+        (0..100_000).for_each(|_| counts[dist.sample(&mut draws) as usize] += 1);
+        // 1, 1/2, 1/3 and 1/4 of 12/25.
+        for (count, expected) in counts.into_iter().zip([0, 48_000, 24_000, 16_000, 12_000]) {
+            assert!(count.abs_diff(expected) < 700, "{counts:?}");
+        }
+    }
+
+    /// A single word, and no more.
+    struct One(Option<u64>);
+
+    impl Draw for One {
+        fn next_u64(&mut self) -> u64 {
+            self.0.take().expect("one word is enough")
+        }
+    }
+
+    #[test]
+    fn inverted_samples_take_one_word_and_rise_with_it() {
+        for (dist, _) in all() {
+            let dist = dist.unwrap();
+            if matches!(dist.0, Kind::Erlang { .. } | Kind::Gamma { .. }) {
+                continue;
+            }
+            let words = (0..=1000).map(|n| (u64::MAX / 1000) * n);
+            let samples: Vec<f64> = words.map(|word| dist.sample(&mut One(Some(word)))).collect();
+            assert!(samples.is_sorted(), "{dist:?}");
+        }
+    }
+
+    #[test]
+    fn extreme_parameters_still_give_finite_samples() {
+        for dist in [
+            Dist::pareto(1.0, 1e-3),
+            Dist::weibull(1.0, 1e-300),
+            Dist::lognormal(1e300, 1e300),
+            Dist::gamma(1e-300, f64::MAX),
+            Dist::gamma(1e300, 1e300),
+            Dist::erlang(16, f64::MAX),
+            Dist::normal(f64::MAX, f64::MAX),
+        ] {
+            let (dist, mut draws) = (dist.unwrap(), draws());
+            assert!((0..1000).all(|_| dist.sample(&mut draws).is_finite()), "{dist:?}");
+        }
+    }
+
+    #[test]
+    fn bad_parameters_are_refused_and_named() {
+        for (dist, message) in [
+            (Dist::constant(-1.0), "value = -1; a finite number of at least 0 is needed"),
+            (Dist::uniform(2.0, 1.0), "low = 2; a number not above `high` is needed"),
+            (Dist::exponential(0.0), "mean = 0; a finite number above 0 is needed"),
+            (Dist::normal(f64::NAN, 1.0), "mean = NaN; a finite number is needed"),
+            (Dist::lognormal(0.0, -1.0), "sigma = -1; a finite number of at least 0 is needed"),
+            (Dist::erlang(0, 1.0), "k = 0; a finite number above 0 is needed"),
+            (Dist::gamma(1.0, f64::INFINITY), "scale = inf; a finite number above 0 is needed"),
+            (Dist::pareto(1.0, 0.0), "shape = 0; a finite number above 0 is needed"),
+            (Dist::weibull(-1.0, 1.0), "scale = -1; a finite number above 0 is needed"),
+            (Dist::zipf(0, 1.0), "n = 0; a number from 1 to 1048576 is needed"),
+            (Dist::empirical(vec![]), "values = 0; at least one value is needed"),
+        ] {
+            assert_eq!(dist.map_err(|error| error.to_string()), Err(message.to_owned()));
+        }
+    }
+}

@@ -1,0 +1,310 @@
+//! The one value that a run returns. Tables, charts, JSON and reports are views of it.
+//!
+//! Everything here is plain data in a fixed order; nothing refers back to the world, and no
+//! wall-clock figure is part of it.
+
+use std::fmt;
+
+use sim_core::{LimitHit, Span, Time};
+
+use crate::policy::breaker::{StateName, TransitionReason};
+
+/// What a run found.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// What was run; the same id is the same run, bit for bit.
+    pub run_id: RunId,
+    /// The scenario's `name`.
+    pub scenario: String,
+    /// The scenario's `about`.
+    pub about: String,
+    /// The scenario's `hypothesis`, what its author expects to see.
+    pub hypothesis: String,
+    /// The variant that was run, if not the base scenario.
+    pub variant: Option<String>,
+    /// The judgement over all invariants.
+    pub verdict: Verdict,
+    /// The digest of every delivered event and observable effect.
+    pub digest: u64,
+    /// How many events were delivered.
+    pub steps: u64,
+    /// The instant at which the run ended.
+    pub ended_at: Time,
+    /// The limit that ended the run early, if one did.
+    pub limit: Option<LimitHit>,
+    /// One result per invariant, in the scenario's order.
+    pub invariants: Vec<InvariantResult>,
+    /// One summary per kind of effect, by name.
+    pub effects: Vec<EffectSummary>,
+    /// The ledger's first entries, in the order in which they took effect.
+    pub ledger: Vec<LedgerLine>,
+    /// One summary per actor, in the scenario's order (by name).
+    pub actors: Vec<ActorSummary>,
+    /// One summary per caller and callee, in the same order.
+    pub calls: Vec<CallSummary>,
+    /// Every change of a breaker's state, in order.
+    pub transitions: Vec<TransitionLine>,
+    /// The decisions of policies and the story of faults, in order, up to a bound.
+    pub log: Vec<LogLine>,
+    /// How many lines the bound kept out of `log`.
+    pub log_omitted: u64,
+    /// Counts and latencies per window of time.
+    pub series: Series,
+    /// When which fault was active.
+    pub faults: Vec<FaultWindow>,
+}
+
+/// Names a run. Two runs with equal ids have equal digests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunId {
+    /// Hash of the scenario file as it was written.
+    pub scenario_hash: u64,
+    /// Hash of the variant and overrides; `None` for the file as it stands.
+    pub overrides_hash: Option<u64>,
+    /// The seed.
+    pub seed: u64,
+}
+
+impl RunId {
+    /// The version of this id and of the record format.
+    pub const FORMAT: u32 = 1;
+    /// The version of the engine and the models.
+    pub const ENGINE: &str = env!("CARGO_PKG_VERSION");
+}
+
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "r{}-{:016x}", Self::FORMAT, self.scenario_hash)?;
+        if let Some(hash) = self.overrides_hash {
+            write!(f, "+{hash:016x}")?;
+        }
+        write!(f, "-s{}-v{}", self.seed, Self::ENGINE)
+    }
+}
+
+/// The judgement over a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Every invariant held.
+    Kept,
+    /// At least one invariant was broken.
+    Violated,
+    /// The run ended at a limit before its horizon, so that nothing can be concluded.
+    Invalid,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Verdict::Kept => "kept",
+            Verdict::Violated => "violated",
+            Verdict::Invalid => "invalid",
+        })
+    }
+}
+
+/// What became of one invariant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvariantResult {
+    /// As written in the scenario: `ExactlyOnce("charge")`.
+    pub name: String,
+    /// Kept, violated, or never exercised.
+    pub verdict: InvariantVerdict,
+    /// How often it was broken.
+    pub violations: u64,
+    /// The first violation.
+    pub first: Option<Violation>,
+}
+
+/// The judgement over one invariant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InvariantVerdict {
+    /// It was exercised and held.
+    Kept,
+    /// It was broken.
+    Violated,
+    /// Nothing in the run exercised it; it says nothing.
+    Vacuous,
+}
+
+impl fmt::Display for InvariantVerdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            InvariantVerdict::Kept => "kept",
+            InvariantVerdict::Violated => "violated",
+            InvariantVerdict::Vacuous => "vacuous",
+        })
+    }
+}
+
+/// One broken promise, with the least that convinces.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// When it was broken.
+    pub at: Time,
+    /// The step of the run at which it was broken.
+    pub step: u64,
+    /// What shows it, for people: `shoppers-17 charged twice: tx-4 at 3.2s, tx-9 at 34.1s`.
+    pub witness: String,
+}
+
+/// What happened of one kind of effect, over the whole run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EffectSummary {
+    /// The kind, such as `charge`.
+    pub kind: String,
+    /// Entries in the ledger.
+    pub count: u64,
+    /// Intents with at least one entry.
+    pub intents: u64,
+    /// Entries beyond an intent's first that no refund took back.
+    pub duplicated: u64,
+    /// Entries that a refund took back.
+    pub refunded: u64,
+    /// Repeats that a key of the effect's owner turned into the first answer.
+    pub deduplicated: u64,
+}
+
+/// One durable effect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LedgerLine {
+    /// When it took effect.
+    pub at: Time,
+    /// The kind, such as `charge`.
+    pub kind: String,
+    /// The actor at which it took effect.
+    pub actor: String,
+    /// The user's decision that it serves, such as `shoppers-17`.
+    pub intent: String,
+    /// Its own id, such as `charge-4`.
+    pub id: String,
+}
+
+/// What one actor did.
+#[derive(Clone, Debug)]
+pub struct ActorSummary {
+    /// The actor's name in the scenario.
+    pub name: String,
+    /// `client`, `service`, `kv` or the name of a custom kind.
+    pub kind: String,
+    /// Named counts in a fixed order.
+    pub counters: Vec<(&'static str, u64)>,
+    /// Client: from an intent to its end. Others: from a request's arrival to its answer.
+    pub latency: Option<Latency>,
+}
+
+/// A distribution of latencies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Latency {
+    /// Number of samples.
+    pub count: u64,
+    /// Exact mean.
+    pub mean: Span,
+    /// Median, as all percentiles within 0.1 %.
+    pub p50: Span,
+    /// 90th percentile.
+    pub p90: Span,
+    /// 99th percentile.
+    pub p99: Span,
+    /// 99.9th percentile.
+    pub p999: Span,
+    /// Longest, exact.
+    pub max: Span,
+}
+
+/// What became of the calls from one actor to another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallSummary {
+    /// The caller's name.
+    pub from: String,
+    /// The callee's name.
+    pub to: String,
+    /// Calls that a program made.
+    pub calls: u64,
+    /// Attempts that were sent.
+    pub attempts: u64,
+    /// Attempts beyond a call's first.
+    pub retries: u64,
+    /// Calls that ended in success (a fallback's answer included).
+    pub success: u64,
+    /// Calls that ended in a definite failure.
+    pub failed: u64,
+    /// Calls that ended with an unknown fate.
+    pub unknown: u64,
+    /// Refusals by the caller's own policies, by reason.
+    pub rejected: Vec<(&'static str, u64)>,
+    /// Why retrying ended without success, by reason.
+    pub given_up: Vec<(&'static str, u64)>,
+}
+
+/// One change of a breaker's state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TransitionLine {
+    /// When.
+    pub at: Time,
+    /// Which breaker: `api->psp provider`.
+    pub policy: String,
+    /// The state that was left.
+    pub from: StateName,
+    /// The state that was entered.
+    pub to: StateName,
+    /// What brought it about.
+    pub reason: TransitionReason,
+}
+
+/// One line of the story.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogLine {
+    /// When.
+    pub at: Time,
+    /// The step of the run.
+    pub step: u64,
+    /// Who: an actor, or a caller and callee.
+    pub who: String,
+    /// What happened: `attempt 2 in 2s after timed out`.
+    pub what: String,
+}
+
+/// What happened per window of time.
+#[derive(Clone, Debug, Default)]
+pub struct Series {
+    /// The length of a window; window `i` covers `[i × width, (i + 1) × width)`.
+    pub width: Span,
+    /// Submissions by clients.
+    pub offered: Vec<u32>,
+    /// Intents that were told success for the first time.
+    pub goodput: Vec<u32>,
+    /// Submissions that ended without success.
+    pub failed: Vec<u32>,
+    /// Attempts beyond a call's first, on any hop.
+    pub retries: Vec<u32>,
+    /// Median latency of the intents that ended in the window.
+    pub latency_p50: Vec<Option<Span>>,
+    /// 99th percentile of the same.
+    pub latency_p99: Vec<Option<Span>>,
+    /// Per service with a queue: the longest queue seen in the window.
+    pub queue_len_max: Vec<(String, Vec<u32>)>,
+}
+
+impl Series {
+    /// Number of windows.
+    pub fn len(&self) -> usize {
+        self.offered.len()
+    }
+
+    /// True when no time has passed.
+    pub fn is_empty(&self) -> bool {
+        self.offered.is_empty()
+    }
+}
+
+/// A fault's active time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FaultWindow {
+    /// What it does, for people: `psp: errors 100% (503)`.
+    pub label: String,
+    /// When it struck.
+    pub from: Time,
+    /// When it healed, or the run's end.
+    pub to: Time,
+}

@@ -1,0 +1,451 @@
+//! A compiled scenario: flat instruction lists over typed ids and registers.
+//!
+//! Everything that a run looks up by name in the file is a number here. A plan is built once,
+//! never changes, and is shared by all runs of the scenario.
+
+mod build;
+mod check;
+mod program;
+
+use sim_core::{Dist, Span};
+
+use crate::invariant::InvariantPlan;
+use crate::policy::backoff::Backoff;
+use crate::policy::breaker::BreakerConfig;
+use crate::policy::retry::Retry;
+use crate::scenario::spec::{Arrivals, Custom, FallbackOn, Limits, Threads};
+use crate::value::{FieldId, Texts, Value};
+
+pub(crate) use build::build;
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident($repr:ty);)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub(crate) struct $name(pub(crate) $repr);
+
+        impl $name {
+            pub(crate) fn index(self) -> usize {
+                self.0 as usize
+            }
+
+            /// The id of the `n`th thing of its kind.
+            pub(crate) fn nth(n: usize) -> $name {
+                $name(<$repr>::try_from(n).expect("the file's size bounds every table"))
+            }
+        }
+    )*};
+}
+
+ids! {
+    /// An actor, in the order of names.
+    ActorId(u32);
+    /// An endpoint of a service.
+    EndpointId(u32);
+    /// A program.
+    ProgramId(u32);
+    /// A position in the code.
+    Pc(u32);
+    /// A register of a program.
+    Reg(u16);
+    /// A place in a program that calls.
+    SiteId(u32);
+    /// A policy stack as one caller uses it for one callee.
+    StackId(u32);
+    /// A caller and a callee, for counting.
+    PairId(u32);
+    /// A breaker.
+    BreakerId(u32);
+    /// A bulkhead.
+    BulkheadId(u32);
+    /// A text with variables.
+    TemplateId(u32);
+    /// A record with variables.
+    RecordTemplateId(u32);
+    /// A condition.
+    CondId(u32);
+    /// A kind of effect.
+    KindId(u16);
+    /// A labelled point.
+    PointId(u32);
+    /// A planned fault.
+    FaultId(u32);
+    /// An effect step.
+    EffectId(u32);
+    /// A respond step.
+    RespondId(u32);
+    /// A parallel step.
+    ForkId(u32);
+    /// A length of time that varies.
+    DistId(u32);
+}
+
+/// The compiled scenario.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    pub name: String,
+    pub about: String,
+    pub hypothesis: String,
+    pub horizon: Span,
+    pub window: Span,
+    pub limits: Limits,
+    pub texts: Texts,
+    pub actors: Vec<ActorPlan>,
+    pub endpoints: Vec<Endpoint>,
+    pub programs: Vec<Program>,
+    pub code: Vec<Instr>,
+    pub sites: Vec<Site>,
+    pub stacks: Vec<StackPlan>,
+    pub pairs: Vec<(ActorId, ActorId)>,
+    pub breakers: Vec<BreakerPlan>,
+    pub bulkheads: Vec<u32>,
+    pub links: Vec<LinkPlan>,
+    /// For each pair of actors `from × actors + to`: the link, if one is declared.
+    pub routes: Vec<Option<u32>>,
+    pub dists: Vec<Dist>,
+    pub templates: Vec<Vec<Part>>,
+    pub records: Vec<Vec<(FieldId, Operand)>>,
+    pub conds: Vec<CondPlan>,
+    pub effects: Vec<EffectPlan>,
+    pub responds: Vec<RespondPlan>,
+    pub forks: Vec<ForkPlan>,
+    pub kinds: Vec<String>,
+    /// Names of points: `api.pay/charged`.
+    pub points: Vec<String>,
+    pub faults: Vec<FaultEntry>,
+    pub invariants: Vec<InvariantPlan>,
+    /// The texts that `{error.kind}` and `{error.fate}` may hold.
+    pub words: Words,
+}
+
+/// An actor.
+#[derive(Clone, Debug)]
+pub(crate) struct ActorPlan {
+    pub name: String,
+    pub kind: ActorKind,
+}
+
+/// What an actor is.
+#[derive(Clone, Debug)]
+pub(crate) enum ActorKind {
+    Client(ClientPlan),
+    Service(ServicePlan),
+    Kv { service_time: DistId },
+    Custom(Custom),
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct ClientPlan {
+    pub load: LoadPlan,
+    pub clicks: u32,
+    pub apart: Span,
+    pub patience: Option<Span>,
+    pub body: Operand,
+    pub program: ProgramId,
+    /// How an intent's key reads: `{client}-{intent}`.
+    pub key: Operand,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum LoadPlan {
+    Open { gap: Span, arrivals: Arrivals, from: Span, until: Span },
+    Closed { users: u32, think: DistId, until: Span },
+    Burst { count: u32, at: Span },
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ServicePlan {
+    pub workers: u32,
+    pub queue_limit: u32,
+    pub threads: Threads,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Endpoint {
+    pub actor: ActorId,
+    pub program: ProgramId,
+}
+
+/// A program's frame.
+#[derive(Clone, Debug)]
+pub(crate) struct Program {
+    /// `api.pay`, or the client's name.
+    pub name: String,
+    pub entry: Pc,
+    pub registers: u16,
+    /// Which of the request's own variables the program reads.
+    pub reads_key: bool,
+    pub reads_body: bool,
+}
+
+/// The registers that every program has, filled by the interpreter.
+pub(crate) mod builtin {
+    use super::Reg;
+
+    /// The request's idempotency key.
+    pub(crate) const KEY: Reg = Reg(0);
+    /// The request's content.
+    pub(crate) const BODY: Reg = Reg(1);
+    /// The number of the intent at its client.
+    pub(crate) const INTENT: Reg = Reg(2);
+    /// In a call's key and body: the number of the attempt, from 1.
+    pub(crate) const ATTEMPT: Reg = Reg(3);
+    /// A number that no other execution of a program has: a lock token.
+    pub(crate) const EXECUTION: Reg = Reg(4);
+    /// The number of the click, from 1.
+    pub(crate) const SUBMISSION: Reg = Reg(5);
+    /// In `catch`: the status of the error, if it had one.
+    pub(crate) const ERROR_STATUS: Reg = Reg(6);
+    /// In `catch`: `status`, `timeout`, `refused`, `reset` or `rejected`.
+    pub(crate) const ERROR_KIND: Reg = Reg(7);
+    /// In `catch`: `failed` or `unknown`.
+    pub(crate) const ERROR_FATE: Reg = Reg(8);
+    /// Their names, by register.
+    pub(crate) const NAMES: [&str; 9] = [
+        "key",
+        "body",
+        "intent",
+        "attempt",
+        "execution",
+        "submission",
+        "error.status",
+        "error.kind",
+        "error.fate",
+    ];
+}
+
+/// The values of `{error.kind}` and `{error.fate}`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Words {
+    pub status: Value,
+    pub timeout: Value,
+    pub refused: Value,
+    pub reset: Value,
+    pub rejected: Value,
+    pub failed: Value,
+    pub unknown: Value,
+}
+
+/// Where a value comes from.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Operand {
+    Const(Value),
+    Reg(Reg),
+    Field(Reg, FieldId),
+    Template(TemplateId),
+    Record(RecordTemplateId),
+}
+
+/// A piece of a text with variables.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Part {
+    Literal(String),
+    Hole(Operand),
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum CondPlan {
+    Is(Operand),
+    Eq(Operand, Operand),
+    Lt(Operand, Operand),
+    Le(Operand, Operand),
+    Not(CondId),
+    All(Vec<CondId>),
+    Any(Vec<CondId>),
+}
+
+/// One instruction. A task runs them until one has to wait.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Instr {
+    /// Waits with a worker.
+    Work(DistId),
+    /// Waits without one.
+    Sleep(DistId),
+    /// Calls and waits.
+    Call(SiteId),
+    Let {
+        to: Reg,
+        value: Operand,
+    },
+    Jump(Pc),
+    /// Jumps when the condition does not hold.
+    Unless {
+        cond: CondId,
+        to: Pc,
+    },
+    /// Counts a loop's round; leaves it after the last.
+    Round {
+        counter: Reg,
+        times: u32,
+        exit: Pc,
+    },
+    /// Leaves handlers until `depth` are left, then jumps.
+    Break {
+        depth: u16,
+        to: Pc,
+    },
+    /// Opens a handler.
+    Try {
+        catch: Option<Pc>,
+        finally: Option<Pc>,
+    },
+    /// Closes the innermost handler.
+    EndTry,
+    /// Enters a `finally` in the ordinary way.
+    Finally(Pc),
+    /// Goes on with whatever led into the `finally`.
+    EndFinally,
+    Fork(ForkId),
+    EndBranch,
+    Effect(EffectId),
+    Respond(RespondId),
+    Fail(u16),
+    Point(PointId),
+    End,
+}
+
+/// A place that calls.
+#[derive(Clone, Debug)]
+pub(crate) struct Site {
+    pub target: Target,
+    pub to: ActorId,
+    pub stack: StackId,
+    pub pair: PairId,
+    pub into: Option<Reg>,
+    pub into_status: Option<Reg>,
+}
+
+/// Whom a site calls, and with what.
+#[derive(Clone, Debug)]
+pub(crate) enum Target {
+    Endpoint { endpoint: EndpointId, key: Operand, body: Operand, with: Vec<(Reg, Operand)> },
+    Kv(CommandPlan),
+    Custom { endpoint: Value, key: Operand, body: Operand },
+}
+
+/// A store command whose arguments are worked out when it is sent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum CommandPlan {
+    Get(Operand),
+    Set {
+        key: Operand,
+        value: Operand,
+        condition: crate::kv::Condition,
+        expiry: Option<Span>,
+    },
+    Exists(Operand),
+    Del(Operand),
+    CompareAndDelete {
+        key: Operand,
+        expected: Operand,
+    },
+    Incr(Operand),
+    Pttl(Operand),
+}
+
+/// A stack of policies, outermost first.
+#[derive(Clone, Debug)]
+pub(crate) struct StackPlan {
+    pub layers: Vec<LayerPlan>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum LayerPlan {
+    Retry(Retry),
+    Timeout(Span),
+    Breaker(BreakerId),
+    Bulkhead(BulkheadId),
+    Fallback { status: u16, body: Operand, on: FallbackOn },
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct BreakerPlan {
+    /// `api->psp provider`.
+    pub name: String,
+    pub config: BreakerConfig,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LinkPlan {
+    pub latency: DistId,
+    /// Set when the latency never varies.
+    pub constant: Option<Span>,
+    pub loss: f64,
+    pub duplicate: f64,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct EffectPlan {
+    pub kind: KindId,
+    pub once: Operand,
+    pub undoes: Option<KindId>,
+    pub into: Option<Reg>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RespondPlan {
+    pub status: Operand,
+    pub body: Operand,
+    pub retry_after: Option<Span>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct ForkPlan {
+    pub branches: Vec<BranchPlan>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct BranchPlan {
+    pub entry: Pc,
+    /// The registers that the branch gives back.
+    pub writes: Vec<Reg>,
+}
+
+/// A fault with its trigger.
+#[derive(Clone, Debug)]
+pub(crate) struct FaultEntry {
+    pub trigger: Trigger,
+    pub lasts: Option<Span>,
+    pub fault: FaultKind,
+    /// For people: `psp: errors 100% (503)`.
+    pub label: String,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Trigger {
+    At(Span),
+    After { point: PointId, nth: u32 },
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum FaultKind {
+    Errors { actor: ActorId, rate: f64, status: u16 },
+    Hang { actor: ActorId, rate: f64 },
+    Crash { actor: ActorId },
+    Outage { actor: ActorId },
+    BlackHole { actor: ActorId },
+    Slow { actor: ActorId, factor: f64 },
+    Pause { actor: ActorId },
+    Partition { from: ActorId, to: ActorId, both_ways: bool },
+    Loss { from: ActorId, to: ActorId, rate: f64 },
+    Duplicate { from: ActorId, to: ActorId, rate: f64 },
+    Delay { from: ActorId, to: ActorId, by: Span },
+    Flush { store: ActorId },
+}
+
+impl Plan {
+    pub(crate) fn actor_name(&self, id: ActorId) -> &str {
+        &self.actors[id.index()].name
+    }
+
+    /// `api->psp`.
+    pub(crate) fn pair_name(&self, id: PairId) -> String {
+        let (from, to) = self.pairs[id.index()];
+        format!("{}->{}", self.actor_name(from), self.actor_name(to))
+    }
+}
+
+/// A backoff that never waits, for `Backoff::None`.
+pub(crate) fn no_wait() -> Backoff {
+    Backoff::constant(Span::ZERO)
+}

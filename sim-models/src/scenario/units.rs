@@ -1,0 +1,77 @@
+//! Rates as people write them: `"50/s"`, `"1.5/ms"`, `"90/m"`.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, de};
+use sim_core::Span;
+
+/// A number of events per length of time, above zero and finite.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rate {
+    per_second: f64,
+}
+
+impl Rate {
+    /// Events per second.
+    pub fn per_second(self) -> f64 {
+        self.per_second
+    }
+
+    /// The mean time between two events.
+    pub fn mean_gap(self) -> Span {
+        Span::from_secs_f64(1.0 / self.per_second)
+    }
+}
+
+impl FromStr for Rate {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Rate, String> {
+        let fail = || {
+            format!("`{text}` is not a rate; write a number above zero per unit, as in \"50/s\"")
+        };
+        let (number, unit) = text.split_once('/').ok_or_else(fail)?;
+        let number: f64 = number.trim().parse().map_err(|_| fail())?;
+        let unit: Span = format!("1{}", unit.trim()).parse().map_err(|_| fail())?;
+        let per_second = number / unit.as_secs_f64();
+        if !(per_second.is_finite() && per_second > 0.0) {
+            return Err(fail());
+        }
+        if per_second > 1e9 {
+            return Err(format!("`{text}` is more than one event per nanosecond, the clock's tick"));
+        }
+        Ok(Rate { per_second })
+    }
+}
+
+impl<'de> Deserialize<'de> for Rate {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Rate, D::Error> {
+        struct Text;
+        impl de::Visitor<'_> for Text {
+            type Value = Rate;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a rate such as \"50/s\"")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Rate, E> {
+                text.parse().map_err(E::custom)
+            }
+        }
+        deserializer.deserialize_str(Text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_read_as_people_write_them() {
+        for (text, per_second) in [("50/s", 50.0), ("90/m", 1.5), ("1.5/ms", 1500.0)] {
+            assert_eq!(text.parse::<Rate>().map(Rate::per_second), Ok(per_second));
+        }
+        for text in ["", "50", "0/s", "-1/s", "NaN/s", "inf/s", "5/x", "1e300/ns"] {
+            assert!(text.parse::<Rate>().is_err(), "{text}");
+        }
+    }
+}

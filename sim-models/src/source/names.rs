@@ -1,0 +1,74 @@
+//! Names unnamed arguments: `Call("api.pay", policy: "checkout")` becomes
+//! `Call(to: "api.pay", policy: "checkout")`, which `ron` can read.
+
+use std::ops::Range;
+
+use super::tree::{Child, Fault, Node, Shape};
+
+/// For each constructor the fields that its unnamed arguments fill, in order.
+///
+/// A field that is also given by name is passed over. Constructors that are not listed keep
+/// their arguments as they are: all named, or all unnamed as in a tuple.
+pub type Shorthand = &'static [(&'static str, &'static [&'static str])];
+
+/// Each unnamed argument with the name that it lacks, in the order of the text.
+///
+/// # Errors
+/// One argument too many, or an unnamed one among the named of a constructor not listed.
+pub(super) fn missing(
+    root: &Node,
+    shorthand: Shorthand,
+) -> Result<Vec<(Range<usize>, &'static str)>, Fault> {
+    let mut found = Vec::new();
+    collect(root, shorthand, &mut found)?;
+    found.sort_by_key(|(span, _)| span.start);
+    Ok(found)
+}
+
+fn collect(
+    node: &Node,
+    shorthand: Shorthand,
+    found: &mut Vec<(Range<usize>, &'static str)>,
+) -> Result<(), Fault> {
+    if node.shape == Shape::Struct {
+        let constructor = node.constructor.as_ref().map_or("", |name| &name.text);
+        match shorthand.iter().find(|(listed, _)| *listed == constructor) {
+            Some((_, fields)) => fill(constructor, fields, &node.children, found)?,
+            None => refuse_mixture(constructor, &node.children)?,
+        }
+    }
+    node.children.iter().try_for_each(|child| collect(&child.node, shorthand, found))
+}
+
+fn fill(
+    constructor: &str,
+    fields: &[&'static str],
+    children: &[Child],
+    found: &mut Vec<(Range<usize>, &'static str)>,
+) -> Result<(), Fault> {
+    let is_given = |field: &str| {
+        children.iter().any(|child| child.name.as_ref().is_some_and(|name| name.text == field))
+    };
+    let mut free = fields.iter().filter(|field| !is_given(field));
+    for child in children.iter().filter(|child| child.name.is_none()) {
+        let span = child.node.span.clone();
+        let Some(field) = free.next() else {
+            let message = format!("one unnamed argument too many for `{constructor}`");
+            let help = format!("without names it takes ({})", fields.join(", "));
+            return Err(Fault::new(span, message).help(help));
+        };
+        found.push((span, field));
+    }
+    Ok(())
+}
+
+fn refuse_mixture(constructor: &str, children: &[Child]) -> Result<(), Fault> {
+    let unnamed = children.iter().find(|child| child.name.is_none());
+    match unnamed {
+        Some(child) if children.iter().any(|child| child.name.is_some()) => {
+            let message = format!("an argument of `{constructor}` has no name");
+            Err(Fault::new(child.node.span.clone(), message).help("write `name: value`"))
+        }
+        _ => Ok(()),
+    }
+}

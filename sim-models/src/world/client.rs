@@ -1,0 +1,231 @@
+//! Clients: when intents arise, how often they are submitted, what the user is told.
+//!
+//! An intent is the user's decision. A double click submits it twice, a retry attempts it again;
+//! ledger and invariants count per intent.
+
+use sim_core::{Draw, Span, Stream, Time, mix};
+
+use super::task::Origin;
+use super::{Actor, Ctx, Event, Task, World, eval};
+use crate::log::Note;
+use crate::plan::{ActorId, ActorKind, ClientPlan, LoadPlan, builtin};
+use crate::policy::Fate;
+use crate::pool::Id;
+use crate::scenario::spec::Arrivals;
+use crate::value::Value;
+
+/// A client's own state.
+#[derive(Debug)]
+pub(super) struct ClientState {
+    arrivals: Stream,
+    intents: u32,
+}
+
+/// One decision of one user.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Intent {
+    pub client: ActorId,
+    /// Its number at the client, from 1.
+    pub number: u32,
+    user: u32,
+    pub begun: Time,
+    /// Submissions that have not ended, or not begun.
+    pub open: u32,
+    pub told: Option<Fate>,
+}
+
+impl ClientState {
+    pub(super) fn new(arrivals: Stream) -> ClientState {
+        ClientState { arrivals, intents: 0 }
+    }
+}
+
+impl World {
+    fn client_plan(&self, client: ActorId) -> &ClientPlan {
+        match &self.plan.actors[client.index()].kind {
+            ActorKind::Client(plan) => plan,
+            _ => unreachable!("only clients have loads"),
+        }
+    }
+
+    fn client(&mut self, client: ActorId) -> &mut ClientState {
+        match &mut self.actors[client.index()] {
+            Actor::Client(state) => state,
+            _ => unreachable!("only clients have loads"),
+        }
+    }
+
+    pub(super) fn start_client(&mut self, client: ActorId, load: LoadPlan, ctx: &mut Ctx) {
+        match load {
+            LoadPlan::Open { arrivals, from, until, .. } => {
+                // A constant load has its first arrival at its very start, a random one after a
+                // first gap.
+                let first = match arrivals {
+                    Arrivals::Constant => Span::ZERO,
+                    Arrivals::Poisson | Arrivals::Uniform => self.gap(client),
+                };
+                if from + first <= until {
+                    ctx.schedule_at(Time::ZERO + from + first, Event::Arrive(client));
+                }
+            }
+            LoadPlan::Closed { users, .. } => {
+                for user in 0..users {
+                    self.think(client, user, ctx);
+                }
+            }
+            LoadPlan::Burst { at, .. } => {
+                ctx.schedule_at(Time::ZERO + at, Event::Burst(client));
+            }
+        }
+    }
+
+    /// The time to the next arrival of an open load.
+    fn gap(&mut self, client: ActorId) -> Span {
+        let LoadPlan::Open { gap, arrivals, .. } = self.client_plan(client).load else {
+            unreachable!("only open loads have gaps")
+        };
+        let draws = &mut self.client(client).arrivals;
+        match arrivals {
+            Arrivals::Constant => gap,
+            Arrivals::Poisson => gap * -sim_core::math::ln(draws.unit_open()),
+            Arrivals::Uniform => gap * (2.0 * draws.unit()),
+        }
+    }
+
+    pub(super) fn arrive(&mut self, client: ActorId, ctx: &mut Ctx) {
+        let LoadPlan::Open { until, .. } = self.client_plan(client).load else {
+            unreachable!("only open loads have arrivals")
+        };
+        let next = ctx.now() + self.gap(client);
+        if next <= Time::ZERO + until {
+            ctx.schedule_at(next, Event::Arrive(client));
+        }
+        self.begin(client, 0, ctx);
+    }
+
+    pub(super) fn burst(&mut self, client: ActorId, ctx: &mut Ctx) {
+        let LoadPlan::Burst { count, .. } = self.client_plan(client).load else {
+            unreachable!("only bursts burst")
+        };
+        for _ in 0..count {
+            self.begin(client, 0, ctx);
+        }
+    }
+
+    pub(super) fn decide(&mut self, client: ActorId, user: u32, ctx: &mut Ctx) {
+        self.begin(client, user, ctx);
+    }
+
+    fn think(&mut self, client: ActorId, user: u32, ctx: &mut Ctx) {
+        let LoadPlan::Closed { think, until, .. } = self.client_plan(client).load else { return };
+        let round = self.client(client).intents;
+        let lineage = mix(self.plan.actors[client.index()].entity, u64::from(user));
+        let mut draws = self.luck.think.at(mix(lineage, u64::from(round)));
+        let at = ctx.now() + self.span(think, &mut draws);
+        if at <= Time::ZERO + until {
+            ctx.schedule_at(at, Event::Decide { client, user });
+        }
+    }
+
+    /// A user makes up their mind: all clicks of the intent are on their way.
+    fn begin(&mut self, client: ActorId, user: u32, ctx: &mut Ctx) {
+        let ClientPlan { clicks, apart, .. } = *self.client_plan(client);
+        let state = self.client(client);
+        state.intents += 1;
+        let number = state.intents;
+        let id = u32::try_from(self.intents.len()).expect("the memory limit bounds intents");
+        self.intents.push(Intent {
+            client,
+            number,
+            user,
+            begun: ctx.now(),
+            open: clicks,
+            told: None,
+        });
+        for later in 1..clicks {
+            let at = ctx.now() + apart * u64::from(later);
+            ctx.schedule_at(at, Event::Submit { intent: id, submission: later + 1 });
+        }
+        self.submit(id, 1, ctx);
+    }
+
+    pub(super) fn submit(&mut self, intent: u32, submission: u32, ctx: &mut Ctx) {
+        let Intent { client, number, .. } = self.intents[intent as usize];
+        let actor = &self.plan.actors[client.index()];
+        let lineage = mix(mix(actor.entity, u64::from(number)), u64::from(submission));
+        self.metrics.submitted(client, ctx.now());
+        let task = self.new_task(client, self.client_plan(client).program, intent, lineage);
+        let leave = self.lanes.patience[client.index()]
+            .map(|lane| ctx.schedule_on(lane, Event::Leave(task)));
+        let plan = self.plan.clone();
+        let ActorKind::Client(client_plan) = &plan.actors[client.index()].kind else {
+            unreachable!("only clients submit")
+        };
+        let program = &plan.programs[client_plan.program.index()];
+        let entry = &mut self.tasks[task];
+        entry.origin = Origin::Submission { begun: ctx.now(), leave };
+        entry.set(builtin::SUBMISSION, Value::Int(submission.into()));
+        if program.reads_key {
+            let key = eval(&plan, &mut self.texts, &self.tasks[task].registers, client_plan.key);
+            self.tasks[task].set(builtin::KEY, key);
+        }
+        if program.reads_body {
+            let body = eval(&plan, &mut self.texts, &self.tasks[task].registers, client_plan.body);
+            self.tasks[task].set(builtin::BODY, body);
+        }
+        self.ready.push_back(task);
+    }
+
+    /// The user gives up on a submission; what was sent goes on without them.
+    pub(super) fn leave(&mut self, task: Id<Task>, ctx: &mut Ctx) {
+        let Some(entry) = self.tasks.get_mut(task) else { return };
+        let intent = entry.intent;
+        if let Origin::Submission { leave, .. } = &mut entry.origin {
+            *leave = None;
+        }
+        self.note(Note::Left { intent }, ctx);
+        self.abandon(task, ctx);
+        self.end_submission(task, Fate::Unknown, ctx);
+    }
+
+    /// A submission has come to its end, and the user knows `fate`.
+    pub(super) fn end_submission(&mut self, task: Id<Task>, fate: Fate, ctx: &mut Ctx) {
+        let entry = &self.tasks[task];
+        let intent_id = entry.intent;
+        let Origin::Submission { begun, leave } = entry.origin else {
+            unreachable!("only submissions end here")
+        };
+        if let Some(handle) = leave {
+            ctx.cancel(handle);
+        }
+        self.tasks.free(task);
+        let intent = &mut self.intents[intent_id as usize];
+        intent.open -= 1;
+        let first_success = fate == Fate::Succeeded && intent.told != Some(Fate::Succeeded);
+        // Success outweighs everything, and doubt outweighs a failure: one submission of the
+        // intent may have done what another failed to do.
+        intent.told = Some(match (intent.told, fate) {
+            (Some(Fate::Succeeded), _) | (_, Fate::Succeeded) => Fate::Succeeded,
+            (Some(Fate::Unknown), _) | (_, Fate::Unknown) => Fate::Unknown,
+            (_, Fate::Failed) => Fate::Failed,
+        });
+        let Intent { client, user, open, .. } = *intent;
+        ctx.observe(mix(fate as u64, intent_id.into()));
+        self.metrics.ended(client, fate, first_success, ctx.now().since(begun), ctx.now());
+        self.watch.ended(client, fate, begun);
+        self.note(Note::Told { intent: intent_id, fate }, ctx);
+        if open == 0 {
+            self.think(client, user, ctx);
+        }
+    }
+
+    /// `shoppers-17`.
+    pub(crate) fn intent_name(&self, intent: u32) -> String {
+        let Intent { client, number, .. } = self.intents[intent as usize];
+        format!("{}-{number}", self.plan.actor_name(client))
+    }
+
+    pub(crate) fn intents(&self) -> &[Intent] {
+        &self.intents
+    }
+}

@@ -1,0 +1,222 @@
+//! Messages: a request on its way, at its callee, and back as an answer.
+//!
+//! A [`Request`] is owned by whoever has it: the network, a queue, a task, the network again. It
+//! is freed when its answer arrives or when either leg loses it. A duplicated request is a second
+//! request for the same attempt; whichever answer comes first settles the attempt.
+
+use sim_core::{Draw, Span, Time};
+
+use super::call::Call;
+use super::{Actor, Ctx, Event, World, nth};
+use crate::kv::Command;
+use crate::log::{Leg, Note};
+use crate::plan::{ActorId, EndpointId, PairId, Reg};
+use crate::policy::Ending;
+use crate::pool::Id;
+use crate::value::Value;
+
+/// One attempt's message.
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    pub(super) from: ActorId,
+    pub(super) to: ActorId,
+    pub(super) pair: PairId,
+    pub(super) call: Id<Call>,
+    pub(super) attempt: u32,
+    pub(super) intent: u32,
+    pub(super) lineage: u64,
+    pub(super) payload: Payload,
+    pub(super) key: Value,
+    pub(super) body: Value,
+    pub(super) with: Vec<(Reg, Value)>,
+    pub(super) arrived: Time,
+    answer: Answer,
+}
+
+/// What is asked.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Payload {
+    Endpoint(EndpointId),
+    Command(Command),
+    Custom { endpoint: Value },
+}
+
+/// What is answered, or what the caller notices instead.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Answer {
+    pub ending: Ending,
+    pub body: Value,
+    pub retry_after: Option<Span>,
+}
+
+impl Answer {
+    /// An answer without content.
+    pub(super) fn status(status: u16) -> Answer {
+        Answer::bare(Ending::Status(status))
+    }
+
+    /// An ending without content.
+    pub(super) fn bare(ending: Ending) -> Answer {
+        Answer { ending, body: Value::Nil, retry_after: None }
+    }
+}
+
+impl Default for Request {
+    fn default() -> Request {
+        Request {
+            from: ActorId(0),
+            to: ActorId(0),
+            pair: PairId(0),
+            call: Id::default(),
+            attempt: 0,
+            intent: 0,
+            lineage: 0,
+            payload: Payload::Endpoint(EndpointId(0)),
+            key: Value::Nil,
+            body: Value::Nil,
+            with: Vec::new(),
+            arrived: Time::ZERO,
+            answer: Answer::status(500),
+        }
+    }
+}
+
+/// The two legs of a request's way draw from different places.
+mod leg {
+    pub(super) const OUT: u64 = 1;
+    pub(super) const BACK: u64 = 2;
+    pub(super) const DUPLICATE: u64 = 3;
+}
+
+impl World {
+    /// Puts a filled-in request on its way.
+    pub(super) fn send_request(&mut self, id: Id<Request>, ctx: &mut Ctx) {
+        let Request { from, to, lineage, .. } = self.requests[id];
+        if self.is_duplicated(from, to, lineage) {
+            let copy = self.requests[id].clone();
+            let (twin, entry) = self.requests.take();
+            *entry = copy;
+            self.travel(twin, leg::DUPLICATE, ctx);
+        }
+        self.travel(id, leg::OUT, ctx);
+    }
+
+    /// Sends an answer back to the caller.
+    pub(super) fn send_answer(&mut self, id: Id<Request>, answer: Answer, ctx: &mut Ctx) {
+        let request = &mut self.requests[id];
+        request.answer = answer;
+        let latency = ctx.now().since(request.arrived);
+        self.metrics.answered(request.to, answer.ending, latency);
+        self.travel(id, leg::BACK, ctx);
+    }
+
+    /// Sends back what a caller notices when nobody serves it: no work was done for it here.
+    pub(super) fn turn_away(&mut self, id: Id<Request>, ending: Ending, ctx: &mut Ctx) {
+        self.requests[id].answer = Answer::bare(ending);
+        self.metrics.turned_away(self.requests[id].to, ending);
+        self.travel(id, leg::BACK, ctx);
+    }
+
+    /// One leg: the message arrives after the link's latency, or is lost.
+    fn travel(&mut self, id: Id<Request>, leg: u64, ctx: &mut Ctx) {
+        let request = &self.requests[id];
+        let (back, lineage) = (leg == leg::BACK, request.lineage);
+        let (from, to) =
+            if back { (request.to, request.from) } else { (request.from, request.to) };
+        let event = if back { Event::Answer(id) } else { Event::Deliver(id) };
+        if self.is_lost(from, to, nth(lineage, leg, 0)) {
+            let leg = if back { Leg::Answer } else { Leg::Request };
+            let note = Note::Lost { intent: request.intent, from, to, leg };
+            self.note(note, ctx);
+            self.requests.free(id);
+            return;
+        }
+        let delay = self.routes[self.route(from, to)].delay;
+        let link = self.plan.routes[self.route(from, to)];
+        let lane = self.lanes.latencies[link.map_or(self.plan.links.len(), |l| l as usize)];
+        match (lane, link) {
+            (Some(lane), _) if delay.is_zero() => {
+                ctx.schedule_on(lane, event);
+            }
+            (Some(lane), _) => {
+                ctx.schedule_after(lane.delay() + delay, event);
+            }
+            (None, Some(link)) => {
+                let latency = self.plan.links[link as usize].latency;
+                let mut draws = self.luck.latency.at(nth(lineage, leg, 0));
+                let latency = self.span(latency, &mut draws);
+                ctx.schedule_after(latency + delay, event);
+            }
+            (None, None) => unreachable!("actors without a link have a lane"),
+        }
+    }
+
+    pub(super) fn route(&self, from: ActorId, to: ActorId) -> usize {
+        from.index() * self.actors.len() + to.index()
+    }
+
+    fn is_lost(&self, from: ActorId, to: ActorId, index: u64) -> bool {
+        let route = self.route(from, to);
+        let condition = &self.routes[route];
+        if condition.cut
+            || self.conditions[from.index()].black_hole
+            || self.conditions[to.index()].black_hole
+        {
+            return true;
+        }
+        let link = self.plan.routes[route].map_or(0.0, |l| self.plan.links[l as usize].loss);
+        let loss = either(link, condition.loss);
+        loss > 0.0 && self.luck.loss.at(index).chance(loss)
+    }
+
+    fn is_duplicated(&self, from: ActorId, to: ActorId, index: u64) -> bool {
+        let route = self.route(from, to);
+        let link = self.plan.routes[route].map_or(0.0, |l| self.plan.links[l as usize].duplicate);
+        let duplicate = either(link, self.routes[route].duplicate);
+        duplicate > 0.0 && self.luck.duplicate.at(index).chance(duplicate)
+    }
+
+    /// A request arrives at its callee.
+    pub(super) fn deliver(&mut self, id: Id<Request>, ctx: &mut Ctx) {
+        let request = &mut self.requests[id];
+        request.arrived = ctx.now();
+        let Request { to, attempt, lineage, .. } = *request;
+        self.metrics.arrived(to, attempt > 1, ctx.now());
+        self.watch.arrived(to, attempt > 1, ctx.now(), ctx.step());
+        let condition = &self.conditions[to.index()];
+        if condition.black_hole {
+            self.requests.free(id);
+            return;
+        }
+        if condition.down {
+            self.turn_away(id, Ending::Refused, ctx);
+            return;
+        }
+        if condition.hang > 0.0 && self.luck.hang.at(lineage).chance(condition.hang) {
+            self.requests.free(id);
+            return;
+        }
+        if let Some(status) = condition.error(&mut self.luck.errors.at(lineage)) {
+            self.turn_away(id, Ending::Status(status), ctx);
+            return;
+        }
+        match &mut self.actors[to.index()] {
+            Actor::Service(_) => self.admit(id, ctx),
+            Actor::Store(_) => self.enqueue_command(id, ctx),
+            Actor::Custom(_) => self.ask_custom(id, ctx),
+            Actor::Client(_) => unreachable!("nobody calls a client"),
+        }
+    }
+
+    /// An answer arrives at its caller, which may have stopped waiting for it.
+    pub(super) fn answered(&mut self, id: Id<Request>, ctx: &mut Ctx) {
+        let Request { call, attempt, answer, .. } = self.requests[id];
+        self.requests.free(id);
+        self.settle_attempt(call, attempt, answer, ctx);
+    }
+}
+
+/// The chance that at least one of two independent things happens.
+pub(super) fn either(a: f64, b: f64) -> f64 {
+    1.0 - (1.0 - a) * (1.0 - b)
+}

@@ -1,0 +1,431 @@
+//! The world of one run: every actor, and the one `match` that hands each event to its actor.
+//!
+//! A message is delivered, a task runs until it has to wait, a policy decides, an effect is
+//! written to the ledger. The order of everything that happens at one instant is the order in
+//! which it was scheduled. Invariants and metrics look on; they cannot draw or schedule.
+
+mod call;
+mod client;
+mod fault;
+mod message;
+mod service;
+mod store;
+mod task;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use sim_core::{Context, Draw, Indexed, Lane, Model, Purpose, Span, Streams, Time, mix};
+
+use crate::custom::{CustomActor, Desk};
+use crate::invariant::Watch;
+use crate::ledger::Ledger;
+use crate::log::{Log, Note};
+use crate::metrics::Metrics;
+use crate::plan::{
+    ActorId, ActorKind, ActorPlan, DistId, FaultId, LayerPlan, Operand, Part, Plan, Reg, StackId,
+};
+use crate::policy::{Breaker, Bulkhead};
+use crate::pool::{Id, Pool};
+use crate::value::{Texts, Value};
+
+pub(crate) use call::Call;
+use client::{ClientState, Intent};
+use fault::{Condition, RouteCondition};
+pub(crate) use message::{Answer, Request};
+use service::ServiceState;
+use store::StoreState;
+pub(crate) use task::Task;
+
+/// Something that happens at an instant.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Event {
+    /// The next intent of an open load arises.
+    Arrive(ActorId),
+    /// A burst begins.
+    Burst(ActorId),
+    /// A closed-loop user has thought.
+    Decide { client: ActorId, user: u32 },
+    /// The user submits an intent.
+    Submit { intent: u32, submission: u32 },
+    /// A task has worked or slept, or takes its turn.
+    Resume(Id<Task>),
+    /// The user's patience ends.
+    Leave(Id<Task>),
+    /// A request arrives.
+    Deliver(Id<Request>),
+    /// An answer arrives.
+    Answer(Id<Request>),
+    /// A timeout, or the wait before a retry, is over.
+    Timer { call: Id<Call>, layer: u8 },
+    /// A store has carried out its current command.
+    Served(ActorId),
+    /// A planned fault begins.
+    Strike(FaultId),
+    /// A fault ends.
+    Heal(FaultId),
+    /// A custom actor asked to be woken.
+    Wake { actor: ActorId, token: u64 },
+}
+
+/// What each source of chance is for. Draws are addressed by what they decide, so that a policy
+/// that skips or adds one leaves all others their luck.
+mod purpose {
+    use sim_core::Purpose;
+
+    pub(super) const ARRIVAL: Purpose = Purpose(1);
+    pub(super) const WORK: Purpose = Purpose(2);
+    pub(super) const SLEEP: Purpose = Purpose(3);
+    pub(super) const THINK: Purpose = Purpose(4);
+    pub(super) const LATENCY: Purpose = Purpose(5);
+    pub(super) const LOSS: Purpose = Purpose(6);
+    pub(super) const DUPLICATE: Purpose = Purpose(7);
+    pub(super) const JITTER: Purpose = Purpose(8);
+    pub(super) const ERRORS: Purpose = Purpose(9);
+    pub(super) const HANG: Purpose = Purpose(10);
+    pub(super) const STORE: Purpose = Purpose(11);
+    pub(super) const CUSTOM: Purpose = Purpose(12);
+}
+
+/// The index-addressed sources of chance.
+#[derive(Clone, Copy, Debug)]
+struct Luck {
+    work: Indexed,
+    sleep: Indexed,
+    think: Indexed,
+    latency: Indexed,
+    loss: Indexed,
+    duplicate: Indexed,
+    jitter: Indexed,
+    errors: Indexed,
+    hang: Indexed,
+    store: Indexed,
+    custom: Indexed,
+}
+
+impl Luck {
+    fn new(streams: &Streams) -> Luck {
+        let indexed = |purpose: Purpose| streams.indexed(purpose, 0);
+        Luck {
+            work: indexed(purpose::WORK),
+            sleep: indexed(purpose::SLEEP),
+            think: indexed(purpose::THINK),
+            latency: indexed(purpose::LATENCY),
+            loss: indexed(purpose::LOSS),
+            duplicate: indexed(purpose::DUPLICATE),
+            jitter: indexed(purpose::JITTER),
+            errors: indexed(purpose::ERRORS),
+            hang: indexed(purpose::HANG),
+            store: indexed(purpose::STORE),
+            custom: indexed(purpose::CUSTOM),
+        }
+    }
+}
+
+#[derive(Debug)]
+enum Actor {
+    Client(ClientState),
+    Service(ServiceState),
+    Store(StoreState),
+    Custom(Box<dyn CustomActor>),
+}
+
+/// The state of one run.
+#[derive(Debug)]
+pub(crate) struct World {
+    pub(crate) plan: Arc<Plan>,
+    texts: Texts,
+    luck: Luck,
+    actors: Vec<Actor>,
+    conditions: Vec<Condition>,
+    routes: Vec<RouteCondition>,
+    active_faults: Vec<FaultId>,
+    /// Events of a paused actor, in order.
+    parked: Vec<Vec<Event>>,
+    tasks: Pool<Task>,
+    calls: Pool<Call>,
+    requests: Pool<Request>,
+    intents: Vec<Intent>,
+    breakers: Vec<Breaker>,
+    bulkheads: Vec<Bulkhead>,
+    /// The lane of each timeout and constant latency, found once.
+    lanes: Lanes,
+    /// Tasks that can run now, in order.
+    ready: VecDeque<Id<Task>>,
+    /// How often each point was passed.
+    passages: Vec<u32>,
+    executions: u64,
+    /// Instructions that may still run during this event.
+    fuel: u32,
+    pub(crate) ledger: Ledger,
+    pub(crate) watch: Watch,
+    pub(crate) metrics: Metrics,
+    pub(crate) log: Log,
+}
+
+/// Instructions that one event may run before the rest of its tasks take their turn in an event
+/// of their own, where the step limit sees them: a loop that never waits ends as a finding.
+const FUEL: u32 = 100_000;
+
+#[derive(Debug, Default)]
+struct Lanes {
+    /// By stack and layer.
+    timeouts: Vec<Vec<Option<Lane>>>,
+    /// By link; the last is for actors without one.
+    latencies: Vec<Option<Lane>>,
+    patience: Vec<Option<Lane>>,
+}
+
+pub(crate) type Ctx = Context<Event>;
+
+impl Model for World {
+    type Event = Event;
+
+    fn fingerprint(event: &Event) -> u64 {
+        let (kind, word) = match *event {
+            Event::Arrive(actor) => (1, actor.0.into()),
+            Event::Burst(actor) => (2, actor.0.into()),
+            Event::Decide { client, user } => (3, u64::from(client.0) << 32 | u64::from(user)),
+            Event::Submit { intent, submission } => {
+                (4, u64::from(submission) << 32 | u64::from(intent))
+            }
+            Event::Resume(task) => (5, task.word()),
+            Event::Leave(task) => (6, task.word()),
+            Event::Deliver(request) => (7, request.word()),
+            Event::Answer(request) => (8, request.word()),
+            Event::Timer { call, layer } => (9 + (u64::from(layer) << 8), call.word()),
+            Event::Served(actor) => (10, actor.0.into()),
+            Event::Strike(fault) => (11, fault.0.into()),
+            Event::Heal(fault) => (12, fault.0.into()),
+            Event::Wake { actor, token } => (13 + (u64::from(actor.0) << 8), token),
+        };
+        mix(kind, word)
+    }
+
+    fn handle(&mut self, event: Event, ctx: &mut Ctx) {
+        if let Some(actor) = self.paused_owner(event) {
+            self.parked[actor.index()].push(event);
+            return;
+        }
+        self.fuel = FUEL;
+        match event {
+            Event::Arrive(client) => self.arrive(client, ctx),
+            Event::Burst(client) => self.burst(client, ctx),
+            Event::Decide { client, user } => self.decide(client, user, ctx),
+            Event::Submit { intent, submission } => self.submit(intent, submission, ctx),
+            Event::Resume(task) => self.resume(task),
+            Event::Leave(task) => self.leave(task, ctx),
+            Event::Deliver(request) => self.deliver(request, ctx),
+            Event::Answer(request) => self.answered(request, ctx),
+            Event::Timer { call, layer } => self.timer(call, layer, ctx),
+            Event::Served(actor) => self.served(actor, ctx),
+            Event::Strike(fault) => self.strike(fault, ctx),
+            Event::Heal(fault) => self.heal(fault, ctx),
+            Event::Wake { actor, token } => self.wake_custom(actor, token, ctx),
+        }
+        self.run_ready(ctx);
+    }
+
+    fn memory_bytes(&self) -> usize {
+        self.texts.memory_bytes()
+            + self.tasks.memory_bytes(128)
+            + self.calls.memory_bytes(128)
+            + self.requests.memory_bytes(0)
+            + self.intents.capacity() * size_of::<Intent>()
+            + self.ledger.memory_bytes()
+    }
+}
+
+impl World {
+    pub(crate) fn new(
+        plan: Arc<Plan>,
+        seed: u64,
+        mut custom: impl FnMut(&ActorPlan) -> Box<dyn CustomActor>,
+    ) -> World {
+        let streams = Streams::new(seed);
+        let actors: Vec<Actor> = plan
+            .actors
+            .iter()
+            .map(|actor| match &actor.kind {
+                ActorKind::Client(_) => {
+                    Actor::Client(ClientState::new(streams.open(purpose::ARRIVAL, actor.entity)))
+                }
+                ActorKind::Service(service) => Actor::Service(ServiceState::new(*service)),
+                ActorKind::Kv { .. } => Actor::Store(StoreState::default()),
+                ActorKind::Custom(_) => Actor::Custom(custom(actor)),
+            })
+            .collect();
+        let count = actors.len();
+        let breakers = plan.breakers.iter().map(|b| Breaker::new(b.config).expect("checked"));
+        let bulkheads = plan.bulkheads.iter().map(|b| Bulkhead::new(b.limit).expect("checked"));
+        World {
+            texts: plan.texts.clone(),
+            luck: Luck::new(&streams),
+            conditions: vec![Condition::default(); count],
+            routes: vec![RouteCondition::default(); count * count],
+            active_faults: Vec::new(),
+            parked: vec![Vec::new(); count],
+            tasks: Pool::default(),
+            calls: Pool::default(),
+            requests: Pool::default(),
+            intents: Vec::new(),
+            breakers: breakers.collect(),
+            bulkheads: bulkheads.collect(),
+            lanes: Lanes::default(),
+            ready: VecDeque::new(),
+            passages: vec![0; plan.points.len()],
+            executions: 0,
+            fuel: FUEL,
+            ledger: Ledger::new(plan.kinds.len()),
+            watch: Watch::new(&plan),
+            metrics: Metrics::new(&plan),
+            log: Log::new(plan.limits.log),
+            actors,
+            plan,
+        }
+    }
+
+    /// Schedules the first events: loads and timed faults.
+    pub(crate) fn start(&mut self, ctx: &mut Ctx) {
+        self.open_lanes(ctx);
+        let plan = self.plan.clone();
+        for (n, fault) in plan.faults.iter().enumerate() {
+            if let crate::plan::Trigger::At(at) = fault.trigger {
+                ctx.schedule_at(Time::ZERO + at, Event::Strike(FaultId::nth(n)));
+            }
+        }
+        for (n, actor) in plan.actors.iter().enumerate() {
+            match &actor.kind {
+                ActorKind::Client(client) => self.start_client(ActorId::nth(n), client.load, ctx),
+                ActorKind::Custom(_) => self.with_custom(ActorId::nth(n), ctx, |custom, desk| {
+                    custom.on_start(desk);
+                }),
+                ActorKind::Service(_) | ActorKind::Kv { .. } => {}
+            }
+        }
+    }
+
+    fn open_lanes(&mut self, ctx: &mut Ctx) {
+        let plan = &self.plan;
+        self.lanes.timeouts = plan
+            .stacks
+            .iter()
+            .map(|stack| {
+                let lane = |layer: &LayerPlan| match layer {
+                    LayerPlan::Timeout(after) => Some(ctx.lane(*after)),
+                    _ => None,
+                };
+                stack.layers.iter().map(lane).collect()
+            })
+            .collect();
+        self.lanes.latencies =
+            plan.links.iter().map(|link| link.constant.map(|latency| ctx.lane(latency))).collect();
+        self.lanes.latencies.push(Some(ctx.lane(Span::ZERO)));
+        self.lanes.patience = plan
+            .actors
+            .iter()
+            .map(|actor| match &actor.kind {
+                ActorKind::Client(client) => client.patience.map(|patience| ctx.lane(patience)),
+                _ => None,
+            })
+            .collect();
+    }
+
+    /// Runs every task that can, in order, until all wait or the event's fuel is used up.
+    fn run_ready(&mut self, ctx: &mut Ctx) {
+        while let Some(task) = self.ready.pop_front() {
+            if self.fuel == 0 {
+                ctx.schedule_at(ctx.now(), Event::Resume(task));
+            } else {
+                self.run(task, ctx);
+            }
+        }
+    }
+
+    /// The paused actor to which an event belongs, if it does.
+    fn paused_owner(&self, event: Event) -> Option<ActorId> {
+        let owner = match event {
+            Event::Resume(task) => self.tasks.get(task)?.actor,
+            Event::Deliver(request) => self.requests.get(request)?.to,
+            Event::Answer(request) => self.requests.get(request)?.from,
+            Event::Timer { call, .. } => self.tasks.get(self.calls.get(call)?.task)?.actor,
+            Event::Served(actor) | Event::Wake { actor, .. } => actor,
+            _ => return None,
+        };
+        self.conditions[owner.index()].paused.then_some(owner)
+    }
+
+    fn note(&mut self, note: Note, ctx: &Ctx) {
+        self.log.push(ctx.now(), ctx.step(), note);
+    }
+
+    /// Draws a length of time.
+    fn span(&self, dist: DistId, draws: &mut impl Draw) -> Span {
+        Span::from_secs_f64(self.plan.dists[dist.index()].sample(draws))
+    }
+
+    /// What an operand means in a task.
+    fn eval(&mut self, task: Id<Task>, operand: Operand) -> Value {
+        eval(&self.plan, &mut self.texts, &self.tasks[task].registers, operand)
+    }
+
+    fn with_custom(
+        &mut self,
+        actor: ActorId,
+        ctx: &mut Ctx,
+        act: impl FnOnce(&mut dyn CustomActor, &mut Desk<'_>),
+    ) {
+        let Actor::Custom(custom) = &mut self.actors[actor.index()] else {
+            unreachable!("only custom actors are asked")
+        };
+        let mut desk = Desk::new(ctx.now(), &mut self.texts, self.luck.custom, actor.0.into());
+        act(custom.as_mut(), &mut desk);
+        let orders = desk.into_orders();
+        self.carry_out(actor, orders, ctx);
+    }
+
+    fn wake_custom(&mut self, actor: ActorId, token: u64, ctx: &mut Ctx) {
+        self.with_custom(actor, ctx, |custom, desk| custom.on_wake(token, desk));
+    }
+}
+
+/// What an operand means over a program's registers.
+fn eval(plan: &Plan, texts: &mut Texts, registers: &[Value], operand: Operand) -> Value {
+    match operand {
+        Operand::Const(value) => value,
+        Operand::Reg(Reg(reg)) => registers[reg as usize],
+        Operand::Field(Reg(reg), field) => texts.get(registers[reg as usize], field),
+        Operand::Template(template) => {
+            let parts = &plan.templates[template.index()];
+            let mut text = texts.take_scratch();
+            for part in parts {
+                match part {
+                    Part::Literal(literal) => text.push_str(literal),
+                    Part::Hole(operand) => {
+                        let value = eval(plan, texts, registers, *operand);
+                        texts.append(value, &mut text);
+                    }
+                }
+            }
+            Value::Text(texts.intern_scratch(text))
+        }
+        Operand::Record(record) => {
+            let fields = &plan.records[record.index()];
+            let values: Vec<_> = fields
+                .iter()
+                .map(|(field, operand)| (*field, eval(plan, texts, registers, *operand)))
+                .collect();
+            Value::Record(texts.record(&values))
+        }
+    }
+}
+
+/// The layers of a stack, without borrowing the world.
+fn layers(plan: &Plan, stack: StackId) -> &[LayerPlan] {
+    &plan.stacks[stack.index()].layers
+}
+
+/// Addresses a draw or a child within a lineage: what it is for, and which one.
+fn nth(lineage: u64, what: u64, n: u32) -> u64 {
+    mix(lineage, what << 32 | u64::from(n))
+}

@@ -1,0 +1,575 @@
+//! Tasks: the interpreter of the step language.
+//!
+//! A task is one run of a program: a submission at a client, a request at a service, or a branch
+//! of a `Parallel`. It runs instruction after instruction until one has to wait; the event that
+//! ends the wait puts it back on the ready list. An error unwinds to the nearest `Try`.
+
+use sim_core::{Handle, Span, Time, mix};
+
+use super::{Ctx, Event, Request, World, nth};
+use crate::log::Note;
+use crate::plan::{
+    ActorId, CondId, CondPlan, EffectId, EffectPlan, ForkId, Instr, Operand, Pc, Plan, ProgramId,
+    Reg, RespondId, builtin,
+};
+use crate::policy::{Ending, Fate};
+use crate::pool::Id;
+use crate::value::{Texts, Value};
+
+use super::call::Call;
+use super::message::Answer;
+
+/// One run of a program.
+#[derive(Clone, Debug)]
+pub(crate) struct Task {
+    pub(super) actor: ActorId,
+    program: ProgramId,
+    pc: Pc,
+    pub(super) registers: Vec<Value>,
+    pub(super) intent: u32,
+    /// Addresses every draw that this task makes.
+    pub(super) lineage: u64,
+    works: u32,
+    sleeps: u32,
+    calls: u32,
+    commands: u32,
+    frames: Vec<Frame>,
+    /// What led into each `finally` that is running.
+    finallies: Vec<Exit>,
+    pub(super) origin: Origin,
+    waiting: Waiting,
+    pub(super) holds_worker: bool,
+}
+
+impl Default for Task {
+    fn default() -> Task {
+        Task {
+            actor: ActorId(0),
+            program: ProgramId(0),
+            pc: Pc(0),
+            registers: Vec::new(),
+            intent: 0,
+            lineage: 0,
+            works: 0,
+            sleeps: 0,
+            calls: 0,
+            commands: 0,
+            frames: Vec::new(),
+            finallies: Vec::new(),
+            origin: Origin::Request(None),
+            waiting: Waiting::Nothing,
+            holds_worker: false,
+        }
+    }
+}
+
+/// Why a task runs.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Origin {
+    /// A user submitted an intent.
+    Submission { begun: Time, leave: Option<Handle> },
+    /// A request came; `None` once it is answered.
+    Request(Option<Id<Request>>),
+    /// A task runs branches.
+    Branch { parent: Id<Task>, number: u16 },
+}
+
+/// What a task waits for.
+#[derive(Clone, Debug)]
+enum Waiting {
+    Nothing,
+    /// Work or sleep.
+    Timer(Handle),
+    Call(Id<Call>),
+    /// Branches still running, and the error of the first branch that has one.
+    Branches { left: u16, error: Option<(u16, Raised)> },
+}
+
+/// An open `Try`.
+#[derive(Clone, Copy, Debug)]
+struct Frame {
+    catch: Option<Pc>,
+    finally: Option<Pc>,
+}
+
+/// How a block is left.
+#[derive(Clone, Copy, Debug)]
+enum Exit {
+    Ordinary,
+    Error(Raised),
+    /// The request is answered.
+    Responded,
+    Break { depth: u16, to: Pc },
+}
+
+/// An error on its way to a handler.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Raised {
+    ending: Ending,
+    /// Raised by `Fail`, so that its status is the answer's.
+    own: bool,
+}
+
+impl Raised {
+    /// What a caller is told when nobody catches the error.
+    fn status(self) -> u16 {
+        match self.ending {
+            Ending::Status(status) if self.own => status,
+            Ending::Rejected(_) | Ending::Refused => 503,
+            ending if ending.fate() == Fate::Unknown => 504,
+            _ => 502,
+        }
+    }
+}
+
+impl Task {
+    pub(super) fn set(&mut self, reg: Reg, value: Value) {
+        self.registers[reg.index()] = value;
+    }
+}
+
+/// What the lineages of a task's children and draws are told apart by.
+mod child {
+    pub(super) const CALL: u64 = 1;
+    pub(super) const COMMAND: u64 = 2;
+    pub(super) const BRANCH: u64 = 3;
+    pub(super) const WORK: u64 = 4;
+    pub(super) const SLEEP: u64 = 5;
+}
+
+/// What the interpreter does after an instruction.
+enum Next {
+    Go,
+    /// The task waits, or is no more.
+    Stop,
+}
+
+impl World {
+    /// A task at the start of a program, with fresh registers.
+    pub(super) fn new_task(
+        &mut self,
+        actor: ActorId,
+        program: ProgramId,
+        intent: u32,
+        lineage: u64,
+    ) -> Id<Task> {
+        let frame = &self.plan.programs[program.index()];
+        self.executions += 1;
+        let number = self.intents[intent as usize].number;
+        let (id, task) = self.tasks.take();
+        let mut registers = std::mem::take(&mut task.registers);
+        registers.clear();
+        registers.resize(frame.registers.into(), Value::Nil);
+        task.frames.clear();
+        task.finallies.clear();
+        *task = Task {
+            actor,
+            program,
+            pc: frame.entry,
+            registers,
+            intent,
+            lineage,
+            frames: std::mem::take(&mut task.frames),
+            finallies: std::mem::take(&mut task.finallies),
+            ..Task::default()
+        };
+        task.set(builtin::INTENT, Value::Int(number.into()));
+        task.set(builtin::EXECUTION, Value::Int(self.executions.cast_signed()));
+        id
+    }
+
+    /// A wait of the task is over.
+    pub(super) fn resume(&mut self, task: Id<Task>) {
+        if let Some(entry) = self.tasks.get_mut(task) {
+            entry.waiting = Waiting::Nothing;
+            self.make_ready(task);
+        }
+    }
+
+    /// Puts a task on the ready list as soon as it has what it needs to run.
+    pub(super) fn make_ready(&mut self, task: Id<Task>) {
+        if self.has_worker(task) {
+            self.ready.push_back(task);
+        }
+    }
+
+    /// Runs a task until it waits or ends.
+    pub(super) fn run(&mut self, id: Id<Task>, ctx: &mut Ctx) {
+        loop {
+            // A fault at a point may have killed the task.
+            let Some(task) = self.tasks.get_mut(id) else { return };
+            if self.fuel == 0 {
+                ctx.schedule_at(ctx.now(), Event::Resume(id));
+                return;
+            }
+            self.fuel -= 1;
+            let instr = self.plan.code[task.pc.index()];
+            task.pc.0 += 1;
+            if let Next::Stop = self.execute(id, instr, ctx) {
+                return;
+            }
+        }
+    }
+
+    fn execute(&mut self, id: Id<Task>, instr: Instr, ctx: &mut Ctx) -> Next {
+        let task = &mut self.tasks[id];
+        match instr {
+            Instr::Let { to, value } => {
+                let value = self.eval(id, value);
+                self.tasks[id].set(to, value);
+            }
+            Instr::Jump(to) => task.pc = to,
+            Instr::Unless { cond, to } => {
+                if !holds(&self.plan, &mut self.texts, &task.registers, cond) {
+                    task.pc = to;
+                }
+            }
+            Instr::Round { counter, times, exit } => {
+                let Value::Int(done) = task.registers[counter.index()] else {
+                    unreachable!("a loop's counter is a number")
+                };
+                if done == i64::from(times) {
+                    task.pc = exit;
+                } else {
+                    task.set(counter, Value::Int(done + 1));
+                }
+            }
+            Instr::Try { catch, finally } => task.frames.push(Frame { catch, finally }),
+            Instr::EndTry => {
+                task.frames.pop();
+            }
+            Instr::Finally(to) => {
+                task.finallies.push(Exit::Ordinary);
+                task.pc = to;
+            }
+            Instr::EndFinally => {
+                let exit = task.finallies.pop().expect("a finally is entered before it ends");
+                return self.leave_block(id, exit, ctx);
+            }
+            Instr::Break { depth, to } => {
+                return self.leave_block(id, Exit::Break { depth, to }, ctx);
+            }
+            Instr::Work(dist) => {
+                task.works += 1;
+                let (actor, index) = (task.actor, nth(task.lineage, child::WORK, task.works));
+                let length = self.span(dist, &mut self.luck.work.at(index));
+                let length = self.slowed(actor, length);
+                self.wait(id, length, ctx);
+                return Next::Stop;
+            }
+            Instr::Sleep(dist) => {
+                task.sleeps += 1;
+                let index = nth(task.lineage, child::SLEEP, task.sleeps);
+                let length = self.span(dist, &mut self.luck.sleep.at(index));
+                self.yield_worker(id, ctx);
+                self.wait(id, length, ctx);
+                return Next::Stop;
+            }
+            Instr::Call(site) => return self.start_call(id, site, ctx),
+            Instr::Fork(fork) => return self.fork(id, fork, ctx),
+            Instr::EndBranch => return self.end(id, Exit::Ordinary, ctx),
+            Instr::Effect(effect) => self.effect(id, effect, ctx),
+            Instr::Respond(respond) => return self.respond(id, respond, ctx),
+            Instr::Fail(status) => {
+                let raised = Raised { ending: Ending::Status(status), own: true };
+                return self.leave_block(id, Exit::Error(raised), ctx);
+            }
+            Instr::Point(point) => self.pass(point, ctx),
+            Instr::End => return self.end(id, Exit::Ordinary, ctx),
+        }
+        Next::Go
+    }
+
+    fn wait(&mut self, id: Id<Task>, length: Span, ctx: &mut Ctx) {
+        let handle = ctx.schedule_after(length, Event::Resume(id));
+        self.tasks[id].waiting = Waiting::Timer(handle);
+    }
+
+    /// Unwinds to the next handler that an exit has to pass, or ends the task.
+    fn leave_block(&mut self, id: Id<Task>, exit: Exit, ctx: &mut Ctx) -> Next {
+        let task = &mut self.tasks[id];
+        let floor = match exit {
+            Exit::Ordinary => return Next::Go,
+            Exit::Break { depth, .. } => usize::from(depth),
+            Exit::Error(_) | Exit::Responded => 0,
+        };
+        while task.frames.len() > floor {
+            let Some(frame) = task.frames.pop() else { break };
+            if let (Exit::Error(raised), Some(catch)) = (exit, frame.catch) {
+                if let Some(finally) = frame.finally {
+                    task.frames.push(Frame { catch: None, finally: Some(finally) });
+                }
+                task.pc = catch;
+                self.describe(id, raised);
+                return Next::Go;
+            }
+            if let Some(finally) = frame.finally {
+                task.finallies.push(exit);
+                task.pc = finally;
+                return Next::Go;
+            }
+        }
+        if let Exit::Break { to, .. } = exit {
+            task.pc = to;
+            return Next::Go;
+        }
+        self.end(id, exit, ctx)
+    }
+
+    /// Fills `{error.status}`, `{error.kind}` and `{error.fate}`.
+    fn describe(&mut self, id: Id<Task>, raised: Raised) {
+        let words = self.plan.words;
+        let (status, kind) = match raised.ending {
+            Ending::Status(status) => (Value::Int(status.into()), words.status),
+            Ending::TimedOut => (Value::Nil, words.timeout),
+            Ending::Refused => (Value::Nil, words.refused),
+            Ending::Reset => (Value::Nil, words.reset),
+            Ending::Rejected(_) => (Value::Nil, words.rejected),
+        };
+        let fate = match raised.ending.fate() {
+            Fate::Unknown => words.unknown,
+            Fate::Failed | Fate::Succeeded => words.failed,
+        };
+        let task = &mut self.tasks[id];
+        task.set(builtin::ERROR_STATUS, status);
+        task.set(builtin::ERROR_KIND, kind);
+        task.set(builtin::ERROR_FATE, fate);
+    }
+
+    fn start_call(&mut self, id: Id<Task>, site: crate::plan::SiteId, ctx: &mut Ctx) -> Next {
+        let task = &mut self.tasks[id];
+        let lineage = if self.plan.sites[site.index()].is_command() {
+            task.commands += 1;
+            nth(task.lineage, child::COMMAND, task.commands)
+        } else {
+            task.calls += 1;
+            nth(task.lineage, child::CALL, task.calls)
+        };
+        match self.begin_call(id, site, lineage, ctx) {
+            Ok(answer) => self.take_answer(id, site, answer, ctx),
+            Err(call) => {
+                self.tasks[id].waiting = Waiting::Call(call);
+                self.yield_worker(id, ctx);
+                Next::Stop
+            }
+        }
+    }
+
+    /// A call of a waiting task has ended.
+    pub(super) fn call_ended(
+        &mut self,
+        id: Id<Task>,
+        site: crate::plan::SiteId,
+        answer: Answer,
+        ctx: &mut Ctx,
+    ) {
+        self.tasks[id].waiting = Waiting::Nothing;
+        if let Next::Go = self.take_answer(id, site, answer, ctx) {
+            self.make_ready(id);
+        }
+    }
+
+    /// Binds an answer to the site's variables, or raises what it was instead of a success.
+    fn take_answer(
+        &mut self,
+        id: Id<Task>,
+        site: crate::plan::SiteId,
+        answer: Answer,
+        ctx: &mut Ctx,
+    ) -> Next {
+        if !answer.ending.is_success() {
+            let raised = Raised { ending: answer.ending, own: false };
+            return self.leave_block(id, Exit::Error(raised), ctx);
+        }
+        let site = &self.plan.sites[site.index()];
+        let (into, into_status) = (site.into, site.into_status);
+        let task = &mut self.tasks[id];
+        if let Some(reg) = into {
+            task.set(reg, answer.body);
+        }
+        if let (Some(reg), Ending::Status(status)) = (into_status, answer.ending) {
+            task.set(reg, Value::Int(status.into()));
+        }
+        Next::Go
+    }
+
+    fn fork(&mut self, id: Id<Task>, fork: ForkId, ctx: &mut Ctx) -> Next {
+        let plan = self.plan.clone();
+        let branches = &plan.forks[fork.index()].branches;
+        let left = u16::try_from(branches.len()).expect("the file's size bounds branches");
+        if left == 0 {
+            return Next::Go;
+        }
+        self.tasks[id].waiting = Waiting::Branches { left, error: None };
+        for (number, branch) in (0u16..).zip(branches) {
+            let Task { actor, program, intent, lineage, calls, .. } = self.tasks[id];
+            let lineage = nth(mix(lineage, calls.into()), child::BRANCH, number.into());
+            let task = self.new_task(actor, program, intent, lineage);
+            let registers = self.tasks[id].registers.clone();
+            let entry = &mut self.tasks[task];
+            entry.registers.copy_from_slice(&registers);
+            entry.origin = Origin::Branch { parent: id, number };
+            entry.pc = branch.entry;
+            self.make_ready(task);
+        }
+        // The forks of one task are told apart by the calls made before them.
+        self.tasks[id].calls += 1;
+        self.yield_worker(id, ctx);
+        Next::Stop
+    }
+
+    /// A branch has ended; the last one wakes its parent.
+    fn join(
+        &mut self,
+        parent: Id<Task>,
+        number: u16,
+        branch: &[(Reg, Value)],
+        error: Option<Raised>,
+        ctx: &mut Ctx,
+    ) {
+        let Some(task) = self.tasks.get_mut(parent) else { return };
+        for (reg, value) in branch {
+            task.set(*reg, *value);
+        }
+        let Waiting::Branches { left, error: first } = &mut task.waiting else {
+            unreachable!("a task with branches waits for them")
+        };
+        *left -= 1;
+        if let Some(raised) = error
+            && first.is_none_or(|(n, _)| number < n)
+        {
+            *first = Some((number, raised));
+        }
+        if *left > 0 {
+            return;
+        }
+        let first = *first;
+        task.waiting = Waiting::Nothing;
+        let next = match first {
+            Some((_, raised)) => self.leave_block(parent, Exit::Error(raised), ctx),
+            None => Next::Go,
+        };
+        if let Next::Go = next {
+            self.make_ready(parent);
+        }
+    }
+
+    fn effect(&mut self, id: Id<Task>, effect: EffectId, ctx: &mut Ctx) {
+        let EffectPlan { kind, once, undoes, into } = self.plan.effects[effect.index()];
+        let once = self.eval(id, once);
+        let task = &self.tasks[id];
+        let (actor, intent) = (task.actor, task.intent);
+        let entry = self.ledger.record(ctx.now(), kind, actor, intent, once, undoes);
+        ctx.observe(mix(nth(entry.number.into(), kind.0.into(), intent), entry.repeated.into()));
+        self.note(
+            Note::Effect { intent, actor, kind, number: entry.number, repeated: entry.repeated },
+            ctx,
+        );
+        if !entry.repeated {
+            self.watch.effect(&self.ledger, kind, intent, ctx.now(), ctx.step());
+        }
+        if let Some(reg) = into {
+            let name = self.ledger.entry_name(&self.plan.kinds, kind, entry.number);
+            let value = Value::Text(self.texts.intern(&name));
+            self.tasks[id].set(reg, value);
+        }
+    }
+
+    fn respond(&mut self, id: Id<Task>, respond: RespondId, ctx: &mut Ctx) -> Next {
+        let plan = self.plan.responds[respond.index()];
+        let (status, body) = (self.eval(id, plan.status), self.eval(id, plan.body));
+        // A status that a program works out may be anything; what is no status is a server error.
+        let status = match status {
+            Value::Int(n @ 100..=599) => n as u16,
+            _ => 500,
+        };
+        let answer =
+            Answer { ending: Ending::Status(status), body, retry_after: plan.retry_after };
+        self.answer_origin(id, answer, ctx);
+        self.leave_block(id, Exit::Responded, ctx)
+    }
+
+    /// Sends the answer of a task's request, unless it was sent before.
+    fn answer_origin(&mut self, id: Id<Task>, answer: Answer, ctx: &mut Ctx) {
+        if let Origin::Request(request) = &mut self.tasks[id].origin
+            && let Some(request) = request.take()
+        {
+            self.send_answer(request, answer, ctx);
+        }
+    }
+
+    /// A task is over: answers, gives its worker back, and frees the slot.
+    fn end(&mut self, id: Id<Task>, exit: Exit, ctx: &mut Ctx) -> Next {
+        let error = match exit {
+            Exit::Error(raised) => Some(raised),
+            _ => None,
+        };
+        match self.tasks[id].origin {
+            Origin::Submission { .. } => {
+                let fate = error.map_or(Fate::Succeeded, |raised| raised.ending.fate());
+                self.end_submission(id, fate, ctx);
+            }
+            Origin::Request(_) => {
+                let status = error.map_or(200, Raised::status);
+                self.answer_origin(id, Answer::status(status), ctx);
+                self.give_worker_back(id, ctx);
+                self.tasks.free(id);
+            }
+            Origin::Branch { parent, number } => {
+                let writes = self.branch_writes(id, parent, number);
+                self.give_worker_back(id, ctx);
+                self.tasks.free(id);
+                self.join(parent, number, &writes, error, ctx);
+            }
+        }
+        Next::Stop
+    }
+
+    /// The registers that a branch gives back, with their values.
+    fn branch_writes(&self, id: Id<Task>, parent: Id<Task>, number: u16) -> Vec<(Reg, Value)> {
+        let Some(parent) = self.tasks.get(parent) else { return Vec::new() };
+        let Instr::Fork(fork) = self.plan.code[parent.pc.index() - 1] else {
+            unreachable!("a parent waits behind its fork")
+        };
+        let registers = &self.tasks[id].registers;
+        let writes = &self.plan.forks[fork.index()].branches[usize::from(number)].writes;
+        writes.iter().map(|reg| (*reg, registers[reg.index()])).collect()
+    }
+
+    /// Calls off everything a task waits for, its branches included. The slot stays.
+    pub(super) fn abandon(&mut self, id: Id<Task>, ctx: &mut Ctx) {
+        match std::mem::replace(&mut self.tasks[id].waiting, Waiting::Nothing) {
+            Waiting::Nothing => {}
+            Waiting::Timer(handle) => {
+                ctx.cancel(handle);
+            }
+            Waiting::Call(call) => self.abandon_call(call, ctx),
+            Waiting::Branches { .. } => {
+                let is_branch =
+                    |t: &Task| matches!(t.origin, Origin::Branch { parent, .. } if parent == id);
+                for branch in self.tasks.ids_where(is_branch) {
+                    self.abandon(branch, ctx);
+                    self.tasks.free(branch);
+                }
+            }
+        }
+    }
+}
+
+/// Whether a condition holds over a program's registers.
+fn holds(plan: &Plan, texts: &mut Texts, registers: &[Value], cond: CondId) -> bool {
+    let mut value = |operand: Operand| super::eval(plan, texts, registers, operand);
+    match &plan.conds[cond.index()] {
+        CondPlan::Is(a) => value(*a).is_truthy(),
+        CondPlan::Eq(a, b) => value(*a) == value(*b),
+        CondPlan::Lt(a, b) => {
+            matches!((value(*a), value(*b)), (Value::Int(a), Value::Int(b)) if a < b)
+        }
+        CondPlan::Le(a, b) => {
+            matches!((value(*a), value(*b)), (Value::Int(a), Value::Int(b)) if a <= b)
+        }
+        CondPlan::Not(inner) => !holds(plan, texts, registers, *inner),
+        CondPlan::All(all) => all.iter().all(|cond| holds(plan, texts, registers, *cond)),
+        CondPlan::Any(any) => any.iter().any(|cond| holds(plan, texts, registers, *cond)),
+    }
+}
