@@ -104,6 +104,8 @@ struct Call<'a> {
     success: u64,
     failed: u64,
     unknown: u64,
+    abandoned: u64,
+    fallbacks: u64,
     retries: u64,
     rejected: Entries<&'a str, u64>,
     given_up: Entries<&'a str, u64>,
@@ -155,7 +157,8 @@ impl<'a> From<&'a TransitionLine> for Transition<'a> {
             policy: &line.policy,
             from: line.from.to_string(),
             to: line.to.to_string(),
-            reason: line.reason.to_string(),
+            // Spelled as the reasons of refusals are.
+            reason: line.reason.to_string().replace(' ', "_"),
         }
     }
 }
@@ -203,6 +206,8 @@ fn call(summary: &CallSummary) -> (String, Call<'_>) {
         success: summary.success,
         failed: summary.failed,
         unknown: summary.unknown,
+        abandoned: summary.abandoned,
+        fallbacks: summary.fallbacks,
         retries: summary.retries,
         rejected: Entries(summary.rejected.clone()),
         given_up: Entries(summary.given_up.clone()),
@@ -249,5 +254,94 @@ mod tests {
         assert_eq!(value["actors"]["redis"]["commands"], 16_200);
     }
 
-    const PINNED: &str = r#"PIN"#;
+    const PINNED: &str = r#"{
+  "schema": 1,
+  "scenario": "payment",
+  "variant": "naive",
+  "seed": 18446744073709551615,
+  "run_id": "r1-000000000000abcd-s18446744073709551615-v{version}",
+  "digest": "0123456789abcdef",
+  "verdict": "violated",
+  "limit": null,
+  "invariants": [
+    {
+      "name": "ExactlyOnce(\"charge\")",
+      "verdict": "violated",
+      "violations": 3,
+      "first": {
+        "at_ms": 34127.0,
+        "step": 812,
+        "witness": "shoppers-17 charged twice: charge-4 at 3.2s, charge-9 at 34.127s"
+      }
+    },
+    {
+      "name": "AckedImpliesDone(\"order\")",
+      "verdict": "kept",
+      "violations": 0,
+      "first": null
+    },
+    {
+      "name": "RecoversWithin(\"30s\")",
+      "verdict": "vacuous",
+      "violations": 0,
+      "first": null
+    }
+  ],
+  "effects": {
+    "charge": {
+      "count": 4012,
+      "intents": 4009,
+      "duplicated": 3,
+      "refunded": 0,
+      "deduplicated": 41
+    }
+  },
+  "transitions": [
+    {
+      "at_ms": 30412.0,
+      "policy": "api->psp provider",
+      "from": "closed",
+      "to": "open",
+      "reason": "consecutive_failures"
+    }
+  ],
+  "actors": {
+    "api": {
+      "kind": "service",
+      "arrived": 5400,
+      "answered": 5398,
+      "shed": 2,
+      "latency_ms": {
+        "p50": 90.0,
+        "p90": 270.0,
+        "p99": 640.0,
+        "p999": 1280.0,
+        "mean": 112.5,
+        "max": 1920.0
+      }
+    }
+  },
+  "calls": {
+    "api->psp": {
+      "calls": 5400,
+      "attempts": 5870,
+      "success": 4009,
+      "failed": 1370,
+      "unknown": 21,
+      "abandoned": 0,
+      "fallbacks": 6,
+      "retries": 470,
+      "rejected": {
+        "breaker_open": 1322
+      },
+      "given_up": {
+        "attempts_exhausted": 48,
+        "not_retryable": 2
+      }
+    }
+  },
+  "steps": 48213,
+  "virtual_ms": 120000.0
+}
+"#;
 }

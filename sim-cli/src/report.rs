@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 use sim_core::Time;
 use sim_models::outcome::{
-    ActorSummary, InvariantResult, InvariantVerdict, LogLine, Outcome, Verdict, Violation,
+    ActorSummary, CallSummary, InvariantVerdict, LogLine, Outcome, Verdict, Violation,
 };
 
 use crate::{finding, words};
@@ -17,7 +17,7 @@ use crate::{finding, words};
 const TRANSITIONS_MAX: usize = 12;
 
 /// Log lines shown before and after the step of a violation.
-const STORY_BEFORE: usize = 8;
+const STORY_BEFORE: usize = 12;
 const STORY_AFTER: usize = 4;
 
 /// The width that tables keep to where they can.
@@ -32,7 +32,7 @@ const TABLE: TableStyle =
 pub struct Style {
     good: anstyle::Style,
     bad: anstyle::Style,
-    open: anstyle::Style,
+    unsure: anstyle::Style,
     head: anstyle::Style,
     dim: anstyle::Style,
 }
@@ -49,7 +49,7 @@ impl Style {
         Style {
             good: Green.on_default().bold(),
             bad: Red.on_default().bold(),
-            open: Yellow.on_default().bold(),
+            unsure: Yellow.on_default().bold(),
             head: anstyle::Style::new().bold(),
             dim: anstyle::Style::new().dimmed(),
         }
@@ -99,11 +99,13 @@ impl Report<'_> {
         let colour = match outcome.verdict {
             Verdict::Kept => self.style.good,
             Verdict::Violated => self.style.bad,
-            Verdict::Invalid => self.style.open,
+            Verdict::Invalid => self.style.unsure,
         };
         let verdict = paint(colour, &outcome.verdict.to_string().to_uppercase());
         self.line(format!("{verdict}  {}", plain(&finding::headline(outcome))));
-        self.line(format!("  {}", plain(&finding::evidence(outcome))));
+        if finding::first_broken(outcome).is_none() {
+            self.line(format!("  {}", plain(&finding::evidence(outcome))));
+        }
         self.text.push('\n');
         let name = match &outcome.variant {
             Some(variant) => format!("{}, variant \"{variant}\"", outcome.scenario),
@@ -128,26 +130,31 @@ impl Report<'_> {
             let colour = match result.verdict {
                 InvariantVerdict::Kept => self.style.good,
                 InvariantVerdict::Violated => self.style.bad,
-                InvariantVerdict::Vacuous => self.style.open,
+                InvariantVerdict::Vacuous => self.style.unsure,
             };
             let verdict = paint(colour, &format!("{:<8}", result.verdict));
-            let note = match (result.verdict, result.violations) {
-                (InvariantVerdict::Vacuous, _) => "; nothing in this run exercised it".to_owned(),
-                (_, 0) => String::new(),
-                (_, n) => format!("; {}", words::counted(n, "violation")),
+            let note = match (&result.first, result.verdict) {
+                (Some(first), _) => {
+                    let times = words::counted(result.violations, "violation");
+                    let which = if result.violations > 1 { "first " } else { "" };
+                    let step = words::count(first.step);
+                    format!("; {times}, {which}at {}, step {step}", first.at)
+                }
+                (None, InvariantVerdict::Vacuous) => {
+                    "; nothing in this run exercised it".to_owned()
+                }
+                (None, _) => String::new(),
             };
             self.line(format!("  {verdict}  {}{note}", plain(&result.name)));
             if let Some(violation) = &result.first {
-                self.violation(result, violation);
+                self.violation(violation);
             }
         }
     }
 
     /// The witness, and when asked for, what happened around it.
-    fn violation(&mut self, result: &InvariantResult, violation: &Violation) {
-        let (at, step) = (violation.at, words::count(violation.step));
-        let times = if result.violations > 1 { "first at" } else { "at" };
-        self.line(format!("            {times} {at}, step {step}: {}", plain(&violation.witness)));
+    fn violation(&mut self, violation: &Violation) {
+        self.line(format!("            {}", plain(&violation.witness)));
         if !self.verbose {
             return;
         }
@@ -194,33 +201,41 @@ impl Report<'_> {
     }
 
     fn calls(&mut self) {
-        if self.outcome.calls.is_empty() {
+        let calls = &self.outcome.calls;
+        if calls.is_empty() {
             return;
         }
-        let header = ["Calls", "calls", "attempts", "retries", "success", "failed", "unknown"];
+        let mut columns = CALL_COLUMNS.to_vec();
+        // The last two are rare, and the table is wide enough without them.
+        columns.retain(|(name, of)| {
+            !matches!(*name, "abandoned" | "fallbacks") || calls.iter().any(|call| of(call) > 0)
+        });
+        let header = row("Calls", columns.iter().map(|(name, _)| (*name).to_owned()));
+        let figures = |call| columns.iter().map(move |(_, of)| words::count(of(call)));
+        let rows = calls.iter().map(|call| row(&hop(call), figures(call)));
+        let table = table(header, rows.collect());
+        self.table(&table);
+        self.refusals();
+    }
+
+    fn refusals(&mut self) {
         let mut rows = Vec::new();
-        let mut refusals = Vec::new();
-        for c in &self.outcome.calls {
-            let hop = format!("{} -> {}", c.from, c.to);
-            let counts = [c.calls, c.attempts, c.retries, c.success, c.failed, c.unknown];
-            rows.push(row(&hop, counts.map(words::count)));
-            for (what, reasons) in [("rejected", &c.rejected), ("gave up", &c.given_up)] {
+        for call in &self.outcome.calls {
+            for (what, reasons) in [("rejected", &call.rejected), ("gave up", &call.given_up)] {
                 for (reason, n) in reasons.iter().filter(|(_, n)| *n > 0) {
-                    let reason = format!("{what}: {}", reason.replace('_', " "));
-                    refusals.push(vec![hop.clone(), words::count(*n), reason]);
+                    let why = format!("{what}: {}", reason.replace('_', " "));
+                    rows.push(row(&hop(call), [words::count(*n), why]));
                 }
             }
         }
-        let calls = table(header.map(String::from).to_vec(), rows);
-        self.table(&calls);
-        if !refusals.is_empty() {
-            let header = ["Refusals", "count", "why"].map(String::from).to_vec();
-            let mut table = table(header, refusals);
-            if let Some(why) = table.column_mut(2) {
-                why.set_cell_alignment(CellAlignment::Left);
-            }
-            self.table(&table);
+        if rows.is_empty() {
+            return;
         }
+        let mut table = table(["Refusals", "count", "why"].map(String::from).to_vec(), rows);
+        if let Some(why) = table.column_mut(2) {
+            why.set_cell_alignment(CellAlignment::Left);
+        }
+        self.table(&table);
     }
 
     fn transitions(&mut self) {
@@ -242,7 +257,7 @@ impl Report<'_> {
     fn log(&mut self) {
         self.head("Log");
         for entry in &self.outcome.log {
-            self.line(format!("  {}", told(entry.at, &entry.who, &entry.what)));
+            self.line(format!("  {}", told(entry.at, &who(entry), &entry.what)));
         }
         if self.outcome.log_omitted > 0 {
             let more = words::count(self.outcome.log_omitted);
@@ -275,26 +290,55 @@ impl Report<'_> {
     }
 }
 
-/// What shows the violation, in order: the effects on the intents that the witness names, and
-/// the log around the violated step. The last field marks the step itself.
+/// A column's head, and its figure for a hop.
+type Column = (&'static str, fn(&CallSummary) -> u64);
+
+/// The figures of a hop, in the order in which calls turn into endings.
+const CALL_COLUMNS: [Column; 8] = [
+    ("calls", |call| call.calls),
+    ("attempts", |call| call.attempts),
+    ("retries", |call| call.retries),
+    ("success", |call| call.success),
+    ("failed", |call| call.failed),
+    ("unknown", |call| call.unknown),
+    ("abandoned", |call| call.abandoned),
+    ("fallbacks", |call| call.fallbacks),
+];
+
+fn hop(call: &CallSummary) -> String {
+    format!("{} -> {}", call.from, call.to)
+}
+
+/// What shows the violation, in order: the effects on its intent, and the log around its step as
+/// far as it concerns that intent or nobody in particular, such as a fault. The last field marks
+/// the step itself.
 fn story(outcome: &Outcome, violation: &Violation) -> Vec<(Time, String, String, bool)> {
-    let named = |name: &str| {
-        let words = violation.witness.split(|c: char| c.is_whitespace() || ",;:()".contains(c));
-        words.into_iter().any(|word| word == name)
+    let intent = violation.intent.as_ref();
+    let effects = outcome.ledger.iter().filter(|line| Some(&line.intent) == intent).map(|line| {
+        let what = format!("{} takes effect", line.id);
+        (line.at, format!("{}, {}", line.actor, line.intent), what, line.at == violation.at)
+    });
+    let concerns = |line: &&LogLine| {
+        intent.is_none() || line.intent.is_none() || line.intent.as_ref() == intent
     };
-    let effects = outcome.ledger.iter().filter(|line| named(&line.intent)).map(|line| {
-        let what = format!("{} {} for {}", line.kind, line.id, line.intent);
-        (line.at, line.actor.clone(), what, line.at == violation.at)
-    });
-    let after = outcome.log.partition_point(|line| line.step <= violation.step);
-    let range = after.saturating_sub(STORY_BEFORE)..(after + STORY_AFTER).min(outcome.log.len());
-    let log = outcome.log[range].iter().map(|LogLine { at, step, who, what }| {
-        (*at, who.clone(), what.clone(), *step == violation.step)
-    });
+    let log: Vec<&LogLine> = outcome.log.iter().filter(concerns).collect();
+    let after = log.partition_point(|line| line.step <= violation.step);
+    let range = after.saturating_sub(STORY_BEFORE)..(after + STORY_AFTER).min(log.len());
+    let log = log[range]
+        .iter()
+        .map(|line| (line.at, who(line), line.what.clone(), line.step == violation.step));
     let mut story: Vec<_> = effects.take(STORY_BEFORE).chain(log).collect();
     // A stable sort: within an instant, effects stand before what was logged about them.
     story.sort_by_key(|line| line.0);
     story
+}
+
+/// Whom a line of the log concerns.
+fn who(line: &LogLine) -> String {
+    match &line.intent {
+        Some(intent) => format!("{}, {intent}", line.who),
+        None => line.who.clone(),
+    }
 }
 
 /// The counters of actors of one kind: one row per actor, or one per counter where that is
@@ -404,7 +448,7 @@ mod tests {
     #[test]
     fn long_lists_are_counted() {
         let mut outcome = samples::outage();
-        outcome.transitions = outcome.transitions[..1].repeat(50);
+        outcome.transitions = vec![outcome.transitions[0].clone(); 50];
         let text = text(&outcome, REPEAT, &Style::plain(), false);
         assert!(text.contains("\n  … and 38 more\n"), "{text}");
     }
@@ -423,5 +467,72 @@ mod tests {
         assert!(text.contains("second of the long names"));
     }
 
-    const PINNED: &str = r#"PIN"#;
+    const PINNED: &str = r#"VIOLATED  ExactlyOnce("charge") broken at 34.127s, 3 times in all
+
+scenario  payment, variant "naive"
+about     Pay while the provider is flaky.
+expected  Nobody pays twice.
+
+Invariants
+  violated  ExactlyOnce("charge"); 3 violations, first at 34.127s, step 812
+            shoppers-17 charged twice: charge-4 at 3.2s, charge-9 at 34.127s
+                    3.2s  psp, shoppers-17: charge-4 takes effect
+                    5.2s  api->psp, shoppers-17: attempt 2 in 1s after timed out
+                     30s  psp: errors 100% (503) begin
+                 30.412s  api->psp provider: breaker opens: consecutive failures
+          >      34.127s  psp, shoppers-17: charge-9 takes effect
+          >      34.127s  api->psp, shoppers-17: attempt 2 succeeded
+                     50s  psp: errors 100% (503) end
+  kept      AckedImpliesDone("order")
+  vacuous   RecoversWithin("30s"); nothing in this run exercised it
+
+Effects   count   intents   duplicated   refunded   deduplicated
+─────────────────────────────────────────────────────────────────
+charge    4,012     4,009            3          0             41
+
+Service   arrived   answered   shed
+────────────────────────────────────
+api         5,400      5,398      2
+
+Kv      commands   expired
+───────────────────────────
+redis     16,200        12
+
+Client     intents   succeeded   failed
+────────────────────────────────────────
+shoppers     5,400       4,009    1,391
+
+Latency    samples     mean      p50      p90      p99    p99.9      max
+─────────────────────────────────────────────────────────────────────────
+api          4,009   113 ms    90 ms   270 ms   640 ms   1.28 s   1.92 s
+shoppers     4,009   163 ms   130 ms   390 ms    1.9 s    3.8 s    5.7 s
+
+Calls        calls   attempts   retries   success   failed   unknown   fallbacks
+─────────────────────────────────────────────────────────────────────────────────
+api -> psp   5,400      5,870       470     4,009    1,370        21           6
+
+Refusals     count   why
+─────────────────────────────────────────────────
+api -> psp   1,322   rejected: breaker open
+api -> psp      48   gave up: attempts exhausted
+api -> psp       2   gave up: not retryable
+
+Breakers
+       30.412s  api->psp provider: closed -> open: consecutive failures
+       60.431s  api->psp provider: open -> half-open: open time over
+       60.733s  api->psp provider: half-open -> closed: tests succeeded
+
+Log
+          5.2s  api->psp, shoppers-17: attempt 2 in 1s after timed out
+           30s  psp: errors 100% (503) begin
+       30.412s  api->psp provider: breaker opens: consecutive failures
+       33.904s  api->psp, shoppers-9: gave up: not retryable
+       34.127s  api->psp, shoppers-17: attempt 2 succeeded
+           50s  psp: errors 100% (503) end
+  … and 12 more
+
+run       r1-000000000000abcd-s7-v{version}, digest 0123456789abcdef
+work      48,213 steps, ended at 2m
+repeat    sim run payment.ron --variant naive --seed 7
+"#;
 }

@@ -53,6 +53,7 @@ pub fn outage() -> Outcome {
                 first: Some(Violation {
                     at: ms(34_127),
                     step: 812,
+                    intent: Some("shoppers-17".to_owned()),
                     witness: "shoppers-17 charged twice: charge-4 at 3.2s, charge-9 at 34.127s"
                         .to_owned(),
                 }),
@@ -79,6 +80,8 @@ pub fn outage() -> Outcome {
             success: 4_009,
             failed: 1_370,
             unknown: 21,
+            abandoned: 0,
+            fallbacks: 6,
             rejected: vec![("breaker_open", 1_322)],
             given_up: vec![("attempts_exhausted", 48), ("not_retryable", 2)],
         }],
@@ -174,14 +177,17 @@ fn transitions() -> Vec<TransitionLine> {
 
 fn log() -> Vec<LogLine> {
     [
-        (30_000, 790, "psp", "errors 100% (503) begin"),
-        (30_412, 801, "api->psp", "breaker closed -> open: consecutive failures"),
-        (34_127, 812, "api->psp", "attempt 2 succeeded after timed out"),
-        (50_000, 1_204, "psp", "errors 100% (503) end"),
+        (5_200, 641, "api->psp", Some("shoppers-17"), "attempt 2 in 1s after timed out"),
+        (30_000, 790, "psp", None, "errors 100% (503) begin"),
+        (30_412, 801, "api->psp provider", None, "breaker opens: consecutive failures"),
+        (33_904, 809, "api->psp", Some("shoppers-9"), "gave up: not retryable"),
+        (34_127, 812, "api->psp", Some("shoppers-17"), "attempt 2 succeeded"),
+        (50_000, 1_204, "psp", None, "errors 100% (503) end"),
     ]
-    .map(|(at, step, who, what)| LogLine {
+    .map(|(at, step, who, intent, what)| LogLine {
         at: ms(at),
         step,
+        intent: intent.map(str::to_owned),
         who: who.to_owned(),
         what: what.to_owned(),
     })

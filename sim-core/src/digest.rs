@@ -69,29 +69,35 @@ pub struct Checkpoint {
 pub(crate) struct Checkpoints {
     kept: Vec<Checkpoint>,
     interval: u64,
+    /// The next step to keep.
+    due: u64,
 }
 
 impl Checkpoints {
     pub(crate) fn new() -> Checkpoints {
-        Checkpoints { kept: Vec::with_capacity(CHECKPOINTS_MAX), interval: 1 }
+        Checkpoints { kept: Vec::with_capacity(CHECKPOINTS_MAX), interval: 1, due: 1 }
     }
 
     pub(crate) fn kept(&self) -> &[Checkpoint] {
         &self.kept
     }
 
-    /// The next step at which a checkpoint is due.
-    pub(crate) fn due(&self) -> u64 {
-        (self.kept.len() as u64 + 1) * self.interval
+    /// Keeps the state after a step when it is due.
+    #[inline]
+    pub(crate) fn pass(&mut self, step: u64, at: Time, digest: Digest) {
+        if step == self.due {
+            self.keep(Checkpoint { step, at, digest: digest.value() });
+        }
     }
 
-    /// Keeps the checkpoint that was due.
-    pub(crate) fn keep(&mut self, checkpoint: Checkpoint) {
+    #[cold]
+    fn keep(&mut self, checkpoint: Checkpoint) {
         self.kept.push(checkpoint);
         if self.kept.len() == CHECKPOINTS_MAX {
             self.interval *= 2;
             self.kept.retain(|c| c.step % self.interval == 0);
         }
+        self.due = checkpoint.step / self.interval * self.interval + self.interval;
     }
 }
 
@@ -125,9 +131,7 @@ mod tests {
     fn checkpoints_stay_even_and_at_most_64() {
         let mut checkpoints = Checkpoints::new();
         for step in 1..=100_000 {
-            if step == checkpoints.due() {
-                checkpoints.keep(Checkpoint { step, at: Time::ZERO, digest: step });
-            }
+            checkpoints.pass(step, Time::ZERO, Digest::default());
             assert!(checkpoints.kept().len() < CHECKPOINTS_MAX);
         }
         let steps: Vec<u64> = checkpoints.kept().iter().map(|c| c.step).collect();

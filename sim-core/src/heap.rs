@@ -43,16 +43,12 @@ impl Heap {
         Some(top)
     }
 
-    /// Keeps only the keys that `keep` accepts.
-    pub(crate) fn retain(&mut self, keep: impl FnMut(&u128) -> bool) {
-        self.keys.retain(keep);
-        self.restore();
-    }
-
     /// Takes all `keys`, which leaves their allocation behind for new ones.
     pub(crate) fn fill_from(&mut self, keys: &mut Vec<u128>) {
         self.keys.append(keys);
-        self.restore();
+        for root in (0..self.keys.len().div_ceil(4)).rev() {
+            self.sift_down(root, self.keys[root]);
+        }
     }
 
     /// Gives all keys away.
@@ -62,13 +58,6 @@ impl Heap {
 
     pub(crate) fn capacity(&self) -> usize {
         self.keys.capacity()
-    }
-
-    /// Makes a heap of keys in any order.
-    fn restore(&mut self) {
-        for root in (0..self.keys.len().div_ceil(4)).rev() {
-            self.sift_down(root, self.keys[root]);
-        }
     }
 
     /// Puts `key` into the subtree whose root, `hole`, is vacant.
@@ -100,4 +89,26 @@ fn least(four: &[u128]) -> usize {
     let left = usize::from(four[1] < four[0]);
     let right = 2 + usize::from(four[3] < four[2]);
     if four[right] < four[left] { right } else { left }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stream::mix;
+
+    fn drain(heap: &mut Heap) -> Vec<u128> {
+        std::iter::from_fn(|| heap.pop()).collect()
+    }
+
+    #[test]
+    fn keys_come_sorted_however_they_came_in() {
+        let mut expected: Vec<u128> = (0..1_000).map(|n| u128::from(mix(1, n))).collect();
+        let (mut pushed, mut filled) = (Heap::default(), Heap::default());
+        expected.iter().for_each(|&key| pushed.push(key));
+        filled.fill_from(&mut expected.clone());
+        expected.sort_unstable();
+        assert_eq!(pushed.peek(), expected.first().copied());
+        assert_eq!(drain(&mut pushed), expected);
+        assert_eq!(drain(&mut filled), expected);
+    }
 }

@@ -45,6 +45,10 @@ fn nanos(key: u128) -> u64 {
     (key >> 64) as u64
 }
 
+fn bucket_of(key: u128, start: u64, width_log2: u32) -> usize {
+    ((nanos(key) - start) >> width_log2) as usize
+}
+
 impl Ladder {
     pub(crate) fn new() -> Ladder {
         Ladder {
@@ -87,11 +91,15 @@ impl Ladder {
         self.near.pop()
     }
 
-    /// Keeps only the keys that `keep` accepts.
-    pub(crate) fn retain(&mut self, mut keep: impl FnMut(&u128) -> bool) {
-        self.near.retain(&mut keep);
-        self.far.retain(&mut keep);
-        self.rung.iter_mut().for_each(|bucket| bucket.retain(&mut keep));
+    /// Keeps only the keys that `keep` accepts, and lays a rung that fits those.
+    pub(crate) fn retain(&mut self, keep: impl FnMut(&u128) -> bool) {
+        self.near.drain_into(&mut self.far);
+        for bucket in &mut self.rung[self.next..self.used] {
+            self.far.append(bucket);
+        }
+        self.next = self.used;
+        self.far.retain(keep);
+        self.refill();
     }
 
     /// Keys that there is room for.
@@ -102,8 +110,8 @@ impl Ladder {
 
     #[inline]
     fn push_later(&mut self, key: u128) {
-        let bucket = (nanos(key) - self.start) >> self.width_log2;
-        match self.rung[..self.used].get_mut(bucket as usize) {
+        let bucket = bucket_of(key, self.start, self.width_log2);
+        match self.rung[..self.used].get_mut(bucket) {
             Some(keys) => keys.push(key),
             None => self.far.push(key),
         }
@@ -151,9 +159,11 @@ impl Ladder {
         if self.rung.len() < self.used {
             self.rung.resize_with(self.used, Vec::new);
         }
-        for key in std::mem::take(&mut self.far) {
-            self.push_later(key);
-        }
+        let Ladder { rung, start, width_log2, used, far, .. } = self;
+        far.retain(|&key| {
+            let bucket = rung[..*used].get_mut(bucket_of(key, *start, *width_log2));
+            bucket.map(|keys| keys.push(key)).is_none()
+        });
     }
 }
 
@@ -187,6 +197,8 @@ mod tests {
             }
         }
         assert_eq!(ladder.peek(), None);
+        // While it holds, one key more than `pending` is there.
+        assert_eq!(ladder.rung.is_empty(), pending < HEAP_MAX as u64, "a rung when it pays");
     }
 
     #[test]

@@ -145,6 +145,28 @@ pub enum Stop {
 }
 
 /// A model and its run.
+///
+/// ```
+/// use sim_core::{Context, Limits, Model, Simulation, Span, Stop, Time};
+///
+/// /// A bell that rings every second.
+/// struct Bell;
+///
+/// impl Model for Bell {
+///     type Event = ();
+///     fn fingerprint(_: &()) -> u64 {
+///         0
+///     }
+///     fn handle(&mut self, _: (), ctx: &mut Context<()>) {
+///         ctx.schedule_after(Span::secs(1), ());
+///     }
+/// }
+///
+/// let mut sim = Simulation::new(Bell, Limits::default());
+/// sim.context().schedule_after(Span::ZERO, ());
+/// assert_eq!(sim.run_until(Time::ZERO + Span::secs(60)), Stop::Reached);
+/// assert_eq!(sim.steps(), 61);
+/// ```
 pub struct Simulation<M: Model> {
     model: M,
     ctx: Context<M::Event>,
@@ -269,14 +291,8 @@ impl<M: Model> Simulation<M> {
         ctx.digest.fold(fired.order);
         ctx.digest.fold(M::fingerprint(&fired.event));
         self.model.handle(fired.event, ctx);
-        if self.ctx.step == self.checkpoints.due() {
-            self.checkpoints.keep(Checkpoint {
-                step: self.ctx.step,
-                at: self.ctx.now,
-                digest: self.ctx.digest.value(),
-            });
-        }
-        if self.ctx.step.is_multiple_of(MEMORY_INTERVAL) {
+        self.checkpoints.pass(ctx.step, ctx.now, ctx.digest);
+        if ctx.step.is_multiple_of(MEMORY_INTERVAL) {
             self.check_memory();
         }
         Ok(())
@@ -409,6 +425,19 @@ mod tests {
     }
 
     #[test]
+    fn the_digest_remembers_the_place_in_the_scheduling_order() {
+        let [mut plain, mut late] = [diary(&[]), diary(&[])];
+        let dropped = late.context().schedule_at(at(1), 0);
+        late.context().cancel(dropped);
+        for sim in [&mut plain, &mut late] {
+            sim.context().schedule_at(at(1), 0);
+            sim.run_until_idle();
+        }
+        assert_eq!(plain.model().entries, late.model().entries);
+        assert_ne!(plain.digest(), late.digest());
+    }
+
+    #[test]
     fn run_until_delivers_what_is_due_and_moves_the_clock() {
         let mut sim = diary(&[1, 2, 5]);
         assert_eq!(sim.run_until(at(2)), Stop::Reached);
@@ -491,6 +520,14 @@ mod tests {
             assert_eq!(sim.step(), Err(stop));
             assert_eq!(sim.steps(), steps);
         }
+    }
+
+    #[test]
+    fn an_event_due_at_the_last_instant_is_not_passed_over() {
+        let limits = Limits { steps_max: 7, ..Limits::default() };
+        let mut sim = countdown(9, limits.clone());
+        assert_eq!(sim.run_until(at(7)), Stop::Limit(LimitHit::Steps { max: 7 }));
+        assert_eq!(countdown(9, limits).run_until(at(6)), Stop::Reached);
     }
 
     #[test]

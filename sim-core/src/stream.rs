@@ -60,6 +60,20 @@ pub trait Draw {
 }
 
 /// All random streams of one run.
+///
+/// ```
+/// use sim_core::{Draw, Purpose, Streams};
+///
+/// const LATENCY: Purpose = Purpose(1);
+/// const WORK: Purpose = Purpose(2);
+/// let streams = Streams::new(42);
+/// // The third link's latencies, one after the other.
+/// let mut latency = streams.open(LATENCY, 3);
+/// assert_ne!(latency.next_u64(), latency.next_u64());
+/// // The work of request 17, whoever asks and how often.
+/// let work = streams.indexed(WORK, 3);
+/// assert_eq!(work.at(17).unit(), work.at(17).unit());
+/// ```
 #[derive(Clone, Debug)]
 pub struct Streams {
     key: [u8; 32],
@@ -218,9 +232,15 @@ mod tests {
     #[test]
     fn words_are_pinned() {
         let streams = Streams::new(42);
-        assert_eq!(words(&mut streams.open(Purpose(3), 17), 3), [1, 2, 3]);
-        assert_eq!(words(&mut streams.indexed(Purpose(3), 17).at(5), 3), [1, 2, 3]);
-        assert_eq!(mix(1, 2), 3);
+        assert_eq!(
+            words(&mut streams.open(Purpose(3), 17), 3),
+            [3752880582922025671, 11203827384324468159, 17306538243590436257]
+        );
+        assert_eq!(
+            words(&mut streams.indexed(Purpose(3), 17).at(5), 3),
+            [14119418566393268123, 6719402715702589748, 15238628170543189677]
+        );
+        assert_eq!(mix(1, 2), 17474652204475260503);
     }
 
     #[test]

@@ -144,6 +144,8 @@ pub struct Violation {
     pub at: Time,
     /// The step of the run at which it was broken.
     pub step: u64,
+    /// The intent whose story it is, if it concerns one.
+    pub intent: Option<String>,
     /// What shows it, for people: `shoppers-17 charged twice: tx-4 at 3.2s, tx-9 at 34.1s`.
     pub witness: String,
 }
@@ -189,7 +191,7 @@ pub struct ActorSummary {
     pub kind: String,
     /// Named counts in a fixed order.
     pub counters: Vec<(&'static str, u64)>,
-    /// Client: from an intent to its end. Others: from a request's arrival to its answer.
+    /// Client: from a submission to its end. Others: from a request's arrival to its answer.
     pub latency: Option<Latency>,
 }
 
@@ -231,6 +233,10 @@ pub struct CallSummary {
     pub failed: u64,
     /// Calls that ended with an unknown fate.
     pub unknown: u64,
+    /// Calls whose caller left, crashed or timed out around them.
+    pub abandoned: u64,
+    /// Answers that a fallback gave.
+    pub fallbacks: u64,
     /// Refusals by the caller's own policies, by reason.
     pub rejected: Vec<(&'static str, u64)>,
     /// Why retrying ended without success, by reason.
@@ -259,6 +265,8 @@ pub struct LogLine {
     pub at: Time,
     /// The step of the run.
     pub step: u64,
+    /// The intent that it concerns, such as `shoppers-17`.
+    pub intent: Option<String>,
     /// Who: an actor, or a caller and callee.
     pub who: String,
     /// What happened: `attempt 2 in 2s after timed out`.

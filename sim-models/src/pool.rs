@@ -23,6 +23,13 @@ impl<T> Clone for Id<T> {
 
 impl<T> Copy for Id<T> {}
 
+/// Finds nothing: no slot reaches this number.
+impl<T> Default for Id<T> {
+    fn default() -> Self {
+        Id { slot: u32::MAX, generation: 0, of: PhantomData }
+    }
+}
+
 impl<T> PartialEq for Id<T> {
     fn eq(&self, other: &Self) -> bool {
         (self.slot, self.generation) == (other.slot, other.generation)

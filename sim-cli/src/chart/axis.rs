@@ -71,16 +71,19 @@ impl Scale {
 /// Every 1, 2 and 5 times a power of ten that is a length.
 fn round_lengths() -> impl Iterator<Item = u64> {
     let decades = std::iter::successors(Some(1u64), |decade| decade.checked_mul(10));
-    decades.flat_map(|decade| [1, 2, 5].map(|digit| decade.saturating_mul(digit)))
+    decades.flat_map(|decade| [1, 2, 5].into_iter().filter_map(move |d| decade.checked_mul(d)))
 }
 
 /// A round length in its unit: `20 us`, `500 ms`, `1,000 s`.
 fn round_length(nanos: u64) -> String {
     match nanos {
-        0..1_000 => format!("{nanos} ns"),
-        ..1_000_000 => format!("{} us", nanos / 1_000),
-        ..1_000_000_000 => format!("{} ms", nanos / 1_000_000),
-        _ => format!("{} s", words::count(nanos / 1_000_000_000)),
+        ..1_000 => format!("{nanos} ns"),
+        1_000..1_000_000 => format!("{} us", nanos / 1_000),
+        1_000_000..1_000_000_000 => format!("{} ms", nanos / 1_000_000),
+        1_000_000_000..1_000_000_000_000_000 => {
+            format!("{} s", words::count(nanos / 1_000_000_000))
+        }
+        _ => format!("{:e} s", nanos / 1_000_000_000),
     }
 }
 
@@ -88,9 +91,9 @@ fn round_length(nanos: u64) -> String {
 fn time_unit(nanos: u64) -> (&'static str, f64) {
     const SECOND: u64 = 1_000_000_000;
     match nanos {
-        0..2_000 => ("ns", 1.0),
-        ..2_000_000 => ("us", 1e3),
-        ..2_000_000_000 => ("ms", 1e6),
+        ..2_000 => ("ns", 1.0),
+        2_000..2_000_000 => ("us", 1e3),
+        2_000_000..2_000_000_000 => ("ms", 1e6),
         _ if nanos <= 600 * SECOND => ("s", 1e9),
         _ if nanos <= 600 * 60 * SECOND => ("min", 60e9),
         _ if nanos <= 240 * 3_600 * SECOND => ("h", 3_600e9),

@@ -45,6 +45,7 @@ pub fn breakers(transitions: &[TransitionLine]) -> Option<BandPanel> {
 }
 
 impl BandPanel {
+    /// What the panel shows, and how much of it is not drawn.
     pub fn title(&self) -> String {
         match self.omitted {
             0 => "Breaker state".to_owned(),
@@ -52,6 +53,7 @@ impl BandPanel {
         }
     }
 
+    /// Height in px.
     pub fn height(&self) -> f64 {
         self.rows.len() as f64 * ROW
     }

@@ -29,9 +29,13 @@ pub type Plot<'a> = DrawingArea<Svg<'a>, Cartesian2d<RangedCoordf64, RangedCoord
 pub struct Face {
     /// Height in px.
     pub size: f64,
+    /// Colour, and whether a halo keeps the text readable over data.
     pub ink: Ink,
+    /// Upright, bold or italic.
     pub style: FontStyle,
+    /// Proportional, or monospace for what is copied.
     pub family: FontFamily<'static>,
+    /// Which end of the text stands at the given point.
     pub h: HPos,
     /// `Bottom` is the baseline.
     pub v: VPos,

@@ -96,6 +96,7 @@ fn pack(kind: Kind, items: impl Iterator<Item = (f64, f64, String)>) -> Option<L
 }
 
 impl LanePanel {
+    /// What the panel shows, and how much of it is not drawn.
     pub fn title(&self) -> String {
         let (title, noun) = match self.kind {
             Kind::Faults => ("Faults", "faults"),
@@ -107,6 +108,7 @@ impl LanePanel {
         }
     }
 
+    /// Height in px.
     pub fn height(&self) -> f64 {
         self.lanes as f64 * LANE
     }

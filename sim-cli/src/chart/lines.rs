@@ -20,7 +20,9 @@ const LABEL: f64 = 15.0;
 
 /// Lines over a common scale.
 pub struct LinePanel {
+    /// What the lines show, with its unit.
     pub title: String,
+    /// Height of the plot in px.
     pub height: f64,
     scale: Scale,
     width: f64,

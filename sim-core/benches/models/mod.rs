@@ -97,10 +97,10 @@ impl Model for Guard {
                 ctx.cancel(self.guards[client as usize]);
                 client
             }
-            // At 20 times the mean latency this answer would come too late to matter.
             GuardEvent::Timeout(client) => client,
         };
         self.requests += 1;
+        // An answer never takes the whole second, so that no guard fires but the first.
         let latency = span(&self.latency, &mut self.draws).min(Span::millis(999));
         ctx.schedule_after(latency, GuardEvent::Answer(client));
         let timeout = ctx.lane(Span::secs(1));

@@ -4,15 +4,14 @@
 //! never changes, and is shared by all runs of the scenario.
 
 mod build;
-mod check;
+mod cycle;
 mod program;
 
 use sim_core::{Dist, Span};
 
 use crate::invariant::InvariantPlan;
-use crate::policy::backoff::Backoff;
-use crate::policy::breaker::BreakerConfig;
-use crate::policy::retry::Retry;
+use crate::policy::BreakerConfig;
+use crate::policy::Retry;
 use crate::scenario::spec::{Arrivals, Custom, FallbackOn, Limits, Threads};
 use crate::value::{FieldId, Texts, Value};
 
@@ -21,7 +20,7 @@ pub(crate) use build::build;
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident($repr:ty);)*) => {$(
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub(crate) struct $name(pub(crate) $repr);
 
         impl $name {
@@ -98,7 +97,7 @@ pub(crate) struct Plan {
     pub stacks: Vec<StackPlan>,
     pub pairs: Vec<(ActorId, ActorId)>,
     pub breakers: Vec<BreakerPlan>,
-    pub bulkheads: Vec<u32>,
+    pub bulkheads: Vec<BulkheadPlan>,
     pub links: Vec<LinkPlan>,
     /// For each pair of actors `from × actors + to`: the link, if one is declared.
     pub routes: Vec<Option<u32>>,
@@ -122,6 +121,8 @@ pub(crate) struct Plan {
 #[derive(Clone, Debug)]
 pub(crate) struct ActorPlan {
     pub name: String,
+    /// Addresses its luck; made from the name, so that a new actor changes nobody else's.
+    pub entity: u64,
     pub kind: ActorKind,
 }
 
@@ -362,7 +363,14 @@ pub(crate) enum LayerPlan {
 pub(crate) struct BreakerPlan {
     /// `api->psp provider`.
     pub name: String,
+    pub owner: ActorId,
     pub config: BreakerConfig,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BulkheadPlan {
+    pub owner: ActorId,
+    pub limit: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -433,6 +441,12 @@ pub(crate) enum FaultKind {
     Flush { store: ActorId },
 }
 
+impl Site {
+    pub(crate) fn is_command(&self) -> bool {
+        matches!(self.target, Target::Kv(_))
+    }
+}
+
 impl Plan {
     pub(crate) fn actor_name(&self, id: ActorId) -> &str {
         &self.actors[id.index()].name
@@ -443,9 +457,4 @@ impl Plan {
         let (from, to) = self.pairs[id.index()];
         format!("{}->{}", self.actor_name(from), self.actor_name(to))
     }
-}
-
-/// A backoff that never waits, for `Backoff::None`.
-pub(crate) fn no_wait() -> Backoff {
-    Backoff::constant(Span::ZERO)
 }

@@ -26,6 +26,7 @@ use edit::{Patchwork, Piece, Site};
 use path::Segment;
 use tree::{Fault, Node, Shape};
 
+pub(crate) use closest::advice;
 pub use closest::closest;
 pub use error::{Place, SourceError};
 pub use names::Shorthand;

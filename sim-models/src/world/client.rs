@@ -154,6 +154,7 @@ impl World {
         let actor = &self.plan.actors[client.index()];
         let lineage = mix(mix(actor.entity, u64::from(number)), u64::from(submission));
         self.metrics.submitted(client, ctx.now());
+        self.watch.submitted(client, ctx.now());
         let task = self.new_task(client, self.client_plan(client).program, intent, lineage);
         let leave = self.lanes.patience[client.index()]
             .map(|lane| ctx.schedule_on(lane, Event::Leave(task)));
@@ -212,7 +213,7 @@ impl World {
         let Intent { client, user, open, .. } = *intent;
         ctx.observe(mix(fate as u64, intent_id.into()));
         self.metrics.ended(client, fate, first_success, ctx.now().since(begun), ctx.now());
-        self.watch.ended(client, fate, begun);
+        self.watch.ended(client, fate, begun, ctx.now());
         self.note(Note::Told { intent: intent_id, fate }, ctx);
         if open == 0 {
             self.think(client, user, ctx);

@@ -1,0 +1,390 @@
+//! Invariants: what must hold, watched read-only.
+//!
+//! A [`Watch`] sees effects, endings, arrivals and retries as they happen, and the whole run at
+//! its end. It cannot draw or schedule, so that checking never changes a run. A promise that
+//! nothing in the run put to the test is *vacuous*, not kept.
+
+use sim_core::{Span, Time};
+
+use crate::ledger::Ledger;
+use crate::metrics::{Metrics, Peak};
+use crate::outcome::{InvariantResult, InvariantVerdict, Violation};
+use crate::plan::{ActorId, BreakerId, KindId, PairId, Plan};
+use crate::policy::Fate;
+use crate::policy::breaker::StateName;
+use crate::world::World;
+
+/// An invariant of a compiled scenario.
+#[derive(Clone, Debug)]
+pub(crate) struct InvariantPlan {
+    /// As the scenario spells it.
+    pub name: String,
+    pub rule: Rule,
+}
+
+/// What must hold.
+#[derive(Clone, Debug)]
+pub(crate) enum Rule {
+    ExactlyOnce(KindId),
+    AtMostOnce(KindId),
+    AckedImpliesDone(KindId),
+    FailedImpliesNone(KindId),
+    AllAnswered,
+    RecoversWithin(Span),
+    Goodput { client: ActorId, at_least: f64, from: Time, until: Time },
+    PeakArrivals { at: ActorId, max: u64, window: Span, retries_only: bool },
+    Transitions { breaker: BreakerId, expect: Vec<(Time, StateName)> },
+    RetryWaits { pair: PairId, between: Vec<(Span, Span)> },
+}
+
+/// The share of submissions that must succeed for a run to count as recovered.
+const RECOVERED: f64 = 0.9;
+
+/// Watches all invariants of one run.
+#[derive(Clone, Debug)]
+pub(crate) struct Watch {
+    checks: Vec<Check>,
+}
+
+#[derive(Clone, Debug)]
+struct Check {
+    rule: Rule,
+    exercised: bool,
+    violations: u64,
+    first: Option<Violation>,
+    /// Submissions that ended in the stretch of interest, and those that succeeded.
+    ended: u64,
+    succeeded: u64,
+    peak: Option<Peak>,
+    /// Per retry number: whether it was seen.
+    seen: Vec<bool>,
+    /// Endings since the last fault healed are not known until the end; kept per instant.
+    endings: Vec<(Time, bool)>,
+}
+
+impl Check {
+    fn new(rule: Rule) -> Check {
+        let peak = match &rule {
+            Rule::PeakArrivals { window, .. } => Some(Peak::new(*window)),
+            _ => None,
+        };
+        let seen = match &rule {
+            Rule::RetryWaits { between, .. } => vec![false; between.len()],
+            _ => Vec::new(),
+        };
+        Check {
+            rule,
+            exercised: false,
+            violations: 0,
+            first: None,
+            ended: 0,
+            succeeded: 0,
+            peak,
+            seen,
+            endings: Vec::new(),
+        }
+    }
+
+    fn violated(&mut self, violation: impl FnOnce() -> Violation) {
+        self.violations += 1;
+        if self.first.is_none() {
+            self.first = Some(violation());
+        }
+    }
+}
+
+impl Watch {
+    pub(crate) fn new(plan: &Plan) -> Watch {
+        Watch { checks: plan.invariants.iter().map(|i| Check::new(i.rule.clone())).collect() }
+    }
+
+    /// A new effect was recorded.
+    pub(crate) fn effect(
+        &mut self,
+        ledger: &Ledger,
+        kind: KindId,
+        intent: u32,
+        at: Time,
+        step: u64,
+    ) {
+        for check in &mut self.checks {
+            if let Rule::ExactlyOnce(k) | Rule::AtMostOnce(k) = check.rule
+                && k == kind
+            {
+                check.exercised = true;
+                if ledger.net(intent, kind) > 1 {
+                    // The witness is worded at the end, when names are at hand.
+                    let intent = Some(intent.to_string());
+                    check.violated(|| Violation { at, step, intent, witness: String::new() });
+                }
+            }
+        }
+    }
+
+    /// A submission of a client ended.
+    pub(crate) fn ended(&mut self, client: ActorId, fate: Fate, begun: Time, now: Time) {
+        let success = fate == Fate::Succeeded;
+        for check in &mut self.checks {
+            match check.rule {
+                Rule::Goodput { client: c, from, until, .. }
+                    if c == client && (from..=until).contains(&begun) =>
+                {
+                    check.succeeded += u64::from(success);
+                }
+                Rule::RecoversWithin(_) => check.endings.push((now, success)),
+                _ => {}
+            }
+        }
+    }
+
+    /// A submission of a client began.
+    pub(crate) fn submitted(&mut self, client: ActorId, now: Time) {
+        for check in &mut self.checks {
+            if let Rule::Goodput { client: c, from, until, .. } = check.rule
+                && c == client
+                && (from..=until).contains(&now)
+            {
+                check.exercised = true;
+                check.ended += 1;
+            }
+        }
+    }
+
+    /// A request arrived at an actor.
+    pub(crate) fn arrived(&mut self, actor: ActorId, retry: bool, now: Time, step: u64) {
+        for check in &mut self.checks {
+            if let Rule::PeakArrivals { at, max, window, retries_only } = check.rule
+                && at == actor
+                && (retry || !retries_only)
+            {
+                check.exercised = true;
+                let count = check.peak.as_mut().map_or(0, |peak| peak.arrive(now));
+                if count > max {
+                    let witness = format!("{count} arrivals within {window}; at most {max}");
+                    check.violated(|| Violation { at: now, step, intent: None, witness });
+                }
+            }
+        }
+    }
+
+    /// A retry was decided on; `attempt` is its number, 2 being the first retry.
+    pub(crate) fn retry(
+        &mut self,
+        pair: PairId,
+        attempt: u32,
+        wait: Span,
+        now: Time,
+        step: u64,
+    ) {
+        for check in &mut self.checks {
+            let Rule::RetryWaits { pair: p, between } = &check.rule else { continue };
+            if *p != pair {
+                continue;
+            }
+            check.exercised = true;
+            let retry = attempt as usize - 1;
+            let witness = match between.get(retry - 1) {
+                Some((low, high)) if (*low..=*high).contains(&wait) => None,
+                Some((low, high)) => {
+                    Some(format!("retry {retry} waited {wait}; expected {low} to {high}"))
+                }
+                None => Some(format!("retry {retry} is one too many")),
+            };
+            if let Some(seen) = check.seen.get_mut(retry - 1) {
+                *seen = true;
+            }
+            if let Some(witness) = witness {
+                check.violated(|| Violation { at: now, step, intent: None, witness });
+            }
+        }
+    }
+
+    /// The judgement over every invariant, in the scenario's order.
+    pub(crate) fn results(&self, world: &World, end: Time, step: u64) -> Vec<InvariantResult> {
+        let judge = |(check, plan): (&Check, &InvariantPlan)| {
+            let mut check = check.clone();
+            Judge { world, end, step }.conclude(&mut check);
+            let verdict = match (check.violations, check.exercised) {
+                (1.., _) => InvariantVerdict::Violated,
+                (0, true) => InvariantVerdict::Kept,
+                (0, false) => InvariantVerdict::Vacuous,
+            };
+            let name = plan.name.clone();
+            InvariantResult { name, verdict, violations: check.violations, first: check.first }
+        };
+        self.checks.iter().zip(&world.plan.invariants).map(judge).collect()
+    }
+}
+
+/// Judges at the end of a run what only the whole run can tell.
+struct Judge<'a> {
+    world: &'a World,
+    end: Time,
+    step: u64,
+}
+
+impl Judge<'_> {
+    fn conclude(&self, check: &mut Check) {
+        match check.rule.clone() {
+            Rule::AtMostOnce(kind) => self.word_duplicate(check, kind),
+            Rule::ExactlyOnce(kind) => {
+                self.word_duplicate(check, kind);
+                self.each_told(check, Fate::Succeeded, |net| net > 0, |name| {
+                    format!("{name} was told success without any {}", self.kind(kind))
+                }, kind);
+            }
+            Rule::AckedImpliesDone(kind) => {
+                self.each_told(check, Fate::Succeeded, |net| net > 0, |name| {
+                    format!("{name} was told success without any {}", self.kind(kind))
+                }, kind);
+            }
+            Rule::FailedImpliesNone(kind) => {
+                self.each_told(check, Fate::Failed, |net| net == 0, |name| {
+                    format!("{name} was told failure, yet there is a {}", self.kind(kind))
+                }, kind);
+            }
+            Rule::AllAnswered => self.all_answered(check),
+            Rule::RecoversWithin(within) => self.recovers(check, within),
+            Rule::Goodput { at_least, .. } => {
+                let (ended, succeeded) = (check.ended, check.succeeded);
+                if (succeeded as f64) < at_least * ended as f64 {
+                    let share = 100.0 * succeeded as f64 / ended as f64;
+                    let witness = format!(
+                        "{succeeded} of {ended} submissions succeeded, {share:.1} %; \
+                         at least {:.1} %",
+                        100.0 * at_least
+                    );
+                    self.violated_at_end(check, witness);
+                }
+            }
+            Rule::PeakArrivals { .. } => {}
+            Rule::Transitions { breaker, expect } => {
+                let metrics = &self.world.metrics;
+                self.transitions(check, breaker, &expect, metrics);
+            }
+            Rule::RetryWaits { .. } => {
+                if let Some(n) = check.seen.iter().position(|seen| !seen)
+                    && check.exercised
+                {
+                    self.violated_at_end(check, format!("retry {} never came", n + 1));
+                }
+            }
+        }
+    }
+
+    fn kind(&self, kind: KindId) -> &str {
+        &self.world.plan.kinds[kind.index()]
+    }
+
+    fn violated_at_end(&self, check: &mut Check, witness: String) {
+        let (at, step) = (self.end, self.step);
+        check.exercised = true;
+        check.violated(|| Violation { at, step, intent: None, witness });
+    }
+
+    /// Words the witness of a duplicate: every effect of the intent, with its instant.
+    fn word_duplicate(&self, check: &mut Check, kind: KindId) {
+        let Some(first) = &mut check.first else { return };
+        let Some(intent) = first.intent.take().and_then(|id| id.parse::<u32>().ok()) else {
+            return;
+        };
+        let entries = self.world.ledger.entries().iter();
+        let of_intent = entries.filter(|e| (e.kind, e.intent) == (kind, intent) && e.at <= first.at);
+        let told: Vec<String> =
+            of_intent.map(|e| format!("{}-{} at {}", self.kind(kind), e.number, e.at)).collect();
+        let name = self.world.intent_name(intent);
+        first.witness = format!("{name} has {}", told.join(" and "));
+        first.intent = Some(name);
+    }
+
+    fn each_told(
+        &self,
+        check: &mut Check,
+        told: Fate,
+        is_right: impl Fn(u8) -> bool,
+        witness: impl Fn(&str) -> String,
+        kind: KindId,
+    ) {
+        for (intent, state) in (0u32..).zip(self.world.intents()) {
+            if state.told != Some(told) {
+                continue;
+            }
+            check.exercised = true;
+            if !is_right(self.world.ledger.net(intent, kind)) {
+                let (at, step) = (self.end, self.step);
+                let name = self.world.intent_name(intent);
+                let witness = witness(&name);
+                check.violated(|| Violation { at, step, intent: Some(name), witness });
+            }
+        }
+    }
+
+    fn all_answered(&self, check: &mut Check) {
+        for (intent, state) in (0u32..).zip(self.world.intents()) {
+            check.exercised = true;
+            if state.open > 0 {
+                let (at, step) = (self.end, self.step);
+                let name = self.world.intent_name(intent);
+                let witness = format!("{name}, begun at {}, has no answer yet", state.begun);
+                check.violated(|| Violation { at, step, intent: Some(name), witness });
+            }
+        }
+    }
+
+    /// Vacuous without a fault that healed, or when nothing ended after the deadline.
+    fn recovers(&self, check: &mut Check, within: Span) {
+        let strikes = self.world.metrics.strikes();
+        let Some(healed) = strikes.iter().map(|(_, _, to)| to.unwrap_or(self.end)).max() else {
+            return;
+        };
+        let deadline = healed + within;
+        let after: Vec<bool> = check
+            .endings
+            .iter()
+            .filter(|(at, _)| *at >= deadline)
+            .map(|(_, success)| *success)
+            .collect();
+        if after.is_empty() {
+            return;
+        }
+        check.exercised = true;
+        let succeeded = after.iter().filter(|success| **success).count();
+        if (succeeded as f64) < RECOVERED * after.len() as f64 {
+            let witness = format!(
+                "from {deadline} on, {succeeded} of {} submissions succeeded; at least {:.0} %",
+                after.len(),
+                100.0 * RECOVERED
+            );
+            self.violated_at_end(check, witness);
+        }
+    }
+
+    fn transitions(
+        &self,
+        check: &mut Check,
+        breaker: BreakerId,
+        expect: &[(Time, StateName)],
+        metrics: &Metrics,
+    ) {
+        check.exercised = true;
+        let seen: Vec<(Time, StateName)> = metrics
+            .transitions()
+            .iter()
+            .filter(|(_, b, _)| *b == breaker)
+            .map(|(at, _, transition)| (*at, transition.to))
+            .collect();
+        let differs = (0..seen.len().max(expect.len())).find(|&n| seen.get(n) != expect.get(n));
+        if let Some(n) = differs {
+            let show = |entry: Option<&(Time, StateName)>| {
+                entry.map_or("nothing".to_owned(), |(at, state)| format!("{state} at {at}"))
+            };
+            let witness = format!(
+                "change {}: expected {}, found {}",
+                n + 1,
+                show(expect.get(n)),
+                show(seen.get(n))
+            );
+            self.violated_at_end(check, witness);
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! The story of a run: decisions, losses, effects and faults, in order, up to a bound.
+//!
+//! Notes are small and copyable while the run lasts; they become sentences at its end.
+
+use sim_core::{Span, Time};
+
+use crate::outcome::LogLine;
+use crate::plan::{ActorId, BreakerId, FaultId, KindId, PairId, Plan};
+use crate::policy::breaker::Transition;
+use crate::policy::{Ending, Fate, Reason};
+
+/// One thing worth telling.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Note {
+    Retry { intent: u32, pair: PairId, attempt: u32, after: Span, ending: Ending },
+    GaveUp { intent: u32, pair: PairId, reason: Reason, ending: Ending },
+    Rejected { intent: u32, pair: PairId, reason: Reason },
+    Lost { intent: u32, from: ActorId, to: ActorId, leg: Leg },
+    Effect { intent: u32, actor: ActorId, kind: KindId, number: u32, repeated: bool },
+    Told { intent: u32, fate: Fate },
+    Left { intent: u32 },
+    Transition { breaker: BreakerId, transition: Transition },
+    Struck { fault: FaultId },
+    Healed { fault: FaultId },
+}
+
+/// Which way a lost message went.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Leg {
+    Request,
+    Answer,
+}
+
+/// The notes of a run.
+#[derive(Clone, Debug)]
+pub(crate) struct Log {
+    notes: Vec<(Time, u64, Note)>,
+    notes_max: u64,
+    omitted: u64,
+}
+
+impl Log {
+    pub(crate) fn new(notes_max: u64) -> Log {
+        Log { notes: Vec::new(), notes_max, omitted: 0 }
+    }
+
+    pub(crate) fn push(&mut self, at: Time, step: u64, note: Note) {
+        // A plain success is told by the counters; the log is for what needs telling.
+        if matches!(note, Note::Told { fate: Fate::Succeeded, .. }) && self.is_half_full() {
+            return;
+        }
+        if (self.notes.len() as u64) < self.notes_max {
+            self.notes.push((at, step, note));
+        } else {
+            self.omitted += 1;
+        }
+    }
+
+    fn is_half_full(&self) -> bool {
+        self.notes.len() as u64 * 2 > self.notes_max
+    }
+
+    pub(crate) fn omitted(&self) -> u64 {
+        self.omitted
+    }
+
+    /// The notes as sentences.
+    pub(crate) fn lines(&self, plan: &Plan, name: impl Fn(u32) -> String) -> Vec<LogLine> {
+        self.notes.iter().map(|(at, step, note)| line(*at, *step, *note, plan, &name)).collect()
+    }
+}
+
+fn line(
+    at: Time,
+    step: u64,
+    note: Note,
+    plan: &Plan,
+    name: &impl Fn(u32) -> String,
+) -> LogLine {
+    let (intent, who, what) = match note {
+        Note::Retry { intent, pair, attempt, after, ending } => {
+            let what = format!("attempt {attempt} in {after}, after {ending}");
+            (Some(intent), plan.pair_name(pair), what)
+        }
+        Note::GaveUp { intent, pair, reason, ending } => {
+            (Some(intent), plan.pair_name(pair), format!("gave up after {ending}: {reason}"))
+        }
+        Note::Rejected { intent, pair, reason } => {
+            (Some(intent), plan.pair_name(pair), format!("not sent: {reason}"))
+        }
+        Note::Lost { intent, from, to, leg } => {
+            let what = match leg {
+                Leg::Request => "request lost",
+                Leg::Answer => "answer lost",
+            };
+            let who = format!("{}->{}", plan.actor_name(from), plan.actor_name(to));
+            (Some(intent), who, what.to_owned())
+        }
+        Note::Effect { intent, actor, kind, number, repeated } => {
+            let id = format!("{}-{number}", plan.kinds[kind.index()]);
+            let what = if repeated { format!("{id} again: same key") } else { id };
+            (Some(intent), plan.actor_name(actor).to_owned(), what)
+        }
+        Note::Told { intent, fate } => {
+            let what = match fate {
+                Fate::Succeeded => "told success",
+                Fate::Failed => "told failure",
+                Fate::Unknown => "never learns what happened",
+            };
+            (Some(intent), name(intent), what.to_owned())
+        }
+        Note::Left { intent } => (Some(intent), name(intent), "leaves without an answer".to_owned()),
+        Note::Transition { breaker, transition } => {
+            let what = format!(
+                "{} -> {}: {}",
+                transition.from, transition.to, transition.reason
+            );
+            (None, plan.breakers[breaker.index()].name.clone(), what)
+        }
+        Note::Struck { fault } => {
+            (None, "fault".to_owned(), plan.faults[fault.index()].label.clone())
+        }
+        Note::Healed { fault } => {
+            (None, "healed".to_owned(), plan.faults[fault.index()].label.clone())
+        }
+    };
+    LogLine { at, step, intent: intent.map(name), who, what }
+}

@@ -1,0 +1,487 @@
+//! What a run counts: totals per actor and per hop, and windows of time for the charts.
+//!
+//! Metrics only look on. Windows close in time order, so one buffer of latencies serves them all
+//! and their percentiles are exact; totals are held in HDR histograms within 0.1 %.
+
+use std::collections::VecDeque;
+
+use hdrhistogram::Histogram;
+use sim_core::{Span, Time};
+
+use crate::outcome::{
+    ActorSummary, CallSummary, FaultWindow, Latency, Series, TransitionLine,
+};
+use crate::plan::{ActorId, ActorKind, BreakerId, FaultId, PairId, Plan};
+use crate::policy::breaker::Transition;
+use crate::policy::{Ending, Fate, Reason};
+
+/// The most transitions that are kept; a breaker that flaps for ever must not eat memory.
+const TRANSITIONS_MAX: usize = 100_000;
+
+/// Everything that a run counts.
+#[derive(Clone, Debug)]
+pub(crate) struct Metrics {
+    actors: Vec<ActorMetrics>,
+    pairs: Vec<PairMetrics>,
+    transitions: Vec<(Time, BreakerId, Transition)>,
+    strikes: Vec<(FaultId, Time, Option<Time>)>,
+    windows: Windows,
+}
+
+#[derive(Clone, Debug)]
+struct ActorMetrics {
+    latency: Histogram<u64>,
+    latency_sum: u128,
+    /// Client: submissions. Others: requests that arrived.
+    arrived: u64,
+    retries_arrived: u64,
+    succeeded: u64,
+    failed: u64,
+    unknown: u64,
+    refused: u64,
+    queue_full: u64,
+    queue_len_max: usize,
+    peak: Peak,
+    peak_retries: Peak,
+}
+
+#[derive(Clone, Debug, Default)]
+struct PairMetrics {
+    calls: u64,
+    attempts: u64,
+    retries: u64,
+    success: u64,
+    failed: u64,
+    unknown: u64,
+    abandoned: u64,
+    fallbacks: u64,
+    rejected: Vec<(&'static str, u64)>,
+    given_up: Vec<(&'static str, u64)>,
+}
+
+/// The most arrivals in any window of a length, wherever the window begins.
+#[derive(Clone, Debug)]
+pub(crate) struct Peak {
+    length: Span,
+    recent: VecDeque<Time>,
+    max: u64,
+}
+
+impl Peak {
+    pub(crate) fn new(length: Span) -> Peak {
+        Peak { length, recent: VecDeque::new(), max: 0 }
+    }
+
+    /// Counts an arrival; the number in the window that ends with it.
+    pub(crate) fn arrive(&mut self, now: Time) -> u64 {
+        while self.recent.front().is_some_and(|first| now.since(*first) >= self.length) {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(now);
+        let count = self.recent.len() as u64;
+        self.max = self.max.max(count);
+        count
+    }
+}
+
+/// The window in which peaks of arrivals are reported.
+pub(crate) const PEAK_WINDOW: Span = Span::millis(100);
+
+impl Metrics {
+    pub(crate) fn new(plan: &Plan) -> Metrics {
+        let queues = plan.actors.iter().map(|actor| matches!(actor.kind, ActorKind::Service(_)));
+        Metrics {
+            actors: plan.actors.iter().map(|_| ActorMetrics::new()).collect(),
+            pairs: vec![PairMetrics::default(); plan.pairs.len()],
+            transitions: Vec::new(),
+            strikes: Vec::new(),
+            windows: Windows::new(plan.window, queues.collect()),
+        }
+    }
+
+    pub(crate) fn submitted(&mut self, client: ActorId, now: Time) {
+        self.actors[client.index()].arrived += 1;
+        self.windows.at(now).offered += 1;
+    }
+
+    pub(crate) fn ended(
+        &mut self,
+        client: ActorId,
+        fate: Fate,
+        first_success: bool,
+        latency: Span,
+        now: Time,
+    ) {
+        self.actors[client.index()].ended(fate, latency);
+        self.windows.at(now).goodput += u32::from(first_success);
+        self.windows.at(now).failed += u32::from(fate != Fate::Succeeded);
+        self.windows.latencies.push(latency);
+    }
+
+    pub(crate) fn called(&mut self, pair: PairId) {
+        self.pairs[pair.index()].calls += 1;
+    }
+
+    pub(crate) fn sent(&mut self, pair: PairId, retry: bool, now: Time) {
+        let pair = &mut self.pairs[pair.index()];
+        pair.attempts += 1;
+        if retry {
+            pair.retries += 1;
+            self.windows.at(now).retries += 1;
+        }
+    }
+
+    pub(crate) fn rejected(&mut self, pair: PairId, reason: Reason) {
+        count(&mut self.pairs[pair.index()].rejected, reason);
+    }
+
+    pub(crate) fn gave_up(&mut self, pair: PairId, reason: Reason) {
+        count(&mut self.pairs[pair.index()].given_up, reason);
+    }
+
+    pub(crate) fn fell_back(&mut self, pair: PairId) {
+        self.pairs[pair.index()].fallbacks += 1;
+    }
+
+    pub(crate) fn call_ended(&mut self, pair: PairId, fate: Fate) {
+        let pair = &mut self.pairs[pair.index()];
+        match fate {
+            Fate::Succeeded => pair.success += 1,
+            Fate::Failed => pair.failed += 1,
+            Fate::Unknown => pair.unknown += 1,
+        }
+    }
+
+    pub(crate) fn abandoned(&mut self, pair: PairId) {
+        self.pairs[pair.index()].abandoned += 1;
+    }
+
+    pub(crate) fn arrived(&mut self, actor: ActorId, retry: bool, now: Time) {
+        let actor = &mut self.actors[actor.index()];
+        actor.arrived += 1;
+        actor.peak.arrive(now);
+        if retry {
+            actor.retries_arrived += 1;
+            actor.peak_retries.arrive(now);
+        }
+    }
+
+    pub(crate) fn answered(&mut self, actor: ActorId, ending: Ending, latency: Span) {
+        self.actors[actor.index()].ended(ending.fate(), latency);
+    }
+
+    pub(crate) fn turned_away(&mut self, actor: ActorId, ending: Ending) {
+        let actor = &mut self.actors[actor.index()];
+        match ending {
+            Ending::Refused | Ending::Reset => actor.refused += 1,
+            _ => actor.failed += 1,
+        }
+    }
+
+    pub(crate) fn queue_full(&mut self, actor: ActorId) {
+        self.actors[actor.index()].queue_full += 1;
+    }
+
+    pub(crate) fn queued(&mut self, actor: ActorId, waiting: usize, now: Time) {
+        let longest = &mut self.actors[actor.index()].queue_len_max;
+        *longest = waiting.max(*longest);
+        self.windows.queue(actor, waiting, now);
+    }
+
+    pub(crate) fn dequeued(&mut self, actor: ActorId, waiting: usize, now: Time) {
+        self.windows.queue(actor, waiting, now);
+    }
+
+    pub(crate) fn transition(&mut self, breaker: BreakerId, transition: Transition, now: Time) {
+        if self.transitions.len() < TRANSITIONS_MAX {
+            self.transitions.push((now, breaker, transition));
+        }
+    }
+
+    pub(crate) fn struck(&mut self, fault: FaultId, now: Time) {
+        self.strikes.push((fault, now, None));
+    }
+
+    pub(crate) fn healed(&mut self, fault: FaultId, now: Time) {
+        let open = |(id, _, to): &&mut (FaultId, Time, Option<Time>)| *id == fault && to.is_none();
+        if let Some((_, _, to)) = self.strikes.iter_mut().find(open) {
+            *to = Some(now);
+        }
+    }
+
+    pub(crate) fn transitions(&self) -> &[(Time, BreakerId, Transition)] {
+        &self.transitions
+    }
+
+    /// When each fault that struck did so, and when it healed.
+    pub(crate) fn strikes(&self) -> &[(FaultId, Time, Option<Time>)] {
+        &self.strikes
+    }
+
+    /// The actors' summaries, in order.
+    pub(crate) fn actor_summaries(&self, plan: &Plan) -> Vec<ActorSummary> {
+        let summary = |(actor, metrics): (&crate::plan::ActorPlan, &ActorMetrics)| ActorSummary {
+            name: actor.name.clone(),
+            kind: match &actor.kind {
+                ActorKind::Client(_) => "client".to_owned(),
+                ActorKind::Service(_) => "service".to_owned(),
+                ActorKind::Kv { .. } => "kv".to_owned(),
+                ActorKind::Custom(custom) => custom.kind.clone(),
+            },
+            counters: metrics.counters(&actor.kind),
+            latency: metrics.latency(),
+        };
+        plan.actors.iter().zip(&self.actors).map(summary).collect()
+    }
+
+    /// The hops' summaries, in order.
+    pub(crate) fn call_summaries(&self, plan: &Plan) -> Vec<CallSummary> {
+        let summary = |((from, to), pair): (&(ActorId, ActorId), &PairMetrics)| CallSummary {
+            from: plan.actor_name(*from).to_owned(),
+            to: plan.actor_name(*to).to_owned(),
+            calls: pair.calls,
+            attempts: pair.attempts,
+            retries: pair.retries,
+            success: pair.success,
+            failed: pair.failed,
+            unknown: pair.unknown,
+            abandoned: pair.abandoned,
+            fallbacks: pair.fallbacks,
+            rejected: pair.rejected.clone(),
+            given_up: pair.given_up.clone(),
+        };
+        plan.pairs.iter().zip(&self.pairs).map(summary).collect()
+    }
+
+    /// The breakers' changes of state, in order.
+    pub(crate) fn transition_lines(&self, plan: &Plan) -> Vec<TransitionLine> {
+        let line = |(at, breaker, transition): &(Time, BreakerId, Transition)| TransitionLine {
+            at: *at,
+            policy: plan.breakers[breaker.index()].name.clone(),
+            from: transition.from,
+            to: transition.to,
+            reason: transition.reason,
+        };
+        self.transitions.iter().map(line).collect()
+    }
+
+    /// The faults' active times, in the order in which they struck.
+    pub(crate) fn fault_windows(&self, plan: &Plan, end: Time) -> Vec<FaultWindow> {
+        let window = |(fault, from, to): &(FaultId, Time, Option<Time>)| FaultWindow {
+            label: plan.faults[fault.index()].label.clone(),
+            from: *from,
+            to: to.unwrap_or(end),
+        };
+        self.strikes.iter().map(window).collect()
+    }
+
+    /// The windows up to `end`.
+    pub(crate) fn series(&self, plan: &Plan, end: Time) -> Series {
+        self.windows.clone().finish(plan, end)
+    }
+}
+
+fn count(counts: &mut Vec<(&'static str, u64)>, reason: Reason) {
+    match counts.iter_mut().find(|(name, _)| *name == reason.name()) {
+        Some((_, n)) => *n += 1,
+        None => counts.push((reason.name(), 1)),
+    }
+}
+
+impl ActorMetrics {
+    fn new() -> ActorMetrics {
+        ActorMetrics {
+            latency: Histogram::new(3).expect("three digits are allowed"),
+            latency_sum: 0,
+            arrived: 0,
+            retries_arrived: 0,
+            succeeded: 0,
+            failed: 0,
+            unknown: 0,
+            refused: 0,
+            queue_full: 0,
+            queue_len_max: 0,
+            peak: Peak::new(PEAK_WINDOW),
+            peak_retries: Peak::new(PEAK_WINDOW),
+        }
+    }
+
+    fn ended(&mut self, fate: Fate, latency: Span) {
+        match fate {
+            Fate::Succeeded => self.succeeded += 1,
+            Fate::Failed => self.failed += 1,
+            Fate::Unknown => self.unknown += 1,
+        }
+        self.latency_sum += u128::from(latency.as_nanos());
+        self.latency.record(latency.as_nanos()).expect("the histogram grows as needed");
+    }
+
+    fn counters(&self, kind: &ActorKind) -> Vec<(&'static str, u64)> {
+        let ended = [
+            ("succeeded", self.succeeded),
+            ("failed", self.failed),
+            ("unknown", self.unknown),
+        ];
+        if let ActorKind::Client(_) = kind {
+            let open = self.arrived - self.succeeded - self.failed - self.unknown;
+            let mut counters = vec![("submitted", self.arrived)];
+            counters.extend(ended);
+            counters.push(("unanswered", open));
+            return counters;
+        }
+        let mut counters =
+            vec![("arrived", self.arrived), ("retries_arrived", self.retries_arrived)];
+        counters.extend(ended);
+        counters.push(("refused", self.refused));
+        if let ActorKind::Service(_) = kind {
+            counters.push(("queue_full", self.queue_full));
+            counters.push(("queue_len_max", self.queue_len_max as u64));
+        }
+        counters.push(("peak_arrivals_100ms", self.peak.max));
+        counters.push(("peak_retries_100ms", self.peak_retries.max));
+        counters
+    }
+
+    fn latency(&self) -> Option<Latency> {
+        let count = self.latency.len();
+        if count == 0 {
+            return None;
+        }
+        let mean = u64::try_from(self.latency_sum / u128::from(count)).expect("a mean of u64s");
+        let max = self.latency.max();
+        // A percentile is reported as its bucket's upper end, which may lie above the maximum.
+        let at = |quantile| Span::nanos(self.latency.value_at_quantile(quantile).min(max));
+        Some(Latency {
+            count,
+            mean: Span::nanos(mean),
+            p50: at(0.5),
+            p90: at(0.9),
+            p99: at(0.99),
+            p999: at(0.999),
+            max: Span::nanos(max),
+        })
+    }
+}
+
+/// Counts per window of time. Only the last window is open.
+#[derive(Clone, Debug)]
+struct Windows {
+    width: Span,
+    closed: Vec<Window>,
+    open: Window,
+    /// Latencies of the open window.
+    latencies: Vec<Span>,
+    /// Per actor: the present length of its queue, if it has one.
+    queues: Vec<Option<u32>>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Window {
+    offered: u32,
+    goodput: u32,
+    failed: u32,
+    retries: u32,
+    latency_p50: Option<Span>,
+    latency_p99: Option<Span>,
+    queue_len_max: Vec<u32>,
+}
+
+impl Windows {
+    fn new(width: Span, has_queue: Vec<bool>) -> Windows {
+        let queues: Vec<Option<u32>> = has_queue.iter().map(|has| has.then_some(0)).collect();
+        let open = Window::opening(&queues);
+        Windows { width, closed: Vec::new(), open, latencies: Vec::new(), queues }
+    }
+
+    /// The window of `now`; those before it are closed.
+    fn at(&mut self, now: Time) -> &mut Window {
+        let end = (self.closed.len() as u64 + 1).saturating_mul(self.width.as_nanos());
+        if now.as_nanos() >= end {
+            self.advance(now.as_nanos() / self.width.as_nanos());
+        }
+        &mut self.open
+    }
+
+    #[cold]
+    fn advance(&mut self, to: u64) {
+        while (self.closed.len() as u64) < to {
+            let mut window = std::mem::replace(&mut self.open, Window::opening(&self.queues));
+            window.latency_p50 = percentile(&mut self.latencies, 0.5);
+            window.latency_p99 = percentile(&mut self.latencies, 0.99);
+            self.latencies.clear();
+            self.closed.push(window);
+        }
+    }
+
+    fn queue(&mut self, actor: ActorId, waiting: usize, now: Time) {
+        let waiting = u32::try_from(waiting).unwrap_or(u32::MAX);
+        let open = self.at(now);
+        let longest = &mut open.queue_len_max[actor.index()];
+        *longest = waiting.max(*longest);
+        self.queues[actor.index()] = Some(waiting);
+    }
+
+    fn finish(mut self, plan: &Plan, end: Time) -> Series {
+        // A run that ends at a window's boundary does not begin the next one, except for what
+        // happened at that very instant.
+        let whole = end.as_nanos().div_ceil(self.width.as_nanos());
+        self.advance(whole.max(self.closed.len() as u64 + u64::from(self.open.is_touched())));
+        let column = |get: fn(&Window) -> u32| self.closed.iter().map(get).collect();
+        let queue = |(n, actor): (usize, &crate::plan::ActorPlan)| {
+            self.queues[n]?;
+            let lengths = self.closed.iter().map(|window| window.queue_len_max[n]).collect();
+            Some((actor.name.clone(), lengths))
+        };
+        Series {
+            width: self.width,
+            offered: column(|w| w.offered),
+            goodput: column(|w| w.goodput),
+            failed: column(|w| w.failed),
+            retries: column(|w| w.retries),
+            latency_p50: self.closed.iter().map(|w| w.latency_p50).collect(),
+            latency_p99: self.closed.iter().map(|w| w.latency_p99).collect(),
+            queue_len_max: plan.actors.iter().enumerate().filter_map(queue).collect(),
+        }
+    }
+}
+
+impl Window {
+    /// A window that begins with queues as they are.
+    fn opening(queues: &[Option<u32>]) -> Window {
+        let queue_len_max = queues.iter().map(|waiting| waiting.unwrap_or(0)).collect();
+        Window { queue_len_max, ..Window::default() }
+    }
+
+    fn is_touched(&self) -> bool {
+        self.offered + self.goodput + self.failed + self.retries > 0
+    }
+}
+
+/// The nearest-rank percentile of unsorted samples.
+fn percentile(samples: &mut [Span], quantile: f64) -> Option<Span> {
+    let rank = (samples.len() as f64 * quantile).ceil() as usize;
+    let index = rank.max(1) - 1;
+    (!samples.is_empty()).then(|| *samples.select_nth_unstable(index).1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peak_is_found_wherever_its_window_begins() {
+        let mut peak = Peak::new(Span::millis(100));
+        for ms in [0, 60, 120, 150, 159, 300] {
+            peak.arrive(Time::ZERO + Span::millis(ms));
+        }
+        assert_eq!(peak.max, 4, "60, 120, 150 and 159 lie within 100 ms");
+    }
+
+    #[test]
+    fn percentiles_are_by_nearest_rank() {
+        let mut samples: Vec<Span> = (1..=100).rev().map(Span::millis).collect();
+        assert_eq!(percentile(&mut samples, 0.5), Some(Span::millis(50)));
+        assert_eq!(percentile(&mut samples, 0.99), Some(Span::millis(99)));
+        assert_eq!(percentile(&mut [], 0.5), None);
+    }
+}

@@ -1,0 +1,756 @@
+//! From steps to instructions: names become registers, blocks become jumps.
+
+use std::collections::BTreeMap;
+
+use crate::designs;
+use crate::kv::Condition;
+use crate::plan::{
+    ActorId, ActorKind, BranchPlan, CommandPlan, CondId, CondPlan, EffectId, EffectPlan,
+    EndpointId, ForkId, ForkPlan, Instr, Operand, Part, Pc, PointId, Program, ProgramId, RecordTemplateId,
+    Reg, RespondId, RespondPlan, Site, SiteId, Target, TemplateId, builtin,
+};
+use crate::scenario::spec::{
+    Call, Cond, Expr, Idempotent, If, KvOp, KvStep, Loop, Match, Step, Try,
+};
+use crate::source::{SourceError, advice};
+use crate::value::Value;
+
+use super::build::{Builder, DocId};
+
+/// Where the compiler stands in a file.
+#[derive(Clone, Debug)]
+pub(super) struct Here {
+    pub(super) doc: DocId,
+    pub(super) path: String,
+}
+
+impl Here {
+    pub(super) fn file(path: impl Into<String>) -> Here {
+        Here { doc: DocId::FILE, path: path.into() }
+    }
+
+    pub(super) fn field(&self, name: &str) -> Here {
+        Here { doc: self.doc, path: format!("{}.{name}", self.path) }
+    }
+
+    pub(super) fn at(&self, index: usize) -> Here {
+        Here { doc: self.doc, path: format!("{}[{index}]", self.path) }
+    }
+}
+
+/// One program on its way from steps to code.
+pub(super) struct Frame {
+    pub(super) actor: ActorId,
+    pub(super) is_client: bool,
+    /// `api.pay`, the prefix of its points.
+    pub(super) name: String,
+    pub(super) id: ProgramId,
+    registers: BTreeMap<String, Reg>,
+    next: u16,
+    /// Names that were read before anything gave them a value, with the complaint to make.
+    pub(super) unassigned: BTreeMap<String, SourceError>,
+    pub(super) reads_key: bool,
+    pub(super) reads_body: bool,
+    loops: Vec<LoopFrame>,
+    /// Open `Try`s.
+    depth: u16,
+    /// Inside `Parallel`: the registers written so far in each open branch.
+    branches: Vec<Vec<Reg>>,
+    /// The body that a design's `Body` stands for.
+    holes: Vec<(Vec<Step>, Here)>,
+}
+
+struct LoopFrame {
+    depth: u16,
+    branches: usize,
+    breaks: Vec<usize>,
+}
+
+/// The most registers of a program.
+const REGISTERS_MAX: u16 = 4_096;
+
+impl Frame {
+    pub(super) fn new(actor: ActorId, is_client: bool, name: String, id: ProgramId) -> Frame {
+        let names = builtin::NAMES.iter().enumerate();
+        Frame {
+            actor,
+            is_client,
+            name,
+            id,
+            registers: names.map(|(n, name)| ((*name).to_owned(), Reg::nth(n))).collect(),
+            next: builtin::NAMES.len() as u16,
+            unassigned: BTreeMap::new(),
+            reads_key: false,
+            reads_body: false,
+            loops: Vec::new(),
+            depth: 0,
+            branches: Vec::new(),
+            holes: Vec::new(),
+        }
+    }
+
+    fn fresh(&mut self) -> Reg {
+        let reg = Reg(self.next.min(REGISTERS_MAX));
+        self.next = reg.0 + 1;
+        reg
+    }
+
+    /// The register of a name.
+    pub(super) fn register(&mut self, name: &str) -> Reg {
+        if let Some(reg) = self.registers.get(name) {
+            return *reg;
+        }
+        let reg = self.fresh();
+        self.registers.insert(name.to_owned(), reg);
+        reg
+    }
+
+    /// The register of a name that is given a value here.
+    fn assign(&mut self, name: &str) -> Reg {
+        let reg = self.register(name);
+        self.unassigned.remove(name);
+        for branch in &mut self.branches {
+            if !branch.contains(&reg) {
+                branch.push(reg);
+            }
+        }
+        reg
+    }
+
+    /// A name that a caller gives a value with `with`.
+    pub(super) fn parameter(&mut self, name: &str) -> Option<Reg> {
+        self.unassigned.remove(name);
+        self.registers.get(name).copied()
+    }
+
+    pub(super) fn known_names(&self) -> impl Iterator<Item = &str> {
+        self.registers
+            .keys()
+            .filter(|name| !self.unassigned.contains_key(*name))
+            .map(String::as_str)
+    }
+
+    pub(super) fn finish(&self, entry: Pc) -> Program {
+        Program {
+            name: self.name.clone(),
+            entry,
+            registers: self.next,
+            reads_key: self.reads_key,
+            reads_body: self.reads_body,
+        }
+    }
+}
+
+impl Builder<'_> {
+    /// Compiles a program's steps; its code ends with `End`.
+    pub(super) fn program(&mut self, frame: &mut Frame, steps: &[Step], here: &Here) {
+        let entry = self.pc();
+        self.steps(frame, steps, here);
+        self.emit(Instr::End);
+        if frame.next > REGISTERS_MAX {
+            let message = format!("a program has at most {REGISTERS_MAX} variables");
+            self.problem(here, message, None);
+        }
+        let program = frame.finish(entry);
+        self.plan.programs[frame.id.index()] = program;
+    }
+
+    fn pc(&self) -> Pc {
+        Pc::nth(self.plan.code.len())
+    }
+
+    fn emit(&mut self, instr: Instr) -> usize {
+        self.plan.code.push(instr);
+        self.plan.code.len() - 1
+    }
+
+    fn steps(&mut self, frame: &mut Frame, steps: &[Step], here: &Here) {
+        for (n, step) in steps.iter().enumerate() {
+            self.step(frame, step, &here.at(n));
+        }
+    }
+
+    fn step(&mut self, frame: &mut Frame, step: &Step, here: &Here) {
+        match step {
+            Step::Work(dist) => {
+                let dist = self.dist(dist, here);
+                self.emit(Instr::Work(dist));
+            }
+            Step::Sleep(dist) => {
+                let dist = self.dist(dist, here);
+                self.emit(Instr::Sleep(dist));
+            }
+            Step::Call(call) => self.call(frame, call, here),
+            Step::Kv(step) => self.command(frame, step, here),
+            Step::Let(step) => {
+                let value = self.operand(frame, &step.value, &here.field("value"));
+                let to = self.variable(frame, &step.name, &here.field("name"));
+                self.emit(Instr::Let { to, value });
+            }
+            Step::If(step) => self.choose(frame, step, here),
+            Step::Match(step) => self.match_value(frame, step, here),
+            Step::Loop(step) => self.repeat(frame, step, here),
+            Step::Break => self.leave_loop(frame, here),
+            Step::Try(step) => self.attempt(frame, step, here),
+            Step::Parallel(branches) => self.parallel(frame, branches, here),
+            Step::Effect(step) => self.effect(frame, step, here),
+            Step::Respond(step) => self.respond(frame, step, here),
+            Step::Fail(status) => {
+                self.status(*status, here);
+                self.emit(Instr::Fail(*status));
+            }
+            Step::Label(label) => {
+                let point = self.point(&format!("{}/{label}", frame.name));
+                self.emit(Instr::Point(point));
+            }
+            Step::Idempotent(step) => self.idempotent(frame, step, here),
+            Step::Body => self.body(frame, here),
+        }
+    }
+
+    /// The register of a variable that the program gives a value.
+    fn variable(&mut self, frame: &mut Frame, name: &str, here: &Here) -> Reg {
+        let is_name = |c: char| c.is_alphanumeric() || c == '_';
+        if name.is_empty() || !name.chars().all(is_name) {
+            let help = "a variable's name is made of letters, digits and `_`".to_owned();
+            self.problem(here, format!("`{name}` is no name for a variable"), Some(help));
+        }
+        frame.assign(name)
+    }
+
+    fn optional(&mut self, frame: &mut Frame, into: Option<&str>, here: &Here) -> Option<Reg> {
+        into.map(|name| self.variable(frame, name, &here.field("into")))
+    }
+
+    fn call(&mut self, frame: &mut Frame, call: &Call, here: &Here) {
+        let absent = Operand::Const(Value::Nil);
+        let key = match &call.key {
+            Some(key) => self.operand(frame, key, &here.field("key")),
+            None if frame.is_client => Operand::Reg(builtin::KEY),
+            None => absent,
+        };
+        let body = match &call.body {
+            Some(body) => self.operand(frame, body, &here.field("body")),
+            None => Operand::Reg(builtin::BODY),
+        };
+        let mut with = Vec::new();
+        for (name, value) in &call.with {
+            let value = self.operand(frame, value, &here.field("with").field(name));
+            with.push((name.clone(), value));
+        }
+        let Some((to, endpoint)) = self.callee(&call.to, &here.field("to")) else { return };
+        let stack = self.stack(frame.actor, call.policy.as_deref(), to, here);
+        let pair = self.pair(frame.actor, to);
+        let into = self.optional(frame, call.into.as_deref(), here);
+        let into_status = call.into.as_ref().map(|name| frame.assign(&format!("{name}.status")));
+        let target = match endpoint {
+            Callee::Endpoint(endpoint) => {
+                Target::Endpoint { endpoint, key, body, with: Vec::new() }
+            }
+            Callee::Custom(name) => {
+                if !with.is_empty() {
+                    let message = "a custom actor takes a key and a body, no further variables";
+                    self.problem(&here.field("with"), message, None);
+                }
+                let endpoint = Value::Text(self.plan.texts.intern(&name));
+                Target::Custom { endpoint, key, body }
+            }
+        };
+        self.site(frame.id, here, with, Site { target, to, stack, pair, into, into_status });
+    }
+
+    fn site(
+        &mut self,
+        owner: ProgramId,
+        here: &Here,
+        with: Vec<(String, Operand)>,
+        site: Site,
+    ) {
+        let id = SiteId::nth(self.plan.sites.len());
+        self.plan.sites.push(site);
+        self.site_notes.push(SiteNote { owner, here: here.clone(), with });
+        self.emit(Instr::Call(id));
+    }
+
+    /// The actor and endpoint that `api.pay` names.
+    fn callee(&mut self, to: &str, here: &Here) -> Option<(ActorId, Callee)> {
+        let Some((actor_name, endpoint)) = to.split_once('.') else {
+            let help = "write it as \"actor.endpoint\"".to_owned();
+            self.problem(here, format!("`{to}` names no endpoint"), Some(help));
+            return None;
+        };
+        let actor = self.actor(actor_name, here)?;
+        match &self.plan.actors[actor.index()].kind {
+            ActorKind::Service(_) => {
+                if let Some(id) = self.endpoints.get(&(actor, endpoint.to_owned())) {
+                    return Some((actor, Callee::Endpoint(*id)));
+                }
+                let known: Vec<String> = self
+                    .endpoints
+                    .keys()
+                    .filter(|(a, _)| *a == actor)
+                    .map(|(_, name)| format!("{actor_name}.{name}"))
+                    .collect();
+                let message = format!("`{actor_name}` has no endpoint `{endpoint}`");
+                let help = advice(to, known.iter().map(String::as_str));
+                self.problem(here, message, help);
+                None
+            }
+            ActorKind::Custom(_) => Some((actor, Callee::Custom(endpoint.to_owned()))),
+            ActorKind::Kv { .. } => {
+                let help = "send it a command with Kv(store: …, op: …)".to_owned();
+                self.problem(here, format!("`{actor_name}` is a store"), Some(help));
+                None
+            }
+            ActorKind::Client(_) => {
+                let message = format!("`{actor_name}` is a client; nobody can call it");
+                self.problem(here, message, None);
+                None
+            }
+        }
+    }
+
+    fn command(&mut self, frame: &mut Frame, step: &KvStep, here: &Here) {
+        let Some(to) = self.actor(&step.store, &here.field("store")) else { return };
+        if !matches!(self.plan.actors[to.index()].kind, ActorKind::Kv { .. }) {
+            let message = format!("`{}` is no store", step.store);
+            let help = "name an actor that is a Kv(…)".to_owned();
+            self.problem(&here.field("store"), message, Some(help));
+            return;
+        }
+        let op = here.field("op");
+        let mut operand = |expr: &Expr, field: &str| {
+            let here = if field.is_empty() { op.clone() } else { op.field(field) };
+            self.operand(frame, expr, &here)
+        };
+        let command = match &step.op {
+            KvOp::Get(key) => CommandPlan::Get(operand(key, "")),
+            KvOp::Exists(key) => CommandPlan::Exists(operand(key, "")),
+            KvOp::Del(key) => CommandPlan::Del(operand(key, "")),
+            KvOp::Incr(key) => CommandPlan::Incr(operand(key, "")),
+            KvOp::Pttl(key) => CommandPlan::Pttl(operand(key, "")),
+            KvOp::CompareAndDelete { key, expected } => CommandPlan::CompareAndDelete {
+                key: operand(key, "key"),
+                expected: operand(expected, "expected"),
+            },
+            KvOp::Set { key, value, .. } => CommandPlan::Set {
+                key: operand(key, "key"),
+                value: operand(value, "value"),
+                condition: self.set_condition(&step.op, &op),
+                expiry: self.set_expiry(&step.op, &op),
+            },
+        };
+        let stack = self.stack(frame.actor, step.policy.as_deref(), to, here);
+        let pair = self.pair(frame.actor, to);
+        let into = self.optional(frame, step.into.as_deref(), here);
+        let target = Target::Kv(command);
+        let site = Site { target, to, stack, pair, into, into_status: None };
+        self.site(frame.id, here, Vec::new(), site);
+    }
+
+    fn set_condition(&mut self, op: &KvOp, here: &Here) -> Condition {
+        match op {
+            KvOp::Set { nx: true, xx: true, .. } => {
+                self.problem(here, "SET takes NX or XX, not both", None);
+                Condition::Always
+            }
+            KvOp::Set { nx: true, .. } => Condition::IfAbsent,
+            KvOp::Set { xx: true, .. } => Condition::IfPresent,
+            _ => Condition::Always,
+        }
+    }
+
+    fn set_expiry(&mut self, op: &KvOp, here: &Here) -> Option<sim_core::Span> {
+        let KvOp::Set { ex, px, .. } = op else { return None };
+        for (span, name, unit) in [(ex, "ex", 1_000_000_000), (px, "px", 1_000_000)] {
+            if let Some(span) = span
+                && (span.is_zero() || span.as_nanos() % unit != 0)
+            {
+                let unit = if name == "ex" { "seconds" } else { "milliseconds" };
+                let message = format!("{name} = {span}; it must be whole {unit}, at least 1");
+                self.problem(&here.field(name), message, None);
+            }
+        }
+        if ex.is_some() && px.is_some() {
+            self.problem(here, "SET takes EX or PX, not both", None);
+        }
+        ex.or(*px)
+    }
+
+    fn choose(&mut self, frame: &mut Frame, step: &If, here: &Here) {
+        let cond = self.cond(frame, &step.when, &here.field("when"));
+        let test = self.emit(Instr::End);
+        self.steps(frame, &step.then, &here.field("then"));
+        if step.otherwise.is_empty() {
+            self.plan.code[test] = Instr::Unless { cond, to: self.pc() };
+            return;
+        }
+        let skip = self.emit(Instr::End);
+        self.plan.code[test] = Instr::Unless { cond, to: self.pc() };
+        self.steps(frame, &step.otherwise, &here.field("else"));
+        self.plan.code[skip] = Instr::Jump(self.pc());
+    }
+
+    fn match_value(&mut self, frame: &mut Frame, step: &Match, here: &Here) {
+        let value = self.operand(frame, &step.value, &here.field("value"));
+        let mut ends = Vec::new();
+        for (n, (case, steps)) in step.cases.iter().enumerate() {
+            let case_here = here.field("cases").at(n);
+            let case = self.operand(frame, case, &case_here.at(0));
+            let cond = self.add_cond(CondPlan::Eq(value, case));
+            let test = self.emit(Instr::End);
+            self.steps(frame, steps, &case_here.at(1));
+            ends.push(self.emit(Instr::End));
+            self.plan.code[test] = Instr::Unless { cond, to: self.pc() };
+        }
+        self.steps(frame, &step.otherwise, &here.field("else"));
+        for end in ends {
+            self.plan.code[end] = Instr::Jump(self.pc());
+        }
+    }
+
+    fn repeat(&mut self, frame: &mut Frame, step: &Loop, here: &Here) {
+        let counter = frame.fresh();
+        self.emit(Instr::Let { to: counter, value: Operand::Const(Value::Int(0)) });
+        let top = self.pc();
+        let round = self.emit(Instr::End);
+        let (depth, branches) = (frame.depth, frame.branches.len());
+        frame.loops.push(LoopFrame { depth, branches, breaks: Vec::new() });
+        self.steps(frame, &step.body, &here.field("body"));
+        self.emit(Instr::Jump(top));
+        let exit = self.pc();
+        self.plan.code[round] = Instr::Round { counter, times: step.times, exit };
+        let left = frame.loops.pop().expect("pushed above");
+        for at in left.breaks {
+            self.plan.code[at] = Instr::Break { depth: left.depth, to: exit };
+        }
+    }
+
+    fn leave_loop(&mut self, frame: &mut Frame, here: &Here) {
+        let at = self.emit(Instr::End);
+        match frame.loops.last_mut() {
+            Some(inner) if inner.branches == frame.branches.len() => inner.breaks.push(at),
+            Some(_) => self.problem(here, "Break cannot leave a branch of Parallel", None),
+            None => self.problem(here, "Break outside of a Loop", None),
+        }
+    }
+
+    /// `Try`: the body under a handler, then `catch` under a handler that only has `finally`, then
+    /// `finally`.
+    fn attempt(&mut self, frame: &mut Frame, step: &Try, here: &Here) {
+        let has_finally = !step.finally.is_empty();
+        let open = self.emit(Instr::End);
+        frame.depth += 1;
+        self.steps(frame, &step.body, &here.field("body"));
+        frame.depth -= 1;
+        self.emit(Instr::EndTry);
+        let mut ends = vec![self.emit(Instr::End)];
+        let mut catch = None;
+        if let Some(steps) = &step.catch {
+            catch = Some(self.pc());
+            // The interpreter enters `catch` with a handler for `finally` alone, if there is one.
+            frame.depth += u16::from(has_finally);
+            self.steps(frame, steps, &here.field("catch"));
+            frame.depth -= u16::from(has_finally);
+            if has_finally {
+                self.emit(Instr::EndTry);
+            }
+            ends.push(self.emit(Instr::End));
+        }
+        let after = self.pc();
+        let finally = has_finally.then_some(after);
+        for end in ends {
+            self.plan.code[end] =
+                if has_finally { Instr::Finally(after) } else { Instr::Jump(after) };
+        }
+        if has_finally {
+            self.steps(frame, &step.finally, &here.field("finally"));
+            self.emit(Instr::EndFinally);
+        }
+        self.plan.code[open] = Instr::Try { catch, finally };
+    }
+
+    fn parallel(&mut self, frame: &mut Frame, branches: &[Vec<Step>], here: &Here) {
+        let fork = self.emit(Instr::End);
+        let skip = self.emit(Instr::End);
+        let mut plans = Vec::new();
+        for (n, steps) in branches.iter().enumerate() {
+            let entry = self.pc();
+            frame.branches.push(Vec::new());
+            let depth = std::mem::take(&mut frame.depth);
+            self.steps(frame, steps, &here.at(n));
+            frame.depth = depth;
+            self.emit(Instr::EndBranch);
+            let writes = frame.branches.pop().expect("pushed above");
+            plans.push(BranchPlan { entry, writes });
+        }
+        let id = ForkId::nth(self.plan.forks.len());
+        self.plan.forks.push(ForkPlan { branches: plans });
+        self.plan.code[fork] = Instr::Fork(id);
+        self.plan.code[skip] = Instr::Jump(self.pc());
+    }
+
+    fn effect(
+        &mut self,
+        frame: &mut Frame,
+        step: &crate::scenario::spec::Effect,
+        here: &Here,
+    ) {
+        let kind = self.kind(&step.kind);
+        let undoes = step.undoes.as_ref().map(|kind| self.kind(kind));
+        let once = self.operand(frame, &step.once, &here.field("once"));
+        let into = self.optional(frame, step.into.as_deref(), here);
+        let id = EffectId::nth(self.plan.effects.len());
+        self.plan.effects.push(EffectPlan { kind, once, undoes, into });
+        self.emit(Instr::Effect(id));
+    }
+
+    fn respond(
+        &mut self,
+        frame: &mut Frame,
+        step: &crate::scenario::spec::Respond,
+        here: &Here,
+    ) {
+        if frame.is_client {
+            self.problem(here, "a client has nobody to respond to", None);
+        } else if !frame.branches.is_empty() {
+            let help = "respond after the branches have joined".to_owned();
+            self.problem(here, "Respond in a branch of Parallel", Some(help));
+        }
+        if let Expr::Int(status) = step.status {
+            self.status(u16::try_from(status).unwrap_or(0), &here.field("status"));
+        }
+        let status = self.operand(frame, &step.status, &here.field("status"));
+        let body = self.operand(frame, &step.body, &here.field("body"));
+        let id = RespondId::nth(self.plan.responds.len());
+        self.plan.responds.push(RespondPlan { status, body, retry_after: step.retry_after });
+        self.emit(Instr::Respond(id));
+    }
+
+    fn idempotent(&mut self, frame: &mut Frame, step: &Idempotent, here: &Here) {
+        if frame.holes.len() >= designs::NESTING_MAX {
+            let message = format!("designs nest at most {} deep", designs::NESTING_MAX);
+            self.problem(here, message, None);
+            return;
+        }
+        let Some((doc, steps)) = self.design(step, here) else { return };
+        frame.holes.push((step.body.clone(), here.field("body")));
+        self.steps(frame, &steps, &Here { doc, path: "steps".to_owned() });
+        frame.holes.pop();
+    }
+
+    fn body(&mut self, frame: &mut Frame, here: &Here) {
+        match frame.holes.pop() {
+            Some((steps, body)) => {
+                self.steps(frame, &steps, &body);
+                frame.holes.push((steps, body));
+            }
+            None => {
+                let help = "it stands for what Idempotent(…) protects".to_owned();
+                self.problem(here, "Body outside of a design", Some(help));
+            }
+        }
+    }
+
+    fn point(&mut self, name: &str) -> PointId {
+        let points = &mut self.plan.points;
+        let n = points.iter().position(|point| point == name).unwrap_or_else(|| {
+            points.push(name.to_owned());
+            points.len() - 1
+        });
+        PointId::nth(n)
+    }
+
+    fn cond(&mut self, frame: &mut Frame, cond: &Cond, here: &Here) -> CondId {
+        let plan = match cond {
+            Cond::Is(a) => CondPlan::Is(self.operand(frame, a, here)),
+            Cond::Eq(a, b) | Cond::Ne(a, b) => {
+                let (a, b) = self.two(frame, a, b, here);
+                let equal = CondPlan::Eq(a, b);
+                if matches!(cond, Cond::Eq(..)) {
+                    equal
+                } else {
+                    CondPlan::Not(self.add_cond(equal))
+                }
+            }
+            Cond::Lt(a, b) => {
+                let (a, b) = self.two(frame, a, b, here);
+                CondPlan::Lt(a, b)
+            }
+            Cond::Le(a, b) => {
+                let (a, b) = self.two(frame, a, b, here);
+                CondPlan::Le(a, b)
+            }
+            Cond::Not(inner) => CondPlan::Not(self.cond(frame, inner, here)),
+            Cond::All(all) => CondPlan::All(self.conds(frame, all, here)),
+            Cond::Any(any) => CondPlan::Any(self.conds(frame, any, here)),
+        };
+        self.add_cond(plan)
+    }
+
+    fn two(
+        &mut self,
+        frame: &mut Frame,
+        a: &Expr,
+        b: &Expr,
+        here: &Here,
+    ) -> (Operand, Operand) {
+        (self.operand(frame, a, &here.at(0)), self.operand(frame, b, &here.at(1)))
+    }
+
+    fn conds(&mut self, frame: &mut Frame, all: &[Cond], here: &Here) -> Vec<CondId> {
+        all.iter().enumerate().map(|(n, cond)| self.cond(frame, cond, &here.at(n))).collect()
+    }
+
+    fn add_cond(&mut self, cond: CondPlan) -> CondId {
+        self.plan.conds.push(cond);
+        CondId::nth(self.plan.conds.len() - 1)
+    }
+
+    /// Where an expression's value comes from.
+    pub(super) fn operand(
+        &mut self,
+        frame: &mut Frame,
+        expr: &Expr,
+        here: &Here,
+    ) -> Operand {
+        match expr {
+            Expr::Nil => Operand::Const(Value::Nil),
+            Expr::Bool(b) => Operand::Const(Value::Bool(*b)),
+            Expr::Int(n) => Operand::Const(Value::Int(*n)),
+            Expr::Text(text) => self.template(frame, text, here),
+            Expr::Record(fields) => {
+                let fields = fields
+                    .iter()
+                    .map(|(name, value)| {
+                        let value = self.operand(frame, value, &here.field(name));
+                        (self.plan.texts.field(name), value)
+                    })
+                    .collect();
+                self.plan.records.push(fields);
+                Operand::Record(RecordTemplateId::nth(self.plan.records.len() - 1))
+            }
+        }
+    }
+
+    fn template(&mut self, frame: &mut Frame, text: &str, here: &Here) -> Operand {
+        let pieces = match pieces(text) {
+            Ok(pieces) => pieces,
+            Err(message) => {
+                let help = "write a variable as {name}, and a brace as {{ or }}".to_owned();
+                self.problem(here, message, Some(help));
+                return Operand::Const(Value::Nil);
+            }
+        };
+        match &pieces[..] {
+            [] => return self.constant(""),
+            [Piece::Literal(text)] => return self.constant(text),
+            [Piece::Name(name)] => return self.read(frame, name, here),
+            _ => {}
+        }
+        let parts = pieces
+            .into_iter()
+            .map(|piece| match piece {
+                Piece::Literal(text) => Part::Literal(text),
+                Piece::Name(name) => Part::Hole(self.read(frame, &name, here)),
+            })
+            .collect();
+        self.plan.templates.push(parts);
+        Operand::Template(TemplateId::nth(self.plan.templates.len() - 1))
+    }
+
+    fn constant(&mut self, text: &str) -> Operand {
+        Operand::Const(Value::Text(self.plan.texts.intern(text)))
+    }
+
+    /// A variable, or a field of one: `{stored.body}`.
+    fn read(&mut self, frame: &mut Frame, name: &str, here: &Here) -> Operand {
+        frame.reads_key |= name == "key";
+        frame.reads_body |= name == "body";
+        if let Some(reg) = frame.registers.get(name) {
+            return Operand::Reg(*reg);
+        }
+        let (base, field) = match name.split_once('.') {
+            Some((base, field)) => (base, Some(field)),
+            None => (name, None),
+        };
+        if !frame.registers.contains_key(base) {
+            let message = format!("nothing gives `{{{base}}}` a value in this program");
+            let help = advice(base, frame.known_names());
+            let complaint = self.complaint(here, message, help);
+            frame.unassigned.insert(base.to_owned(), complaint);
+        }
+        let reg = frame.register(base);
+        match field {
+            Some(field) => Operand::Field(reg, self.plan.texts.field(field)),
+            None => Operand::Reg(reg),
+        }
+    }
+}
+
+/// Whom a call reaches.
+enum Callee {
+    Endpoint(EndpointId),
+    Custom(String),
+}
+
+/// What is known of a site while the plan is built.
+pub(super) struct SiteNote {
+    pub(super) owner: ProgramId,
+    pub(super) here: Here,
+    pub(super) with: Vec<(String, Operand)>,
+}
+
+/// A piece of a text with variables.
+enum Piece {
+    Literal(String),
+    Name(String),
+}
+
+fn pieces(text: &str) -> Result<Vec<Piece>, String> {
+    let mut pieces = Vec::new();
+    let mut literal = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(['{', '}']) {
+        literal.push_str(&rest[..at]);
+        let (brace, tail) = rest[at..].split_at(1);
+        if let Some(tail) = tail.strip_prefix(brace) {
+            literal.push_str(brace);
+            rest = tail;
+            continue;
+        }
+        let end = tail.find('}').filter(|_| brace == "{");
+        let end = end.ok_or_else(|| format!("`{text}` has a `{brace}` without its partner"))?;
+        if !literal.is_empty() {
+            pieces.push(Piece::Literal(std::mem::take(&mut literal)));
+        }
+        pieces.push(Piece::Name(tail[..end].to_owned()));
+        rest = &tail[end + 1..];
+    }
+    literal.push_str(rest);
+    if !literal.is_empty() {
+        pieces.push(Piece::Literal(literal));
+    }
+    Ok(pieces)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn braces_hold_names_and_double_for_themselves() {
+        let show = |text: &str| {
+            let pieces = pieces(text).ok()?;
+            Some(pieces.iter().map(|piece| match piece {
+                Piece::Literal(text) => format!("'{text}'"),
+                Piece::Name(name) => name.clone(),
+            }).collect::<Vec<_>>().join(" "))
+        };
+        assert_eq!(show("{key}:lock").as_deref(), Some("key ':lock'"));
+        assert_eq!(show("{{x}}").as_deref(), Some("'{x}'"));
+        assert_eq!(show("").as_deref(), Some(""));
+        assert_eq!(show("{key"), None);
+        assert_eq!(show("key}"), None);
+    }
+}

@@ -1,0 +1,152 @@
+//! Faults: what is active changes the conditions under which actors and routes work.
+//!
+//! Several faults may be active at once. Whenever one strikes or heals, the conditions are worked
+//! out anew from all that are active, so that overlapping faults need no bookkeeping.
+
+use sim_core::{Draw, Span};
+
+use super::message::either;
+use super::{Actor, Ctx, Event, World};
+use crate::log::Note;
+use crate::plan::{ActorId, FaultId, FaultKind, PointId, Trigger};
+
+/// Under what conditions an actor works.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Condition {
+    /// Connections are refused.
+    pub(super) down: bool,
+    /// Nothing comes in or goes out.
+    pub(super) black_hole: bool,
+    pub(super) paused: bool,
+    /// The share of requests that are accepted and forgotten.
+    pub(super) hang: f64,
+    /// Shares of requests answered with a status.
+    errors: Vec<(f64, u16)>,
+    /// Factors on the length of work.
+    slow: Vec<f64>,
+}
+
+impl Condition {
+    /// The status with which a request is answered unworked, if chance has it so.
+    pub(super) fn error(&self, draws: &mut impl Draw) -> Option<u16> {
+        self.errors.iter().find(|(rate, _)| draws.chance(*rate)).map(|(_, status)| *status)
+    }
+}
+
+/// Under what conditions messages travel one way between two actors.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct RouteCondition {
+    pub(super) cut: bool,
+    pub(super) loss: f64,
+    pub(super) duplicate: f64,
+    pub(super) delay: Span,
+}
+
+impl World {
+    /// A program passes a labelled point; a fault may be waiting there.
+    pub(super) fn pass(&mut self, point: PointId, ctx: &mut Ctx) {
+        self.passages[point.index()] += 1;
+        let passage = self.passages[point.index()];
+        for n in 0..self.plan.faults.len() {
+            if let Trigger::After { point: at, nth } = self.plan.faults[n].trigger
+                && at == point
+                && nth == passage
+            {
+                self.strike(FaultId::nth(n), ctx);
+            }
+        }
+    }
+
+    /// A fault begins. One that hits the very task that triggered it takes effect before the
+    /// task's next instruction.
+    pub(super) fn strike(&mut self, id: FaultId, ctx: &mut Ctx) {
+        let fault = &self.plan.faults[id.index()];
+        let (kind, lasts) = (fault.fault, fault.lasts);
+        ctx.observe(u64::from(id.0) << 1 | 1);
+        self.metrics.struck(id, ctx.now());
+        self.note(Note::Struck { fault: id }, ctx);
+        if let FaultKind::Flush { store } = kind {
+            self.flush(store);
+            self.healed(id, ctx);
+            return;
+        }
+        if let Some(lasts) = lasts {
+            ctx.schedule_after(lasts, Event::Heal(id));
+        }
+        self.active_faults.push(id);
+        self.refresh(ctx);
+        if let FaultKind::Crash { actor } = kind {
+            match self.actors[actor.index()] {
+                Actor::Service(_) => self.crash_service(actor, ctx),
+                Actor::Store(_) => self.crash_store(actor, ctx),
+                Actor::Client(_) | Actor::Custom(_) => unreachable!("checked"),
+            }
+        }
+    }
+
+    /// A fault ends.
+    pub(super) fn heal(&mut self, id: FaultId, ctx: &mut Ctx) {
+        self.active_faults.retain(|active| *active != id);
+        self.healed(id, ctx);
+        self.refresh(ctx);
+    }
+
+    fn healed(&mut self, id: FaultId, ctx: &mut Ctx) {
+        ctx.observe(u64::from(id.0) << 1);
+        self.metrics.healed(id, ctx.now());
+        self.note(Note::Healed { fault: id }, ctx);
+    }
+
+    /// Works out all conditions from the active faults; events of actors that are no longer
+    /// paused happen now, in the order in which they waited.
+    fn refresh(&mut self, ctx: &mut Ctx) {
+        self.conditions.fill(super::Condition::default());
+        self.routes.fill(RouteCondition::default());
+        for n in 0..self.active_faults.len() {
+            let fault = self.plan.faults[self.active_faults[n].index()].fault;
+            self.impose(fault);
+        }
+        for n in 0..self.parked.len() {
+            if !self.conditions[n].paused {
+                for event in std::mem::take(&mut self.parked[n]) {
+                    ctx.schedule_at(ctx.now(), event);
+                }
+            }
+        }
+    }
+
+    fn impose(&mut self, fault: FaultKind) {
+        let mut on = |actor: ActorId| &mut self.conditions[actor.index()];
+        match fault {
+            FaultKind::Errors { actor, rate, status } => on(actor).errors.push((rate, status)),
+            FaultKind::Hang { actor, rate } => on(actor).hang = either(on(actor).hang, rate),
+            FaultKind::Crash { actor } | FaultKind::Outage { actor } => on(actor).down = true,
+            FaultKind::BlackHole { actor } => on(actor).black_hole = true,
+            FaultKind::Slow { actor, factor } => on(actor).slow.push(factor),
+            FaultKind::Pause { actor } => on(actor).paused = true,
+            FaultKind::Partition { from, to, both_ways } => {
+                let (there, back) = (self.route(from, to), self.route(to, from));
+                self.routes[there].cut = true;
+                self.routes[back].cut |= both_ways;
+            }
+            FaultKind::Loss { from, to, rate } => {
+                let route = self.route(from, to);
+                self.routes[route].loss = either(self.routes[route].loss, rate);
+            }
+            FaultKind::Duplicate { from, to, rate } => {
+                let route = self.route(from, to);
+                self.routes[route].duplicate = either(self.routes[route].duplicate, rate);
+            }
+            FaultKind::Delay { from, to, by } => {
+                let route = self.route(from, to);
+                self.routes[route].delay += by;
+            }
+            FaultKind::Flush { .. } => {}
+        }
+    }
+
+    /// How long work takes an actor that may be slow.
+    pub(super) fn slowed(&self, actor: ActorId, length: Span) -> Span {
+        self.conditions[actor.index()].slow.iter().fold(length, |length, factor| length * *factor)
+    }
+}
