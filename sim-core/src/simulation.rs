@@ -217,6 +217,11 @@ impl<M: Model> Simulation<M> {
         &mut self.ctx
     }
 
+    /// Acts on the model together with its context, between events: to schedule the first ones.
+    pub fn act(&mut self, act: impl FnOnce(&mut M, &mut Context<M::Event>)) {
+        act(&mut self.model, &mut self.ctx);
+    }
+
     /// The present instant.
     pub fn now(&self) -> Time {
         self.ctx.now

@@ -74,6 +74,12 @@ pub struct Ask {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ticket(crate::pool::Id<Request>);
 
+impl Ticket {
+    pub(crate) fn new(request: crate::pool::Id<Request>) -> Ticket {
+        Ticket(request)
+    }
+}
+
 /// What a custom actor can see and order.
 #[derive(Debug)]
 pub struct Desk<'a> {

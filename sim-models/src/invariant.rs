@@ -168,14 +168,7 @@ impl Watch {
     }
 
     /// A retry was decided on; `attempt` is its number, 2 being the first retry.
-    pub(crate) fn retry(
-        &mut self,
-        pair: PairId,
-        attempt: u32,
-        wait: Span,
-        now: Time,
-        step: u64,
-    ) {
+    pub(crate) fn retry(&mut self, pair: PairId, attempt: u32, wait: Span, now: Time, step: u64) {
         for check in &mut self.checks {
             let Rule::RetryWaits { pair: p, between } = &check.rule else { continue };
             if *p != pair {
@@ -229,19 +222,31 @@ impl Judge<'_> {
             Rule::AtMostOnce(kind) => self.word_duplicate(check, kind),
             Rule::ExactlyOnce(kind) => {
                 self.word_duplicate(check, kind);
-                self.each_told(check, Fate::Succeeded, |net| net > 0, |name| {
-                    format!("{name} was told success without any {}", self.kind(kind))
-                }, kind);
+                self.each_told(
+                    check,
+                    Fate::Succeeded,
+                    |net| net > 0,
+                    |name| format!("{name} was told success without any {}", self.kind(kind)),
+                    kind,
+                );
             }
             Rule::AckedImpliesDone(kind) => {
-                self.each_told(check, Fate::Succeeded, |net| net > 0, |name| {
-                    format!("{name} was told success without any {}", self.kind(kind))
-                }, kind);
+                self.each_told(
+                    check,
+                    Fate::Succeeded,
+                    |net| net > 0,
+                    |name| format!("{name} was told success without any {}", self.kind(kind)),
+                    kind,
+                );
             }
             Rule::FailedImpliesNone(kind) => {
-                self.each_told(check, Fate::Failed, |net| net == 0, |name| {
-                    format!("{name} was told failure, yet there is a {}", self.kind(kind))
-                }, kind);
+                self.each_told(
+                    check,
+                    Fate::Failed,
+                    |net| net == 0,
+                    |name| format!("{name} was told failure, yet there is a {}", self.kind(kind)),
+                    kind,
+                );
             }
             Rule::AllAnswered => self.all_answered(check),
             Rule::RecoversWithin(within) => self.recovers(check, within),
@@ -289,7 +294,8 @@ impl Judge<'_> {
             return;
         };
         let entries = self.world.ledger.entries().iter();
-        let of_intent = entries.filter(|e| (e.kind, e.intent) == (kind, intent) && e.at <= first.at);
+        let of_intent =
+            entries.filter(|e| (e.kind, e.intent) == (kind, intent) && e.at <= first.at);
         let told: Vec<String> =
             of_intent.map(|e| format!("{}-{} at {}", self.kind(kind), e.number, e.at)).collect();
         let name = self.world.intent_name(intent);

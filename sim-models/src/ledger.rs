@@ -111,8 +111,7 @@ impl Ledger {
 
     /// Takes back the intent's latest effect of a kind that is in force.
     fn undo(&mut self, intent: u32, kind: KindId) {
-        let in_force =
-            |e: &&mut Entry| (e.intent, e.kind, e.undone) == (intent, kind, false);
+        let in_force = |e: &&mut Entry| (e.intent, e.kind, e.undone) == (intent, kind, false);
         if let Some(entry) = self.entries.iter_mut().rev().find(in_force) {
             entry.undone = true;
             self.totals[kind.index()].undone += 1;

@@ -1,5 +1,31 @@
-//! Models of reliability patterns on the sim-core engine.
+//! Models of reliability patterns on the [`sim_core`] engine: clients, links, services, a
+//! Redis-like store, resilience policies, faults, invariants, and the scenario file that joins
+//! them.
+//!
+//! [`Scenario::load`] reads a file, [`Scenario::run`] replays it from a seed, and an
+//! [`outcome::Outcome`] tells what was found. The same scenario and seed give the same outcome on
+//! every machine.
+//!
+//! **Invariant:** this crate has never heard of terminals, files or SVG.
+
+pub mod custom;
+pub mod designs;
+mod invariant;
 pub mod kv;
+mod ledger;
+mod log;
+mod metrics;
+pub mod outcome;
+mod plan;
 pub mod policy;
+mod pool;
+mod run;
+pub mod scenario;
 pub mod source;
+#[cfg(feature = "proptest")]
+pub mod strategies;
 pub mod value;
+mod world;
+
+pub use run::{Run, StepLine};
+pub use scenario::Scenario;

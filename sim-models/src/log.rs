@@ -70,13 +70,7 @@ impl Log {
     }
 }
 
-fn line(
-    at: Time,
-    step: u64,
-    note: Note,
-    plan: &Plan,
-    name: &impl Fn(u32) -> String,
-) -> LogLine {
+fn line(at: Time, step: u64, note: Note, plan: &Plan, name: &impl Fn(u32) -> String) -> LogLine {
     let (intent, who, what) = match note {
         Note::Retry { intent, pair, attempt, after, ending } => {
             let what = format!("attempt {attempt} in {after}, after {ending}");
@@ -109,12 +103,11 @@ fn line(
             };
             (Some(intent), name(intent), what.to_owned())
         }
-        Note::Left { intent } => (Some(intent), name(intent), "leaves without an answer".to_owned()),
+        Note::Left { intent } => {
+            (Some(intent), name(intent), "leaves without an answer".to_owned())
+        }
         Note::Transition { breaker, transition } => {
-            let what = format!(
-                "{} -> {}: {}",
-                transition.from, transition.to, transition.reason
-            );
+            let what = format!("{} -> {}: {}", transition.from, transition.to, transition.reason);
             (None, plan.breakers[breaker.index()].name.clone(), what)
         }
         Note::Struck { fault } => {

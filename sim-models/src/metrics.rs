@@ -8,9 +8,7 @@ use std::collections::VecDeque;
 use hdrhistogram::Histogram;
 use sim_core::{Span, Time};
 
-use crate::outcome::{
-    ActorSummary, CallSummary, FaultWindow, Latency, Series, TransitionLine,
-};
+use crate::outcome::{ActorSummary, CallSummary, FaultWindow, Latency, Series, TransitionLine};
 use crate::plan::{ActorId, ActorKind, BreakerId, FaultId, PairId, Plan};
 use crate::policy::breaker::Transition;
 use crate::policy::{Ending, Fate, Reason};
@@ -317,11 +315,8 @@ impl ActorMetrics {
     }
 
     fn counters(&self, kind: &ActorKind) -> Vec<(&'static str, u64)> {
-        let ended = [
-            ("succeeded", self.succeeded),
-            ("failed", self.failed),
-            ("unknown", self.unknown),
-        ];
+        let ended =
+            [("succeeded", self.succeeded), ("failed", self.failed), ("unknown", self.unknown)];
         if let ActorKind::Client(_) = kind {
             let open = self.arrived - self.succeeded - self.failed - self.unknown;
             let mut counters = vec![("submitted", self.arrived)];

@@ -5,7 +5,6 @@
 //! outlives its entry finds nothing.
 
 use std::fmt;
-use std::hash::Hash;
 use std::marker::PhantomData;
 
 /// Names an entry of a [`Pool`] of `T`.

@@ -74,6 +74,8 @@ pub struct Texts {
     fields: Vec<(FieldId, Value)>,
     record_ends: Vec<u32>,
     by_record: HashTable<u32>,
+    /// Kept for its allocation.
+    scratch: String,
 }
 
 impl Texts {
@@ -92,6 +94,36 @@ impl Texts {
         self.bytes.push_str(text);
         self.ends.push(count(self.bytes.len()));
         TextId(id)
+    }
+
+    /// The value as a text: itself if it is one, else as it prints.
+    pub fn text_of(&mut self, value: Value) -> TextId {
+        match value {
+            Value::Text(id) => id,
+            _ => {
+                let text = self.show(value);
+                self.intern(&text)
+            }
+        }
+    }
+
+    /// An empty buffer to build a text in; [`Texts::intern_scratch`] gives it back.
+    pub(crate) fn take_scratch(&mut self) -> String {
+        std::mem::take(&mut self.scratch)
+    }
+
+    /// The id of the text in a buffer taken before.
+    pub(crate) fn intern_scratch(&mut self, mut buffer: String) -> TextId {
+        let id = self.intern(&buffer);
+        buffer.clear();
+        self.scratch = buffer;
+        id
+    }
+
+    /// Appends `value` as it prints.
+    pub(crate) fn append(&self, value: Value, text: &mut String) {
+        // Writing to a `String` cannot fail.
+        let _ = self.write(value, text);
     }
 
     /// The id of a field name.

@@ -11,14 +11,16 @@ use super::cycle;
 use super::program::{Frame, Here, SiteNote};
 use super::{
     ActorId, ActorKind, ActorPlan, BreakerId, BreakerPlan, BulkheadId, BulkheadPlan, ClientPlan,
-    DistId, Endpoint, EndpointId, FaultEntry, FaultKind, KindId, LayerPlan, LinkPlan, LoadPlan,
-    Operand, PairId, Pc, Plan, PointId, Program, ProgramId, ServicePlan, StackId, StackPlan,
-    Target, Trigger, Words, builtin,
+    DistId, EndpointId, FaultEntry, FaultKind, KindId, LayerPlan, LinkPlan, LoadPlan, Operand,
+    PairId, Pc, Plan, PointId, Program, ProgramId, ServicePlan, StackId, StackPlan, Target,
+    Trigger, Words, builtin,
 };
 use crate::designs;
 use crate::invariant::{InvariantPlan, Rule};
 use crate::policy::breaker::StateName;
-use crate::policy::{Backoff, Breaker, BreakerConfig, Bulkhead, Jitter, OutOfRange, Retry, RetryOn};
+use crate::policy::{
+    Backoff, Breaker, BreakerConfig, Bulkhead, Jitter, OutOfRange, Retry, RetryOn,
+};
 use crate::scenario::spec::{
     self, Actor, BreakerState, Expr, Fault, FaultPlan, Idempotent, Invariant, Load, Policy, Queue,
     Scenario, Step, Trip,
@@ -171,25 +173,25 @@ impl<'a> Builder<'a> {
     }
 
     fn basics(&mut self) {
-        let (spec, file) = (self.spec, Here::file);
+        let spec = self.spec;
         let is_plain = |c: char| c.is_alphanumeric() || "-_ .".contains(c);
         if spec.name.is_empty() || !spec.name.chars().all(is_plain) {
             let message = format!("`{}` is no name for a scenario", spec.name.escape_debug());
             let help = "it names files; use letters, digits, spaces, `-`, `_` and `.`".to_owned();
-            self.problem(&file("name"), message, Some(help));
+            self.problem(&Here::file("name"), message, Some(help));
         }
-        self.require(!spec.horizon.is_zero(), &file("horizon"), spec.horizon, "above zero");
+        self.require(!spec.horizon.is_zero(), &Here::file("horizon"), spec.horizon, "above zero");
         let longest = spec.limits.time;
         if spec.horizon > longest {
             let message = format!("horizon = {}; the limit is {longest}", spec.horizon);
             let help = "shorten the horizon, or raise limits.time".to_owned();
-            self.problem(&file("horizon"), message, Some(help));
+            self.problem(&Here::file("horizon"), message, Some(help));
         }
         if let Some(window) = spec.window {
             let fits = !window.is_zero()
                 && spec.horizon.as_nanos() / window.as_nanos().max(1) <= WINDOWS_MAX;
             let allowed = format!("above zero, and at most {WINDOWS_MAX} windows to the horizon");
-            self.require(fits, &file("window"), window, &allowed);
+            self.require(fits, &Here::file("window"), window, &allowed);
         }
         let limits = spec.limits;
         for (name, value, max) in [
@@ -200,7 +202,7 @@ impl<'a> Builder<'a> {
             let allowed = format!("in 1..={max}");
             self.require(
                 (1..=max).contains(&value),
-                &file(format!("limits.{name}")),
+                &Here::file(format!("limits.{name}")),
                 value,
                 &allowed,
             );
@@ -335,7 +337,7 @@ impl<'a> Builder<'a> {
         for endpoint in service.endpoints.keys() {
             let program = self.new_program(&format!("{name}.{endpoint}"));
             let id = EndpointId::nth(self.plan.endpoints.len());
-            self.plan.endpoints.push(Endpoint { actor, program });
+            self.plan.endpoints.push(program);
             self.endpoints.insert((actor, endpoint.clone()), id);
         }
         let Queue::Fifo { limit } = service.queue;
@@ -406,7 +408,8 @@ impl<'a> Builder<'a> {
         for (name, stack) in &self.spec.policies {
             let here = Here::file(format!("policies.{}", crate::source::path_key(name)));
             if stack.len() > LAYERS_MAX {
-                let message = format!("{} policies in one stack; at most {LAYERS_MAX}", stack.len());
+                let message =
+                    format!("{} policies in one stack; at most {LAYERS_MAX}", stack.len());
                 self.problem(&here, message, None);
             }
             let layers = stack.iter().enumerate().filter_map(|(n, policy)| {
@@ -566,11 +569,7 @@ impl<'a> Builder<'a> {
     }
 
     /// The steps of a design with its parameters filled in.
-    pub(super) fn design(
-        &mut self,
-        step: &Idempotent,
-        here: &Here,
-    ) -> Option<(DocId, Vec<Step>)> {
+    pub(super) fn design(&mut self, step: &Idempotent, here: &Here) -> Option<(DocId, Vec<Step>)> {
         let own = format!("designs.{}", crate::source::path_key(&step.design));
         let (label, text) = match self.docs[0].text_of(&own) {
             Some(text) => (format!("design `{}`", step.design), text.to_owned()),
@@ -615,7 +614,7 @@ impl<'a> Builder<'a> {
                 Actor::Service(service) => {
                     for (endpoint, steps) in &service.endpoints {
                         let endpoint_id = self.endpoints[&(id, endpoint.clone())];
-                        let program = self.plan.endpoints[endpoint_id.index()].program;
+                        let program = self.plan.endpoints[endpoint_id.index()];
                         let full = format!("{name}.{endpoint}");
                         let mut frame = Frame::new(id, false, full, program);
                         let key = crate::source::path_key(endpoint);
@@ -654,8 +653,10 @@ impl<'a> Builder<'a> {
         for n in 0..self.plan.sites.len() {
             let arguments = std::mem::take(&mut self.site_notes[n].with);
             let Target::Endpoint { endpoint, .. } = &self.plan.sites[n].target else { continue };
-            let program = self.plan.endpoints[endpoint.index()].program;
-            let Some(callee) = frames.iter_mut().find(|frame| frame.id == program) else { continue };
+            let program = self.plan.endpoints[endpoint.index()];
+            let Some(callee) = frames.iter_mut().find(|frame| frame.id == program) else {
+                continue;
+            };
             let mut bound = Vec::new();
             let mut unknown = Vec::new();
             for (name, value) in arguments {
@@ -687,7 +688,7 @@ impl<'a> Builder<'a> {
             for (site, note) in self.plan.sites.iter().zip(&self.site_notes) {
                 let (key, body, reads_key, reads_body) = match &site.target {
                     Target::Endpoint { endpoint, key, body, .. } => {
-                        let callee = self.plan.endpoints[endpoint.index()].program;
+                        let callee = self.plan.endpoints[endpoint.index()];
                         let callee = &self.plan.programs[callee.index()];
                         (key, body, callee.reads_key, callee.reads_body)
                     }
@@ -704,7 +705,7 @@ impl<'a> Builder<'a> {
         }
         for site in &mut self.plan.sites {
             if let Target::Endpoint { endpoint, key, body, .. } = &mut site.target {
-                let callee = self.plan.endpoints[endpoint.index()].program;
+                let callee = self.plan.endpoints[endpoint.index()];
                 let callee = &self.plan.programs[callee.index()];
                 if !callee.reads_key {
                     *key = Operand::Const(Value::Nil);
@@ -786,7 +787,10 @@ impl<'a> Builder<'a> {
                 let ok = factor.is_finite() && *factor > 0.0;
                 self.require(ok, &here.field("factor"), factor, "finite and above zero");
                 let id = self.actor_that(actor, &actor_here, served, "service or store")?;
-                (FaultKind::Slow { actor: id, factor: *factor }, format!("{actor}: {factor}x slower"))
+                (
+                    FaultKind::Slow { actor: id, factor: *factor },
+                    format!("{actor}: {factor}x slower"),
+                )
             }
             Fault::Pause { actor } => {
                 let id = self.actor_that(actor, &actor_here, served, "service or store")?;

@@ -12,13 +12,12 @@ pub(super) fn check(builder: &mut Builder<'_>) {
     let calls: Vec<Vec<(SiteId, EndpointId)>> = plan
         .endpoints
         .iter()
-        .map(|endpoint| certain_calls(plan, plan.programs[endpoint.program.index()].entry))
+        .map(|program| certain_calls(plan, plan.programs[program.index()].entry))
         .collect();
     for start in 0..calls.len() {
         if let Some(round) = round_from(start, &calls) {
             let names: Vec<&str> = round.iter().map(|(_, id)| endpoint_name(plan, *id)).collect();
-            let message =
-                format!("calls that never end: {} -> {}", names.join(" -> "), names[0]);
+            let message = format!("calls that never end: {} -> {}", names.join(" -> "), names[0]);
             let here = builder.site_notes[round[1 % round.len()].0.index()].here.field("to");
             let help = "put one of the calls behind an If, or answer before it".to_owned();
             builder.problem(&here, message, Some(help));
@@ -28,7 +27,7 @@ pub(super) fn check(builder: &mut Builder<'_>) {
 }
 
 fn endpoint_name(plan: &Plan, id: EndpointId) -> &str {
-    &plan.programs[plan.endpoints[id.index()].program.index()].name
+    &plan.programs[plan.endpoints[id.index()].index()].name
 }
 
 /// The calls that a program makes on every run, before its first condition or exit.

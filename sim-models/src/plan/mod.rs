@@ -90,7 +90,8 @@ pub(crate) struct Plan {
     pub limits: Limits,
     pub texts: Texts,
     pub actors: Vec<ActorPlan>,
-    pub endpoints: Vec<Endpoint>,
+    /// The program of each endpoint.
+    pub endpoints: Vec<ProgramId>,
     pub programs: Vec<Program>,
     pub code: Vec<Instr>,
     pub sites: Vec<Site>,
@@ -159,12 +160,6 @@ pub(crate) struct ServicePlan {
     pub workers: u32,
     pub queue_limit: u32,
     pub threads: Threads,
-}
-
-#[derive(Clone, Debug)]
-pub(crate) struct Endpoint {
-    pub actor: ActorId,
-    pub program: ProgramId,
 }
 
 /// A program's frame.
@@ -326,22 +321,21 @@ pub(crate) enum Target {
 
 /// A store command whose arguments are worked out when it is sent.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum CommandPlan {
-    Get(Operand),
-    Set {
-        key: Operand,
-        value: Operand,
-        condition: crate::kv::Condition,
-        expiry: Option<Span>,
-    },
-    Exists(Operand),
-    Del(Operand),
-    CompareAndDelete {
-        key: Operand,
-        expected: Operand,
-    },
-    Incr(Operand),
-    Pttl(Operand),
+pub(crate) struct CommandPlan {
+    pub key: Operand,
+    pub verb: Verb,
+}
+
+/// What a command does with its key.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Verb {
+    Get,
+    Set { value: Operand, condition: crate::kv::Condition, expiry: Option<Span> },
+    Exists,
+    Del,
+    CompareAndDelete { expected: Operand },
+    Incr,
+    Pttl,
 }
 
 /// A stack of policies, outermost first.

@@ -6,8 +6,8 @@ use crate::designs;
 use crate::kv::Condition;
 use crate::plan::{
     ActorId, ActorKind, BranchPlan, CommandPlan, CondId, CondPlan, EffectId, EffectPlan,
-    EndpointId, ForkId, ForkPlan, Instr, Operand, Part, Pc, PointId, Program, ProgramId, RecordTemplateId,
-    Reg, RespondId, RespondPlan, Site, SiteId, Target, TemplateId, builtin,
+    EndpointId, ForkId, ForkPlan, Instr, Operand, Part, Pc, PointId, Program, ProgramId,
+    RecordTemplateId, Reg, RespondId, RespondPlan, Site, SiteId, Target, TemplateId, Verb, builtin,
 };
 use crate::scenario::spec::{
     Call, Cond, Expr, Idempotent, If, KvOp, KvStep, Loop, Match, Step, Try,
@@ -259,13 +259,7 @@ impl Builder<'_> {
         self.site(frame.id, here, with, Site { target, to, stack, pair, into, into_status });
     }
 
-    fn site(
-        &mut self,
-        owner: ProgramId,
-        here: &Here,
-        with: Vec<(String, Operand)>,
-        site: Site,
-    ) {
+    fn site(&mut self, owner: ProgramId, here: &Here, with: Vec<(String, Operand)>, site: Site) {
         let id = SiteId::nth(self.plan.sites.len());
         self.plan.sites.push(site);
         self.site_notes.push(SiteNote { owner, here: here.clone(), with });
@@ -323,23 +317,24 @@ impl Builder<'_> {
             let here = if field.is_empty() { op.clone() } else { op.field(field) };
             self.operand(frame, expr, &here)
         };
-        let command = match &step.op {
-            KvOp::Get(key) => CommandPlan::Get(operand(key, "")),
-            KvOp::Exists(key) => CommandPlan::Exists(operand(key, "")),
-            KvOp::Del(key) => CommandPlan::Del(operand(key, "")),
-            KvOp::Incr(key) => CommandPlan::Incr(operand(key, "")),
-            KvOp::Pttl(key) => CommandPlan::Pttl(operand(key, "")),
-            KvOp::CompareAndDelete { key, expected } => CommandPlan::CompareAndDelete {
-                key: operand(key, "key"),
-                expected: operand(expected, "expected"),
-            },
-            KvOp::Set { key, value, .. } => CommandPlan::Set {
-                key: operand(key, "key"),
-                value: operand(value, "value"),
-                condition: self.set_condition(&step.op, &op),
-                expiry: self.set_expiry(&step.op, &op),
-            },
+        let (key, verb) = match &step.op {
+            KvOp::Get(key) => (operand(key, ""), Verb::Get),
+            KvOp::Exists(key) => (operand(key, ""), Verb::Exists),
+            KvOp::Del(key) => (operand(key, ""), Verb::Del),
+            KvOp::Incr(key) => (operand(key, ""), Verb::Incr),
+            KvOp::Pttl(key) => (operand(key, ""), Verb::Pttl),
+            KvOp::CompareAndDelete { key, expected } => {
+                let expected = operand(expected, "expected");
+                (operand(key, "key"), Verb::CompareAndDelete { expected })
+            }
+            KvOp::Set { key, value, .. } => {
+                let (key, value) = (operand(key, "key"), operand(value, "value"));
+                let condition = self.set_condition(&step.op, &op);
+                let expiry = self.set_expiry(&step.op, &op);
+                (key, Verb::Set { value, condition, expiry })
+            }
         };
+        let command = CommandPlan { key, verb };
         let stack = self.stack(frame.actor, step.policy.as_deref(), to, here);
         let pair = self.pair(frame.actor, to);
         let into = self.optional(frame, step.into.as_deref(), here);
@@ -490,12 +485,7 @@ impl Builder<'_> {
         self.plan.code[skip] = Instr::Jump(self.pc());
     }
 
-    fn effect(
-        &mut self,
-        frame: &mut Frame,
-        step: &crate::scenario::spec::Effect,
-        here: &Here,
-    ) {
+    fn effect(&mut self, frame: &mut Frame, step: &crate::scenario::spec::Effect, here: &Here) {
         let kind = self.kind(&step.kind);
         let undoes = step.undoes.as_ref().map(|kind| self.kind(kind));
         let once = self.operand(frame, &step.once, &here.field("once"));
@@ -505,12 +495,7 @@ impl Builder<'_> {
         self.emit(Instr::Effect(id));
     }
 
-    fn respond(
-        &mut self,
-        frame: &mut Frame,
-        step: &crate::scenario::spec::Respond,
-        here: &Here,
-    ) {
+    fn respond(&mut self, frame: &mut Frame, step: &crate::scenario::spec::Respond, here: &Here) {
         if frame.is_client {
             self.problem(here, "a client has nobody to respond to", None);
         } else if !frame.branches.is_empty() {
@@ -588,13 +573,7 @@ impl Builder<'_> {
         self.add_cond(plan)
     }
 
-    fn two(
-        &mut self,
-        frame: &mut Frame,
-        a: &Expr,
-        b: &Expr,
-        here: &Here,
-    ) -> (Operand, Operand) {
+    fn two(&mut self, frame: &mut Frame, a: &Expr, b: &Expr, here: &Here) -> (Operand, Operand) {
         (self.operand(frame, a, &here.at(0)), self.operand(frame, b, &here.at(1)))
     }
 
@@ -608,12 +587,7 @@ impl Builder<'_> {
     }
 
     /// Where an expression's value comes from.
-    pub(super) fn operand(
-        &mut self,
-        frame: &mut Frame,
-        expr: &Expr,
-        here: &Here,
-    ) -> Operand {
+    pub(super) fn operand(&mut self, frame: &mut Frame, expr: &Expr, here: &Here) -> Operand {
         match expr {
             Expr::Nil => Operand::Const(Value::Nil),
             Expr::Bool(b) => Operand::Const(Value::Bool(*b)),
@@ -742,10 +716,16 @@ mod tests {
     fn braces_hold_names_and_double_for_themselves() {
         let show = |text: &str| {
             let pieces = pieces(text).ok()?;
-            Some(pieces.iter().map(|piece| match piece {
-                Piece::Literal(text) => format!("'{text}'"),
-                Piece::Name(name) => name.clone(),
-            }).collect::<Vec<_>>().join(" "))
+            Some(
+                pieces
+                    .iter()
+                    .map(|piece| match piece {
+                        Piece::Literal(text) => format!("'{text}'"),
+                        Piece::Name(name) => name.clone(),
+                    })
+                    .collect::<Vec<_>>()
+                    .join(" "),
+            )
         };
         assert_eq!(show("{key}:lock").as_deref(), Some("key ':lock'"));
         assert_eq!(show("{{x}}").as_deref(), Some("'{x}'"));

@@ -197,7 +197,7 @@ pub enum Load {
         /// When the load begins; constant arrivals have one at exactly this instant.
         #[serde(default)]
         from: Span,
-        /// When it ends; by default at the horizon.
+        /// When it ends, itself excluded; by default at the horizon.
         #[serde(default)]
         until: Option<Span>,
     },

@@ -39,7 +39,9 @@ impl FromStr for Rate {
             return Err(fail());
         }
         if per_second > 1e9 {
-            return Err(format!("`{text}` is more than one event per nanosecond, the clock's tick"));
+            return Err(format!(
+                "`{text}` is more than one event per nanosecond, the clock's tick"
+            ));
         }
         Ok(Rate { per_second })
     }

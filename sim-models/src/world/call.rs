@@ -13,7 +13,8 @@ use super::{Ctx, Event, Request, Task, World, eval, layers, nth};
 use crate::kv::Command;
 use crate::log::Note;
 use crate::plan::{
-    ActorId, BreakerId, CommandPlan, LayerPlan, Operand, PairId, SiteId, StackId, Target, builtin,
+    ActorId, BreakerId, CommandPlan, LayerPlan, Operand, PairId, SiteId, StackId, Target, Verb,
+    builtin,
 };
 use crate::policy::breaker::{Permit, Transition, Verdict};
 use crate::policy::{
@@ -143,11 +144,7 @@ impl World {
                     {
                         let body = self.eval(self.calls[id].task, body);
                         self.metrics.fell_back(pair);
-                        answer = Answer {
-                            ending: Ending::Status(status),
-                            body,
-                            retry_after: None,
-                        };
+                        answer = Answer { ending: Ending::Status(status), body, retry_after: None };
                     }
                 }
             }
@@ -178,7 +175,6 @@ impl World {
                 let event = Event::Timer { call: id, layer: layer_number(n) };
                 let timer = Some(ctx.schedule_after(after, event));
                 self.calls[id].layers[n] = Layer::Retry { state, timer };
-                self.metrics.will_retry(pair);
                 self.watch.retry(pair, attempt, after, ctx.now(), ctx.step());
                 self.note(Note::Retry { intent, pair, attempt, after, ending }, ctx);
                 true
@@ -331,12 +327,14 @@ impl World {
             Target::Custom { endpoint, key, body } => {
                 (Payload::Custom { endpoint: *endpoint }, value(*key), value(*body))
             }
-            Target::Kv(command) => {
-                let (texts, plan) = (&mut self.texts, &plan);
-                let command = command_of(*command, |operand, as_key| {
-                    let value = eval(plan, texts, registers, operand);
-                    if as_key { Value::Text(texts.text_of(value)) } else { value }
-                });
+            Target::Kv(CommandPlan { key, verb }) => {
+                let key = value(*key);
+                let argument = match verb {
+                    Verb::Set { value: argument, .. }
+                    | Verb::CompareAndDelete { expected: argument } => value(*argument),
+                    _ => Value::Nil,
+                };
+                let command = command(*verb, self.texts.text_of(key), argument);
                 (Payload::Command(command), Value::Nil, Value::Nil)
             }
         };
@@ -393,27 +391,17 @@ fn layer_number(n: usize) -> u8 {
     u8::try_from(n).expect("a stack's depth is checked")
 }
 
-/// A command with its arguments worked out; keys are texts.
-fn command_of(plan: CommandPlan, mut value: impl FnMut(Operand, bool) -> Value) -> Command {
-    let mut key = |operand, value: &mut dyn FnMut(Operand, bool) -> Value| -> TextId {
-        match value(operand, true) {
-            Value::Text(key) => key,
-            _ => unreachable!("a key was asked for"),
+/// A command on a key; `argument` is the one value that some commands take.
+fn command(verb: Verb, key: TextId, argument: Value) -> Command {
+    match verb {
+        Verb::Get => Command::Get { key },
+        Verb::Set { condition, expiry, .. } => {
+            Command::Set { key, value: argument, condition, expiry }
         }
-    };
-    match plan {
-        CommandPlan::Get(k) => Command::Get { key: key(k, &mut value) },
-        CommandPlan::Set { key: k, value: v, condition, expiry } => {
-            let key = key(k, &mut value);
-            Command::Set { key, value: value(v, false), condition, expiry }
-        }
-        CommandPlan::Exists(k) => Command::Exists { key: key(k, &mut value) },
-        CommandPlan::Del(k) => Command::Del { key: key(k, &mut value) },
-        CommandPlan::CompareAndDelete { key: k, expected } => {
-            let key = key(k, &mut value);
-            Command::CompareAndDelete { key, expected: value(expected, false) }
-        }
-        CommandPlan::Incr(k) => Command::Incr { key: key(k, &mut value) },
-        CommandPlan::Pttl(k) => Command::Ttl { key: key(k, &mut value) },
+        Verb::Exists => Command::Exists { key },
+        Verb::Del => Command::Del { key },
+        Verb::CompareAndDelete { .. } => Command::CompareAndDelete { key, expected: argument },
+        Verb::Incr => Command::Incr { key },
+        Verb::Pttl => Command::Ttl { key },
     }
 }

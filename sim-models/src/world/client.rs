@@ -64,7 +64,7 @@ impl World {
                     Arrivals::Constant => Span::ZERO,
                     Arrivals::Poisson | Arrivals::Uniform => self.gap(client),
                 };
-                if from + first <= until {
+                if from + first < until {
                     ctx.schedule_at(Time::ZERO + from + first, Event::Arrive(client));
                 }
             }
@@ -97,7 +97,7 @@ impl World {
             unreachable!("only open loads have arrivals")
         };
         let next = ctx.now() + self.gap(client);
-        if next <= Time::ZERO + until {
+        if next < Time::ZERO + until {
             ctx.schedule_at(next, Event::Arrive(client));
         }
         self.begin(client, 0, ctx);
@@ -122,7 +122,7 @@ impl World {
         let lineage = mix(self.plan.actors[client.index()].entity, u64::from(user));
         let mut draws = self.luck.think.at(mix(lineage, u64::from(round)));
         let at = ctx.now() + self.span(think, &mut draws);
-        if at <= Time::ZERO + until {
+        if at < Time::ZERO + until {
             ctx.schedule_at(at, Event::Decide { client, user });
         }
     }

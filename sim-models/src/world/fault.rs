@@ -116,14 +116,21 @@ impl World {
     }
 
     fn impose(&mut self, fault: FaultKind) {
-        let mut on = |actor: ActorId| &mut self.conditions[actor.index()];
+        let conditions = &mut self.conditions;
         match fault {
-            FaultKind::Errors { actor, rate, status } => on(actor).errors.push((rate, status)),
-            FaultKind::Hang { actor, rate } => on(actor).hang = either(on(actor).hang, rate),
-            FaultKind::Crash { actor } | FaultKind::Outage { actor } => on(actor).down = true,
-            FaultKind::BlackHole { actor } => on(actor).black_hole = true,
-            FaultKind::Slow { actor, factor } => on(actor).slow.push(factor),
-            FaultKind::Pause { actor } => on(actor).paused = true,
+            FaultKind::Errors { actor, rate, status } => {
+                conditions[actor.index()].errors.push((rate, status));
+            }
+            FaultKind::Hang { actor, rate } => {
+                let hang = &mut conditions[actor.index()].hang;
+                *hang = either(*hang, rate);
+            }
+            FaultKind::Crash { actor } | FaultKind::Outage { actor } => {
+                conditions[actor.index()].down = true;
+            }
+            FaultKind::BlackHole { actor } => conditions[actor.index()].black_hole = true,
+            FaultKind::Slow { actor, factor } => conditions[actor.index()].slow.push(factor),
+            FaultKind::Pause { actor } => conditions[actor.index()].paused = true,
             FaultKind::Partition { from, to, both_ways } => {
                 let (there, back) = (self.route(from, to), self.route(to, from));
                 self.routes[there].cut = true;

@@ -8,6 +8,7 @@ use sim_core::{Draw, Span, Time};
 
 use super::call::Call;
 use super::{Actor, Ctx, Event, World, nth};
+use crate::custom::{Ask, Ticket};
 use crate::kv::Command;
 use crate::log::{Leg, Note};
 use crate::plan::{ActorId, EndpointId, PairId, Reg};
@@ -30,7 +31,9 @@ pub(crate) struct Request {
     pub(super) body: Value,
     pub(super) with: Vec<(Reg, Value)>,
     pub(super) arrived: Time,
-    answer: Answer,
+    pub(super) answer: Answer,
+    /// Set when an answer is on its way.
+    pub(super) answered: bool,
 }
 
 /// What is asked.
@@ -77,6 +80,7 @@ impl Default for Request {
             with: Vec::new(),
             arrived: Time::ZERO,
             answer: Answer::status(500),
+            answered: false,
         }
     }
 }
@@ -105,6 +109,7 @@ impl World {
     pub(super) fn send_answer(&mut self, id: Id<Request>, answer: Answer, ctx: &mut Ctx) {
         let request = &mut self.requests[id];
         request.answer = answer;
+        request.answered = true;
         let latency = ctx.now().since(request.arrived);
         self.metrics.answered(request.to, answer.ending, latency);
         self.travel(id, leg::BACK, ctx);
@@ -121,8 +126,7 @@ impl World {
     fn travel(&mut self, id: Id<Request>, leg: u64, ctx: &mut Ctx) {
         let request = &self.requests[id];
         let (back, lineage) = (leg == leg::BACK, request.lineage);
-        let (from, to) =
-            if back { (request.to, request.from) } else { (request.from, request.to) };
+        let (from, to) = if back { (request.to, request.from) } else { (request.from, request.to) };
         let event = if back { Event::Answer(id) } else { Event::Deliver(id) };
         if self.is_lost(from, to, nth(lineage, leg, 0)) {
             let leg = if back { Leg::Answer } else { Leg::Request };
@@ -206,6 +210,38 @@ impl World {
             Actor::Custom(_) => self.ask_custom(id, ctx),
             Actor::Client(_) => unreachable!("nobody calls a client"),
         }
+    }
+
+    fn ask_custom(&mut self, id: Id<Request>, ctx: &mut Ctx) {
+        let Request { to, payload, key, body, attempt, .. } = self.requests[id];
+        let Payload::Custom { endpoint } = payload else {
+            unreachable!("custom actors are called at endpoints")
+        };
+        let ask = Ask { ticket: Ticket::new(id), endpoint, key, body, attempt };
+        self.with_custom(to, ctx, |custom, desk| custom.on_request(ask, desk));
+    }
+
+    /// A custom actor answers after a while; a second answer to the same request is ignored.
+    pub(crate) fn answer_later(
+        &mut self,
+        id: Id<Request>,
+        answer: Answer,
+        after: Span,
+        ctx: &mut Ctx,
+    ) {
+        if let Some(request) = self.requests.get_mut(id)
+            && !request.answered
+        {
+            request.answer = answer;
+            request.answered = true;
+            ctx.schedule_after(after, Event::Reply(id));
+        }
+    }
+
+    /// A custom actor's answer is due.
+    pub(super) fn reply(&mut self, id: Id<Request>, ctx: &mut Ctx) {
+        let answer = self.requests[id].answer;
+        self.send_answer(id, answer, ctx);
     }
 
     /// An answer arrives at its caller, which may have stopped waiting for it.

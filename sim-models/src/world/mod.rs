@@ -64,6 +64,8 @@ pub(crate) enum Event {
     Strike(FaultId),
     /// A fault ends.
     Heal(FaultId),
+    /// A custom actor's answer is due.
+    Reply(Id<Request>),
     /// A custom actor asked to be woken.
     Wake { actor: ActorId, token: u64 },
 }
@@ -197,6 +199,7 @@ impl Model for World {
             Event::Served(actor) => (10, actor.0.into()),
             Event::Strike(fault) => (11, fault.0.into()),
             Event::Heal(fault) => (12, fault.0.into()),
+            Event::Reply(request) => (14, request.word()),
             Event::Wake { actor, token } => (13 + (u64::from(actor.0) << 8), token),
         };
         mix(kind, word)
@@ -221,6 +224,7 @@ impl Model for World {
             Event::Served(actor) => self.served(actor, ctx),
             Event::Strike(fault) => self.strike(fault, ctx),
             Event::Heal(fault) => self.heal(fault, ctx),
+            Event::Reply(request) => self.reply(request, ctx),
             Event::Wake { actor, token } => self.wake_custom(actor, token, ctx),
         }
         self.run_ready(ctx);
@@ -349,10 +353,50 @@ impl World {
             Event::Deliver(request) => self.requests.get(request)?.to,
             Event::Answer(request) => self.requests.get(request)?.from,
             Event::Timer { call, .. } => self.tasks.get(self.calls.get(call)?.task)?.actor,
-            Event::Served(actor) | Event::Wake { actor, .. } => actor,
+            Event::Served(actor) => actor,
             _ => return None,
         };
         self.conditions[owner.index()].paused.then_some(owner)
+    }
+
+    /// What an event is, for people.
+    pub(crate) fn describe(&self, event: Event) -> String {
+        let actor = |id: ActorId| self.plan.actor_name(id);
+        let task = |id: Id<Task>| match self.tasks.get(id) {
+            Some(task) => {
+                let intent = self.intent_name(task.intent);
+                format!("{} for {intent}", self.plan.programs[task.program().index()].name)
+            }
+            None => "a task that is gone".to_owned(),
+        };
+        let request = |id: Id<Request>| match self.requests.get(id) {
+            Some(request) => {
+                let (pair, intent) = (request.pair, self.intent_name(request.intent));
+                format!("{} attempt {} for {intent}", self.plan.pair_name(pair), request.attempt)
+            }
+            None => "a message that is gone".to_owned(),
+        };
+        match event {
+            Event::Arrive(client) => format!("arrival at {}", actor(client)),
+            Event::Burst(client) => format!("burst at {}", actor(client)),
+            Event::Decide { client, user } => format!("user {user} of {} decides", actor(client)),
+            Event::Submit { intent, submission } => {
+                format!("click {submission} of {}", self.intent_name(intent))
+            }
+            Event::Resume(id) => format!("resume {}", task(id)),
+            Event::Leave(id) => format!("patience ends: {}", task(id)),
+            Event::Deliver(id) => format!("request {}", request(id)),
+            Event::Answer(id) => format!("answer {}", request(id)),
+            Event::Timer { call, layer } => match self.calls.get(call) {
+                Some(call) => format!("timer of policy {layer}: {}", task(call.task)),
+                None => "a timer that is gone".to_owned(),
+            },
+            Event::Served(store) => format!("command done at {}", actor(store)),
+            Event::Strike(fault) => format!("fault: {}", self.plan.faults[fault.index()].label),
+            Event::Heal(fault) => format!("healed: {}", self.plan.faults[fault.index()].label),
+            Event::Reply(id) => format!("reply {}", request(id)),
+            Event::Wake { actor: id, token } => format!("wake {} ({token})", actor(id)),
+        }
     }
 
     fn note(&mut self, note: Note, ctx: &Ctx) {

@@ -67,7 +67,7 @@ impl World {
         let Payload::Endpoint(endpoint) = payload else {
             unreachable!("services are called at endpoints")
         };
-        let program = self.plan.endpoints[endpoint.index()].program;
+        let program = self.plan.endpoints[endpoint.index()];
         let task = self.new_task(to, program, intent, lineage);
         let entry = &mut self.tasks[task];
         entry.origin = Origin::Request(Some(id));

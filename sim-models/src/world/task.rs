@@ -82,7 +82,10 @@ enum Waiting {
     Timer(Handle),
     Call(Id<Call>),
     /// Branches still running, and the error of the first branch that has one.
-    Branches { left: u16, error: Option<(u16, Raised)> },
+    Branches {
+        left: u16,
+        error: Option<(u16, Raised)>,
+    },
 }
 
 /// An open `Try`.
@@ -99,7 +102,10 @@ enum Exit {
     Error(Raised),
     /// The request is answered.
     Responded,
-    Break { depth: u16, to: Pc },
+    Break {
+        depth: u16,
+        to: Pc,
+    },
 }
 
 /// An error on its way to a handler.
@@ -123,6 +129,10 @@ impl Raised {
 }
 
 impl Task {
+    pub(super) fn program(&self) -> ProgramId {
+        self.program
+    }
+
     pub(super) fn set(&mut self, reg: Reg, value: Value) {
         self.registers[reg.index()] = value;
     }
@@ -300,7 +310,7 @@ impl World {
                     task.frames.push(Frame { catch: None, finally: Some(finally) });
                 }
                 task.pc = catch;
-                self.describe(id, raised);
+                self.explain(id, raised);
                 return Next::Go;
             }
             if let Some(finally) = frame.finally {
@@ -317,7 +327,7 @@ impl World {
     }
 
     /// Fills `{error.status}`, `{error.kind}` and `{error.fate}`.
-    fn describe(&mut self, id: Id<Task>, raised: Raised) {
+    fn explain(&mut self, id: Id<Task>, raised: Raised) {
         let words = self.plan.words;
         let (status, kind) = match raised.ending {
             Ending::Status(status) => (Value::Int(status.into()), words.status),
@@ -483,8 +493,7 @@ impl World {
             Value::Int(n @ 100..=599) => n as u16,
             _ => 500,
         };
-        let answer =
-            Answer { ending: Ending::Status(status), body, retry_after: plan.retry_after };
+        let answer = Answer { ending: Ending::Status(status), body, retry_after: plan.retry_after };
         self.answer_origin(id, answer, ctx);
         self.leave_block(id, Exit::Responded, ctx)
     }

@@ -1,0 +1,133 @@
+//! A run: the world on its engine, step by step or all at once.
+
+use std::sync::Arc;
+
+use sim_core::{Limits, Simulation, Step, Stop, Time};
+
+use crate::custom::Kinds;
+use crate::outcome::{InvariantVerdict, LedgerLine, Outcome, RunId, Verdict};
+use crate::plan::{ActorKind, Plan};
+use crate::world::World;
+
+/// The most ledger entries that an outcome lists; its summaries count all.
+const LEDGER_LINES_MAX: usize = 10_000;
+
+/// A run that is under way.
+pub struct Run {
+    sim: Simulation<World>,
+    id: RunId,
+    variant: Option<String>,
+    horizon: Time,
+    stop: Option<Stop>,
+}
+
+/// One delivered event, as a record keeps it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StepLine {
+    /// Its number, from 1.
+    pub number: u64,
+    /// When it was delivered.
+    pub at: Time,
+    /// What it was, for people: `request api->psp for shoppers-17`.
+    pub what: String,
+    /// The run's digest after it.
+    pub digest: u64,
+}
+
+impl Run {
+    pub(crate) fn new(plan: Arc<Plan>, kinds: &Kinds, id: RunId, variant: Option<String>) -> Run {
+        let limits = Limits {
+            steps_max: plan.limits.steps,
+            time_max: Time::ZERO + plan.limits.time,
+            pending_max: usize::try_from(plan.limits.pending).unwrap_or(usize::MAX),
+            memory_max: usize::try_from(plan.limits.memory_mib << 20).unwrap_or(usize::MAX),
+        };
+        let horizon = Time::ZERO + plan.horizon;
+        let world = World::new(plan, id.seed, |actor| match &actor.kind {
+            ActorKind::Custom(custom) => {
+                kinds.make(&custom.kind, &custom.config).expect("made once when it was read")
+            }
+            _ => unreachable!("asked for custom actors only"),
+        });
+        let mut sim = Simulation::new(world, limits);
+        sim.act(World::start);
+        Run { sim, id, variant, horizon, stop: None }
+    }
+
+    /// Delivers the next event and describes it; `None` at the end of the run.
+    pub fn step(&mut self) -> Option<StepLine> {
+        if self.stop.is_some() {
+            return None;
+        }
+        let what = match self.sim.next().map(|(at, event)| (at, *event)) {
+            Some((at, event)) if at <= self.horizon => self.sim.model().describe(event),
+            _ => {
+                self.stop = Some(self.sim.run_until(self.horizon));
+                return None;
+            }
+        };
+        match self.sim.step() {
+            Ok(Step { number, at, digest }) => Some(StepLine { number, at, what, digest }),
+            Err(stop) => {
+                self.stop = Some(stop);
+                None
+            }
+        }
+    }
+
+    /// Runs to the end and tells what was found.
+    pub fn finish(mut self) -> Outcome {
+        let stop = match self.stop {
+            Some(stop) => stop,
+            None => self.sim.run_until(self.horizon),
+        };
+        let limit = match stop {
+            Stop::Limit(limit) => Some(limit),
+            Stop::Idle | Stop::Reached | Stop::Stopped => None,
+        };
+        let (digest, steps, end) = (self.sim.digest(), self.sim.steps(), self.sim.now());
+        let world = self.sim.model();
+        let plan = &world.plan;
+        let invariants = world.watch.results(world, end, steps);
+        let is_violated =
+            |i: &crate::outcome::InvariantResult| i.verdict == InvariantVerdict::Violated;
+        let verdict = if limit.is_some() {
+            Verdict::Invalid
+        } else if invariants.iter().any(is_violated) {
+            Verdict::Violated
+        } else {
+            Verdict::Kept
+        };
+        let entries = world.ledger.entries().iter().take(LEDGER_LINES_MAX);
+        Outcome {
+            run_id: self.id,
+            scenario: plan.name.clone(),
+            about: plan.about.clone(),
+            hypothesis: plan.hypothesis.clone(),
+            variant: self.variant,
+            verdict,
+            digest,
+            steps,
+            ended_at: end,
+            limit,
+            invariants,
+            effects: world.ledger.summaries(&plan.kinds),
+            ledger: entries
+                .map(|entry| LedgerLine {
+                    at: entry.at,
+                    kind: plan.kinds[entry.kind.index()].clone(),
+                    actor: plan.actor_name(entry.actor).to_owned(),
+                    intent: world.intent_name(entry.intent),
+                    id: format!("{}-{}", plan.kinds[entry.kind.index()], entry.number),
+                })
+                .collect(),
+            actors: world.metrics.actor_summaries(plan),
+            calls: world.metrics.call_summaries(plan),
+            transitions: world.metrics.transition_lines(plan),
+            log: world.log.lines(plan, |intent| world.intent_name(intent)),
+            log_omitted: world.log.omitted(),
+            series: world.metrics.series(plan, end),
+            faults: world.metrics.fault_windows(plan, end),
+        }
+    }
+}
