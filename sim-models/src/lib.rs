@@ -22,8 +22,6 @@ mod pool;
 mod run;
 pub mod scenario;
 pub mod source;
-#[cfg(feature = "proptest")]
-pub mod strategies;
 pub mod value;
 mod world;
 
