@@ -51,7 +51,7 @@ struct Check {
     rule: Rule,
     exercised: bool,
     violations: u64,
-    first: Option<Violation>,
+    first: Option<Found>,
     /// Submissions that ended in the stretch of interest, and those that succeeded.
     ended: u64,
     succeeded: u64,
@@ -60,6 +60,15 @@ struct Check {
     seen: Vec<bool>,
     /// Endings since the last fault healed are not known until the end; kept per instant.
     endings: Vec<(Time, bool)>,
+}
+
+/// A violation whose names are still numbers.
+#[derive(Clone, Debug)]
+struct Found {
+    at: Time,
+    step: u64,
+    intent: Option<u32>,
+    witness: String,
 }
 
 impl Check {
@@ -85,7 +94,7 @@ impl Check {
         }
     }
 
-    fn violated(&mut self, violation: impl FnOnce() -> Violation) {
+    fn violated(&mut self, violation: impl FnOnce() -> Found) {
         self.violations += 1;
         if self.first.is_none() {
             self.first = Some(violation());
@@ -114,8 +123,8 @@ impl Watch {
                 check.exercised = true;
                 if ledger.net(intent, kind) > 1 {
                     // The witness is worded at the end, when names are at hand.
-                    let intent = Some(intent.to_string());
-                    check.violated(|| Violation { at, step, intent, witness: String::new() });
+                    let (intent, witness) = (Some(intent), String::new());
+                    check.violated(|| Found { at, step, intent, witness });
                 }
             }
         }
@@ -161,7 +170,7 @@ impl Watch {
                 let count = check.peak.as_mut().map_or(0, |peak| peak.arrive(now));
                 if count > max {
                     let witness = format!("{count} arrivals within {window}; at most {max}");
-                    check.violated(|| Violation { at: now, step, intent: None, witness });
+                    check.violated(|| Found { at: now, step, intent: None, witness });
                 }
             }
         }
@@ -187,7 +196,7 @@ impl Watch {
                 *seen = true;
             }
             if let Some(witness) = witness {
-                check.violated(|| Violation { at: now, step, intent: None, witness });
+                check.violated(|| Found { at: now, step, intent: None, witness });
             }
         }
     }
@@ -203,7 +212,13 @@ impl Watch {
                 (0, false) => InvariantVerdict::Vacuous,
             };
             let name = plan.name.clone();
-            InvariantResult { name, verdict, violations: check.violations, first: check.first }
+            let first = check.first.map(|found| Violation {
+                at: found.at,
+                step: found.step,
+                intent: found.intent.map(|intent| world.intent_name(intent)),
+                witness: found.witness,
+            });
+            InvariantResult { name, verdict, violations: check.violations, first }
         };
         self.checks.iter().zip(&world.plan.invariants).map(judge).collect()
     }
@@ -284,15 +299,13 @@ impl Judge<'_> {
     fn violated_at_end(&self, check: &mut Check, witness: String) {
         let (at, step) = (self.end, self.step);
         check.exercised = true;
-        check.violated(|| Violation { at, step, intent: None, witness });
+        check.violated(|| Found { at, step, intent: None, witness });
     }
 
     /// Words the witness of a duplicate: every effect of the intent, with its instant.
     fn word_duplicate(&self, check: &mut Check, kind: KindId) {
         let Some(first) = &mut check.first else { return };
-        let Some(intent) = first.intent.take().and_then(|id| id.parse::<u32>().ok()) else {
-            return;
-        };
+        let Some(intent) = first.intent else { return };
         let entries = self.world.ledger.entries().iter();
         let of_intent =
             entries.filter(|e| (e.kind, e.intent) == (kind, intent) && e.at <= first.at);
@@ -300,7 +313,6 @@ impl Judge<'_> {
             of_intent.map(|e| format!("{}-{} at {}", self.kind(kind), e.number, e.at)).collect();
         let name = self.world.intent_name(intent);
         first.witness = format!("{name} has {}", told.join(" and "));
-        first.intent = Some(name);
     }
 
     fn each_told(
@@ -320,7 +332,7 @@ impl Judge<'_> {
                 let (at, step) = (self.end, self.step);
                 let name = self.world.intent_name(intent);
                 let witness = witness(&name);
-                check.violated(|| Violation { at, step, intent: Some(name), witness });
+                check.violated(|| Found { at, step, intent: Some(intent), witness });
             }
         }
     }
@@ -332,7 +344,7 @@ impl Judge<'_> {
                 let (at, step) = (self.end, self.step);
                 let name = self.world.intent_name(intent);
                 let witness = format!("{name}, begun at {}, has no answer yet", state.begun);
-                check.violated(|| Violation { at, step, intent: Some(name), witness });
+                check.violated(|| Found { at, step, intent: Some(intent), witness });
             }
         }
     }

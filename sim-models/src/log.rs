@@ -15,7 +15,7 @@ pub(crate) enum Note {
     Retry { intent: u32, pair: PairId, attempt: u32, after: Span, ending: Ending },
     GaveUp { intent: u32, pair: PairId, reason: Reason, ending: Ending },
     Rejected { intent: u32, pair: PairId, reason: Reason },
-    Lost { intent: u32, from: ActorId, to: ActorId, leg: Leg },
+    Lost { intent: u32, pair: PairId, what: Loss },
     Effect { intent: u32, actor: ActorId, kind: KindId, number: u32, repeated: bool },
     Told { intent: u32, fate: Fate },
     Left { intent: u32 },
@@ -24,11 +24,15 @@ pub(crate) enum Note {
     Healed { fault: FaultId },
 }
 
-/// Which way a lost message went.
+/// Where a message was lost.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Leg {
+pub(crate) enum Loss {
+    /// On its way out.
     Request,
+    /// On its way back: the work is done.
     Answer,
+    /// At a callee that accepted it and forgot it.
+    Hung,
 }
 
 /// The notes of a run.
@@ -82,13 +86,13 @@ fn line(at: Time, step: u64, note: Note, plan: &Plan, name: &impl Fn(u32) -> Str
         Note::Rejected { intent, pair, reason } => {
             (Some(intent), plan.pair_name(pair), format!("not sent: {reason}"))
         }
-        Note::Lost { intent, from, to, leg } => {
-            let what = match leg {
-                Leg::Request => "request lost",
-                Leg::Answer => "answer lost",
+        Note::Lost { intent, pair, what } => {
+            let what = match what {
+                Loss::Request => "request lost",
+                Loss::Answer => "answer lost",
+                Loss::Hung => "request accepted and forgotten",
             };
-            let who = format!("{}->{}", plan.actor_name(from), plan.actor_name(to));
-            (Some(intent), who, what.to_owned())
+            (Some(intent), plan.pair_name(pair), what.to_owned())
         }
         Note::Effect { intent, actor, kind, number, repeated } => {
             let id = format!("{}-{number}", plan.kinds[kind.index()]);

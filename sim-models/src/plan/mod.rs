@@ -136,7 +136,7 @@ pub(crate) enum ActorKind {
     Custom(Custom),
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct ClientPlan {
     pub load: LoadPlan,
     pub clicks: u32,

@@ -312,10 +312,10 @@ impl World {
         call.awaited = call.attempts;
         let Call { task, site, attempts, lineage, .. } = *call;
         self.tasks[task].set(builtin::ATTEMPT, Value::Int(attempts.into()));
-        let plan = self.plan.clone();
+        let (plan, texts) = (&self.plan, &mut self.texts);
         let site = &plan.sites[site.index()];
         let registers = &self.tasks[task].registers;
-        let mut value = |operand: Operand| eval(&plan, &mut self.texts, registers, operand);
+        let mut value = |operand: Operand| eval(plan, texts, registers, operand);
         let (id_of_request, request) = self.requests.take();
         let mut with = std::mem::take(&mut request.with);
         with.clear();
@@ -334,7 +334,7 @@ impl World {
                     | Verb::CompareAndDelete { expected: argument } => value(*argument),
                     _ => Value::Nil,
                 };
-                let command = command(*verb, self.texts.text_of(key), argument);
+                let command = command(*verb, texts.text_of(key), argument);
                 (Payload::Command(command), Value::Nil, Value::Nil)
             }
         };
@@ -352,7 +352,8 @@ impl World {
             with,
             ..Request::default()
         };
-        self.metrics.sent(site.pair, attempts > 1, ctx.now());
+        let pair = site.pair;
+        self.metrics.sent(pair, attempts > 1, ctx.now());
         self.send_request(id_of_request, ctx);
     }
 

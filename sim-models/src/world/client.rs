@@ -6,7 +6,7 @@
 use sim_core::{Draw, Span, Stream, Time, mix};
 
 use super::task::Origin;
-use super::{Actor, Ctx, Event, Task, World, eval};
+use super::{Actor, Ctx, Event, Task, World};
 use crate::log::Note;
 use crate::plan::{ActorId, ActorKind, ClientPlan, LoadPlan, builtin};
 use crate::policy::Fate;
@@ -19,6 +19,8 @@ use crate::value::Value;
 pub(super) struct ClientState {
     arrivals: Stream,
     intents: u32,
+    /// Of a closed load: how often each user has thought.
+    rounds: Vec<u32>,
 }
 
 /// One decision of one user.
@@ -28,6 +30,8 @@ pub(crate) struct Intent {
     /// Its number at the client, from 1.
     pub number: u32,
     user: u32,
+    /// Addresses its luck: the same whatever becomes of other intents.
+    lineage: u64,
     pub begun: Time,
     /// Submissions that have not ended, or not begun.
     pub open: u32,
@@ -36,7 +40,7 @@ pub(crate) struct Intent {
 
 impl ClientState {
     pub(super) fn new(arrivals: Stream) -> ClientState {
-        ClientState { arrivals, intents: 0 }
+        ClientState { arrivals, intents: 0, rounds: Vec::new() }
     }
 }
 
@@ -69,6 +73,7 @@ impl World {
                 }
             }
             LoadPlan::Closed { users, .. } => {
+                self.client(client).rounds = vec![0; users as usize];
                 for user in 0..users {
                     self.think(client, user, ctx);
                 }
@@ -118,26 +123,38 @@ impl World {
 
     fn think(&mut self, client: ActorId, user: u32, ctx: &mut Ctx) {
         let LoadPlan::Closed { think, until, .. } = self.client_plan(client).load else { return };
-        let round = self.client(client).intents;
-        let lineage = mix(self.plan.actors[client.index()].entity, u64::from(user));
-        let mut draws = self.luck.think.at(mix(lineage, u64::from(round)));
+        self.client(client).rounds[user as usize] += 1;
+        let lineage = self.round_lineage(client, user);
+        let mut draws = self.luck.think.at(lineage);
         let at = ctx.now() + self.span(think, &mut draws);
         if at < Time::ZERO + until {
             ctx.schedule_at(at, Event::Decide { client, user });
         }
     }
 
+    /// Addresses the luck of a closed-loop user's present round.
+    fn round_lineage(&mut self, client: ActorId, user: u32) -> u64 {
+        let round = self.client(client).rounds[user as usize];
+        let entity = self.plan.actors[client.index()].entity;
+        mix(mix(entity, user.into()), round.into())
+    }
+
     /// A user makes up their mind: all clicks of the intent are on their way.
     fn begin(&mut self, client: ActorId, user: u32, ctx: &mut Ctx) {
-        let ClientPlan { clicks, apart, .. } = *self.client_plan(client);
+        let ClientPlan { clicks, apart, load, .. } = *self.client_plan(client);
         let state = self.client(client);
         state.intents += 1;
         let number = state.intents;
+        let lineage = match load {
+            LoadPlan::Closed { .. } => self.round_lineage(client, user),
+            _ => mix(self.plan.actors[client.index()].entity, number.into()),
+        };
         let id = u32::try_from(self.intents.len()).expect("the memory limit bounds intents");
         self.intents.push(Intent {
             client,
             number,
             user,
+            lineage,
             begun: ctx.now(),
             open: clicks,
             told: None,
@@ -150,28 +167,25 @@ impl World {
     }
 
     pub(super) fn submit(&mut self, intent: u32, submission: u32, ctx: &mut Ctx) {
-        let Intent { client, number, .. } = self.intents[intent as usize];
-        let actor = &self.plan.actors[client.index()];
-        let lineage = mix(mix(actor.entity, u64::from(number)), u64::from(submission));
+        let Intent { client, lineage, .. } = self.intents[intent as usize];
+        let lineage = mix(lineage, submission.into());
         self.metrics.submitted(client, ctx.now());
         self.watch.submitted(client, ctx.now());
         let task = self.new_task(client, self.client_plan(client).program, intent, lineage);
         let leave = self.lanes.patience[client.index()]
             .map(|lane| ctx.schedule_on(lane, Event::Leave(task)));
-        let plan = self.plan.clone();
-        let ActorKind::Client(client_plan) = &plan.actors[client.index()].kind else {
-            unreachable!("only clients submit")
-        };
-        let program = &plan.programs[client_plan.program.index()];
+        let ClientPlan { program, key, body, .. } = *self.client_plan(client);
+        let program = &self.plan.programs[program.index()];
+        let (reads_key, reads_body) = (program.reads_key, program.reads_body);
         let entry = &mut self.tasks[task];
         entry.origin = Origin::Submission { begun: ctx.now(), leave };
         entry.set(builtin::SUBMISSION, Value::Int(submission.into()));
-        if program.reads_key {
-            let key = eval(&plan, &mut self.texts, &self.tasks[task].registers, client_plan.key);
+        if reads_key {
+            let key = self.eval(task, key);
             self.tasks[task].set(builtin::KEY, key);
         }
-        if program.reads_body {
-            let body = eval(&plan, &mut self.texts, &self.tasks[task].registers, client_plan.body);
+        if reads_body {
+            let body = self.eval(task, body);
             self.tasks[task].set(builtin::BODY, body);
         }
         self.ready.push_back(task);

@@ -10,7 +10,7 @@ use super::call::Call;
 use super::{Actor, Ctx, Event, World, nth};
 use crate::custom::{Ask, Ticket};
 use crate::kv::Command;
-use crate::log::{Leg, Note};
+use crate::log::{Loss, Note};
 use crate::plan::{ActorId, EndpointId, PairId, Reg};
 use crate::policy::Ending;
 use crate::pool::Id;
@@ -129,10 +129,7 @@ impl World {
         let (from, to) = if back { (request.to, request.from) } else { (request.from, request.to) };
         let event = if back { Event::Answer(id) } else { Event::Deliver(id) };
         if self.is_lost(from, to, nth(lineage, leg, 0)) {
-            let leg = if back { Leg::Answer } else { Leg::Request };
-            let note = Note::Lost { intent: request.intent, from, to, leg };
-            self.note(note, ctx);
-            self.requests.free(id);
+            self.lose(id, if back { Loss::Answer } else { Loss::Request }, ctx);
             return;
         }
         let delay = self.routes[self.route(from, to)].delay;
@@ -153,6 +150,13 @@ impl World {
             }
             (None, None) => unreachable!("actors without a link have a lane"),
         }
+    }
+
+    /// A message is gone, and nobody is told.
+    fn lose(&mut self, id: Id<Request>, what: Loss, ctx: &Ctx) {
+        let Request { intent, pair, .. } = self.requests[id];
+        self.note(Note::Lost { intent, pair, what }, ctx);
+        self.requests.free(id);
     }
 
     pub(super) fn route(&self, from: ActorId, to: ActorId) -> usize {
@@ -189,7 +193,7 @@ impl World {
         self.watch.arrived(to, attempt > 1, ctx.now(), ctx.step());
         let condition = &self.conditions[to.index()];
         if condition.black_hole {
-            self.requests.free(id);
+            self.lose(id, Loss::Request, ctx);
             return;
         }
         if condition.down {
@@ -197,7 +201,7 @@ impl World {
             return;
         }
         if condition.hang > 0.0 && self.luck.hang.at(lineage).chance(condition.hang) {
-            self.requests.free(id);
+            self.lose(id, Loss::Hung, ctx);
             return;
         }
         if let Some(status) = condition.error(&mut self.luck.errors.at(lineage)) {

@@ -58,8 +58,8 @@ pub(crate) enum Event {
     Answer(Id<Request>),
     /// A timeout, or the wait before a retry, is over.
     Timer { call: Id<Call>, layer: u8 },
-    /// A store has carried out its current command.
-    Served(ActorId),
+    /// A store has carried out a command.
+    Served(Id<Request>),
     /// A planned fault begins.
     Strike(FaultId),
     /// A fault ends.
@@ -196,7 +196,7 @@ impl Model for World {
             Event::Deliver(request) => (7, request.word()),
             Event::Answer(request) => (8, request.word()),
             Event::Timer { call, layer } => (9 + (u64::from(layer) << 8), call.word()),
-            Event::Served(actor) => (10, actor.0.into()),
+            Event::Served(request) => (10, request.word()),
             Event::Strike(fault) => (11, fault.0.into()),
             Event::Heal(fault) => (12, fault.0.into()),
             Event::Reply(request) => (14, request.word()),
@@ -221,7 +221,7 @@ impl Model for World {
             Event::Deliver(request) => self.deliver(request, ctx),
             Event::Answer(request) => self.answered(request, ctx),
             Event::Timer { call, layer } => self.timer(call, layer, ctx),
-            Event::Served(actor) => self.served(actor, ctx),
+            Event::Served(request) => self.served(request, ctx),
             Event::Strike(fault) => self.strike(fault, ctx),
             Event::Heal(fault) => self.heal(fault, ctx),
             Event::Reply(request) => self.reply(request, ctx),
@@ -350,10 +350,9 @@ impl World {
     fn paused_owner(&self, event: Event) -> Option<ActorId> {
         let owner = match event {
             Event::Resume(task) => self.tasks.get(task)?.actor,
-            Event::Deliver(request) => self.requests.get(request)?.to,
+            Event::Deliver(request) | Event::Served(request) => self.requests.get(request)?.to,
             Event::Answer(request) => self.requests.get(request)?.from,
             Event::Timer { call, .. } => self.tasks.get(self.calls.get(call)?.task)?.actor,
-            Event::Served(actor) => actor,
             _ => return None,
         };
         self.conditions[owner.index()].paused.then_some(owner)
@@ -391,7 +390,7 @@ impl World {
                 Some(call) => format!("timer of policy {layer}: {}", task(call.task)),
                 None => "a timer that is gone".to_owned(),
             },
-            Event::Served(store) => format!("command done at {}", actor(store)),
+            Event::Served(id) => format!("command done {}", request(id)),
             Event::Strike(fault) => format!("fault: {}", self.plan.faults[fault.index()].label),
             Event::Heal(fault) => format!("healed: {}", self.plan.faults[fault.index()].label),
             Event::Reply(id) => format!("reply {}", request(id)),
@@ -422,7 +421,8 @@ impl World {
         let Actor::Custom(custom) = &mut self.actors[actor.index()] else {
             unreachable!("only custom actors are asked")
         };
-        let mut desk = Desk::new(ctx.now(), &mut self.texts, self.luck.custom, actor.0.into());
+        let entity = self.plan.actors[actor.index()].entity;
+        let mut desk = Desk::new(ctx.now(), &mut self.texts, self.luck.custom, entity);
         act(custom.as_mut(), &mut desk);
         let orders = desk.into_orders();
         self.carry_out(actor, orders, ctx);

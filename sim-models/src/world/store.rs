@@ -43,16 +43,19 @@ impl World {
         let mut draws = self.luck.store.at(self.requests[id].lineage);
         let length = self.span(service_time, &mut draws);
         let length = self.slowed(actor, length);
-        ctx.schedule_after(length, Event::Served(actor));
+        ctx.schedule_after(length, Event::Served(id));
     }
 
     /// The current command takes effect, all at this instant; the next one begins.
-    pub(super) fn served(&mut self, actor: ActorId, ctx: &mut Ctx) {
-        // After a crash the command is gone, and its event comes to nothing.
-        let Some(id) = self.store(actor).queue.pop_front() else { return };
-        let Payload::Command(command) = self.requests[id].payload else {
-            unreachable!("stores take commands")
-        };
+    pub(super) fn served(&mut self, id: Id<Request>, ctx: &mut Ctx) {
+        let Some(request) = self.requests.get(id) else { return };
+        let (actor, payload) = (request.to, request.payload);
+        // After a crash the command is no longer in line, and its event comes to nothing.
+        if self.store(actor).queue.front() != Some(&id) {
+            return;
+        }
+        self.store(actor).queue.pop_front();
+        let Payload::Command(command) = payload else { unreachable!("stores take commands") };
         let reply = self.store(actor).data.apply(ctx.now(), command);
         let (ending, body) = match reply {
             Reply::Nil => (Ending::Status(200), Value::Nil),
