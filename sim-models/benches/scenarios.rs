@@ -1,6 +1,6 @@
 //! How fast do scenarios run? Elements are customers or events, so that rates can be compared.
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{Criterion, Throughput};
 use sim_models::Scenario;
 
 const MM1: &str = r#"Scenario(
@@ -43,5 +43,10 @@ fn load(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, mm1, payment, load);
-criterion_main!(benches);
+fn main() {
+    let mut criterion = Criterion::default().configure_from_args();
+    mm1(&mut criterion);
+    payment(&mut criterion);
+    load(&mut criterion);
+    criterion.final_summary();
+}

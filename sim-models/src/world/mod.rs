@@ -126,7 +126,7 @@ impl Luck {
 
 #[derive(Debug)]
 enum Actor {
-    Client(ClientState),
+    Client(Box<ClientState>),
     Service(ServiceState),
     Store(StoreState),
     Custom(Box<dyn CustomActor>),
@@ -252,7 +252,8 @@ impl World {
             .iter()
             .map(|actor| match &actor.kind {
                 ActorKind::Client(_) => {
-                    Actor::Client(ClientState::new(streams.open(purpose::ARRIVAL, actor.entity)))
+                    let arrivals = streams.open(purpose::ARRIVAL, actor.entity);
+                    Actor::Client(Box::new(ClientState::new(arrivals)))
                 }
                 ActorKind::Service(service) => Actor::Service(ServiceState::new(*service)),
                 ActorKind::Kv { .. } => Actor::Store(StoreState::default()),
