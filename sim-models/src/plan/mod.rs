@@ -3,9 +3,15 @@
 //! Everything that a run looks up by name in the file is a number here. A plan is built once,
 //! never changes, and is shared by all runs of the scenario.
 
+mod actors;
 mod build;
 mod cycle;
+mod expr;
+mod faults;
+mod join;
+mod policies;
 mod program;
+mod rules;
 
 use sim_core::{Dist, Span};
 

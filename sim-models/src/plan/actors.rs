@@ -1,0 +1,211 @@
+//! Who acts and how messages travel: ids for all actors and endpoints, checked loads, queues,
+//! distributions and links.
+
+use sim_core::{Dist, DistError, Span};
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::build::Builder;
+use super::program::Here;
+use super::{
+    ActorId, ActorKind, ActorPlan, ClientPlan, DistId, EndpointId, LinkPlan, LoadPlan, Operand, Pc,
+    Program, ProgramId, ServicePlan,
+};
+use crate::scenario::spec::{self, Actor, Load, Queue};
+use crate::source::{advice, path_key};
+use crate::value::Value;
+
+impl Builder<'_> {
+    /// The id of an actor by its name.
+    pub(super) fn actor(&mut self, name: &str, here: &Here) -> Option<ActorId> {
+        if let Some(id) = self.actor_ids.get(name) {
+            return Some(*id);
+        }
+        let help = advice(name, self.actor_ids.keys().map(String::as_str));
+        self.problem(here, format!("there is no actor `{name}`"), help);
+        None
+    }
+
+    pub(super) fn is_service(&self, id: ActorId) -> bool {
+        matches!(self.plan.actors[id.index()].kind, ActorKind::Service(_))
+    }
+
+    pub(super) fn is_kv(&self, id: ActorId) -> bool {
+        matches!(self.plan.actors[id.index()].kind, ActorKind::Kv { .. })
+    }
+
+    /// The id of an actor that must be of a kind.
+    pub(super) fn actor_that(
+        &mut self,
+        name: &str,
+        here: &Here,
+        is: impl Fn(&Builder<'_>, ActorId) -> bool,
+        what: &str,
+    ) -> Option<ActorId> {
+        let id = self.actor(name, here)?;
+        if !is(self, id) {
+            self.problem(here, format!("`{name}` is no {what}"), None);
+            return None;
+        }
+        Some(id)
+    }
+
+    /// All actors and endpoints get their ids first: programs may name any of them.
+    pub(super) fn actors(&mut self) {
+        let spec = self.spec;
+        if spec.actors.is_empty() {
+            self.problem(&Here::file("actors"), "nobody acts in this scenario", None);
+        }
+        for (n, name) in spec.actors.keys().enumerate() {
+            self.actor_ids.insert(name.clone(), ActorId::nth(n));
+        }
+        for (n, (name, actor)) in spec.actors.iter().enumerate() {
+            let here = Here::file(format!("actors.{}", path_key(name)));
+            if name.is_empty() || name.contains(['.', '/', '>']) {
+                let help = "an actor's name must not hold `.`, `/` or `>`".to_owned();
+                self.problem(&here, format!("`{name}` is no name for an actor"), Some(help));
+            }
+            let kind = match actor {
+                Actor::Client(client) => self.client(name, client, &here),
+                Actor::Service(service) => self.service(ActorId::nth(n), name, service, &here),
+                Actor::Kv(kv) => {
+                    let dist = self.dist(&kv.service_time, &here.field("service_time"));
+                    ActorKind::Kv { service_time: dist }
+                }
+                Actor::Custom(custom) => ActorKind::Custom(custom.clone()),
+            };
+            let entity = xxh3_64(name.as_bytes());
+            self.plan.actors.push(ActorPlan { name: name.clone(), entity, kind });
+        }
+    }
+
+    pub(super) fn new_program(&mut self, name: &str) -> ProgramId {
+        let id = ProgramId::nth(self.plan.programs.len());
+        self.plan.programs.push(Program {
+            name: name.to_owned(),
+            entry: Pc(0),
+            registers: 0,
+            reads_key: false,
+            reads_body: false,
+        });
+        id
+    }
+
+    fn client(&mut self, name: &str, client: &spec::Client, here: &Here) -> ActorKind {
+        self.require(client.clicks >= 1, &here.field("clicks"), client.clicks, "at least 1");
+        if let Some(patience) = client.patience {
+            self.require(!patience.is_zero(), &here.field("patience"), patience, "above zero");
+        }
+        let load = self.load(&client.load, &here.field("load"));
+        let program = self.new_program(name);
+        ActorKind::Client(ClientPlan {
+            load,
+            clicks: client.clicks,
+            apart: client.apart,
+            patience: client.patience,
+            body: Operand::Const(Value::Nil),
+            program,
+            key: Operand::Const(Value::Nil),
+        })
+    }
+
+    fn load(&mut self, load: &Load, here: &Here) -> LoadPlan {
+        match load {
+            Load::Open { rate, arrivals, from, until } => LoadPlan::Open {
+                gap: rate.mean_gap(),
+                arrivals: *arrivals,
+                from: *from,
+                until: until.unwrap_or(self.spec.horizon),
+            },
+            Load::Closed { users, think, until } => {
+                self.require(*users >= 1, &here.field("users"), users, "at least 1");
+                LoadPlan::Closed {
+                    users: *users,
+                    think: self.dist(think, &here.field("think")),
+                    until: until.unwrap_or(self.spec.horizon),
+                }
+            }
+            Load::Burst { count, at } => {
+                self.require(*count >= 1, &here.field("count"), count, "at least 1");
+                LoadPlan::Burst { count: *count, at: *at }
+            }
+        }
+    }
+
+    fn service(
+        &mut self,
+        actor: ActorId,
+        name: &str,
+        service: &spec::Service,
+        here: &Here,
+    ) -> ActorKind {
+        let workers = here.field("workers");
+        self.require(service.workers >= 1, &workers, service.workers, "at least 1");
+        for endpoint in service.endpoints.keys() {
+            let program = self.new_program(&format!("{name}.{endpoint}"));
+            let id = EndpointId::nth(self.plan.endpoints.len());
+            self.plan.endpoints.push(program);
+            self.endpoints.insert((actor, endpoint.clone()), id);
+        }
+        let Queue::Fifo { limit } = service.queue;
+        ActorKind::Service(ServicePlan {
+            workers: service.workers,
+            queue_limit: limit,
+            threads: service.threads,
+        })
+    }
+
+    /// A checked distribution, in seconds.
+    pub(super) fn dist(&mut self, dist: &spec::Dist, here: &Here) -> DistId {
+        let secs = |span: &Span| span.as_secs_f64();
+        let made: Result<Dist, DistError> = match dist {
+            spec::Dist::Const(span) => Dist::constant(secs(span)),
+            spec::Dist::Uniform { low, high } => Dist::uniform(secs(low), secs(high)),
+            spec::Dist::Exponential(mean) => Dist::exponential(secs(mean)),
+            spec::Dist::Normal { mean, sd } => Dist::normal(secs(mean), secs(sd)),
+            spec::Dist::LogNormal { p50, p99 } => {
+                Dist::lognormal_from_percentiles(secs(p50), secs(p99))
+            }
+            spec::Dist::Erlang { k, mean } => Dist::erlang(*k, secs(mean)),
+            spec::Dist::Gamma { shape, mean } => Dist::gamma(*shape, secs(mean) / shape),
+            spec::Dist::Pareto { min, shape } => Dist::pareto(secs(min), *shape),
+            spec::Dist::Weibull { scale, shape } => Dist::weibull(secs(scale), *shape),
+            spec::Dist::Empirical(values) => Dist::empirical(values.iter().map(secs).collect()),
+        };
+        let dist = made.unwrap_or_else(|error| {
+            self.problem(here, error.to_string(), None);
+            Dist::constant(0.0).expect("zero is a length")
+        });
+        self.plan.dists.push(dist);
+        DistId::nth(self.plan.dists.len() - 1)
+    }
+
+    pub(super) fn links(&mut self) {
+        let spec = self.spec;
+        for (n, link) in spec.links.iter().enumerate() {
+            let here = Here::file("links").at(n);
+            self.ratio(link.loss, &here.field("loss"));
+            self.ratio(link.duplicate, &here.field("duplicate"));
+            let latency = self.dist(&link.latency, &here.field("latency"));
+            let from = self.actor(&link.from, &here.field("from"));
+            let to = self.actor(&link.to, &here.field("to"));
+            let (Some(from), Some(to)) = (from, to) else { continue };
+            let constant = match link.latency {
+                spec::Dist::Const(span) => Some(span),
+                _ => None,
+            };
+            let id = Some(self.plan.links.len() as u32);
+            let (loss, duplicate) = (link.loss, link.duplicate);
+            self.plan.links.push(LinkPlan { latency, constant, loss, duplicate });
+            let count = spec.actors.len();
+            let there = from.index() * count + to.index();
+            let back = to.index() * count + from.index();
+            if self.plan.routes[there].is_some() {
+                let message = format!("a second link between `{}` and `{}`", link.from, link.to);
+                let help = "one link serves both directions".to_owned();
+                self.problem(&here, message, Some(help));
+            }
+            self.plan.routes[there] = id;
+            self.plan.routes[back] = id;
+        }
+    }
+}

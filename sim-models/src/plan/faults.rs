@@ -1,0 +1,124 @@
+//! Faults: names become ids, triggers find their points.
+
+use super::build::Builder;
+use super::program::Here;
+use super::{ActorId, FaultEntry, FaultKind, PointId, Trigger};
+use crate::scenario::spec::{Fault, FaultPlan};
+use crate::source::advice;
+
+impl Builder<'_> {
+    pub(super) fn faults(&mut self) {
+        let spec = self.spec;
+        for (n, plan) in spec.faults.iter().enumerate() {
+            let here = Here::file("faults").at(n);
+            let (trigger, lasts, fault) = match plan {
+                FaultPlan::At { at, lasts, fault } => (Some(Trigger::At(*at)), *lasts, fault),
+                FaultPlan::After { point, nth, lasts, fault } => {
+                    self.require(*nth >= 1, &here.field("nth"), nth, "at least 1");
+                    let point = self.known_point(point, &here.field("point"));
+                    (point.map(|point| Trigger::After { point, nth: *nth }), *lasts, fault)
+                }
+            };
+            if let Some(lasts) = lasts {
+                self.require(!lasts.is_zero(), &here.field("for"), lasts, "above zero");
+            }
+            let kind = self.fault(fault, &here.field("fault"));
+            if let (Some(trigger), Some((kind, label))) = (trigger, kind) {
+                self.plan.faults.push(FaultEntry { trigger, lasts, fault: kind, label });
+            }
+        }
+    }
+
+    fn known_point(&mut self, name: &str, here: &Here) -> Option<PointId> {
+        if let Some(n) = self.plan.points.iter().position(|point| point == name) {
+            return Some(PointId::nth(n));
+        }
+        let help = match advice(name, self.plan.points.iter().map(String::as_str)) {
+            Some(help) => help,
+            None => "mark it with a step Label(\"…\")".to_owned(),
+        };
+        self.problem(here, format!("no program passes a point `{name}`"), Some(help));
+        None
+    }
+
+    /// A fault and how it is told.
+    fn fault(&mut self, fault: &Fault, here: &Here) -> Option<(FaultKind, String)> {
+        let any = |_: &Builder<'_>, _: ActorId| true;
+        let served = |b: &Builder<'_>, id| b.is_service(id) || b.is_kv(id);
+        let actor_here = here.field("actor");
+        let percent = |rate: f64| format!("{} %", (rate * 1000.0).round() / 10.0);
+        Some(match fault {
+            Fault::Errors { actor, rate, status } => {
+                self.ratio(*rate, &here.field("rate"));
+                self.status(*status, &here.field("status"));
+                let id = self.actor_that(actor, &actor_here, served, "service or store")?;
+                let label = format!("{actor}: {} errors {status}", percent(*rate));
+                (FaultKind::Errors { actor: id, rate: *rate, status: *status }, label)
+            }
+            Fault::Hang { actor, rate } => {
+                self.ratio(*rate, &here.field("rate"));
+                let id = self.actor_that(actor, &actor_here, served, "service or store")?;
+                let label = format!("{actor}: {} hang", percent(*rate));
+                (FaultKind::Hang { actor: id, rate: *rate }, label)
+            }
+            Fault::Crash { actor } => {
+                let id = self.actor_that(actor, &actor_here, served, "service or store")?;
+                (FaultKind::Crash { actor: id }, format!("{actor}: crashed"))
+            }
+            Fault::Outage { actor } => {
+                let id = self.actor_that(actor, &actor_here, served, "service or store")?;
+                (FaultKind::Outage { actor: id }, format!("{actor}: refuses connections"))
+            }
+            Fault::BlackHole { actor } => {
+                let id = self.actor_that(actor, &actor_here, any, "actor")?;
+                (FaultKind::BlackHole { actor: id }, format!("{actor}: unreachable"))
+            }
+            Fault::Slow { actor, factor } => {
+                let ok = factor.is_finite() && *factor > 0.0;
+                self.require(ok, &here.field("factor"), factor, "finite and above zero");
+                let id = self.actor_that(actor, &actor_here, served, "service or store")?;
+                (
+                    FaultKind::Slow { actor: id, factor: *factor },
+                    format!("{actor}: {factor}x slower"),
+                )
+            }
+            Fault::Pause { actor } => {
+                let id = self.actor_that(actor, &actor_here, served, "service or store")?;
+                (FaultKind::Pause { actor: id }, format!("{actor}: paused"))
+            }
+            Fault::Flush { store } => {
+                let is_kv = |b: &Builder<'_>, id| b.is_kv(id);
+                let id = self.actor_that(store, &here.field("store"), is_kv, "store")?;
+                (FaultKind::Flush { store: id }, format!("{store}: forgets everything"))
+            }
+            Fault::Partition { from, to, both_ways } => {
+                let (a, b) = self.route(from, to, here)?;
+                let arrow = if *both_ways { "<->" } else { "->" };
+                let kind = FaultKind::Partition { from: a, to: b, both_ways: *both_ways };
+                (kind, format!("{from}{arrow}{to}: partitioned"))
+            }
+            Fault::Loss { from, to, rate } => {
+                self.ratio(*rate, &here.field("rate"));
+                let (a, b) = self.route(from, to, here)?;
+                let label = format!("{from}->{to}: {} lost", percent(*rate));
+                (FaultKind::Loss { from: a, to: b, rate: *rate }, label)
+            }
+            Fault::Duplicate { from, to, rate } => {
+                self.ratio(*rate, &here.field("rate"));
+                let (a, b) = self.route(from, to, here)?;
+                let label = format!("{from}->{to}: {} duplicated", percent(*rate));
+                (FaultKind::Duplicate { from: a, to: b, rate: *rate }, label)
+            }
+            Fault::Delay { from, to, by } => {
+                let (a, b) = self.route(from, to, here)?;
+                (FaultKind::Delay { from: a, to: b, by: *by }, format!("{from}->{to}: {by} later"))
+            }
+        })
+    }
+
+    fn route(&mut self, from: &str, to: &str, here: &Here) -> Option<(ActorId, ActorId)> {
+        let a = self.actor(from, &here.field("from"));
+        let b = self.actor(to, &here.field("to"));
+        Some((a?, b?))
+    }
+}

@@ -1,0 +1,160 @@
+//! Joins programs: every endpoint is compiled, then callers and callees are matched.
+
+use super::build::{Builder, DocId};
+use super::program::{Frame, Here};
+use super::{ActorId, ActorKind, Operand, Target, builtin};
+use crate::designs;
+use crate::scenario::spec::{self, Actor, Expr, Idempotent, Step};
+use crate::source::{Document, advice, path_key};
+use crate::value::Value;
+
+impl Builder<'_> {
+    /// Compiles every program, then joins callers and callees.
+    pub(super) fn programs(&mut self) {
+        let mut frames = Vec::new();
+        for (name, actor) in &self.spec.actors {
+            let here = Here::file(format!("actors.{}", path_key(name)));
+            let id = self.actor_ids[name];
+            match actor {
+                Actor::Client(client) => frames.push(self.client_program(id, client, &here)),
+                Actor::Service(service) => {
+                    for (endpoint, steps) in &service.endpoints {
+                        let endpoint_id = self.endpoints[&(id, endpoint.clone())];
+                        let program = self.plan.endpoints[endpoint_id.index()];
+                        let full = format!("{name}.{endpoint}");
+                        let mut frame = Frame::new(id, false, full, program);
+                        let key = path_key(endpoint);
+                        self.program(&mut frame, steps, &here.field("endpoints").field(&key));
+                        frames.push(frame);
+                    }
+                }
+                Actor::Kv(_) | Actor::Custom(_) => {}
+            }
+        }
+        self.bind_arguments(&mut frames);
+        self.drop_unread(&frames);
+        for frame in frames {
+            self.problems.extend(frame.unassigned.into_values());
+        }
+    }
+
+    fn client_program(&mut self, id: ActorId, client: &spec::Client, here: &Here) -> Frame {
+        let name = self.name_of(id).to_owned();
+        let ActorKind::Client(plan) = &self.plan.actors[id.index()].kind else {
+            unreachable!("made from a client")
+        };
+        let mut frame = Frame::new(id, true, name.clone(), plan.program);
+        let body = self.operand(&mut frame, &client.body, &here.field("body"));
+        let key = Expr::Text(format!("{}-{{intent}}", name.replace('{', "{{").replace('}', "}}")));
+        let key = self.operand(&mut frame, &key, here);
+        if let ActorKind::Client(plan) = &mut self.plan.actors[id.index()].kind {
+            (plan.body, plan.key) = (body, key);
+        }
+        self.program(&mut frame, &client.does, &here.field("does"));
+        frame
+    }
+
+    /// `with` arguments go to the callee's variables of the same name.
+    fn bind_arguments(&mut self, frames: &mut [Frame]) {
+        for n in 0..self.plan.sites.len() {
+            let arguments = std::mem::take(&mut self.site_notes[n].with);
+            let Target::Endpoint { endpoint, .. } = &self.plan.sites[n].target else { continue };
+            let program = self.plan.endpoints[endpoint.index()];
+            let Some(callee) = frames.iter_mut().find(|frame| frame.id == program) else {
+                continue;
+            };
+            let mut bound = Vec::new();
+            let mut unknown = Vec::new();
+            for (name, value) in arguments {
+                match callee.parameter(&name) {
+                    Some(reg) => bound.push((reg, value)),
+                    None => unknown.push((name, callee.name.clone())),
+                }
+            }
+            for (name, callee) in unknown {
+                let here = self.site_notes[n].here.field("with").field(&name);
+                self.problem(&here, format!("`{callee}` reads no variable `{name}`"), None);
+            }
+            if let Target::Endpoint { with, .. } = &mut self.plan.sites[n].target {
+                *with = bound;
+            }
+        }
+    }
+
+    /// Keys and contents that no callee reads are neither worked out nor sent.
+    fn drop_unread(&mut self, frames: &[Frame]) {
+        for frame in frames {
+            let program = &mut self.plan.programs[frame.id.index()];
+            (program.reads_key, program.reads_body) = (frame.reads_key, frame.reads_body);
+        }
+        // Who hands on what it was given reads it itself; chains of calls need several rounds.
+        let mut changed = true;
+        while changed {
+            changed = false;
+            for (site, note) in self.plan.sites.iter().zip(&self.site_notes) {
+                let (key, body, reads_key, reads_body) = match &site.target {
+                    Target::Endpoint { endpoint, key, body, .. } => {
+                        let callee = self.plan.endpoints[endpoint.index()];
+                        let callee = &self.plan.programs[callee.index()];
+                        (key, body, callee.reads_key, callee.reads_body)
+                    }
+                    Target::Custom { key, body, .. } => (key, body, true, true),
+                    Target::Kv(_) => continue,
+                };
+                let owner = &mut self.plan.programs[note.owner.index()];
+                let hands_key = reads_key && *key == Operand::Reg(builtin::KEY);
+                let hands_body = reads_body && *body == Operand::Reg(builtin::BODY);
+                changed |= (hands_key && !owner.reads_key) || (hands_body && !owner.reads_body);
+                owner.reads_key |= hands_key;
+                owner.reads_body |= hands_body;
+            }
+        }
+        for site in &mut self.plan.sites {
+            if let Target::Endpoint { endpoint, key, body, .. } = &mut site.target {
+                let callee = self.plan.endpoints[endpoint.index()];
+                let callee = &self.plan.programs[callee.index()];
+                if !callee.reads_key {
+                    *key = Operand::Const(Value::Nil);
+                }
+                if !callee.reads_body {
+                    *body = Operand::Const(Value::Nil);
+                }
+            }
+        }
+    }
+
+    /// The steps of a design with its parameters filled in.
+    pub(super) fn design(&mut self, step: &Idempotent, here: &Here) -> Option<(DocId, Vec<Step>)> {
+        let own = format!("designs.{}", path_key(&step.design));
+        let (label, text) = match self.docs[0].text_of(&own) {
+            Some(text) => (format!("design `{}`", step.design), text.to_owned()),
+            None => {
+                let built_in = designs::BUILT_IN.iter().find(|(name, _)| *name == step.design);
+                let Some((name, text)) = built_in else {
+                    let own = self.spec.designs.keys().map(String::as_str);
+                    let known = own.chain(designs::BUILT_IN.iter().map(|(name, _)| *name));
+                    let help = advice(&step.design, known);
+                    let message = format!("there is no design `{}`", step.design);
+                    self.problem(&here.field("design"), message, help);
+                    return None;
+                };
+                (format!("scenarios/designs/{name}.ron"), (*text).to_owned())
+            }
+        };
+        let text = designs::fill_in(&text, step);
+        let read = Document::parse(&label, &text, spec::SHORTHAND).and_then(|document| {
+            let design: spec::Design = document.read()?;
+            Ok((document, design.steps))
+        });
+        match read {
+            Ok((document, steps)) => {
+                self.docs.push(document);
+                Some((DocId(self.docs.len() - 1), steps))
+            }
+            Err(error) => {
+                self.problems.push(error);
+                None
+            }
+        }
+    }
+}

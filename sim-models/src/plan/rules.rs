@@ -1,0 +1,94 @@
+//! Invariants: names become ids; each keeps the words of its author.
+
+use sim_core::{Span, Time};
+
+use super::build::Builder;
+use super::program::Here;
+use super::{ActorId, ActorKind, BreakerId, KindId, PairId};
+use crate::invariant::{InvariantPlan, Rule};
+use crate::policy::breaker::StateName;
+use crate::scenario::spec::{BreakerState, Invariant};
+use crate::source::advice;
+
+impl Builder<'_> {
+    pub(super) fn invariants(&mut self) {
+        let spec = self.spec;
+        for (n, invariant) in spec.invariants.iter().enumerate() {
+            let here = Here::file("invariants").at(n);
+            // As the author wrote it; on several lines, its first words would say too little.
+            let text = self.docs[0].text_of(&here.path).unwrap_or_default();
+            let name = text.split_whitespace().collect::<Vec<_>>().join(" ");
+            if let Some(rule) = self.rule(invariant, &here) {
+                self.plan.invariants.push(InvariantPlan { name, rule });
+            }
+        }
+    }
+
+    fn rule(&mut self, invariant: &Invariant, here: &Here) -> Option<Rule> {
+        let time = |span: &Span| Time::ZERO + *span;
+        Some(match invariant {
+            Invariant::ExactlyOnce(kind) => Rule::ExactlyOnce(self.known_kind(kind, here)?),
+            Invariant::AtMostOnce(kind) => Rule::AtMostOnce(self.known_kind(kind, here)?),
+            Invariant::AckedImpliesDone(kind) => {
+                Rule::AckedImpliesDone(self.known_kind(kind, here)?)
+            }
+            Invariant::FailedImpliesNone(kind) => {
+                Rule::FailedImpliesNone(self.known_kind(kind, here)?)
+            }
+            Invariant::AllAnswered => Rule::AllAnswered,
+            Invariant::RecoversWithin(span) => Rule::RecoversWithin(*span),
+            Invariant::Goodput { client, at_least, from, until } => {
+                self.ratio(*at_least, &here.field("at_least"));
+                let is_client = |b: &Builder<'_>, id: ActorId| {
+                    matches!(b.plan.actors[id.index()].kind, ActorKind::Client(_))
+                };
+                let place = here.field("client");
+                let client = self.actor_that(client, &place, is_client, "client")?;
+                let until = until.as_ref().map_or(Time::MAX, time);
+                Rule::Goodput { client, at_least: *at_least, from: time(from), until }
+            }
+            Invariant::PeakArrivals { at, max, window, retries_only } => {
+                self.require(!window.is_zero(), &here.field("window"), window, "above zero");
+                let service = |b: &Builder<'_>, id| b.is_service(id) || b.is_kv(id);
+                let at = self.actor_that(at, &here.field("at"), service, "service or store")?;
+                let (window, retries_only) = (*window, *retries_only);
+                Rule::PeakArrivals { at, max: *max, window, retries_only }
+            }
+            Invariant::Transitions { breaker, expect } => {
+                let known = self.plan.breakers.iter().map(|breaker| breaker.name.as_str());
+                let Some(n) = known.clone().position(|name| name == breaker) else {
+                    let help = advice(breaker, known);
+                    let message = format!("there is no breaker `{breaker}`");
+                    self.problem(&here.field("breaker"), message, help);
+                    return None;
+                };
+                let state = |state: &BreakerState| match state {
+                    BreakerState::Closed => StateName::Closed,
+                    BreakerState::Open => StateName::Open,
+                    BreakerState::HalfOpen => StateName::HalfOpen,
+                };
+                let expect = expect.iter().map(|(at, s)| (time(at), state(s))).collect();
+                Rule::Transitions { breaker: BreakerId::nth(n), expect }
+            }
+            Invariant::RetryWaits { call, between } => {
+                let pairs = (0..self.plan.pairs.len()).map(PairId::nth);
+                let known: Vec<String> = pairs.map(|pair| self.plan.pair_name(pair)).collect();
+                let Some(n) = known.iter().position(|name| name == call) else {
+                    let help = advice(call, known.iter().map(String::as_str));
+                    self.problem(&here.field("call"), format!("nobody calls `{call}`"), help);
+                    return None;
+                };
+                Rule::RetryWaits { pair: PairId::nth(n), between: between.clone() }
+            }
+        })
+    }
+
+    fn known_kind(&mut self, kind: &str, here: &Here) -> Option<KindId> {
+        if let Some(n) = self.plan.kinds.iter().position(|known| known == kind) {
+            return Some(KindId::nth(n));
+        }
+        let help = advice(kind, self.plan.kinds.iter().map(String::as_str));
+        self.problem(here, format!("no program has an effect `{kind}`"), help);
+        None
+    }
+}

@@ -1,0 +1,251 @@
+//! Actors, loads, links and the lengths of time that vary.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use sim_core::Span;
+
+use super::{Expr, Step};
+use crate::scenario::units::Rate;
+
+/// Something that acts.
+#[derive(Clone, Debug, Deserialize)]
+pub enum Actor {
+    /// Users, or a program on their behalf, that want something done.
+    Client(Client),
+    /// A server with workers, a queue and endpoints.
+    Service(Service),
+    /// A Redis-like key-value store.
+    Kv(Kv),
+    /// An actor written in Rust and registered under a kind.
+    Custom(Custom),
+}
+
+/// A population of users with one program.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Client {
+    /// When intents arise.
+    pub load: Load,
+    /// What is done for an intent, once per submission.
+    pub does: Vec<Step>,
+    /// How often the user submits the same intent: 2 is a double click.
+    #[serde(default = "one")]
+    pub clicks: u32,
+    /// The time between two clicks.
+    #[serde(default)]
+    pub apart: Span,
+    /// How long the user waits for a submission before leaving without an answer.
+    #[serde(default)]
+    pub patience: Option<Span>,
+    /// The content of the request, compared by designs that fingerprint it.
+    #[serde(default)]
+    pub body: Expr,
+}
+
+fn one() -> u32 {
+    1
+}
+
+/// When intents arise.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub enum Load {
+    /// At a rate, whether or not earlier intents are done.
+    Open {
+        /// Mean rate.
+        rate: Rate,
+        /// How the gaps vary.
+        #[serde(default)]
+        arrivals: Arrivals,
+        /// When the load begins; constant arrivals have one at exactly this instant.
+        #[serde(default)]
+        from: Span,
+        /// When it ends, itself excluded; by default at the horizon.
+        #[serde(default)]
+        until: Option<Span>,
+    },
+    /// Users who each wait for the answer, think, and come again.
+    Closed {
+        /// How many users.
+        users: u32,
+        /// The pause between an answer and the next intent; also before the first.
+        think: Dist,
+        /// When users stop coming; by default at the horizon.
+        #[serde(default)]
+        until: Option<Span>,
+    },
+    /// Many intents at one instant.
+    Burst {
+        /// How many.
+        count: u32,
+        /// When.
+        #[serde(default)]
+        at: Span,
+    },
+}
+
+/// How the gaps between open-loop arrivals vary.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+pub enum Arrivals {
+    /// Exponential gaps: independent users.
+    #[default]
+    Poisson,
+    /// Equal gaps.
+    Constant,
+    /// Gaps uniform between zero and twice the mean.
+    Uniform,
+}
+
+/// A server.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Service {
+    /// How many requests are worked on at once.
+    pub workers: u32,
+    /// Where requests wait for a worker.
+    #[serde(default)]
+    pub queue: Queue,
+    /// What a worker does while its request waits for somebody else.
+    #[serde(default)]
+    pub threads: Threads,
+    /// Programs by endpoint name.
+    pub endpoints: BTreeMap<String, Vec<Step>>,
+}
+
+/// Where requests wait for a worker.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub enum Queue {
+    /// First come, first served; a request that finds `limit` waiting is answered 503.
+    Fifo {
+        /// How many may wait.
+        limit: u32,
+    },
+}
+
+impl Default for Queue {
+    fn default() -> Queue {
+        Queue::Fifo { limit: 1024 }
+    }
+}
+
+/// What a worker does while its request waits for somebody else.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub enum Threads {
+    /// It waits too: thread per request. This is how cascades happen.
+    #[default]
+    Blocking,
+    /// It serves other requests: an event loop or a coroutine.
+    Async,
+}
+
+/// A Redis-like store: one command at a time, in order of arrival.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Kv {
+    /// How long one command takes.
+    #[serde(default = "default_service_time")]
+    pub service_time: Dist,
+}
+
+fn default_service_time() -> Dist {
+    Dist::Const(Span::micros(100))
+}
+
+/// An actor written in Rust.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Custom {
+    /// The kind under which it was registered.
+    pub kind: String,
+    /// Settings that its constructor reads.
+    #[serde(default)]
+    pub config: BTreeMap<String, String>,
+}
+
+/// How messages travel between two actors, in both directions.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Link {
+    /// One end.
+    pub from: String,
+    /// The other end.
+    pub to: String,
+    /// One-way delay of each message.
+    #[serde(default)]
+    pub latency: Dist,
+    /// The share of messages that are lost, each way.
+    #[serde(default)]
+    pub loss: f64,
+    /// The share of requests that arrive twice.
+    #[serde(default)]
+    pub duplicate: f64,
+}
+
+/// A length of time that varies.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub enum Dist {
+    /// Always the same.
+    Const(Span),
+    /// Equally likely between two bounds.
+    Uniform {
+        /// Shortest.
+        low: Span,
+        /// Longest.
+        high: Span,
+    },
+    /// Memoryless, by its mean.
+    Exponential(Span),
+    /// Bell-shaped, cut at zero.
+    Normal {
+        /// Mean before the cut.
+        mean: Span,
+        /// Standard deviation.
+        sd: Span,
+    },
+    /// Skewed like most latencies, by two percentiles.
+    LogNormal {
+        /// Median.
+        p50: Span,
+        /// 99th percentile.
+        p99: Span,
+    },
+    /// The sum of `k` equal exponential stages.
+    Erlang {
+        /// Stages.
+        k: u32,
+        /// Mean of the sum.
+        mean: Span,
+    },
+    /// Gamma, by shape and mean.
+    Gamma {
+        /// Shape.
+        shape: f64,
+        /// Mean.
+        mean: Span,
+    },
+    /// Heavy-tailed.
+    Pareto {
+        /// Shortest.
+        min: Span,
+        /// Tail index; below 2 the variance is infinite, below 1 the mean is.
+        shape: f64,
+    },
+    /// Weibull, by scale and shape.
+    Weibull {
+        /// The 63.2nd percentile.
+        scale: Span,
+        /// Below 1 heavy-tailed, above 1 light-tailed.
+        shape: f64,
+    },
+    /// Each of the given lengths equally likely.
+    Empirical(Vec<Span>),
+}
+
+impl Default for Dist {
+    fn default() -> Dist {
+        Dist::Const(Span::ZERO)
+    }
+}

@@ -1,0 +1,154 @@
+//! The scenario file as its author writes it: plain serde types, nothing resolved or checked.
+//!
+//! Field order here is the order of [`SHORTHAND`], which lets the obvious argument of a
+//! constructor be written without its name: `Call("api.pay", policy: "checkout")`. Every default
+//! of the language stands in this folder, and in `docs/SCENARIOS.md` for its users.
+
+mod actor;
+mod fault;
+mod invariant;
+mod policy;
+mod step;
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde::de::{self, Deserializer};
+use sim_core::Span;
+
+pub use actor::*;
+pub use fault::*;
+pub use invariant::*;
+pub use policy::*;
+pub use step::*;
+
+/// Which arguments of a constructor may be written without their name, in order.
+pub const SHORTHAND: &[(&str, &[&str])] = &[
+    ("After", &["point", "fault"]),
+    ("At", &["at", "fault"]),
+    ("BlackHole", &["actor"]),
+    ("Breaker", &["trip"]),
+    ("Bulkhead", &["limit"]),
+    ("Call", &["to"]),
+    ("CompareAndDelete", &["key", "expected"]),
+    ("Crash", &["actor"]),
+    ("Custom", &["kind"]),
+    ("Delay", &["from", "to", "by"]),
+    ("Duplicate", &["from", "to", "rate"]),
+    ("Effect", &["kind"]),
+    ("Erlang", &["k", "mean"]),
+    ("Errors", &["actor"]),
+    ("Fallback", &["status"]),
+    ("Flush", &["store"]),
+    ("Gamma", &["shape", "mean"]),
+    ("Goodput", &["client"]),
+    ("Hang", &["actor"]),
+    ("Idempotent", &["design"]),
+    ("If", &["when", "then"]),
+    ("Kv", &["op"]),
+    ("Let", &["name", "value"]),
+    ("Loop", &["times", "body"]),
+    ("Loss", &["from", "to", "rate"]),
+    ("Match", &["value", "cases"]),
+    ("Normal", &["mean", "sd"]),
+    ("Outage", &["actor"]),
+    ("Pareto", &["min", "shape"]),
+    ("Partition", &["from", "to"]),
+    ("Pause", &["actor"]),
+    ("PeakArrivals", &["at", "max"]),
+    ("Respond", &["status"]),
+    ("RetryWaits", &["call"]),
+    ("Set", &["key", "value"]),
+    ("Slow", &["actor"]),
+    ("Transitions", &["breaker"]),
+    ("Try", &["body"]),
+    ("Uniform", &["low", "high"]),
+    ("Weibull", &["scale", "shape"]),
+];
+
+/// A whole scenario.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// Short name, used for files and titles.
+    pub name: String,
+    /// The story: what is modelled and why it matters.
+    pub about: String,
+    /// What the author expects to see.
+    #[serde(default)]
+    pub hypothesis: String,
+    /// The seed when none is given on the command line.
+    #[serde(default = "default_seed")]
+    pub seed: u64,
+    /// How long the run lasts in virtual time.
+    pub horizon: Span,
+    /// The width of a window in series and charts; by default the horizon divided by 180, rounded
+    /// up to a round number.
+    #[serde(default)]
+    pub window: Option<Span>,
+    /// Everything that acts, by name.
+    pub actors: BTreeMap<String, Actor>,
+    /// How messages travel; two actors without a link talk instantly and without loss.
+    #[serde(default)]
+    pub links: Vec<Link>,
+    /// Policy stacks by name, outermost policy first.
+    #[serde(default)]
+    pub policies: BTreeMap<String, Vec<Policy>>,
+    /// What goes wrong, and when.
+    #[serde(default)]
+    pub faults: Vec<FaultPlan>,
+    /// What must hold.
+    #[serde(default)]
+    pub invariants: Vec<Invariant>,
+    /// Idempotency designs of this scenario, by name, beside the built-in ones.
+    #[serde(default)]
+    pub designs: BTreeMap<String, Design>,
+    /// Changed copies of the scenario: path → new value.
+    #[serde(default)]
+    pub variants: BTreeMap<String, BTreeMap<String, Ignored>>,
+    /// When a run is ended as a finding.
+    #[serde(default)]
+    pub limits: Limits,
+}
+
+fn default_seed() -> u64 {
+    1
+}
+
+/// A part that is read from the source text when it is needed, not here.
+#[derive(Clone, Copy, Debug)]
+pub struct Ignored;
+
+impl<'de> Deserialize<'de> for Ignored {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Ignored, D::Error> {
+        de::IgnoredAny::deserialize(deserializer).map(|_| Ignored)
+    }
+}
+
+/// Bounds on one run.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Delivered events.
+    pub steps: u64,
+    /// Virtual time.
+    pub time: Span,
+    /// Events waiting in the queue.
+    pub pending: u64,
+    /// Estimated memory in MiB.
+    pub memory_mib: u64,
+    /// Lines of the log that are kept.
+    pub log: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            steps: 200_000_000,
+            time: Span::secs(31 * 86_400),
+            pending: 4_000_000,
+            memory_mib: 4_096,
+            log: 10_000,
+        }
+    }
+}

@@ -1,0 +1,350 @@
+//! Programs: values, conditions, steps, designs.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{self, Deserializer, MapAccess, Visitor};
+use sim_core::Span;
+
+use super::Dist;
+
+/// A value that may name variables: `201`, `"{key}:lock"`, `{"status": 201, "id": "{charge}"}`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Expr {
+    /// Absent; written `None`.
+    #[default]
+    Nil,
+    /// `true` or `false`.
+    Bool(bool),
+    /// A whole number.
+    Int(i64),
+    /// A text with `{variables}`; a text that is one variable and nothing else keeps its type.
+    Text(String),
+    /// Named fields.
+    Record(Vec<(String, Expr)>),
+}
+
+impl<'de> Deserialize<'de> for Expr {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Expr, D::Error> {
+        struct Any;
+        impl<'de> Visitor<'de> for Any {
+            type Value = Expr;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text with {variables}, a whole number, true, false, None or a map")
+            }
+            fn visit_bool<E>(self, value: bool) -> Result<Expr, E> {
+                Ok(Expr::Bool(value))
+            }
+            fn visit_i64<E>(self, value: i64) -> Result<Expr, E> {
+                Ok(Expr::Int(value))
+            }
+            fn visit_u64<E: de::Error>(self, value: u64) -> Result<Expr, E> {
+                i64::try_from(value).map(Expr::Int).map_err(E::custom)
+            }
+            fn visit_str<E>(self, value: &str) -> Result<Expr, E> {
+                Ok(Expr::Text(value.to_owned()))
+            }
+            fn visit_none<E>(self) -> Result<Expr, E> {
+                Ok(Expr::Nil)
+            }
+            fn visit_unit<E>(self) -> Result<Expr, E> {
+                Ok(Expr::Nil)
+            }
+            fn visit_some<D: Deserializer<'de>>(self, inner: D) -> Result<Expr, D::Error> {
+                Expr::deserialize(inner)
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Expr, A::Error> {
+                let mut fields = Vec::new();
+                while let Some(field) = map.next_entry()? {
+                    fields.push(field);
+                }
+                Ok(Expr::Record(fields))
+            }
+        }
+        deserializer.deserialize_any(Any)
+    }
+}
+
+/// A condition on values.
+#[derive(Clone, Debug, Deserialize)]
+pub enum Cond {
+    /// Neither absent, `false` nor zero.
+    Is(Expr),
+    /// Equal in type and value.
+    Eq(Expr, Expr),
+    /// Not equal.
+    Ne(Expr, Expr),
+    /// Whole numbers, first below second; false when either is no number.
+    Lt(Expr, Expr),
+    /// Whole numbers, first at most second; false when either is no number.
+    Le(Expr, Expr),
+    /// The opposite.
+    Not(Box<Cond>),
+    /// Every one holds.
+    All(Vec<Cond>),
+    /// At least one holds.
+    Any(Vec<Cond>),
+}
+
+/// One step of a program.
+#[derive(Clone, Debug, Deserialize)]
+pub enum Step {
+    /// Keeps a worker busy.
+    Work(Dist),
+    /// Waits without working.
+    Sleep(Dist),
+    /// Asks an endpoint and waits for the answer; anything but a success raises an error.
+    Call(Call),
+    /// Sends a command to a store and waits for the reply; no reply raises an error.
+    Kv(KvStep),
+    /// Gives a variable a value.
+    Let(Let),
+    /// Chooses by a condition.
+    If(If),
+    /// Chooses by a value.
+    Match(Match),
+    /// Repeats.
+    Loop(Loop),
+    /// Leaves the innermost loop.
+    Break,
+    /// Handles errors.
+    Try(Try),
+    /// Runs branches at once and waits for all; the first branch's error is raised.
+    Parallel(Vec<Vec<Step>>),
+    /// Does something durable that goes to the ledger.
+    Effect(Effect),
+    /// Answers the request and leaves the program; `finally` steps on the way out still run.
+    Respond(Respond),
+    /// Raises an error that is answered with this status unless caught.
+    Fail(u16),
+    /// Marks a point at which a fault can strike.
+    Label(String),
+    /// Runs a body under an idempotency design.
+    Idempotent(Idempotent),
+    /// In a design: where the body goes.
+    Body,
+}
+
+/// Asks an endpoint.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Call {
+    /// `actor.endpoint`.
+    pub to: String,
+    /// The policy stack around the call; none sends once and waits for ever.
+    #[serde(default)]
+    pub policy: Option<String>,
+    /// The idempotency key, worked out anew for each attempt, `{attempt}` being its number. A
+    /// client sends its intent's `{key}` by default, a service sends none.
+    #[serde(default, deserialize_with = "present")]
+    pub key: Option<Expr>,
+    /// The content; by default the caller's own `{body}`.
+    #[serde(default, deserialize_with = "present")]
+    pub body: Option<Expr>,
+    /// Further variables for the callee's program.
+    #[serde(default)]
+    pub with: BTreeMap<String, Expr>,
+    /// The variable that takes the answer's content; `.status` of it is the status.
+    #[serde(default)]
+    pub into: Option<String>,
+}
+
+/// Tells a field that was written as `None` from one that was not written.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Expr>, D::Error> {
+    Expr::deserialize(deserializer).map(Some)
+}
+
+/// Sends a command to a store.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KvStep {
+    /// The store's name.
+    pub store: String,
+    /// The command.
+    pub op: KvOp,
+    /// The policy stack around the command.
+    #[serde(default)]
+    pub policy: Option<String>,
+    /// The variable that takes the reply.
+    #[serde(default)]
+    pub into: Option<String>,
+}
+
+/// A command to a store, as Redis means it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub enum KvOp {
+    /// The value, or nil.
+    Get(Expr),
+    /// Stores a value; `true`, or nil when `nx` or `xx` forbids it.
+    Set {
+        /// Where.
+        key: Expr,
+        /// What.
+        value: Expr,
+        /// Only when the key is absent.
+        #[serde(default)]
+        nx: bool,
+        /// Only when the key is present.
+        #[serde(default)]
+        xx: bool,
+        /// Lifetime in whole seconds.
+        #[serde(default)]
+        ex: Option<Span>,
+        /// Lifetime in whole milliseconds.
+        #[serde(default)]
+        px: Option<Span>,
+    },
+    /// 1 or 0.
+    Exists(Expr),
+    /// How many keys were removed: 1 or 0.
+    Del(Expr),
+    /// Removes a key if it holds this value, atomically: 1 or 0.
+    CompareAndDelete {
+        /// Which.
+        key: Expr,
+        /// The value it must hold.
+        expected: Expr,
+    },
+    /// Adds one to a number, from 0 when absent.
+    Incr(Expr),
+    /// Milliseconds left to live; -1 without expiry, -2 without key.
+    Pttl(Expr),
+}
+
+/// Gives a variable a value.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Let {
+    /// The variable.
+    pub name: String,
+    /// Its new value.
+    pub value: Expr,
+}
+
+/// Chooses by a condition.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct If {
+    /// The condition.
+    pub when: Cond,
+    /// Runs when it holds.
+    pub then: Vec<Step>,
+    /// Runs when it does not.
+    #[serde(default, rename = "else")]
+    pub otherwise: Vec<Step>,
+}
+
+/// Chooses by a value.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Match {
+    /// The value.
+    pub value: Expr,
+    /// The first equal case runs.
+    pub cases: Vec<(Expr, Vec<Step>)>,
+    /// Runs when no case is equal.
+    #[serde(default, rename = "else")]
+    pub otherwise: Vec<Step>,
+}
+
+/// Repeats.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Loop {
+    /// At most this often.
+    pub times: u32,
+    /// What.
+    pub body: Vec<Step>,
+}
+
+/// Handles errors. In `catch`, `{error.status}`, `{error.kind}` and `{error.fate}` tell what
+/// happened; an error that `catch` does not answer is over.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Try {
+    /// What may fail.
+    pub body: Vec<Step>,
+    /// Runs on an error; without it the error goes on.
+    #[serde(default)]
+    pub catch: Option<Vec<Step>>,
+    /// Runs on every way out.
+    #[serde(default)]
+    pub finally: Vec<Step>,
+}
+
+/// Does something durable.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Effect {
+    /// What: `charge`, `refund`, `order`…
+    pub kind: String,
+    /// A key under which it happens once: a repeat returns the first one's id. `None` never
+    /// matches anything, so it happens each time.
+    #[serde(default)]
+    pub once: Expr,
+    /// For `refund`: the kind of effect that it takes back.
+    #[serde(default)]
+    pub undoes: Option<String>,
+    /// The variable that takes its id.
+    #[serde(default)]
+    pub into: Option<String>,
+}
+
+/// Answers the request.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Respond {
+    /// The status.
+    pub status: Expr,
+    /// The content.
+    #[serde(default)]
+    pub body: Expr,
+    /// How long the caller should wait before it asks again.
+    #[serde(default)]
+    pub retry_after: Option<Span>,
+}
+
+/// Runs a body under an idempotency design.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Idempotent {
+    /// The design's name.
+    pub design: String,
+    /// `$store` in the design.
+    #[serde(default = "default_store")]
+    pub store: String,
+    /// `$lock` in the design: how long a lock lives.
+    #[serde(default = "default_lock")]
+    pub lock: Span,
+    /// `$keep` in the design: how long a result is kept.
+    #[serde(default = "default_keep")]
+    pub keep: Span,
+    /// What the design protects. It leaves what shall be answered in `{result}`.
+    pub body: Vec<Step>,
+}
+
+fn default_store() -> String {
+    "redis".to_owned()
+}
+
+fn default_lock() -> Span {
+    Span::secs(30)
+}
+
+fn default_keep() -> Span {
+    Span::secs(86_400)
+}
+
+/// An idempotency design: steps around a hole.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Design {
+    /// What it promises and what it leaves open.
+    #[allow(dead_code)]
+    pub about: String,
+    /// The steps, with one `Body`.
+    pub steps: Vec<Step>,
+}
