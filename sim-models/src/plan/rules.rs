@@ -15,9 +15,7 @@ impl Builder<'_> {
         let spec = self.spec;
         for (n, invariant) in spec.invariants.iter().enumerate() {
             let here = Here::file("invariants").at(n);
-            // As the author wrote it; on several lines, its first words would say too little.
-            let text = self.docs[0].text_of(&here.path).unwrap_or_default();
-            let name = text.split_whitespace().collect::<Vec<_>>().join(" ");
+            let name = one_line(self.docs[0].text_of(&here.path).unwrap_or_default());
             if let Some(rule) = self.rule(invariant, &here) {
                 self.plan.invariants.push(InvariantPlan { name, rule });
             }
@@ -91,4 +89,15 @@ impl Builder<'_> {
         self.problem(here, format!("no program has an effect `{kind}`"), help);
         None
     }
+}
+
+/// The author's words on one line.
+fn one_line(text: &str) -> String {
+    let mut line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    for (loose, tight) in
+        [("( ", "("), ("[ ", "["), (" )", ")"), (" ]", "]"), (",)", ")"), (",]", "]")]
+    {
+        line = line.replace(loose, tight);
+    }
+    line
 }

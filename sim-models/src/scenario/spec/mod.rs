@@ -148,7 +148,7 @@ impl Default for Limits {
             time: Span::secs(31 * 86_400),
             pending: 4_000_000,
             memory_mib: 4_096,
-            log: 10_000,
+            log: 100_000,
         }
     }
 }
