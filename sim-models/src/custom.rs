@@ -10,7 +10,6 @@ use std::fmt;
 
 use sim_core::{Draws, Indexed, Span, Time, mix};
 
-use crate::policy::Ending;
 use crate::value::{Texts, Value};
 use crate::world::{Answer, Ctx, Event, Request, World};
 
@@ -123,7 +122,7 @@ impl<'a> Desk<'a> {
 
     /// Answers a request with a status, after a while.
     pub fn answer(&mut self, ticket: Ticket, status: u16, body: Value, after: Span) {
-        let answer = Answer { ending: Ending::Status(status), body, retry_after: None };
+        let answer = Answer { body, ..Answer::status(status) };
         self.orders.push(Order::Answer { ticket, answer, after });
     }
 

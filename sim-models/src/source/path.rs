@@ -106,7 +106,7 @@ fn name(rest: &str) -> Result<(String, &str), String> {
 
 /// Whether a name may hold `c` without quotes.
 fn is_plain(c: char) -> bool {
-    !matches!(c, '.' | '[' | ']' | '"' | '\\' | '=') && !c.is_whitespace() && !c.is_control()
+    !matches!(c, '.' | '[' | ']' | '"' | '\\' | '=') && !c.is_control()
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use crate::plan::{
 };
 use crate::policy::breaker::{Permit, Transition, Verdict};
 use crate::policy::{
-    Breaker, Bulkhead, BulkheadPermit, Decision, Ending, Reason, Retry, RetryState,
+    Breaker, Bulkhead, BulkheadPermit, Decision, Ending, Fate, Reason, Retry, RetryState,
 };
 use crate::pool::Id;
 use crate::scenario::spec::FallbackOn;
@@ -34,6 +34,8 @@ pub(crate) struct Call {
     attempts: u32,
     /// The attempt whose answer is awaited; 0 for none.
     awaited: u32,
+    /// An attempt has ended in doubt.
+    in_doubt: bool,
     layers: Vec<Layer>,
 }
 
@@ -66,7 +68,7 @@ impl World {
         let (id, call) = self.calls.take();
         let mut held = std::mem::take(&mut call.layers);
         held.resize_with(depth, Layer::default);
-        *call = Call { task, site, lineage, attempts: 0, awaited: 0, layers: held };
+        *call = Call { task, site, lineage, layers: held, ..Call::default() };
         self.metrics.called(self.plan.sites[site.index()].pair);
         match self.go_down(id, 0, ctx) {
             Some(answer) => {
@@ -144,11 +146,12 @@ impl World {
                     {
                         let body = self.eval(self.calls[id].task, body);
                         self.metrics.fell_back(pair);
-                        answer = Answer { ending: Ending::Status(status), body, retry_after: None };
+                        answer = Answer { body, ..Answer::status(status) };
                     }
                 }
             }
         }
+        answer.in_doubt |= self.calls[id].in_doubt;
         Some(answer)
     }
 
@@ -170,6 +173,7 @@ impl World {
         let index = nth(self.calls[id].lineage, n as u64, state.attempt());
         let draw = self.luck.jitter.at(index).next_u64();
         let Answer { ending, retry_after, .. } = answer;
+        self.calls[id].in_doubt |= ending.fate() == Fate::Unknown;
         match retry.decide(&mut state, ctx.now(), ending, retry_after, draw) {
             Decision::Again { after, attempt } => {
                 let event = Event::Timer { call: id, layer: layer_number(n) };
@@ -273,8 +277,8 @@ impl World {
 
     fn end_call(&mut self, id: Id<Call>, answer: Answer, ctx: &mut Ctx) {
         let pair = self.plan.sites[self.calls[id].site.index()].pair;
-        ctx.observe(mix(pair.0.into(), answer.ending.fate() as u64));
-        self.metrics.call_ended(pair, answer.ending.fate());
+        ctx.observe(mix(pair.0.into(), answer.fate() as u64));
+        self.metrics.call_ended(pair, answer.fate());
         self.calls.free(id);
     }
 

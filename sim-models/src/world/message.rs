@@ -12,7 +12,7 @@ use crate::custom::{Ask, Ticket};
 use crate::kv::Command;
 use crate::log::{Loss, Note};
 use crate::plan::{ActorId, EndpointId, PairId, Reg};
-use crate::policy::Ending;
+use crate::policy::{Ending, Fate};
 use crate::pool::Id;
 use crate::value::Value;
 
@@ -50,17 +50,25 @@ pub(crate) struct Answer {
     pub ending: Ending,
     pub body: Value,
     pub retry_after: Option<Span>,
+    /// An earlier attempt of the same call ended in doubt: it may have done the work, whatever
+    /// became of this one.
+    pub in_doubt: bool,
 }
 
 impl Answer {
     /// An answer without content.
-    pub(super) fn status(status: u16) -> Answer {
+    pub(crate) fn status(status: u16) -> Answer {
         Answer::bare(Ending::Status(status))
     }
 
     /// An ending without content.
     pub(super) fn bare(ending: Ending) -> Answer {
-        Answer { ending, body: Value::Nil, retry_after: None }
+        Answer { ending, body: Value::Nil, retry_after: None, in_doubt: false }
+    }
+
+    /// What the caller may conclude.
+    pub(super) fn fate(self) -> Fate {
+        conclude(self.ending, self.in_doubt)
     }
 }
 
@@ -253,6 +261,14 @@ impl World {
         let Request { call, attempt, answer, .. } = self.requests[id];
         self.requests.free(id);
         self.settle_attempt(call, attempt, answer, ctx);
+    }
+}
+
+/// What may be concluded from an ending after attempts in doubt: only a success removes doubt.
+pub(super) fn conclude(ending: Ending, in_doubt: bool) -> Fate {
+    match ending.fate() {
+        Fate::Failed if in_doubt => Fate::Unknown,
+        fate => fate,
     }
 }
 

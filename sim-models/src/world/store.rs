@@ -65,7 +65,7 @@ impl World {
             Reply::Error(_) => (Ending::Status(400), Value::Nil),
         };
         ctx.observe(body.fingerprint());
-        self.send_answer(id, Answer { ending, body, retry_after: None }, ctx);
+        self.send_answer(id, Answer { body, ..Answer::bare(ending) }, ctx);
         if let Some(next) = self.store(actor).queue.front().copied() {
             self.begin_command(actor, next, ctx);
         }

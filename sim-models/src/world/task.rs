@@ -17,7 +17,7 @@ use crate::pool::Id;
 use crate::value::{Texts, Value};
 
 use super::call::Call;
-use super::message::Answer;
+use super::message::{Answer, conclude};
 
 /// One run of a program.
 #[derive(Clone, Debug)]
@@ -112,6 +112,8 @@ enum Exit {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Raised {
     ending: Ending,
+    /// An earlier attempt may have done the work.
+    in_doubt: bool,
     /// Raised by `Fail`, so that its status is the answer's.
     own: bool,
 }
@@ -121,10 +123,14 @@ impl Raised {
     fn status(self) -> u16 {
         match self.ending {
             Ending::Status(status) if self.own => status,
+            _ if self.fate() == Fate::Unknown => 504,
             Ending::Rejected(_) | Ending::Refused => 503,
-            ending if ending.fate() == Fate::Unknown => 504,
             _ => 502,
         }
+    }
+
+    fn fate(self) -> Fate {
+        conclude(self.ending, self.in_doubt)
     }
 }
 
@@ -281,7 +287,7 @@ impl World {
             Instr::Effect(effect) => self.effect(id, effect, ctx),
             Instr::Respond(respond) => return self.respond(id, respond, ctx),
             Instr::Fail(status) => {
-                let raised = Raised { ending: Ending::Status(status), own: true };
+                let raised = Raised { ending: Ending::Status(status), in_doubt: false, own: true };
                 return self.leave_block(id, Exit::Error(raised), ctx);
             }
             Instr::Point(point) => self.pass(point, ctx),
@@ -336,7 +342,7 @@ impl World {
             Ending::Reset => (Value::Nil, words.reset),
             Ending::Rejected(_) => (Value::Nil, words.rejected),
         };
-        let fate = match raised.ending.fate() {
+        let fate = match raised.fate() {
             Fate::Unknown => words.unknown,
             Fate::Failed | Fate::Succeeded => words.failed,
         };
@@ -388,7 +394,7 @@ impl World {
         ctx: &mut Ctx,
     ) -> Next {
         if !answer.ending.is_success() {
-            let raised = Raised { ending: answer.ending, own: false };
+            let raised = Raised { ending: answer.ending, in_doubt: answer.in_doubt, own: false };
             return self.leave_block(id, Exit::Error(raised), ctx);
         }
         let site = &self.plan.sites[site.index()];
@@ -493,7 +499,7 @@ impl World {
             Value::Int(n @ 100..=599) => n as u16,
             _ => 500,
         };
-        let answer = Answer { ending: Ending::Status(status), body, retry_after: plan.retry_after };
+        let answer = Answer { body, retry_after: plan.retry_after, ..Answer::status(status) };
         self.answer_origin(id, answer, ctx);
         self.leave_block(id, Exit::Responded, ctx)
     }
@@ -515,7 +521,7 @@ impl World {
         };
         match self.tasks[id].origin {
             Origin::Submission { .. } => {
-                let fate = error.map_or(Fate::Succeeded, |raised| raised.ending.fate());
+                let fate = error.map_or(Fate::Succeeded, |raised| raised.fate());
                 self.end_submission(id, fate, ctx);
             }
             Origin::Request(_) => {
