@@ -56,17 +56,25 @@ struct Check {
     ended: u64,
     succeeded: u64,
     peak: Option<Peak>,
+    /// The peak's window holds too many at present.
+    too_full: bool,
     /// Per retry number: whether it was seen.
     seen: Vec<bool>,
     /// Endings since the last fault healed are not known until the end; kept per instant.
     endings: Vec<(Time, bool)>,
 }
 
+/// An instant and the step of the run at which something happened.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment {
+    pub at: Time,
+    pub step: u64,
+}
+
 /// A violation whose names are still numbers.
 #[derive(Clone, Debug)]
 struct Found {
-    at: Time,
-    step: u64,
+    at: Moment,
     intent: Option<u32>,
     witness: String,
 }
@@ -89,6 +97,7 @@ impl Check {
             ended: 0,
             succeeded: 0,
             peak,
+            too_full: false,
             seen,
             endings: Vec::new(),
         }
@@ -108,14 +117,7 @@ impl Watch {
     }
 
     /// A new effect was recorded.
-    pub(crate) fn effect(
-        &mut self,
-        ledger: &Ledger,
-        kind: KindId,
-        intent: u32,
-        at: Time,
-        step: u64,
-    ) {
+    pub(crate) fn effect(&mut self, ledger: &Ledger, kind: KindId, intent: u32, now: Moment) {
         for check in &mut self.checks {
             if let Rule::ExactlyOnce(k) | Rule::AtMostOnce(k) = check.rule
                 && k == kind
@@ -124,7 +126,7 @@ impl Watch {
                 if ledger.net(intent, kind) > 1 {
                     // The witness is worded at the end, when names are at hand.
                     let (intent, witness) = (Some(intent), String::new());
-                    check.violated(|| Found { at, step, intent, witness });
+                    check.violated(|| Found { at: now, intent, witness });
                 }
             }
         }
@@ -160,24 +162,33 @@ impl Watch {
     }
 
     /// A request arrived at an actor.
-    pub(crate) fn arrived(&mut self, actor: ActorId, retry: bool, now: Time, step: u64) {
+    pub(crate) fn arrived(&mut self, actor: ActorId, retry: bool, now: Moment) {
         for check in &mut self.checks {
-            if let Rule::PeakArrivals { at, max, window, retries_only } = check.rule
+            if let Rule::PeakArrivals { at, max, retries_only, .. } = check.rule
                 && at == actor
                 && (retry || !retries_only)
             {
                 check.exercised = true;
-                let count = check.peak.as_mut().map_or(0, |peak| peak.arrive(now));
-                if count > max {
-                    let witness = format!("{count} arrivals within {window}; at most {max}");
-                    check.violated(|| Found { at: now, step, intent: None, witness });
+                // A window that goes on being too full is one violation.
+                let count = check.peak.as_mut().map_or(0, |peak| peak.arrive(now.at));
+                if count > max && !check.too_full {
+                    let witness = String::new();
+                    check.violated(|| Found { at: now, intent: None, witness });
                 }
+                check.too_full = count > max;
             }
         }
     }
 
     /// A retry was decided on; `attempt` is its number, 2 being the first retry.
-    pub(crate) fn retry(&mut self, pair: PairId, attempt: u32, wait: Span, now: Time, step: u64) {
+    pub(crate) fn retry(
+        &mut self,
+        pair: PairId,
+        intent: u32,
+        attempt: u32,
+        wait: Span,
+        now: Moment,
+    ) {
         for check in &mut self.checks {
             let Rule::RetryWaits { pair: p, between } = &check.rule else { continue };
             if *p != pair {
@@ -196,16 +207,16 @@ impl Watch {
                 *seen = true;
             }
             if let Some(witness) = witness {
-                check.violated(|| Found { at: now, step, intent: None, witness });
+                check.violated(|| Found { at: now, intent: Some(intent), witness });
             }
         }
     }
 
     /// The judgement over every invariant, in the scenario's order.
-    pub(crate) fn results(&self, world: &World, end: Time, step: u64) -> Vec<InvariantResult> {
+    pub(crate) fn results(&self, world: &World, end: Moment) -> Vec<InvariantResult> {
         let judge = |(check, plan): (&Check, &InvariantPlan)| {
             let mut check = check.clone();
-            Judge { world, end, step }.conclude(&mut check);
+            Judge { world, end }.conclude(&mut check);
             let verdict = match (check.violations, check.exercised) {
                 (1.., _) => InvariantVerdict::Violated,
                 (0, true) => InvariantVerdict::Kept,
@@ -213,8 +224,8 @@ impl Watch {
             };
             let name = plan.name.clone();
             let first = check.first.map(|found| Violation {
-                at: found.at,
-                step: found.step,
+                at: found.at.at,
+                step: found.at.step,
                 intent: found.intent.map(|intent| world.intent_name(intent)),
                 witness: found.witness,
             });
@@ -227,8 +238,7 @@ impl Watch {
 /// Judges at the end of a run what only the whole run can tell.
 struct Judge<'a> {
     world: &'a World,
-    end: Time,
-    step: u64,
+    end: Moment,
 }
 
 impl Judge<'_> {
@@ -277,7 +287,13 @@ impl Judge<'_> {
                     self.violated_at_end(check, witness);
                 }
             }
-            Rule::PeakArrivals { .. } => {}
+            Rule::PeakArrivals { max, window, .. } => {
+                if let (Some(first), Some(peak)) = (&mut check.first, &check.peak) {
+                    let found = peak.max();
+                    first.witness =
+                        format!("up to {found} arrivals within {window}; at most {max}");
+                }
+            }
             Rule::Transitions { breaker, expect } => {
                 let metrics = &self.world.metrics;
                 self.transitions(check, breaker, &expect, metrics);
@@ -297,9 +313,8 @@ impl Judge<'_> {
     }
 
     fn violated_at_end(&self, check: &mut Check, witness: String) {
-        let (at, step) = (self.end, self.step);
         check.exercised = true;
-        check.violated(|| Found { at, step, intent: None, witness });
+        check.violated(|| Found { at: self.end, intent: None, witness });
     }
 
     /// Words the witness of a duplicate: every effect of the intent, with its instant.
@@ -308,7 +323,7 @@ impl Judge<'_> {
         let Some(intent) = first.intent else { return };
         let entries = self.world.ledger.entries().iter();
         let of_intent =
-            entries.filter(|e| (e.kind, e.intent) == (kind, intent) && e.at <= first.at);
+            entries.filter(|e| (e.kind, e.intent) == (kind, intent) && e.at <= first.at.at);
         let told: Vec<String> =
             of_intent.map(|e| format!("{}-{} at {}", self.kind(kind), e.number, e.at)).collect();
         let name = self.world.intent_name(intent);
@@ -329,10 +344,9 @@ impl Judge<'_> {
             }
             check.exercised = true;
             if !is_right(self.world.ledger.net(intent, kind)) {
-                let (at, step) = (self.end, self.step);
                 let name = self.world.intent_name(intent);
                 let witness = witness(&name);
-                check.violated(|| Found { at, step, intent: Some(intent), witness });
+                check.violated(|| Found { at: self.end, intent: Some(intent), witness });
             }
         }
     }
@@ -341,10 +355,9 @@ impl Judge<'_> {
         for (intent, state) in (0u32..).zip(self.world.intents()) {
             check.exercised = true;
             if state.open > 0 {
-                let (at, step) = (self.end, self.step);
                 let name = self.world.intent_name(intent);
                 let witness = format!("{name}, begun at {}, has no answer yet", state.begun);
-                check.violated(|| Found { at, step, intent: Some(intent), witness });
+                check.violated(|| Found { at: self.end, intent: Some(intent), witness });
             }
         }
     }
@@ -352,7 +365,7 @@ impl Judge<'_> {
     /// Vacuous without a fault that healed, or when nothing ended after the deadline.
     fn recovers(&self, check: &mut Check, within: Span) {
         let strikes = self.world.metrics.strikes();
-        let Some(healed) = strikes.iter().map(|(_, _, to)| to.unwrap_or(self.end)).max() else {
+        let Some(healed) = strikes.iter().map(|(_, _, to)| to.unwrap_or(self.end.at)).max() else {
             return;
         };
         let deadline = healed + within;

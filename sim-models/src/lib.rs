@@ -22,6 +22,8 @@ mod pool;
 mod run;
 pub mod scenario;
 pub mod source;
+#[cfg(feature = "proptest")]
+pub mod strategies;
 pub mod value;
 mod world;
 

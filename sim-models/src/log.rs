@@ -9,9 +9,13 @@ use crate::plan::{ActorId, BreakerId, FaultId, KindId, PairId, Plan};
 use crate::policy::breaker::Transition;
 use crate::policy::{Ending, Fate, Reason};
 
+/// Who decides on an intent, in the story.
+const USER: &str = "user";
+
 /// One thing worth telling.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Note {
+    Submitted { intent: u32, submission: u32 },
     Retry { intent: u32, pair: PairId, attempt: u32, after: Span, ending: Ending },
     GaveUp { intent: u32, pair: PairId, reason: Reason, ending: Ending },
     Rejected { intent: u32, pair: PairId, reason: Reason },
@@ -49,19 +53,11 @@ impl Log {
     }
 
     pub(crate) fn push(&mut self, at: Time, step: u64, note: Note) {
-        // A plain success is told by the counters; the log is for what needs telling.
-        if matches!(note, Note::Told { fate: Fate::Succeeded, .. }) && self.is_half_full() {
-            return;
-        }
         if (self.notes.len() as u64) < self.notes_max {
             self.notes.push((at, step, note));
         } else {
             self.omitted += 1;
         }
-    }
-
-    fn is_half_full(&self) -> bool {
-        self.notes.len() as u64 * 2 > self.notes_max
     }
 
     pub(crate) fn omitted(&self) -> u64 {
@@ -76,6 +72,14 @@ impl Log {
 
 fn line(at: Time, step: u64, note: Note, plan: &Plan, name: &impl Fn(u32) -> String) -> LogLine {
     let (intent, who, what) = match note {
+        Note::Submitted { intent, submission } => {
+            let what = if submission == 1 {
+                "submits".to_owned()
+            } else {
+                format!("submits again, click {submission}")
+            };
+            (Some(intent), USER.to_owned(), what)
+        }
         Note::Retry { intent, pair, attempt, after, ending } => {
             let what = format!("attempt {attempt} in {after}, after {ending}");
             (Some(intent), plan.pair_name(pair), what)
@@ -105,10 +109,10 @@ fn line(at: Time, step: u64, note: Note, plan: &Plan, name: &impl Fn(u32) -> Str
                 Fate::Failed => "told failure",
                 Fate::Unknown => "never learns what happened",
             };
-            (Some(intent), name(intent), what.to_owned())
+            (Some(intent), USER.to_owned(), what.to_owned())
         }
         Note::Left { intent } => {
-            (Some(intent), name(intent), "leaves without an answer".to_owned())
+            (Some(intent), USER.to_owned(), "leaves without an answer".to_owned())
         }
         Note::Transition { breaker, transition } => {
             let what = format!("{} -> {}: {}", transition.from, transition.to, transition.reason);

@@ -70,6 +70,11 @@ impl Peak {
         Peak { length, recent: VecDeque::new(), max: 0 }
     }
 
+    /// The most arrivals in any window so far.
+    pub(crate) fn max(&self) -> u64 {
+        self.max
+    }
+
     /// Counts an arrival; the number in the window that ends with it.
     pub(crate) fn arrive(&mut self, now: Time) -> u64 {
         while self.recent.front().is_some_and(|first| now.since(*first) >= self.length) {

@@ -9,7 +9,7 @@
 use sim_core::{Draw, Handle, mix};
 
 use super::message::{Answer, Payload};
-use super::{Ctx, Event, Request, Task, World, eval, layers, nth};
+use super::{Ctx, Event, Request, Task, World, eval, layers, moment, nth};
 use crate::kv::Command;
 use crate::log::Note;
 use crate::plan::{
@@ -179,7 +179,7 @@ impl World {
                 let event = Event::Timer { call: id, layer: layer_number(n) };
                 let timer = Some(ctx.schedule_after(after, event));
                 self.calls[id].layers[n] = Layer::Retry { state, timer };
-                self.watch.retry(pair, attempt, after, ctx.now(), ctx.step());
+                self.watch.retry(pair, intent, attempt, after, moment(ctx));
                 self.note(Note::Retry { intent, pair, attempt, after, ending }, ctx);
                 true
             }

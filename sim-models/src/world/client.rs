@@ -171,6 +171,7 @@ impl World {
         let lineage = mix(lineage, submission.into());
         self.metrics.submitted(client, ctx.now());
         self.watch.submitted(client, ctx.now());
+        self.note(Note::Submitted { intent, submission }, ctx);
         let task = self.new_task(client, self.client_plan(client).program, intent, lineage);
         let leave = self.lanes.patience[client.index()]
             .map(|lane| ctx.schedule_on(lane, Event::Leave(task)));

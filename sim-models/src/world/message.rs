@@ -7,7 +7,7 @@
 use sim_core::{Draw, Span, Time};
 
 use super::call::Call;
-use super::{Actor, Ctx, Event, World, nth};
+use super::{Actor, Ctx, Event, World, moment, nth};
 use crate::custom::{Ask, Ticket};
 use crate::kv::Command;
 use crate::log::{Loss, Note};
@@ -198,7 +198,7 @@ impl World {
         request.arrived = ctx.now();
         let Request { to, attempt, lineage, .. } = *request;
         self.metrics.arrived(to, attempt > 1, ctx.now());
-        self.watch.arrived(to, attempt > 1, ctx.now(), ctx.step());
+        self.watch.arrived(to, attempt > 1, moment(ctx));
         let condition = &self.conditions[to.index()];
         if condition.black_hole {
             self.lose(id, Loss::Request, ctx);

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use sim_core::{Context, Draw, Indexed, Lane, Model, Purpose, Span, Streams, Time, mix};
 
 use crate::custom::{CustomActor, Desk};
-use crate::invariant::Watch;
+use crate::invariant::{Moment, Watch};
 use crate::ledger::Ledger;
 use crate::log::{Log, Note};
 use crate::metrics::Metrics;
@@ -473,4 +473,9 @@ fn layers(plan: &Plan, stack: StackId) -> &[LayerPlan] {
 /// Addresses a draw or a child within a lineage: what it is for, and which one.
 fn nth(lineage: u64, what: u64, n: u32) -> u64 {
     mix(lineage, what << 32 | u64::from(n))
+}
+
+/// The present instant and step.
+fn moment(ctx: &Ctx) -> Moment {
+    Moment { at: ctx.now(), step: ctx.step() }
 }

@@ -6,7 +6,7 @@
 
 use sim_core::{Handle, Span, Time, mix};
 
-use super::{Ctx, Event, Request, World, nth};
+use super::{Ctx, Event, Request, World, moment, nth};
 use crate::log::Note;
 use crate::plan::{
     ActorId, CondId, CondPlan, EffectId, EffectPlan, ForkId, Instr, Operand, Pc, Plan, ProgramId,
@@ -482,7 +482,7 @@ impl World {
             ctx,
         );
         if !entry.repeated {
-            self.watch.effect(&self.ledger, kind, intent, ctx.now(), ctx.step());
+            self.watch.effect(&self.ledger, kind, intent, moment(ctx));
         }
         if let Some(reg) = into {
             let name = self.ledger.entry_name(&self.plan.kinds, kind, entry.number);
