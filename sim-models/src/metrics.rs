@@ -30,6 +30,7 @@ pub(crate) struct Metrics {
 struct ActorMetrics {
     latency: Histogram<u64>,
     latency_sum: u128,
+    latency_max: Span,
     /// Client: submissions. Others: requests that arrived.
     arrived: u64,
     retries_arrived: u64,
@@ -296,6 +297,7 @@ impl ActorMetrics {
         ActorMetrics {
             latency: Histogram::new(3).expect("three digits are allowed"),
             latency_sum: 0,
+            latency_max: Span::ZERO,
             arrived: 0,
             retries_arrived: 0,
             succeeded: 0,
@@ -315,6 +317,7 @@ impl ActorMetrics {
             Fate::Failed => self.failed += 1,
             Fate::Unknown => self.unknown += 1,
         }
+        self.latency_max = self.latency_max.max(latency);
         self.latency_sum += u128::from(latency.as_nanos());
         self.latency.record(latency.as_nanos()).expect("the histogram grows as needed");
     }
@@ -348,7 +351,7 @@ impl ActorMetrics {
             return None;
         }
         let mean = u64::try_from(self.latency_sum / u128::from(count)).expect("a mean of u64s");
-        let max = self.latency.max();
+        let max = self.latency_max.as_nanos();
         // A percentile is reported as its bucket's upper end, which may lie above the maximum.
         let at = |quantile| Span::nanos(self.latency.value_at_quantile(quantile).min(max));
         Some(Latency {
@@ -358,7 +361,7 @@ impl ActorMetrics {
             p90: at(0.9),
             p99: at(0.99),
             p999: at(0.999),
-            max: Span::nanos(max),
+            max: self.latency_max,
         })
     }
 }

@@ -1,1 +1,5 @@
 //! Whole-system proofs.
+
+mod invariants;
+mod language;
+mod world;

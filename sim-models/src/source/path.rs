@@ -26,12 +26,12 @@ impl fmt::Display for Segment {
 /// `name` as one segment of a path, quoted where it needs to be.
 ///
 /// Code that builds a path from a map's key puts the key through this first, since keys may hold
-/// dots and blanks.
+/// dots and brackets.
 ///
 /// ```
 /// use sim_models::source::path_key;
 /// assert_eq!(path_key("api"), "api");
-/// assert_eq!(path_key("no breaker"), r#""no breaker""#);
+/// assert_eq!(path_key("v1.2"), r#""v1.2""#);
 /// ```
 pub fn path_key(name: &str) -> String {
     if !name.is_empty() && name.chars().all(is_plain) {

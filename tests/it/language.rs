@@ -1,0 +1,250 @@
+//! The step language: what each construct does, told by the effects it leaves.
+
+use sim_models::outcome::Outcome;
+
+use crate::world::run;
+
+/// Runs a program at an endpoint for one request, with a store and an echoing helper beside it.
+fn program(steps: &str) -> Outcome {
+    program_with(steps, "")
+}
+
+fn program_with(steps: &str, rest: &str) -> Outcome {
+    run(&format!(
+        r#"Scenario(
+            name: "program", about: "One request runs a program.", horizon: "60s",
+            actors: {{
+                "user": Client(load: Burst(count: 1), body: "hello", does: [Call("app.run", policy: "once")]),
+                "app": Service(workers: 1, endpoints: {{ "run": [{steps}] }}),
+                "helper": Service(workers: 1, endpoints: {{
+                    "echo": [Work(Const("10ms")), Respond(200, body: "{{body}}")],
+                    "fail": [Fail(404)],
+                    "add": [If(Eq("{{what}}", "x"), then: [Effect("given")])],
+                }}),
+                "store": Kv(),
+            }},
+            policies: {{ "once": [Timeout("50s")] }},
+            {rest}
+        )"#
+    ))
+}
+
+/// The effects that a program left, in order.
+fn effects(outcome: &Outcome) -> Vec<&str> {
+    outcome.ledger.iter().map(|line| line.kind.as_str()).collect()
+}
+
+/// Asserts on what a program does before it ends.
+fn does(steps: &str, expected: &[&str]) {
+    assert_eq!(effects(&program(steps)), expected, "{steps}");
+}
+
+#[test]
+fn conditions_choose() {
+    does(r#"If(Eq("{body}", "hello"), then: [Effect("yes")], else: [Effect("no")])"#, &["yes"]);
+    does(r#"If(Ne("{body}", "hello"), then: [Effect("yes")], else: [Effect("no")])"#, &["no"]);
+    does(r#"Let("n", 3), If(All([Lt("{n}", 4), Le("{n}", 3)]), then: [Effect("yes")])"#, &["yes"]);
+    does(r#"Let("n", 0), If(Any([Is("{n}"), Not(Is(None))]), then: [Effect("yes")])"#, &["yes"]);
+    does(r#"Let("n", "3"), If(Eq("{n}", 3), then: [Effect("yes")])"#, &[]);
+}
+
+#[test]
+fn match_takes_the_first_equal_case() {
+    let choose = |value: &str| {
+        format!(
+            r#"Let("v", {value}), Match("{{v}}", [
+                (1, [Effect("one")]), ("two", [Effect("two")]), (1, [Effect("again")]),
+            ], else: [Effect("other")])"#
+        )
+    };
+    does(&choose("1"), &["one"]);
+    does(&choose("\"two\""), &["two"]);
+    does(&choose("None"), &["other"]);
+}
+
+#[test]
+fn loops_count_and_break() {
+    does(r#"Loop(3, [Effect("round")])"#, &["round", "round", "round"]);
+    does(r#"Loop(0, [Effect("round")])"#, &[]);
+    does(
+        r#"Loop(2, [Loop(5, [Effect("in"), Break]), Effect("out")])"#,
+        &["in", "out", "in", "out"],
+    );
+}
+
+#[test]
+fn records_and_templates_hold_values() {
+    does(
+        r#"Let("r", {"id": "{body}-{intent}", "n": 5}),
+           If(Eq("{r.id}", "hello-1"), then: [Effect("id")]),
+           If(Eq("{r.n}", 5), then: [Effect("n")]),
+           If(Is("{r.other}"), then: [Effect("other")])"#,
+        &["id", "n"],
+    );
+}
+
+#[test]
+fn an_error_goes_to_the_nearest_catch_and_tells_what_it_was() {
+    does(
+        r#"Try([Call("helper.fail"), Effect("skipped")], catch: [
+               If(All([Eq("{error.status}", 404), Eq("{error.fate}", "failed"),
+                       Eq("{error.kind}", "status")]), then: [Effect("caught")]),
+           ]), Effect("after")"#,
+        &["caught", "after"],
+    );
+}
+
+#[test]
+fn finally_runs_on_every_way_out() {
+    let ways = [
+        ("", "in after"),
+        ("Fail(500)", "in"),
+        ("Respond(200)", "in"),
+        (r#"Call("helper.fail")"#, "in"),
+    ];
+    for (way, before) in ways {
+        let steps = format!(
+            r#"Try([Try([Effect("in"), {way}], finally: [Effect("inner")])], finally: [Effect("outer")]),
+               Effect("after")"#
+        );
+        let expected = match before {
+            "in after" => vec!["in", "inner", "outer", "after"],
+            _ => vec!["in", "inner", "outer"],
+        };
+        does(&steps, &expected);
+    }
+    does(
+        r#"Loop(2, [Try([Break], finally: [Effect("swept")])]), Effect("after")"#,
+        &["swept", "after"],
+    );
+}
+
+#[test]
+fn an_error_in_catch_still_runs_finally() {
+    does(
+        r#"Try([Try([Fail(500)], catch: [Effect("catch"), Fail(400)], finally: [Effect("finally")])],
+               catch: [If(Eq("{error.status}", 400), then: [Effect("outer")])])"#,
+        &["catch", "finally", "outer"],
+    );
+}
+
+#[test]
+fn the_answer_goes_out_before_finally_runs() {
+    let outcome = program(r#"Try([Respond(200)], finally: [Sleep(Const("5s")), Effect("late")])"#);
+    let client = outcome.actors.iter().find(|actor| actor.name == "user").expect("the client");
+    assert_eq!(client.latency.map(|l| l.max.as_nanos()), Some(0));
+    assert_eq!(effects(&outcome), ["late"]);
+}
+
+#[test]
+fn parallel_branches_overlap_and_give_back_their_variables() {
+    let outcome = program(
+        r#"Let("a", None), Let("b", None),
+           Parallel([
+               [Call("helper.echo", body: "x", into: "a"), Effect("first")],
+               [Call("helper.echo", body: "y", into: "b"), Effect("second")],
+               [Sleep(Const("1s"))],
+           ]),
+           If(All([Eq("{a}", "x"), Eq("{b}", "y")]), then: [Effect("joined")])"#,
+    );
+    assert_eq!(effects(&outcome), ["first", "second", "joined"]);
+    assert_eq!(outcome.ledger[2].at.to_string(), "1s", "it waited for the slowest branch");
+}
+
+#[test]
+fn the_first_failing_branch_is_raised_after_all_have_joined() {
+    does(
+        r#"Try([Parallel([
+               [Sleep(Const("2s")), Effect("slow"), Fail(501)],
+               [Fail(502)],
+           ])], catch: [If(Eq("{error.status}", 501), then: [Effect("in order")])])"#,
+        &["slow", "in order"],
+    );
+}
+
+#[test]
+fn arguments_reach_the_callee_by_name() {
+    does(r#"Call("helper.add", with: {"what": "x"})"#, &["given"]);
+    does(r#"Call("helper.add", with: {"what": "y"})"#, &[]);
+}
+
+#[test]
+fn store_commands_mean_what_redis_means() {
+    does(
+        r#"Kv(Set("k", 1, nx: true), store: "store", into: "first"),
+           Kv(Set("k", 2, nx: true), store: "store", into: "second"),
+           If(Is("{first}"), then: [Effect("set")]),
+           If(Not(Is("{second}")), then: [Effect("refused")]),
+           Kv(CompareAndDelete("k", 2), store: "store", into: "wrong"),
+           If(Eq("{wrong}", 0), then: [Effect("kept")]),
+           Kv(CompareAndDelete("k", 1), store: "store", into: "right"),
+           If(Eq("{right}", 1), then: [Effect("deleted")]),
+           Kv(Set("t", "v", px: "500ms"), store: "store"),
+           Sleep(Const("1s")),
+           Kv(Exists("t"), store: "store", into: "there"),
+           If(Eq("{there}", 0), then: [Effect("expired")])"#,
+        &["set", "refused", "kept", "deleted", "expired"],
+    );
+}
+
+#[test]
+fn a_task_that_never_waits_ends_as_a_finding() {
+    let endless = r#"Loop(4000000000, [Loop(4000000000, [Let("x", 1)])])"#;
+    let outcome = program_with(endless, "limits: (steps: 100)");
+    assert!(outcome.limit.is_some(), "it takes its turns until the step limit");
+}
+
+#[test]
+fn a_breaker_is_blind_to_calls_that_an_outer_timeout_cuts_off() {
+    let run_with = |stack: &str| {
+        run(&format!(
+            r#"Scenario(
+                name: "order", about: "The order of a stack matters.", horizon: "30s",
+                actors: {{
+                    "user": Client(load: Open(rate: "1/s", arrivals: Constant),
+                        does: [Try([Call("app.slow", policy: "p")], catch: [])]),
+                    "app": Service(workers: 100, endpoints: {{ "slow": [Work(Const("10s"))] }}),
+                }},
+                policies: {{ "p": [{stack}] }},
+            )"#
+        ))
+    };
+    let breaker = "Breaker(Consecutive(failures: 3))";
+    let inside = run_with(&format!(r#"Timeout("100ms"), {breaker}"#));
+    assert_eq!(inside.transitions.len(), 0, "it never hears of a timeout around it");
+    let outside = run_with(&format!(r#"{breaker}, Timeout("100ms")"#));
+    assert_eq!(outside.transitions[0].at.to_string(), "2.1s");
+}
+
+#[test]
+fn an_async_service_serves_others_while_it_waits() {
+    let run_with = |threads: &str| {
+        run(&format!(
+            r#"Scenario(
+                name: "threads", about: "Who waits with whom.", horizon: "60s",
+                actors: {{
+                    "users": Client(load: Burst(count: 10), does: [Call("app.go")]),
+                    "app": Service(workers: 1, threads: {threads}, endpoints: {{ "go": [Call("slow.go")] }}),
+                    "slow": Service(workers: 10, endpoints: {{ "go": [Work(Const("1s"))] }}),
+                }},
+            )"#
+        ))
+    };
+    let longest = |outcome: &Outcome| {
+        let users = outcome.actors.iter().find(|a| a.name == "users").expect("the client");
+        users.latency.expect("answers").max.to_string()
+    };
+    assert_eq!(longest(&run_with("Async")), "1s");
+    assert_eq!(longest(&run_with("Blocking")), "10s");
+}
+
+#[test]
+fn a_crash_resets_what_the_process_knew_and_keeps_the_ledger() {
+    let outcome = program_with(
+        r#"Effect("order"), Label("ordered"), Effect("never")"#,
+        r#"faults: [After("app.run/ordered", for: "1s", Crash("app"))]"#,
+    );
+    assert_eq!(effects(&outcome), ["order"]);
+    let call = outcome.calls.iter().find(|call| call.from == "user").expect("the call");
+    assert_eq!((call.success, call.unknown), (0, 1), "a broken connection leaves doubt");
+}
