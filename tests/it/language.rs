@@ -19,7 +19,6 @@ fn program_with(steps: &str, rest: &str) -> Outcome {
                 "helper": Service(workers: 1, endpoints: {{
                     "echo": [Work(Const("10ms")), Respond(200, body: "{{body}}")],
                     "fail": [Fail(404)],
-                    "add": [If(Eq("{{what}}", "x"), then: [Effect("given")])],
                 }}),
                 "store": Kv(),
             }},
@@ -164,8 +163,18 @@ fn the_first_failing_branch_is_raised_after_all_have_joined() {
 
 #[test]
 fn arguments_reach_the_callee_by_name() {
-    does(r#"Call("helper.add", with: {"what": "x"})"#, &["given"]);
-    does(r#"Call("helper.add", with: {"what": "y"})"#, &[]);
+    let outcome = run(r#"Scenario(
+            name: "with", about: "A caller gives its callee a variable.", horizon: "1s",
+            actors: {
+                "user": Client(load: Burst(count: 1), does: [
+                    Call("app.go", with: {"what": "x"}), Call("app.go", with: {"what": "y"}),
+                ]),
+                "app": Service(workers: 1, endpoints: {
+                    "go": [If(Eq("{what}", "x"), then: [Effect("given")])],
+                }),
+            },
+        )"#);
+    assert_eq!(effects(&outcome), ["given"]);
 }
 
 #[test]
