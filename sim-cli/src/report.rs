@@ -16,6 +16,10 @@ use crate::{finding, words};
 /// More transitions than that are counted instead of shown.
 const TRANSITIONS_MAX: usize = 12;
 
+/// The width of a label before its text, and the start of that text's further lines.
+const LABEL: usize = 10;
+const NEW_LINE: &str = "\n          ";
+
 /// Log lines shown before and after the step of a violation.
 const STORY_BEFORE: usize = 12;
 const STORY_AFTER: usize = 4;
@@ -116,7 +120,8 @@ impl Report<'_> {
         {
             if !value.is_empty() {
                 let label = paint(self.style.dim, &format!("{label:<8}"));
-                self.line(format!("{label}  {}", plain(value)));
+                let lines = textwrap::wrap(&plain(value), COLUMNS - LABEL).join(NEW_LINE);
+                self.line(format!("{label}  {lines}"));
             }
         }
     }
@@ -155,12 +160,10 @@ impl Report<'_> {
     /// The witness, and when asked for, what happened around it.
     fn violation(&mut self, violation: &Violation) {
         self.line(format!("            {}", plain(&violation.witness)));
-        if !self.verbose {
-            return;
-        }
-        for (at, who, what, marked) in story(self.outcome, violation) {
-            let mark = if marked { paint(self.style.bad, ">") } else { " ".to_owned() };
-            self.line(format!("          {mark} {}", told(at, &who, &what)));
+        for line in story(self.outcome, violation) {
+            let is_it = line.step == violation.step;
+            let mark = if is_it { paint(self.style.bad, ">") } else { " ".to_owned() };
+            self.line(format!("          {mark} {}", told(line.at, &line.who, &line.what)));
         }
     }
 
@@ -309,28 +312,18 @@ fn hop(call: &CallSummary) -> String {
     format!("{} -> {}", call.from, call.to)
 }
 
-/// What shows the violation, in order: the effects on its intent, and the log around its step as
-/// far as it concerns that intent or nobody in particular, such as a fault. The last field marks
-/// the step itself.
-fn story(outcome: &Outcome, violation: &Violation) -> Vec<(Time, String, String, bool)> {
-    let intent = violation.intent.as_ref();
-    let effects = outcome.ledger.iter().filter(|line| Some(&line.intent) == intent).map(|line| {
-        let what = format!("{} takes effect", line.id);
-        (line.at, format!("{}, {}", line.actor, line.intent), what, line.at == violation.at)
-    });
-    let concerns = |line: &&LogLine| {
-        intent.is_none() || line.intent.is_none() || line.intent.as_ref() == intent
-    };
-    let log: Vec<&LogLine> = outcome.log.iter().filter(concerns).collect();
-    let after = log.partition_point(|line| line.step <= violation.step);
-    let range = after.saturating_sub(STORY_BEFORE)..(after + STORY_AFTER).min(log.len());
-    let log = log[range]
-        .iter()
-        .map(|line| (line.at, who(line), line.what.clone(), line.step == violation.step));
-    let mut story: Vec<_> = effects.take(STORY_BEFORE).chain(log).collect();
-    // A stable sort: within an instant, effects stand before what was logged about them.
-    story.sort_by_key(|line| line.0);
-    story
+/// What led to the violation and what followed: the log lines of its intent, and what struck
+/// everybody meanwhile. Without an intent, all that struck everybody.
+fn story<'a>(outcome: &'a Outcome, violation: &Violation) -> Vec<&'a LogLine> {
+    let is_own = |line: &LogLine| line.intent.is_some() && line.intent == violation.intent;
+    let own = || outcome.log.iter().filter(|line| is_own(line)).map(|line| line.step);
+    let first = own().min().unwrap_or(0);
+    let last = own().max().unwrap_or(u64::MAX);
+    let meanwhile = |line: &LogLine| line.intent.is_none() && (first..=last).contains(&line.step);
+    let lines = outcome.log.iter().filter(|line| is_own(line) || meanwhile(line));
+    let lines: Vec<&LogLine> = lines.collect();
+    let after = lines.partition_point(|line| line.step <= violation.step);
+    lines[after.saturating_sub(STORY_BEFORE)..(after + STORY_AFTER).min(lines.len())].to_vec()
 }
 
 /// Whom a line of the log concerns.
@@ -380,7 +373,7 @@ fn row(name: &str, cells: impl IntoIterator<Item = String>) -> Vec<String> {
 }
 
 /// A table whose first column holds names and whose others hold numbers.
-fn table(header: Vec<String>, rows: Vec<Vec<String>>) -> Table {
+pub fn table(header: Vec<String>, rows: Vec<Vec<String>>) -> Table {
     let mut table = Table::new();
     table.load_style(TABLE).set_header(header).add_rows(rows);
     for column in table.column_iter_mut().skip(1) {
@@ -402,7 +395,7 @@ fn paint(style: anstyle::Style, text: &str) -> String {
 }
 
 /// `text` without control characters: a name from a file must not steer the terminal.
-fn plain(text: &str) -> String {
+pub fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
@@ -476,13 +469,10 @@ expected  Nobody pays twice.
 Invariants
   violated  ExactlyOnce("charge"); 3 violations, first at 34.127s, step 812
             shoppers-17 charged twice: charge-4 at 3.2s, charge-9 at 34.127s
-                    3.2s  psp, shoppers-17: charge-4 takes effect
-                    5.2s  api->psp, shoppers-17: attempt 2 in 1s after timed out
+                    5.2s  api->psp: attempt 2 in 1s after timed out
                      30s  psp: errors 100% (503) begin
                  30.412s  api->psp provider: breaker opens: consecutive failures
-          >      34.127s  psp, shoppers-17: charge-9 takes effect
-          >      34.127s  api->psp, shoppers-17: attempt 2 succeeded
-                     50s  psp: errors 100% (503) end
+          >      34.127s  api->psp: attempt 2 succeeded
   kept      AckedImpliesDone("order")
   vacuous   RecoversWithin("30s"); nothing in this run exercised it
 

@@ -1,0 +1,55 @@
+//! Standard output for results, standard error for messages; colour where it is wanted.
+//!
+//! A reader that has gone away, as in `sim list | head -1`, is no failure: the rest is dropped.
+
+use std::io::{self, Write};
+
+use anstream::{AutoStream, ColorChoice};
+
+use crate::args::Color;
+use crate::diagnostics::Failure;
+use crate::report::Style;
+
+/// Sets what all later output does about colour.
+pub fn choose_colour(color: Color) {
+    let choice = match color {
+        Color::Auto => ColorChoice::Auto,
+        Color::Always => ColorChoice::Always,
+        Color::Never => ColorChoice::Never,
+    };
+    choice.write_global();
+}
+
+/// How text for standard output is set off.
+pub fn style() -> Style {
+    match AutoStream::choice(&io::stdout()) {
+        ColorChoice::Never => Style::plain(),
+        _ => Style::coloured(),
+    }
+}
+
+/// Writes a result to standard output as it stands.
+///
+/// # Errors
+/// When it cannot be written although somebody reads it, as on a full disk.
+pub fn print(text: &str) -> Result<(), Failure> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::new(format!("cannot write to standard output: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes a line to standard error.
+pub fn note(line: &str) {
+    // Where messages cannot go, nobody can be told so.
+    let _ = writeln!(io::stderr(), "{}", crate::report::plain(line));
+}
+
+/// Shows a failure on standard error.
+pub fn complain(failure: &Failure) {
+    let styled = AutoStream::choice(&io::stderr()) != ColorChoice::Never;
+    let _ = io::stderr().write_all(failure.render(styled).as_bytes());
+}

@@ -1,0 +1,108 @@
+//! Scenario files: read with care, and loaded with a variant and overrides.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use sim_models::Scenario;
+use sim_models::custom::Kinds;
+use sim_models::source::{SourceError, closest};
+
+use crate::diagnostics::Failure;
+
+/// A scenario is written by hand; 4 MiB is a hundred times the longest one that is.
+const SIZE_MAX: u64 = 4 << 20;
+
+/// Where scenarios live when the user names no folder.
+pub const FOLDER: &str = "scenarios";
+
+/// A scenario's text and where it came from.
+#[derive(Clone, Debug)]
+pub struct ScenarioFile {
+    /// As the user typed it.
+    pub path: PathBuf,
+    /// All of the file.
+    pub text: String,
+}
+
+impl ScenarioFile {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// When it is missing, a folder, unreadable, longer than 4 MiB or not UTF-8.
+    pub fn read(path: &Path) -> Result<ScenarioFile, Failure> {
+        let shown = path.display();
+        let failed = |error: io::Error| match error.kind() {
+            io::ErrorKind::NotFound => missing(path),
+            _ => Failure::new(format!("cannot read {shown}: {error}")),
+        };
+        if fs::metadata(path).map_err(failed)?.is_dir() {
+            let help = format!("`sim list {shown}` shows the scenarios in it");
+            return Err(Failure::with_help(format!("{shown} is a folder"), help));
+        }
+        let mut bytes = Vec::new();
+        let file = File::open(path).map_err(failed)?;
+        file.take(SIZE_MAX + 1).read_to_end(&mut bytes).map_err(failed)?;
+        if bytes.len() as u64 > SIZE_MAX {
+            return Err(Failure::new(format!("{shown} is longer than 4 MiB, so no scenario")));
+        }
+        match String::from_utf8(bytes) {
+            Ok(text) => Ok(ScenarioFile { path: path.to_owned(), text }),
+            Err(error) => {
+                let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+                let line = valid.iter().filter(|&&byte| byte == b'\n').count() + 1;
+                let message = format!("{shown} is not a text in UTF-8: see line {line}");
+                Err(Failure::new(message))
+            }
+        }
+    }
+
+    /// Checks and compiles it.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, the variant or the overrides.
+    pub fn load(
+        &self,
+        variant: Option<&str>,
+        sets: &[(String, String)],
+    ) -> Result<Scenario, Vec<SourceError>> {
+        let label = self.path.to_string_lossy();
+        Scenario::load_with(&label, &self.text, variant, sets, Kinds::new())
+    }
+}
+
+/// The `.ron` files of a folder, sorted.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn scenarios_in(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "ron") && !path.is_dir() {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+/// What to say of a file that isn't there: a near name beside it or among the scenarios.
+fn missing(path: &Path) -> Failure {
+    let wanted = path.file_name().unwrap_or_default().to_string_lossy();
+    let beside = match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    let near = [beside, Path::new(FOLDER)].iter().find_map(|folder| {
+        let paths = scenarios_in(folder).ok()?;
+        let names = paths.iter().filter_map(|path| path.file_name()?.to_str());
+        let name = closest(&wanted, names)?;
+        Some(if *folder == Path::new(".") { PathBuf::from(name) } else { folder.join(name) })
+    });
+    let help = match near {
+        Some(near) => format!("did you mean `{}`?", near.display()),
+        None => "`sim list FOLDER` shows the scenarios of a folder".to_owned(),
+    };
+    Failure::with_help(format!("there is no file {}", path.display()), help)
+}

@@ -1,0 +1,90 @@
+//! `sim new`: a small scenario to start from.
+
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use crate::args::{self, NewArgs};
+use crate::diagnostics::Failure;
+use crate::{Exit, console, report};
+
+/// A tour of the language that runs as it stands, but for its name.
+const TEMPLATE: &str = include_str!("new_scenario.ron");
+
+/// What stands for the name in the template, which so is a scenario itself.
+const NAME: &str = "starter";
+
+/// Writes the file and says what to do with it.
+///
+/// # Errors
+/// A name that is no plain name, or a file that is already there or cannot be written.
+pub fn new(args: &NewArgs) -> Result<Exit, Failure> {
+    let name = args.name.strip_suffix(".ron").unwrap_or(&args.name);
+    if !is_plain(name) {
+        let message = format!("`{}` is no name for a scenario", args.name);
+        let help = "use letters, digits, `-`, `_` and spaces; `--out FILE` says where it goes";
+        return Err(Failure::with_help(message, help));
+    }
+    let path = args.out.clone().unwrap_or_else(|| PathBuf::from(format!("{name}.ron")));
+    let shown = path.display();
+    let failed = |error: io::Error| match error.kind() {
+        io::ErrorKind::AlreadyExists => {
+            let help = "choose another name, or another file with `--out`";
+            Failure::with_help(format!("{shown} is already there, and is left as it is"), help)
+        }
+        _ => Failure::new(format!("cannot write {shown}: {error}")),
+    };
+    let mut file = OpenOptions::new().write(true).create_new(true).open(&path).map_err(failed)?;
+    file.write_all(scenario(name).as_bytes()).map_err(failed)?;
+
+    let run = args::base_command(&path);
+    let wrote = report::plain(&format!("wrote {shown}; now try"));
+    let try_out = [&run[..], &format!("{run} --all"), &format!("{run} --variant 'no key' -v")];
+    console::print(&format!("{wrote}\n  {}\n", try_out.join("\n  ")))?;
+    Ok(Exit::Kept)
+}
+
+fn scenario(name: &str) -> String {
+    TEMPLATE.replacen(NAME, name, 1)
+}
+
+/// Whether a name is safe as a file's and as a text in the scenario.
+fn is_plain(name: &str) -> bool {
+    let is_inner = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | ' ' | '.');
+    name.starts_with(char::is_alphanumeric) && name.len() <= 100 && name.chars().all(is_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sim_models::Scenario;
+    use sim_models::outcome::{InvariantVerdict, Verdict};
+
+    #[test]
+    fn the_first_run_keeps_every_promise() {
+        let scenario = Scenario::load("new.ron", &scenario("my shop")).unwrap();
+        assert_eq!(scenario.name(), "my shop");
+        let outcome = scenario.run(scenario.seed());
+        assert_eq!(outcome.verdict, Verdict::Kept, "{:?}", outcome.invariants);
+        for invariant in &outcome.invariants {
+            assert_eq!(invariant.verdict, InvariantVerdict::Kept, "{}", invariant.name);
+        }
+    }
+
+    #[test]
+    fn its_variant_shows_the_harm() {
+        let text = scenario("shop");
+        let variant = Some("no key");
+        let kinds = sim_models::custom::Kinds::new();
+        let scenario = Scenario::load_with("new.ron", &text, variant, &[], kinds).unwrap();
+        assert_eq!(scenario.run(scenario.seed()).verdict, Verdict::Violated);
+    }
+
+    #[test]
+    fn a_name_is_no_path() {
+        for name in ["", ".", "..", "a/b", r"a\b", "a\"b", "-x", ".hidden", "a\nb"] {
+            assert!(!is_plain(name), "{name}");
+        }
+        assert!(is_plain("checkout v2.1"));
+    }
+}
