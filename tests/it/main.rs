@@ -1,5 +1,9 @@
 //! Whole-system proofs.
 
-mod invariants;
-mod language;
-mod world;
+mod cli;
+mod determinism;
+mod gallery;
+mod laws;
+mod properties;
+mod stories;
+mod support;
