@@ -34,6 +34,8 @@ pub(crate) struct Call {
     attempts: u32,
     /// The attempt whose answer is awaited; 0 for none.
     awaited: u32,
+    /// Timers set so far.
+    timers: u32,
     /// An attempt has ended in doubt.
     in_doubt: bool,
     layers: Vec<Layer>,
@@ -47,11 +49,21 @@ enum Layer {
     Retry {
         state: RetryState,
         /// Set while the call waits for its next attempt.
-        timer: Option<Handle>,
+        timer: Option<Timer>,
     },
-    Timeout(Handle),
+    Timeout(Timer),
     Breaker(Permit),
     Bulkhead(BulkheadPermit),
+}
+
+/// A timer that a layer waits for.
+///
+/// Its number tells it from the layer's earlier ones: a paused caller may find, in one instant, an
+/// answer and the timeout that this answer came too late to call off.
+#[derive(Clone, Copy, Debug)]
+struct Timer {
+    handle: Handle,
+    number: u32,
 }
 
 impl World {
@@ -91,8 +103,8 @@ impl World {
                 }
                 LayerPlan::Timeout(_) => {
                     let lane = self.lanes.timeouts[stack.index()][n].expect("a timeout's lane");
-                    let event = Event::Timer { call: id, layer: layer_number(n) };
-                    Ok(Layer::Timeout(ctx.schedule_on(lane, event)))
+                    let set = |ctx: &mut Ctx, event| ctx.schedule_on(lane, event);
+                    Ok(Layer::Timeout(self.set_timer(id, n, ctx, set)))
                 }
                 LayerPlan::Breaker(breaker) => self.admit_by_breaker(*breaker, ctx),
                 LayerPlan::Bulkhead(bulkhead) => {
@@ -133,7 +145,7 @@ impl World {
                     }
                 }
                 Layer::Timeout(timer) => {
-                    ctx.cancel(timer);
+                    ctx.cancel(timer.handle);
                 }
                 Layer::Breaker(permit) => {
                     let verdict = Breaker::verdict(answer.ending);
@@ -176,8 +188,8 @@ impl World {
         self.calls[id].in_doubt |= ending.fate() == Fate::Unknown;
         match retry.decide(&mut state, ctx.now(), ending, retry_after, draw) {
             Decision::Again { after, attempt } => {
-                let event = Event::Timer { call: id, layer: layer_number(n) };
-                let timer = Some(ctx.schedule_after(after, event));
+                let set = |ctx: &mut Ctx, event| ctx.schedule_after(after, event);
+                let timer = Some(self.set_timer(id, n, ctx, set));
                 self.calls[id].layers[n] = Layer::Retry { state, timer };
                 self.watch.retry(pair, intent, attempt, after, moment(ctx));
                 self.note(Note::Retry { intent, pair, attempt, after, ending }, ctx);
@@ -229,21 +241,36 @@ impl World {
         self.note(Note::Transition { breaker, transition }, ctx);
     }
 
-    /// A timeout or the wait before a retry is over.
-    pub(super) fn timer(&mut self, id: Id<Call>, layer: u8, ctx: &mut Ctx) {
+    fn set_timer(
+        &mut self,
+        id: Id<Call>,
+        n: usize,
+        ctx: &mut Ctx,
+        set: impl FnOnce(&mut Ctx, Event) -> Handle,
+    ) -> Timer {
+        let call = &mut self.calls[id];
+        call.timers += 1;
+        let number = call.timers;
+        let layer = u8::try_from(n).expect("a stack's depth is checked");
+        Timer { handle: set(ctx, Event::Timer { call: id, layer, number }), number }
+    }
+
+    /// A timeout or the wait before a retry is over. One that its layer no longer waits for
+    /// changes nothing.
+    pub(super) fn timer(&mut self, id: Id<Call>, layer: u8, number: u32, ctx: &mut Ctx) {
         let Some(call) = self.calls.get_mut(id) else { return };
         let n = usize::from(layer);
         let answer = match &mut call.layers[n] {
-            Layer::Retry { timer, .. } => {
+            Layer::Retry { timer, .. } if timer.is_some_and(|timer| timer.number == number) => {
                 *timer = None;
                 self.go_down(id, n + 1, ctx)
             }
-            Layer::Timeout(_) => {
+            Layer::Timeout(timer) if timer.number == number => {
                 call.layers[n] = Layer::Nothing;
                 self.let_go(id, n + 1, ctx);
                 self.go_up(id, n, Answer::bare(Ending::TimedOut), ctx)
             }
-            _ => unreachable!("only retries and timeouts have timers"),
+            _ => return,
         };
         if let Some(answer) = answer {
             self.finish_call(id, answer, ctx);
@@ -298,7 +325,7 @@ impl World {
             match std::mem::take(&mut self.calls[id].layers[n]) {
                 Layer::Nothing | Layer::Retry { timer: None, .. } => {}
                 Layer::Retry { timer: Some(timer), .. } | Layer::Timeout(timer) => {
-                    ctx.cancel(timer);
+                    ctx.cancel(timer.handle);
                 }
                 Layer::Breaker(permit) => {
                     self.settle_breaker(stack, n, permit, Verdict::Ignored, ctx);
@@ -390,10 +417,6 @@ fn applies(on: FallbackOn, ending: Ending) -> bool {
         FallbackOn::Rejected => matches!(ending, Ending::Rejected(_)),
         FallbackOn::Failure => !ending.is_success(),
     }
-}
-
-fn layer_number(n: usize) -> u8 {
-    u8::try_from(n).expect("a stack's depth is checked")
 }
 
 /// A command on a key; `argument` is the one value that some commands take.

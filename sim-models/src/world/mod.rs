@@ -57,7 +57,7 @@ pub(crate) enum Event {
     /// An answer arrives.
     Answer(Id<Request>),
     /// A timeout, or the wait before a retry, is over.
-    Timer { call: Id<Call>, layer: u8 },
+    Timer { call: Id<Call>, layer: u8, number: u32 },
     /// A store has carried out a command.
     Served(Id<Request>),
     /// A planned fault begins.
@@ -69,6 +69,9 @@ pub(crate) enum Event {
     /// A custom actor asked to be woken.
     Wake { actor: ActorId, token: u64 },
 }
+
+/// An event is copied through the queue: it stays within 16 bytes.
+const _: () = assert!(size_of::<Event>() <= 16);
 
 /// What each source of chance is for. Draws are addressed by what they decide, so that a policy
 /// that skips or adds one leaves all others their luck.
@@ -195,7 +198,7 @@ impl Model for World {
             Event::Leave(task) => (6, task.word()),
             Event::Deliver(request) => (7, request.word()),
             Event::Answer(request) => (8, request.word()),
-            Event::Timer { call, layer } => (9 + (u64::from(layer) << 8), call.word()),
+            Event::Timer { call, layer, .. } => (9 + (u64::from(layer) << 8), call.word()),
             Event::Served(request) => (10, request.word()),
             Event::Strike(fault) => (11, fault.0.into()),
             Event::Heal(fault) => (12, fault.0.into()),
@@ -220,7 +223,7 @@ impl Model for World {
             Event::Leave(task) => self.leave(task, ctx),
             Event::Deliver(request) => self.deliver(request, ctx),
             Event::Answer(request) => self.answered(request, ctx),
-            Event::Timer { call, layer } => self.timer(call, layer, ctx),
+            Event::Timer { call, layer, number } => self.timer(call, layer, number, ctx),
             Event::Served(request) => self.served(request, ctx),
             Event::Strike(fault) => self.strike(fault, ctx),
             Event::Heal(fault) => self.heal(fault, ctx),
@@ -387,7 +390,7 @@ impl World {
             Event::Leave(id) => format!("patience ends: {}", task(id)),
             Event::Deliver(id) => format!("request {}", request(id)),
             Event::Answer(id) => format!("answer {}", request(id)),
-            Event::Timer { call, layer } => match self.calls.get(call) {
+            Event::Timer { call, layer, .. } => match self.calls.get(call) {
                 Some(call) => format!("timer of policy {layer}: {}", task(call.task)),
                 None => "a timer that is gone".to_owned(),
             },

@@ -343,7 +343,6 @@ fn default_keep() -> Span {
 #[serde(deny_unknown_fields)]
 pub struct Design {
     /// What it promises and what it leaves open.
-    #[allow(dead_code)]
     pub about: String,
     /// The steps, with one `Body`.
     pub steps: Vec<Step>,

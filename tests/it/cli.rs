@@ -1,0 +1,217 @@
+//! The command line: what is wrong is told with its place, nothing panics, and what is printed
+//! can be repeated.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::support::{Told, root, scratch, sim_in};
+
+const GOOD: &str = r#"Scenario(
+    name: "good", about: "A scenario to break.", horizon: "10s",
+    actors: {
+        "users": Client(load: Open(rate: "5/s", until: "5s"), does: [Call("api.get", policy: "patient")]),
+        "api": Service(workers: 2, endpoints: { "get": [Work(Const("20ms")), Effect("charge")] }),
+    },
+    links: [Link(from: "users", to: "api", latency: Const("5ms"), loss: 0.1)],
+    policies: { "patient": [Retry(attempts: 3), Timeout("1s")] },
+    invariants: [AllAnswered],
+    variants: { "strict": { "invariants[0]": ExactlyOnce("charge") } },
+)
+"#;
+
+/// Runs the good scenario with one text replaced by another.
+fn broken(folder: &Path, from: &str, to: &str) -> Told {
+    assert!(GOOD.contains(from), "{from}");
+    fs::write(folder.join("bad.ron"), GOOD.replacen(from, to, 1)).unwrap();
+    sim_in(folder, &["run", "bad.ron"])
+}
+
+fn refused(told: &Told, wanted: &[&str]) {
+    assert_eq!(told.code, Some(2), "{told:?}");
+    assert_eq!(told.stdout, "", "results only on standard output");
+    assert!(!told.stderr.contains("panicked"), "{told:?}");
+    for text in wanted {
+        assert!(told.stderr.contains(text), "`{text}` is missing from:\n{}", told.stderr);
+    }
+}
+
+#[test]
+fn a_mistake_is_told_with_its_place_and_a_hint() {
+    let folder = scratch("mistakes");
+    for (from, to, wanted) in [
+        ("horizon:", "horizn:", &["bad.ron:2:", "horizn", "did you mean `horizon`"][..]),
+        ("workers: 2", "wokers: 2", &["bad.ron:5:", "did you mean `workers`"]),
+        ("\"api.get\"", "\"apu.get\"", &["bad.ron:4:", "apu", "did you mean"]),
+        ("\"api.get\"", "\"api.gte\"", &["bad.ron:4:", "gte", "did you mean"]),
+        ("policy: \"patient\"", "policy: \"patent\"", &["bad.ron:4:", "did you mean"]),
+        ("\"20ms\"", "\"-20ms\"", &["bad.ron:5:", "-20ms", "duration"]),
+        ("\"20ms\"", "\"20\"", &["bad.ron:5:", "duration"]),
+        ("\"5/s\"", "\"-5/s\"", &["bad.ron:4:", "rate"]),
+        ("\"5/s\"", "\"0/s\"", &["bad.ron:4:", "rate"]),
+        ("loss: 0.1", "loss: NaN", &["bad.ron:7:", "NaN"]),
+        ("loss: 0.1", "loss: 1.4", &["bad.ron:7:", "1.4"]),
+        ("workers: 2", "workers: 0", &["bad.ron:5:", "at least 1"]),
+        ("workers: 2", "workers: -2", &["bad.ron:5:", "-2"]),
+        ("attempts: 3", "attempts: 0", &["bad.ron:8:", "at least 1"]),
+        ("Client(", "Clinet(", &["bad.ron:4:", "did you mean `Client`"]),
+        ("Work(", "Wrok(", &["bad.ron:5:", "did you mean `Work`"]),
+        ("\"10s\"", "\"40000d\"", &["bad.ron:2:", "horizon"]),
+        ("\"5/s\"", "\"900000000/s\"", &["bad.ron:4:"]),
+        ("Effect(\"charge\")", "Call(\"api.get\")", &["bad.ron:5:", "api"]),
+        (")\n", "", &["bad.ron:"]),
+        ("Scenario(", "Scenario(((", &["bad.ron:1:"]),
+    ] {
+        let told = broken(&folder, from, to);
+        println!("{to}: {}", told.stderr);
+        refused(&told, wanted);
+    }
+}
+
+#[test]
+fn a_wrong_argument_is_told_with_a_hint() {
+    let folder = scratch("arguments");
+    fs::write(folder.join("good.ron"), GOOD).unwrap();
+    for (args, wanted) in [
+        (&["run", "goof.ron"][..], &["goof.ron", "good.ron"][..]),
+        (&["run", "."], &["folder"]),
+        (&["run", "good.ron", "--variant", "strct"], &["strct", "strict"]),
+        (&["run", "good.ron", "--set", "actors.apu.workers=3"], &["apu", "did you mean"]),
+        (&["run", "good.ron", "--set", "actors.api.workers=many"], &["--set"]),
+        (&["run", "good.ron", "--set", "horizon"], &["horizon"]),
+        (&["run", "good.ron", "--seed", "-1"], &["-1"]),
+        (&["run", "good.ron", "--sed", "1"], &["--seed"]),
+        (&["replya", "run.sim"], &["replay"]),
+        (&["replay", "good.ron"], &["good.ron"]),
+        (&["replay", "none.sim"], &["none.sim"]),
+    ] {
+        let told = sim_in(&folder, args);
+        println!("{args:?}: {}", told.stderr);
+        refused(&told, wanted);
+    }
+}
+
+#[test]
+fn a_strange_file_is_refused() {
+    let folder = scratch("strange");
+    let deep = format!("Scenario(name: {}", "[".repeat(10_000));
+    let maps = format!("Scenario(actors: {}", "{\"a\":".repeat(10_000));
+    let binary: Vec<u8> = (0..=255).cycle().take(4096).collect();
+    let files: [(&str, &[u8]); 8] = [
+        ("empty.ron", b""),
+        ("blank.ron", b"\n\n  \n"),
+        ("comment.ron", b"// nothing\n"),
+        ("deep.ron", deep.as_bytes()),
+        ("maps.ron", maps.as_bytes()),
+        ("binary.ron", &binary),
+        ("latin1.ron", b"Scenario(name: \"caf\xe9\")"),
+        ("zeros.ron", &[0; 100]),
+    ];
+    for (name, bytes) in files {
+        fs::write(folder.join(name), bytes).unwrap();
+        for command in ["run", "replay"] {
+            refused(&sim_in(&folder, &[command, name]), &[name]);
+        }
+    }
+}
+
+#[test]
+fn the_exit_code_is_the_verdict() {
+    let folder = scratch("codes");
+    fs::write(folder.join("good.ron"), GOOD).unwrap();
+    let code = |args: &[&str]| sim_in(&folder, args).code;
+    assert_eq!(code(&["run", "good.ron"]), Some(0));
+    assert_eq!(code(&["run", "good.ron", "--variant", "strict"]), Some(1), "a retry charges again");
+    assert_eq!(code(&["run", "good.ron", "--set", "limits=(steps: 50)"]), Some(1), "a limit");
+    assert_eq!(code(&["run", "none.ron"]), Some(2));
+    assert_eq!(code(&["--help"]), Some(0));
+    assert_eq!(code(&["--version"]), Some(0));
+}
+
+#[test]
+fn json_keeps_its_contract() {
+    let folder = scratch("json");
+    fs::write(folder.join("good.ron"), GOOD).unwrap();
+    let told = sim_in(&folder, &["run", "good.ron", "--json", "--variant", "strict"]);
+    let json: Value = serde_json::from_str(&told.stdout).expect("one JSON object");
+    assert_eq!(json["schema"], 1);
+    assert_eq!(json["scenario"], "good");
+    assert_eq!(json["variant"], "strict");
+    assert_eq!(json["verdict"], "violated");
+    assert!(json["seed"].is_u64() && json["steps"].is_u64() && json["virtual_ms"].is_number());
+    assert!(json["run_id"].as_str().is_some_and(|id| id.starts_with("r1-")), "{json}");
+    assert!(json["digest"].as_str().is_some_and(|digest| digest.len() == 16), "{json}");
+    let invariant = &json["invariants"][0];
+    assert_eq!(invariant["name"], "ExactlyOnce(\"charge\")");
+    assert_eq!(invariant["verdict"], "violated");
+    assert!(invariant["violations"].as_u64().is_some_and(|n| n > 0));
+    let first = &invariant["first"];
+    assert!(first["at_ms"].is_number() && first["step"].is_u64() && first["witness"].is_string());
+    for count in ["count", "intents", "duplicated", "refunded"] {
+        assert!(json["effects"]["charge"][count].is_u64(), "{count}");
+    }
+    assert!(json["transitions"].is_array());
+    for figure in ["p50", "p90", "p99", "p999", "mean", "max"] {
+        assert!(json["actors"]["users"]["latency_ms"][figure].is_number(), "{figure}");
+    }
+    for count in ["attempts", "success", "failed", "unknown", "retries"] {
+        assert!(json["calls"]["users->api"][count].is_u64(), "{count}");
+    }
+    assert!(json["calls"]["users->api"]["rejected"].is_object());
+}
+
+#[test]
+fn two_runs_write_the_same_bytes() {
+    let folder = scratch("bytes");
+    let payment = root().join("scenarios/payment.ron");
+    let payment = payment.to_str().expect("UTF-8");
+    for extra in [&[][..], &["--json"], &["-v"], &["-q"]] {
+        let run = |out: &str| sim_in(&folder, &[&["run", payment, "--out", out], extra].concat());
+        let (one, two) = (run("one"), run("two"));
+        assert_eq!(one.stdout, two.stdout.replace("two/", "one/"), "{extra:?}");
+    }
+    let charts = |out: &str| {
+        let entries = fs::read_dir(folder.join(out)).expect("charts");
+        let mut charts: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+        charts.sort();
+        charts.into_iter().map(|path| fs::read(path).unwrap()).collect::<Vec<_>>()
+    };
+    assert!(!charts("one").is_empty());
+    assert_eq!(charts("one"), charts("two"));
+}
+
+/// The words of a command as a shell would split them; the commands here quote with `'` only.
+fn words(command: &str) -> Vec<String> {
+    let (mut words, mut quoted) = (vec![String::new()], false);
+    for c in command.chars() {
+        match c {
+            '\'' => quoted = !quoted,
+            ' ' if !quoted => words.push(String::new()),
+            _ => words.last_mut().expect("a word").push(c),
+        }
+    }
+    words
+}
+
+#[test]
+fn the_printed_command_repeats_the_run() {
+    let folder = scratch("repeat");
+    fs::write(folder.join("good.ron"), GOOD).unwrap();
+    let args =
+        ["run", "good.ron", "--seed", "99", "--variant", "strict", "--set", "horizon=\"9s\""];
+    let told = sim_in(&folder, &args);
+    let line = told.stdout.lines().find(|line| line.contains("sim run ")).expect("the command");
+    let command = &line[line.find("sim run ").expect("the command")..];
+    let words = words(command);
+    let args_again: Vec<&str> = words[1..].iter().map(String::as_str).collect();
+    assert_eq!(sim_in(&folder, &args_again).stdout, told.stdout, "{command}");
+
+    let digest = |args: &[&str]| {
+        let told = sim_in(&folder, &[args, &["--json"]].concat());
+        let json: Value = serde_json::from_str(&told.stdout).expect("JSON");
+        json["digest"].clone()
+    };
+    assert_eq!(digest(&args_again), digest(&args));
+    assert_ne!(digest(&args_again), digest(&["run", "good.ron"]));
+}
