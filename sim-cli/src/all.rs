@@ -1,4 +1,5 @@
-//! `sim run --all`: the base scenario and its variants on one seed, side by side.
+//! `sim run --all`: the base scenario and its variants side by side, each on the seed that it asks
+//! for unless one is given for all.
 
 use comfy_table::CellAlignment;
 use sim_core::Span;
@@ -17,7 +18,6 @@ use crate::{Exit, console, finding, json, report, words};
 pub fn run(args: &RunArgs, file: &ScenarioFile) -> Result<Exit, Failure> {
     let sets = &args.changes.set;
     let base = file.load(None, sets)?;
-    let seed = args.seed.unwrap_or(base.seed());
     let variants = base.variants();
     let mut scenarios = vec![(None, base)];
     let mut mistakes = Vec::new();
@@ -33,6 +33,7 @@ pub fn run(args: &RunArgs, file: &ScenarioFile) -> Result<Exit, Failure> {
 
     let (mut outcomes, mut charts, mut drawn) = (Vec::new(), Vec::new(), Ok(()));
     for (variant, scenario) in &scenarios {
+        let seed = args.seed.unwrap_or(scenario.seed());
         let outcome = scenario.run(seed);
         let repeat = args::repeat(&args.scenario, *variant, sets, seed);
         let chart = chart_path(&args.out, scenario, *variant);
@@ -40,7 +41,7 @@ pub fn run(args: &RunArgs, file: &ScenarioFile) -> Result<Exit, Failure> {
         outcomes.push(outcome);
         charts.push(chart);
     }
-    let repeat = args::repeat_all(&args.scenario, sets, seed);
+    let repeat = args::repeat_all(&args.scenario, sets, args.seed);
     console::print(&if args.json {
         let objects: Vec<String> = outcomes.iter().map(json::object).collect();
         format!("[\n{}]\n", objects.join(",\n"))
@@ -54,10 +55,18 @@ pub fn run(args: &RunArgs, file: &ScenarioFile) -> Result<Exit, Failure> {
     Ok(exit(outcomes[0].verdict))
 }
 
+/// The seed of all runs, or of each where they differ.
+fn seeds(outcomes: &[Outcome]) -> String {
+    let mut seeds: Vec<u64> = outcomes.iter().map(|outcome| outcome.run_id.seed).collect();
+    seeds.dedup();
+    let seeds: Vec<String> = seeds.iter().map(u64::to_string).collect();
+    seeds.join(", ")
+}
+
 /// The table, what each run found, and the command that repeats all.
 fn text(outcomes: &[Outcome], repeat: &str) -> String {
     let base = &outcomes[0];
-    let mut text = report::plain(&format!("{}, seed {}", base.scenario, base.run_id.seed));
+    let mut text = report::plain(&format!("{}, seed {}", base.scenario, seeds(outcomes)));
     text += "\n\n";
     let header = [
         "variant",

@@ -106,7 +106,7 @@ pub struct RunArgs {
     #[arg(short, long, conflicts_with = "verbose")]
     pub quiet: bool,
 
-    /// Add what led to each violation, and the log
+    /// Add the whole log
     #[arg(short, long)]
     pub verbose: bool,
 }
@@ -171,11 +171,11 @@ pub fn repeat(
     if let Some(variant) = variant {
         command += &option("variant", variant);
     }
-    finish_command(command, sets, seed)
+    finish_command(command, sets, Some(seed))
 }
 
 /// The command that repeats a run of the base scenario and all variants.
-pub fn repeat_all(scenario: &Path, sets: &[(String, String)], seed: u64) -> String {
+pub fn repeat_all(scenario: &Path, sets: &[(String, String)], seed: Option<u64>) -> String {
     finish_command(base_command(scenario) + " --all", sets, seed)
 }
 
@@ -186,11 +186,14 @@ pub fn base_command(scenario: &Path) -> String {
     format!("sim run {}", quoted(&format!("{guard}{path}")))
 }
 
-fn finish_command(mut command: String, sets: &[(String, String)], seed: u64) -> String {
+fn finish_command(mut command: String, sets: &[(String, String)], seed: Option<u64>) -> String {
     for (path, value) in sets {
         command += &option("set", &format!("{path}={value}"));
     }
-    command + &format!(" --seed {seed}")
+    match seed {
+        Some(seed) => command + &format!(" --seed {seed}"),
+        None => command,
+    }
 }
 
 fn option(name: &str, value: &str) -> String {
@@ -245,7 +248,8 @@ mod tests {
             repeat(Path::new("-x.ron"), Some("-v"), &sets(&[("a", "it's \"b\"")]), 2),
             r#"sim run ./-x.ron --variant=-v --set 'a=it'\''s "b"' --seed 2"#
         );
-        assert_eq!(repeat_all(file, &[], 7), "sim run scenarios/payment.ron --all --seed 7");
+        assert_eq!(repeat_all(file, &[], Some(7)), "sim run scenarios/payment.ron --all --seed 7");
+        assert_eq!(repeat_all(file, &[], None), "sim run scenarios/payment.ron --all");
     }
 
     #[test]

@@ -121,7 +121,7 @@ impl<'a> From<&'a Outcome> for Object<'a> {
             run_id: outcome.run_id.to_string(),
             digest: format!("{:016x}", outcome.digest),
             verdict: outcome.verdict.to_string(),
-            limit: outcome.limit.map(|limit| limit.to_string()),
+            limit: outcome.limit.as_ref().map(ToString::to_string),
             invariants: outcome.invariants.iter().map(Invariant::from).collect(),
             effects: Entries(outcome.effects.iter().map(effect).collect()),
             transitions: outcome.transitions.iter().map(Transition::from).collect(),

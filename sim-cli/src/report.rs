@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 use sim_core::Time;
 use sim_models::outcome::{
-    ActorSummary, CallSummary, InvariantVerdict, LogLine, Outcome, Verdict, Violation,
+    ActorSummary, CallSummary, FaultWindow, InvariantVerdict, LogLine, Outcome, Verdict, Violation,
 };
 
 use crate::{finding, words};
@@ -313,13 +313,21 @@ fn hop(call: &CallSummary) -> String {
 }
 
 /// What led to the violation and what followed: the log lines of its intent, and what struck
-/// everybody meanwhile. Without an intent, all that struck everybody.
+/// everybody meanwhile or had before and still lasted. Without an intent, all that struck everybody.
 fn story<'a>(outcome: &'a Outcome, violation: &Violation) -> Vec<&'a LogLine> {
     let is_own = |line: &LogLine| line.intent.is_some() && line.intent == violation.intent;
     let own = || outcome.log.iter().filter(|line| is_own(line)).map(|line| line.step);
     let first = own().min().unwrap_or(0);
     let last = own().max().unwrap_or(u64::MAX);
-    let meanwhile = |line: &LogLine| line.intent.is_none() && (first..=last).contains(&line.step);
+    let begun = outcome.log.iter().find(|line| line.step == first).map(|line| line.at);
+    let lasts = |line: &LogLine| {
+        let struck = |fault: &FaultWindow| fault.from == line.at && fault.label == line.what;
+        outcome.faults.iter().any(|fault| struck(fault) && Some(fault.to) > begun)
+    };
+    let meanwhile = |line: &LogLine| {
+        line.intent.is_none()
+            && ((first..=last).contains(&line.step) || (line.step < first && lasts(line)))
+    };
     let lines = outcome.log.iter().filter(|line| is_own(line) || meanwhile(line));
     let lines: Vec<&LogLine> = lines.collect();
     let after = lines.partition_point(|line| line.step <= violation.step);

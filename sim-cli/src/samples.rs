@@ -3,7 +3,8 @@
 use sim_core::{LimitHit, Span, Time};
 use sim_models::outcome::{
     ActorSummary, CallSummary, EffectSummary, FaultWindow, InvariantResult, InvariantVerdict,
-    Latency, LedgerLine, LogLine, Outcome, RunId, Series, TransitionLine, Verdict, Violation,
+    Latency, LedgerLine, LogLine, Outcome, RunId, RunLimit, Series, TransitionLine, Verdict,
+    Violation,
 };
 use sim_models::policy::breaker::{StateName, TransitionReason};
 
@@ -139,7 +140,7 @@ pub fn hostile() -> Outcome {
         (0..9).map(|i| (format!("{name}{i}"), vec![u32::MAX - i; 5])).collect();
     outcome.series.latency_p99[3] = Some(Span::MAX);
     outcome.series.latency_p50[3] = Some(Span::ZERO);
-    outcome.limit = Some(LimitHit::Steps { max: u64::MAX });
+    outcome.limit = Some(RunLimit::Engine(LimitHit::Steps { max: u64::MAX }));
     outcome.ended_at = Time::MAX;
     outcome
 }

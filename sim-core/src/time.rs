@@ -315,7 +315,8 @@ impl<'de> Deserialize<'de> for Span {
                 text.parse().map_err(E::custom)
             }
         }
-        deserializer.deserialize_str(Text)
+        // Anything, so that a bare number is told what a duration looks like.
+        deserializer.deserialize_any(Text)
     }
 }
 

@@ -105,8 +105,9 @@ impl Check {
 
     fn violated(&mut self, violation: impl FnOnce() -> Found) {
         self.violations += 1;
-        if self.first.is_none() {
-            self.first = Some(violation());
+        let found = violation();
+        if self.first.as_ref().is_none_or(|first| found.at.step < first.at.step) {
+            self.first = Some(found);
         }
     }
 }
@@ -346,7 +347,7 @@ impl Judge<'_> {
             if !is_right(self.world.ledger.net(intent, kind)) {
                 let name = self.world.intent_name(intent);
                 let witness = witness(&name);
-                check.violated(|| Found { at: self.end, intent: Some(intent), witness });
+                check.violated(|| Found { at: state.told_at, intent: Some(intent), witness });
             }
         }
     }

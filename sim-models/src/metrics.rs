@@ -31,6 +31,8 @@ struct ActorMetrics {
     latency: Histogram<u64>,
     latency_sum: u128,
     latency_max: Span,
+    /// Client: intents.
+    intents: u64,
     /// Client: submissions. Others: requests that arrived.
     arrived: u64,
     retries_arrived: u64,
@@ -103,22 +105,29 @@ impl Metrics {
         }
     }
 
-    pub(crate) fn submitted(&mut self, client: ActorId, now: Time) {
+    pub(crate) fn submitted(&mut self, client: ActorId) {
         self.actors[client.index()].arrived += 1;
+    }
+
+    /// An intent arose.
+    pub(crate) fn intended(&mut self, client: ActorId, now: Time) {
+        self.actors[client.index()].intents += 1;
         self.windows.at(now).offered += 1;
     }
 
-    pub(crate) fn ended(
-        &mut self,
-        client: ActorId,
-        fate: Fate,
-        first_success: bool,
-        latency: Span,
-        now: Time,
-    ) {
+    /// An intent was told success for the first time.
+    pub(crate) fn achieved(&mut self, now: Time) {
+        self.windows.at(now).goodput += 1;
+    }
+
+    /// An intent's last submission ended, and none had succeeded.
+    pub(crate) fn missed(&mut self, now: Time) {
+        self.windows.at(now).failed += 1;
+    }
+
+    pub(crate) fn ended(&mut self, client: ActorId, fate: Fate, latency: Span, now: Time) {
         self.actors[client.index()].ended(fate, latency);
-        self.windows.at(now).goodput += u32::from(first_success);
-        self.windows.at(now).failed += u32::from(fate != Fate::Succeeded);
+        self.windows.at(now);
         self.windows.latencies.push(latency);
     }
 
@@ -298,6 +307,7 @@ impl ActorMetrics {
             latency: Histogram::new(3).expect("three digits are allowed"),
             latency_sum: 0,
             latency_max: Span::ZERO,
+            intents: 0,
             arrived: 0,
             retries_arrived: 0,
             succeeded: 0,
@@ -327,7 +337,7 @@ impl ActorMetrics {
             [("succeeded", self.succeeded), ("failed", self.failed), ("unknown", self.unknown)];
         if let ActorKind::Client(_) = kind {
             let open = self.arrived - self.succeeded - self.failed - self.unknown;
-            let mut counters = vec![("submitted", self.arrived)];
+            let mut counters = vec![("intents", self.intents), ("submitted", self.arrived)];
             counters.extend(ended);
             counters.push(("unanswered", open));
             return counters;

@@ -31,7 +31,7 @@ pub struct Outcome {
     /// The instant at which the run ended.
     pub ended_at: Time,
     /// The limit that ended the run early, if one did.
-    pub limit: Option<LimitHit>,
+    pub limit: Option<RunLimit>,
     /// One result per invariant, in the scenario's order.
     pub invariants: Vec<InvariantResult>,
     /// One summary per kind of effect, by name.
@@ -52,6 +52,29 @@ pub struct Outcome {
     pub series: Series,
     /// When which fault was active.
     pub faults: Vec<FaultWindow>,
+}
+
+/// What ended a run before its horizon.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RunLimit {
+    /// A limit on the whole run.
+    Engine(LimitHit),
+    /// A program that goes on and on without waiting for anything.
+    Endless {
+        /// The program: an endpoint or a client.
+        program: String,
+    },
+}
+
+impl fmt::Display for RunLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RunLimit::Engine(limit) => limit.fmt(f),
+            RunLimit::Endless { program } => {
+                write!(f, "the program of {program} ran a million steps without waiting")
+            }
+        }
+    }
 }
 
 /// Names a run. Two runs with equal ids have equal digests.
@@ -278,11 +301,11 @@ pub struct LogLine {
 pub struct Series {
     /// The length of a window; window `i` covers `[i × width, (i + 1) × width)`.
     pub width: Span,
-    /// Submissions by clients.
+    /// Intents that arose.
     pub offered: Vec<u32>,
     /// Intents that were told success for the first time.
     pub goodput: Vec<u32>,
-    /// Submissions that ended without success.
+    /// Intents whose last submission ended without any of them having succeeded.
     pub failed: Vec<u32>,
     /// Attempts beyond a call's first, on any hop.
     pub retries: Vec<u32>,

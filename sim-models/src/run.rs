@@ -6,7 +6,7 @@ use sim_core::{Limits, Simulation, Step, Stop, Time};
 
 use crate::custom::Kinds;
 use crate::invariant::Moment;
-use crate::outcome::{InvariantVerdict, LedgerLine, Outcome, RunId, Verdict};
+use crate::outcome::{InvariantVerdict, LedgerLine, Outcome, RunId, RunLimit, Verdict};
 use crate::plan::{ActorKind, Plan};
 use crate::world::World;
 
@@ -83,8 +83,8 @@ impl Run {
             None => self.sim.run_until(self.horizon),
         };
         let limit = match stop {
-            Stop::Limit(limit) => Some(limit),
-            Stop::Idle | Stop::Reached | Stop::Stopped => None,
+            Stop::Limit(limit) => Some(RunLimit::Engine(limit)),
+            Stop::Idle | Stop::Reached | Stop::Stopped => self.sim.model().endless_program(),
         };
         let (digest, steps, end) = (self.sim.digest(), self.sim.steps(), self.sim.now());
         let world = self.sim.model();

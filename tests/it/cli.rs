@@ -11,7 +11,8 @@ use crate::support::{Told, root, scratch, sim_in};
 const GOOD: &str = r#"Scenario(
     name: "good", about: "A scenario to break.", horizon: "10s",
     actors: {
-        "users": Client(load: Open(rate: "5/s", until: "5s"), does: [Call("api.get", policy: "patient")]),
+        "users": Client(load: Open(rate: "5/s", until: "5s"),
+            does: [Call("api.get", policy: "patient")]),
         "api": Service(workers: 2, endpoints: { "get": [Work(Const("20ms")), Effect("charge")] }),
     },
     links: [Link(from: "users", to: "api", latency: Const("5ms"), loss: 0.1)],
@@ -42,24 +43,24 @@ fn a_mistake_is_told_with_its_place_and_a_hint() {
     let folder = scratch("mistakes");
     for (from, to, wanted) in [
         ("horizon:", "horizn:", &["bad.ron:2:", "horizn", "did you mean `horizon`"][..]),
-        ("workers: 2", "wokers: 2", &["bad.ron:5:", "did you mean `workers`"]),
-        ("\"api.get\"", "\"apu.get\"", &["bad.ron:4:", "apu", "did you mean"]),
-        ("\"api.get\"", "\"api.gte\"", &["bad.ron:4:", "gte", "did you mean"]),
-        ("policy: \"patient\"", "policy: \"patent\"", &["bad.ron:4:", "did you mean"]),
-        ("\"20ms\"", "\"-20ms\"", &["bad.ron:5:", "-20ms", "duration"]),
-        ("\"20ms\"", "\"20\"", &["bad.ron:5:", "duration"]),
+        ("workers: 2", "wokers: 2", &["bad.ron:6:", "did you mean `workers`"]),
+        ("\"api.get\"", "\"apu.get\"", &["bad.ron:5:", "apu", "did you mean"]),
+        ("\"api.get\"", "\"api.gte\"", &["bad.ron:5:", "gte", "did you mean"]),
+        ("policy: \"patient\"", "policy: \"patent\"", &["bad.ron:5:", "did you mean"]),
+        ("\"20ms\"", "\"-20ms\"", &["bad.ron:6:", "-20ms", "duration"]),
+        ("\"20ms\"", "\"20\"", &["bad.ron:6:", "duration"]),
         ("\"5/s\"", "\"-5/s\"", &["bad.ron:4:", "rate"]),
         ("\"5/s\"", "\"0/s\"", &["bad.ron:4:", "rate"]),
-        ("loss: 0.1", "loss: NaN", &["bad.ron:7:", "NaN"]),
-        ("loss: 0.1", "loss: 1.4", &["bad.ron:7:", "1.4"]),
-        ("workers: 2", "workers: 0", &["bad.ron:5:", "at least 1"]),
-        ("workers: 2", "workers: -2", &["bad.ron:5:", "-2"]),
-        ("attempts: 3", "attempts: 0", &["bad.ron:8:", "at least 1"]),
+        ("loss: 0.1", "loss: NaN", &["bad.ron:8:", "NaN"]),
+        ("loss: 0.1", "loss: 1.4", &["bad.ron:8:", "1.4"]),
+        ("workers: 2", "workers: 0", &["bad.ron:6:", "at least 1"]),
+        ("workers: 2", "workers: -2", &["bad.ron:6:", "-2"]),
+        ("attempts: 3", "attempts: 0", &["bad.ron:9:", "at least 1"]),
         ("Client(", "Clinet(", &["bad.ron:4:", "did you mean `Client`"]),
-        ("Work(", "Wrok(", &["bad.ron:5:", "did you mean `Work`"]),
+        ("Work(", "Wrok(", &["bad.ron:6:", "did you mean `Work`"]),
         ("\"10s\"", "\"40000d\"", &["bad.ron:2:", "horizon"]),
         ("\"5/s\"", "\"900000000/s\"", &["bad.ron:4:"]),
-        ("Effect(\"charge\")", "Call(\"api.get\")", &["bad.ron:5:", "api"]),
+        ("Effect(\"charge\")", "Call(\"api.get\")", &["bad.ron:6:", "api"]),
         (")\n", "", &["bad.ron:"]),
         ("Scenario(", "Scenario(((", &["bad.ron:1:"]),
     ] {
@@ -214,4 +215,15 @@ fn the_printed_command_repeats_the_run() {
     };
     assert_eq!(digest(&args_again), digest(&args));
     assert_ne!(digest(&args_again), digest(&["run", "good.ron"]));
+}
+
+#[test]
+fn the_picture_in_the_readme_is_the_one_that_is_drawn() {
+    let folder = scratch("picture");
+    let out = folder.to_str().expect("UTF-8");
+    sim_in(root(), &["run", "scenarios/payment.ron", "--out", out, "-q"]);
+    let drawn = fs::read_to_string(folder.join("payment.svg")).expect("a chart");
+    let shown = fs::read_to_string(root().join("docs/payment.svg")).expect("the picture");
+    // A whole chart on the terminal would help nobody.
+    assert!(drawn == shown, "run: sim run scenarios/payment.ron --out docs");
 }

@@ -3,7 +3,7 @@
 use sim_models::outcome::InvariantVerdict::{Kept, Vacuous, Violated};
 use sim_models::outcome::{InvariantResult, InvariantVerdict};
 
-use crate::world::run;
+use crate::support::run_text;
 
 /// One client, one service, and whatever else the test is about.
 fn shop(client: &str, endpoint: &str, rest: &str) -> String {
@@ -20,7 +20,7 @@ fn shop(client: &str, endpoint: &str, rest: &str) -> String {
 }
 
 fn judge(client: &str, endpoint: &str, rest: &str) -> InvariantResult {
-    let outcome = run(&shop(client, endpoint, rest));
+    let outcome = run_text(&shop(client, endpoint, rest));
     outcome.invariants.into_iter().next().expect("one invariant")
 }
 
@@ -92,7 +92,7 @@ fn doubt_of_an_earlier_attempt_outlives_a_later_refusal() {
             At("200ms", Errors("shop", status: 503)),
         ],
         invariants: [FailedImpliesNone("order")]"#;
-    let outcome = run(&shop(client, endpoint, rest));
+    let outcome = run_text(&shop(client, endpoint, rest));
     assert_eq!(outcome.invariants[0].verdict, Vacuous, "the user was told of doubt, not failure");
     assert_eq!(outcome.calls[0].unknown, 1);
 }

@@ -1,8 +1,8 @@
 //! The step language: what each construct does, told by the effects it leaves.
 
-use sim_models::outcome::Outcome;
+use sim_models::outcome::{Outcome, Verdict};
 
-use crate::world::run;
+use crate::support::run_text;
 
 /// Runs a program at an endpoint for one request, with a store and an echoing helper beside it.
 fn program(steps: &str) -> Outcome {
@@ -10,7 +10,7 @@ fn program(steps: &str) -> Outcome {
 }
 
 fn program_with(steps: &str, rest: &str) -> Outcome {
-    run(&format!(
+    run_text(&format!(
         r#"Scenario(
             name: "program", about: "One request runs a program.", horizon: "60s",
             actors: {{
@@ -163,7 +163,8 @@ fn the_first_failing_branch_is_raised_after_all_have_joined() {
 
 #[test]
 fn arguments_reach_the_callee_by_name() {
-    let outcome = run(r#"Scenario(
+    let outcome = run_text(
+        r#"Scenario(
             name: "with", about: "A caller gives its callee a variable.", horizon: "1s",
             actors: {
                 "user": Client(load: Burst(count: 1), does: [
@@ -173,7 +174,8 @@ fn arguments_reach_the_callee_by_name() {
                     "go": [If(Eq("{what}", "x"), then: [Effect("given")])],
                 }),
             },
-        )"#);
+        )"#,
+    );
     assert_eq!(effects(&outcome), ["given"]);
 }
 
@@ -197,16 +199,37 @@ fn store_commands_mean_what_redis_means() {
 }
 
 #[test]
-fn a_task_that_never_waits_ends_as_a_finding() {
+fn a_program_that_never_waits_ends_as_a_finding() {
     let endless = r#"Loop(4000000000, [Loop(4000000000, [Let("x", 1)])])"#;
-    let outcome = program_with(endless, "limits: (steps: 100)");
-    assert!(outcome.limit.is_some(), "it takes its turns until the step limit");
+    let outcome = program(endless);
+    assert_eq!(outcome.verdict, Verdict::Invalid);
+    let limit = outcome.limit.map(|limit| limit.to_string());
+    let expected = "the program of app.run ran a million steps without waiting";
+    assert_eq!(limit.as_deref(), Some(expected));
+}
+
+#[test]
+fn a_scenario_brings_its_own_design_with_its_parameters() {
+    let outcome = program_with(
+        r#"Idempotent("mine", store: "store", lock: "5s", keep: "1h", body: [Effect("work")])"#,
+        r#"designs: { "mine": Design(
+            about: "Once per key, while the record lives.",
+            steps: [
+                Kv(Set("{key}", true, nx: true, ex: "$keep"), store: "$store", into: "first"),
+                Kv(Set("lock", true, ex: "$lock"), store: "$store"),
+                If(Is("{first}"), then: [Body]),
+                Kv(Pttl("lock"), store: "$store", into: "left"),
+                If(Eq("{left}", 5000), then: [Effect("five seconds left")]),
+            ],
+        ) },"#,
+    );
+    assert_eq!(effects(&outcome), ["work", "five seconds left"]);
 }
 
 #[test]
 fn a_breaker_is_blind_to_calls_that_an_outer_timeout_cuts_off() {
     let run_with = |stack: &str| {
-        run(&format!(
+        run_text(&format!(
             r#"Scenario(
                 name: "order", about: "The order of a stack matters.", horizon: "30s",
                 actors: {{
@@ -228,7 +251,7 @@ fn a_breaker_is_blind_to_calls_that_an_outer_timeout_cuts_off() {
 #[test]
 fn an_async_service_serves_others_while_it_waits() {
     let run_with = |threads: &str| {
-        run(&format!(
+        run_text(&format!(
             r#"Scenario(
                 name: "threads", about: "Who waits with whom.", horizon: "60s",
                 actors: {{

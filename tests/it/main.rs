@@ -3,6 +3,8 @@
 mod cli;
 mod determinism;
 mod gallery;
+mod invariants;
+mod language;
 mod laws;
 mod properties;
 mod stories;

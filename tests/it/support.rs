@@ -38,13 +38,21 @@ pub fn load(text: &str, variant: Option<&str>, sets: &[(&str, &str)]) -> Scenari
     let sets: Vec<_> = sets.iter().map(owned).collect();
     match Scenario::load_with("test.ron", text, variant, &sets, Default::default()) {
         Ok(scenario) => scenario,
-        Err(errors) => panic!("{errors:#?}"),
+        Err(errors) => {
+            let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+            panic!("{}\n{text}", errors.join("\n"))
+        }
     }
 }
 
 /// Runs a scenario with its own seed.
 pub fn run(scenario: &Scenario) -> Outcome {
     scenario.run(scenario.seed())
+}
+
+/// Runs a scenario that is right, with its own seed.
+pub fn run_text(text: &str) -> Outcome {
+    run(&load(text, None, &[]))
 }
 
 /// The names of the invariants that a run broke.

@@ -59,7 +59,8 @@ impl<'de> Deserialize<'de> for Rate {
                 text.parse().map_err(E::custom)
             }
         }
-        deserializer.deserialize_str(Text)
+        // Anything, so that a bare number is told what a rate looks like.
+        deserializer.deserialize_any(Text)
     }
 }
 

@@ -6,7 +6,8 @@
 use sim_core::{Draw, Span, Stream, Time, mix};
 
 use super::task::Origin;
-use super::{Actor, Ctx, Event, Task, World};
+use super::{Actor, Ctx, Event, Task, World, moment};
+use crate::invariant::Moment;
 use crate::log::Note;
 use crate::plan::{ActorId, ActorKind, ClientPlan, LoadPlan, builtin};
 use crate::policy::Fate;
@@ -36,6 +37,8 @@ pub(crate) struct Intent {
     /// Submissions that have not ended, or not begun.
     pub open: u32,
     pub told: Option<Fate>,
+    /// When that was last decided.
+    pub told_at: Moment,
 }
 
 impl ClientState {
@@ -158,7 +161,9 @@ impl World {
             begun: ctx.now(),
             open: clicks,
             told: None,
+            told_at: moment(ctx),
         });
+        self.metrics.intended(client, ctx.now());
         for later in 1..clicks {
             let at = ctx.now() + apart * u64::from(later);
             ctx.schedule_at(at, Event::Submit { intent: id, submission: later + 1 });
@@ -169,7 +174,7 @@ impl World {
     pub(super) fn submit(&mut self, intent: u32, submission: u32, ctx: &mut Ctx) {
         let Intent { client, lineage, .. } = self.intents[intent as usize];
         let lineage = mix(lineage, submission.into());
-        self.metrics.submitted(client, ctx.now());
+        self.metrics.submitted(client);
         self.watch.submitted(client, ctx.now());
         self.note(Note::Submitted { intent, submission }, ctx);
         let task = self.new_task(client, self.client_plan(client).program, intent, lineage);
@@ -220,14 +225,23 @@ impl World {
         let first_success = fate == Fate::Succeeded && intent.told != Some(Fate::Succeeded);
         // Success outweighs everything, and doubt outweighs a failure: one submission of the
         // intent may have done what another failed to do.
+        let before = intent.told;
         intent.told = Some(match (intent.told, fate) {
             (Some(Fate::Succeeded), _) | (_, Fate::Succeeded) => Fate::Succeeded,
             (Some(Fate::Unknown), _) | (_, Fate::Unknown) => Fate::Unknown,
             (_, Fate::Failed) => Fate::Failed,
         });
-        let Intent { client, user, open, .. } = *intent;
+        if intent.told != before {
+            intent.told_at = moment(ctx);
+        }
+        let Intent { client, user, open, told, .. } = *intent;
         ctx.observe(mix(fate as u64, intent_id.into()));
-        self.metrics.ended(client, fate, first_success, ctx.now().since(begun), ctx.now());
+        self.metrics.ended(client, fate, ctx.now().since(begun), ctx.now());
+        if first_success {
+            self.metrics.achieved(ctx.now());
+        } else if open == 0 && told != Some(Fate::Succeeded) {
+            self.metrics.missed(ctx.now());
+        }
         self.watch.ended(client, fate, begun, ctx.now());
         self.note(Note::Told { intent: intent_id, fate }, ctx);
         if open == 0 {

@@ -22,8 +22,10 @@ use crate::invariant::{Moment, Watch};
 use crate::ledger::Ledger;
 use crate::log::{Log, Note};
 use crate::metrics::Metrics;
+use crate::outcome::RunLimit;
 use crate::plan::{
-    ActorId, ActorKind, ActorPlan, DistId, FaultId, LayerPlan, Operand, Part, Plan, Reg, StackId,
+    ActorId, ActorKind, ActorPlan, DistId, FaultId, LayerPlan, Operand, Part, Plan, ProgramId, Reg,
+    StackId,
 };
 use crate::policy::{Breaker, Bulkhead};
 use crate::pool::{Id, Pool};
@@ -48,7 +50,7 @@ pub(crate) enum Event {
     Decide { client: ActorId, user: u32 },
     /// The user submits an intent.
     Submit { intent: u32, submission: u32 },
-    /// A task has worked or slept, or takes its turn.
+    /// A task has worked or slept.
     Resume(Id<Task>),
     /// The user's patience ends.
     Leave(Id<Task>),
@@ -162,15 +164,17 @@ pub(crate) struct World {
     executions: u64,
     /// Instructions that may still run during this event.
     fuel: u32,
+    /// The program that used them up, which ends the run.
+    endless: Option<ProgramId>,
     pub(crate) ledger: Ledger,
     pub(crate) watch: Watch,
     pub(crate) metrics: Metrics,
     pub(crate) log: Log,
 }
 
-/// Instructions that one event may run before the rest of its tasks take their turn in an event
-/// of their own, where the step limit sees them: a loop that never waits ends as a finding.
-const FUEL: u32 = 100_000;
+/// Instructions that one event may run. No sensible program needs a million without waiting, and
+/// one that loops for ever must end as a finding.
+const FUEL: u32 = 1_000_000;
 
 #[derive(Debug, Default)]
 struct Lanes {
@@ -284,6 +288,7 @@ impl World {
             passages: vec![0; plan.points.len()],
             executions: 0,
             fuel: FUEL,
+            endless: None,
             ledger: Ledger::new(plan.kinds.len()),
             watch: Watch::new(&plan),
             metrics: Metrics::new(&plan),
@@ -313,6 +318,12 @@ impl World {
         }
     }
 
+    /// Why the world stopped by itself, if it did.
+    pub(crate) fn endless_program(&self) -> Option<RunLimit> {
+        let program = self.plan.programs[self.endless?.index()].name.clone();
+        Some(RunLimit::Endless { program })
+    }
+
     fn open_lanes(&mut self, ctx: &mut Ctx) {
         let plan = &self.plan;
         self.lanes.timeouts = plan
@@ -339,14 +350,12 @@ impl World {
             .collect();
     }
 
-    /// Runs every task that can, in order, until all wait or the event's fuel is used up.
+    /// Runs every task that can, in order, until all wait.
     fn run_ready(&mut self, ctx: &mut Ctx) {
-        while let Some(task) = self.ready.pop_front() {
-            if self.fuel == 0 {
-                ctx.schedule_at(ctx.now(), Event::Resume(task));
-            } else {
-                self.run(task, ctx);
-            }
+        while self.endless.is_none()
+            && let Some(task) = self.ready.pop_front()
+        {
+            self.run(task, ctx);
         }
     }
 

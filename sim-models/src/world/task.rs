@@ -215,7 +215,8 @@ impl World {
             // A fault at a point may have killed the task.
             let Some(task) = self.tasks.get_mut(id) else { return };
             if self.fuel == 0 {
-                ctx.schedule_at(ctx.now(), Event::Resume(id));
+                self.endless = Some(task.program);
+                ctx.stop();
                 return;
             }
             self.fuel -= 1;

@@ -102,7 +102,7 @@ pub struct Scenario {
     pub invariants: Vec<Invariant>,
     /// Idempotency designs of this scenario, by name, beside the built-in ones.
     #[serde(default)]
-    pub designs: BTreeMap<String, Design>,
+    pub designs: BTreeMap<String, Ignored>,
     /// Changed copies of the scenario: path → new value.
     #[serde(default)]
     pub variants: BTreeMap<String, BTreeMap<String, Ignored>>,
