@@ -52,16 +52,18 @@ struct Check {
     exercised: bool,
     violations: u64,
     first: Option<Found>,
-    /// Submissions that ended in the stretch of interest, and those that succeeded.
-    ended: u64,
+    /// Submissions that began in the stretch of interest, and those that succeeded.
+    begun: u64,
     succeeded: u64,
     peak: Option<Peak>,
     /// The peak's window holds too many at present.
     too_full: bool,
     /// Per retry number: whether it was seen.
     seen: Vec<bool>,
-    /// Endings since the last fault healed are not known until the end; kept per instant.
-    endings: Vec<(Time, bool)>,
+    /// When the last fault heals is not known until the end: all beginnings, and the successes
+    /// with their beginning and latency.
+    beginnings: Vec<Time>,
+    successes: Vec<(Time, Span)>,
 }
 
 /// An instant and the step of the run at which something happened.
@@ -94,12 +96,13 @@ impl Check {
             exercised: false,
             violations: 0,
             first: None,
-            ended: 0,
+            begun: 0,
             succeeded: 0,
             peak,
             too_full: false,
             seen,
-            endings: Vec::new(),
+            beginnings: Vec::new(),
+            successes: Vec::new(),
         }
     }
 
@@ -139,11 +142,13 @@ impl Watch {
         for check in &mut self.checks {
             match check.rule {
                 Rule::Goodput { client: c, from, until, .. }
-                    if c == client && (from..=until).contains(&begun) =>
+                    if c == client && (from..until).contains(&begun) =>
                 {
                     check.succeeded += u64::from(success);
                 }
-                Rule::RecoversWithin(_) => check.endings.push((now, success)),
+                Rule::RecoversWithin(_) if success => {
+                    check.successes.push((begun, now.since(begun)));
+                }
                 _ => {}
             }
         }
@@ -152,12 +157,15 @@ impl Watch {
     /// A submission of a client began.
     pub(crate) fn submitted(&mut self, client: ActorId, now: Time) {
         for check in &mut self.checks {
-            if let Rule::Goodput { client: c, from, until, .. } = check.rule
-                && c == client
-                && (from..=until).contains(&now)
-            {
-                check.exercised = true;
-                check.ended += 1;
+            match check.rule {
+                Rule::Goodput { client: c, from, until, .. }
+                    if c == client && (from..until).contains(&now) =>
+                {
+                    check.exercised = true;
+                    check.begun += 1;
+                }
+                Rule::RecoversWithin(_) => check.beginnings.push(now),
+                _ => {}
             }
         }
     }
@@ -277,14 +285,7 @@ impl Judge<'_> {
             Rule::AllAnswered => self.all_answered(check),
             Rule::RecoversWithin(within) => self.recovers(check, within),
             Rule::Goodput { at_least, .. } => {
-                let (ended, succeeded) = (check.ended, check.succeeded);
-                if (succeeded as f64) < at_least * ended as f64 {
-                    let share = 100.0 * succeeded as f64 / ended as f64;
-                    let witness = format!(
-                        "{succeeded} of {ended} submissions succeeded, {share:.1} %; \
-                         at least {:.1} %",
-                        100.0 * at_least
-                    );
+                if let Some(witness) = too_few(check.succeeded, check.begun, at_least) {
                     self.violated_at_end(check, witness);
                 }
             }
@@ -335,7 +336,7 @@ impl Judge<'_> {
         &self,
         check: &mut Check,
         told: Fate,
-        is_right: impl Fn(u8) -> bool,
+        is_right: impl Fn(u32) -> bool,
         witness: impl Fn(&str) -> String,
         kind: KindId,
     ) {
@@ -355,7 +356,7 @@ impl Judge<'_> {
     fn all_answered(&self, check: &mut Check) {
         for (intent, state) in (0u32..).zip(self.world.intents()) {
             check.exercised = true;
-            if state.open > 0 {
+            if state.submitted > state.ended {
                 let name = self.world.intent_name(intent);
                 let witness = format!("{name}, begun at {}, has no answer yet", state.begun);
                 check.violated(|| Found { at: self.end, intent: Some(intent), witness });
@@ -363,31 +364,26 @@ impl Judge<'_> {
         }
     }
 
-    /// Vacuous without a fault that healed, or when nothing ended after the deadline.
+    /// Vacuous without a fault, or when nothing began after the deadline.
     fn recovers(&self, check: &mut Check, within: Span) {
         let strikes = self.world.metrics.strikes();
         let Some(healed) = strikes.iter().map(|(_, _, to)| to.unwrap_or(self.end.at)).max() else {
             return;
         };
         let deadline = healed + within;
-        let after: Vec<bool> = check
-            .endings
-            .iter()
-            .filter(|(at, _)| *at >= deadline)
-            .map(|(_, success)| *success)
-            .collect();
-        if after.is_empty() {
+        let successes = check.successes.iter().filter(|(begun, _)| *begun >= deadline);
+        let slowest = successes.clone().map(|(_, latency)| *latency).max().unwrap_or(Span::ZERO);
+        // Who came too late to be done by the end says nothing.
+        let latest = Time::ZERO + self.end.at.since(Time::ZERO + slowest);
+        let counted = |begun: &Time| (deadline..=latest).contains(begun);
+        let begun = check.beginnings.iter().filter(|begun| counted(begun)).count() as u64;
+        let succeeded = successes.filter(|(begun, _)| counted(begun)).count() as u64;
+        if begun == 0 {
             return;
         }
         check.exercised = true;
-        let succeeded = after.iter().filter(|success| **success).count();
-        if (succeeded as f64) < RECOVERED * after.len() as f64 {
-            let witness = format!(
-                "from {deadline} on, {succeeded} of {} submissions succeeded; at least {:.0} %",
-                after.len(),
-                100.0 * RECOVERED
-            );
-            self.violated_at_end(check, witness);
+        if let Some(witness) = too_few(succeeded, begun, RECOVERED) {
+            self.violated_at_end(check, format!("from {deadline} on, {witness}"));
         }
     }
 
@@ -398,7 +394,8 @@ impl Judge<'_> {
         expect: &[(Time, StateName)],
         metrics: &Metrics,
     ) {
-        check.exercised = true;
+        let pair = self.world.plan.breakers[breaker.index()].pair;
+        check.exercised = metrics.calls(pair) > 0;
         let seen: Vec<(Time, StateName)> = metrics
             .transitions()
             .iter()
@@ -419,4 +416,15 @@ impl Judge<'_> {
             self.violated_at_end(check, witness);
         }
     }
+}
+
+/// What to say when too few submissions succeeded.
+fn too_few(succeeded: u64, begun: u64, at_least: f64) -> Option<String> {
+    let share = succeeded as f64 / begun as f64;
+    (share < at_least).then(|| {
+        let (share, at_least) = (100.0 * share, 100.0 * at_least);
+        format!(
+            "{succeeded} of {begun} submissions succeeded, {share:.1} %; at least {at_least:.1} %"
+        )
+    })
 }

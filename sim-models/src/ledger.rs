@@ -42,8 +42,8 @@ pub(crate) struct Ledger {
     totals: Vec<Totals>,
     /// Entries by (kind, actor, key); looked up, never iterated.
     by_key: HashTable<u32>,
-    /// Effects in force per intent and kind, saturating.
-    net: Vec<u8>,
+    /// Effects in force per intent and kind.
+    net: Vec<u32>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -90,7 +90,7 @@ impl Ledger {
             });
         }
         let net = self.net_mut(intent, kind);
-        *net = net.saturating_add(1);
+        *net += 1;
         if let Some(undone) = undoes {
             self.undo(intent, undone);
         }
@@ -111,6 +111,9 @@ impl Ledger {
 
     /// Takes back the intent's latest effect of a kind that is in force.
     fn undo(&mut self, intent: u32, kind: KindId) {
+        if self.net(intent, kind) == 0 {
+            return;
+        }
         let in_force = |e: &&mut Entry| (e.intent, e.kind, e.undone) == (intent, kind, false);
         if let Some(entry) = self.entries.iter_mut().rev().find(in_force) {
             entry.undone = true;
@@ -119,7 +122,7 @@ impl Ledger {
         }
     }
 
-    fn net_mut(&mut self, intent: u32, kind: KindId) -> &mut u8 {
+    fn net_mut(&mut self, intent: u32, kind: KindId) -> &mut u32 {
         let index = intent as usize * self.totals.len() + kind.index();
         if index >= self.net.len() {
             self.net.resize((intent as usize + 1) * self.totals.len(), 0);
@@ -128,7 +131,7 @@ impl Ledger {
     }
 
     /// How many effects of a kind are in force for an intent.
-    pub(crate) fn net(&self, intent: u32, kind: KindId) -> u8 {
+    pub(crate) fn net(&self, intent: u32, kind: KindId) -> u32 {
         let index = intent as usize * self.totals.len() + kind.index();
         self.net.get(index).copied().unwrap_or(0)
     }
@@ -170,7 +173,9 @@ impl Ledger {
     }
 
     pub(crate) fn memory_bytes(&self) -> usize {
-        self.entries.capacity() * size_of::<Entry>() + self.net.capacity()
+        self.entries.capacity() * size_of::<Entry>()
+            + self.net.capacity() * 4
+            + self.by_key.capacity() * 5
     }
 }
 

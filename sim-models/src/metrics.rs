@@ -41,7 +41,7 @@ struct ActorMetrics {
     unknown: u64,
     refused: u64,
     queue_full: u64,
-    queue_len_max: usize,
+    queue_len_max: u32,
     peak: Peak,
     peak_retries: Peak,
 }
@@ -195,13 +195,13 @@ impl Metrics {
         self.actors[actor.index()].queue_full += 1;
     }
 
-    pub(crate) fn queued(&mut self, actor: ActorId, waiting: usize, now: Time) {
+    pub(crate) fn queued(&mut self, actor: ActorId, waiting: u32, now: Time) {
         let longest = &mut self.actors[actor.index()].queue_len_max;
         *longest = waiting.max(*longest);
         self.windows.queue(actor, waiting, now);
     }
 
-    pub(crate) fn dequeued(&mut self, actor: ActorId, waiting: usize, now: Time) {
+    pub(crate) fn dequeued(&mut self, actor: ActorId, waiting: u32, now: Time) {
         self.windows.queue(actor, waiting, now);
     }
 
@@ -220,6 +220,11 @@ impl Metrics {
         if let Some((_, _, to)) = self.strikes.iter_mut().find(open) {
             *to = Some(now);
         }
+    }
+
+    /// Calls that programs made over a hop.
+    pub(crate) fn calls(&self, pair: PairId) -> u64 {
+        self.pairs[pair.index()].calls
     }
 
     pub(crate) fn transitions(&self) -> &[(Time, BreakerId, Transition)] {
@@ -348,7 +353,7 @@ impl ActorMetrics {
         counters.push(("refused", self.refused));
         if let ActorKind::Service(_) = kind {
             counters.push(("queue_full", self.queue_full));
-            counters.push(("queue_len_max", self.queue_len_max as u64));
+            counters.push(("queue_len_max", self.queue_len_max.into()));
         }
         counters.push(("peak_arrivals_100ms", self.peak.max));
         counters.push(("peak_retries_100ms", self.peak_retries.max));
@@ -426,8 +431,7 @@ impl Windows {
         }
     }
 
-    fn queue(&mut self, actor: ActorId, waiting: usize, now: Time) {
-        let waiting = u32::try_from(waiting).unwrap_or(u32::MAX);
+    fn queue(&mut self, actor: ActorId, waiting: u32, now: Time) {
         let open = self.at(now);
         let longest = &mut open.queue_len_max[actor.index()];
         *longest = waiting.max(*longest);

@@ -59,6 +59,11 @@ pub struct Outcome {
 pub enum RunLimit {
     /// A limit on the whole run.
     Engine(LimitHit),
+    /// A program that builds values without end.
+    Overfull {
+        /// The program: an endpoint or a client.
+        program: String,
+    },
     /// A program that goes on and on without waiting for anything.
     Endless {
         /// The program: an endpoint or a client.
@@ -70,6 +75,9 @@ impl fmt::Display for RunLimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             RunLimit::Engine(limit) => limit.fmt(f),
+            RunLimit::Overfull { program } => {
+                write!(f, "the program of {program} built a text or record that is too large")
+            }
             RunLimit::Endless { program } => {
                 write!(f, "the program of {program} ran a million steps without waiting")
             }

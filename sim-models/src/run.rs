@@ -84,7 +84,7 @@ impl Run {
         };
         let limit = match stop {
             Stop::Limit(limit) => Some(RunLimit::Engine(limit)),
-            Stop::Idle | Stop::Reached | Stop::Stopped => self.sim.model().endless_program(),
+            Stop::Idle | Stop::Reached | Stop::Stopped => self.sim.model().runaway().cloned(),
         };
         let (digest, steps, end) = (self.sim.digest(), self.sim.steps(), self.sim.now());
         let world = self.sim.model();

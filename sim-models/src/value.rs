@@ -63,6 +63,12 @@ pub struct RecordId(u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FieldId(TextId);
 
+/// The longest text that a program may build, in bytes.
+const TEXT_MAX: usize = 1 << 16;
+
+/// How deep records may nest: what is stored in a store and read back grows no further.
+const DEPTH_MAX: u8 = 16;
+
 /// Every text and record of a run, each held once.
 ///
 /// The tables are looked up and never iterated, so that no hash order can reach a result.
@@ -74,8 +80,11 @@ pub struct Texts {
     fields: Vec<(FieldId, Value)>,
     record_ends: Vec<u32>,
     by_record: HashTable<u32>,
+    /// How many records deep each record is.
+    depths: Vec<u8>,
     /// Kept for its allocation.
     scratch: String,
+    overfull: bool,
 }
 
 impl Texts {
@@ -120,10 +129,23 @@ impl Texts {
         id
     }
 
-    /// Appends `value` as it prints.
-    pub(crate) fn append(&self, value: Value, text: &mut String) {
-        // Writing to a `String` cannot fail.
-        let _ = self.write(value, text);
+    /// Appends `value` as it prints, up to the longest text that a program may build.
+    pub(crate) fn append(&mut self, value: Value, text: &mut String) {
+        let fits = self.write(value, &mut Bounded(text)).is_ok();
+        self.overfull |= !fits;
+    }
+
+    /// True when a program has tried to build a text or a record that is too large.
+    pub(crate) fn is_overfull(&self) -> bool {
+        self.overfull
+    }
+
+    /// How many records deep a value is.
+    fn depth(&self, value: Value) -> u8 {
+        match value {
+            Value::Record(RecordId(id)) => self.depths[id as usize],
+            _ => 0,
+        }
     }
 
     /// The id of a field name.
@@ -140,6 +162,9 @@ impl Texts {
         }
         let id = count(self.record_ends.len());
         self.by_record.insert_unique(hash, id, |&id| hash_of(part(all, ends, id)));
+        let depth = 1 + fields.iter().map(|(_, value)| self.depth(*value)).max().unwrap_or(0);
+        self.overfull |= depth > DEPTH_MAX;
+        self.depths.push(depth.min(DEPTH_MAX));
         self.fields.extend_from_slice(fields);
         self.record_ends.push(count(self.fields.len()));
         RecordId(id)
@@ -194,6 +219,19 @@ impl Texts {
         self.bytes.capacity()
             + (self.ends.capacity() + self.record_ends.capacity()) * 9
             + self.fields.capacity() * size_of::<(FieldId, Value)>()
+    }
+}
+
+/// A text that refuses to grow beyond [`TEXT_MAX`].
+struct Bounded<'a>(&'a mut String);
+
+impl fmt::Write for Bounded<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        if self.0.len() + text.len() > TEXT_MAX {
+            return Err(fmt::Error);
+        }
+        self.0.push_str(text);
+        Ok(())
     }
 }
 

@@ -136,9 +136,9 @@ fn goodput_counts_the_submissions_begun_in_its_stretch() {
         )
     };
     // Of the submissions at 6, 7, … 15 s, the one at 10 s fails.
-    assert_eq!(verdict(client, "", &rest(0.9, "6s", "15s")), Kept);
-    assert_eq!(verdict(client, "", &rest(0.91, "6s", "15s")), Violated);
-    assert_eq!(verdict(client, "", &rest(1.0, "11s", "15s")), Kept);
+    assert_eq!(verdict(client, "", &rest(0.9, "6s", "16s")), Kept);
+    assert_eq!(verdict(client, "", &rest(0.91, "6s", "16s")), Violated);
+    assert_eq!(verdict(client, "", &rest(1.0, "11s", "16s")), Kept);
     assert_eq!(verdict(client, "", &rest(1.0, "30s", "40s")), Vacuous);
 }
 
@@ -192,4 +192,39 @@ fn retry_waits_are_checked_one_by_one() {
     let missing = witness(r#"("1s", "1s"), ("2s", "2s"), ("4s", "4s")"#);
     assert_eq!(missing.as_deref(), Some("retry 3 never came"));
     assert_eq!(verdict(client, "", &rest(r#"("1s", "1s")"#)), Vacuous, "nothing was retried");
+}
+
+#[test]
+fn who_is_never_answered_has_not_recovered() {
+    // A second fault hangs every request from 20 s on, and never counts as healed before the end.
+    let client =
+        r#"load: Open(rate: "10/s", arrivals: Constant, until: "40s"), does: [Call("shop.buy")]"#;
+    let rest = r#"
+        faults: [At("5s", for: "1s", Errors("shop"))],
+        invariants: [RecoversWithin("1s")]"#;
+    let endpoint = r#"If(Lt(100, "{intent}"), then: [Sleep(Const("10m"))])"#;
+    assert_eq!(verdict(client, endpoint, rest), Violated);
+}
+
+#[test]
+fn a_share_that_is_met_exactly_is_met() {
+    let client = r#"load: Open(rate: "1/s", arrivals: Constant), does: [Call("shop.buy")]"#;
+    let endpoint = r#"If(Lt(33, "{intent}"), then: [Fail(500)])"#;
+    let rest = r#"invariants: [Goodput("users", at_least: 0.55)]"#;
+    assert_eq!(verdict(client, endpoint, rest), Kept, "33 of 60");
+}
+
+#[test]
+fn a_click_that_has_not_come_is_not_unanswered() {
+    let client = r#"load: Burst(count: 1), clicks: 2, apart: "2m", does: [Call("shop.buy")]"#;
+    assert_eq!(verdict(client, "", "invariants: [AllAnswered]"), Kept);
+}
+
+#[test]
+fn a_breaker_that_nobody_calls_says_nothing() {
+    let client = r#"load: Burst(count: 1),
+        does: [If(Is(None), then: [Call("shop.buy", policy: "guarded")])]"#;
+    let rest = r#"policies: { "guarded": [Breaker()] },
+        invariants: [Transitions("users->shop guarded", expect: [])]"#;
+    assert_eq!(verdict(client, "", rest), Vacuous);
 }

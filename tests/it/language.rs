@@ -280,3 +280,147 @@ fn a_crash_resets_what_the_process_knew_and_keeps_the_ledger() {
     let call = outcome.calls.iter().find(|call| call.from == "user").expect("the call");
     assert_eq!((call.success, call.unknown), (0, 1), "a broken connection leaves doubt");
 }
+
+#[test]
+fn a_field_of_the_body_counts_as_reading_the_body() {
+    let outcome = run_text(
+        r#"Scenario(
+            name: "field", about: "A callee reads one field of what it is sent.", horizon: "1s",
+            actors: {
+                "user": Client(load: Burst(count: 1), body: {"amount": 5}, does: [Call("app.pay")]),
+                "app": Service(workers: 1, endpoints: {
+                    "pay": [If(Eq("{body.amount}", 5), then: [Effect("paid")])],
+                }),
+            },
+        )"#,
+    );
+    assert_eq!(effects(&outcome), ["paid"]);
+}
+
+#[test]
+fn an_exit_out_of_a_finally_does_not_swallow_the_outer_error() {
+    does(
+        r#"Try([Fail(400)], finally: [Loop(1, [Try([Effect("in")], finally: [Break])])]),
+           Effect("skipped")"#,
+        &["in"],
+    );
+    does(
+        r#"Try([Fail(400)], finally: [
+               Try([Try([Effect("in")], finally: [Fail(401)])], catch: [Effect("caught")]),
+           ]), Effect("skipped")"#,
+        &["in", "caught"],
+    );
+}
+
+#[test]
+fn a_branch_gives_back_only_what_it_has_written() {
+    does(
+        r#"Let("x", 0), Parallel([
+               [Let("x", 1)],
+               [Sleep(Const("1s")), If(Eq("{intent}", 99), then: [Let("x", 2)])],
+           ]), If(Eq("{x}", 1), then: [Effect("kept")])"#,
+        &["kept"],
+    );
+}
+
+#[test]
+fn values_without_end_are_a_finding() {
+    for endless in [
+        r#"Loop(100000, [Let("x", {"f": "{x}"})]), Let("y", "{x}!")"#,
+        r#"Loop(40, [Let("x", {"f": "{x}", "g": "{x}"})]), Let("y", "{x}!")"#,
+        r#"Let("x", "x"), Loop(60, [Let("x", "{x}{x}")])"#,
+    ] {
+        let outcome = program(endless);
+        let limit = outcome.limit.map(|limit| limit.to_string());
+        let expected = "the program of app.run built a text or record that is too large";
+        assert_eq!(limit.as_deref(), Some(expected), "{endless}");
+    }
+}
+
+#[test]
+fn many_short_programs_in_one_instant_are_no_endless_one() {
+    let outcome = run_text(
+        r#"Scenario(
+            name: "many", about: "A burst of short programs.", horizon: "5s",
+            actors: { "users": Client(load: Burst(count: 30000),
+                does: [Loop(20, [Let("x", 1)]), Sleep(Const("1s"))]) },
+        )"#,
+    );
+    assert_eq!(outcome.limit, None);
+}
+
+#[test]
+fn a_pause_at_a_point_stops_the_program_that_passed_it() {
+    let outcome = program_with(
+        r#"Label("locked"), Effect("charge")"#,
+        r#"faults: [After("app.run/locked", for: "30s", Pause("app"))]"#,
+    );
+    assert_eq!(outcome.ledger[0].at.to_string(), "30s");
+}
+
+#[test]
+fn a_dead_process_refuses_though_it_was_paused() {
+    let outcome = program_with(
+        r#"Sleep(Const("1s"))"#,
+        r#"faults: [At("0s", for: "20s", Pause("app")), At("100ms", for: "1s", Crash("app"))]"#,
+    );
+    let app = outcome.actors.iter().find(|actor| actor.name == "app").expect("the service");
+    assert!(app.counters.contains(&("refused", 1)), "{:?}", app.counters);
+}
+
+#[test]
+fn effects_beyond_a_byte_are_counted_and_taken_back() {
+    let outcome = program(
+        r#"Loop(300, [Effect("charge")]), Loop(299, [Effect("refund", undoes: "charge")])"#,
+    );
+    let charge = outcome.effects.iter().find(|effect| effect.kind == "charge").expect("charges");
+    assert_eq!((charge.count, charge.refunded, charge.duplicated), (300, 299, 0));
+}
+
+#[test]
+fn a_fallback_does_not_turn_doubt_into_failure() {
+    for stack in [
+        r#"Fallback(503, on: Failure), Timeout("1s")"#,
+        r#"Fallback(503, on: Failure), Retry(attempts: 1), Timeout("1s")"#,
+    ] {
+        let outcome = run_text(&format!(
+            r#"Scenario(
+                name: "doubt", about: "A timeout behind a fallback.", horizon: "30s",
+                actors: {{
+                    "user": Client(load: Burst(count: 1), does: [Call("app.slow", policy: "p")]),
+                    "app": Service(workers: 1, endpoints: {{ "slow": [Work(Const("10s"))] }}),
+                }},
+                policies: {{ "p": [{stack}] }},
+            )"#
+        ));
+        assert_eq!(outcome.calls[0].unknown, 1, "{stack}");
+    }
+}
+
+#[test]
+fn other_layers_leave_a_retry_its_luck() {
+    let waits = |stack: &str| -> Vec<String> {
+        let outcome = run_text(&format!(
+            r#"Scenario(
+                name: "luck", about: "A retry with jitter.", horizon: "5m",
+                actors: {{
+                    "user": Client(load: Burst(count: 1), does: [Call("app.fail", policy: "p")]),
+                    "app": Service(workers: 1, endpoints: {{ "fail": [Fail(503)] }}),
+                }},
+                policies: {{ "p": [{stack}] }},
+            )"#
+        ));
+        let waits = outcome.log.iter().filter(|line| line.what.starts_with("attempt"));
+        waits.map(|line| line.what.clone()).collect()
+    };
+    let retry = "Retry(attempts: 4, jitter: Full)";
+    let alone = waits(retry);
+    assert_eq!(alone.len(), 3);
+    assert_eq!(waits(&format!(r#"Timeout("200s"), {retry}, Timeout("1s")"#)), alone);
+    // An inner retry waits anew in each round of an outer one.
+    let mut nested = waits(&format!("Retry(attempts: 3, backoff: None), {retry}"));
+    nested.retain(|wait| wait.starts_with("attempt 2 in") && !wait.contains("in 0s"));
+    let rounds = nested.len();
+    nested.dedup();
+    assert_eq!((rounds, nested.len()), (3, 3), "{nested:?}");
+}

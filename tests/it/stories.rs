@@ -114,9 +114,9 @@ fn after_paying(then: &str) -> Outcome {
 fn the_same_key_and_body_get_the_same_transaction() {
     let outcome = after_paying(
         r#"
-        Call("api.pay", into: "first"), Call("api.pay", into: "again"),
-        If(Eq("{first.status}", 201), then: [Effect("created")]),
-        If(Eq("{again.status}", 200), then: [Effect("repeated")]),
+        Call("api.pay", into: "first", status_into: "first_status"), Call("api.pay", into: "again", status_into: "again_status"),
+        If(Eq("{first_status}", 201), then: [Effect("created")]),
+        If(Eq("{again_status}", 200), then: [Effect("repeated")]),
         If(Eq("{first}", "{again}"), then: [Effect("same transaction")]),
         If(Is("{first}"), then: [Effect("a transaction")]),
         "#,

@@ -101,10 +101,9 @@ impl Builder<'_> {
 
     /// A variable, or a field of one: `{stored.body}`.
     fn read(&mut self, frame: &mut Frame, name: &str, here: &Here) -> Operand {
-        frame.reads_key |= name == "key";
-        frame.reads_body |= name == "body";
-        if let Some(reg) = frame.registers.get(name) {
-            return Operand::Reg(*reg);
+        if let Some(&reg) = frame.registers.get(name) {
+            frame.reads(reg);
+            return Operand::Reg(reg);
         }
         let (base, field) = match name.split_once('.') {
             Some((base, field)) => (base, Some(field)),
@@ -117,6 +116,7 @@ impl Builder<'_> {
             frame.unassigned.insert(base.to_owned(), complaint);
         }
         let reg = frame.register(base);
+        frame.reads(reg);
         match field {
             Some(field) => Operand::Field(reg, self.plan.texts.field(field)),
             None => Operand::Reg(reg),

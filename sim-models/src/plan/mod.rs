@@ -70,7 +70,7 @@ ids! {
     /// A condition.
     CondId(u32);
     /// A kind of effect.
-    KindId(u16);
+    KindId(u32);
     /// A labelled point.
     PointId(u32);
     /// A planned fault.
@@ -114,7 +114,8 @@ pub(crate) struct Plan {
     pub conds: Vec<CondPlan>,
     pub effects: Vec<EffectPlan>,
     pub responds: Vec<RespondPlan>,
-    pub forks: Vec<ForkPlan>,
+    /// Where the branches of each parallel step begin.
+    pub forks: Vec<Vec<Pc>>,
     pub kinds: Vec<String>,
     /// Names of points: `api.pay/charged`.
     pub points: Vec<String>,
@@ -281,9 +282,10 @@ pub(crate) enum Instr {
         times: u32,
         exit: Pc,
     },
-    /// Leaves handlers until `depth` are left, then jumps.
+    /// Leaves handlers until `depth` and `finallies` until as many are left, then jumps.
     Break {
         depth: u16,
+        finallies: u16,
         to: Pc,
     },
     /// Opens a handler.
@@ -364,6 +366,7 @@ pub(crate) struct BreakerPlan {
     /// `api->psp provider`.
     pub name: String,
     pub owner: ActorId,
+    pub pair: PairId,
     pub config: BreakerConfig,
 }
 
@@ -395,18 +398,6 @@ pub(crate) struct RespondPlan {
     pub status: Operand,
     pub body: Operand,
     pub retry_after: Option<Span>,
-}
-
-#[derive(Clone, Debug)]
-pub(crate) struct ForkPlan {
-    pub branches: Vec<BranchPlan>,
-}
-
-#[derive(Clone, Debug)]
-pub(crate) struct BranchPlan {
-    pub entry: Pc,
-    /// The registers that the branch gives back.
-    pub writes: Vec<Reg>,
 }
 
 /// A fault with its trigger.

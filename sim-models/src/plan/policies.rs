@@ -161,7 +161,8 @@ impl Builder<'_> {
                 let id = BreakerId::nth(self.plan.breakers.len());
                 let (from_name, to_name) = (self.name_of(from), self.name_of(to));
                 let name = format!("{from_name}->{to_name} {policy}");
-                self.plan.breakers.push(BreakerPlan { name, owner: from, config });
+                let pair = self.pair(from, to);
+                self.plan.breakers.push(BreakerPlan { name, owner: from, pair, config });
                 LayerPlan::Breaker(id)
             }
         }

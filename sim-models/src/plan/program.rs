@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use crate::designs;
 use crate::kv::Condition;
 use crate::plan::{
-    ActorId, ActorKind, BranchPlan, CommandPlan, CondPlan, EffectId, EffectPlan, EndpointId,
-    ForkId, ForkPlan, Instr, Operand, Pc, PointId, Program, ProgramId, Reg, RespondId, RespondPlan,
-    Site, SiteId, Target, Verb, builtin,
+    ActorId, ActorKind, CommandPlan, CondPlan, EffectId, EffectPlan, EndpointId, ForkId, Instr,
+    Operand, Pc, PointId, Program, ProgramId, Reg, RespondId, RespondPlan, Site, SiteId, Target,
+    Verb, builtin,
 };
 use crate::scenario::spec::{Call, Expr, Idempotent, If, KvOp, KvStep, Loop, Match, Step, Try};
 use crate::source::{SourceError, advice};
@@ -52,14 +52,17 @@ pub(super) struct Frame {
     loops: Vec<LoopFrame>,
     /// Open `Try`s.
     depth: u16,
-    /// Inside `Parallel`: the registers written so far in each open branch.
-    branches: Vec<Vec<Reg>>,
+    /// Open `finally` blocks.
+    finallies: u16,
+    /// Open branches of `Parallel`.
+    branches: usize,
     /// The body that a design's `Body` stands for.
     holes: Vec<(Vec<Step>, Here)>,
 }
 
 struct LoopFrame {
     depth: u16,
+    finallies: u16,
     branches: usize,
     breaks: Vec<usize>,
 }
@@ -82,7 +85,8 @@ impl Frame {
             reads_body: false,
             loops: Vec::new(),
             depth: 0,
-            branches: Vec::new(),
+            finallies: 0,
+            branches: 0,
             holes: Vec::new(),
         }
     }
@@ -103,16 +107,16 @@ impl Frame {
         reg
     }
 
+    /// Notes that the program reads a register.
+    pub(super) fn reads(&mut self, reg: Reg) {
+        self.reads_key |= reg == builtin::KEY;
+        self.reads_body |= reg == builtin::BODY;
+    }
+
     /// The register of a name that is given a value here.
     fn assign(&mut self, name: &str) -> Reg {
-        let reg = self.register(name);
         self.unassigned.remove(name);
-        for branch in &mut self.branches {
-            if !branch.contains(&reg) {
-                branch.push(reg);
-            }
-        }
-        reg
+        self.register(name)
     }
 
     /// A name that a caller gives a value with `with`.
@@ -240,7 +244,10 @@ impl Builder<'_> {
         let stack = self.stack(frame.actor, call.policy.as_deref(), to, here);
         let pair = self.pair(frame.actor, to);
         let into = self.optional(frame, call.into.as_deref(), here);
-        let into_status = call.into.as_ref().map(|name| frame.assign(&format!("{name}.status")));
+        let into_status = call
+            .status_into
+            .as_deref()
+            .map(|name| self.variable(frame, name, &here.field("status_into")));
         let target = match endpoint {
             Callee::Endpoint(endpoint) => {
                 Target::Endpoint { endpoint, key, body, with: Vec::new() }
@@ -407,22 +414,27 @@ impl Builder<'_> {
         self.emit(Instr::Let { to: counter, value: Operand::Const(Value::Int(0)) });
         let top = self.pc();
         let round = self.emit(Instr::End);
-        let (depth, branches) = (frame.depth, frame.branches.len());
-        frame.loops.push(LoopFrame { depth, branches, breaks: Vec::new() });
+        frame.loops.push(LoopFrame {
+            depth: frame.depth,
+            finallies: frame.finallies,
+            branches: frame.branches,
+            breaks: Vec::new(),
+        });
         self.steps(frame, &step.body, &here.field("body"));
         self.emit(Instr::Jump(top));
         let exit = self.pc();
         self.plan.code[round] = Instr::Round { counter, times: step.times, exit };
         let left = frame.loops.pop().expect("pushed above");
         for at in left.breaks {
-            self.plan.code[at] = Instr::Break { depth: left.depth, to: exit };
+            let LoopFrame { depth, finallies, .. } = left;
+            self.plan.code[at] = Instr::Break { depth, finallies, to: exit };
         }
     }
 
     fn leave_loop(&mut self, frame: &mut Frame, here: &Here) {
         let at = self.emit(Instr::End);
         match frame.loops.last_mut() {
-            Some(inner) if inner.branches == frame.branches.len() => inner.breaks.push(at),
+            Some(inner) if inner.branches == frame.branches => inner.breaks.push(at),
             Some(_) => self.problem(here, "Break cannot leave a branch of Parallel", None),
             None => self.problem(here, "Break outside of a Loop", None),
         }
@@ -457,7 +469,9 @@ impl Builder<'_> {
                 if has_finally { Instr::Finally(after) } else { Instr::Jump(after) };
         }
         if has_finally {
+            frame.finallies += 1;
             self.steps(frame, &step.finally, &here.field("finally"));
+            frame.finallies -= 1;
             self.emit(Instr::EndFinally);
         }
         self.plan.code[open] = Instr::Try { catch, finally };
@@ -466,19 +480,20 @@ impl Builder<'_> {
     fn parallel(&mut self, frame: &mut Frame, branches: &[Vec<Step>], here: &Here) {
         let fork = self.emit(Instr::End);
         let skip = self.emit(Instr::End);
-        let mut plans = Vec::new();
+        let mut entries = Vec::new();
         for (n, steps) in branches.iter().enumerate() {
             let entry = self.pc();
-            frame.branches.push(Vec::new());
+            frame.branches += 1;
             let depth = std::mem::take(&mut frame.depth);
+            let finallies = std::mem::take(&mut frame.finallies);
             self.steps(frame, steps, &here.at(n));
-            frame.depth = depth;
+            (frame.depth, frame.finallies) = (depth, finallies);
             self.emit(Instr::EndBranch);
-            let writes = frame.branches.pop().expect("pushed above");
-            plans.push(BranchPlan { entry, writes });
+            frame.branches -= 1;
+            entries.push(entry);
         }
         let id = ForkId::nth(self.plan.forks.len());
-        self.plan.forks.push(ForkPlan { branches: plans });
+        self.plan.forks.push(entries);
         self.plan.code[fork] = Instr::Fork(id);
         self.plan.code[skip] = Instr::Jump(self.pc());
     }
@@ -496,7 +511,7 @@ impl Builder<'_> {
     fn respond(&mut self, frame: &mut Frame, step: &crate::scenario::spec::Respond, here: &Here) {
         if frame.is_client {
             self.problem(here, "a client has nobody to respond to", None);
-        } else if !frame.branches.is_empty() {
+        } else if frame.branches > 0 {
             let help = "respond after the branches have joined".to_owned();
             self.problem(here, "Respond in a branch of Parallel", Some(help));
         }

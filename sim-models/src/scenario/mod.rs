@@ -95,7 +95,7 @@ impl Scenario {
         let (plan, _) = compile(&scenario.document, &scenario.kinds)?;
         scenario.plan = Arc::new(plan);
         let before = self.overrides_hash.unwrap_or(0);
-        scenario.overrides_hash = Some(before ^ xxh3_64(faults.as_bytes()));
+        scenario.overrides_hash = Some(xxh3_64(format!("{before}\n{faults}").as_bytes()));
         Ok(scenario)
     }
 

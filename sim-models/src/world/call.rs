@@ -182,10 +182,14 @@ impl World {
             LayerPlan::Retry(retry) => *retry,
             _ => unreachable!("a retry's state belongs to a retry"),
         };
-        let index = nth(self.calls[id].lineage, n as u64, state.attempt());
+        // Retries draw by their rank among retries and by the attempts made, so that other layers
+        // change nothing, and an inner retry waits anew in each round of an outer one.
+        let is_retry = |layer: &&LayerPlan| matches!(layer, LayerPlan::Retry(_));
+        let rank = layers(&self.plan, stack)[..n].iter().filter(is_retry).count() as u64;
+        let Call { lineage, attempts, .. } = self.calls[id];
+        let index = nth(lineage, rank, attempts);
         let draw = self.luck.jitter.at(index).next_u64();
         let Answer { ending, retry_after, .. } = answer;
-        self.calls[id].in_doubt |= ending.fate() == Fate::Unknown;
         match retry.decide(&mut state, ctx.now(), ending, retry_after, draw) {
             Decision::Again { after, attempt } => {
                 let set = |ctx: &mut Ctx, event| ctx.schedule_after(after, event);
@@ -267,6 +271,7 @@ impl World {
             }
             Layer::Timeout(timer) if timer.number == number => {
                 call.layers[n] = Layer::Nothing;
+                call.in_doubt = true;
                 self.let_go(id, n + 1, ctx);
                 self.go_up(id, n, Answer::bare(Ending::TimedOut), ctx)
             }
@@ -290,6 +295,7 @@ impl World {
             return;
         }
         call.awaited = 0;
+        call.in_doubt |= answer.ending.fate() == Fate::Unknown;
         let depth = call.layers.len();
         if let Some(answer) = self.go_up(id, depth, answer, ctx) {
             self.finish_call(id, answer, ctx);

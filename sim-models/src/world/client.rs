@@ -34,8 +34,9 @@ pub(crate) struct Intent {
     /// Addresses its luck: the same whatever becomes of other intents.
     lineage: u64,
     pub begun: Time,
-    /// Submissions that have not ended, or not begun.
-    pub open: u32,
+    /// Submissions so far, and those that have ended.
+    pub submitted: u32,
+    pub ended: u32,
     pub told: Option<Fate>,
     /// When that was last decided.
     pub told_at: Moment,
@@ -159,7 +160,8 @@ impl World {
             user,
             lineage,
             begun: ctx.now(),
-            open: clicks,
+            submitted: 0,
+            ended: 0,
             told: None,
             told_at: moment(ctx),
         });
@@ -172,6 +174,7 @@ impl World {
     }
 
     pub(super) fn submit(&mut self, intent: u32, submission: u32, ctx: &mut Ctx) {
+        self.intents[intent as usize].submitted += 1;
         let Intent { client, lineage, .. } = self.intents[intent as usize];
         let lineage = mix(lineage, submission.into());
         self.metrics.submitted(client);
@@ -221,7 +224,7 @@ impl World {
         }
         self.tasks.free(task);
         let intent = &mut self.intents[intent_id as usize];
-        intent.open -= 1;
+        intent.ended += 1;
         let first_success = fate == Fate::Succeeded && intent.told != Some(Fate::Succeeded);
         // Success outweighs everything, and doubt outweighs a failure: one submission of the
         // intent may have done what another failed to do.
@@ -234,17 +237,18 @@ impl World {
         if intent.told != before {
             intent.told_at = moment(ctx);
         }
-        let Intent { client, user, open, told, .. } = *intent;
+        let Intent { client, user, ended, told, .. } = *intent;
+        let is_last = ended == self.client_plan(client).clicks;
         ctx.observe(mix(fate as u64, intent_id.into()));
         self.metrics.ended(client, fate, ctx.now().since(begun), ctx.now());
         if first_success {
             self.metrics.achieved(ctx.now());
-        } else if open == 0 && told != Some(Fate::Succeeded) {
+        } else if is_last && told != Some(Fate::Succeeded) {
             self.metrics.missed(ctx.now());
         }
         self.watch.ended(client, fate, begun, ctx.now());
         self.note(Note::Told { intent: intent_id, fate }, ctx);
-        if open == 0 {
+        if is_last {
             self.think(client, user, ctx);
         }
     }

@@ -108,10 +108,15 @@ impl World {
         }
         for n in 0..self.parked.len() {
             if !self.conditions[n].paused {
-                for event in std::mem::take(&mut self.parked[n]) {
-                    ctx.schedule_at(ctx.now(), event);
-                }
+                self.unpark(ActorId::nth(n), ctx);
             }
+        }
+    }
+
+    /// What waited for a paused actor happens now, in the order in which it came.
+    pub(super) fn unpark(&mut self, actor: ActorId, ctx: &mut Ctx) {
+        for event in std::mem::take(&mut self.parked[actor.index()]) {
+            ctx.schedule_at(ctx.now(), event);
         }
     }
 

@@ -4,7 +4,7 @@
 //! is freed when its answer arrives or when either leg loses it. A duplicated request is a second
 //! request for the same attempt; whichever answer comes first settles the attempt.
 
-use sim_core::{Draw, Span, Time};
+use sim_core::{Draw, Span, Time, mix};
 
 use super::call::Call;
 use super::{Actor, Ctx, Event, World, moment, nth};
@@ -107,8 +107,8 @@ impl World {
         if self.is_duplicated(from, to, lineage) {
             let copy = self.requests[id].clone();
             let (twin, entry) = self.requests.take();
-            *entry = copy;
-            self.travel(twin, leg::DUPLICATE, ctx);
+            *entry = Request { lineage: mix(lineage, leg::DUPLICATE), ..copy };
+            self.travel(twin, leg::OUT, ctx);
         }
         self.travel(id, leg::OUT, ctx);
     }
@@ -197,13 +197,13 @@ impl World {
         let request = &mut self.requests[id];
         request.arrived = ctx.now();
         let Request { to, attempt, lineage, .. } = *request;
-        self.metrics.arrived(to, attempt > 1, ctx.now());
-        self.watch.arrived(to, attempt > 1, moment(ctx));
         let condition = &self.conditions[to.index()];
         if condition.black_hole {
             self.lose(id, Loss::Request, ctx);
             return;
         }
+        self.metrics.arrived(to, attempt > 1, ctx.now());
+        self.watch.arrived(to, attempt > 1, moment(ctx));
         if condition.down {
             self.turn_away(id, Ending::Refused, ctx);
             return;
@@ -258,7 +258,11 @@ impl World {
 
     /// An answer arrives at its caller, which may have stopped waiting for it.
     pub(super) fn answered(&mut self, id: Id<Request>, ctx: &mut Ctx) {
-        let Request { call, attempt, answer, .. } = self.requests[id];
+        let Request { from, call, attempt, answer, .. } = self.requests[id];
+        if self.conditions[from.index()].black_hole {
+            self.lose(id, Loss::Answer, ctx);
+            return;
+        }
         self.requests.free(id);
         self.settle_attempt(call, attempt, answer, ctx);
     }

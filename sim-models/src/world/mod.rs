@@ -24,8 +24,7 @@ use crate::log::{Log, Note};
 use crate::metrics::Metrics;
 use crate::outcome::RunLimit;
 use crate::plan::{
-    ActorId, ActorKind, ActorPlan, DistId, FaultId, LayerPlan, Operand, Part, Plan, ProgramId, Reg,
-    StackId,
+    ActorId, ActorKind, ActorPlan, DistId, FaultId, LayerPlan, Operand, Part, Plan, Reg, StackId,
 };
 use crate::policy::{Breaker, Bulkhead};
 use crate::pool::{Id, Pool};
@@ -162,19 +161,13 @@ pub(crate) struct World {
     /// How often each point was passed.
     passages: Vec<u32>,
     executions: u64,
-    /// Instructions that may still run during this event.
-    fuel: u32,
-    /// The program that used them up, which ends the run.
-    endless: Option<ProgramId>,
+    /// Why the world has stopped by itself.
+    runaway: Option<RunLimit>,
     pub(crate) ledger: Ledger,
     pub(crate) watch: Watch,
     pub(crate) metrics: Metrics,
     pub(crate) log: Log,
 }
-
-/// Instructions that one event may run. No sensible program needs a million without waiting, and
-/// one that loops for ever must end as a finding.
-const FUEL: u32 = 1_000_000;
 
 #[derive(Debug, Default)]
 struct Lanes {
@@ -217,7 +210,6 @@ impl Model for World {
             self.parked[actor.index()].push(event);
             return;
         }
-        self.fuel = FUEL;
         match event {
             Event::Arrive(client) => self.arrive(client, ctx),
             Event::Burst(client) => self.burst(client, ctx),
@@ -287,8 +279,7 @@ impl World {
             ready: VecDeque::new(),
             passages: vec![0; plan.points.len()],
             executions: 0,
-            fuel: FUEL,
-            endless: None,
+            runaway: None,
             ledger: Ledger::new(plan.kinds.len()),
             watch: Watch::new(&plan),
             metrics: Metrics::new(&plan),
@@ -319,9 +310,8 @@ impl World {
     }
 
     /// Why the world stopped by itself, if it did.
-    pub(crate) fn endless_program(&self) -> Option<RunLimit> {
-        let program = self.plan.programs[self.endless?.index()].name.clone();
-        Some(RunLimit::Endless { program })
+    pub(crate) fn runaway(&self) -> Option<&RunLimit> {
+        self.runaway.as_ref()
     }
 
     fn open_lanes(&mut self, ctx: &mut Ctx) {
@@ -352,7 +342,7 @@ impl World {
 
     /// Runs every task that can, in order, until all wait.
     fn run_ready(&mut self, ctx: &mut Ctx) {
-        while self.endless.is_none()
+        while self.runaway.is_none()
             && let Some(task) = self.ready.pop_front()
         {
             self.run(task, ctx);
@@ -363,7 +353,15 @@ impl World {
     fn paused_owner(&self, event: Event) -> Option<ActorId> {
         let owner = match event {
             Event::Resume(task) => self.tasks.get(task)?.actor,
-            Event::Deliver(request) | Event::Served(request) => self.requests.get(request)?.to,
+            Event::Deliver(request) => {
+                let to = self.requests.get(request)?.to;
+                // A dead process refuses, whatever it was paused for.
+                if self.conditions[to.index()].down {
+                    return None;
+                }
+                to
+            }
+            Event::Served(request) => self.requests.get(request)?.to,
             Event::Answer(request) => self.requests.get(request)?.from,
             Event::Timer { call, .. } => self.tasks.get(self.calls.get(call)?.task)?.actor,
             _ => return None,

@@ -53,7 +53,7 @@ impl World {
         } else if service.requests_waiting < service.plan.queue_limit {
             service.requests_waiting += 1;
             service.queue.push_back(Waiting::Request(id));
-            let waiting = service.queue.len();
+            let waiting = service.requests_waiting;
             self.metrics.queued(actor, waiting, ctx.now());
         } else {
             self.metrics.queue_full(actor);
@@ -117,26 +117,16 @@ impl World {
         let actor = task.actor;
         let Some(service) = self.service(actor) else { return };
         service.busy -= 1;
-        while let Some(service) = self.service(actor)
-            && let Some(next) = service.queue.pop_front()
-        {
-            match next {
-                Waiting::Request(request) => {
-                    service.busy += 1;
-                    service.requests_waiting -= 1;
-                    let waiting = service.queue.len();
-                    self.metrics.dequeued(actor, waiting, ctx.now());
-                    self.begin_request(request);
-                    return;
-                }
-                Waiting::Task(task) => {
-                    // A task in line may have been called off.
-                    if self.tasks.get(task).is_some() {
-                        self.make_ready(task);
-                        return;
-                    }
-                }
+        match service.queue.pop_front() {
+            Some(Waiting::Request(request)) => {
+                service.busy += 1;
+                service.requests_waiting -= 1;
+                let waiting = service.requests_waiting;
+                self.metrics.dequeued(actor, waiting, ctx.now());
+                self.begin_request(request);
             }
+            Some(Waiting::Task(task)) => self.make_ready(task),
+            None => {}
         }
     }
 
@@ -163,5 +153,6 @@ impl World {
         }
         self.metrics.dequeued(actor, 0, ctx.now());
         self.reset_policies(actor);
+        self.unpark(actor, ctx);
     }
 }

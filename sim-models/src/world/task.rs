@@ -8,6 +8,7 @@ use sim_core::{Handle, Span, Time, mix};
 
 use super::{Ctx, Event, Request, World, moment, nth};
 use crate::log::Note;
+use crate::outcome::RunLimit;
 use crate::plan::{
     ActorId, CondId, CondPlan, EffectId, EffectPlan, ForkId, Instr, Operand, Pc, Plan, ProgramId,
     Reg, RespondId, builtin,
@@ -29,6 +30,10 @@ pub(crate) struct Task {
     pub(super) intent: u32,
     /// Addresses every draw that this task makes.
     pub(super) lineage: u64,
+    /// Instructions run since the last wait.
+    spent: u32,
+    /// A branch: the registers that it has written.
+    written: Vec<Reg>,
     works: u32,
     sleeps: u32,
     calls: u32,
@@ -50,6 +55,8 @@ impl Default for Task {
             registers: Vec::new(),
             intent: 0,
             lineage: 0,
+            spent: 0,
+            written: Vec::new(),
             works: 0,
             sleeps: 0,
             calls: 0,
@@ -71,7 +78,7 @@ pub(super) enum Origin {
     /// A request came; `None` once it is answered.
     Request(Option<Id<Request>>),
     /// A task runs branches.
-    Branch { parent: Id<Task>, number: u16 },
+    Branch { parent: Id<Task>, number: u32 },
 }
 
 /// What a task waits for.
@@ -83,8 +90,9 @@ enum Waiting {
     Call(Id<Call>),
     /// Branches still running, and the error of the first branch that has one.
     Branches {
-        left: u16,
-        error: Option<(u16, Raised)>,
+        tasks: Vec<Id<Task>>,
+        left: usize,
+        error: Option<(u32, Raised)>,
     },
 }
 
@@ -93,6 +101,8 @@ enum Waiting {
 struct Frame {
     catch: Option<Pc>,
     finally: Option<Pc>,
+    /// How many `finally` blocks it lies in.
+    inside: usize,
 }
 
 /// How a block is left.
@@ -104,6 +114,7 @@ enum Exit {
     Responded,
     Break {
         depth: u16,
+        finallies: u16,
         to: Pc,
     },
 }
@@ -142,7 +153,19 @@ impl Task {
     pub(super) fn set(&mut self, reg: Reg, value: Value) {
         self.registers[reg.index()] = value;
     }
+
+    /// Gives a variable of the program a value; a branch notes it, to give it back.
+    fn assign(&mut self, reg: Reg, value: Value) {
+        if matches!(self.origin, Origin::Branch { .. }) && !self.written.contains(&reg) {
+            self.written.push(reg);
+        }
+        self.set(reg, value);
+    }
 }
+
+/// The most instructions that a task may run without waiting. No sensible program needs a million,
+/// and one that goes on for ever must end as a finding.
+const INSTRUCTIONS_MAX: u32 = 1_000_000;
 
 /// What the lineages of a task's children and draws are told apart by.
 mod child {
@@ -185,6 +208,10 @@ impl World {
             registers,
             intent,
             lineage,
+            written: {
+                task.written.clear();
+                std::mem::take(&mut task.written)
+            },
             frames: std::mem::take(&mut task.frames),
             finallies: std::mem::take(&mut task.finallies),
             ..Task::default()
@@ -198,6 +225,7 @@ impl World {
     pub(super) fn resume(&mut self, task: Id<Task>) {
         if let Some(entry) = self.tasks.get_mut(task) {
             entry.waiting = Waiting::Nothing;
+            entry.spent = 0;
             self.make_ready(task);
         }
     }
@@ -214,12 +242,22 @@ impl World {
         loop {
             // A fault at a point may have killed the task.
             let Some(task) = self.tasks.get_mut(id) else { return };
-            if self.fuel == 0 {
-                self.endless = Some(task.program);
+            // One at a point may have paused it.
+            if self.conditions[task.actor.index()].paused {
+                self.parked[task.actor.index()].push(Event::Resume(id));
+                return;
+            }
+            if task.spent == INSTRUCTIONS_MAX || self.texts.is_overfull() {
+                let program = self.plan.programs[task.program.index()].name.clone();
+                self.runaway = Some(if self.texts.is_overfull() {
+                    RunLimit::Overfull { program }
+                } else {
+                    RunLimit::Endless { program }
+                });
                 ctx.stop();
                 return;
             }
-            self.fuel -= 1;
+            task.spent += 1;
             let instr = self.plan.code[task.pc.index()];
             task.pc.0 += 1;
             if let Next::Stop = self.execute(id, instr, ctx) {
@@ -233,7 +271,7 @@ impl World {
         match instr {
             Instr::Let { to, value } => {
                 let value = self.eval(id, value);
-                self.tasks[id].set(to, value);
+                self.tasks[id].assign(to, value);
             }
             Instr::Jump(to) => task.pc = to,
             Instr::Unless { cond, to } => {
@@ -251,7 +289,10 @@ impl World {
                     task.set(counter, Value::Int(done + 1));
                 }
             }
-            Instr::Try { catch, finally } => task.frames.push(Frame { catch, finally }),
+            Instr::Try { catch, finally } => {
+                let inside = task.finallies.len();
+                task.frames.push(Frame { catch, finally, inside });
+            }
             Instr::EndTry => {
                 task.frames.pop();
             }
@@ -263,8 +304,8 @@ impl World {
                 let exit = task.finallies.pop().expect("a finally is entered before it ends");
                 return self.leave_block(id, exit, ctx);
             }
-            Instr::Break { depth, to } => {
-                return self.leave_block(id, Exit::Break { depth, to }, ctx);
+            Instr::Break { depth, finallies, to } => {
+                return self.leave_block(id, Exit::Break { depth, finallies, to }, ctx);
             }
             Instr::Work(dist) => {
                 task.works += 1;
@@ -312,9 +353,11 @@ impl World {
         };
         while task.frames.len() > floor {
             let Some(frame) = task.frames.pop() else { break };
+            // What led into the `finally` blocks that are left here is forgotten.
+            task.finallies.truncate(frame.inside);
             if let (Exit::Error(raised), Some(catch)) = (exit, frame.catch) {
-                if let Some(finally) = frame.finally {
-                    task.frames.push(Frame { catch: None, finally: Some(finally) });
+                if frame.finally.is_some() {
+                    task.frames.push(Frame { catch: None, ..frame });
                 }
                 task.pc = catch;
                 self.explain(id, raised);
@@ -326,7 +369,8 @@ impl World {
                 return Next::Go;
             }
         }
-        if let Exit::Break { to, .. } = exit {
+        if let Exit::Break { finallies, to, .. } = exit {
+            task.finallies.truncate(finallies.into());
             task.pc = to;
             return Next::Go;
         }
@@ -380,7 +424,9 @@ impl World {
         answer: Answer,
         ctx: &mut Ctx,
     ) {
-        self.tasks[id].waiting = Waiting::Nothing;
+        let task = &mut self.tasks[id];
+        task.waiting = Waiting::Nothing;
+        task.spent = 0;
         if let Next::Go = self.take_answer(id, site, answer, ctx) {
             self.make_ready(id);
         }
@@ -402,35 +448,40 @@ impl World {
         let (into, into_status) = (site.into, site.into_status);
         let task = &mut self.tasks[id];
         if let Some(reg) = into {
-            task.set(reg, answer.body);
+            task.assign(reg, answer.body);
         }
         if let (Some(reg), Ending::Status(status)) = (into_status, answer.ending) {
-            task.set(reg, Value::Int(status.into()));
+            task.assign(reg, Value::Int(status.into()));
         }
         Next::Go
     }
 
     fn fork(&mut self, id: Id<Task>, fork: ForkId, ctx: &mut Ctx) -> Next {
-        let plan = self.plan.clone();
-        let branches = &plan.forks[fork.index()].branches;
-        let left = u16::try_from(branches.len()).expect("the file's size bounds branches");
-        if left == 0 {
-            return Next::Go;
-        }
-        self.tasks[id].waiting = Waiting::Branches { left, error: None };
-        for (number, branch) in (0u16..).zip(branches) {
-            let Task { actor, program, intent, lineage, calls, .. } = self.tasks[id];
-            let lineage = nth(mix(lineage, calls.into()), child::BRANCH, number.into());
+        let count = self.plan.forks[fork.index()].len();
+        let mut tasks = Vec::with_capacity(count);
+        for n in 0..count {
+            let number = n as u32;
+            let Task { actor, program, intent, lineage, calls, spent, .. } = self.tasks[id];
+            let lineage = nth(mix(lineage, calls.into()), child::BRANCH, number);
             let task = self.new_task(actor, program, intent, lineage);
             let registers = self.tasks[id].registers.clone();
             let entry = &mut self.tasks[task];
             entry.registers.copy_from_slice(&registers);
             entry.origin = Origin::Branch { parent: id, number };
-            entry.pc = branch.entry;
-            self.make_ready(task);
+            entry.pc = self.plan.forks[fork.index()][n];
+            entry.spent = spent;
+            tasks.push(task);
         }
+        if count == 0 {
+            return Next::Go;
+        }
+        for task in &tasks {
+            self.make_ready(*task);
+        }
+        let parent = &mut self.tasks[id];
+        parent.waiting = Waiting::Branches { tasks, left: count, error: None };
         // The forks of one task are told apart by the calls made before them.
-        self.tasks[id].calls += 1;
+        parent.calls += 1;
         self.yield_worker(id, ctx);
         Next::Stop
     }
@@ -439,16 +490,16 @@ impl World {
     fn join(
         &mut self,
         parent: Id<Task>,
-        number: u16,
+        number: u32,
         branch: &[(Reg, Value)],
         error: Option<Raised>,
         ctx: &mut Ctx,
     ) {
         let Some(task) = self.tasks.get_mut(parent) else { return };
         for (reg, value) in branch {
-            task.set(*reg, *value);
+            task.assign(*reg, *value);
         }
-        let Waiting::Branches { left, error: first } = &mut task.waiting else {
+        let Waiting::Branches { left, error: first, .. } = &mut task.waiting else {
             unreachable!("a task with branches waits for them")
         };
         *left -= 1;
@@ -488,7 +539,7 @@ impl World {
         if let Some(reg) = into {
             let name = self.ledger.entry_name(&self.plan.kinds, kind, entry.number);
             let value = Value::Text(self.texts.intern(&name));
-            self.tasks[id].set(reg, value);
+            self.tasks[id].assign(reg, value);
         }
     }
 
@@ -532,24 +583,19 @@ impl World {
                 self.tasks.free(id);
             }
             Origin::Branch { parent, number } => {
-                let writes = self.branch_writes(id, parent, number);
+                let task = &self.tasks[id];
+                let value = |reg: &Reg| (*reg, task.registers[reg.index()]);
+                let writes: Vec<(Reg, Value)> = task.written.iter().map(value).collect();
+                let spent = task.spent;
+                if let Some(parent) = self.tasks.get_mut(parent) {
+                    parent.spent = parent.spent.max(spent);
+                }
                 self.give_worker_back(id, ctx);
                 self.tasks.free(id);
                 self.join(parent, number, &writes, error, ctx);
             }
         }
         Next::Stop
-    }
-
-    /// The registers that a branch gives back, with their values.
-    fn branch_writes(&self, id: Id<Task>, parent: Id<Task>, number: u16) -> Vec<(Reg, Value)> {
-        let Some(parent) = self.tasks.get(parent) else { return Vec::new() };
-        let Instr::Fork(fork) = self.plan.code[parent.pc.index() - 1] else {
-            unreachable!("a parent waits behind its fork")
-        };
-        let registers = &self.tasks[id].registers;
-        let writes = &self.plan.forks[fork.index()].branches[usize::from(number)].writes;
-        writes.iter().map(|reg| (*reg, registers[reg.index()])).collect()
     }
 
     /// Calls off everything a task waits for, its branches included. The slot stays.
@@ -560,12 +606,12 @@ impl World {
                 ctx.cancel(handle);
             }
             Waiting::Call(call) => self.abandon_call(call, ctx),
-            Waiting::Branches { .. } => {
-                let is_branch =
-                    |t: &Task| matches!(t.origin, Origin::Branch { parent, .. } if parent == id);
-                for branch in self.tasks.ids_where(is_branch) {
-                    self.abandon(branch, ctx);
-                    self.tasks.free(branch);
+            Waiting::Branches { tasks, .. } => {
+                for branch in tasks {
+                    if self.tasks.get(branch).is_some() {
+                        self.abandon(branch, ctx);
+                        self.tasks.free(branch);
+                    }
                 }
             }
         }

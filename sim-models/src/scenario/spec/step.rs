@@ -146,9 +146,12 @@ pub struct Call {
     /// Further variables for the callee's program.
     #[serde(default)]
     pub with: BTreeMap<String, Expr>,
-    /// The variable that takes the answer's content; `.status` of it is the status.
+    /// The variable that takes the answer's content.
     #[serde(default)]
     pub into: Option<String>,
+    /// The variable that takes the answer's status.
+    #[serde(default)]
+    pub status_into: Option<String>,
 }
 
 /// Tells a field that was written as `None` from one that was not written.
