@@ -221,6 +221,15 @@ impl Watch {
         }
     }
 
+    /// An estimate of the memory held, in bytes.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        let held = |check: &Check| {
+            check.beginnings.capacity() * size_of::<Time>()
+                + check.successes.capacity() * size_of::<(Time, Span)>()
+        };
+        self.checks.iter().map(held).sum()
+    }
+
     /// The judgement over every invariant, in the scenario's order.
     pub(crate) fn results(&self, world: &World, end: Moment) -> Vec<InvariantResult> {
         let judge = |(check, plan): (&Check, &InvariantPlan)| {
@@ -254,33 +263,17 @@ impl Judge<'_> {
     fn conclude(&self, check: &mut Check) {
         match check.rule.clone() {
             Rule::AtMostOnce(kind) => self.word_duplicate(check, kind),
-            Rule::ExactlyOnce(kind) => {
+            Rule::ExactlyOnce(kind) | Rule::AckedImpliesDone(kind) => {
                 self.word_duplicate(check, kind);
-                self.each_told(
-                    check,
-                    Fate::Succeeded,
-                    |net| net > 0,
-                    |name| format!("{name} was told success without any {}", self.kind(kind)),
-                    kind,
-                );
-            }
-            Rule::AckedImpliesDone(kind) => {
-                self.each_told(
-                    check,
-                    Fate::Succeeded,
-                    |net| net > 0,
-                    |name| format!("{name} was told success without any {}", self.kind(kind)),
-                    kind,
-                );
+                let witness =
+                    |name: &str| format!("{name} was told success without any {}", self.kind(kind));
+                self.each_told(check, Fate::Succeeded, kind, |net| net > 0, witness);
             }
             Rule::FailedImpliesNone(kind) => {
-                self.each_told(
-                    check,
-                    Fate::Failed,
-                    |net| net == 0,
-                    |name| format!("{name} was told failure, yet there is a {}", self.kind(kind)),
-                    kind,
-                );
+                let witness = |name: &str| {
+                    format!("{name} was told failure, yet there is a {}", self.kind(kind))
+                };
+                self.each_told(check, Fate::Failed, kind, |net| net == 0, witness);
             }
             Rule::AllAnswered => self.all_answered(check),
             Rule::RecoversWithin(within) => self.recovers(check, within),
@@ -336,9 +329,9 @@ impl Judge<'_> {
         &self,
         check: &mut Check,
         told: Fate,
+        kind: KindId,
         is_right: impl Fn(u32) -> bool,
         witness: impl Fn(&str) -> String,
-        kind: KindId,
     ) {
         for (intent, state) in (0u32..).zip(self.world.intents()) {
             if state.told != Some(told) {

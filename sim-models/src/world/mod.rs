@@ -236,6 +236,8 @@ impl Model for World {
             + self.requests.memory_bytes(0)
             + self.intents.capacity() * size_of::<Intent>()
             + self.ledger.memory_bytes()
+            + self.watch.memory_bytes()
+            + self.parked.iter().map(|events| events.capacity()).sum::<usize>() * size_of::<Event>()
     }
 }
 
