@@ -7,7 +7,7 @@
 use sim_core::{Span, Time};
 
 use crate::ledger::Ledger;
-use crate::metrics::{Metrics, Peak};
+use crate::metrics::Peak;
 use crate::outcome::{InvariantResult, InvariantVerdict, Violation};
 use crate::plan::{ActorId, BreakerId, KindId, PairId, Plan};
 use crate::policy::Fate;
@@ -49,21 +49,32 @@ pub(crate) struct Watch {
 #[derive(Clone, Debug)]
 struct Check {
     rule: Rule,
+    tally: Tally,
+    findings: Findings,
+}
+
+/// What a rule counts while the run lasts.
+#[derive(Clone, Debug)]
+enum Tally {
+    /// The ledger, the intents or the metrics tell all.
+    Nothing,
+    /// Submissions that began in the stretch of interest, and those of them that succeeded.
+    Share { begun: u64, succeeded: u64 },
+    /// When the last fault heals is not known until the end: all beginnings, and the successes
+    /// with their beginning and latency.
+    Recovery { beginnings: Vec<Time>, successes: Vec<(Time, Span)> },
+    /// Arrivals, and whether their window holds too many at present.
+    Peak { peak: Peak, too_full: bool },
+    /// Per retry number: whether it was seen.
+    Waits { seen: Vec<bool> },
+}
+
+/// What was found of one invariant.
+#[derive(Clone, Debug, Default)]
+struct Findings {
     exercised: bool,
     violations: u64,
     first: Option<Found>,
-    /// Submissions that began in the stretch of interest, and those that succeeded.
-    begun: u64,
-    succeeded: u64,
-    peak: Option<Peak>,
-    /// The peak's window holds too many at present.
-    too_full: bool,
-    /// Per retry number: whether it was seen.
-    seen: Vec<bool>,
-    /// When the last fault heals is not known until the end: all beginnings, and the successes
-    /// with their beginning and latency.
-    beginnings: Vec<Time>,
-    successes: Vec<(Time, Span)>,
 }
 
 /// An instant and the step of the run at which something happened.
@@ -83,32 +94,24 @@ struct Found {
 
 impl Check {
     fn new(rule: Rule) -> Check {
-        let peak = match &rule {
-            Rule::PeakArrivals { window, .. } => Some(Peak::new(*window)),
-            _ => None,
+        let tally = match &rule {
+            Rule::Goodput { .. } => Tally::Share { begun: 0, succeeded: 0 },
+            Rule::RecoversWithin(_) => {
+                Tally::Recovery { beginnings: Vec::new(), successes: Vec::new() }
+            }
+            Rule::PeakArrivals { window, .. } => {
+                Tally::Peak { peak: Peak::new(*window), too_full: false }
+            }
+            Rule::RetryWaits { between, .. } => Tally::Waits { seen: vec![false; between.len()] },
+            _ => Tally::Nothing,
         };
-        let seen = match &rule {
-            Rule::RetryWaits { between, .. } => vec![false; between.len()],
-            _ => Vec::new(),
-        };
-        Check {
-            rule,
-            exercised: false,
-            violations: 0,
-            first: None,
-            begun: 0,
-            succeeded: 0,
-            peak,
-            too_full: false,
-            seen,
-            beginnings: Vec::new(),
-            successes: Vec::new(),
-        }
+        Check { rule, tally, findings: Findings::default() }
     }
+}
 
-    fn violated(&mut self, violation: impl FnOnce() -> Found) {
+impl Findings {
+    fn violated(&mut self, found: Found) {
         self.violations += 1;
-        let found = violation();
         if self.first.as_ref().is_none_or(|first| found.at.step < first.at.step) {
             self.first = Some(found);
         }
@@ -126,45 +129,44 @@ impl Watch {
             if let Rule::ExactlyOnce(k) | Rule::AtMostOnce(k) = check.rule
                 && k == kind
             {
-                check.exercised = true;
+                check.findings.exercised = true;
                 if ledger.net(intent, kind) > 1 {
                     // The witness is worded at the end, when names are at hand.
                     let (intent, witness) = (Some(intent), String::new());
-                    check.violated(|| Found { at: now, intent, witness });
+                    check.findings.violated(Found { at: now, intent, witness });
                 }
-            }
-        }
-    }
-
-    /// A submission of a client ended.
-    pub(crate) fn ended(&mut self, client: ActorId, fate: Fate, begun: Time, now: Time) {
-        let success = fate == Fate::Succeeded;
-        for check in &mut self.checks {
-            match check.rule {
-                Rule::Goodput { client: c, from, until, .. }
-                    if c == client && (from..until).contains(&begun) =>
-                {
-                    check.succeeded += u64::from(success);
-                }
-                Rule::RecoversWithin(_) if success => {
-                    check.successes.push((begun, now.since(begun)));
-                }
-                _ => {}
             }
         }
     }
 
     /// A submission of a client began.
     pub(crate) fn submitted(&mut self, client: ActorId, now: Time) {
-        for check in &mut self.checks {
-            match check.rule {
-                Rule::Goodput { client: c, from, until, .. }
-                    if c == client && (from..until).contains(&now) =>
+        for Check { rule, tally, findings } in &mut self.checks {
+            match (rule, tally) {
+                (Rule::Goodput { client: c, from, until, .. }, Tally::Share { begun, .. })
+                    if *c == client && (*from..*until).contains(&now) =>
                 {
-                    check.exercised = true;
-                    check.begun += 1;
+                    findings.exercised = true;
+                    *begun += 1;
                 }
-                Rule::RecoversWithin(_) => check.beginnings.push(now),
+                (_, Tally::Recovery { beginnings, .. }) => beginnings.push(now),
+                _ => {}
+            }
+        }
+    }
+
+    /// A submission of a client succeeded.
+    pub(crate) fn succeeded(&mut self, client: ActorId, begun: Time, now: Time) {
+        for Check { rule, tally, .. } in &mut self.checks {
+            match (rule, tally) {
+                (Rule::Goodput { client: c, from, until, .. }, Tally::Share { succeeded, .. })
+                    if *c == client && (*from..*until).contains(&begun) =>
+                {
+                    *succeeded += 1;
+                }
+                (_, Tally::Recovery { successes, .. }) => {
+                    successes.push((begun, now.since(begun)));
+                }
                 _ => {}
             }
         }
@@ -172,19 +174,19 @@ impl Watch {
 
     /// A request arrived at an actor.
     pub(crate) fn arrived(&mut self, actor: ActorId, retry: bool, now: Moment) {
-        for check in &mut self.checks {
-            if let Rule::PeakArrivals { at, max, retries_only, .. } = check.rule
+        for Check { rule, tally, findings } in &mut self.checks {
+            if let Rule::PeakArrivals { at, max, retries_only, .. } = *rule
+                && let Tally::Peak { peak, too_full } = tally
                 && at == actor
                 && (retry || !retries_only)
             {
-                check.exercised = true;
+                findings.exercised = true;
                 // A window that goes on being too full is one violation.
-                let count = check.peak.as_mut().map_or(0, |peak| peak.arrive(now.at));
-                if count > max && !check.too_full {
-                    let witness = String::new();
-                    check.violated(|| Found { at: now, intent: None, witness });
+                let is_too_full = peak.arrive(now.at) > max;
+                if is_too_full && !*too_full {
+                    findings.violated(Found { at: now, intent: None, witness: String::new() });
                 }
-                check.too_full = count > max;
+                *too_full = is_too_full;
             }
         }
     }
@@ -198,12 +200,15 @@ impl Watch {
         wait: Span,
         now: Moment,
     ) {
-        for check in &mut self.checks {
-            let Rule::RetryWaits { pair: p, between } = &check.rule else { continue };
+        for Check { rule, tally, findings } in &mut self.checks {
+            let (Rule::RetryWaits { pair: p, between }, Tally::Waits { seen }) = (rule, tally)
+            else {
+                continue;
+            };
             if *p != pair {
                 continue;
             }
-            check.exercised = true;
+            findings.exercised = true;
             let retry = attempt as usize - 1;
             let witness = match between.get(retry - 1) {
                 Some((low, high)) if (*low..=*high).contains(&wait) => None,
@@ -212,20 +217,23 @@ impl Watch {
                 }
                 None => Some(format!("retry {retry} is one too many")),
             };
-            if let Some(seen) = check.seen.get_mut(retry - 1) {
+            if let Some(seen) = seen.get_mut(retry - 1) {
                 *seen = true;
             }
             if let Some(witness) = witness {
-                check.violated(|| Found { at: now, intent: Some(intent), witness });
+                findings.violated(Found { at: now, intent: Some(intent), witness });
             }
         }
     }
 
     /// An estimate of the memory held, in bytes.
     pub(crate) fn memory_bytes(&self) -> usize {
-        let held = |check: &Check| {
-            check.beginnings.capacity() * size_of::<Time>()
-                + check.successes.capacity() * size_of::<(Time, Span)>()
+        let held = |check: &Check| match &check.tally {
+            Tally::Recovery { beginnings, successes } => {
+                beginnings.capacity() * size_of::<Time>()
+                    + successes.capacity() * size_of::<(Time, Span)>()
+            }
+            _ => 0,
         };
         self.checks.iter().map(held).sum()
     }
@@ -233,21 +241,21 @@ impl Watch {
     /// The judgement over every invariant, in the scenario's order.
     pub(crate) fn results(&self, world: &World, end: Moment) -> Vec<InvariantResult> {
         let judge = |(check, plan): (&Check, &InvariantPlan)| {
-            let mut check = check.clone();
-            Judge { world, end }.conclude(&mut check);
-            let verdict = match (check.violations, check.exercised) {
+            let mut findings = check.findings.clone();
+            Judge { world, end }.conclude(check, &mut findings);
+            let Findings { exercised, violations, first } = findings;
+            let verdict = match (violations, exercised) {
                 (1.., _) => InvariantVerdict::Violated,
                 (0, true) => InvariantVerdict::Kept,
                 (0, false) => InvariantVerdict::Vacuous,
             };
-            let name = plan.name.clone();
-            let first = check.first.map(|found| Violation {
+            let first = first.map(|found| Violation {
                 at: found.at.at,
                 step: found.at.step,
                 intent: found.intent.map(|intent| world.intent_name(intent)),
                 witness: found.witness,
             });
-            InvariantResult { name, verdict, violations: check.violations, first }
+            InvariantResult { name: plan.name.clone(), verdict, violations, first }
         };
         self.checks.iter().zip(&world.plan.invariants).map(judge).collect()
     }
@@ -260,46 +268,45 @@ struct Judge<'a> {
 }
 
 impl Judge<'_> {
-    fn conclude(&self, check: &mut Check) {
-        match check.rule.clone() {
-            Rule::AtMostOnce(kind) => self.word_duplicate(check, kind),
-            Rule::ExactlyOnce(kind) | Rule::AckedImpliesDone(kind) => {
-                self.word_duplicate(check, kind);
-                let witness =
-                    |name: &str| format!("{name} was told success without any {}", self.kind(kind));
-                self.each_told(check, Fate::Succeeded, kind, |net| net > 0, witness);
+    fn conclude(&self, check: &Check, findings: &mut Findings) {
+        match (&check.rule, &check.tally) {
+            (Rule::AtMostOnce(kind), _) => self.word_duplicate(findings, *kind),
+            (Rule::ExactlyOnce(kind) | Rule::AckedImpliesDone(kind), _) => {
+                self.word_duplicate(findings, *kind);
+                let what = format!("was told success without any {}", self.kind(*kind));
+                self.each_told(findings, Fate::Succeeded, *kind, |net| net > 0, &what);
             }
-            Rule::FailedImpliesNone(kind) => {
-                let witness = |name: &str| {
-                    format!("{name} was told failure, yet there is a {}", self.kind(kind))
-                };
-                self.each_told(check, Fate::Failed, kind, |net| net == 0, witness);
+            (Rule::FailedImpliesNone(kind), _) => {
+                let what = format!("was told failure, yet there is a {}", self.kind(*kind));
+                self.each_told(findings, Fate::Failed, *kind, |net| net == 0, &what);
             }
-            Rule::AllAnswered => self.all_answered(check),
-            Rule::RecoversWithin(within) => self.recovers(check, within),
-            Rule::Goodput { at_least, .. } => {
-                if let Some(witness) = too_few(check.succeeded, check.begun, at_least) {
-                    self.violated_at_end(check, witness);
+            (Rule::AllAnswered, _) => self.all_answered(findings),
+            (Rule::RecoversWithin(within), Tally::Recovery { beginnings, successes }) => {
+                self.recovers(findings, *within, beginnings, successes);
+            }
+            (Rule::Goodput { at_least, .. }, Tally::Share { begun, succeeded }) => {
+                if let Some(witness) = too_few(*succeeded, *begun, *at_least) {
+                    self.violated_at_end(findings, witness);
                 }
             }
-            Rule::PeakArrivals { max, window, .. } => {
-                if let (Some(first), Some(peak)) = (&mut check.first, &check.peak) {
+            (Rule::PeakArrivals { max, window, .. }, Tally::Peak { peak, .. }) => {
+                if let Some(first) = &mut findings.first {
                     let found = peak.max();
                     first.witness =
                         format!("up to {found} arrivals within {window}; at most {max}");
                 }
             }
-            Rule::Transitions { breaker, expect } => {
-                let metrics = &self.world.metrics;
-                self.transitions(check, breaker, &expect, metrics);
+            (Rule::Transitions { breaker, expect }, _) => {
+                self.transitions(findings, *breaker, expect);
             }
-            Rule::RetryWaits { .. } => {
-                if let Some(n) = check.seen.iter().position(|seen| !seen)
-                    && check.exercised
+            (Rule::RetryWaits { .. }, Tally::Waits { seen }) => {
+                if let Some(n) = seen.iter().position(|seen| !seen)
+                    && findings.exercised
                 {
-                    self.violated_at_end(check, format!("retry {} never came", n + 1));
+                    self.violated_at_end(findings, format!("retry {} never came", n + 1));
                 }
             }
+            _ => unreachable!("each rule has its own tally"),
         }
     }
 
@@ -307,14 +314,14 @@ impl Judge<'_> {
         &self.world.plan.kinds[kind.index()]
     }
 
-    fn violated_at_end(&self, check: &mut Check, witness: String) {
-        check.exercised = true;
-        check.violated(|| Found { at: self.end, intent: None, witness });
+    fn violated_at_end(&self, findings: &mut Findings, witness: String) {
+        findings.exercised = true;
+        findings.violated(Found { at: self.end, intent: None, witness });
     }
 
     /// Words the witness of a duplicate: every effect of the intent, with its instant.
-    fn word_duplicate(&self, check: &mut Check, kind: KindId) {
-        let Some(first) = &mut check.first else { return };
+    fn word_duplicate(&self, findings: &mut Findings, kind: KindId) {
+        let Some(first) = &mut findings.first else { return };
         let Some(intent) = first.intent else { return };
         let entries = self.world.ledger.entries().iter();
         let of_intent =
@@ -327,68 +334,73 @@ impl Judge<'_> {
 
     fn each_told(
         &self,
-        check: &mut Check,
+        findings: &mut Findings,
         told: Fate,
         kind: KindId,
         is_right: impl Fn(u32) -> bool,
-        witness: impl Fn(&str) -> String,
+        what: &str,
     ) {
         for (intent, state) in (0u32..).zip(self.world.intents()) {
             if state.told != Some(told) {
                 continue;
             }
-            check.exercised = true;
+            findings.exercised = true;
             if !is_right(self.world.ledger.net(intent, kind)) {
-                let name = self.world.intent_name(intent);
-                let witness = witness(&name);
-                check.violated(|| Found { at: state.told_at, intent: Some(intent), witness });
+                let witness = format!("{} {what}", self.world.intent_name(intent));
+                findings.violated(Found { at: state.told_at, intent: Some(intent), witness });
             }
         }
     }
 
-    fn all_answered(&self, check: &mut Check) {
+    fn all_answered(&self, findings: &mut Findings) {
         for (intent, state) in (0u32..).zip(self.world.intents()) {
-            check.exercised = true;
+            findings.exercised = true;
             if state.submitted > state.ended {
                 let name = self.world.intent_name(intent);
                 let witness = format!("{name}, begun at {}, has no answer yet", state.begun);
-                check.violated(|| Found { at: self.end, intent: Some(intent), witness });
+                findings.violated(Found { at: self.end, intent: Some(intent), witness });
             }
         }
     }
 
     /// Vacuous without a fault, or when nothing began after the deadline.
-    fn recovers(&self, check: &mut Check, within: Span) {
+    fn recovers(
+        &self,
+        findings: &mut Findings,
+        within: Span,
+        beginnings: &[Time],
+        successes: &[(Time, Span)],
+    ) {
         let strikes = self.world.metrics.strikes();
         let Some(healed) = strikes.iter().map(|(_, _, to)| to.unwrap_or(self.end.at)).max() else {
             return;
         };
         let deadline = healed + within;
-        let successes = check.successes.iter().filter(|(begun, _)| *begun >= deadline);
+        let successes = successes.iter().filter(|(begun, _)| *begun >= deadline);
         let slowest = successes.clone().map(|(_, latency)| *latency).max().unwrap_or(Span::ZERO);
         // Who came too late to be done by the end says nothing.
         let latest = Time::ZERO + self.end.at.since(Time::ZERO + slowest);
         let counted = |begun: &Time| (deadline..=latest).contains(begun);
-        let begun = check.beginnings.iter().filter(|begun| counted(begun)).count() as u64;
+        let begun = beginnings.iter().filter(|begun| counted(begun)).count() as u64;
         let succeeded = successes.filter(|(begun, _)| counted(begun)).count() as u64;
         if begun == 0 {
             return;
         }
-        check.exercised = true;
+        findings.exercised = true;
         if let Some(witness) = too_few(succeeded, begun, RECOVERED) {
-            self.violated_at_end(check, format!("from {deadline} on, {witness}"));
+            self.violated_at_end(findings, format!("from {deadline} on, {witness}"));
         }
     }
 
     fn transitions(
         &self,
-        check: &mut Check,
+        findings: &mut Findings,
         breaker: BreakerId,
         expect: &[(Time, StateName)],
-        metrics: &Metrics,
     ) {
+        let metrics = &self.world.metrics;
         let pair = self.world.plan.breakers[breaker.index()].pair;
-        check.exercised = metrics.calls(pair) > 0;
+        findings.exercised = metrics.calls(pair) > 0;
         let seen: Vec<(Time, StateName)> = metrics
             .transitions()
             .iter()
@@ -406,7 +418,7 @@ impl Judge<'_> {
                 show(expect.get(n)),
                 show(seen.get(n))
             );
-            self.violated_at_end(check, witness);
+            self.violated_at_end(findings, witness);
         }
     }
 }

@@ -246,7 +246,9 @@ impl World {
         } else if is_last && told != Some(Fate::Succeeded) {
             self.metrics.missed(ctx.now());
         }
-        self.watch.ended(client, fate, begun, ctx.now());
+        if fate == Fate::Succeeded {
+            self.watch.succeeded(client, begun, ctx.now());
+        }
         self.note(Note::Told { intent: intent_id, fate }, ctx);
         if is_last {
             self.think(client, user, ctx);
