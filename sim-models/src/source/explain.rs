@@ -44,7 +44,9 @@ pub(super) fn explain(error: SpannedError, text: &str, root: &Node) -> Fault {
             surplus(cursor, node, span, text)
         }
         Error::IntegerOutOfBounds => {
-            Fault::new(span.clone(), format!("{} is out of bounds here", excerpt(text, span)))
+            let found = excerpt(text, span.clone());
+            let range = if text[span.clone()].starts_with('-') { "from 0 on" } else { "that fits" };
+            Fault::new(span, format!("{found} is out of bounds; a whole number {range} is wanted"))
         }
         Error::Message(message) => Fault::new(span, message),
         Error::InvalidValueForType { expected, found } => {
@@ -63,7 +65,7 @@ fn wanted(code: &Error) -> Option<String> {
         Error::ExpectedBoolean => "`true` or `false`",
         Error::ExpectedInteger => "a whole number",
         Error::ExpectedFloat => "a number",
-        Error::ExpectedString => "a text in quotes",
+        Error::ExpectedString | Error::ExpectedChar => "a text in double quotes",
         Error::ExpectedArray => "a list `[…]`",
         Error::ExpectedMap => "a map `{…}`",
         Error::ExpectedStructLike => "arguments `(…)`",

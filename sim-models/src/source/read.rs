@@ -260,6 +260,9 @@ impl<'a> Reader<'a> {
         let span = start..self.at;
         match ron::from_str::<ron::Value>(&self.text[span.clone()]) {
             Ok(_) => Ok(scalar(span)),
+            Err(_) if quote == '\'' => {
+                Err(Fault::new(span, "a text stands in double quotes, `\"`"))
+            }
             Err(error) => Err(Fault::new(span, error.code.to_string().to_lowercase())),
         }
     }

@@ -254,7 +254,7 @@ fn a_type_error_points_at_what_a_person_would_change() {
             "`Service` needs the field `workers`; add `workers: …`",
         ),
         (r#"(name: ü)"#, "ü", "write it in quotes: \"ü\""),
-        (r#"(name: 3)"#, "3", "expected a text in quotes, found `3`"),
+        (r#"(name: 3)"#, "3", "expected a text in double quotes, found `3`"),
         (r#"(name: "ü", actors: [])"#, "[]", "expected a map `{…}`, found a list `[…]`"),
         (r#"(name: "ü", faults: {})"#, "{}", "expected a list `[…]`, found a map `{…}`"),
         (
@@ -262,7 +262,11 @@ fn a_type_error_points_at_what_a_person_would_change() {
             "1.5",
             "expected a whole number, found `1.5`",
         ),
-        (r#"(name: "ü", actors: {"a": Service(workers: -1)})"#, "-1", "`-1` is out of bounds here"),
+        (
+            r#"(name: "ü", actors: {"a": Service(workers: -1)})"#,
+            "-1",
+            "`-1` is out of bounds; a whole number from 0 on is wanted",
+        ),
         (r#"(name: "ü", actors: {"a": Kv(1)})"#, "Kv(1)", "`Kv` takes no arguments"),
         (r#"(name: "ü", actors: {"a": Service})"#, "Service", "arguments `(…)`, found `Service`"),
         (r#"(name: "ü", policies: {"p": [Timeout("a", "b")]})"#, "\"b\"", "one argument too many"),

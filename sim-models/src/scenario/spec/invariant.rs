@@ -19,7 +19,7 @@ pub enum Invariant {
     FailedImpliesNone(String),
     /// Every submission came to an end before the run did.
     AllAnswered,
-    /// From this long after the last fault healed on, nine in ten submissions succeed.
+    /// Of the submissions begun from this long after the last fault healed on, nine in ten succeed.
     RecoversWithin(Span),
     /// At least this share of a client's submissions in a stretch of time succeed.
     Goodput {
@@ -30,7 +30,7 @@ pub enum Invariant {
         /// Submissions from here on count.
         #[serde(default)]
         from: Span,
-        /// Submissions up to here count; by default all.
+        /// Submissions before this count; by default all.
         #[serde(default)]
         until: Option<Span>,
     },
