@@ -1,6 +1,8 @@
 //! `sim run --all`: the base scenario and its variants side by side, each on the seed that it asks
 //! for unless one is given for all.
 
+use std::collections::BTreeSet;
+
 use comfy_table::CellAlignment;
 use sim_core::Span;
 use sim_models::outcome::{ActorSummary, Outcome};
@@ -55,12 +57,11 @@ pub fn run(args: &RunArgs, file: &ScenarioFile) -> Result<Exit, Failure> {
     Ok(exit(outcomes[0].verdict))
 }
 
-/// The seed of all runs, or of each where they differ.
+/// The seed of all runs; where variants ask for others, all of them.
 fn seeds(outcomes: &[Outcome]) -> String {
-    let mut seeds: Vec<u64> = outcomes.iter().map(|outcome| outcome.run_id.seed).collect();
-    seeds.dedup();
+    let seeds: BTreeSet<u64> = outcomes.iter().map(|outcome| outcome.run_id.seed).collect();
     let seeds: Vec<String> = seeds.iter().map(u64::to_string).collect();
-    seeds.join(", ")
+    seeds.join(" or ")
 }
 
 /// The table, what each run found, and the command that repeats all.

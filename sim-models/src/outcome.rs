@@ -317,7 +317,7 @@ pub struct Series {
     pub failed: Vec<u32>,
     /// Attempts beyond a call's first, on any hop.
     pub retries: Vec<u32>,
-    /// Median latency of the intents that ended in the window.
+    /// Median latency of the submissions that ended in the window.
     pub latency_p50: Vec<Option<Span>>,
     /// 99th percentile of the same.
     pub latency_p99: Vec<Option<Span>>,

@@ -87,7 +87,7 @@ pub fn latencies(series: &Series) -> Option<LinePanel> {
     let scale = Scale::lengths(nanos().min()?, nanos().max()?);
     let log = if scale.is_log() { " (log scale)" } else { "" };
     Some(LinePanel {
-        title: format!("Latency of intents that ended{log}"),
+        title: format!("Latency of submissions that ended{log}"),
         height: 130.0,
         scale,
         width: series.width.as_secs_f64(),
