@@ -76,7 +76,7 @@ impl fmt::Display for RunLimit {
         match self {
             RunLimit::Engine(limit) => limit.fmt(f),
             RunLimit::Overfull { program } => {
-                write!(f, "the program of {program} built a text or record that is too large")
+                write!(f, "the program of {program} built texts or records that are too large")
             }
             RunLimit::Endless { program } => {
                 write!(f, "the program of {program} ran a million steps without waiting")

@@ -66,6 +66,10 @@ pub struct FieldId(TextId);
 /// The longest text that a program may build, in bytes.
 const TEXT_MAX: usize = 1 << 16;
 
+/// All texts of a run together, in bytes; one event can build many before the run's memory limit
+/// is looked at.
+const TEXTS_MAX: usize = 1 << 29;
+
 /// How deep records may nest: what is stored in a store and read back grows no further.
 const DEPTH_MAX: u8 = 16;
 
@@ -88,15 +92,17 @@ pub struct Texts {
 }
 
 impl Texts {
-    /// The id of `text`, adding it on first sight.
-    ///
-    /// # Panics
-    /// When a run holds more than 4 GiB of text; the memory limit ends it long before.
+    /// The id of `text`, adding it on first sight. When all texts together pass half a GiB, the run
+    /// ends, and the id is any text's.
     pub fn intern(&mut self, text: &str) -> TextId {
         let hash = hash_of(text);
         let (bytes, ends) = (&self.bytes, &self.ends);
         if let Some(&id) = self.by_text.find(hash, |&id| slice(bytes, ends, id) == text) {
             return TextId(id);
+        }
+        if self.bytes.len() + text.len() > TEXTS_MAX {
+            self.overfull = true;
+            return TextId(0);
         }
         let id = count(self.ends.len());
         self.by_text.insert_unique(hash, id, |&id| hash_of(slice(bytes, ends, id)));

@@ -329,10 +329,11 @@ fn values_without_end_are_a_finding() {
         r#"Loop(100000, [Let("x", {"f": "{x}"})]), Let("y", "{x}!")"#,
         r#"Loop(40, [Let("x", {"f": "{x}", "g": "{x}"})]), Let("y", "{x}!")"#,
         r#"Let("x", "x"), Loop(60, [Let("x", "{x}{x}")])"#,
+        r#"Let("x", "x"), Loop(16, [Let("x", "{x}{x}")]), Loop(900000, [Let("x", "{x}y")])"#,
     ] {
         let outcome = program(endless);
         let limit = outcome.limit.map(|limit| limit.to_string());
-        let expected = "the program of app.run built a text or record that is too large";
+        let expected = "the program of app.run built texts or records that are too large";
         assert_eq!(limit.as_deref(), Some(expected), "{endless}");
     }
 }
