@@ -425,3 +425,42 @@ fn other_layers_leave_a_retry_its_luck() {
     nested.dedup();
     assert_eq!((rounds, nested.len()), (3, 3), "{nested:?}");
 }
+
+#[test]
+fn the_two_copies_of_a_duplicated_request_have_luck_of_their_own() {
+    let outcome = run_text(
+        r#"Scenario(
+            name: "twins", about: "Every request arrives twice, half of the answers are lost.",
+            horizon: "60s",
+            actors: {
+                "users": Client(load: Burst(count: 2000), does: [Call("app.go", policy: "p")]),
+                "app": Service(workers: 4000, endpoints: { "go": [Respond(200)] }),
+            },
+            links: [Link(from: "users", to: "app", duplicate: 1.0)],
+            policies: { "p": [Timeout("1s")] },
+            faults: [At("0s", Loss("app", "users", 0.5))],
+        )"#,
+    );
+    // Three in four by independent luck, one in two if both copies shared it; sd 19.
+    let success = outcome.calls[0].success;
+    assert!((1400..1600).contains(&success), "{success}");
+}
+
+#[test]
+fn nothing_reaches_a_caller_in_a_black_hole() {
+    let outcome = run_text(
+        r#"Scenario(
+            name: "hole", about: "The caller vanishes while an answer is on its way.",
+            horizon: "10s",
+            actors: {
+                "user": Client(load: Burst(count: 1), patience: "5s", does: [Call("app.go")]),
+                "app": Service(workers: 1, endpoints: { "go": [Respond(200)] }),
+            },
+            links: [Link(from: "user", to: "app", latency: Const("1s"))],
+            faults: [At("1500ms", for: "1s", BlackHole("user"))],
+        )"#,
+    );
+    assert_eq!(outcome.calls[0].success, 0);
+    let told: Vec<&str> = outcome.log.iter().map(|line| line.what.as_str()).collect();
+    assert!(told.contains(&"answer lost"), "{told:?}");
+}
