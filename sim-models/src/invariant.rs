@@ -323,11 +323,13 @@ impl Judge<'_> {
     fn word_duplicate(&self, findings: &mut Findings, kind: KindId) {
         let Some(first) = &mut findings.first else { return };
         let Some(intent) = first.intent else { return };
+        let plan = &self.world.plan;
         let entries = self.world.ledger.entries().iter();
         let of_intent =
             entries.filter(|e| (e.kind, e.intent) == (kind, intent) && e.at <= first.at.at);
-        let told: Vec<String> =
-            of_intent.map(|e| format!("{}-{} at {}", self.kind(kind), e.number, e.at)).collect();
+        let told: Vec<String> = of_intent
+            .map(|e| format!("{} at {}", plan.effect_name(kind, e.number), e.at))
+            .collect();
         let name = self.world.intent_name(intent);
         first.witness = format!("{name} has {}", told.join(" and "));
     }

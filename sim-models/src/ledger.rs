@@ -141,11 +141,6 @@ impl Ledger {
         &self.entries
     }
 
-    /// `charge-4`.
-    pub(crate) fn entry_name(&self, kinds: &[String], kind: KindId, number: u32) -> String {
-        format!("{}-{number}", kinds[kind.index()])
-    }
-
     /// One summary per kind.
     pub(crate) fn summaries(&self, kinds: &[String]) -> Vec<EffectSummary> {
         let mut summaries: Vec<EffectSummary> = kinds

@@ -99,7 +99,7 @@ fn line(at: Time, step: u64, note: Note, plan: &Plan, name: &impl Fn(u32) -> Str
             (Some(intent), plan.pair_name(pair), what.to_owned())
         }
         Note::Effect { intent, actor, kind, number, repeated } => {
-            let id = format!("{}-{number}", plan.kinds[kind.index()]);
+            let id = plan.effect_name(kind, number);
             let what = if repeated { format!("{id} again: same key") } else { id };
             (Some(intent), plan.actor_name(actor).to_owned(), what)
         }

@@ -119,7 +119,7 @@ impl Run {
                     kind: plan.kinds[entry.kind.index()].clone(),
                     actor: plan.actor_name(entry.actor).to_owned(),
                     intent: world.intent_name(entry.intent),
-                    id: format!("{}-{}", plan.kinds[entry.kind.index()], entry.number),
+                    id: plan.effect_name(entry.kind, entry.number),
                 })
                 .collect(),
             actors: world.metrics.actor_summaries(plan),

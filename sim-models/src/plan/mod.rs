@@ -443,6 +443,11 @@ impl Plan {
         &self.actors[id.index()].name
     }
 
+    /// `charge-4`: the effect of a kind with this number.
+    pub(crate) fn effect_name(&self, kind: KindId, number: u32) -> String {
+        format!("{}-{number}", self.kinds[kind.index()])
+    }
+
     /// `api->psp`.
     pub(crate) fn pair_name(&self, id: PairId) -> String {
         let (from, to) = self.pairs[id.index()];

@@ -11,7 +11,7 @@ use crate::log::Note;
 use crate::outcome::RunLimit;
 use crate::plan::{
     ActorId, CondId, CondPlan, EffectId, EffectPlan, ForkId, Instr, Operand, Pc, Plan, ProgramId,
-    Reg, RespondId, builtin,
+    Reg, RespondId, SiteId, builtin,
 };
 use crate::policy::{Ending, Fate};
 use crate::pool::Id;
@@ -199,6 +199,7 @@ impl World {
         let mut registers = std::mem::take(&mut task.registers);
         registers.clear();
         registers.resize(frame.registers.into(), Value::Nil);
+        task.written.clear();
         task.frames.clear();
         task.finallies.clear();
         *task = Task {
@@ -208,10 +209,7 @@ impl World {
             registers,
             intent,
             lineage,
-            written: {
-                task.written.clear();
-                std::mem::take(&mut task.written)
-            },
+            written: std::mem::take(&mut task.written),
             frames: std::mem::take(&mut task.frames),
             finallies: std::mem::take(&mut task.finallies),
             ..Task::default()
@@ -239,17 +237,16 @@ impl World {
 
     /// Runs a task until it waits or ends.
     pub(super) fn run(&mut self, id: Id<Task>, ctx: &mut Ctx) {
+        if self.is_parked(id) {
+            return;
+        }
         loop {
             // A fault at a point may have killed the task.
             let Some(task) = self.tasks.get_mut(id) else { return };
-            // One at a point may have paused it.
-            if self.conditions[task.actor.index()].paused {
-                self.parked[task.actor.index()].push(Event::Resume(id));
-                return;
-            }
-            if task.spent == INSTRUCTIONS_MAX || self.texts.is_overfull() {
+            let is_overfull = self.texts.is_overfull();
+            if task.spent == INSTRUCTIONS_MAX || is_overfull {
                 let program = self.plan.programs[task.program.index()].name.clone();
-                self.runaway = Some(if self.texts.is_overfull() {
+                self.runaway = Some(if is_overfull {
                     RunLimit::Overfull { program }
                 } else {
                     RunLimit::Endless { program }
@@ -264,6 +261,16 @@ impl World {
                 return;
             }
         }
+    }
+
+    /// Lets a task of a paused actor wait until the actor goes on.
+    fn is_parked(&mut self, id: Id<Task>) -> bool {
+        let Some(Task { actor, .. }) = self.tasks.get(id) else { return false };
+        let is_paused = self.conditions[actor.index()].paused;
+        if is_paused {
+            self.parked[actor.index()].push(Event::Resume(id));
+        }
+        is_paused
     }
 
     fn execute(&mut self, id: Id<Task>, instr: Instr, ctx: &mut Ctx) -> Next {
@@ -332,7 +339,12 @@ impl World {
                 let raised = Raised { ending: Ending::Status(status), in_doubt: false, own: true };
                 return self.leave_block(id, Exit::Error(raised), ctx);
             }
-            Instr::Point(point) => self.pass(point, ctx),
+            Instr::Point(point) => {
+                self.pass(point, ctx);
+                if self.is_parked(id) {
+                    return Next::Stop;
+                }
+            }
             Instr::End => return self.end(id, Exit::Ordinary, ctx),
         }
         Next::Go
@@ -397,7 +409,7 @@ impl World {
         task.set(builtin::ERROR_FATE, fate);
     }
 
-    fn start_call(&mut self, id: Id<Task>, site: crate::plan::SiteId, ctx: &mut Ctx) -> Next {
+    fn start_call(&mut self, id: Id<Task>, site: SiteId, ctx: &mut Ctx) -> Next {
         let task = &mut self.tasks[id];
         let lineage = if self.plan.sites[site.index()].is_command() {
             task.commands += 1;
@@ -417,13 +429,7 @@ impl World {
     }
 
     /// A call of a waiting task has ended.
-    pub(super) fn call_ended(
-        &mut self,
-        id: Id<Task>,
-        site: crate::plan::SiteId,
-        answer: Answer,
-        ctx: &mut Ctx,
-    ) {
+    pub(super) fn call_ended(&mut self, id: Id<Task>, site: SiteId, answer: Answer, ctx: &mut Ctx) {
         let task = &mut self.tasks[id];
         task.waiting = Waiting::Nothing;
         task.spent = 0;
@@ -433,13 +439,7 @@ impl World {
     }
 
     /// Binds an answer to the site's variables, or raises what it was instead of a success.
-    fn take_answer(
-        &mut self,
-        id: Id<Task>,
-        site: crate::plan::SiteId,
-        answer: Answer,
-        ctx: &mut Ctx,
-    ) -> Next {
+    fn take_answer(&mut self, id: Id<Task>, site: SiteId, answer: Answer, ctx: &mut Ctx) -> Next {
         if !answer.ending.is_success() {
             let raised = Raised { ending: answer.ending, in_doubt: answer.in_doubt, own: false };
             return self.leave_block(id, Exit::Error(raised), ctx);
@@ -486,19 +486,24 @@ impl World {
         Next::Stop
     }
 
-    /// A branch has ended; the last one wakes its parent.
+    /// A branch has ended and gives back what it has written; the last one wakes its parent.
     fn join(
         &mut self,
         parent: Id<Task>,
         number: u32,
-        branch: &[(Reg, Value)],
+        branch: Id<Task>,
         error: Option<Raised>,
         ctx: &mut Ctx,
     ) {
+        let Task { written, registers, spent, .. } = &self.tasks[branch];
+        let value = |reg: &Reg| (*reg, registers[reg.index()]);
+        let (written, spent): (Vec<_>, _) = (written.iter().map(value).collect(), *spent);
+        self.tasks.free(branch);
         let Some(task) = self.tasks.get_mut(parent) else { return };
-        for (reg, value) in branch {
-            task.assign(*reg, *value);
+        for (reg, value) in written {
+            task.assign(reg, value);
         }
+        task.spent = task.spent.max(spent);
         let Waiting::Branches { left, error: first, .. } = &mut task.waiting else {
             unreachable!("a task with branches waits for them")
         };
@@ -537,7 +542,7 @@ impl World {
             self.watch.effect(&self.ledger, kind, intent, moment(ctx));
         }
         if let Some(reg) = into {
-            let name = self.ledger.entry_name(&self.plan.kinds, kind, entry.number);
+            let name = self.plan.effect_name(kind, entry.number);
             let value = Value::Text(self.texts.intern(&name));
             self.tasks[id].assign(reg, value);
         }
@@ -583,16 +588,8 @@ impl World {
                 self.tasks.free(id);
             }
             Origin::Branch { parent, number } => {
-                let task = &self.tasks[id];
-                let value = |reg: &Reg| (*reg, task.registers[reg.index()]);
-                let writes: Vec<(Reg, Value)> = task.written.iter().map(value).collect();
-                let spent = task.spent;
-                if let Some(parent) = self.tasks.get_mut(parent) {
-                    parent.spent = parent.spent.max(spent);
-                }
                 self.give_worker_back(id, ctx);
-                self.tasks.free(id);
-                self.join(parent, number, &writes, error, ctx);
+                self.join(parent, number, id, error, ctx);
             }
         }
         Next::Stop
