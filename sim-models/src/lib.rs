@@ -8,6 +8,7 @@
 //!
 //! **Invariant:** this crate has never heard of terminals, files or SVG.
 
+pub mod conform;
 pub mod custom;
 pub mod designs;
 mod invariant;

@@ -5,8 +5,9 @@
 use sim_core::{Span, Time};
 
 use crate::outcome::LogLine;
-use crate::plan::{ActorId, BreakerId, FaultId, KindId, PairId, Plan};
+use crate::plan::{ActorId, BreakerId, FaultId, KindId, OutlierId, PairId, Plan};
 use crate::policy::breaker::Transition;
+use crate::policy::outlier::Ejection;
 use crate::policy::{Ending, Fate, Reason};
 
 /// Who decides on an intent, in the story.
@@ -19,6 +20,11 @@ pub(crate) enum Note {
     Retry { intent: u32, pair: PairId, attempt: u32, after: Span, ending: Ending },
     GaveUp { intent: u32, pair: PairId, reason: Reason, ending: Ending },
     Rejected { intent: u32, pair: PairId, reason: Reason },
+    Waits { intent: u32, pair: PairId, what: Wait, wait: Option<Span> },
+    Tests { intent: u32, pair: PairId },
+    Hedges { intent: u32, pair: PairId, attempt: u32 },
+    TooLate { intent: u32, actor: ActorId },
+    Ejection { outlier: OutlierId, ejection: Ejection },
     Lost { intent: u32, pair: PairId, what: Loss },
     Effect { intent: u32, actor: ActorId, kind: KindId, number: u32, repeated: bool },
     Told { intent: u32, fate: Fate },
@@ -26,6 +32,19 @@ pub(crate) enum Note {
     Transition { breaker: BreakerId, transition: Transition },
     Struck { fault: FaultId },
     Healed { fault: FaultId },
+}
+
+/// What a call waits for before it is sent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Wait {
+    /// A permit of a bulkhead.
+    Permit,
+    /// Its turn at a rate limiter.
+    Rate,
+    /// Its turn at the rate limit of the client's retry mode.
+    Pace,
+    /// The end of a breaker's test.
+    Test,
 }
 
 /// Where a message was lost.
@@ -89,6 +108,38 @@ fn line(at: Time, step: u64, note: Note, plan: &Plan, name: &impl Fn(u32) -> Str
         }
         Note::Rejected { intent, pair, reason } => {
             (Some(intent), plan.pair_name(pair), format!("not sent: {reason}"))
+        }
+        Note::Waits { intent, pair, what, wait } => {
+            let what = match what {
+                Wait::Permit => "waits for a bulkhead permit",
+                Wait::Rate => "waits for the rate limit",
+                Wait::Pace => "waits for the client's own rate limit",
+                Wait::Test => "waits for the breaker's test",
+            };
+            let wait = wait.map(|wait| format!(", {wait}")).unwrap_or_default();
+            (Some(intent), plan.pair_name(pair), format!("{what}{wait}"))
+        }
+        Note::Tests { intent, pair } => {
+            (Some(intent), plan.pair_name(pair), "goes as a test of the breaker".to_owned())
+        }
+        Note::Hedges { intent, pair, attempt } => {
+            let what = format!("attempt {attempt}: hedged, no answer yet");
+            (Some(intent), plan.pair_name(pair), what)
+        }
+        Note::TooLate { intent, actor } => {
+            let what = "deadline already passed, not begun".to_owned();
+            (Some(intent), plan.actor_name(actor).to_owned(), what)
+        }
+        Note::Ejection { outlier, ejection } => {
+            let plan_of = &plan.outliers[outlier.index()];
+            let name = |host: u32| plan.actor_name(plan_of.hosts[host as usize]);
+            let what = match ejection {
+                Ejection::Ejected { host, cause, until } => {
+                    format!("{} ejected until {until}: {cause}", name(host))
+                }
+                Ejection::Returned { host } => format!("{} is back", name(host)),
+            };
+            (None, plan_of.name.clone(), what)
         }
         Note::Lost { intent, pair, what } => {
             let what = match what {

@@ -41,6 +41,7 @@ struct ActorMetrics {
     unknown: u64,
     refused: u64,
     queue_full: u64,
+    too_late: u64,
     queue_len_max: u32,
     peak: Peak,
     peak_retries: Peak,
@@ -56,6 +57,8 @@ struct PairMetrics {
     unknown: u64,
     abandoned: u64,
     fallbacks: u64,
+    hedges: u64,
+    unsafe_retries: u64,
     rejected: Vec<(&'static str, u64)>,
     given_up: Vec<(&'static str, u64)>,
 }
@@ -152,6 +155,17 @@ impl Metrics {
         count(&mut self.pairs[pair.index()].given_up, reason);
     }
 
+    /// A further attempt was sent before the first had ended.
+    pub(crate) fn hedged(&mut self, pair: PairId) {
+        self.pairs[pair.index()].hedges += 1;
+    }
+
+    /// A call that may have done its work, and has no key, is repeated because the scenario
+    /// insists.
+    pub(crate) fn unsafe_retry(&mut self, pair: PairId) {
+        self.pairs[pair.index()].unsafe_retries += 1;
+    }
+
     pub(crate) fn fell_back(&mut self, pair: PairId) {
         self.pairs[pair.index()].fallbacks += 1;
     }
@@ -193,6 +207,11 @@ impl Metrics {
 
     pub(crate) fn queue_full(&mut self, actor: ActorId) {
         self.actors[actor.index()].queue_full += 1;
+    }
+
+    /// A request came to a worker after its deadline.
+    pub(crate) fn too_late(&mut self, actor: ActorId) {
+        self.actors[actor.index()].too_late += 1;
     }
 
     pub(crate) fn queued(&mut self, actor: ActorId, waiting: u32, now: Time) {
@@ -265,6 +284,8 @@ impl Metrics {
             unknown: pair.unknown,
             abandoned: pair.abandoned,
             fallbacks: pair.fallbacks,
+            hedges: pair.hedges,
+            unsafe_retries: pair.unsafe_retries,
             rejected: pair.rejected.clone(),
             given_up: pair.given_up.clone(),
         };
@@ -320,6 +341,7 @@ impl ActorMetrics {
             unknown: 0,
             refused: 0,
             queue_full: 0,
+            too_late: 0,
             queue_len_max: 0,
             peak: Peak::new(PEAK_WINDOW),
             peak_retries: Peak::new(PEAK_WINDOW),
@@ -353,6 +375,7 @@ impl ActorMetrics {
         counters.push(("refused", self.refused));
         if let ActorKind::Service(_) = kind {
             counters.push(("queue_full", self.queue_full));
+            counters.push(("deadline_passed", self.too_late));
             counters.push(("queue_len_max", self.queue_len_max.into()));
         }
         counters.push(("peak_arrivals_100ms", self.peak.max));

@@ -268,6 +268,11 @@ pub struct CallSummary {
     pub abandoned: u64,
     /// Answers that a fallback gave.
     pub fallbacks: u64,
+    /// Attempts sent by a hedge before an earlier one had ended; they count as retries too.
+    pub hedges: u64,
+    /// Retries of calls without a key that may have had their effect, because the scenario
+    /// insists.
+    pub unsafe_retries: u64,
     /// Refusals by the caller's own policies, by reason.
     pub rejected: Vec<(&'static str, u64)>,
     /// Why retrying ended without success, by reason.

@@ -44,9 +44,14 @@ impl<T> fmt::Debug for Id<T> {
 }
 
 impl<T> Id<T> {
-    /// A word for the digest.
+    /// A word for the digest, and for those who hold an id without knowing what it names.
     pub(crate) fn word(self) -> u64 {
         u64::from(self.generation) << 32 | u64::from(self.slot)
+    }
+
+    /// The id that the word was made of.
+    pub(crate) fn from_word(word: u64) -> Id<T> {
+        Id { slot: word as u32, generation: (word >> 32) as u32, of: PhantomData }
     }
 }
 

@@ -53,6 +53,8 @@ pub(super) struct Builder<'a> {
     pub(super) policies: BTreeMap<String, Vec<Layer>>,
     pub(super) stacks: BTreeMap<(ActorId, Option<String>, ActorId), StackId>,
     pub(super) site_notes: Vec<SiteNote>,
+    /// By program: it has an effect that happens each time it runs.
+    pub(super) effectful: Vec<bool>,
 }
 
 impl<'a> Builder<'a> {
@@ -86,6 +88,15 @@ impl<'a> Builder<'a> {
             pairs: Vec::new(),
             breakers: Vec::new(),
             bulkheads: Vec::new(),
+            caches: Vec::new(),
+            outliers: Vec::new(),
+            hedges: Vec::new(),
+            throttles: Vec::new(),
+            concurrency_limits: Vec::new(),
+            rate_limiters: Vec::new(),
+            pacers: Vec::new(),
+            budgets: Vec::new(),
+            retries: Vec::new(),
             links: Vec::new(),
             routes: vec![None; count * count],
             dists: Vec::new(),
@@ -111,6 +122,7 @@ impl<'a> Builder<'a> {
             policies: BTreeMap::new(),
             stacks: BTreeMap::new(),
             site_notes: Vec::new(),
+            effectful: Vec::new(),
         }
     }
 

@@ -12,6 +12,7 @@ impl Builder<'_> {
     /// Compiles every program, then joins callers and callees.
     pub(super) fn programs(&mut self) {
         let mut frames = Vec::new();
+        self.effectful = vec![false; self.plan.programs.len()];
         for (name, actor) in &self.spec.actors {
             let here = Here::file(format!("actors.{}", path_key(name)));
             let id = self.actor_ids[name];
@@ -32,6 +33,7 @@ impl Builder<'_> {
             }
         }
         self.bind_arguments(&mut frames);
+        self.mark_repeatable();
         self.drop_unread(&frames);
         for frame in frames {
             self.problems.extend(frame.unassigned.into_values());
@@ -78,6 +80,33 @@ impl Builder<'_> {
             if let Target::Endpoint { with, .. } = &mut self.plan.sites[n].target {
                 *with = bound;
             }
+        }
+    }
+
+    /// A call may be repeated when it has a key, or when nothing that it leads to can happen twice.
+    fn mark_repeatable(&mut self) {
+        // An effect of a callee is an effect of its caller too; chains of calls need several rounds.
+        let mut changed = true;
+        while changed {
+            changed = false;
+            for (site, note) in self.plan.sites.iter().zip(&self.site_notes) {
+                let Target::Endpoint { endpoint, .. } = site.target else { continue };
+                let callee = self.plan.endpoints[endpoint.index()];
+                let has_effect = note.idempotent != Some(true) && self.effectful[callee.index()];
+                let owner = &mut self.effectful[note.owner.index()];
+                changed |= has_effect && !*owner;
+                *owner |= has_effect;
+            }
+        }
+        for (site, note) in self.plan.sites.iter_mut().zip(&self.site_notes) {
+            site.repeatable = note.idempotent.unwrap_or_else(|| match site.target {
+                Target::Endpoint { endpoint, .. } => {
+                    let callee = self.plan.endpoints[endpoint.index()];
+                    note.keyed || !self.effectful[callee.index()]
+                }
+                // What a custom actor does with a request is its own affair.
+                Target::Custom { .. } | Target::Kv(_) => true,
+            });
         }
     }
 

@@ -16,8 +16,13 @@ mod rules;
 use sim_core::{Dist, Span};
 
 use crate::invariant::InvariantPlan;
-use crate::policy::BreakerConfig;
-use crate::policy::Retry;
+use crate::policy::breaker::{Breaker, BreakerConfig, Verdict};
+use crate::policy::budget::BudgetConfig;
+use crate::policy::bulkhead::BulkheadConfig;
+use crate::policy::concurrency::LimitConfig;
+use crate::policy::hedge::HedgeConfig;
+use crate::policy::rate_limiter::RateLimiterConfig;
+use crate::policy::{Advice, Ending, EndingSet, Retry, aws, outlier, throttle};
 use crate::scenario::spec::{Arrivals, Custom, FallbackOn, Limits, Threads};
 use crate::value::{FieldId, Texts, Value};
 
@@ -61,8 +66,26 @@ ids! {
     PairId(u32);
     /// A breaker.
     BreakerId(u32);
+    /// A retry.
+    RetryId(u32);
+    /// A retry budget.
+    BudgetId(u32);
+    /// A client's own rate limit.
+    PacerId(u32);
     /// A bulkhead.
     BulkheadId(u32);
+    /// A rate limiter.
+    RateLimiterId(u32);
+    /// An adaptive concurrency limit.
+    LimitId(u32);
+    /// An adaptive throttle.
+    ThrottleId(u32);
+    /// A hedge.
+    HedgeId(u32);
+    /// Outlier detection over some endpoints.
+    OutlierId(u32);
+    /// The answers that a fallback remembers.
+    CacheId(u32);
     /// A text with variables.
     TemplateId(u32);
     /// A record with variables.
@@ -103,8 +126,18 @@ pub(crate) struct Plan {
     pub sites: Vec<Site>,
     pub stacks: Vec<StackPlan>,
     pub pairs: Vec<(ActorId, ActorId)>,
+    pub retries: Vec<Retry>,
+    pub budgets: Vec<Owned<BudgetConfig>>,
+    pub pacers: Vec<Owned<aws::Config>>,
     pub breakers: Vec<BreakerPlan>,
-    pub bulkheads: Vec<BulkheadPlan>,
+    pub bulkheads: Vec<Owned<BulkheadConfig>>,
+    pub rate_limiters: Vec<Owned<RateLimiterPlan>>,
+    pub concurrency_limits: Vec<Owned<LimitConfig>>,
+    pub throttles: Vec<Owned<throttle::Config>>,
+    pub hedges: Vec<Owned<HedgePlan>>,
+    pub outliers: Vec<OutlierPlan>,
+    /// The owner of each fallback's remembered answers.
+    pub caches: Vec<ActorId>,
     pub links: Vec<LinkPlan>,
     /// For each pair of actors `from × actors + to`: the link, if one is declared.
     pub routes: Vec<Option<u32>>,
@@ -317,6 +350,11 @@ pub(crate) struct Site {
     pub pair: PairId,
     pub into: Option<Reg>,
     pub into_status: Option<Reg>,
+    /// Done twice, it is as good as done once: the call carries a key, or leaves no effect.
+    pub repeatable: bool,
+    /// By layer of the stack: the sites that may be called instead of this one. Of outlier
+    /// detection all endpoints in order, of a fallback the one it asks.
+    pub instead: Vec<(usize, Vec<SiteId>)>,
 }
 
 /// Whom a site calls, and with what.
@@ -354,11 +392,34 @@ pub(crate) struct StackPlan {
 
 #[derive(Clone, Debug)]
 pub(crate) enum LayerPlan {
-    Retry(Retry),
+    Retry(RetryPlan),
     Timeout(Span),
+    /// A timeout that those who are called know of.
+    Deadline(Span),
     Breaker(BreakerId),
     Bulkhead(BulkheadId),
-    Fallback { status: u16, body: Operand, on: FallbackOn },
+    RateLimiter(RateLimiterId),
+    ConcurrencyLimit(LimitId),
+    Throttle(ThrottleId),
+    Hedge(HedgeId),
+    Outlier(OutlierId),
+    Fallback(FallbackPlan),
+}
+
+/// Something that one actor keeps, and forgets when it restarts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Owned<T> {
+    pub owner: ActorId,
+    pub config: T,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RetryPlan {
+    pub retry: RetryId,
+    pub budget: Option<BudgetId>,
+    pub pacer: Option<PacerId>,
+    /// Retries calls that may do their work twice.
+    pub even_if_unsafe: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -368,12 +429,43 @@ pub(crate) struct BreakerPlan {
     pub owner: ActorId,
     pub pair: PairId,
     pub config: BreakerConfig,
+    /// Endings that count as failures; by default those of [`Breaker::verdict`].
+    pub record: Option<EndingSet>,
+    pub ignore: EndingSet,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct RateLimiterPlan {
+    pub limit: RateLimiterConfig,
+    /// The longest wait for a permit.
+    pub wait: Span,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct HedgePlan {
+    pub hedge: HedgeConfig,
+    /// Hedges calls that may do their work twice.
+    pub even_if_unsafe: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct OutlierPlan {
+    /// `api->psp provider`.
+    pub name: String,
+    pub owner: ActorId,
+    pub config: outlier::Config,
+    pub hosts: Vec<ActorId>,
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct BulkheadPlan {
-    pub owner: ActorId,
-    pub limit: u32,
+pub(crate) struct FallbackPlan {
+    pub status: u16,
+    pub body: Operand,
+    pub on: FallbackOn,
+    /// Answers with what was last answered, unless it is older than this.
+    pub cache: Option<(CacheId, Span)>,
+    /// Asks another endpoint, which the site knows.
+    pub calls: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -397,7 +489,7 @@ pub(crate) struct EffectPlan {
 pub(crate) struct RespondPlan {
     pub status: Operand,
     pub body: Operand,
-    pub retry_after: Option<Span>,
+    pub advice: Advice,
 }
 
 /// A fault with its trigger.
@@ -435,6 +527,27 @@ pub(crate) enum FaultKind {
 impl Site {
     pub(crate) fn is_command(&self) -> bool {
         matches!(self.target, Target::Kv(_))
+    }
+
+    /// The `n`th site that a layer may call instead of this one.
+    pub(crate) fn instead(&self, layer: usize, n: usize) -> SiteId {
+        let of_layer = self.instead.iter().find(|(of, _)| *of == layer);
+        of_layer.expect("the layer's sites are compiled with the stack").1[n]
+    }
+}
+
+impl BreakerPlan {
+    /// What an ending means to this breaker.
+    pub(crate) fn verdict(&self, ending: Ending) -> Verdict {
+        if self.ignore.contains(ending) {
+            return Verdict::Ignored;
+        }
+        match &self.record {
+            Some(record) if record.contains(ending) => Verdict::Failure,
+            Some(_) if matches!(ending, Ending::Rejected(_)) => Verdict::Cancelled,
+            Some(_) => Verdict::Success,
+            None => Breaker::verdict(ending),
+        }
     }
 }
 

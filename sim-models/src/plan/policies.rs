@@ -3,15 +3,24 @@
 use sim_core::Span;
 
 use super::build::Builder;
-use super::program::{Frame, Here};
+use super::program::{Frame, Here, Other};
 use super::{
-    ActorId, BreakerId, BreakerPlan, BulkheadId, BulkheadPlan, LayerPlan, Operand, ProgramId,
-    StackId, StackPlan,
+    ActorId, BreakerId, BreakerPlan, BudgetId, BulkheadId, CacheId, FallbackPlan, HedgeId,
+    HedgePlan, LayerPlan, LimitId, Operand, OutlierId, OutlierPlan, Owned, PacerId, ProgramId,
+    RateLimiterId, RateLimiterPlan, RetryId, RetryPlan, StackId, StackPlan, ThrottleId,
 };
-use crate::policy::{
-    Backoff, Breaker, BreakerConfig, Bulkhead, Jitter, OutOfRange, Retry, RetryOn,
-};
-use crate::scenario::spec::{self, Expr, Policy, Trip};
+use crate::policy::aws;
+use crate::policy::breaker::{Breaker, BreakerConfig, consecutive};
+use crate::policy::budget::{BudgetConfig, RetryBudget};
+use crate::policy::bulkhead::{Bulkhead, BulkheadConfig, semaphore};
+use crate::policy::concurrency::{ConcurrencyLimiter, LimitConfig};
+use crate::policy::hedge::Hedge;
+use crate::policy::outlier::{self, Outlier};
+use crate::policy::rate_limiter::RateLimiter;
+use crate::policy::retry::HouseConfig;
+use crate::policy::throttle::{self, AdaptiveThrottle};
+use crate::policy::{EndingSet, OutOfRange, Retry, RetryConfig};
+use crate::scenario::spec::{self, Expr, OutlierPreset, Policy, Trip};
 use crate::source::{advice, path_key};
 
 /// The most policies in one stack.
@@ -20,11 +29,52 @@ const LAYERS_MAX: usize = 16;
 /// A checked policy that does not belong to a caller yet.
 #[derive(Clone, Debug)]
 pub(super) enum Layer {
-    Retry(Retry),
+    Retry {
+        retry: Box<Retry>,
+        budget: Option<BudgetConfig>,
+        pacer: Option<aws::Config>,
+        even_if_unsafe: bool,
+    },
     Timeout(Span),
-    Breaker(BreakerConfig),
-    Bulkhead(u32),
-    Fallback { status: u16, body: Operand, on: spec::FallbackOn },
+    Deadline(Span),
+    Breaker {
+        config: Box<BreakerConfig>,
+        record: Option<EndingSet>,
+        ignore: EndingSet,
+    },
+    Bulkhead(BulkheadConfig),
+    RateLimiter(RateLimiterPlan),
+    ConcurrencyLimit(LimitConfig),
+    Throttle(throttle::Config),
+    Hedge(HedgePlan),
+    Outlier {
+        config: Box<outlier::Config>,
+        hosts: Vec<String>,
+    },
+    Fallback {
+        status: u16,
+        body: Operand,
+        on: spec::FallbackOn,
+        cached: Option<Span>,
+        call: Option<String>,
+    },
+}
+
+/// Why a policy cannot be used.
+struct Refusal {
+    /// The option, as the policy spells it; none when it is the policy as a whole.
+    field: Option<&'static str>,
+    message: String,
+}
+
+impl From<OutOfRange> for Refusal {
+    fn from(error: OutOfRange) -> Refusal {
+        Refusal { field: Some(error.field), message: error.to_string() }
+    }
+}
+
+fn refuse(field: &'static str, message: impl Into<String>) -> Refusal {
+    Refusal { field: Some(field), message: message.into() }
 }
 
 impl Builder<'_> {
@@ -37,70 +87,93 @@ impl Builder<'_> {
                     format!("{} policies in one stack; at most {LAYERS_MAX}", stack.len());
                 self.problem(&here, message, None);
             }
-            let layers = stack.iter().enumerate().filter_map(|(n, policy)| {
+            let mut layers = Vec::new();
+            for (n, policy) in stack.iter().enumerate() {
                 let here = here.at(n);
-                self.layer(policy, &here).map_err(|error| self.out_of_range(&here, &error)).ok()
-            });
-            let layers = layers.collect();
+                match self.layers_of(policy, &here) {
+                    Ok(more) => layers.extend(more),
+                    Err(refusal) => self.refused(&here, refusal),
+                }
+            }
             self.policies.insert(name.clone(), layers);
         }
     }
 
-    fn out_of_range(&mut self, here: &Here, error: &OutOfRange) {
-        // A field of an inner constructor, such as the cap of a backoff, lies one level deeper;
-        // the nearest existing place is pointed at.
-        let inner = ["backoff", "trip"].map(|inner| here.field(inner).field(error.field));
-        let document = &self.docs[0];
-        let exists = |here: &&Here| document.text_of(&here.path).is_some();
-        let place = inner.iter().find(exists).cloned().unwrap_or_else(|| here.field(error.field));
-        self.problem(&place, error.to_string(), None);
+    fn refused(&mut self, here: &Here, refusal: Refusal) {
+        let Refusal { field, message } = refusal;
+        let place = field.map_or_else(|| here.clone(), |field| self.place_of(here, field));
+        self.problem(&place, message, None);
     }
 
-    fn layer(&mut self, policy: &Policy, here: &Here) -> Result<Layer, OutOfRange> {
-        Ok(match policy {
-            Policy::Retry(retry) => {
-                let jitter = match retry.jitter {
-                    spec::Jitter::None => Jitter::None,
-                    spec::Jitter::Proportional(ratio) => Jitter::Proportional(ratio),
-                    spec::Jitter::Full => Jitter::Full,
-                    spec::Jitter::Equal => Jitter::Equal,
-                    spec::Jitter::Decorrelated => Jitter::Decorrelated,
-                };
-                let (base, factor, cap) = match retry.backoff {
-                    spec::Backoff::None => (Span::ZERO, 1.0, Span::ZERO),
-                    spec::Backoff::Constant(wait) => (wait, 1.0, wait),
-                    spec::Backoff::Exponential { base, factor, cap } => (base, factor, cap),
-                };
-                let backoff = Backoff::new(base, factor, cap, jitter)?;
-                let on = RetryOn { conflict: retry.conflict, rejected: retry.rejected };
-                Layer::Retry(Retry::new(retry.attempts, retry.total, backoff, on)?)
-            }
-            Policy::Timeout(after) => {
-                if after.is_zero() {
-                    self.problem(here, "a timeout of zero; it must be above zero", None);
-                }
-                Layer::Timeout(*after)
-            }
-            Policy::Breaker(breaker) => {
-                let Trip::Consecutive { failures } = breaker.trip;
-                let config = BreakerConfig {
-                    failures,
-                    open_for: breaker.open_for,
-                    close_after: breaker.close_after,
-                };
-                Breaker::new(config)?;
-                Layer::Breaker(config)
-            }
+    /// An option of a preset lies one level deeper than one of the policy, as the cap of a backoff
+    /// does; the deepest place that exists in the file is pointed at.
+    fn place_of(&self, here: &Here, field: &str) -> Here {
+        let exists = |here: &Here| self.docs[0].text_of(&here.path).is_some();
+        let inner = ["like", "trip", "limit", "backoff", "budget"].map(|inner| here.field(inner));
+        let deep = inner.iter().map(|inner| inner.field(field)).find(&exists);
+        let own = Some(here.field(field)).filter(&exists);
+        // Left out: then the preset whose default does not fit the other options.
+        let preset = || inner.iter().find(|inner| exists(inner)).cloned();
+        deep.or(own).or_else(preset).unwrap_or_else(|| here.clone())
+    }
+
+    /// A policy as one layer, or as several where a library's breaker comes with its own timeout
+    /// and semaphore.
+    fn layers_of(&mut self, policy: &Policy, here: &Here) -> Result<Vec<Layer>, Refusal> {
+        Ok(vec![match policy {
+            Policy::Retry(retry) => retry_layer(retry)?,
+            Policy::Timeout(after) => Layer::Timeout(above_zero(*after, "a timeout")?),
+            Policy::Deadline(after) => Layer::Deadline(above_zero(*after, "a deadline")?),
+            Policy::Breaker(breaker) => return breaker_layers(breaker),
             Policy::Bulkhead(bulkhead) => {
-                Bulkhead::new(bulkhead.limit)?;
-                Layer::Bulkhead(bulkhead.limit)
+                let config = bulkhead_config(bulkhead)?;
+                Bulkhead::new(&config)?;
+                Layer::Bulkhead(config)
+            }
+            Policy::RateLimiter(limiter) => {
+                let machine = RateLimiter::new(&limiter.limit)?;
+                let wait = limiter.wait.or(machine.default_wait()).unwrap_or_default();
+                Layer::RateLimiter(RateLimiterPlan { limit: limiter.limit.clone(), wait })
+            }
+            Policy::ConcurrencyLimit(limit) => {
+                ConcurrencyLimiter::new(&limit.limit)?;
+                Layer::ConcurrencyLimit(limit.limit.clone())
+            }
+            Policy::AdaptiveThrottle(config) => {
+                AdaptiveThrottle::new(config)?;
+                Layer::Throttle(config.clone())
+            }
+            Policy::Hedge(hedge) => {
+                Hedge::new(&hedge.like)?;
+                let even_if_unsafe = hedge.even_if_unsafe;
+                Layer::Hedge(HedgePlan { hedge: hedge.like.clone(), even_if_unsafe })
+            }
+            Policy::OutlierDetection(detection) => {
+                let OutlierPreset::Envoy(config) = &detection.like;
+                let hosts = u32::try_from(detection.hosts.len() + 1).unwrap_or(u32::MAX);
+                Outlier::new(config, hosts)?;
+                for (n, host) in detection.hosts.iter().enumerate() {
+                    self.actor(host, &here.field("hosts").at(n));
+                }
+                Layer::Outlier { config: Box::new(config.clone()), hosts: detection.hosts.clone() }
             }
             Policy::Fallback(fallback) => {
                 self.status(fallback.status, &here.field("status"));
+                if fallback.cached.is_some() && fallback.call.is_some() {
+                    let message = "a fallback answers from its cache or asks another endpoint; \
+                                   for both write two fallbacks";
+                    return Err(refuse("call", message));
+                }
                 let body = self.literal(&fallback.body, &here.field("body"));
-                Layer::Fallback { status: fallback.status, body, on: fallback.on }
+                Layer::Fallback {
+                    status: fallback.status,
+                    body,
+                    on: fallback.on,
+                    cached: fallback.cached,
+                    call: fallback.call.clone(),
+                }
             }
-        })
+        }])
     }
 
     /// An expression that names no variables.
@@ -114,7 +187,7 @@ impl Builder<'_> {
     }
 
     /// The stack of a policy as one caller uses it for one callee; each such use has its own
-    /// breakers and bulkheads.
+    /// breakers, limits and budgets.
     pub(super) fn stack(
         &mut self,
         from: ActorId,
@@ -147,24 +220,212 @@ impl Builder<'_> {
         id
     }
 
-    fn bind(&mut self, layer: Layer, from: ActorId, policy: &str, to: ActorId) -> LayerPlan {
+    fn bind(&mut self, layer: Layer, owner: ActorId, policy: &str, to: ActorId) -> LayerPlan {
+        let name = format!("{}->{} {policy}", self.name_of(owner), self.name_of(to));
+        let pair = self.pair(owner, to);
+        let plan = &mut self.plan;
         match layer {
-            Layer::Retry(retry) => LayerPlan::Retry(retry),
-            Layer::Timeout(after) => LayerPlan::Timeout(after),
-            Layer::Fallback { status, body, on } => LayerPlan::Fallback { status, body, on },
-            Layer::Bulkhead(limit) => {
-                let id = BulkheadId::nth(self.plan.bulkheads.len());
-                self.plan.bulkheads.push(BulkheadPlan { owner: from, limit });
-                LayerPlan::Bulkhead(id)
+            Layer::Retry { retry, budget, pacer, even_if_unsafe } => {
+                plan.retries.push(*retry);
+                LayerPlan::Retry(RetryPlan {
+                    retry: RetryId::nth(plan.retries.len() - 1),
+                    budget: budget.map(|b| BudgetId::nth(own(&mut plan.budgets, owner, b))),
+                    pacer: pacer.map(|p| PacerId::nth(own(&mut plan.pacers, owner, p))),
+                    even_if_unsafe,
+                })
             }
-            Layer::Breaker(config) => {
-                let id = BreakerId::nth(self.plan.breakers.len());
-                let (from_name, to_name) = (self.name_of(from), self.name_of(to));
-                let name = format!("{from_name}->{to_name} {policy}");
-                let pair = self.pair(from, to);
-                self.plan.breakers.push(BreakerPlan { name, owner: from, pair, config });
-                LayerPlan::Breaker(id)
+            Layer::Timeout(after) => LayerPlan::Timeout(after),
+            Layer::Deadline(after) => LayerPlan::Deadline(after),
+            Layer::Breaker { config, record, ignore } => {
+                let config = *config;
+                plan.breakers.push(BreakerPlan { name, owner, pair, config, record, ignore });
+                LayerPlan::Breaker(BreakerId::nth(plan.breakers.len() - 1))
+            }
+            Layer::Bulkhead(config) => {
+                LayerPlan::Bulkhead(BulkheadId::nth(own(&mut plan.bulkheads, owner, config)))
+            }
+            Layer::RateLimiter(config) => {
+                let n = own(&mut plan.rate_limiters, owner, config);
+                LayerPlan::RateLimiter(RateLimiterId::nth(n))
+            }
+            Layer::ConcurrencyLimit(config) => {
+                let n = own(&mut plan.concurrency_limits, owner, config);
+                LayerPlan::ConcurrencyLimit(LimitId::nth(n))
+            }
+            Layer::Throttle(config) => {
+                LayerPlan::Throttle(ThrottleId::nth(own(&mut plan.throttles, owner, config)))
+            }
+            Layer::Hedge(config) => {
+                LayerPlan::Hedge(HedgeId::nth(own(&mut plan.hedges, owner, config)))
+            }
+            Layer::Outlier { config, hosts } => {
+                let others = hosts.iter().filter_map(|name| self.actor_ids.get(name).copied());
+                let hosts = std::iter::once(to).chain(others).collect();
+                plan.outliers.push(OutlierPlan { name, owner, config: *config, hosts });
+                LayerPlan::Outlier(OutlierId::nth(plan.outliers.len() - 1))
+            }
+            Layer::Fallback { status, body, on, cached, call } => {
+                let cache = cached.map(|keep| {
+                    plan.caches.push(owner);
+                    (CacheId::nth(plan.caches.len() - 1), keep)
+                });
+                LayerPlan::Fallback(FallbackPlan { status, body, on, cache, calls: call.is_some() })
             }
         }
     }
+
+    /// By layer of a stack: whom it may call instead of the callee that a call names.
+    pub(super) fn others(
+        &mut self,
+        policy: Option<&str>,
+        name: &str,
+        here: &Here,
+    ) -> Vec<(usize, Vec<Other>)> {
+        let layers = policy.and_then(|policy| self.policies.get(policy)).cloned();
+        let mut found = Vec::new();
+        for (n, layer) in layers.unwrap_or_default().iter().enumerate() {
+            let others = match layer {
+                Layer::Outlier { hosts, .. } => {
+                    let (_, endpoint) = name.split_once('.').unwrap_or_default();
+                    // One that does not exist was complained of where it stands.
+                    let hosts = hosts.iter().filter(|host| self.actor_ids.contains_key(*host));
+                    let hosts = hosts.map(|host| format!("{host}.{endpoint}"));
+                    let hosts: Vec<String> = hosts.collect();
+                    let mut others = vec![Other::Itself];
+                    others.extend(hosts.iter().filter_map(|host| self.other(host, here)));
+                    others
+                }
+                Layer::Fallback { call: Some(call), .. } => {
+                    self.other(call, here).into_iter().collect()
+                }
+                _ => continue,
+            };
+            found.push((n, others));
+        }
+        found
+    }
+
+    fn other(&mut self, name: &str, here: &Here) -> Option<Other> {
+        let (actor, endpoint) = self.callee(name, &here.field("policy"))?;
+        Some(Other::Callee(actor, endpoint))
+    }
 }
+
+fn own<T>(table: &mut Vec<Owned<T>>, owner: ActorId, config: T) -> usize {
+    table.push(Owned { owner, config });
+    table.len() - 1
+}
+
+fn above_zero(after: Span, what: &str) -> Result<Span, Refusal> {
+    if after.is_zero() {
+        let message = format!("{what} of zero; it must be above zero");
+        return Err(Refusal { field: None, message });
+    }
+    Ok(after)
+}
+
+fn retry_layer(retry: &spec::Retry) -> Result<Layer, Refusal> {
+    let spec::Retry { like, attempts, backoff, jitter, total, on, .. } = retry;
+    let (budget, even_if_unsafe) = (retry.budget.clone(), retry.even_if_unsafe);
+    if let Some(budget) = &budget {
+        RetryBudget::new(budget)?;
+    }
+    if let Some(preset) = like {
+        let given = [
+            ("attempts", attempts.is_some()),
+            ("backoff", backoff.is_some()),
+            ("jitter", jitter.is_some()),
+            ("total", total.is_some()),
+            ("on", on.is_some()),
+            ("conflict", retry.conflict),
+            ("rejected", retry.rejected),
+        ];
+        if let Some((field, _)) = given.iter().find(|(_, given)| *given) {
+            return Err(refuse(field, OWN_OPTION));
+        }
+        let retry = Box::new(Retry::new(preset)?);
+        let (own_budget, pacer) = match preset {
+            RetryConfig::Botocore(config) => {
+                (config.budget(), config.is_adaptive().then(|| config.clone()))
+            }
+            _ => (None, None),
+        };
+        let budget = budget.or(own_budget);
+        return Ok(Layer::Retry { retry, budget, pacer, even_if_unsafe });
+    }
+    let mut on = on.unwrap_or(HouseConfig::RETRYABLE);
+    for (word, wanted) in [("409", retry.conflict), ("rejected", retry.rejected)] {
+        if wanted {
+            on = on.with(word).expect("a word that is known");
+        }
+    }
+    let house = HouseConfig {
+        attempts: attempts
+            .ok_or_else(|| refuse("attempts", "a retry needs `attempts`, or a library"))?,
+        backoff: backoff.unwrap_or_default(),
+        jitter: jitter.unwrap_or_default(),
+        total: *total,
+        on,
+        ..HouseConfig::default()
+    };
+    let retry = Box::new(Retry::new(&RetryConfig::House(house))?);
+    Ok(Layer::Retry { retry, budget, pacer: None, even_if_unsafe })
+}
+
+/// A breaker, with the timeout that a library's breaker brings along.
+fn breaker_layers(breaker: &spec::Breaker) -> Result<Vec<Layer>, Refusal> {
+    let spec::Breaker { trip, open_for, close_after, record, ignore } = breaker;
+    let config = match trip {
+        Trip::Consecutive { failures } => BreakerConfig::Consecutive(consecutive::Config {
+            failures: *failures,
+            open_for: open_for.unwrap_or(Span::secs(30)),
+            close_after: close_after.unwrap_or(3),
+        }),
+        _ if open_for.is_some() => {
+            return Err(refuse("open_for", "a library's breaker has its own option for that"));
+        }
+        _ if close_after.is_some() => {
+            return Err(refuse("close_after", "a library's breaker has its own option for that"));
+        }
+        Trip::Resilience4j(config) => BreakerConfig::Resilience4j(config.clone()),
+        Trip::Hystrix(config) => BreakerConfig::Hystrix(config.clone()),
+        Trip::Polly(config) => BreakerConfig::Polly(config.clone()),
+        Trip::Failsafe(config) => BreakerConfig::Failsafe(config.clone()),
+        Trip::Gobreaker(config) => BreakerConfig::Gobreaker(config.clone()),
+        Trip::Opossum(config) => BreakerConfig::Opossum(config.clone()),
+        Trip::Cockatiel(config) => BreakerConfig::Cockatiel(config.clone()),
+        Trip::Pybreaker(config) => BreakerConfig::Pybreaker(config.clone()),
+    };
+    Breaker::new(&config)?;
+    let (timeout, record) = match &config {
+        BreakerConfig::Opossum(config) => (config.timeout, *record),
+        // A full pool or semaphore inside of a command is a failure of the command.
+        BreakerConfig::Hystrix(config) => {
+            let usual = EndingSet::TRANSIENT.with("rejected").expect("a word that is known");
+            (config.timeout, Some(record.unwrap_or(usual)))
+        }
+        _ => (Span::ZERO, *record),
+    };
+    let mut layers = vec![Layer::Breaker { config: Box::new(config), record, ignore: *ignore }];
+    if !timeout.is_zero() {
+        layers.push(Layer::Timeout(timeout));
+    }
+    Ok(layers)
+}
+
+fn bulkhead_config(bulkhead: &spec::Bulkhead) -> Result<BulkheadConfig, Refusal> {
+    let spec::Bulkhead { like, limit, queue, wait } = bulkhead;
+    if let Some(like) = like {
+        return match (limit, queue, wait) {
+            (None, None, None) => Ok(like.clone()),
+            (Some(_), ..) => Err(refuse("limit", OWN_OPTION)),
+            (_, Some(_), _) => Err(refuse("queue", OWN_OPTION)),
+            (.., Some(_)) => Err(refuse("wait", OWN_OPTION)),
+        };
+    }
+    let limit = limit.ok_or_else(|| refuse("limit", "a bulkhead needs a limit, or a library"))?;
+    let queue = queue.unwrap_or(if wait.is_some() { u32::MAX } else { 0 });
+    Ok(BulkheadConfig::Semaphore(semaphore::Config { limit, queue, wait: *wait }))
+}
+
+const OWN_OPTION: &str = "the library after `like` has its own options";

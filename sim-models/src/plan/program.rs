@@ -6,9 +6,10 @@ use crate::designs;
 use crate::kv::Condition;
 use crate::plan::{
     ActorId, ActorKind, CommandPlan, CondPlan, EffectId, EffectPlan, EndpointId, ForkId, Instr,
-    Operand, Pc, PointId, Program, ProgramId, Reg, RespondId, RespondPlan, Site, SiteId, Target,
-    Verb, builtin,
+    Operand, Pc, PointId, Program, ProgramId, Reg, RespondId, RespondPlan, Site, SiteId, StackId,
+    Target, Verb, builtin,
 };
+use crate::policy::Advice;
 use crate::scenario::spec::{Call, Expr, Idempotent, If, KvOp, KvStep, Loop, Match, Step, Try};
 use crate::source::{SourceError, advice};
 use crate::value::Value;
@@ -242,37 +243,61 @@ impl Builder<'_> {
         }
         let Some((to, endpoint)) = self.callee(&call.to, &here.field("to")) else { return };
         let stack = self.stack(frame.actor, call.policy.as_deref(), to, here);
-        let pair = self.pair(frame.actor, to);
         let into = self.optional(frame, call.into.as_deref(), here);
         let into_status = call
             .status_into
             .as_deref()
             .map(|name| self.variable(frame, name, &here.field("status_into")));
-        let target = match endpoint {
-            Callee::Endpoint(endpoint) => {
-                Target::Endpoint { endpoint, key, body, with: Vec::new() }
-            }
-            Callee::Custom(name) => {
-                if !with.is_empty() {
-                    let message = "a custom actor takes a key and a body, no further variables";
-                    self.problem(&here.field("with"), message, None);
+        if let (Callee::Custom(_), false) = (&endpoint, with.is_empty()) {
+            let message = "a custom actor takes a key and a body, no further variables";
+            self.problem(&here.field("with"), message, None);
+        }
+        let keyed = key != absent;
+        let idempotent = call.idempotent;
+        let note = SiteNote { owner: frame.id, here: here.clone(), with, keyed, idempotent };
+        let site = |builder: &mut Builder<'_>, stack: StackId, to: ActorId, endpoint: Callee| {
+            let target = match endpoint {
+                Callee::Endpoint(endpoint) => {
+                    Target::Endpoint { endpoint, key, body, with: Vec::new() }
                 }
-                let endpoint = Value::Text(self.plan.texts.intern(&name));
-                Target::Custom { endpoint, key, body }
-            }
+                Callee::Custom(name) => {
+                    let endpoint = Value::Text(builder.plan.texts.intern(&name));
+                    Target::Custom { endpoint, key, body }
+                }
+            };
+            let pair = builder.pair(frame.actor, to);
+            let instead = Vec::new();
+            let repeatable = false;
+            let site = Site { target, to, stack, pair, into, into_status, repeatable, instead };
+            builder.site(note.clone(), site)
         };
-        self.site(frame.id, here, with, Site { target, to, stack, pair, into, into_status });
+        let id = site(self, stack, to, endpoint);
+        self.emit(Instr::Call(id));
+        for (layer, others) in self.others(call.policy.as_deref(), &call.to, here) {
+            let mut sites = Vec::new();
+            for other in others {
+                sites.push(match other {
+                    Other::Itself => id,
+                    Other::Callee(to, endpoint) => {
+                        // Whoever is called instead is called without further policies.
+                        let bare = self.stack(frame.actor, None, to, here);
+                        site(self, bare, to, endpoint)
+                    }
+                });
+            }
+            self.plan.sites[id.index()].instead.push((layer, sites));
+        }
     }
 
-    fn site(&mut self, owner: ProgramId, here: &Here, with: Vec<(String, Operand)>, site: Site) {
+    fn site(&mut self, note: SiteNote, site: Site) -> SiteId {
         let id = SiteId::nth(self.plan.sites.len());
         self.plan.sites.push(site);
-        self.site_notes.push(SiteNote { owner, here: here.clone(), with });
-        self.emit(Instr::Call(id));
+        self.site_notes.push(note);
+        id
     }
 
     /// The actor and endpoint that `api.pay` names.
-    fn callee(&mut self, to: &str, here: &Here) -> Option<(ActorId, Callee)> {
+    pub(super) fn callee(&mut self, to: &str, here: &Here) -> Option<(ActorId, Callee)> {
         let Some((actor_name, endpoint)) = to.split_once('.') else {
             let help = "write it as \"actor.endpoint\"".to_owned();
             self.problem(here, format!("`{to}` names no endpoint"), Some(help));
@@ -339,13 +364,18 @@ impl Builder<'_> {
                 (key, Verb::Set { value, condition, expiry })
             }
         };
+        let repeatable = !matches!(verb, Verb::Incr);
         let command = CommandPlan { key, verb };
         let stack = self.stack(frame.actor, step.policy.as_deref(), to, here);
         let pair = self.pair(frame.actor, to);
         let into = self.optional(frame, step.into.as_deref(), here);
         let target = Target::Kv(command);
-        let site = Site { target, to, stack, pair, into, into_status: None };
-        self.site(frame.id, here, Vec::new(), site);
+        let (into_status, instead) = (None, Vec::new());
+        let site = Site { target, to, stack, pair, into, into_status, repeatable, instead };
+        let (owner, here, with) = (frame.id, here.clone(), Vec::new());
+        let note = SiteNote { owner, here, with, keyed: false, idempotent: Some(repeatable) };
+        let id = self.site(note, site);
+        self.emit(Instr::Call(id));
     }
 
     fn set_condition(&mut self, op: &KvOp, here: &Here) -> Condition {
@@ -500,6 +530,7 @@ impl Builder<'_> {
 
     fn effect(&mut self, frame: &mut Frame, step: &crate::scenario::spec::Effect, here: &Here) {
         let kind = self.kind(&step.kind);
+        self.effectful[frame.id.index()] |= step.once == Expr::Nil;
         let undoes = step.undoes.as_ref().map(|kind| self.kind(kind));
         let once = self.operand(frame, &step.once, &here.field("once"));
         let into = self.optional(frame, step.into.as_deref(), here);
@@ -521,7 +552,16 @@ impl Builder<'_> {
         let status = self.operand(frame, &step.status, &here.field("status"));
         let body = self.operand(frame, &step.body, &here.field("body"));
         let id = RespondId::nth(self.plan.responds.len());
-        self.plan.responds.push(RespondPlan { status, body, retry_after: step.retry_after });
+        let advice = match (step.no_retry, step.retry_after) {
+            (false, None) => Advice::None,
+            (false, Some(after)) => Advice::After(after),
+            (true, None) => Advice::Stop,
+            (true, Some(_)) => {
+                self.problem(here, "Respond takes `retry_after` or `no_retry`, not both", None);
+                Advice::Stop
+            }
+        };
+        self.plan.responds.push(RespondPlan { status, body, advice });
         self.emit(Instr::Respond(id));
     }
 
@@ -561,14 +601,26 @@ impl Builder<'_> {
 }
 
 /// Whom a call reaches.
-enum Callee {
+pub(super) enum Callee {
     Endpoint(EndpointId),
     Custom(String),
 }
 
+/// Whom a policy layer may call instead.
+pub(super) enum Other {
+    /// The callee that the call names.
+    Itself,
+    Callee(ActorId, Callee),
+}
+
 /// What is known of a site while the plan is built.
+#[derive(Clone)]
 pub(super) struct SiteNote {
     pub(super) owner: ProgramId,
     pub(super) here: Here,
     pub(super) with: Vec<(String, Operand)>,
+    /// The caller sends a key, whether the callee reads it or not.
+    pub(super) keyed: bool,
+    /// What the scenario says of it.
+    pub(super) idempotent: Option<bool>,
 }

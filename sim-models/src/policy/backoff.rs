@@ -1,4 +1,4 @@
-//! How long to wait before the next try: exponential back-off with jitter.
+//! How long to wait before the next try: a growing delay, spread by jitter.
 //!
 //! Answers: a retry sent at once meets the same failure and adds load where load is the problem.
 //! Waiting longer each time gives the other side room to recover.
@@ -11,7 +11,9 @@
 //!
 //! ```text
 //! retry n      1    2    3      4        5                   the delay d before jitter is
-//! d            1s   2s   4s     8s       16s ... cap         min(cap, base * factor^(n-1))
+//! Exponential  1s   2s   4s     8s       16s ... cap         min(cap, base * factor^(n-1))
+//! Fibonacci    1s   1s   2s     3s       5s ... cap          min(cap, base * fib(n))
+//! Linear       1s   2s   3s     4s       5s ... cap          min(cap, base + step * (n-1))
 //!
 //! None                   d |                                 waves stay waves
 //! Equal            [d/2 .. d]                                half is certain, half is luck
@@ -21,15 +23,74 @@
 //!
 //! Everything is whole nanoseconds. A factor without a fraction multiplies exactly; any other
 //! rounds to the nearest nanosecond at each step.
+//!
+//! Left out: the formulas of the libraries, which round in units of their own and carry state from
+//! wait to wait. Each is with its library, in [`super::retry`].
 
+use serde::Deserialize;
 use sim_core::Span;
 
 use super::OutOfRange;
 
+/// How the delay grows from retry to retry, before jitter.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub enum Growth {
+    /// No delay: retry at once.
+    None,
+    /// Always the same delay.
+    Constant(Span),
+    /// From `base` by `factor` up to `cap`.
+    Exponential {
+        /// Before the first retry.
+        base: Span,
+        /// Growth per retry, finite and at least 1; 2 by default.
+        #[serde(default = "two")]
+        factor: f64,
+        /// Longest delay before jitter, not below `base`; 60 s by default.
+        #[serde(default = "cap_default")]
+        cap: Span,
+    },
+    /// From `base` by `step` up to `cap`.
+    Linear {
+        /// Before the first retry.
+        base: Span,
+        /// Added per retry.
+        step: Span,
+        /// Longest delay before jitter, not below `base`; 60 s by default.
+        #[serde(default = "cap_default")]
+        cap: Span,
+    },
+    /// `base` times 1, 1, 2, 3, 5, 8, … up to `cap`.
+    Fibonacci {
+        /// Before the first and the second retry.
+        base: Span,
+        /// Longest delay before jitter, not below `base`; 60 s by default.
+        #[serde(default = "cap_default")]
+        cap: Span,
+    },
+}
+
+impl Default for Growth {
+    /// 1 s, doubling up to 60 s.
+    fn default() -> Growth {
+        Growth::Exponential { base: Span::secs(1), factor: two(), cap: cap_default() }
+    }
+}
+
+fn two() -> f64 {
+    2.0
+}
+
+fn cap_default() -> Span {
+    Span::secs(60)
+}
+
 /// How the wait before a retry is spread by luck. All ranges include both ends.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
 pub enum Jitter {
     /// The delay as computed.
+    #[default]
     None,
     /// The delay plus up to this share of it, 0 to 1.
     ///
@@ -45,7 +106,7 @@ pub enum Jitter {
     Decorrelated,
 }
 
-/// Delays that grow from `base` by `factor` up to `cap`, spread by a [`Jitter`].
+/// Delays that grow as [`Growth`] says, spread by a [`Jitter`].
 ///
 /// ```
 /// use sim_core::Span;
@@ -58,8 +119,8 @@ pub enum Jitter {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Backoff {
+    growth: Growth,
     base: Span,
-    factor: f64,
     cap: Span,
     jitter: Jitter,
 }
@@ -68,20 +129,37 @@ impl Backoff {
     /// A back-off of `base`, `base * factor`, `base * factor²`, … up to `cap`.
     ///
     /// # Errors
+    /// As [`Backoff::of`].
+    pub fn new(base: Span, factor: f64, cap: Span, jitter: Jitter) -> Result<Backoff, OutOfRange> {
+        Backoff::of(Growth::Exponential { base, factor, cap }, jitter)
+    }
+
+    /// A back-off of any growth.
+    ///
+    /// # Errors
     /// When `base` is above `cap`, `factor` is below 1 or not finite, or a proportional jitter
     /// lies outside 0..=1.
-    pub fn new(base: Span, factor: f64, cap: Span, jitter: Jitter) -> Result<Backoff, OutOfRange> {
+    pub fn of(growth: Growth, jitter: Jitter) -> Result<Backoff, OutOfRange> {
+        let (base, cap) = match growth {
+            Growth::None => (Span::ZERO, Span::ZERO),
+            Growth::Constant(wait) => (wait, wait),
+            Growth::Exponential { base, cap, .. }
+            | Growth::Linear { base, cap, .. }
+            | Growth::Fibonacci { base, cap } => (base, cap),
+        };
         if base > cap {
             return Err(OutOfRange::new("base", base, format!("at most the cap, {cap}")));
         }
-        if !factor.is_finite() || factor < 1.0 {
+        if let Growth::Exponential { factor, .. } = growth
+            && !(factor.is_finite() && factor >= 1.0)
+        {
             return Err(OutOfRange::new("factor", factor, "finite and at least 1"));
         }
         match jitter {
             Jitter::Proportional(ratio) if !(0.0..=1.0).contains(&ratio) => {
                 Err(OutOfRange::new("jitter", ratio, "in 0..=1"))
             }
-            _ => Ok(Backoff { base, factor, cap, jitter }),
+            _ => Ok(Backoff { growth, base, cap, jitter }),
         }
     }
 
@@ -114,26 +192,48 @@ impl Backoff {
         }
     }
 
-    /// `min(cap, base * factor^(retry - 1))`.
-    ///
-    /// The product is built step by step, since powers differ between platforms; it ends early at
-    /// the cap, or where a factor of 1 (or a rounded step) no longer grows it.
+    /// The delay before retry `retry` and before jitter, see the table above.
     fn unjittered(&self, retry: u32) -> Span {
-        let mut delay = self.base;
-        for _ in 1..retry {
-            let next = self.grown(delay).min(self.cap);
-            if next <= delay {
-                break;
+        let (base, cap) = (self.base, self.cap);
+        match self.growth {
+            Growth::None | Growth::Constant(_) => base,
+            Growth::Exponential { factor, .. } => exponential(base, factor, cap, retry),
+            Growth::Linear { step, .. } => {
+                cap.min(base + step * u64::from(retry.saturating_sub(1)))
             }
-            delay = next;
+            Growth::Fibonacci { .. } => fibonacci(base, cap, retry),
         }
-        delay
     }
+}
 
-    fn grown(&self, delay: Span) -> Span {
+/// `min(cap, base * factor^(retry - 1))`.
+///
+/// The product is built step by step, since powers differ between platforms; it ends early at the
+/// cap, or where a factor of 1 (or a rounded step) no longer grows it.
+fn exponential(base: Span, factor: f64, cap: Span, retry: u32) -> Span {
+    let mut delay = base;
+    for _ in 1..retry {
         // `as` saturates at the longest span, which the cap then cuts.
-        if self.factor.fract() == 0.0 { delay * (self.factor as u64) } else { delay * self.factor }
+        let grown = if factor.fract() == 0.0 { delay * (factor as u64) } else { delay * factor };
+        let next = grown.min(cap);
+        if next <= delay {
+            break;
+        }
+        delay = next;
     }
+    delay
+}
+
+/// `min(cap, base * fib(retry))`.
+fn fibonacci(base: Span, cap: Span, retry: u32) -> Span {
+    let (mut delay, mut next) = (base, base);
+    for _ in 1..retry {
+        if delay >= cap || delay.is_zero() {
+            break;
+        }
+        (delay, next) = (next, delay + next);
+    }
+    delay.min(cap)
 }
 
 /// A span from zero to `limit`, both reachable, for a uniform draw.
@@ -169,12 +269,21 @@ mod tests {
     }
 
     prop_compose! {
-        fn backoffs()(a: u64, b: u64, shift in 0..64u32, factor in factors(), jitter in jitters())
-            -> Backoff {
+        fn backoffs()(
+            a: u64, b: u64, step: u64, kind in 0..8u8, shift in 0..64u32, factor in factors(),
+            jitter in jitters(),
+        ) -> Backoff {
             // Shifting makes short bases as likely as long ones.
             let a = a >> shift;
-            Backoff::new(Span::nanos(a.min(b)), factor, Span::nanos(a.max(b)), jitter)
-                .expect("the base is the smaller of the two")
+            let (base, cap) = (Span::nanos(a.min(b)), Span::nanos(a.max(b)));
+            let growth = match kind {
+                0 => Growth::None,
+                1 => Growth::Constant(base),
+                2 => Growth::Linear { base, step: Span::nanos(step >> shift), cap },
+                3 => Growth::Fibonacci { base, cap },
+                _ => Growth::Exponential { base, factor, cap },
+            };
+            Backoff::of(growth, jitter).expect("the base is the smaller of the two")
         }
     }
 
@@ -218,6 +327,12 @@ mod tests {
         }
 
         #[test]
+        fn no_delay_before_jitter_is_above_the_cap(backoff in backoffs(), retry in retries()) {
+            let delay = backoff.unjittered(retry);
+            prop_assert!(backoff.base <= delay && delay <= backoff.cap);
+        }
+
+        #[test]
         fn later_retries_wait_no_shorter(backoff in backoffs(), retry in 1..100u32, draw: u64) {
             let wait = |n| backoff.delay(n, backoff.base, draw);
             prop_assert!(wait(retry) <= wait(retry + 1));
@@ -251,6 +366,22 @@ mod tests {
     }
 
     #[test]
+    fn each_growth_has_its_pinned_delays() {
+        let secs = |growth| {
+            let backoff = Backoff::of(growth, Jitter::None).expect("valid");
+            [1, 2, 3, 4, 5, 6, 7].map(|n| backoff.delay(n, Span::ZERO, 0).as_millis() / 1000)
+        };
+        let (base, step, cap) = (Span::secs(2), Span::secs(3), Span::secs(16));
+        assert_eq!(secs(Growth::None), [0; 7]);
+        assert_eq!(secs(Growth::Constant(base)), [2; 7]);
+        assert_eq!(secs(Growth::Linear { base, step, cap }), [2, 5, 8, 11, 14, 16, 16]);
+        assert_eq!(secs(Growth::Fibonacci { base, cap }), [2, 2, 4, 6, 10, 16, 16]);
+        let lower = Growth::Fibonacci { base, cap: Span::secs(7) };
+        assert_eq!(secs(lower), [2, 2, 4, 6, 7, 7, 7]);
+        assert_eq!(secs(Growth::Exponential { base, factor: 1.5, cap }), [2, 3, 4, 6, 10, 15, 16]);
+    }
+
+    #[test]
     fn each_jitter_has_its_pinned_waits() {
         // Half of the range of draws lands in the middle of each interval.
         let wait = |jitter| doubling(jitter).delay(3, Span::secs(5), 1 << 63).to_string();
@@ -279,6 +410,13 @@ mod tests {
         }
         for ratio in [-0.1, 1.1, f64::NAN] {
             assert_eq!(refused(1, 2.0, Jitter::Proportional(ratio)), Err("jitter"));
+        }
+        let (base, cap) = (Span::secs(2), Span::secs(1));
+        for growth in
+            [Growth::Linear { base, step: Span::ZERO, cap }, Growth::Fibonacci { base, cap }]
+        {
+            let refused = Backoff::of(growth, Jitter::None).map_err(|e| e.field);
+            assert_eq!(refused, Err("base"));
         }
         let error = Backoff::new(Span::secs(1), 0.5, Span::secs(10), Jitter::None);
         let text = error.map_err(|e| e.to_string());

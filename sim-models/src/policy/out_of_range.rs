@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use sim_core::Span;
+
 /// A parameter that the policy cannot work with. Nothing was built; correct it and try again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OutOfRange {
@@ -34,4 +36,23 @@ impl std::error::Error for OutOfRange {}
 /// Refuses zero where at least one is needed.
 pub(super) fn at_least_one(field: &'static str, found: u32) -> Result<(), OutOfRange> {
     if found == 0 { Err(OutOfRange::new(field, found, "at least 1")) } else { Ok(()) }
+}
+
+/// Refuses a length of zero.
+pub(super) fn above_zero(field: &'static str, found: Span) -> Result<(), OutOfRange> {
+    if found.is_zero() { Err(OutOfRange::new(field, found, "longer than zero")) } else { Ok(()) }
+}
+
+/// Refuses a share or a percentage outside `low..=high`, and what is not a number.
+pub(super) fn within(
+    field: &'static str,
+    found: f64,
+    low: f64,
+    high: f64,
+) -> Result<(), OutOfRange> {
+    if (low..=high).contains(&found) {
+        Ok(())
+    } else {
+        Err(OutOfRange::new(field, found, format!("in {low}..={high}")))
+    }
 }

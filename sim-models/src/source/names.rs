@@ -7,8 +7,9 @@ use super::tree::{Child, Fault, Node, Shape};
 
 /// For each constructor the fields that its unnamed arguments fill, in order.
 ///
-/// A field that is also given by name is passed over. Constructors that are not listed keep
-/// their arguments as they are: all named, or all unnamed as in a tuple.
+/// A field that is also given by name is passed over, and so is one listed as `name()` for an
+/// argument that is no constructor. Constructors that are not listed keep their arguments as they
+/// are: all named, or all unnamed as in a tuple.
 pub type Shorthand = &'static [(&'static str, &'static [&'static str])];
 
 /// Each unnamed argument with the name that it lacks, in the order of the text.
@@ -49,17 +50,24 @@ fn fill(
     let is_given = |field: &str| {
         children.iter().any(|child| child.name.as_ref().is_some_and(|name| name.text == field))
     };
-    let mut free = fields.iter().filter(|field| !is_given(field));
+    let mut free = fields.iter().filter(|field| !is_given(bare(field)));
     for child in children.iter().filter(|child| child.name.is_none()) {
         let span = child.node.span.clone();
-        let Some(field) = free.next() else {
+        let is_constructor = child.node.constructor.is_some();
+        let Some(field) = free.find(|field| is_constructor || bare(field) == **field) else {
             let message = format!("one unnamed argument too many for `{constructor}`");
+            let fields: Vec<&str> = fields.iter().map(|field| bare(field)).collect();
             let help = format!("without names it takes ({})", fields.join(", "));
             return Err(Fault::new(span, message).help(help));
         };
-        found.push((span, field));
+        found.push((span, bare(field)));
     }
     Ok(())
+}
+
+/// The name of a listed field.
+fn bare(field: &'static str) -> &'static str {
+    field.strip_suffix("()").unwrap_or(field)
 }
 
 fn refuse_mixture(constructor: &str, children: &[Child]) -> Result<(), Fault> {

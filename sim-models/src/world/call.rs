@@ -1,59 +1,121 @@
 //! Calls: the policy stack between a program and the network.
 //!
 //! A call goes *down* through its layers, outermost first: a retry takes note of the start, a
-//! timeout starts its timer, a breaker or a bulkhead admits or refuses; at the bottom an attempt
-//! is sent. What comes of it goes *up* again: each layer settles what it holds, a retry may send
-//! the call down once more. When a timeout ends a call that is still under way below it, the
-//! layers below let go without counting anything.
+//! timeout starts its timer, a breaker or a limiter admits, refuses or lets the call wait; at the
+//! bottom an attempt is sent. What comes of it goes *up* again: each layer settles what it holds,
+//! a retry may send the call down once more. When a timeout ends a call that is still under way
+//! below it, the layers below let go without counting anything.
+//!
+//! A hedge needs several attempts under way at once, each with the layers below it; a fallback may
+//! make another call. Both start *children*: calls of their own, whose end is told to the layer
+//! that started them instead of to a program.
+//!
+//! ```text
+//!  program
+//!     | begin_call                                ^ finish_call
+//!     v                                           |
+//!   [ Retry ]   keeps its state and budget ticket |        waits: Timer -> down again
+//!   [ Hedge ] --> child --> [ Breaker ] --> ...   |        child ends -> child_ended
+//!   [ Bulkhead ] permit, or a place in its queue  |        permit free -> woken
+//!     |                                           |
+//!     v send_attempt                              | settle_attempt
+//!  network
+//! ```
 
-use sim_core::{Draw, Handle, mix};
+use sim_core::{Draw, Handle, Time, mix};
 
+use super::child::{Hedging, Judged};
 use super::message::{Answer, Payload};
-use super::{Ctx, Event, Request, Task, World, eval, layers, moment, nth};
+use super::{Ctx, Event, Request, Task, World, eval, layers};
 use crate::kv::Command;
 use crate::log::Note;
 use crate::plan::{
-    ActorId, BreakerId, CommandPlan, LayerPlan, Operand, PairId, SiteId, StackId, Target, Verb,
-    builtin,
+    CommandPlan, LayerPlan, Operand, PairId, SiteId, StackId, Target, Verb, builtin,
 };
-use crate::policy::breaker::{Permit, Transition, Verdict};
-use crate::policy::{
-    Breaker, Bulkhead, BulkheadPermit, Decision, Ending, Fate, Reason, Retry, RetryState,
-};
+use crate::policy::breaker::Permit;
+use crate::policy::budget::Ticket;
+use crate::policy::bulkhead::{BulkheadPermit, Place};
+use crate::policy::concurrency::{LimitPermit, Sample};
+use crate::policy::{Ending, Fate, Reason, RetryState};
 use crate::pool::Id;
-use crate::scenario::spec::FallbackOn;
 use crate::value::{TextId, Value};
 
-/// One call of a program, over all its attempts.
+/// One call of a program over all its attempts, or a child of such a call.
 #[derive(Debug, Default)]
 pub(crate) struct Call {
     pub(super) task: Id<Task>,
-    site: SiteId,
-    lineage: u64,
-    /// Attempts sent so far.
-    attempts: u32,
+    pub(super) site: SiteId,
+    pub(super) lineage: u64,
+    /// Of a child: the call and the layer that wait for its end.
+    pub(super) parent: Option<(Id<Call>, u8)>,
+    /// Its outermost layer; a hedge's child has only the layers inside of the hedge.
+    pub(super) first: u8,
+    /// Attempts sent so far, by this call and its hedges.
+    pub(super) sent: u32,
+    /// The number of the latest attempt that this call sent itself.
+    pub(super) attempt: u32,
     /// The attempt whose answer is awaited; 0 for none.
-    awaited: u32,
+    pub(super) awaited: u32,
     /// Timers set so far.
-    timers: u32,
+    pub(super) timers: u32,
     /// An attempt has ended in doubt.
-    in_doubt: bool,
-    layers: Vec<Layer>,
+    pub(super) in_doubt: bool,
+    /// Nobody wants an answer after this.
+    pub(super) deadline: Option<Time>,
+    /// Ends the call at a deadline that it has from its caller's caller.
+    pub(super) guard: Option<Timer>,
+    /// The site with the endpoint that outlier detection chose.
+    pub(super) host: Option<SiteId>,
+    pub(super) layers: Vec<Layer>,
 }
 
 /// What a layer holds while a call is inside it.
 #[derive(Debug, Default)]
-enum Layer {
+pub(super) enum Layer {
     #[default]
     Nothing,
-    Retry {
-        state: RetryState,
-        /// Set while the call waits for its next attempt.
+    Retry(RetryLayer),
+    Timeout(Timer),
+    Deadline {
+        timer: Timer,
+        /// The deadline outside of this layer.
+        outer: Option<Time>,
+    },
+    Breaker(Permit),
+    /// Waits for the end of a breaker's test.
+    Parked,
+    Bulkhead(BulkheadPermit),
+    /// Has got a permit, and goes on in this event.
+    Granted(BulkheadPermit),
+    /// Waits in a bulkhead's queue.
+    Queued {
+        place: Place,
+        since: Time,
         timer: Option<Timer>,
     },
-    Timeout(Timer),
-    Breaker(Permit),
-    Bulkhead(BulkheadPermit),
+    /// Waits for its turn at a rate limiter.
+    Paced(Timer),
+    Limit(LimitPermit),
+    Hedge(Box<Hedging>),
+    Host(u32),
+    Fallback(Id<Call>),
+}
+
+#[derive(Debug)]
+pub(super) struct RetryLayer {
+    pub(super) state: RetryState,
+    pub(super) ticket: Ticket,
+    pub(super) waits: RetryWait,
+}
+
+/// What a retry layer waits for.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum RetryWait {
+    Nothing,
+    /// The wait before the next attempt.
+    Backoff(Timer),
+    /// The turn that the client's own rate limit gives.
+    Pace(Timer),
 }
 
 /// A timer that a layer waits for.
@@ -61,9 +123,28 @@ enum Layer {
 /// Its number tells it from the layer's earlier ones: a paused caller may find, in one instant, an
 /// answer and the timeout that this answer came too late to call off.
 #[derive(Clone, Copy, Debug)]
-struct Timer {
-    handle: Handle,
-    number: u32,
+pub(super) struct Timer {
+    pub(super) handle: Handle,
+    pub(super) number: u32,
+}
+
+/// The number of the layer that stands for the deadline of the caller's caller.
+const GUARD: u8 = u8::MAX;
+
+/// How a layer lets a call in.
+pub(super) enum Entered {
+    /// It goes on.
+    On(Layer),
+    /// It waits in this layer.
+    Waits(Layer),
+    Refused(Reason),
+}
+
+/// A call that may go on in this event: its layer has got what it waited for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Woken {
+    pub(super) call: Id<Call>,
+    pub(super) layer: u8,
 }
 
 impl World {
@@ -75,13 +156,19 @@ impl World {
         lineage: u64,
         ctx: &mut Ctx,
     ) -> Result<Answer, Id<Call>> {
-        let stack = self.plan.sites[site.index()].stack;
-        let depth = layers(&self.plan, stack).len();
-        let (id, call) = self.calls.take();
-        let mut held = std::mem::take(&mut call.layers);
-        held.resize_with(depth, Layer::default);
-        *call = Call { task, site, lineage, layers: held, ..Call::default() };
-        self.metrics.called(self.plan.sites[site.index()].pair);
+        let deadline = self.tasks[task].deadline;
+        let id = self.new_call(Call { task, site, lineage, deadline, ..Call::default() });
+        let pair = self.plan.sites[site.index()].pair;
+        self.metrics.called(pair);
+        if let Some(deadline) = deadline {
+            if deadline <= ctx.now() {
+                let answer = self.not_sent(id, Reason::DeadlinePassed { deadline }, ctx);
+                self.end_call(id, answer, ctx);
+                return Ok(answer);
+            }
+            let set = |ctx: &mut Ctx, event| ctx.schedule_at(deadline, event);
+            self.calls[id].guard = Some(self.set_timer(id, GUARD, ctx, set));
+        }
         match self.go_down(id, 0, ctx) {
             Some(answer) => {
                 self.end_call(id, answer, ctx);
@@ -91,75 +178,167 @@ impl World {
         }
     }
 
-    /// Enters the layers from `first` inwards. Returns the call's answer if it has one at once.
-    fn go_down(&mut self, id: Id<Call>, first: usize, ctx: &mut Ctx) -> Option<Answer> {
-        let site = self.calls[id].site;
-        let (stack, pair) = self.stack_of(site);
+    /// A call with all its layers empty.
+    pub(super) fn new_call(&mut self, call: Call) -> Id<Call> {
+        let stack = self.plan.sites[call.site.index()].stack;
         let depth = layers(&self.plan, stack).len();
+        let (id, entry) = self.calls.take();
+        let mut held = std::mem::take(&mut entry.layers);
+        held.resize_with(depth, Layer::default);
+        *entry = Call { layers: held, ..call };
+        id
+    }
+
+    /// Enters the layers from `first` inwards. Returns the call's answer if it has one at once.
+    pub(super) fn go_down(&mut self, id: Id<Call>, first: usize, ctx: &mut Ctx) -> Option<Answer> {
+        let (stack, _) = self.stack_of(self.calls[id].site);
+        let depth = self.calls[id].layers.len();
         for n in first..depth {
             let entered = match &layers(&self.plan, stack)[n] {
-                LayerPlan::Retry(retry) => {
-                    Ok(Layer::Retry { state: retry.start(ctx.now()), timer: None })
+                LayerPlan::Hedge(_) => {
+                    self.calls[id].layers[n] = Layer::Hedge(Box::default());
+                    return self.send_hedge(id, n, ctx);
+                }
+                LayerPlan::Retry(plan) => {
+                    let plan = *plan;
+                    self.enter_retry(id, n, plan, ctx)
                 }
                 LayerPlan::Timeout(_) => {
                     let lane = self.lanes.timeouts[stack.index()][n].expect("a timeout's lane");
                     let set = |ctx: &mut Ctx, event| ctx.schedule_on(lane, event);
-                    Ok(Layer::Timeout(self.set_timer(id, n, ctx, set)))
+                    Entered::On(Layer::Timeout(self.set_timer(id, n as u8, ctx, set)))
                 }
-                LayerPlan::Breaker(breaker) => self.admit_by_breaker(*breaker, ctx),
+                LayerPlan::Deadline(after) => {
+                    let at = ctx.now() + *after;
+                    let outer = self.calls[id].deadline;
+                    let deadline = outer.map_or(at, |outer| outer.min(at));
+                    self.calls[id].deadline = Some(deadline);
+                    let set = |ctx: &mut Ctx, event| ctx.schedule_at(deadline, event);
+                    let timer = self.set_timer(id, n as u8, ctx, set);
+                    Entered::On(Layer::Deadline { timer, outer })
+                }
+                LayerPlan::Breaker(breaker) => {
+                    let breaker = *breaker;
+                    self.admit_by_breaker(id, breaker, ctx)
+                }
                 LayerPlan::Bulkhead(bulkhead) => {
-                    self.bulkheads[bulkhead.index()].admit().map(Layer::Bulkhead)
+                    let bulkhead = bulkhead.index();
+                    self.enter_bulkhead(id, n, bulkhead, ctx)
                 }
-                LayerPlan::Fallback { .. } => Ok(Layer::Nothing),
+                LayerPlan::RateLimiter(limiter) => {
+                    let limiter = limiter.index();
+                    self.enter_rate_limiter(id, n, limiter, ctx)
+                }
+                LayerPlan::ConcurrencyLimit(limit) => {
+                    match self.policies.limits[limit.index()].acquire(ctx.now()) {
+                        Ok(permit) => Entered::On(Layer::Limit(permit)),
+                        Err(reason) => Entered::Refused(reason),
+                    }
+                }
+                LayerPlan::Throttle(throttle) => {
+                    let draw = self.luck.throttle.at(self.draw_index(id, n)).next_u64();
+                    match self.policies.throttles[throttle.index()].admit(ctx.now(), draw) {
+                        Ok(()) => Entered::On(Layer::Nothing),
+                        Err(reason) => Entered::Refused(reason),
+                    }
+                }
+                LayerPlan::Outlier(outlier) => {
+                    let draw = self.luck.host.at(self.draw_index(id, n)).next_u64();
+                    match self.policies.outliers[outlier.index()].machine.pick(draw) {
+                        Some(host) => {
+                            let site = self.calls[id].site;
+                            let chosen = self.plan.sites[site.index()].instead(n, host as usize);
+                            self.calls[id].host = Some(chosen);
+                            Entered::On(Layer::Host(host))
+                        }
+                        None => Entered::Refused(Reason::AllEjected),
+                    }
+                }
+                LayerPlan::Fallback(_) => Entered::On(Layer::Nothing),
             };
             match entered {
-                Ok(layer) => self.calls[id].layers[n] = layer,
-                Err(reason) => {
-                    let intent = self.intent_of(id);
-                    self.metrics.rejected(pair, reason);
-                    self.note(Note::Rejected { intent, pair, reason }, ctx);
-                    return self.go_up(id, n, Answer::bare(Ending::Rejected(reason)), ctx);
+                Entered::On(layer) => self.calls[id].layers[n] = layer,
+                Entered::Waits(layer) => {
+                    self.calls[id].layers[n] = layer;
+                    return None;
                 }
+                Entered::Refused(reason) => return self.refuse(id, n, reason, ctx),
             }
         }
         self.send_attempt(id, ctx);
         None
     }
 
+    /// A layer refuses the call: nothing is sent, and the refusal goes up from there.
+    pub(super) fn refuse(
+        &mut self,
+        id: Id<Call>,
+        n: usize,
+        reason: Reason,
+        ctx: &mut Ctx,
+    ) -> Option<Answer> {
+        let answer = self.not_sent(id, reason, ctx);
+        self.go_up(id, n, answer, ctx)
+    }
+
+    pub(super) fn not_sent(&mut self, id: Id<Call>, reason: Reason, ctx: &mut Ctx) -> Answer {
+        let (intent, pair) = (self.intent_of(id), self.pair_of(id));
+        self.metrics.rejected(pair, reason);
+        self.note(Note::Rejected { intent, pair, reason }, ctx);
+        Answer::bare(Ending::Rejected(reason))
+    }
+
     /// Leaves the layers inside of `from` outwards with an answer. Returns it, as the outermost
     /// layer leaves it, unless the call goes on.
-    fn go_up(
+    pub(super) fn go_up(
         &mut self,
         id: Id<Call>,
         from: usize,
         mut answer: Answer,
         ctx: &mut Ctx,
     ) -> Option<Answer> {
-        let (stack, pair) = self.stack_of(self.calls[id].site);
-        for n in (0..from).rev() {
+        let (stack, _) = self.stack_of(self.calls[id].site);
+        let first = usize::from(self.calls[id].first);
+        for n in (first..from).rev() {
             let held = std::mem::take(&mut self.calls[id].layers[n]);
             match held {
-                Layer::Retry { state, .. } => {
-                    if !answer.ending.is_success() && self.try_again(id, n, state, answer, ctx) {
+                Layer::Retry(held) => {
+                    if self.leave_retry(id, n, held, answer, ctx) {
                         return None;
                     }
                 }
                 Layer::Timeout(timer) => {
                     ctx.cancel(timer.handle);
                 }
-                Layer::Breaker(permit) => {
-                    let verdict = Breaker::verdict(answer.ending);
-                    self.settle_breaker(stack, n, permit, verdict, ctx);
+                Layer::Deadline { timer, outer } => {
+                    ctx.cancel(timer.handle);
+                    self.calls[id].deadline = outer;
                 }
-                Layer::Bulkhead(permit) => self.settle_bulkhead(stack, n, permit),
-                Layer::Nothing => {
-                    if let LayerPlan::Fallback { status, body, on } = layers(&self.plan, stack)[n]
-                        && applies(on, answer.ending)
-                    {
-                        let body = self.eval(self.calls[id].task, body);
-                        self.metrics.fell_back(pair);
-                        answer = Answer { body, ..Answer::status(status) };
+                Layer::Breaker(permit) => {
+                    self.settle_breaker(stack, n, permit, Some(answer.ending), ctx);
+                }
+                Layer::Bulkhead(permit) => self.settle_bulkhead(stack, n, permit, ctx),
+                Layer::Limit(permit) => {
+                    let sample = sample(answer.ending);
+                    self.release_limit(id, n, permit, sample, ctx);
+                }
+                Layer::Host(host) => self.record_host(stack, n, host, answer.ending, ctx),
+                Layer::Nothing => match layers(&self.plan, stack)[n] {
+                    LayerPlan::Fallback(plan) => match self.fall_back(id, n, plan, answer, ctx) {
+                        Some(instead) => answer = instead,
+                        None => return None,
+                    },
+                    LayerPlan::Throttle(throttle) if was_accepted(answer.ending) => {
+                        self.policies.throttles[throttle.index()].accepted(ctx.now());
                     }
+                    _ => {}
+                },
+                // The answer of a fallback's or a hedge's child goes up from that very layer.
+                Layer::Fallback(_) | Layer::Hedge(_) => {
+                    unreachable!("a layer with children is left through them")
+                }
+                Layer::Parked | Layer::Queued { .. } | Layer::Granted(_) | Layer::Paced(_) => {
+                    unreachable!("nothing comes up through a layer that waits")
                 }
             }
         }
@@ -167,117 +346,102 @@ impl World {
         Some(answer)
     }
 
-    /// Asks a retry layer about a failure; true when there will be another attempt.
-    fn try_again(
+    pub(super) fn set_timer(
         &mut self,
         id: Id<Call>,
-        n: usize,
-        mut state: RetryState,
-        answer: Answer,
-        ctx: &mut Ctx,
-    ) -> bool {
-        let (stack, pair) = self.stack_of(self.calls[id].site);
-        let intent = self.intent_of(id);
-        let retry: Retry = match &layers(&self.plan, stack)[n] {
-            LayerPlan::Retry(retry) => *retry,
-            _ => unreachable!("a retry's state belongs to a retry"),
-        };
-        // Retries draw by their rank among retries and by the attempts made, so that other layers
-        // change nothing, and an inner retry waits anew in each round of an outer one.
-        let is_retry = |layer: &&LayerPlan| matches!(layer, LayerPlan::Retry(_));
-        let rank = layers(&self.plan, stack)[..n].iter().filter(is_retry).count() as u64;
-        let Call { lineage, attempts, .. } = self.calls[id];
-        let index = nth(lineage, rank, attempts);
-        let draw = self.luck.jitter.at(index).next_u64();
-        let Answer { ending, retry_after, .. } = answer;
-        match retry.decide(&mut state, ctx.now(), ending, retry_after, draw) {
-            Decision::Again { after, attempt } => {
-                let set = |ctx: &mut Ctx, event| ctx.schedule_after(after, event);
-                let timer = Some(self.set_timer(id, n, ctx, set));
-                self.calls[id].layers[n] = Layer::Retry { state, timer };
-                self.watch.retry(pair, intent, attempt, after, moment(ctx));
-                self.note(Note::Retry { intent, pair, attempt, after, ending }, ctx);
-                true
-            }
-            Decision::GiveUp(reason) => {
-                self.metrics.gave_up(pair, reason);
-                self.note(Note::GaveUp { intent, pair, reason, ending }, ctx);
-                false
-            }
-        }
-    }
-
-    fn admit_by_breaker(&mut self, breaker: BreakerId, ctx: &mut Ctx) -> Result<Layer, Reason> {
-        let admission = self.breakers[breaker.index()].admit(ctx.now())?;
-        if let Some(transition) = admission.transition {
-            self.changed(breaker, transition, ctx);
-        }
-        Ok(Layer::Breaker(admission.permit))
-    }
-
-    fn settle_breaker(
-        &mut self,
-        stack: StackId,
-        n: usize,
-        permit: Permit,
-        verdict: Verdict,
-        ctx: &mut Ctx,
-    ) {
-        let LayerPlan::Breaker(breaker) = layers(&self.plan, stack)[n] else {
-            unreachable!("a breaker's permit belongs to a breaker")
-        };
-        let settled = self.breakers[breaker.index()].settle(permit, ctx.now(), verdict);
-        if let Some(transition) = settled {
-            self.changed(breaker, transition, ctx);
-        }
-    }
-
-    fn settle_bulkhead(&mut self, stack: StackId, n: usize, permit: BulkheadPermit) {
-        let LayerPlan::Bulkhead(bulkhead) = layers(&self.plan, stack)[n] else {
-            unreachable!("a bulkhead's permit belongs to a bulkhead")
-        };
-        self.bulkheads[bulkhead.index()].settle(permit);
-    }
-
-    fn changed(&mut self, breaker: BreakerId, transition: Transition, ctx: &mut Ctx) {
-        ctx.observe(mix(breaker.0.into(), transition.to as u64));
-        self.metrics.transition(breaker, transition, ctx.now());
-        self.note(Note::Transition { breaker, transition }, ctx);
-    }
-
-    fn set_timer(
-        &mut self,
-        id: Id<Call>,
-        n: usize,
+        layer: u8,
         ctx: &mut Ctx,
         set: impl FnOnce(&mut Ctx, Event) -> Handle,
     ) -> Timer {
         let call = &mut self.calls[id];
         call.timers += 1;
         let number = call.timers;
-        let layer = u8::try_from(n).expect("a stack's depth is checked");
         Timer { handle: set(ctx, Event::Timer { call: id, layer, number }), number }
     }
 
-    /// A timeout or the wait before a retry is over. One that its layer no longer waits for
-    /// changes nothing.
+    /// A layer's timer has run out. One that its layer no longer waits for changes nothing.
     pub(super) fn timer(&mut self, id: Id<Call>, layer: u8, number: u32, ctx: &mut Ctx) {
         let Some(call) = self.calls.get_mut(id) else { return };
+        let is_due = |timer: &Timer| timer.number == number;
+        if layer == GUARD {
+            if call.guard.as_ref().is_some_and(is_due) {
+                call.guard = None;
+                call.in_doubt = true;
+                self.let_go(id, 0, ctx);
+                self.finish_call(id, Answer::bare(Ending::TimedOut), ctx);
+            }
+            return;
+        }
         let n = usize::from(layer);
         let answer = match &mut call.layers[n] {
-            Layer::Retry { timer, .. } if timer.is_some_and(|timer| timer.number == number) => {
-                *timer = None;
-                self.go_down(id, n + 1, ctx)
-            }
-            Layer::Timeout(timer) if timer.number == number => {
-                call.layers[n] = Layer::Nothing;
+            Layer::Retry(held) => match held.waits {
+                RetryWait::Backoff(timer) if is_due(&timer) => {
+                    held.waits = RetryWait::Nothing;
+                    let plan = self.retry_plan(id, n);
+                    match self.pace(id, n, plan, ctx) {
+                        None => self.go_down(id, n + 1, ctx),
+                        Some(timer) => {
+                            if let Layer::Retry(held) = &mut self.calls[id].layers[n] {
+                                held.waits = RetryWait::Pace(timer);
+                            }
+                            return;
+                        }
+                    }
+                }
+                RetryWait::Pace(timer) if is_due(&timer) => {
+                    held.waits = RetryWait::Nothing;
+                    self.go_down(id, n + 1, ctx)
+                }
+                _ => return,
+            },
+            Layer::Timeout(timer) | Layer::Deadline { timer, .. } if is_due(timer) => {
+                if let Layer::Deadline { outer, .. } = std::mem::take(&mut call.layers[n]) {
+                    call.deadline = outer;
+                }
                 call.in_doubt = true;
                 self.let_go(id, n + 1, ctx);
                 self.go_up(id, n, Answer::bare(Ending::TimedOut), ctx)
             }
+            Layer::Paced(timer) if is_due(timer) => {
+                call.layers[n] = Layer::Nothing;
+                self.go_down(id, n + 1, ctx)
+            }
+            Layer::Queued { timer: Some(timer), since, .. } if is_due(timer) => {
+                let wait = ctx.now().since(*since);
+                let held = std::mem::take(&mut call.layers[n]);
+                self.drop_layer(id, n, held, ctx);
+                self.refuse(id, n, Reason::BulkheadWaitOver { wait }, ctx)
+            }
+            Layer::Hedge(hedging) if hedging.timer.as_ref().is_some_and(is_due) => {
+                hedging.timer = None;
+                self.send_hedge(id, n, ctx)
+            }
             _ => return,
         };
         if let Some(answer) = answer {
+            self.finish_call(id, answer, ctx);
+        }
+    }
+
+    /// Goes on with a call whose layer has got what it waited for. One that was let go of in the
+    /// meantime, or woken before, waits for nothing any more.
+    pub(super) fn wake_call(&mut self, woken: Woken, ctx: &mut Ctx) {
+        let Woken { call: id, layer } = woken;
+        let Some(call) = self.calls.get_mut(id) else { return };
+        let n = usize::from(layer);
+        let next = match std::mem::take(&mut call.layers[n]) {
+            // It asks again.
+            Layer::Parked => n,
+            Layer::Granted(permit) => {
+                call.layers[n] = Layer::Bulkhead(permit);
+                n + 1
+            }
+            other => {
+                call.layers[n] = other;
+                return;
+            }
+        };
+        if let Some(answer) = self.go_down(id, next, ctx) {
             self.finish_call(id, answer, ctx);
         }
     }
@@ -302,14 +466,35 @@ impl World {
         }
     }
 
-    fn finish_call(&mut self, id: Id<Call>, answer: Answer, ctx: &mut Ctx) {
-        let Call { task, site, .. } = self.calls[id];
-        self.end_call(id, answer, ctx);
-        self.call_ended(task, site, answer, ctx);
+    /// Tells whoever waits for a call how it ended.
+    pub(super) fn finish_call(&mut self, id: Id<Call>, answer: Answer, ctx: &mut Ctx) {
+        let Call { task, site, parent, .. } = self.calls[id];
+        let Some((parent, n)) = parent else {
+            self.end_call(id, answer, ctx);
+            self.call_ended(task, site, answer, ctx);
+            return;
+        };
+        let n = usize::from(n);
+        let answer = if let Layer::Fallback(_) = self.calls[parent].layers[n] {
+            let answer = self.fallback_over(parent, n, id, answer, ctx);
+            self.go_up(parent, n, answer, ctx)
+        } else {
+            match self.judge(parent, n, id, answer, ctx) {
+                Judged::Next => self.send_hedge(parent, n, ctx),
+                Judged::Wait => None,
+                Judged::Over(answer) => self.go_up(parent, n, answer, ctx),
+            }
+        };
+        if let Some(answer) = answer {
+            self.finish_call(parent, answer, ctx);
+        }
     }
 
-    fn end_call(&mut self, id: Id<Call>, answer: Answer, ctx: &mut Ctx) {
-        let pair = self.plan.sites[self.calls[id].site.index()].pair;
+    pub(super) fn end_call(&mut self, id: Id<Call>, answer: Answer, ctx: &mut Ctx) {
+        let pair = self.pair_of(id);
+        if let Some(timer) = self.calls[id].guard {
+            ctx.cancel(timer.handle);
+        }
         ctx.observe(mix(pair.0.into(), answer.fate() as u64));
         self.metrics.call_ended(pair, answer.fate());
         self.calls.free(id);
@@ -317,40 +502,81 @@ impl World {
 
     /// The caller no longer wants an answer.
     pub(super) fn abandon_call(&mut self, id: Id<Call>, ctx: &mut Ctx) {
-        let pair = self.plan.sites[self.calls[id].site.index()].pair;
+        let pair = self.pair_of(id);
+        if let Some(timer) = self.calls[id].guard {
+            ctx.cancel(timer.handle);
+        }
         self.let_go(id, 0, ctx);
         self.metrics.abandoned(pair);
         self.calls.free(id);
     }
 
     /// Empties the layers from `first` inwards without counting anything.
-    fn let_go(&mut self, id: Id<Call>, first: usize, ctx: &mut Ctx) {
-        let (stack, _) = self.stack_of(self.calls[id].site);
+    pub(super) fn let_go(&mut self, id: Id<Call>, first: usize, ctx: &mut Ctx) {
         self.calls[id].awaited = 0;
         for n in (first..self.calls[id].layers.len()).rev() {
-            match std::mem::take(&mut self.calls[id].layers[n]) {
-                Layer::Nothing | Layer::Retry { timer: None, .. } => {}
-                Layer::Retry { timer: Some(timer), .. } | Layer::Timeout(timer) => {
+            let held = std::mem::take(&mut self.calls[id].layers[n]);
+            self.drop_layer(id, n, held, ctx);
+        }
+    }
+
+    /// Gives back what a layer held for a call that is of no interest any more.
+    pub(super) fn drop_layer(&mut self, id: Id<Call>, n: usize, held: Layer, ctx: &mut Ctx) {
+        let (stack, _) = self.stack_of(self.calls[id].site);
+        match held {
+            Layer::Nothing | Layer::Parked | Layer::Host(_) => {}
+            Layer::Retry(RetryLayer { ticket, waits, .. }) => {
+                if let RetryWait::Backoff(timer) | RetryWait::Pace(timer) = waits {
                     ctx.cancel(timer.handle);
                 }
-                Layer::Breaker(permit) => {
-                    self.settle_breaker(stack, n, permit, Verdict::Ignored, ctx);
+                if let Some(budget) = self.retry_plan(id, n).budget {
+                    self.policies.budgets[budget.index()].end(ticket, ctx.now(), false);
                 }
-                Layer::Bulkhead(permit) => self.settle_bulkhead(stack, n, permit),
             }
+            Layer::Timeout(timer) | Layer::Paced(timer) => {
+                ctx.cancel(timer.handle);
+            }
+            Layer::Deadline { timer, outer } => {
+                ctx.cancel(timer.handle);
+                self.calls[id].deadline = outer;
+            }
+            Layer::Breaker(permit) => self.settle_breaker(stack, n, permit, None, ctx),
+            Layer::Bulkhead(permit) | Layer::Granted(permit) => {
+                self.settle_bulkhead(stack, n, permit, ctx);
+            }
+            Layer::Queued { place, timer, .. } => {
+                if let Some(timer) = timer {
+                    ctx.cancel(timer.handle);
+                }
+                let LayerPlan::Bulkhead(bulkhead) = layers(&self.plan, stack)[n] else {
+                    unreachable!("a place in a queue belongs to a bulkhead")
+                };
+                self.policies.bulkheads[bulkhead.index()].leave(place);
+            }
+            Layer::Limit(permit) => self.release_limit(id, n, permit, Sample::Ignored, ctx),
+            Layer::Hedge(hedging) => {
+                if let Some(timer) = hedging.timer {
+                    ctx.cancel(timer.handle);
+                }
+                for child in hedging.children {
+                    self.let_go(child.call, n + 1, ctx);
+                    self.calls.free(child.call);
+                }
+            }
+            Layer::Fallback(child) => self.abandon_call(child, ctx),
         }
     }
 
     /// Sends the next attempt. Its key and content are worked out anew, since they may name the
     /// attempt.
     fn send_attempt(&mut self, id: Id<Call>, ctx: &mut Ctx) {
+        let number = self.count_attempt(id);
         let call = &mut self.calls[id];
-        call.attempts += 1;
-        call.awaited = call.attempts;
-        let Call { task, site, attempts, lineage, .. } = *call;
-        self.tasks[task].set(builtin::ATTEMPT, Value::Int(attempts.into()));
+        (call.attempt, call.awaited) = (number, number);
+        let Call { task, site, lineage, deadline, host, .. } = *call;
+        self.tasks[task].set(builtin::ATTEMPT, Value::Int(number.into()));
         let (plan, texts) = (&self.plan, &mut self.texts);
-        let site = &plan.sites[site.index()];
+        let site = &plan.sites[host.unwrap_or(site).index()];
         let registers = &self.tasks[task].registers;
         let mut value = |operand: Operand| eval(plan, texts, registers, operand);
         let (id_of_request, request) = self.requests.take();
@@ -380,48 +606,60 @@ impl World {
             to: site.to,
             pair: site.pair,
             call: id,
-            attempt: attempts,
+            attempt: number,
             intent: self.tasks[task].intent,
-            lineage: mix(lineage, attempts.into()),
+            lineage: mix(lineage, number.into()),
             payload,
             key,
             body,
             with,
+            deadline,
             ..Request::default()
         };
         let pair = site.pair;
-        self.metrics.sent(pair, attempts > 1, ctx.now());
+        self.metrics.sent(pair, number > 1, ctx.now());
         self.send_request(id_of_request, ctx);
     }
 
-    fn stack_of(&self, site: SiteId) -> (StackId, PairId) {
+    /// Counts an attempt; a hedge's child shares the count of its call.
+    fn count_attempt(&mut self, id: Id<Call>) -> u32 {
+        let mut root = id;
+        while self.calls[root].first > 0 {
+            (root, _) = self.calls[root].parent.expect("a hedge's child has a parent");
+        }
+        let call = &mut self.calls[root];
+        call.sent += 1;
+        call.sent
+    }
+
+    pub(super) fn stack_of(&self, site: SiteId) -> (StackId, PairId) {
         let site = &self.plan.sites[site.index()];
         (site.stack, site.pair)
     }
 
-    fn intent_of(&self, id: Id<Call>) -> u32 {
-        self.tasks[self.calls[id].task].intent
+    pub(super) fn pair_of(&self, id: Id<Call>) -> PairId {
+        self.plan.sites[self.calls[id].site.index()].pair
     }
 
-    /// A restarted process has forgotten what its breakers and bulkheads had counted.
-    pub(super) fn reset_policies(&mut self, owner: ActorId) {
-        for (breaker, plan) in self.breakers.iter_mut().zip(&self.plan.breakers) {
-            if plan.owner == owner {
-                *breaker = Breaker::new(plan.config).expect("checked");
-            }
-        }
-        for (bulkhead, plan) in self.bulkheads.iter_mut().zip(&self.plan.bulkheads) {
-            if plan.owner == owner {
-                *bulkhead = Bulkhead::new(plan.limit).expect("checked");
-            }
-        }
+    pub(super) fn intent_of(&self, id: Id<Call>) -> u32 {
+        self.tasks[self.calls[id].task].intent
     }
 }
 
-fn applies(on: FallbackOn, ending: Ending) -> bool {
-    match on {
-        FallbackOn::Rejected => matches!(ending, Ending::Rejected(_)),
-        FallbackOn::Failure => !ending.is_success(),
+/// How a call ended for an adaptive limit: an overloaded side answers 429 or 503, or not in time.
+fn sample(ending: Ending) -> Sample {
+    match ending {
+        Ending::Status(200..=299) => Sample::Success,
+        Ending::Status(408 | 429 | 503 | 504) | Ending::TimedOut => Sample::Dropped,
+        _ => Sample::Ignored,
+    }
+}
+
+/// Whether the other side took the request on, which is what adaptive throttling counts.
+fn was_accepted(ending: Ending) -> bool {
+    match ending {
+        Ending::Status(status) => !matches!(status, 429 | 503),
+        Ending::TimedOut | Ending::Refused | Ending::Reset | Ending::Rejected(_) => false,
     }
 }
 

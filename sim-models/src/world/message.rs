@@ -12,7 +12,7 @@ use crate::custom::{Ask, Ticket};
 use crate::kv::Command;
 use crate::log::{Loss, Note};
 use crate::plan::{ActorId, EndpointId, PairId, Reg};
-use crate::policy::{Ending, Fate};
+use crate::policy::{Advice, Ending, Fate};
 use crate::pool::Id;
 use crate::value::Value;
 
@@ -30,6 +30,8 @@ pub(crate) struct Request {
     pub(super) key: Value,
     pub(super) body: Value,
     pub(super) with: Vec<(Reg, Value)>,
+    /// Nobody wants an answer after this.
+    pub(super) deadline: Option<Time>,
     pub(super) arrived: Time,
     pub(super) answer: Answer,
     /// Set when an answer is on its way.
@@ -49,7 +51,8 @@ pub(super) enum Payload {
 pub(crate) struct Answer {
     pub ending: Ending,
     pub body: Value,
-    pub retry_after: Option<Span>,
+    /// What the answer says about another attempt.
+    pub advice: Advice,
     /// An earlier attempt of the same call ended in doubt: it may have done the work, whatever
     /// became of this one.
     pub in_doubt: bool,
@@ -63,7 +66,7 @@ impl Answer {
 
     /// An ending without content.
     pub(super) fn bare(ending: Ending) -> Answer {
-        Answer { ending, body: Value::Nil, retry_after: None, in_doubt: false }
+        Answer { ending, body: Value::Nil, advice: Advice::None, in_doubt: false }
     }
 
     /// What the caller may conclude.
@@ -86,6 +89,7 @@ impl Default for Request {
             key: Value::Nil,
             body: Value::Nil,
             with: Vec::new(),
+            deadline: None,
             arrived: Time::ZERO,
             answer: Answer::status(500),
             answered: false,

@@ -5,9 +5,12 @@
 //! which it was scheduled. Invariants and metrics look on; they cannot draw or schedule.
 
 mod call;
+mod child;
 mod client;
 mod fault;
+mod layer;
 mod message;
+mod policies;
 mod service;
 mod store;
 mod task;
@@ -24,16 +27,19 @@ use crate::log::{Log, Note};
 use crate::metrics::Metrics;
 use crate::outcome::RunLimit;
 use crate::plan::{
-    ActorId, ActorKind, ActorPlan, DistId, FaultId, LayerPlan, Operand, Part, Plan, Reg, StackId,
+    ActorId, ActorKind, ActorPlan, BreakerId, DistId, FaultId, LayerPlan, Operand, OutlierId, Part,
+    Plan, Reg, StackId,
 };
-use crate::policy::{Breaker, Bulkhead};
+use crate::policy::breaker::Change;
 use crate::pool::{Id, Pool};
 use crate::value::{Texts, Value};
 
 pub(crate) use call::Call;
+use call::Woken;
 use client::{ClientState, Intent};
 use fault::{Condition, RouteCondition};
 pub(crate) use message::{Answer, Request};
+use policies::Policies;
 use service::ServiceState;
 use store::StoreState;
 pub(crate) use task::Task;
@@ -69,6 +75,10 @@ pub(crate) enum Event {
     Reply(Id<Request>),
     /// A custom actor asked to be woken.
     Wake { actor: ActorId, token: u64 },
+    /// A breaker acts by itself.
+    WakeBreaker(BreakerId),
+    /// Outlier detection looks at its endpoints.
+    Sweep(OutlierId),
 }
 
 /// An event is copied through the queue: it stays within 16 bytes.
@@ -91,6 +101,10 @@ mod purpose {
     pub(super) const HANG: Purpose = Purpose(10);
     pub(super) const STORE: Purpose = Purpose(11);
     pub(super) const CUSTOM: Purpose = Purpose(12);
+    pub(super) const THROTTLE: Purpose = Purpose(13);
+    pub(super) const HOST: Purpose = Purpose(14);
+    pub(super) const PROBE: Purpose = Purpose(15);
+    pub(super) const SWEEP: Purpose = Purpose(16);
 }
 
 /// The index-addressed sources of chance.
@@ -107,6 +121,10 @@ struct Luck {
     hang: Indexed,
     store: Indexed,
     custom: Indexed,
+    throttle: Indexed,
+    host: Indexed,
+    probe: Indexed,
+    sweep: Indexed,
 }
 
 impl Luck {
@@ -124,6 +142,10 @@ impl Luck {
             hang: indexed(purpose::HANG),
             store: indexed(purpose::STORE),
             custom: indexed(purpose::CUSTOM),
+            throttle: indexed(purpose::THROTTLE),
+            host: indexed(purpose::HOST),
+            probe: indexed(purpose::PROBE),
+            sweep: indexed(purpose::SWEEP),
         }
     }
 }
@@ -152,8 +174,11 @@ pub(crate) struct World {
     calls: Pool<Call>,
     requests: Pool<Request>,
     intents: Vec<Intent>,
-    breakers: Vec<Breaker>,
-    bulkheads: Vec<Bulkhead>,
+    policies: Policies,
+    /// Room for what a breaker tells; empty between uses.
+    changes: Vec<Change>,
+    /// Calls whose policy lets them go on now, in order.
+    woken: VecDeque<Woken>,
     /// The lane of each timeout and constant latency, found once.
     lanes: Lanes,
     /// Tasks that can run now, in order.
@@ -201,6 +226,8 @@ impl Model for World {
             Event::Heal(fault) => (12, fault.0.into()),
             Event::Reply(request) => (14, request.word()),
             Event::Wake { actor, token } => (13 + (u64::from(actor.0) << 8), token),
+            Event::WakeBreaker(breaker) => (15, breaker.0.into()),
+            Event::Sweep(outlier) => (16, outlier.0.into()),
         };
         mix(kind, word)
     }
@@ -225,6 +252,8 @@ impl Model for World {
             Event::Heal(fault) => self.heal(fault, ctx),
             Event::Reply(request) => self.reply(request, ctx),
             Event::Wake { actor, token } => self.wake_custom(actor, token, ctx),
+            Event::WakeBreaker(breaker) => self.wake_breaker(breaker, ctx),
+            Event::Sweep(outlier) => self.sweep(outlier, ctx),
         }
         self.run_ready(ctx);
     }
@@ -262,8 +291,6 @@ impl World {
             })
             .collect();
         let count = actors.len();
-        let breakers = plan.breakers.iter().map(|b| Breaker::new(b.config).expect("checked"));
-        let bulkheads = plan.bulkheads.iter().map(|b| Bulkhead::new(b.limit).expect("checked"));
         World {
             texts: plan.texts.clone(),
             luck: Luck::new(&streams),
@@ -275,8 +302,9 @@ impl World {
             calls: Pool::default(),
             requests: Pool::default(),
             intents: Vec::new(),
-            breakers: breakers.collect(),
-            bulkheads: bulkheads.collect(),
+            policies: Policies::new(&plan),
+            changes: Vec::new(),
+            woken: VecDeque::new(),
             lanes: Lanes::default(),
             ready: VecDeque::new(),
             passages: vec![0; plan.points.len()],
@@ -342,12 +370,16 @@ impl World {
             .collect();
     }
 
-    /// Runs every task that can, in order, until all wait.
+    /// Goes on with every call and runs every task that can, in order, until all wait.
     fn run_ready(&mut self, ctx: &mut Ctx) {
-        while self.runaway.is_none()
-            && let Some(task) = self.ready.pop_front()
-        {
-            self.run(task, ctx);
+        while self.runaway.is_none() {
+            if let Some(woken) = self.woken.pop_front() {
+                self.wake_call(woken, ctx);
+            } else if let Some(task) = self.ready.pop_front() {
+                self.run(task, ctx);
+            } else {
+                return;
+            }
         }
     }
 
@@ -408,6 +440,10 @@ impl World {
             Event::Heal(fault) => format!("healed: {}", self.plan.faults[fault.index()].label),
             Event::Reply(id) => format!("reply {}", request(id)),
             Event::Wake { actor: id, token } => format!("wake {} ({token})", actor(id)),
+            Event::WakeBreaker(id) => format!("breaker {}", self.plan.breakers[id.index()].name),
+            Event::Sweep(id) => {
+                format!("outlier detection {}", self.plan.outliers[id.index()].name)
+            }
         }
     }
 

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use super::message::{Answer, Payload};
 use super::task::Origin;
 use super::{Actor, Ctx, Request, Task, World};
+use crate::log::Note;
 use crate::plan::{ActorId, ServicePlan, builtin};
 use crate::policy::Ending;
 use crate::pool::Id;
@@ -46,6 +47,9 @@ impl World {
     /// A request asks for a worker: it gets one, waits, or is turned away.
     pub(super) fn admit(&mut self, id: Id<Request>, ctx: &mut Ctx) {
         let actor = self.requests[id].to;
+        if self.is_too_late(id, ctx) {
+            return;
+        }
         let Some(service) = self.service(actor) else { return };
         if service.busy < service.plan.workers {
             service.busy += 1;
@@ -63,7 +67,7 @@ impl World {
 
     /// Starts a request's program on a worker that was taken for it.
     fn begin_request(&mut self, id: Id<Request>) {
-        let Request { to, intent, lineage, key, body, payload, .. } = self.requests[id];
+        let Request { to, intent, lineage, key, body, payload, deadline, .. } = self.requests[id];
         let Payload::Endpoint(endpoint) = payload else {
             unreachable!("services are called at endpoints")
         };
@@ -72,6 +76,7 @@ impl World {
         let entry = &mut self.tasks[task];
         entry.origin = Origin::Request(Some(id));
         entry.holds_worker = true;
+        entry.deadline = deadline;
         entry.set(builtin::KEY, key);
         entry.set(builtin::BODY, body);
         for (reg, value) in &self.requests[id].with {
@@ -117,17 +122,38 @@ impl World {
         let actor = task.actor;
         let Some(service) = self.service(actor) else { return };
         service.busy -= 1;
-        match service.queue.pop_front() {
-            Some(Waiting::Request(request)) => {
-                service.busy += 1;
-                service.requests_waiting -= 1;
-                let waiting = service.requests_waiting;
-                self.metrics.dequeued(actor, waiting, ctx.now());
-                self.begin_request(request);
+        while let Some(service) = self.service(actor)
+            && let Some(next) = service.queue.pop_front()
+        {
+            match next {
+                Waiting::Request(request) => {
+                    service.requests_waiting -= 1;
+                    let waiting = service.requests_waiting;
+                    self.metrics.dequeued(actor, waiting, ctx.now());
+                    if self.is_too_late(request, ctx) {
+                        continue;
+                    }
+                    if let Some(service) = self.service(actor) {
+                        service.busy += 1;
+                    }
+                    self.begin_request(request);
+                }
+                Waiting::Task(task) => self.make_ready(task),
             }
-            Some(Waiting::Task(task)) => self.make_ready(task),
-            None => {}
+            return;
         }
+    }
+
+    /// Turns a request away whose deadline has passed: nobody waits for its work any more.
+    fn is_too_late(&mut self, id: Id<Request>, ctx: &mut Ctx) -> bool {
+        let Request { to, intent, deadline, .. } = self.requests[id];
+        let is_too_late = deadline.is_some_and(|deadline| deadline <= ctx.now());
+        if is_too_late {
+            self.metrics.too_late(to);
+            self.note(Note::TooLate { intent, actor: to }, ctx);
+            self.turn_away(id, Ending::Status(504), ctx);
+        }
+        is_too_late
     }
 
     /// The process dies: tasks and the queue are gone, and their callers' connections break.
@@ -152,7 +178,7 @@ impl World {
             }
         }
         self.metrics.dequeued(actor, 0, ctx.now());
-        self.reset_policies(actor);
+        self.policies.forget(&self.plan, actor);
         self.unpark(actor, ctx);
     }
 }

@@ -30,6 +30,8 @@ pub(crate) struct Task {
     pub(super) intent: u32,
     /// Addresses every draw that this task makes.
     pub(super) lineage: u64,
+    /// Nobody wants an answer after this.
+    pub(super) deadline: Option<Time>,
     /// Instructions run since the last wait.
     spent: u32,
     /// A branch: the registers that it has written.
@@ -55,6 +57,7 @@ impl Default for Task {
             registers: Vec::new(),
             intent: 0,
             lineage: 0,
+            deadline: None,
             spent: 0,
             written: Vec::new(),
             works: 0,
@@ -461,7 +464,8 @@ impl World {
         let mut tasks = Vec::with_capacity(count);
         for n in 0..count {
             let number = n as u32;
-            let Task { actor, program, intent, lineage, calls, spent, .. } = self.tasks[id];
+            let Task { actor, program, intent, lineage, deadline, calls, spent, .. } =
+                self.tasks[id];
             let lineage = nth(mix(lineage, calls.into()), child::BRANCH, number);
             let task = self.new_task(actor, program, intent, lineage);
             let registers = self.tasks[id].registers.clone();
@@ -469,6 +473,7 @@ impl World {
             entry.registers.copy_from_slice(&registers);
             entry.origin = Origin::Branch { parent: id, number };
             entry.pc = self.plan.forks[fork.index()][n];
+            entry.deadline = deadline;
             entry.spent = spent;
             tasks.push(task);
         }
@@ -556,7 +561,7 @@ impl World {
             Value::Int(n @ 100..=599) => n as u16,
             _ => 500,
         };
-        let answer = Answer { body, retry_after: plan.retry_after, ..Answer::status(status) };
+        let answer = Answer { body, advice: plan.advice, ..Answer::status(status) };
         self.answer_origin(id, answer, ctx);
         self.leave_block(id, Exit::Responded, ctx)
     }

@@ -28,9 +28,10 @@ pub const SHORTHAND: &[(&str, &[&str])] = &[
     ("At", &["at", "fault"]),
     ("BlackHole", &["actor"]),
     ("Breaker", &["trip"]),
-    ("Bulkhead", &["limit"]),
+    ("Bulkhead", &["like()", "limit"]),
     ("Call", &["to"]),
     ("CompareAndDelete", &["key", "expected"]),
+    ("ConcurrencyLimit", &["limit"]),
     ("Crash", &["actor"]),
     ("Custom", &["kind"]),
     ("Delay", &["from", "to", "by"]),
@@ -43,6 +44,7 @@ pub const SHORTHAND: &[(&str, &[&str])] = &[
     ("Gamma", &["shape", "mean"]),
     ("Goodput", &["client"]),
     ("Hang", &["actor"]),
+    ("Hedge", &["like"]),
     ("Idempotent", &["design"]),
     ("If", &["when", "then"]),
     ("Kv", &["op"]),
@@ -57,6 +59,8 @@ pub const SHORTHAND: &[(&str, &[&str])] = &[
     ("Pause", &["actor"]),
     ("PeakArrivals", &["at", "max"]),
     ("Respond", &["status"]),
+    ("RateLimiter", &["limit"]),
+    ("Retry", &["like"]),
     ("RetryWaits", &["call"]),
     ("Set", &["key", "value"]),
     ("Slow", &["actor"]),
@@ -150,5 +154,63 @@ impl Default for Limits {
             memory_mib: 4_096,
             log: 100_000,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Policy, SHORTHAND};
+    use crate::source::Document;
+
+    const MANUAL: &str = include_str!("../../../../docs/POLICIES.md");
+
+    fn read(text: &str) -> Vec<Policy> {
+        let document = Document::parse("docs/POLICIES.md", text, SHORTHAND);
+        let policies = document.and_then(|document| document.read());
+        policies.unwrap_or_else(|error| panic!("{error}\n{text}"))
+    }
+
+    /// The code blocks of the manual that begin so.
+    fn blocks(fence: &str) -> impl Iterator<Item = &str> {
+        MANUAL.split("\n```").filter_map(move |block| {
+            let (first, text) = block.split_once('\n')?;
+            (first == fence).then_some(text)
+        })
+    }
+
+    /// The policy without the options of the preset that is innermost: `Breaker(Polly())`.
+    fn without_options(text: &str) -> String {
+        let opening: Vec<usize> = text.match_indices('(').map(|(at, _)| at).collect();
+        let is_preset = !text.starts_with("AdaptiveThrottle");
+        let own = if text.contains("budget:") {
+            text.find("budget: ").and_then(|at| text[at..].find('(').map(|more| at + more))
+        } else {
+            opening.get(usize::from(is_preset)).copied()
+        };
+        let own = own.expect("a constructor with options");
+        format!("{}(){}", &text[..own], if is_preset { ")" } else { "" })
+    }
+
+    #[test]
+    fn the_manual_shows_every_default_as_it_is() {
+        let mut count = 0;
+        for block in blocks("ron") {
+            let bare = without_options(block);
+            let (shown, default) = (read(&format!("[{block}]")), read(&format!("[{bare}]")));
+            assert_eq!(format!("{shown:#?}"), format!("{default:#?}"), "{bare}");
+            count += 1;
+        }
+        assert!(count > 30, "{count} blocks are too few");
+    }
+
+    #[test]
+    fn the_examples_of_the_manual_can_be_read() {
+        let mut count = 0;
+        for block in blocks("ron example") {
+            // One policy per line that begins one.
+            let list = block.replace("\nB", ",\nB").replace("\nR", ",\nR").replace("\nH", ",\nH");
+            count += read(&format!("[{list}]")).len();
+        }
+        assert!(count > 10, "{count} examples are too few");
     }
 }

@@ -1,9 +1,23 @@
 //! Policies of a stack.
+//!
+//! The options of a library's preset are those of its policy: they are read straight into the
+//! policy's own configuration, where their meaning, their ranges and their defaults stand.
 
 use serde::Deserialize;
 use sim_core::Span;
 
 use super::Expr;
+use super::step::present;
+use crate::policy::breaker::{
+    cockatiel, failsafe, gobreaker, hystrix, opossum, polly, pybreaker, resilience4j,
+};
+use crate::policy::budget::BudgetConfig;
+use crate::policy::bulkhead::BulkheadConfig;
+use crate::policy::concurrency::LimitConfig;
+use crate::policy::hedge::HedgeConfig;
+use crate::policy::rate_limiter::RateLimiterConfig;
+use crate::policy::retry::RetryConfig;
+use crate::policy::{EndingSet, Growth, Jitter, outlier, throttle};
 
 /// One policy of a stack.
 #[derive(Clone, Debug, Deserialize)]
@@ -12,10 +26,22 @@ pub enum Policy {
     Retry(Retry),
     /// Stops waiting.
     Timeout(Span),
+    /// Stops waiting, and tells everybody who works for the call when that will be.
+    Deadline(Span),
     /// Stops asking a callee that fails.
     Breaker(Breaker),
     /// Bounds the calls in flight to one callee.
     Bulkhead(Bulkhead),
+    /// Bounds the calls per time to one callee.
+    RateLimiter(RateLimiter),
+    /// Bounds the calls in flight by what the callee seems to bear.
+    ConcurrencyLimit(ConcurrencyLimit),
+    /// Refuses calls at random, the more the callee rejects.
+    AdaptiveThrottle(throttle::Config),
+    /// Sends another attempt before the first has ended.
+    Hedge(Hedge),
+    /// Chooses among endpoints, and leaves out those that fail.
+    OutlierDetection(OutlierDetection),
     /// Answers for a callee that cannot.
     Fallback(Fallback),
 }
@@ -24,101 +50,66 @@ pub enum Policy {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Retry {
+    /// A library whose retry this is, with that library's options; the options below that say how
+    /// often, when and after what to retry are then not given.
+    #[serde(default)]
+    pub like: Option<RetryConfig>,
     /// All attempts, the first included.
-    pub attempts: u32,
+    #[serde(default)]
+    pub attempts: Option<u32>,
     /// The wait before each retry.
-    #[serde(default)]
-    pub backoff: Backoff,
+    #[serde(default, deserialize_with = "present")]
+    pub backoff: Option<Growth>,
     /// How chance changes that wait.
-    #[serde(default)]
-    pub jitter: Jitter,
+    #[serde(default, deserialize_with = "present")]
+    pub jitter: Option<Jitter>,
     /// No retry starts later than this after the first attempt.
     #[serde(default)]
     pub total: Option<Span>,
-    /// Whether a 409 is attempted again, as clients of an idempotent API do.
+    /// What is attempted again; by default 408, 429, 500, 502, 503, 504, a timeout, a refused or
+    /// reset connection.
+    #[serde(default)]
+    pub on: Option<EndingSet>,
+    /// Whether a 409 is attempted again too, as clients of an idempotent API do.
     #[serde(default)]
     pub conflict: bool,
-    /// Whether a refusal by the caller's own breaker or bulkhead is attempted again.
+    /// Whether a refusal by the caller's own policies is attempted again too.
     #[serde(default)]
     pub rejected: bool,
-}
-
-/// The wait before a retry.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub enum Backoff {
-    /// None: retry at once.
-    None,
-    /// Always the same.
-    Constant(Span),
-    /// Growing by a factor up to a cap.
-    Exponential {
-        /// Before the first retry.
-        base: Span,
-        /// Growth per retry.
-        #[serde(default = "two")]
-        factor: f64,
-        /// Longest wait before jitter.
-        #[serde(default = "default_cap")]
-        cap: Span,
-    },
-}
-
-impl Default for Backoff {
-    fn default() -> Backoff {
-        Backoff::Exponential { base: Span::secs(1), factor: two(), cap: default_cap() }
-    }
-}
-
-fn two() -> f64 {
-    2.0
-}
-
-fn default_cap() -> Span {
-    Span::secs(60)
-}
-
-/// How chance changes a wait.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-pub enum Jitter {
-    /// Not at all: everybody comes back at once.
-    #[default]
-    None,
-    /// Adds up to this share of the wait.
-    Proportional(f64),
-    /// Anything from zero to the wait.
-    Full,
-    /// Half the wait, and up to as much again.
-    Equal,
-    /// Between the base and three times the previous wait.
-    Decorrelated,
+    /// What all retries of this caller to this callee share.
+    #[serde(default)]
+    pub budget: Option<BudgetConfig>,
+    /// Retries a call that may have had its effect although it has no key.
+    #[serde(default)]
+    pub even_if_unsafe: bool,
 }
 
 /// Stops asking a callee that fails.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Breaker {
-    /// What opens it.
+    /// What opens it, or the library whose breaker it is.
     #[serde(default)]
     pub trip: Trip,
-    /// How long it stays open before it lets a test request through.
-    #[serde(default = "default_open_for")]
-    pub open_for: Span,
-    /// How many test requests must succeed in a row to close it.
-    #[serde(default = "three")]
-    pub close_after: u32,
-}
-
-fn default_open_for() -> Span {
-    Span::secs(30)
-}
-
-fn three() -> u32 {
-    3
+    /// How long it stays open before it lets a test request through; 30 s by default. A library's
+    /// breaker has its own option for that.
+    #[serde(default)]
+    pub open_for: Option<Span>,
+    /// How many test requests must succeed in a row to close it; 3 by default. A library's breaker
+    /// has its own option for that.
+    #[serde(default)]
+    pub close_after: Option<u32>,
+    /// What counts as a failure; by default 408, 429, a 5xx, a timeout, a refused or reset
+    /// connection.
+    #[serde(default)]
+    pub record: Option<EndingSet>,
+    /// What the breaker is told to ignore. Some libraries count it as a success.
+    #[serde(default)]
+    pub ignore: EndingSet,
 }
 
 /// What opens a breaker.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub enum Trip {
     /// Failures in a row.
@@ -126,6 +117,22 @@ pub enum Trip {
         /// How many.
         failures: u32,
     },
+    /// Resilience4j's `CircuitBreaker`.
+    Resilience4j(resilience4j::Config),
+    /// Hystrix's `HystrixCircuitBreaker`, with its command's timeout.
+    Hystrix(hystrix::Config),
+    /// Polly's circuit breaker strategy.
+    Polly(polly::Config),
+    /// Failsafe's `CircuitBreaker`.
+    Failsafe(failsafe::Config),
+    /// gobreaker's `CircuitBreaker`.
+    Gobreaker(gobreaker::Config),
+    /// opossum's `CircuitBreaker`, with its timeout and its semaphore.
+    Opossum(opossum::Config),
+    /// cockatiel's `circuitBreaker`.
+    Cockatiel(cockatiel::Config),
+    /// pybreaker's `CircuitBreaker`.
+    Pybreaker(pybreaker::Config),
 }
 
 impl Default for Trip {
@@ -134,15 +141,81 @@ impl Default for Trip {
     }
 }
 
-/// Bounds the calls in flight to one callee; a call beyond the bound is refused at once.
-#[derive(Clone, Copy, Debug, Deserialize)]
+/// Bounds the calls in flight to one callee.
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Bulkhead {
+    /// A library whose bulkhead this is, with that library's options.
+    #[serde(default)]
+    pub like: Option<BulkheadConfig>,
     /// Calls in flight.
-    pub limit: u32,
+    #[serde(default)]
+    pub limit: Option<u32>,
+    /// Calls that may wait for a permit; none by default, or any number when `wait` is given.
+    #[serde(default)]
+    pub queue: Option<u32>,
+    /// The longest wait for a permit; without it a call in the queue waits as long as it takes.
+    #[serde(default)]
+    pub wait: Option<Span>,
 }
 
-/// Answers for a callee that cannot.
+/// Bounds the calls per time to one callee.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RateLimiter {
+    /// The kind of limiter, or the library whose limiter it is.
+    pub limit: RateLimiterConfig,
+    /// The longest wait for a permit; by default none, or what the library waits.
+    #[serde(default)]
+    pub wait: Option<Span>,
+}
+
+/// Bounds the calls in flight by what the callee seems to bear.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConcurrencyLimit {
+    /// The algorithm, with the options of Netflix's concurrency-limits.
+    pub limit: LimitConfig,
+}
+
+/// Sends another attempt before the first has ended.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hedge {
+    /// How and when, or the library whose hedging this is.
+    pub like: HedgeConfig,
+    /// Hedges a call although it has no key and may have its effect twice.
+    #[serde(default)]
+    pub even_if_unsafe: bool,
+}
+
+/// Chooses among endpoints, and leaves out those that fail.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OutlierDetection {
+    /// The actors that may be called instead of the one that the call names, at an endpoint of the
+    /// same name.
+    pub hosts: Vec<String>,
+    /// When an endpoint is left out, with the options of Envoy's outlier detection.
+    #[serde(default)]
+    pub like: OutlierPreset,
+}
+
+/// When an endpoint is left out.
+#[derive(Clone, Debug, Deserialize)]
+pub enum OutlierPreset {
+    /// Envoy's outlier detection.
+    Envoy(outlier::Config),
+}
+
+impl Default for OutlierPreset {
+    fn default() -> OutlierPreset {
+        OutlierPreset::Envoy(outlier::Config::default())
+    }
+}
+
+/// Answers for a callee that cannot: with a fixed answer, with the last good one, or with another
+/// endpoint's.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fallback {
@@ -152,6 +225,12 @@ pub struct Fallback {
     /// Its content.
     #[serde(default)]
     pub body: Expr,
+    /// Answers with what the callee last answered, unless that is older than this.
+    #[serde(default)]
+    pub cached: Option<Span>,
+    /// Asks this endpoint instead, with the same key and content.
+    #[serde(default)]
+    pub call: Option<String>,
     /// When the fallback answers.
     #[serde(default)]
     pub on: FallbackOn,

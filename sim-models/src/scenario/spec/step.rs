@@ -152,11 +152,18 @@ pub struct Call {
     /// The variable that takes the answer's status.
     #[serde(default)]
     pub status_into: Option<String>,
+    /// Whether doing it twice is as good as doing it once, so that a retry is safe when nobody
+    /// knows what became of the first attempt. By default it is so when the call has a key, or when
+    /// the endpoint and those that it calls have no effect that could happen twice.
+    #[serde(default)]
+    pub idempotent: Option<bool>,
 }
 
 /// Tells a field that was written as `None` from one that was not written.
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Expr>, D::Error> {
-    Expr::deserialize(deserializer).map(Some)
+pub(super) fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
 }
 
 /// Sends a command to a store.
@@ -308,6 +315,9 @@ pub struct Respond {
     /// How long the caller should wait before it asks again.
     #[serde(default)]
     pub retry_after: Option<Span>,
+    /// Asks the caller not to retry, as a gRPC server does with a negative pushback.
+    #[serde(default)]
+    pub no_retry: bool,
 }
 
 /// Runs a body under an idempotency design.

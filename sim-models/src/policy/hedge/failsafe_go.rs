@@ -1,0 +1,25 @@
+//! failsafe-go's hedge policy: `hedgepolicy`.
+//!
+//! A result that does not cancel is no answer until every attempt that the policy allows has come
+//! back: after a fast failure the call still waits for its hedges to be sent in their time.
+
+use sim_core::Span;
+
+/// The policy's options.
+#[derive(Clone, Debug, PartialEq, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Between one attempt and the next. The library has no default; here 1 s.
+    pub delay: Span,
+    /// Attempts beside the first; zero for none. By default 1.
+    pub max_hedges: u32,
+    /// Statuses that end the call and cancel the other attempts: `CancelOnResult`,
+    /// `CancelOnErrors`. By default none are named, and every result does, be it a failure.
+    pub cancel_on: Vec<u16>,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config { delay: Span::secs(1), max_hedges: 1, cancel_on: Vec::new() }
+    }
+}
