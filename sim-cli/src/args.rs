@@ -12,11 +12,12 @@ Examples:
   sim run checkout.ron --set horizon=5m   change one value for this run
   sim run checkout.ron --record run.sim   keep every step of a run
   sim replay run.sim                      prove that it repeats, step by step
+  sim conform traces/                     prove that policies behave like their libraries
 
 Exit codes:
-  0  every invariant was kept, the replay is identical, the scenario is valid
-  1  an invariant was broken, a limit ended the run, or a replay diverged
-  2  the command, a file or a scenario is wrong";
+  0  every invariant was kept, the replay is identical, the scenario is valid, all traces pass
+  1  an invariant was broken, a limit ended the run, or a replay or a trace diverged
+  2  the command, a file, a scenario or a trace is wrong";
 
 /// Deterministic simulation of reliability patterns: retries, breakers, idempotency, failover.
 ///
@@ -55,6 +56,8 @@ pub enum Command {
     New(NewArgs),
     /// Check scenarios and all their variants without running them
     Validate(ValidateArgs),
+    /// Replay traces of real libraries against the policies named after them
+    Conform(ConformArgs),
 }
 
 /// What changes a scenario before it runs.
@@ -150,6 +153,27 @@ pub struct ValidateArgs {
 
     #[command(flatten)]
     pub changes: Changes,
+}
+
+#[derive(Debug, Group)]
+#[command(after_help = "\
+A folder stands for all .jsonl files in it and below, in the order of their names.
+
+A trace that is not understood never passes: it is told on standard error and the exit code is 2,
+but the other traces are still replayed. `--json` prints one object per trace, each on one line.
+The format of traces is described in docs/CONFORMANCE.md.")]
+pub struct ConformArgs {
+    /// Traces, or folders of them
+    #[arg(required = true, value_name = "FILE")]
+    pub traces: Vec<PathBuf>,
+
+    /// Print JSON instead of text, one object per line
+    #[arg(long)]
+    pub json: bool,
+
+    /// Print only what does not pass
+    #[arg(short, long)]
+    pub quiet: bool,
 }
 
 fn parse_set(text: &str) -> Result<(String, String), String> {

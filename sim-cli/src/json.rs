@@ -106,7 +106,9 @@ struct Call<'a> {
     unknown: u64,
     abandoned: u64,
     fallbacks: u64,
+    hedges: u64,
     retries: u64,
+    unsafe_retries: u64,
     rejected: Entries<&'a str, u64>,
     given_up: Entries<&'a str, u64>,
 }
@@ -208,7 +210,9 @@ fn call(summary: &CallSummary) -> (String, Call<'_>) {
         unknown: summary.unknown,
         abandoned: summary.abandoned,
         fallbacks: summary.fallbacks,
+        hedges: summary.hedges,
         retries: summary.retries,
+        unsafe_retries: summary.unsafe_retries,
         rejected: Entries(summary.rejected.clone()),
         given_up: Entries(summary.given_up.clone()),
     };
@@ -330,7 +334,9 @@ mod tests {
       "unknown": 21,
       "abandoned": 0,
       "fallbacks": 6,
+      "hedges": 0,
       "retries": 470,
+      "unsafe_retries": 0,
       "rejected": {
         "breaker_open": 1322
       },

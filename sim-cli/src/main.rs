@@ -7,6 +7,7 @@
 mod all;
 mod args;
 mod chart;
+mod conform;
 mod console;
 mod diagnostics;
 mod file;
@@ -34,8 +35,10 @@ use args::{Args, Command};
 enum Exit {
     /// What was asked holds.
     Kept = 0,
-    /// An invariant was broken, a limit ended the run, or a replay diverged.
+    /// An invariant was broken, a limit ended the run, or a replay or a trace diverged.
     Broken = 1,
+    /// A part of the work could not be done, which was shown at once.
+    Misused = 2,
 }
 
 fn main() -> ExitCode {
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
         Command::List(args) => list::list(args),
         Command::New(args) => new::new(args),
         Command::Validate(args) => validate::validate(args),
+        Command::Conform(args) => conform::conform(args),
     };
     match done {
         Ok(exit) => ExitCode::from(exit as u8),

@@ -25,7 +25,7 @@ const STORY_BEFORE: usize = 12;
 const STORY_AFTER: usize = 4;
 
 /// The width that tables keep to where they can.
-const COLUMNS: usize = 100;
+pub const COLUMNS: usize = 100;
 
 /// Column heads over one line, and no other lines.
 const TABLE: TableStyle =
@@ -34,11 +34,11 @@ const TABLE: TableStyle =
 /// How the words of a text are set off.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Style {
-    good: anstyle::Style,
-    bad: anstyle::Style,
-    unsure: anstyle::Style,
-    head: anstyle::Style,
-    dim: anstyle::Style,
+    pub good: anstyle::Style,
+    pub bad: anstyle::Style,
+    pub unsure: anstyle::Style,
+    pub head: anstyle::Style,
+    pub dim: anstyle::Style,
 }
 
 impl Style {
@@ -209,10 +209,11 @@ impl Report<'_> {
             return;
         }
         let mut columns = CALL_COLUMNS.to_vec();
-        // The last two are rare, and the table is wide enough without them.
-        columns.retain(|(name, of)| {
-            !matches!(*name, "abandoned" | "fallbacks") || calls.iter().any(|call| of(call) > 0)
-        });
+        // The last are rare, and the table is wide enough without them.
+        let common = CALL_COLUMNS.len() - RARE_COLUMNS;
+        let mut rank = 0..;
+        columns
+            .retain(|(_, of)| rank.next() < Some(common) || calls.iter().any(|call| of(call) > 0));
         let header = row("Calls", columns.iter().map(|(name, _)| (*name).to_owned()));
         let figures = |call| columns.iter().map(move |(_, of)| words::count(of(call)));
         let rows = calls.iter().map(|call| row(&hop(call), figures(call)));
@@ -297,7 +298,7 @@ impl Report<'_> {
 type Column = (&'static str, fn(&CallSummary) -> u64);
 
 /// The figures of a hop, in the order in which calls turn into endings.
-const CALL_COLUMNS: [Column; 8] = [
+const CALL_COLUMNS: [Column; 10] = [
     ("calls", |call| call.calls),
     ("attempts", |call| call.attempts),
     ("retries", |call| call.retries),
@@ -306,7 +307,12 @@ const CALL_COLUMNS: [Column; 8] = [
     ("unknown", |call| call.unknown),
     ("abandoned", |call| call.abandoned),
     ("fallbacks", |call| call.fallbacks),
+    ("hedges", |call| call.hedges),
+    ("unsafe retries", |call| call.unsafe_retries),
 ];
+
+/// How many of them, at the end, are shown only when one is above zero.
+const RARE_COLUMNS: usize = 4;
 
 fn hop(call: &CallSummary) -> String {
     format!("{} -> {}", call.from, call.to)
@@ -398,7 +404,8 @@ fn told(at: Time, who: &str, what: &str) -> String {
     format!("{at:>12}  {}: {}", plain(who), plain(what))
 }
 
-fn paint(style: anstyle::Style, text: &str) -> String {
+/// `text` set off by a style.
+pub fn paint(style: anstyle::Style, text: &str) -> String {
     format!("{style}{text}{style:#}")
 }
 

@@ -83,6 +83,8 @@ pub fn outage() -> Outcome {
             unknown: 21,
             abandoned: 0,
             fallbacks: 6,
+            hedges: 0,
+            unsafe_retries: 0,
             rejected: vec![("breaker_open", 1_322)],
             given_up: vec![("attempts_exhausted", 48), ("not_retryable", 2)],
         }],

@@ -1,11 +1,13 @@
 //! Whole-system proofs.
 
 mod cli;
+mod conform;
 mod determinism;
 mod gallery;
 mod invariants;
 mod language;
 mod laws;
 mod properties;
+mod stacks;
 mod stories;
 mod support;

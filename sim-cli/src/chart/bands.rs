@@ -1,5 +1,6 @@
 //! The panel of breakers: one band each, plain while closed, hatched while open, barred while
-//! half open.
+//! half open. A state that was set by hand looks like the one that treats calls as it does, and
+//! its name stands in the band.
 
 use sim_core::Time;
 use sim_models::outcome::TransitionLine;
@@ -86,7 +87,7 @@ impl BandPanel {
 
 impl Row {
     fn draw(&self, canvas: &Canvas, y: f64) -> Drawn {
-        let mut drawn_to = [f64::MIN; 3];
+        let mut drawn_to = [f64::MIN; 6];
         for (i, &(from, state)) in self.states.iter().enumerate() {
             let to = self.states.get(i + 1).map_or(canvas.end, |next| next.0);
             let (left, right) = (canvas.x(from), canvas.x(to));
@@ -112,8 +113,8 @@ impl Row {
 
 const fn ink(state: StateName) -> Ink {
     match state {
-        StateName::Closed => Ink::Closed,
-        StateName::Open => Ink::Open,
+        StateName::Closed | StateName::Disabled | StateName::MetricsOnly => Ink::Closed,
+        StateName::Open | StateName::ForcedOpen => Ink::Open,
         StateName::HalfOpen => Ink::HalfOpen,
     }
 }

@@ -104,13 +104,14 @@ fn a_million_windows_and_transitions_stay_small() {
         goodput: (0..1_000_000u32).map(|i| i % 1_000 * 104_729 % 97).collect(),
         ..Series::default()
     };
-    let states = [StateName::Closed, StateName::Open, StateName::HalfOpen];
+    use StateName::{Closed, Disabled, ForcedOpen, HalfOpen, MetricsOnly, Open};
+    let states = [Closed, Open, HalfOpen, ForcedOpen, Disabled, MetricsOnly];
     outcome.transitions = (0..100_000)
         .map(|i| TransitionLine {
             at: ms(10 * i),
             policy: "flapping".to_owned(),
-            from: states[i as usize % 3],
-            to: states[(i as usize + 1) % 3],
+            from: states[i as usize % 6],
+            to: states[(i as usize + 1) % 6],
             reason: TransitionReason::TestFailed,
         })
         .collect();
