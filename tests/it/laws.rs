@@ -86,6 +86,41 @@ const ZOO: &str = r#"Scenario(
         ],
         "short": [Timeout("20ms")],
     },
+    variants: {
+        // The same zoo behind the policies of libraries.
+        "libraries": {
+            "policies.browser": [
+                Deadline("8s"),
+                Hedge(House(delay: Fixed("300ms"), max_hedges: 2)),
+                Retry(Finagle(backoff: DecorrelatedJittered(start: "100ms", maximum: "2s"), num_tries: 6),
+                    budget: Finagle(min_retries_per_sec: 1)),
+                RateLimiter(TokenBucket(permits: 20, per: "1s", burst: 5), wait: "2s"),
+                Bulkhead(6, queue: 5, wait: "700ms"),
+                Breaker(Cockatiel(breaker: Count(threshold: 0.5, size: 10), half_open_after: Constant("1s"))),
+                ConcurrencyLimit(Vegas()),
+                Timeout("2s"),
+            ],
+            "policies.guarded": [
+                Retry(Botocore(mode: Adaptive), even_if_unsafe: true),
+                AdaptiveThrottle(k: 1.5, window: "10s"),
+                Breaker(Opossum(timeout: "400ms", volume_threshold: 5, reset_timeout: "1s", capacity: 4)),
+                Breaker(Hystrix(version: V1_5_13, request_volume_threshold: 3, sleep_window: "1s")),
+                Bulkhead(ThreadPool(core_threads: 1, max_threads: 3, queue_capacity: 4, keep_alive: "1s")),
+            ],
+            "policies.ads": [
+                Fallback(cached: "3s", on: Failure),
+                Fallback(call: "api.pay", on: Failure),
+                Retry(Grpc(max_attempts: 3), budget: Grpc(max_tokens: 10, token_ratio: 0.1)),
+                Breaker(Resilience4j(
+                    sliding_window_size: 4, minimum_number_of_calls: 2,
+                    wait_duration_in_open_state: "500ms", permitted_number_of_calls_in_half_open_state: 2,
+                    max_wait_duration_in_half_open_state: "1s",
+                    automatic_transition_from_open_to_half_open_enabled: true,
+                )),
+                Timeout("50ms"),
+            ],
+        },
+    },
     invariants: [
         ExactlyOnce("charge"), AtMostOnce("refund"), AckedImpliesDone("charge"),
         FailedImpliesNone("charge"), AllAnswered, RecoversWithin("5s"),
@@ -127,13 +162,15 @@ fn ended(outcome: &Outcome, client: &str) -> u64 {
 
 #[test]
 fn nothing_panics_and_nothing_hangs() {
-    let zoo = load(ZOO, None, &[]);
-    let strategy = (seeds(), FaultPlans::of(&zoo).at_most(12).strategy());
-    holds(1000, strategy, |(seed, faults)| {
-        let outcome = faults.strike(&zoo).run(seed);
-        prop_assert!(outcome.verdict != Verdict::Invalid, "{:?}", outcome.limit);
-        Ok(())
-    });
+    for variant in [None, Some("libraries")] {
+        let zoo = load(ZOO, variant, &[]);
+        let strategy = (seeds(), FaultPlans::of(&zoo).at_most(12).strategy());
+        holds(1000, strategy, |(seed, faults)| {
+            let outcome = faults.strike(&zoo).run(seed);
+            prop_assert!(outcome.verdict != Verdict::Invalid, "{:?}", outcome.limit);
+            Ok(())
+        });
+    }
 }
 
 /// A timer that fires while its actor stands still may be called off by what waits before it.

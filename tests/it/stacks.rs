@@ -1,0 +1,268 @@
+//! Policy stacks in a running system: who waits, who is refused, who is asked instead, and what
+//! the story says of it.
+
+use sim_models::outcome::Outcome;
+
+use crate::support::{actor, call, counter, effects, run_text};
+
+/// A client that calls `app.go` under a stack; `app` is given.
+fn system(load: &str, app: &str, stack: &str, more: &str) -> Outcome {
+    run_text(&format!(
+        r#"Scenario(
+            name: "stack", about: "A stack at work.", horizon: "60s",
+            actors: {{
+                "users": Client(load: {load}, does: [Call("app.go", policy: "p")]),
+                "app": {app},
+            }},
+            policies: {{ "p": [{stack}] }},
+            {more}
+        )"#
+    ))
+}
+
+/// A service with room for everybody that works for 1 s.
+const ROOMY: &str =
+    r#"Service(workers: 100, endpoints: { "go": [Work(Const("1s")), Respond(200)] })"#;
+
+/// How often the story has such a line.
+fn told(outcome: &Outcome, what: &str) -> usize {
+    outcome.log.iter().filter(|line| line.what.contains(what)).count()
+}
+
+fn rejected(outcome: &Outcome, reason: &str) -> u64 {
+    let all = &call(outcome, "users", "app").rejected;
+    all.iter().find(|(name, _)| *name == reason).map_or(0, |(_, n)| *n)
+}
+
+fn given_up(outcome: &Outcome, reason: &str) -> u64 {
+    let all = outcome.calls.iter().flat_map(|call| &call.given_up);
+    all.filter(|(name, _)| *name == reason).map(|(_, n)| n).sum()
+}
+
+fn seconds(outcome: &Outcome) -> f64 {
+    actor(outcome, "users").latency.expect("requests").max.as_millis_f64() / 1000.0
+}
+
+#[test]
+fn a_bulkhead_with_places_lets_them_wait_in_order() {
+    let outcome = system("Burst(count: 7)", ROOMY, "Bulkhead(2, queue: 4)", "");
+    // Two at a time, three seconds; the seventh finds no place.
+    assert_eq!(rejected(&outcome, "bulkhead_full"), 1);
+    assert_eq!(counter(&outcome, "users", "succeeded"), 6);
+    assert_eq!(seconds(&outcome), 3.0);
+    assert_eq!(told(&outcome, "waits for a bulkhead permit"), 4);
+}
+
+#[test]
+fn a_wait_for_a_permit_ends_and_says_why() {
+    let outcome = system("Burst(count: 3)", ROOMY, r#"Bulkhead(1, wait: "1500ms")"#, "");
+    // The second has its turn after 1 s, the third would after 2 s.
+    assert_eq!(counter(&outcome, "users", "succeeded"), 2);
+    assert_eq!(rejected(&outcome, "bulkhead_wait_over"), 1);
+    assert_eq!(told(&outcome, "no bulkhead permit within 1.5s"), 1);
+}
+
+#[test]
+fn whoever_leaves_a_queue_gives_up_the_place() {
+    // An outer timeout takes the waiting away; the permits must all come back.
+    let stack = r#"Timeout("500ms"), Bulkhead(1, queue: 9)"#;
+    let outcome =
+        system(r#"Open(rate: "4/s", arrivals: Constant, until: "30s")"#, ROOMY, stack, "");
+    assert_eq!(counter(&outcome, "users", "succeeded"), 0);
+    assert_eq!(rejected(&outcome, "bulkhead_full"), 0);
+    // Each has the permit for half a second at most, and so nobody waits for ever.
+    assert_eq!(counter(&outcome, "users", "unanswered"), 0);
+    assert!(counter(&outcome, "app", "arrived") >= 60);
+}
+
+#[test]
+fn a_rate_limiter_spreads_a_burst_or_refuses_it() {
+    let limit = |wait: &str| {
+        let stack = format!(r#"RateLimiter(TokenBucket(permits: 1, per: "1s", burst: 2){wait})"#);
+        system("Burst(count: 5)", ROOMY, &stack, "")
+    };
+    let patient = limit(r#", wait: "10s""#);
+    // Two at once, then one each second, each working for a second.
+    assert_eq!(counter(&patient, "users", "succeeded"), 5);
+    assert_eq!(seconds(&patient), 4.0);
+    let hasty = limit("");
+    assert_eq!(counter(&hasty, "users", "succeeded"), 2);
+    assert_eq!(rejected(&hasty, "rate_limited"), 3);
+}
+
+#[test]
+fn a_hedge_takes_the_first_answer_and_lets_go_of_the_rest() {
+    let app = r#"Service(workers: 100, endpoints: { "go": [
+        Work(Uniform("100ms", "2s")), Respond(200),
+    ] })"#;
+    let hedged = r#"Hedge(House(delay: Fixed("300ms"), max_hedges: 2)), Bulkhead(300)"#;
+    let load = r#"Open(rate: "10/s", until: "50s")"#;
+    let plain = system(load, app, "Bulkhead(300)", "");
+    let outcome = system(load, app, hedged, "");
+    let p99 = |outcome: &Outcome| actor(outcome, "users").latency.expect("requests").p99;
+    assert!(p99(&outcome) < p99(&plain), "{} and {}", p99(&outcome), p99(&plain));
+    let hop = call(&outcome, "users", "app");
+    assert_eq!(hop.success, hop.calls);
+    assert_eq!(hop.attempts, hop.calls + hop.hedges);
+    assert!(hop.hedges > hop.calls / 2, "{} of {}", hop.hedges, hop.calls);
+    // The first attempts have the luck that they have without a hedge.
+    assert!(actor(&outcome, "users").latency.expect("requests").p50 <= p99(&plain));
+    assert_eq!(told(&outcome, "hedged, no answer yet") as u64, hop.hedges);
+}
+
+#[test]
+fn what_must_not_happen_twice_is_neither_retried_nor_hedged_without_a_key() {
+    let pay = |key: &str, insist: &str| {
+        run_text(&format!(
+            r#"Scenario(
+                name: "unsafe", about: "Answers get lost.", horizon: "60s",
+                actors: {{
+                    "users": Client(load: Burst(count: 100), does: [Call("app.go", policy: "p"{key})]),
+                    "app": Service(workers: 100, endpoints: {{ "go": [Effect("charge")] }}),
+                }},
+                links: [Link(from: "users", to: "app", latency: Const("10ms"), loss: 0.3)],
+                policies: {{ "p": [
+                    Hedge(House(delay: Fixed("50ms"), non_fatal: [504]){insist}),
+                    Retry(attempts: 4, backoff: Constant("100ms"){insist}),
+                    Timeout("100ms"),
+                ] }},
+            )"#
+        ))
+    };
+    let careful = pay(", key: None", "");
+    let hop = call(&careful, "users", "app");
+    assert_eq!((hop.attempts, hop.hedges, hop.unsafe_retries), (100, 0, 0));
+    assert!(given_up(&careful, "not_idempotent") > 20);
+    assert!(effects(&careful, "charge") <= 100);
+
+    let reckless = pay(", key: None", ", even_if_unsafe: true");
+    let hop = call(&reckless, "users", "app");
+    assert!(hop.unsafe_retries > 20 && hop.hedges > 0);
+    assert!(effects(&reckless, "charge") > 100, "charged twice, and the report says why");
+
+    // The caller with a key may: whether the other side heeds it is another question.
+    let keyed = pay("", "");
+    let hop = call(&keyed, "users", "app");
+    assert!(hop.attempts > 100 && hop.unsafe_retries == 0);
+}
+
+#[test]
+fn reads_may_be_repeated_without_a_key() {
+    let chain = |effect: &str| {
+        run_text(&format!(
+            r#"Scenario(
+                name: "reads", about: "A read through two hops.", horizon: "60s",
+                actors: {{
+                    "users": Client(load: Burst(count: 50), does: [Call("app.go", policy: "p", key: None)]),
+                    "app": Service(workers: 100, endpoints: {{ "go": [Call("db.get")] }}),
+                    "db": Service(workers: 100, endpoints: {{ "get": [{effect}] }}),
+                }},
+                links: [Link(from: "users", to: "app", loss: 0.3)],
+                policies: {{ "p": [Retry(attempts: 3), Timeout("100ms")] }},
+            )"#
+        ))
+    };
+    assert!(call(&chain(""), "users", "app").retries > 0);
+    // An effect far behind is an effect.
+    let writes = chain(r#"Effect("row")"#);
+    assert_eq!(call(&writes, "users", "app").retries, 0);
+    // One that happens once per key is as good as none.
+    let upserts = chain(r#"Effect("row", once: "{intent}")"#);
+    assert!(call(&upserts, "users", "app").retries > 0);
+}
+
+#[test]
+fn a_deadline_travels_and_nobody_works_past_it() {
+    let chain = |bound: &str| {
+        run_text(&format!(
+            r#"Scenario(
+                name: "deadline", about: "Three hops and a queue.", horizon: "60s",
+                actors: {{
+                    "users": Client(load: Burst(count: 10), does: [Call("app.go", policy: "p")]),
+                    "app": Service(workers: 10, endpoints: {{ "go": [
+                        Work(Const("100ms")), Call("db.get"), Call("db.get"),
+                    ] }}),
+                    "db": Service(workers: 1, endpoints: {{ "get": [Work(Const("300ms"))] }}),
+                }},
+                policies: {{ "p": [{bound}] }},
+            )"#
+        ))
+    };
+    let told_nobody = chain(r#"Timeout("1s")"#);
+    let told_all = chain(r#"Deadline("1s")"#);
+    let arrived = |outcome| counter(outcome, "db", "succeeded");
+    assert_eq!(arrived(&told_nobody), 20, "the database works for callers long gone");
+    assert!(arrived(&told_all) <= 4, "{}", arrived(&told_all));
+    assert!(counter(&told_all, "db", "deadline_passed") >= 5);
+    assert_eq!(counter(&told_all, "users", "unknown"), 10);
+    assert!(told(&told_all, "deadline already passed, not begun") >= 5);
+}
+
+#[test]
+fn a_retry_does_not_wait_past_the_deadline() {
+    let app = r#"Service(workers: 100, endpoints: { "go": [Fail(503)] })"#;
+    let stack = r#"Deadline("5s"), Retry(attempts: 9, backoff: Constant("2s"))"#;
+    let outcome = system("Burst(count: 1)", app, stack, "");
+    // Attempts at 0, 2 and 4 s; a fourth would start at 6 s.
+    assert_eq!(call(&outcome, "users", "app").attempts, 3);
+    assert_eq!(given_up(&outcome, "deadline_passed"), 1);
+    assert_eq!(seconds(&outcome), 4.0, "it gives up at once, and does not wait for the end");
+}
+
+#[test]
+fn a_deadline_around_each_attempt_is_renewed() {
+    let stack = r#"Retry(attempts: 3, backoff: None), Deadline("400ms")"#;
+    let outcome = system("Burst(count: 1)", ROOMY, stack, "");
+    assert_eq!(call(&outcome, "users", "app").attempts, 3);
+    assert_eq!(seconds(&outcome), 1.2);
+}
+
+#[test]
+fn a_fallback_remembers_or_asks_another() {
+    let outage = r#"faults: [At("5500ms", Outage("app"))],"#;
+    let load = r#"Open(rate: "1/s", arrivals: Constant, until: "20s")"#;
+    let app = r#"Service(workers: 9, endpoints: { "go": [Respond(200, body: "fresh")] })"#;
+    let cached = system(load, app, r#"Fallback(cached: "10s", on: Failure)"#, outage);
+    // Good until 5 s, remembered until 15 s.
+    assert_eq!(counter(&cached, "users", "succeeded"), 16);
+    assert_eq!(call(&cached, "users", "app").fallbacks, 10);
+
+    let other = run_text(
+        r#"Scenario(
+            name: "other", about: "A second provider.", horizon: "60s",
+            actors: {
+                "users": Client(load: Burst(count: 10), does: [
+                    Call("psp.charge", policy: "p"),
+                ]),
+                "psp": Service(workers: 9, endpoints: { "charge": [Effect("charge")] }),
+                "backup": Service(workers: 99, endpoints: { "charge": [Effect("charge")] }),
+            },
+            policies: { "p": [Fallback(call: "backup.charge", on: Failure), Retry(attempts: 2)] },
+            faults: [At("0s", Outage("psp"))],
+        )"#,
+    );
+    assert_eq!(counter(&other, "users", "succeeded"), 10);
+    assert_eq!(counter(&other, "backup", "arrived"), 10);
+    assert_eq!(call(&other, "users", "backup").success, 10);
+    assert_eq!(call(&other, "users", "psp").fallbacks, 10);
+}
+
+#[test]
+fn a_fallback_that_fails_too_is_a_failure() {
+    let outcome = run_text(
+        r#"Scenario(
+            name: "both", about: "Both providers are down.", horizon: "60s",
+            actors: {
+                "users": Client(load: Burst(count: 3), does: [Call("psp.charge", policy: "p")]),
+                "psp": Service(workers: 9, endpoints: { "charge": [Effect("charge")] }),
+                "backup": Service(workers: 9, endpoints: { "charge": [Effect("charge")] }),
+            },
+            policies: { "p": [Fallback(call: "backup.charge", on: Failure), Retry(attempts: 2)] },
+            faults: [At("0s", Outage("psp")), At("0s", Outage("backup"))],
+        )"#,
+    );
+    assert_eq!(counter(&outcome, "users", "failed"), 3);
+    // The retry belongs to the first provider.
+    assert_eq!(call(&outcome, "users", "psp").attempts, 6);
+    assert_eq!(call(&outcome, "users", "backup").attempts, 3);
+}
