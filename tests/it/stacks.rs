@@ -266,3 +266,49 @@ fn a_fallback_that_fails_too_is_a_failure() {
     assert_eq!(call(&outcome, "users", "psp").attempts, 6);
     assert_eq!(call(&outcome, "users", "backup").attempts, 3);
 }
+
+#[test]
+fn a_broken_endpoint_is_left_out_for_longer_each_time() {
+    let hosts: String = (1..=5)
+        .map(|n| {
+            format!(
+                r#""a{n}": Service(workers: 50, endpoints: {{ "go": [Work(Const("10ms"))] }}),"#
+            )
+        })
+        .collect();
+    let outcome = run_text(&format!(
+        r#"Scenario(
+            name: "outlier", about: "One of five is broken for 20 s.", horizon: "60s",
+            actors: {{
+                "users": Client(load: Open(rate: "100/s"), does: [Call("a1.go", policy: "p")]),
+                {hosts}
+            }},
+            policies: {{ "p": [OutlierDetection(
+                hosts: ["a2", "a3", "a4", "a5"],
+                like: Envoy(max_ejection_percent: 20, base_ejection_time: "5s", interval: "1s"),
+            )] }},
+            faults: [At("10s", for: "20s", Errors("a3", status: 500))],
+        )"#
+    ));
+    // Five failures each time, and out for 5, 10 and 15 s: until the sweep after that.
+    assert_eq!(counter(&outcome, "a3", "failed"), 15);
+    let all = outcome.log.iter().filter(|line| line.what.starts_with("a3 "));
+    let out: Vec<u64> = all.map(|line| line.at.as_nanos() / 1_000_000_000).collect();
+    assert_eq!(out, [10, 16, 16, 27, 27, 43]);
+    let others = ["a1", "a2", "a4", "a5"].map(|name| counter(&outcome, name, "arrived"));
+    assert!(others.iter().all(|arrived| arrived.abs_diff(others[0]) <= 5), "{others:?}");
+}
+
+#[test]
+fn calls_wait_for_the_test_of_a_breaker_that_parks_them() {
+    let load = r#"Open(rate: "20/s", until: "50s")"#;
+    let app = r#"Service(workers: 50, endpoints: { "go": [Work(Const("300ms"))] })"#;
+    let stack = r#"Breaker(Cockatiel(breaker: Consecutive(3), half_open_after: Constant("2s")))"#;
+    let faults = r#"faults: [At("10s", for: "5s", Errors("app", status: 500))],"#;
+    let outcome = system(load, app, stack, faults);
+    let waited = told(&outcome, "waits for the breaker's test");
+    // The test that succeeds takes 300 ms, in which some six calls come and wait.
+    assert!((2..12).contains(&waited), "{waited}");
+    assert_eq!(counter(&outcome, "users", "unanswered"), 0);
+    assert!(seconds(&outcome) > 0.3 && seconds(&outcome) <= 0.6, "{}", seconds(&outcome));
+}
