@@ -227,7 +227,9 @@ impl<S: Subject> Driver for BreakerDriver<S> {
                     let id = event.count("id")?;
                     self.give_up(now, &mut changes);
                     if !self.unshown.timeouts.remove(&id) {
-                        return Err(format!("call {id} does not time out at {now}"));
+                        // To our breaker this call is still under way: a difference like any other.
+                        event.fields.insert("what".to_owned(), what);
+                        return Ok(outputs);
                     }
                 }
                 Some(what) => return Err(format!("unknown `what`: {what}; known: timeout")),
