@@ -9,7 +9,7 @@ mod opossum;
 mod pybreaker;
 mod resilience4j;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 use sim_core::Time;
@@ -47,7 +47,7 @@ trait Subject {
         None
     }
 
-    /// Further outputs at the end of a call. `before` is what the stored state was before.
+    /// Further outputs at the end of a call.
     fn extra(&mut self, _outcome: &str, _changes: &[Change]) -> Outputs {
         Vec::new()
     }
@@ -100,8 +100,8 @@ struct BreakerDriver<S> {
     /// The calls that wait, in the order they came.
     parked: Vec<Parked>,
     /// When the breaker itself gives up on calls under way, and the calls that it gave up on.
-    timeouts: BTreeMap<(Time, u64), ()>,
-    timed_out: std::collections::BTreeSet<u64>,
+    timeouts: BTreeSet<(Time, u64)>,
+    timed_out: BTreeSet<u64>,
     /// What the last call or action brought about.
     shown: Vec<Value>,
     /// What happened by itself at the instant of the last line and no line has shown yet.
@@ -121,7 +121,7 @@ struct Parked {
 /// each of their lines shows the state after all.
 #[derive(Default)]
 struct Unshown {
-    timeouts: std::collections::BTreeSet<u64>,
+    timeouts: BTreeSet<u64>,
     changes: Vec<Value>,
 }
 
@@ -150,8 +150,8 @@ fn boxed(subject: impl Subject + 'static) -> Box<dyn Driver> {
         subject,
         calls: BTreeMap::new(),
         parked: Vec::new(),
-        timeouts: BTreeMap::new(),
-        timed_out: std::collections::BTreeSet::new(),
+        timeouts: BTreeSet::new(),
+        timed_out: BTreeSet::new(),
         shown: Vec::new(),
         unshown: Unshown::default(),
     })
@@ -184,7 +184,7 @@ impl<S: Subject> Driver for BreakerDriver<S> {
                             return Err(format!("call {id} starts twice"));
                         }
                         if let Some(timeout) = self.subject.call_timeout() {
-                            self.timeouts.insert((now + timeout, id), ());
+                            self.timeouts.insert((now + timeout, id));
                         }
                         (json!(true), None)
                     }
@@ -210,7 +210,7 @@ impl<S: Subject> Driver for BreakerDriver<S> {
                         .calls
                         .remove(&id)
                         .ok_or_else(|| format!("call {id} ends without being under way"))?;
-                    self.timeouts.retain(|(_, timed), ()| *timed != id);
+                    self.timeouts.retain(|(_, timed)| *timed != id);
                     let verdict = self.subject.verdict(&outcome).ok_or_else(|| {
                         format!(
                             "unknown outcome `{outcome}`; known: ok, err, ign, rec_ok, bad_result"
@@ -268,8 +268,7 @@ impl<S: Subject> BreakerDriver<S> {
     /// What happens by itself before an event at `now`.
     fn due(&mut self, now: Time) -> Option<(Time, String)> {
         let wake = self.subject.machine().wakes_at().map(|at| (at, "the breaker acts".to_owned()));
-        let timeout =
-            self.timeouts.keys().next().map(|(at, id)| (*at, format!("call {id} times out")));
+        let timeout = self.timeouts.first().map(|(at, id)| (*at, format!("call {id} times out")));
         wake.into_iter().chain(timeout).filter(|(at, _)| *at <= now).min_by_key(|(at, _)| *at)
     }
 
@@ -298,8 +297,10 @@ impl<S: Subject> BreakerDriver<S> {
     /// Lets happen what happens by itself at `now`: the timeouts, all of calls older than the
     /// timer of an open breaker, then that.
     fn give_up(&mut self, now: Time, changes: &mut Vec<Change>) {
-        while let Some(entry) = self.timeouts.first_entry().filter(|entry| entry.key().0 <= now) {
-            let ((_, id), ()) = entry.remove_entry();
+        while let Some(&(at, id)) = self.timeouts.first()
+            && at <= now
+        {
+            self.timeouts.pop_first();
             if let Some(permit) = self.calls.remove(&id) {
                 self.timed_out.insert(id);
                 self.unshown.timeouts.insert(id);

@@ -5,7 +5,7 @@ use sim_core::Span;
 
 use super::super::options::Options;
 use super::Draws;
-use super::exec::{Clock, Library, Outcome, Wait};
+use super::exec::{Clock, Library, Wait};
 use crate::policy::retry::backoff::{Backoff, Config, Jitter, WaitGen};
 
 /// Plays `retry_exec`.
@@ -58,17 +58,6 @@ struct OnException {
 }
 
 impl Library for OnException {
-    fn start(&mut self) {}
-
-    fn outcome(&self, outcome: &str) -> Option<Outcome> {
-        Some(match outcome {
-            "ok" => Outcome::Success,
-            "err" => Outcome::Failure,
-            "ign" => Outcome::Permanent,
-            _ => return None,
-        })
-    }
-
     fn after(&mut self, attempt: u32, clock: &Clock, draws: &mut Draws) -> Option<Wait> {
         let elapsed = clock.elapsed_before_secs();
         let secs = self.rules.after_secs(attempt, elapsed, &mut || draws.next()).ok()?;

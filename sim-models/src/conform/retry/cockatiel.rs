@@ -51,8 +51,9 @@ impl Driver for Sequence {
         let has_luck = draws.is_some_and(|draws| !draws.is_empty());
         let mut draws = Draws::of(event)?;
         let recorded = event.fields.get("delays_ms").and_then(Value::as_array).map(Vec::len);
-        // Where luck is drawn, the draws tell how many waits there are.
-        let retries = recorded.filter(|n| *n > 0 && has_luck).unwrap_or(RETRIES);
+        // Where luck is drawn, the draws tell how many waits there are; elsewhere at least ten.
+        let least = if has_luck { 1 } else { RETRIES };
+        let retries = recorded.filter(|n| *n >= least).unwrap_or(RETRIES);
         if retries > RETRIES_MAX {
             return Err(format!("{retries} delays in one event; at most {RETRIES_MAX}"));
         }

@@ -9,10 +9,17 @@ use super::Draws;
 /// A library's retry under test, one execution at a time.
 pub(super) trait Library {
     /// Where an execution starts anew.
-    fn start(&mut self);
+    fn start(&mut self) {}
 
     /// What an attempt's outcome means.
-    fn outcome(&self, outcome: &str) -> Option<Outcome>;
+    fn outcome(&self, outcome: &str) -> Option<Outcome> {
+        Some(match outcome {
+            "ok" => Outcome::Success,
+            "err" => Outcome::Failure,
+            "ign" => Outcome::Permanent,
+            _ => return None,
+        })
+    }
 
     /// The wait after failed attempt `attempt`, or `None` where there is no further one.
     fn after(&mut self, attempt: u32, clock: &Clock, draws: &mut Draws) -> Option<Wait>;

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use sim_core::Span;
 
 use super::super::options::Options;
-use super::exec::{Clock, Library, Outcome, Wait};
+use super::exec::{Clock, Library, Wait};
 use super::{Draws, either};
 use crate::policy::retry::failsafe::{Config, Failsafe, Memory, sleep};
 
@@ -78,15 +78,6 @@ struct Policy {
 impl Library for Policy {
     fn start(&mut self) {
         self.memory = Memory::default();
-    }
-
-    fn outcome(&self, outcome: &str) -> Option<Outcome> {
-        Some(match outcome {
-            "ok" => Outcome::Success,
-            "err" => Outcome::Failure,
-            "ign" => Outcome::Permanent,
-            _ => return None,
-        })
     }
 
     fn after(&mut self, attempt: u32, clock: &Clock, draws: &mut Draws) -> Option<Wait> {

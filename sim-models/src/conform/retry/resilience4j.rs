@@ -87,8 +87,6 @@ impl Supplier {
 }
 
 impl Library for Supplier {
-    fn start(&mut self) {}
-
     fn outcome(&self, outcome: &str) -> Option<Outcome> {
         Some(match outcome {
             "ok" => Outcome::Success,

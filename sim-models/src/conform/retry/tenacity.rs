@@ -5,7 +5,7 @@ use sim_core::Span;
 
 use super::super::Driver;
 use super::super::options::Options;
-use super::exec::{Clock, Library, Outcome, Wait};
+use super::exec::{Clock, Library, Wait};
 use super::{Draws, Waits, either};
 use crate::policy::retry::tenacity::{self, Config, Stop, Tenacity};
 
@@ -147,17 +147,6 @@ struct Retrying {
 }
 
 impl Library for Retrying {
-    fn start(&mut self) {}
-
-    fn outcome(&self, outcome: &str) -> Option<Outcome> {
-        Some(match outcome {
-            "ok" => Outcome::Success,
-            "err" => Outcome::Failure,
-            "ign" => Outcome::Permanent,
-            _ => return None,
-        })
-    }
-
     fn after(&mut self, attempt: u32, clock: &Clock, draws: &mut Draws) -> Option<Wait> {
         let elapsed = clock.elapsed_secs();
         let secs = self.rules.after_secs(attempt, elapsed, &mut || draws.next()).ok()?;

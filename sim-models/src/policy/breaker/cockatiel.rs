@@ -941,9 +941,9 @@ mod tests {
         let mut breaker = breaker(Trip::Consecutive(1), second());
         call(&mut breaker, 0, Verdict::Failure);
         let test = admit(&mut breaker, 1000);
-        assert!(breaker.parks());
+        assert!(breaker.parked_on().is_some());
         assert_eq!(end(&mut breaker, test, 1001, Verdict::Cancelled), None);
-        assert!(!breaker.parks());
+        assert!(breaker.parked_on().is_none());
         assert_eq!(breaker.state(), StateName::HalfOpen);
         let reopened = Some(TransitionReason::TestFailed);
         assert_eq!(call(&mut breaker, 1001, Verdict::Failure), reopened);

@@ -174,11 +174,6 @@ pub trait Machine {
     fn parked_on(&self) -> Option<u64> {
         None
     }
-
-    /// True while a call that asks would be parked.
-    fn parks(&self) -> bool {
-        self.parked_on().is_some()
-    }
 }
 
 /// The parameters of a breaker, by the library that it behaves like.
