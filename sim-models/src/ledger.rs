@@ -3,11 +3,12 @@
 //! A crash loses tasks and volatile state, never the ledger. It is keyed on the *intent*, never
 //! on the idempotency key: otherwise a client that makes a new key per retry would look innocent.
 
+use std::collections::BTreeMap;
 use std::hash::BuildHasher;
 
 use hashbrown::HashTable;
 use rustc_hash::FxBuildHasher;
-use sim_core::Time;
+use sim_core::{Span, Time};
 
 use crate::outcome::EffectSummary;
 use crate::plan::{ActorId, KindId};
@@ -22,9 +23,40 @@ pub(crate) struct Entry {
     pub intent: u32,
     /// Its number among effects of its kind, from 1.
     pub number: u32,
-    once: Value,
+    /// The key under which it happens once.
+    pub once: Value,
+    /// The fencing token that came with it.
+    pub token: Option<i64>,
     undone: bool,
 }
+
+/// An effect that is about to happen.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deed {
+    pub kind: KindId,
+    pub actor: ActorId,
+    pub intent: u32,
+    /// The key under which the actor does it once.
+    pub once: Value,
+    /// How long the key is remembered; `None` is for ever.
+    pub keep: Option<Span>,
+    pub token: Option<i64>,
+    /// Refuses a token below the highest one.
+    pub fenced: bool,
+    /// The kind of effect that it takes back.
+    pub undoes: Option<KindId>,
+}
+
+/// A fencing token that comes too late.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct StaleToken {
+    pub token: i64,
+    /// The highest one accepted before.
+    pub highest: i64,
+}
+
+/// What a fencing token guards: what happens under one key, or for one intent.
+type Fence = (KindId, ActorId, Result<Value, u32>);
 
 /// What became of an effect step.
 #[derive(Clone, Copy, Debug)]
@@ -42,6 +74,8 @@ pub(crate) struct Ledger {
     totals: Vec<Totals>,
     /// Entries by (kind, actor, key); looked up, never iterated.
     by_key: HashTable<u32>,
+    /// The highest token accepted so far, where there are tokens.
+    fences: BTreeMap<Fence, i64>,
     /// Effects in force per intent and kind.
     net: Vec<u32>,
 }
@@ -59,44 +93,80 @@ impl Ledger {
             entries: Vec::new(),
             totals: vec![Totals::default(); kinds],
             by_key: HashTable::new(),
+            fences: BTreeMap::new(),
             net: Vec::new(),
         }
     }
 
     /// Records an effect, unless `once` is a key under which its actor has done it before.
-    pub(crate) fn record(
-        &mut self,
-        at: Time,
-        kind: KindId,
-        actor: ActorId,
-        intent: u32,
-        once: Value,
-        undoes: Option<KindId>,
-    ) -> Recorded {
-        if let Some(earlier) = self.find(kind, actor, once) {
+    ///
+    /// # Errors
+    /// A token that is too low; nothing is recorded.
+    pub(crate) fn record(&mut self, at: Time, deed: Deed) -> Result<Recorded, StaleToken> {
+        let Deed { kind, actor, intent, once, keep, token, fenced, undoes } = deed;
+        if let Some(token) = token {
+            self.pass_fence(kind, actor, intent, once, token, fenced)?;
+        }
+        let earlier = self.find(kind, actor, once);
+        if let Some(earlier) = earlier
+            && keep.is_none_or(|keep| at <= self.entries[earlier as usize].at + keep)
+        {
             self.totals[kind.index()].repeated += 1;
-            return Recorded { number: earlier, repeated: true };
+            let number = self.entries[earlier as usize].number;
+            return Ok(Recorded { number, repeated: true });
         }
         let totals = &mut self.totals[kind.index()];
         totals.count += 1;
         let number = totals.count;
         let index = u32::try_from(self.entries.len()).expect("the memory limit bounds the ledger");
-        self.entries.push(Entry { at, kind, actor, intent, number, once, undone: false });
+        self.entries.push(Entry { at, kind, actor, intent, number, once, token, undone: false });
         if once != Value::Nil {
-            let entries = &self.entries;
-            self.by_key.insert_unique(hash(kind, actor, once), index, |&i| {
-                let entry = &entries[i as usize];
-                hash(entry.kind, entry.actor, entry.once)
-            });
+            self.remember(index, earlier);
         }
         let net = self.net_mut(intent, kind);
         *net += 1;
         if let Some(undone) = undoes {
             self.undo(intent, undone);
         }
-        Recorded { number, repeated: false }
+        Ok(Recorded { number, repeated: false })
     }
 
+    /// Notes a token, or refuses it when its effect is fenced and a higher one was there before.
+    fn pass_fence(
+        &mut self,
+        kind: KindId,
+        actor: ActorId,
+        intent: u32,
+        once: Value,
+        token: i64,
+        fenced: bool,
+    ) -> Result<(), StaleToken> {
+        let guarded = if once == Value::Nil { Err(intent) } else { Ok(once) };
+        let highest = self.fences.entry((kind, actor, guarded)).or_insert(token);
+        if token < *highest && fenced {
+            return Err(StaleToken { token, highest: *highest });
+        }
+        *highest = token.max(*highest);
+        Ok(())
+    }
+
+    /// Finds the entry by its key from now on, and not the one whose key was forgotten.
+    fn remember(&mut self, index: u32, forgotten: Option<u32>) {
+        let entries = &self.entries;
+        let hash_of = |i: u32| {
+            let entry = &entries[i as usize];
+            hash(entry.kind, entry.actor, entry.once)
+        };
+        let known = forgotten.and_then(|old| self.by_key.find_mut(hash_of(old), |i| *i == old));
+        match known {
+            Some(place) => *place = index,
+            None => {
+                self.by_key.insert_unique(hash_of(index), index, |&i| hash_of(i));
+            }
+        }
+    }
+
+    /// The entry under a key.
     fn find(&self, kind: KindId, actor: ActorId, once: Value) -> Option<u32> {
         if once == Value::Nil {
             return None;
@@ -105,8 +175,7 @@ impl Ledger {
             let entry = &self.entries[i as usize];
             (entry.kind, entry.actor, entry.once) == (kind, actor, once)
         };
-        let index = *self.by_key.find(hash(kind, actor, once), same)?;
-        Some(self.entries[index as usize].number)
+        self.by_key.find(hash(kind, actor, once), same).copied()
     }
 
     /// Takes back the intent's latest effect of a kind that is in force.
@@ -171,6 +240,7 @@ impl Ledger {
         self.entries.capacity() * size_of::<Entry>()
             + self.net.capacity() * 4
             + self.by_key.capacity() * 5
+            + self.fences.len() * 2 * size_of::<(Fence, i64)>()
     }
 }
 
@@ -185,9 +255,40 @@ mod tests {
     const CHARGE: KindId = KindId(0);
     const REFUND: KindId = KindId(1);
 
-    fn record(ledger: &mut Ledger, kind: KindId, intent: u32, once: Value) -> Recorded {
+    fn deed(kind: KindId, intent: u32, once: Value) -> Deed {
         let undoes = (kind == REFUND).then_some(CHARGE);
-        ledger.record(Time::ZERO, kind, ActorId(0), intent, once, undoes)
+        let (actor, keep, token, fenced) = (ActorId(0), None, None, false);
+        Deed { kind, actor, intent, once, keep, token, fenced, undoes }
+    }
+
+    fn record(ledger: &mut Ledger, kind: KindId, intent: u32, once: Value) -> Recorded {
+        let recorded = ledger.record(Time::ZERO, deed(kind, intent, once));
+        recorded.expect("nothing is fenced")
+    }
+
+    #[test]
+    fn a_key_is_forgotten_after_its_keeping_time_and_not_before() {
+        let mut ledger = Ledger::new(1);
+        let keyed = Deed { keep: Some(Span::secs(10)), ..deed(CHARGE, 7, Value::Int(1)) };
+        let mut at = |secs| ledger.record(Time::ZERO + Span::secs(secs), keyed).unwrap();
+        assert_eq!((at(0).number, at(10).number, at(10).repeated), (1, 1, true));
+        assert!(!at(11).repeated, "remembered for 10 s from the first on");
+        assert_eq!((at(21).number, at(22).number), (2, 3), "and then from the second on");
+    }
+
+    #[test]
+    fn a_fence_lets_no_lower_token_pass_and_a_refusal_leaves_no_trace() {
+        let mut ledger = Ledger::new(1);
+        let mut with = |token, fenced| {
+            let deed = Deed { token: Some(token), fenced, ..deed(CHARGE, 7, Value::Nil) };
+            ledger.record(Time::ZERO, deed).map(|recorded| recorded.number)
+        };
+        assert_eq!(with(2, true), Ok(1));
+        assert_eq!(with(1, true), Err(StaleToken { token: 1, highest: 2 }));
+        assert_eq!(with(2, true), Ok(2), "the same token is not lower");
+        assert_eq!(with(1, false), Ok(3), "only a fence refuses");
+        assert_eq!(with(1, true), Err(StaleToken { token: 1, highest: 2 }));
+        assert_eq!(ledger.net(7, CHARGE), 3);
     }
 
     #[test]

@@ -4,8 +4,9 @@
 
 use sim_core::{Span, Time};
 
+use crate::ledger::StaleToken;
 use crate::outcome::LogLine;
-use crate::plan::{ActorId, BreakerId, FaultId, KindId, OutlierId, PairId, Plan};
+use crate::plan::{ActorId, BreakerId, FaultId, KindId, OutlierId, PairId, Plan, QueueId};
 use crate::policy::breaker::Transition;
 use crate::policy::outlier::Ejection;
 use crate::policy::{Ending, Fate, Reason};
@@ -16,22 +17,92 @@ const USER: &str = "user";
 /// One thing worth telling.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Note {
-    Submitted { intent: u32, submission: u32 },
-    Retry { intent: u32, pair: PairId, attempt: u32, after: Span, ending: Ending },
-    GaveUp { intent: u32, pair: PairId, reason: Reason, ending: Ending },
-    Rejected { intent: u32, pair: PairId, reason: Reason },
-    Waits { intent: u32, pair: PairId, what: Wait, wait: Option<Span> },
-    Tests { intent: u32, pair: PairId },
-    Hedges { intent: u32, pair: PairId, attempt: u32 },
-    TooLate { intent: u32, actor: ActorId },
-    Ejection { outlier: OutlierId, ejection: Ejection },
-    Lost { intent: u32, pair: PairId, what: Loss },
-    Effect { intent: u32, actor: ActorId, kind: KindId, number: u32, repeated: bool },
-    Told { intent: u32, fate: Fate },
-    Left { intent: u32 },
-    Transition { breaker: BreakerId, transition: Transition },
-    Struck { fault: FaultId },
-    Healed { fault: FaultId },
+    Submitted {
+        intent: u32,
+        submission: u32,
+    },
+    Retry {
+        intent: u32,
+        pair: PairId,
+        attempt: u32,
+        after: Span,
+        ending: Ending,
+    },
+    GaveUp {
+        intent: u32,
+        pair: PairId,
+        reason: Reason,
+        ending: Ending,
+    },
+    Rejected {
+        intent: u32,
+        pair: PairId,
+        reason: Reason,
+    },
+    Waits {
+        intent: u32,
+        pair: PairId,
+        what: Wait,
+        wait: Option<Span>,
+    },
+    Tests {
+        intent: u32,
+        pair: PairId,
+    },
+    Hedges {
+        intent: u32,
+        pair: PairId,
+        attempt: u32,
+    },
+    TooLate {
+        intent: u32,
+        actor: ActorId,
+    },
+    Ejection {
+        outlier: OutlierId,
+        ejection: Ejection,
+    },
+    Lost {
+        intent: u32,
+        pair: PairId,
+        what: Loss,
+    },
+    Effect {
+        intent: u32,
+        actor: ActorId,
+        kind: KindId,
+        number: u32,
+        repeated: bool,
+    },
+    Fenced {
+        intent: u32,
+        actor: ActorId,
+        kind: KindId,
+        stale: StaleToken,
+    },
+    /// A broker has a message, or is done with it for one subscriber.
+    Message {
+        intent: u32,
+        queue: QueueId,
+        what: Handover,
+    },
+    Told {
+        intent: u32,
+        fate: Fate,
+    },
+    Left {
+        intent: u32,
+    },
+    Transition {
+        breaker: BreakerId,
+        transition: Transition,
+    },
+    Struck {
+        fault: FaultId,
+    },
+    Healed {
+        fault: FaultId,
+    },
 }
 
 /// What a call waits for before it is sent.
@@ -45,6 +116,16 @@ pub(crate) enum Wait {
     Pace,
     /// The end of a breaker's test.
     Test,
+}
+
+/// What becomes of a message at a broker.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Handover {
+    Stored,
+    /// Handed out once more: the attempt's number.
+    Again(u32),
+    /// Handed out too often.
+    Dead,
 }
 
 /// Where a message was lost.
@@ -153,6 +234,19 @@ fn line(at: Time, step: u64, note: Note, plan: &Plan, name: &impl Fn(u32) -> Str
             let id = plan.effect_name(kind, number);
             let what = if repeated { format!("{id} again: same key") } else { id };
             (Some(intent), plan.actor_name(actor).to_owned(), what)
+        }
+        Note::Fenced { intent, actor, kind, stale: StaleToken { token, highest } } => {
+            let kind = &plan.kinds[kind.index()];
+            let what = format!("{kind} refused: token {token} after {highest}");
+            (Some(intent), plan.actor_name(actor).to_owned(), what)
+        }
+        Note::Message { intent, queue, what } => {
+            let what = match what {
+                Handover::Stored => "message stored".to_owned(),
+                Handover::Again(attempt) => format!("message not acknowledged, delivery {attempt}"),
+                Handover::Dead => "message is dead: delivered too often".to_owned(),
+            };
+            (Some(intent), plan.queues[queue.index()].name.clone(), what)
         }
         Note::Told { intent, fate } => {
             let what = match fate {

@@ -263,6 +263,7 @@ impl Metrics {
                 ActorKind::Client(_) => "client".to_owned(),
                 ActorKind::Service(_) => "service".to_owned(),
                 ActorKind::Kv { .. } => "kv".to_owned(),
+                ActorKind::Broker => "broker".to_owned(),
                 ActorKind::Custom(custom) => custom.kind.clone(),
             },
             counters: metrics.counters(&actor.kind),

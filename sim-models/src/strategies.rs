@@ -92,6 +92,8 @@ impl fmt::Debug for FaultList {
 pub struct FaultPlans {
     /// Each kind of fault at each place where it fits, at full strength, the plainest first.
     faults: Vec<Fault>,
+    /// Those that need a point to strike at.
+    point_faults: Vec<Fault>,
     points: Vec<String>,
     horizon: Span,
     count_max: usize,
@@ -112,6 +114,7 @@ impl FaultPlans {
         faults.extend(stores.iter().map(|store| Fault::Flush { store: (*store).to_owned() }));
         FaultPlans {
             faults,
+            point_faults: vec![Fault::Throw { status: 500 }, Fault::Stall],
             points: scenario.points().to_vec(),
             horizon: scenario.horizon(),
             count_max: 6,
@@ -121,7 +124,8 @@ impl FaultPlans {
     /// Only faults of which `wanted` is true; it is asked about each at full strength.
     #[must_use]
     pub fn only(mut self, wanted: impl Fn(&Fault) -> bool) -> FaultPlans {
-        self.faults.retain(wanted);
+        self.faults.retain(&wanted);
+        self.point_faults.retain(wanted);
         self
     }
 
@@ -134,7 +138,7 @@ impl FaultPlans {
 
     /// Draws from no fault to as many as allowed.
     pub fn strategy(&self) -> BoxedStrategy<FaultList> {
-        if self.faults.is_empty() {
+        if self.faults.is_empty() && (self.point_faults.is_empty() || self.points.is_empty()) {
             return Just(FaultList(Vec::new())).boxed();
         }
         let fault =
@@ -143,11 +147,30 @@ impl FaultPlans {
         let horizon = self.horizon.as_nanos() / 1_000_000;
         let lasts = (1..=(horizon / 2).max(1)).prop_map(|ms| Some(Span::millis(ms)));
         let when = self.triggers(horizon);
-        let plan = (when, lasts, fault).prop_map(|(when, lasts, fault)| match when {
+        let plan = (when, lasts.clone(), fault).prop_map(|(when, lasts, fault)| match when {
             When::At(at) => FaultPlan::At { at, lasts, fault },
             When::After { point, nth } => FaultPlan::After { point, nth, lasts, fault },
         });
+        let plan = if self.point_faults.is_empty() || self.points.is_empty() {
+            plan.boxed()
+        } else {
+            prop_oneof![7 => plan, 1 => self.strikes_at_points(lasts)].boxed()
+        };
         vec(plan, 0..=self.count_max).prop_map(FaultList).boxed()
+    }
+
+    /// Faults that strike the very task that passes a point.
+    fn strikes_at_points(
+        &self,
+        lasts: impl Strategy<Value = Option<Span>> + 'static,
+    ) -> BoxedStrategy<FaultPlan> {
+        let when = (select(self.points.clone()), 1..=8u32);
+        (when, lasts, select(self.point_faults.clone()))
+            .prop_map(|((point, nth), lasts, fault)| {
+                let lasts = lasts.filter(|_| matches!(fault, Fault::Stall));
+                FaultPlan::After { point, nth, lasts, fault }
+            })
+            .boxed()
     }
 
     fn triggers(&self, horizon_ms: u64) -> BoxedStrategy<When> {
@@ -210,6 +233,8 @@ fn weaker(mut fault: Fault, step: usize) -> Fault {
         | Fault::BlackHole { .. }
         | Fault::Pause { .. }
         | Fault::Partition { .. }
+        | Fault::Throw { .. }
+        | Fault::Stall
         | Fault::Flush { .. } => {}
     }
     fault

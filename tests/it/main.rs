@@ -1,5 +1,6 @@
 //! Whole-system proofs.
 
+mod alone;
 mod cli;
 mod conform;
 mod determinism;

@@ -5,10 +5,10 @@ use sim_core::{Dist, DistError, Span};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::build::Builder;
-use super::program::Here;
+use super::program::{Callee, Here};
 use super::{
-    ActorId, ActorKind, ActorPlan, ClientPlan, DistId, EndpointId, LinkPlan, LoadPlan, Operand, Pc,
-    Program, ProgramId, ServicePlan,
+    ActorId, ActorKind, ActorPlan, ClientPlan, DistId, EndpointId, JobPlan, LinkPlan, LoadPlan,
+    Operand, Pc, Program, ProgramId, QueueId, QueuePlan, ServicePlan, Subscriber,
 };
 use crate::scenario::spec::{self, Actor, Load, Queue};
 use crate::source::{advice, path_key};
@@ -25,8 +25,12 @@ impl Builder<'_> {
         None
     }
 
-    pub(super) fn is_service(&self, id: ActorId) -> bool {
-        matches!(self.plan.actors[id.index()].kind, ActorKind::Service(_))
+    /// Whether it takes requests, so that faults can strike it.
+    pub(super) fn is_server(&self, id: ActorId) -> bool {
+        matches!(
+            self.plan.actors[id.index()].kind,
+            ActorKind::Service(_) | ActorKind::Kv { .. } | ActorKind::Broker
+        )
     }
 
     pub(super) fn is_kv(&self, id: ActorId) -> bool {
@@ -71,6 +75,7 @@ impl Builder<'_> {
                     let dist = self.dist(&kv.service_time, &here.field("service_time"));
                     ActorKind::Kv { service_time: dist }
                 }
+                Actor::Broker(broker) => self.broker(ActorId::nth(n), name, broker, &here),
                 Actor::Custom(custom) => ActorKind::Custom(custom.clone()),
             };
             let entity = xxh3_64(name.as_bytes());
@@ -86,6 +91,7 @@ impl Builder<'_> {
             registers: 0,
             reads_key: false,
             reads_body: false,
+            reads_client: false,
         });
         id
     }
@@ -146,12 +152,81 @@ impl Builder<'_> {
             self.plan.endpoints.push(program);
             self.endpoints.insert((actor, endpoint.clone()), id);
         }
+        for (job, plan) in &service.jobs {
+            let place = here.field("jobs").field(&path_key(job));
+            self.require(!plan.every.is_zero(), &place.field("every"), plan.every, "above zero");
+            if service.endpoints.contains_key(job) {
+                self.problem(&place, format!("`{name}` has an endpoint `{job}` too"), None);
+            }
+            let program = self.new_program(&format!("{name}.{job}"));
+            let (every, from) = (plan.every, plan.from);
+            self.plan.jobs.push(JobPlan { actor, program, every, from });
+        }
         let Queue::Fifo { limit } = service.queue;
         ActorKind::Service(ServicePlan {
             workers: service.workers,
             queue_limit: limit,
             threads: service.threads,
         })
+    }
+
+    fn broker(
+        &mut self,
+        actor: ActorId,
+        name: &str,
+        broker: &spec::Broker,
+        here: &Here,
+    ) -> ActorKind {
+        for (queue, plan) in &broker.queues {
+            let here = here.field("queues").field(&path_key(queue));
+            let visibility = plan.visibility;
+            self.require(
+                !visibility.is_zero(),
+                &here.field("visibility"),
+                visibility,
+                "above zero",
+            );
+            self.require(plan.attempts >= 1, &here.field("attempts"), plan.attempts, "at least 1");
+            let id = QueueId::nth(self.plan.queues.len());
+            self.queues.insert((actor, queue.clone()), id);
+            self.plan.queues.push(QueuePlan {
+                name: format!("{name}.{queue}"),
+                broker: actor,
+                subscribers: Vec::new(),
+                visibility,
+                attempts_max: plan.attempts,
+            });
+        }
+        ActorKind::Broker
+    }
+
+    /// Finds the subscribers of all queues, once every endpoint is known.
+    pub(super) fn queues(&mut self) {
+        let spec = self.spec;
+        for (name, actor) in &spec.actors {
+            let Actor::Broker(broker) = actor else { continue };
+            let here = Here::file(format!("actors.{}.queues", path_key(name)));
+            let actor = self.actor_ids[name];
+            for (queue, plan) in &broker.queues {
+                let here = here.field(&path_key(queue)).field("to");
+                let id = self.queues[&(actor, queue.clone())];
+                for (n, to) in plan.to.iter().enumerate() {
+                    let here = here.at(n);
+                    match self.callee(to, &here) {
+                        Some((to, Callee::Endpoint(endpoint))) => {
+                            let pair = self.pair(actor, to);
+                            let subscriber = Subscriber { actor: to, endpoint, pair };
+                            self.plan.queues[id.index()].subscribers.push(subscriber);
+                        }
+                        Some((_, Callee::Custom(_))) => {
+                            let message = format!("`{to}` is no service; messages go to services");
+                            self.problem(&here, message, None);
+                        }
+                        None => {}
+                    }
+                }
+            }
+        }
     }
 
     /// A checked distribution, in seconds.

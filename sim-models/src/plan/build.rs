@@ -9,7 +9,7 @@ use sim_core::Span;
 use super::cycle;
 use super::policies::Layer;
 use super::program::{Here, SiteNote};
-use super::{ActorId, EndpointId, KindId, PairId, Plan, StackId, Words};
+use super::{ActorId, EndpointId, KindId, PairId, Plan, QueueId, StackId, Words};
 use crate::scenario::spec::{Actor, Load, Scenario};
 use crate::source::{Document, SourceError, path_key};
 use crate::value::{Texts, Value};
@@ -32,6 +32,7 @@ pub(crate) fn build(document: &Document, spec: &Scenario) -> Result<Plan, Vec<So
     let mut builder = Builder::new(document, spec);
     builder.basics();
     builder.actors();
+    builder.queues();
     builder.links();
     builder.policies();
     builder.programs();
@@ -49,6 +50,7 @@ pub(super) struct Builder<'a> {
     pub(super) problems: Vec<SourceError>,
     pub(super) actor_ids: BTreeMap<String, ActorId>,
     pub(super) endpoints: BTreeMap<(ActorId, String), EndpointId>,
+    pub(super) queues: BTreeMap<(ActorId, String), QueueId>,
     /// Checked policies, by name.
     pub(super) policies: BTreeMap<String, Vec<Layer>>,
     pub(super) stacks: BTreeMap<(ActorId, Option<String>, ActorId), StackId>,
@@ -81,6 +83,8 @@ impl<'a> Builder<'a> {
             texts,
             actors: Vec::new(),
             endpoints: Vec::new(),
+            jobs: Vec::new(),
+            queues: Vec::new(),
             programs: Vec::new(),
             code: Vec::new(),
             sites: Vec::new(),
@@ -119,6 +123,7 @@ impl<'a> Builder<'a> {
             problems: Vec::new(),
             actor_ids: BTreeMap::new(),
             endpoints: BTreeMap::new(),
+            queues: BTreeMap::new(),
             policies: BTreeMap::new(),
             stacks: BTreeMap::new(),
             site_notes: Vec::new(),

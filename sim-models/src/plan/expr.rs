@@ -35,6 +35,36 @@ impl Builder<'_> {
         self.add_cond(plan)
     }
 
+    /// What a condition over constants comes to.
+    pub(super) fn foregone(&self, cond: CondId) -> Option<bool> {
+        let constant = |operand: &Operand| match operand {
+            Operand::Const(value) => Some(*value),
+            _ => None,
+        };
+        let numbers = |a: &Operand, b: &Operand| match (constant(a)?, constant(b)?) {
+            (Value::Int(a), Value::Int(b)) => Some(Some((a, b))),
+            _ => Some(None),
+        };
+        match &self.plan.conds[cond.index()] {
+            CondPlan::Is(a) => Some(constant(a)?.is_truthy()),
+            CondPlan::Eq(a, b) => Some(constant(a)? == constant(b)?),
+            CondPlan::Lt(a, b) => Some(numbers(a, b)?.is_some_and(|(a, b)| a < b)),
+            CondPlan::Le(a, b) => Some(numbers(a, b)?.is_some_and(|(a, b)| a <= b)),
+            CondPlan::Not(inner) => self.foregone(*inner).map(|holds| !holds),
+            CondPlan::All(all) => self.foregone_of(all, false),
+            CondPlan::Any(any) => self.foregone_of(any, true),
+        }
+    }
+
+    /// What conditions come to of which one alone decides when it is `deciding`.
+    fn foregone_of(&self, conds: &[CondId], deciding: bool) -> Option<bool> {
+        let known: Vec<Option<bool>> = conds.iter().map(|cond| self.foregone(*cond)).collect();
+        if known.contains(&Some(deciding)) {
+            return Some(deciding);
+        }
+        (!known.contains(&None)).then_some(!deciding)
+    }
+
     fn two(&mut self, frame: &mut Frame, a: &Expr, b: &Expr, here: &Here) -> (Operand, Operand) {
         (self.operand(frame, a, &here.at(0)), self.operand(frame, b, &here.at(1)))
     }

@@ -1,5 +1,7 @@
 //! Faults: names become ids, triggers find their points.
 
+use sim_core::Span;
+
 use super::build::Builder;
 use super::program::Here;
 use super::{ActorId, FaultEntry, FaultKind, PointId, Trigger};
@@ -24,9 +26,39 @@ impl Builder<'_> {
             }
             let kind = self.fault(fault, &here.field("fault"));
             if let (Some(trigger), Some((kind, label))) = (trigger, kind) {
+                let label = self.label_at_point(trigger, lasts, kind, label, &here);
                 self.plan.faults.push(FaultEntry { trigger, lasts, fault: kind, label });
             }
         }
+    }
+
+    /// A fault that strikes the very task that passes a point is told with the point's name.
+    fn label_at_point(
+        &mut self,
+        trigger: Trigger,
+        lasts: Option<Span>,
+        kind: FaultKind,
+        label: String,
+        here: &Here,
+    ) -> String {
+        if !matches!(kind, FaultKind::Throw { .. } | FaultKind::Stall) {
+            return label;
+        }
+        let Trigger::After { point, .. } = trigger else {
+            let help = "write it as After(\"actor.endpoint/label\", …)".to_owned();
+            self.problem(here, "this fault strikes whoever passes a point", Some(help));
+            return label;
+        };
+        match (kind, lasts) {
+            (FaultKind::Stall, None) => {
+                self.problem(here, "a stall needs its length, `for`", None);
+            }
+            (FaultKind::Throw { .. }, Some(_)) => {
+                self.problem(&here.field("for"), "an error is raised at one instant", None);
+            }
+            _ => {}
+        }
+        format!("{}: {label}", self.plan.points[point.index()])
     }
 
     fn known_point(&mut self, name: &str, here: &Here) -> Option<PointId> {
@@ -44,29 +76,29 @@ impl Builder<'_> {
     /// A fault and how it is told.
     fn fault(&mut self, fault: &Fault, here: &Here) -> Option<(FaultKind, String)> {
         let any = |_: &Builder<'_>, _: ActorId| true;
-        let served = |b: &Builder<'_>, id| b.is_service(id) || b.is_kv(id);
+        let served = |b: &Builder<'_>, id| b.is_server(id);
         let actor_here = here.field("actor");
         let percent = |rate: f64| format!("{} %", (rate * 1000.0).round() / 10.0);
         Some(match fault {
             Fault::Errors { actor, rate, status } => {
                 self.ratio(*rate, &here.field("rate"));
                 self.status(*status, &here.field("status"));
-                let id = self.actor_that(actor, &actor_here, served, "service or store")?;
+                let id = self.actor_that(actor, &actor_here, served, "service, store or broker")?;
                 let label = format!("{actor}: {} errors {status}", percent(*rate));
                 (FaultKind::Errors { actor: id, rate: *rate, status: *status }, label)
             }
             Fault::Hang { actor, rate } => {
                 self.ratio(*rate, &here.field("rate"));
-                let id = self.actor_that(actor, &actor_here, served, "service or store")?;
+                let id = self.actor_that(actor, &actor_here, served, "service, store or broker")?;
                 let label = format!("{actor}: {} hang", percent(*rate));
                 (FaultKind::Hang { actor: id, rate: *rate }, label)
             }
             Fault::Crash { actor } => {
-                let id = self.actor_that(actor, &actor_here, served, "service or store")?;
+                let id = self.actor_that(actor, &actor_here, served, "service, store or broker")?;
                 (FaultKind::Crash { actor: id }, format!("{actor}: crashed"))
             }
             Fault::Outage { actor } => {
-                let id = self.actor_that(actor, &actor_here, served, "service or store")?;
+                let id = self.actor_that(actor, &actor_here, served, "service, store or broker")?;
                 (FaultKind::Outage { actor: id }, format!("{actor}: refuses connections"))
             }
             Fault::BlackHole { actor } => {
@@ -76,16 +108,21 @@ impl Builder<'_> {
             Fault::Slow { actor, factor } => {
                 let ok = factor.is_finite() && *factor > 0.0;
                 self.require(ok, &here.field("factor"), factor, "finite and above zero");
-                let id = self.actor_that(actor, &actor_here, served, "service or store")?;
+                let id = self.actor_that(actor, &actor_here, served, "service, store or broker")?;
                 (
                     FaultKind::Slow { actor: id, factor: *factor },
                     format!("{actor}: {factor}x slower"),
                 )
             }
             Fault::Pause { actor } => {
-                let id = self.actor_that(actor, &actor_here, served, "service or store")?;
+                let id = self.actor_that(actor, &actor_here, served, "service, store or broker")?;
                 (FaultKind::Pause { actor: id }, format!("{actor}: paused"))
             }
+            Fault::Throw { status } => {
+                self.status(*status, &here.field("status"));
+                (FaultKind::Throw { status: *status }, format!("raises an error, {status}"))
+            }
+            Fault::Stall => (FaultKind::Stall, "stands still".to_owned()),
             Fault::Flush { store } => {
                 let is_kv = |b: &Builder<'_>, id| b.is_kv(id);
                 let id = self.actor_that(store, &here.field("store"), is_kv, "store")?;

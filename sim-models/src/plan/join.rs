@@ -1,8 +1,12 @@
 //! Joins programs: every endpoint is compiled, then callers and callees are matched.
 
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
 use super::build::{Builder, DocId};
-use super::program::{Frame, Here};
-use super::{ActorId, ActorKind, Operand, Target, builtin};
+use super::program::{Frame, Here, Role};
+use super::{ActorId, ActorKind, Operand, ProgramId, Target, builtin};
 use crate::designs;
 use crate::scenario::spec::{self, Actor, Expr, Idempotent, Step};
 use crate::source::{Document, advice, path_key};
@@ -13,6 +17,9 @@ impl Builder<'_> {
     pub(super) fn programs(&mut self) {
         let mut frames = Vec::new();
         self.effectful = vec![false; self.plan.programs.len()];
+        // In the order of actors and jobs, as they were made.
+        let jobs: Vec<ProgramId> = self.plan.jobs.iter().map(|job| job.program).collect();
+        let mut jobs = jobs.into_iter();
         for (name, actor) in &self.spec.actors {
             let here = Here::file(format!("actors.{}", path_key(name)));
             let id = self.actor_ids[name];
@@ -23,13 +30,20 @@ impl Builder<'_> {
                         let endpoint_id = self.endpoints[&(id, endpoint.clone())];
                         let program = self.plan.endpoints[endpoint_id.index()];
                         let full = format!("{name}.{endpoint}");
-                        let mut frame = Frame::new(id, false, full, program);
+                        let mut frame = Frame::new(id, Role::Endpoint, full, program);
                         let key = path_key(endpoint);
                         self.program(&mut frame, steps, &here.field("endpoints").field(&key));
                         frames.push(frame);
                     }
+                    for (job, plan) in &service.jobs {
+                        let program = jobs.next().expect("each job has its program");
+                        let mut frame = Frame::new(id, Role::Job, format!("{name}.{job}"), program);
+                        let here = here.field("jobs").field(&path_key(job)).field("does");
+                        self.program(&mut frame, &plan.does, &here);
+                        frames.push(frame);
+                    }
                 }
-                Actor::Kv(_) | Actor::Custom(_) => {}
+                Actor::Kv(_) | Actor::Broker(_) | Actor::Custom(_) => {}
             }
         }
         self.bind_arguments(&mut frames);
@@ -45,7 +59,7 @@ impl Builder<'_> {
         let ActorKind::Client(plan) = &self.plan.actors[id.index()].kind else {
             unreachable!("made from a client")
         };
-        let mut frame = Frame::new(id, true, name.clone(), plan.program);
+        let mut frame = Frame::new(id, Role::Client, name.clone(), plan.program);
         let body = self.operand(&mut frame, &client.body, &here.field("body"));
         let key = Expr::Text(format!("{}-{{intent}}", name.replace('{', "{{").replace('}', "}}")));
         let key = self.operand(&mut frame, &key, here);
@@ -105,7 +119,7 @@ impl Builder<'_> {
                     note.keyed || !self.effectful[callee.index()]
                 }
                 // What a custom actor does with a request is its own affair.
-                Target::Custom { .. } | Target::Kv(_) => true,
+                Target::Custom { .. } | Target::Queue { .. } | Target::Kv(_) => true,
             });
         }
     }
@@ -127,7 +141,9 @@ impl Builder<'_> {
                         let callee = &self.plan.programs[callee.index()];
                         (key, body, callee.reads_key, callee.reads_body)
                     }
-                    Target::Custom { key, body, .. } => (key, body, true, true),
+                    Target::Custom { key, body, .. } | Target::Queue { key, body, .. } => {
+                        (key, body, true, true)
+                    }
                     Target::Kv(_) => continue,
                 };
                 let owner = &mut self.plan.programs[note.owner.index()];
@@ -152,6 +168,40 @@ impl Builder<'_> {
         }
     }
 
+    /// The values of a design's parameters in one use of it.
+    fn params(
+        &mut self,
+        step: &Idempotent,
+        label: &str,
+        text: &str,
+        here: &Here,
+    ) -> Option<BTreeMap<String, Expr>> {
+        #[derive(Deserialize)]
+        #[serde(rename = "Design")]
+        struct Params {
+            #[serde(default)]
+            params: BTreeMap<String, Expr>,
+        }
+        let read = Document::parse(label, text, spec::SHORTHAND)
+            .and_then(|document| document.read::<Params>());
+        let declared = match read {
+            Ok(read) => read.params,
+            Err(error) => {
+                self.problems.push(error);
+                return None;
+            }
+        };
+        for name in step.params.keys().filter(|name| !declared.contains_key(*name)) {
+            let message = format!("{label} has no parameter `{name}`");
+            let help = advice(name, declared.keys().map(String::as_str));
+            self.problem(&here.field("params").field(&path_key(name)), message, help);
+        }
+        let mut params = declared;
+        params.extend(step.params.clone());
+        params.extend(designs::own_params(step));
+        Some(params)
+    }
+
     /// The steps of a design with its parameters filled in.
     pub(super) fn design(&mut self, step: &Idempotent, here: &Here) -> Option<(DocId, Vec<Step>)> {
         let own = format!("designs.{}", path_key(&step.design));
@@ -170,7 +220,16 @@ impl Builder<'_> {
                 (format!("scenarios/designs/{name}.ron"), (*text).to_owned())
             }
         };
-        let text = designs::fill_in(&text, step);
+        let params = self.params(step, &label, &text, here)?;
+        let text = match designs::fill_in(&text, &params) {
+            Ok(text) => text,
+            Err(unknown) => {
+                let message = format!("{label} uses `${unknown}`, which is not among its `params`");
+                let help = advice(&unknown, params.keys().map(String::as_str));
+                self.problem(&here.field("design"), message, help);
+                return None;
+            }
+        };
         let read = Document::parse(&label, &text, spec::SHORTHAND).and_then(|document| {
             let design: spec::Design = document.read()?;
             Ok((document, design.steps))

@@ -104,6 +104,10 @@ ids! {
     RespondId(u32);
     /// A parallel step.
     ForkId(u32);
+    /// A job of a service.
+    JobId(u32);
+    /// A queue of a broker.
+    QueueId(u32);
     /// A length of time that varies.
     DistId(u32);
 }
@@ -121,6 +125,8 @@ pub(crate) struct Plan {
     pub actors: Vec<ActorPlan>,
     /// The program of each endpoint.
     pub endpoints: Vec<ProgramId>,
+    pub jobs: Vec<JobPlan>,
+    pub queues: Vec<QueuePlan>,
     pub programs: Vec<Program>,
     pub code: Vec<Instr>,
     pub sites: Vec<Site>,
@@ -173,6 +179,7 @@ pub(crate) enum ActorKind {
     Client(ClientPlan),
     Service(ServicePlan),
     Kv { service_time: DistId },
+    Broker,
     Custom(Custom),
 }
 
@@ -202,6 +209,34 @@ pub(crate) struct ServicePlan {
     pub threads: Threads,
 }
 
+/// What a service does by itself.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct JobPlan {
+    pub actor: ActorId,
+    pub program: ProgramId,
+    pub every: Span,
+    pub from: Span,
+}
+
+/// A queue of a broker.
+#[derive(Clone, Debug)]
+pub(crate) struct QueuePlan {
+    /// `events.orders`.
+    pub name: String,
+    pub broker: ActorId,
+    pub subscribers: Vec<Subscriber>,
+    pub visibility: Span,
+    pub attempts_max: u32,
+}
+
+/// Who takes a queue's messages.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Subscriber {
+    pub actor: ActorId,
+    pub endpoint: EndpointId,
+    pub pair: PairId,
+}
+
 /// A program's frame.
 #[derive(Clone, Debug)]
 pub(crate) struct Program {
@@ -212,6 +247,7 @@ pub(crate) struct Program {
     /// Which of the request's own variables the program reads.
     pub reads_key: bool,
     pub reads_body: bool,
+    pub reads_client: bool,
 }
 
 /// The registers that every program has, filled by the interpreter.
@@ -236,8 +272,12 @@ pub(crate) mod builtin {
     pub(crate) const ERROR_KIND: Reg = Reg(7);
     /// In `catch`: `failed` or `unknown`.
     pub(crate) const ERROR_FATE: Reg = Reg(8);
+    /// The number of the intent in the whole run.
+    pub(crate) const ORIGIN: Reg = Reg(9);
+    /// The name of the intent's client: a tenant.
+    pub(crate) const CLIENT: Reg = Reg(10);
     /// Their names, by register.
-    pub(crate) const NAMES: [&str; 9] = [
+    pub(crate) const NAMES: [&str; 11] = [
         "key",
         "body",
         "intent",
@@ -247,6 +287,8 @@ pub(crate) mod builtin {
         "error.status",
         "error.kind",
         "error.fate",
+        "origin",
+        "client",
     ];
 }
 
@@ -324,7 +366,7 @@ pub(crate) enum Instr {
     /// Opens a handler.
     Try {
         catch: Option<Pc>,
-        finally: Option<Pc>,
+        last: Option<Last>,
     },
     /// Closes the innermost handler.
     EndTry,
@@ -332,13 +374,33 @@ pub(crate) enum Instr {
     Finally(Pc),
     /// Goes on with whatever led into the `finally`.
     EndFinally,
+    /// The caught error is over.
+    EndCatch,
+    /// Raises the error again that led into a `catch`, found among what led into the blocks that
+    /// are open.
+    Raise(u16),
     Fork(ForkId),
     EndBranch,
+    /// Starts a task at the next instruction and goes on at another.
+    Spawn {
+        then: Pc,
+    },
+    /// Goes on for another intent.
+    Adopt(Operand),
     Effect(EffectId),
     Respond(RespondId),
-    Fail(u16),
+    Fail(Operand),
     Point(PointId),
     End,
+}
+
+/// What a handler runs on the way out.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Last {
+    /// On every way out.
+    Finally(Pc),
+    /// On an error only.
+    Undo(Pc),
 }
 
 /// A place that calls.
@@ -362,6 +424,7 @@ pub(crate) struct Site {
 pub(crate) enum Target {
     Endpoint { endpoint: EndpointId, key: Operand, body: Operand, with: Vec<(Reg, Operand)> },
     Kv(CommandPlan),
+    Queue { queue: QueueId, key: Operand, body: Operand },
     Custom { endpoint: Value, key: Operand, body: Operand },
 }
 
@@ -481,6 +544,9 @@ pub(crate) struct LinkPlan {
 pub(crate) struct EffectPlan {
     pub kind: KindId,
     pub once: Operand,
+    pub keep: Option<Span>,
+    pub token: Operand,
+    pub fenced: bool,
     pub undoes: Option<KindId>,
     pub into: Option<Reg>,
 }
@@ -521,6 +587,8 @@ pub(crate) enum FaultKind {
     Loss { from: ActorId, to: ActorId, rate: f64 },
     Duplicate { from: ActorId, to: ActorId, rate: f64 },
     Delay { from: ActorId, to: ActorId, by: Span },
+    Throw { status: u16 },
+    Stall,
     Flush { store: ActorId },
 }
 

@@ -3,7 +3,7 @@
 use sim_core::Span;
 
 use super::build::Builder;
-use super::program::{Frame, Here, Other};
+use super::program::{Frame, Here, Other, Role};
 use super::{
     ActorId, BreakerId, BreakerPlan, BudgetId, BulkheadId, CacheId, FallbackPlan, HedgeId,
     HedgePlan, LayerPlan, LimitId, Operand, OutlierId, OutlierPlan, Owned, PacerId, ProgramId,
@@ -178,7 +178,7 @@ impl Builder<'_> {
 
     /// An expression that names no variables.
     fn literal(&mut self, expr: &Expr, here: &Here) -> Operand {
-        let mut frame = Frame::new(ActorId(0), false, String::new(), ProgramId(0));
+        let mut frame = Frame::new(ActorId(0), Role::Endpoint, String::new(), ProgramId(0));
         let operand = self.operand(&mut frame, expr, here);
         if !matches!(operand, Operand::Const(_)) {
             self.problem(here, "a fallback's body cannot name variables", None);

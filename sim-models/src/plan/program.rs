@@ -6,11 +6,13 @@ use crate::designs;
 use crate::kv::Condition;
 use crate::plan::{
     ActorId, ActorKind, CommandPlan, CondPlan, EffectId, EffectPlan, EndpointId, ForkId, Instr,
-    Operand, Pc, PointId, Program, ProgramId, Reg, RespondId, RespondPlan, Site, SiteId, StackId,
-    Target, Verb, builtin,
+    Last, Operand, Pc, PointId, Program, ProgramId, QueueId, Reg, RespondId, RespondPlan, Site,
+    SiteId, StackId, Target, Verb, builtin,
 };
 use crate::policy::Advice;
-use crate::scenario::spec::{Call, Expr, Idempotent, If, KvOp, KvStep, Loop, Match, Step, Try};
+use crate::scenario::spec::{
+    Call, Expr, Idempotent, If, KvOp, KvStep, Loop, Match, OnBehalfOf, Publish, Step, Try,
+};
 use crate::source::{SourceError, advice};
 use crate::value::Value;
 
@@ -40,7 +42,7 @@ impl Here {
 /// One program on its way from steps to code.
 pub(super) struct Frame {
     pub(super) actor: ActorId,
-    pub(super) is_client: bool,
+    pub(super) role: Role,
     /// `api.pay`, the prefix of its points.
     pub(super) name: String,
     pub(super) id: ProgramId,
@@ -50,15 +52,26 @@ pub(super) struct Frame {
     pub(super) unassigned: BTreeMap<String, SourceError>,
     pub(super) reads_key: bool,
     pub(super) reads_body: bool,
+    reads_client: bool,
     loops: Vec<LoopFrame>,
     /// Open `Try`s.
     depth: u16,
-    /// Open `finally` blocks.
+    /// Open blocks that something led into: `catch`, `finally`, compensations.
     finallies: u16,
-    /// Open branches of `Parallel`.
+    /// Of each open `catch`: how many such blocks it lies in, and how many branches.
+    catches: Vec<(u16, usize)>,
+    /// Open branches of `Parallel` and `Spawn`.
     branches: usize,
     /// The body that a design's `Body` stands for.
     holes: Vec<(Vec<Step>, Here)>,
+}
+
+/// Why a program runs, which says what it may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    Client,
+    Endpoint,
+    Job,
 }
 
 struct LoopFrame {
@@ -72,11 +85,11 @@ struct LoopFrame {
 const REGISTERS_MAX: u16 = 4_096;
 
 impl Frame {
-    pub(super) fn new(actor: ActorId, is_client: bool, name: String, id: ProgramId) -> Frame {
+    pub(super) fn new(actor: ActorId, role: Role, name: String, id: ProgramId) -> Frame {
         let names = builtin::NAMES.iter().enumerate();
         Frame {
             actor,
-            is_client,
+            role,
             name,
             id,
             registers: names.map(|(n, name)| ((*name).to_owned(), Reg::nth(n))).collect(),
@@ -84,9 +97,11 @@ impl Frame {
             unassigned: BTreeMap::new(),
             reads_key: false,
             reads_body: false,
+            reads_client: false,
             loops: Vec::new(),
             depth: 0,
             finallies: 0,
+            catches: Vec::new(),
             branches: 0,
             holes: Vec::new(),
         }
@@ -112,6 +127,7 @@ impl Frame {
     pub(super) fn reads(&mut self, reg: Reg) {
         self.reads_key |= reg == builtin::KEY;
         self.reads_body |= reg == builtin::BODY;
+        self.reads_client |= reg == builtin::CLIENT;
     }
 
     /// The register of a name that is given a value here.
@@ -140,6 +156,7 @@ impl Frame {
             registers: self.next,
             reads_key: self.reads_key,
             reads_body: self.reads_body,
+            reads_client: self.reads_client,
         }
     }
 }
@@ -168,9 +185,39 @@ impl Builder<'_> {
     }
 
     fn steps(&mut self, frame: &mut Frame, steps: &[Step], here: &Here) {
-        for (n, step) in steps.iter().enumerate() {
+        self.steps_from(frame, steps, 0, here);
+    }
+
+    fn steps_from(&mut self, frame: &mut Frame, steps: &[Step], first: usize, here: &Here) {
+        for (n, step) in steps.iter().enumerate().skip(first) {
+            if let Step::Compensate(undo) = step {
+                return self.compensate(frame, undo, steps, n, here);
+            }
             self.step(frame, step, &here.at(n));
         }
+    }
+
+    /// What follows the `n`th step of a block runs under a handler that compensates for it.
+    fn compensate(
+        &mut self,
+        frame: &mut Frame,
+        undo: &[Step],
+        steps: &[Step],
+        n: usize,
+        here: &Here,
+    ) {
+        let open = self.emit(Instr::End);
+        frame.depth += 1;
+        self.steps_from(frame, steps, n + 1, here);
+        frame.depth -= 1;
+        self.emit(Instr::EndTry);
+        let skip = self.emit(Instr::End);
+        self.plan.code[open] = Instr::Try { catch: None, last: Some(Last::Undo(self.pc())) };
+        frame.finallies += 1;
+        self.steps(frame, undo, &here.at(n));
+        frame.finallies -= 1;
+        self.emit(Instr::EndFinally);
+        self.plan.code[skip] = Instr::Jump(self.pc());
     }
 
     fn step(&mut self, frame: &mut Frame, step: &Step, here: &Here) {
@@ -195,12 +242,17 @@ impl Builder<'_> {
             Step::Loop(step) => self.repeat(frame, step, here),
             Step::Break => self.leave_loop(frame, here),
             Step::Try(step) => self.attempt(frame, step, here),
+            Step::Raise => self.raise(frame, here),
+            Step::Compensate(_) => unreachable!("a block compiles its compensations itself"),
             Step::Parallel(branches) => self.parallel(frame, branches, here),
+            Step::Spawn(steps) => self.spawn(frame, steps, here),
+            Step::OnBehalfOf(step) => self.on_behalf_of(frame, step, here),
+            Step::Publish(step) => self.publish(frame, step, here),
             Step::Effect(step) => self.effect(frame, step, here),
             Step::Respond(step) => self.respond(frame, step, here),
             Step::Fail(status) => {
-                self.status(*status, here);
-                self.emit(Instr::Fail(*status));
+                let status = self.status_operand(frame, status, here);
+                self.emit(Instr::Fail(status));
             }
             Step::Label(label) => {
                 let point = self.point(&format!("{}/{label}", frame.name));
@@ -229,7 +281,7 @@ impl Builder<'_> {
         let absent = Operand::Const(Value::Nil);
         let key = match &call.key {
             Some(key) => self.operand(frame, key, &here.field("key")),
-            None if frame.is_client => Operand::Reg(builtin::KEY),
+            None if frame.role == Role::Client => Operand::Reg(builtin::KEY),
             None => absent,
         };
         let body = match &call.body {
@@ -326,6 +378,11 @@ impl Builder<'_> {
                 self.problem(here, format!("`{actor_name}` is a store"), Some(help));
                 None
             }
+            ActorKind::Broker => {
+                let help = "hand it a message with Publish(\"broker.queue\", …)".to_owned();
+                self.problem(here, format!("`{actor_name}` is a broker"), Some(help));
+                None
+            }
             ActorKind::Client(_) => {
                 let message = format!("`{actor_name}` is a client; nobody can call it");
                 self.problem(here, message, None);
@@ -409,6 +466,11 @@ impl Builder<'_> {
 
     fn choose(&mut self, frame: &mut Frame, step: &If, here: &Here) {
         let cond = self.cond(frame, &step.when, &here.field("when"));
+        match self.foregone(cond) {
+            Some(true) => return self.steps(frame, &step.then, &here.field("then")),
+            Some(false) => return self.steps(frame, &step.otherwise, &here.field("else")),
+            None => {}
+        }
         let test = self.emit(Instr::End);
         self.steps(frame, &step.then, &here.field("then"));
         if step.otherwise.is_empty() {
@@ -428,14 +490,28 @@ impl Builder<'_> {
             let case_here = here.field("cases").at(n);
             let case = self.operand(frame, case, &case_here.at(0));
             let cond = self.add_cond(CondPlan::Eq(value, case));
+            match self.foregone(cond) {
+                Some(true) => {
+                    self.steps(frame, steps, &case_here.at(1));
+                    self.end_jumps(ends);
+                    return;
+                }
+                Some(false) => continue,
+                None => {}
+            }
             let test = self.emit(Instr::End);
             self.steps(frame, steps, &case_here.at(1));
             ends.push(self.emit(Instr::End));
             self.plan.code[test] = Instr::Unless { cond, to: self.pc() };
         }
         self.steps(frame, &step.otherwise, &here.field("else"));
-        for end in ends {
-            self.plan.code[end] = Instr::Jump(self.pc());
+        self.end_jumps(ends);
+    }
+
+    /// Lets jumps lead to here.
+    fn end_jumps(&mut self, jumps: Vec<usize>) {
+        for jump in jumps {
+            self.plan.code[jump] = Instr::Jump(self.pc());
         }
     }
 
@@ -485,15 +561,20 @@ impl Builder<'_> {
             catch = Some(self.pc());
             // The interpreter enters `catch` with a handler for `finally` alone, if there is one.
             frame.depth += u16::from(has_finally);
+            frame.catches.push((frame.finallies, frame.branches));
+            frame.finallies += 1;
             self.steps(frame, steps, &here.field("catch"));
+            frame.finallies -= 1;
+            frame.catches.pop();
             frame.depth -= u16::from(has_finally);
+            self.emit(Instr::EndCatch);
             if has_finally {
                 self.emit(Instr::EndTry);
             }
             ends.push(self.emit(Instr::End));
         }
         let after = self.pc();
-        let finally = has_finally.then_some(after);
+        let last = has_finally.then_some(Last::Finally(after));
         for end in ends {
             self.plan.code[end] =
                 if has_finally { Instr::Finally(after) } else { Instr::Jump(after) };
@@ -504,7 +585,18 @@ impl Builder<'_> {
             frame.finallies -= 1;
             self.emit(Instr::EndFinally);
         }
-        self.plan.code[open] = Instr::Try { catch, finally };
+        self.plan.code[open] = Instr::Try { catch, last };
+    }
+
+    /// Lets the error that the innermost `catch` has caught go on.
+    fn raise(&mut self, frame: &mut Frame, here: &Here) {
+        match frame.catches.last() {
+            Some((nth, branches)) if *branches == frame.branches => {
+                self.emit(Instr::Raise(*nth));
+            }
+            Some(_) => self.problem(here, "Raise cannot leave a branch", None),
+            None => self.problem(here, "Raise outside of a catch", None),
+        }
     }
 
     fn parallel(&mut self, frame: &mut Frame, branches: &[Vec<Step>], here: &Here) {
@@ -512,15 +604,8 @@ impl Builder<'_> {
         let skip = self.emit(Instr::End);
         let mut entries = Vec::new();
         for (n, steps) in branches.iter().enumerate() {
-            let entry = self.pc();
-            frame.branches += 1;
-            let depth = std::mem::take(&mut frame.depth);
-            let finallies = std::mem::take(&mut frame.finallies);
-            self.steps(frame, steps, &here.at(n));
-            (frame.depth, frame.finallies) = (depth, finallies);
-            self.emit(Instr::EndBranch);
-            frame.branches -= 1;
-            entries.push(entry);
+            entries.push(self.pc());
+            self.branch(frame, steps, &here.at(n));
         }
         let id = ForkId::nth(self.plan.forks.len());
         self.plan.forks.push(entries);
@@ -528,28 +613,117 @@ impl Builder<'_> {
         self.plan.code[skip] = Instr::Jump(self.pc());
     }
 
+    /// Steps that run as a task of their own.
+    fn branch(&mut self, frame: &mut Frame, steps: &[Step], here: &Here) {
+        frame.branches += 1;
+        let depth = std::mem::take(&mut frame.depth);
+        let finallies = std::mem::take(&mut frame.finallies);
+        self.steps(frame, steps, here);
+        (frame.depth, frame.finallies) = (depth, finallies);
+        self.emit(Instr::EndBranch);
+        frame.branches -= 1;
+    }
+
+    fn spawn(&mut self, frame: &mut Frame, steps: &[Step], here: &Here) {
+        let spawn = self.emit(Instr::End);
+        self.branch(frame, steps, here);
+        self.plan.code[spawn] = Instr::Spawn { then: self.pc() };
+    }
+
+    /// The steps for another intent; whichever way they are left, the task goes on for its own.
+    fn on_behalf_of(&mut self, frame: &mut Frame, step: &OnBehalfOf, here: &Here) {
+        let own = frame.fresh();
+        self.emit(Instr::Let { to: own, value: Operand::Reg(builtin::ORIGIN) });
+        let other = self.operand(frame, &step.origin, &here.field("origin"));
+        let open = self.emit(Instr::End);
+        self.emit(Instr::Adopt(other));
+        frame.depth += 1;
+        self.steps(frame, &step.body, &here.field("body"));
+        frame.depth -= 1;
+        self.emit(Instr::EndTry);
+        let end = self.emit(Instr::End);
+        let last = self.pc();
+        self.emit(Instr::Adopt(Operand::Reg(own)));
+        self.emit(Instr::EndFinally);
+        self.plan.code[end] = Instr::Finally(last);
+        self.plan.code[open] = Instr::Try { catch: None, last: Some(Last::Finally(last)) };
+    }
+
+    fn publish(&mut self, frame: &mut Frame, step: &Publish, here: &Here) {
+        let key = self.operand(frame, &step.key, &here.field("key"));
+        let body = match &step.body {
+            Some(body) => self.operand(frame, body, &here.field("body")),
+            None => {
+                frame.reads(builtin::BODY);
+                Operand::Reg(builtin::BODY)
+            }
+        };
+        let Some((to, queue)) = self.queue(&step.to, &here.field("to")) else { return };
+        let stack = self.stack(frame.actor, step.policy.as_deref(), to, here);
+        let pair = self.pair(frame.actor, to);
+        let into = self.optional(frame, step.into.as_deref(), here);
+        let target = Target::Queue { queue, key, body };
+        let (into_status, instead) = (None, Vec::new());
+        // Without an id of its own, a message that is sent again is another message.
+        let keyed = key != Operand::Const(Value::Nil);
+        self.effectful[frame.id.index()] |= !keyed;
+        let site = Site { target, to, stack, pair, into, into_status, repeatable: keyed, instead };
+        let (owner, here, with) = (frame.id, here.clone(), Vec::new());
+        let id = self.site(SiteNote { owner, here, with, keyed, idempotent: Some(keyed) }, site);
+        self.emit(Instr::Call(id));
+    }
+
+    /// The broker and queue that `events.orders` names.
+    fn queue(&mut self, to: &str, here: &Here) -> Option<(ActorId, QueueId)> {
+        let Some((broker, queue)) = to.split_once('.') else {
+            let help = "write it as \"broker.queue\"".to_owned();
+            self.problem(here, format!("`{to}` names no queue"), Some(help));
+            return None;
+        };
+        let is_broker = |b: &Builder<'_>, id: ActorId| {
+            matches!(b.plan.actors[id.index()].kind, ActorKind::Broker)
+        };
+        let actor = self.actor_that(broker, here, is_broker, "broker")?;
+        if let Some(id) = self.queues.get(&(actor, queue.to_owned())) {
+            return Some((actor, *id));
+        }
+        let of_broker = self.plan.queues.iter().filter(|queue| queue.broker == actor);
+        let help = advice(to, of_broker.map(|queue| queue.name.as_str()));
+        self.problem(here, format!("`{broker}` has no queue `{queue}`"), help);
+        None
+    }
+
     fn effect(&mut self, frame: &mut Frame, step: &crate::scenario::spec::Effect, here: &Here) {
         let kind = self.kind(&step.kind);
         self.effectful[frame.id.index()] |= step.once == Expr::Nil;
         let undoes = step.undoes.as_ref().map(|kind| self.kind(kind));
         let once = self.operand(frame, &step.once, &here.field("once"));
+        let token = self.operand(frame, &step.token, &here.field("token"));
+        if step.keep.is_some() && step.once == Expr::Nil {
+            let help = "`keep` is how long `once` is remembered".to_owned();
+            self.problem(&here.field("keep"), "`keep` without `once`", Some(help));
+        }
+        if step.fenced && step.token == Expr::Nil {
+            let help = "it refuses tokens that are too low: give it a `token`".to_owned();
+            self.problem(&here.field("fenced"), "`fenced` without `token`", Some(help));
+        }
         let into = self.optional(frame, step.into.as_deref(), here);
         let id = EffectId::nth(self.plan.effects.len());
-        self.plan.effects.push(EffectPlan { kind, once, undoes, into });
+        let (keep, fenced) = (step.keep, step.fenced);
+        self.plan.effects.push(EffectPlan { kind, once, keep, token, fenced, undoes, into });
         self.emit(Instr::Effect(id));
     }
 
     fn respond(&mut self, frame: &mut Frame, step: &crate::scenario::spec::Respond, here: &Here) {
-        if frame.is_client {
+        if frame.role == Role::Client {
             self.problem(here, "a client has nobody to respond to", None);
+        } else if frame.role == Role::Job {
+            self.problem(here, "a job has nobody to respond to", None);
         } else if frame.branches > 0 {
-            let help = "respond after the branches have joined".to_owned();
-            self.problem(here, "Respond in a branch of Parallel", Some(help));
+            let help = "respond outside of the branches".to_owned();
+            self.problem(here, "Respond in a branch of Parallel or Spawn", Some(help));
         }
-        if let Expr::Int(status) = step.status {
-            self.status(u16::try_from(status).unwrap_or(0), &here.field("status"));
-        }
-        let status = self.operand(frame, &step.status, &here.field("status"));
+        let status = self.status_operand(frame, &step.status, &here.field("status"));
         let body = self.operand(frame, &step.body, &here.field("body"));
         let id = RespondId::nth(self.plan.responds.len());
         let advice = match (step.no_retry, step.retry_after) {
@@ -563,6 +737,14 @@ impl Builder<'_> {
         };
         self.plan.responds.push(RespondPlan { status, body, advice });
         self.emit(Instr::Respond(id));
+    }
+
+    /// A status that a program may work out; one that is written as a number is checked.
+    fn status_operand(&mut self, frame: &mut Frame, status: &Expr, here: &Here) -> Operand {
+        if let Expr::Int(status) = *status {
+            self.status(u16::try_from(status).unwrap_or(0), here);
+        }
+        self.operand(frame, status, here)
     }
 
     fn idempotent(&mut self, frame: &mut Frame, step: &Idempotent, here: &Here) {

@@ -47,8 +47,9 @@ impl Builder<'_> {
             }
             Invariant::PeakArrivals { at, max, window, retries_only } => {
                 self.require(!window.is_zero(), &here.field("window"), window, "above zero");
-                let service = |b: &Builder<'_>, id| b.is_service(id) || b.is_kv(id);
-                let at = self.actor_that(at, &here.field("at"), service, "service or store")?;
+                let server = |b: &Builder<'_>, id| b.is_server(id);
+                let at =
+                    self.actor_that(at, &here.field("at"), server, "service, store or broker")?;
                 let (window, retries_only) = (*window, *retries_only);
                 Rule::PeakArrivals { at, max: *max, window, retries_only }
             }

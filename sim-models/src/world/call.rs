@@ -25,7 +25,7 @@
 use sim_core::{Draw, Handle, Time, mix};
 
 use super::child::{Hedging, Judged};
-use super::message::{Answer, Payload};
+use super::message::{Answer, Payload, Sender};
 use super::{Ctx, Event, Request, Task, World, eval, layers};
 use crate::kv::Command;
 use crate::log::Note;
@@ -587,6 +587,9 @@ impl World {
                 with.extend(arguments.iter().map(|(reg, operand)| (*reg, value(*operand))));
                 (Payload::Endpoint(*endpoint), value(*key), value(*body))
             }
+            Target::Queue { queue, key, body } => {
+                (Payload::Message(*queue), value(*key), value(*body))
+            }
             Target::Custom { endpoint, key, body } => {
                 (Payload::Custom { endpoint: *endpoint }, value(*key), value(*body))
             }
@@ -605,7 +608,7 @@ impl World {
             from: self.tasks[task].actor,
             to: site.to,
             pair: site.pair,
-            call: id,
+            sender: Sender::Call(id),
             attempt: number,
             intent: self.tasks[task].intent,
             lineage: mix(lineage, number.into()),

@@ -9,7 +9,7 @@ use super::task::Origin;
 use super::{Actor, Ctx, Event, Task, World, moment};
 use crate::invariant::Moment;
 use crate::log::Note;
-use crate::plan::{ActorId, ActorKind, ClientPlan, LoadPlan, builtin};
+use crate::plan::{ActorId, ActorKind, ClientPlan, LoadPlan, ProgramId, builtin};
 use crate::policy::Fate;
 use crate::pool::Id;
 use crate::scenario::spec::Arrivals;
@@ -38,6 +38,8 @@ pub(crate) struct Intent {
     pub submitted: u32,
     pub ended: u32,
     pub told: Option<Fate>,
+    /// No user's: what a service does by itself.
+    pub background: Option<ProgramId>,
     /// When that was last decided.
     pub told_at: Moment,
 }
@@ -164,6 +166,7 @@ impl World {
             ended: 0,
             told: None,
             told_at: moment(ctx),
+            background: None,
         });
         self.metrics.intended(client, ctx.now());
         for later in 1..clicks {
@@ -257,8 +260,29 @@ impl World {
 
     /// `shoppers-17`.
     pub(crate) fn intent_name(&self, intent: u32) -> String {
-        let Intent { client, number, .. } = self.intents[intent as usize];
+        let Intent { client, number, background, .. } = self.intents[intent as usize];
+        if let Some(program) = background {
+            return self.plan.programs[program.index()].name.clone();
+        }
         format!("{}-{number}", self.plan.actor_name(client))
+    }
+
+    /// An intent of nobody's, for a program that a service runs by itself.
+    pub(super) fn background_intent(&mut self, actor: ActorId, program: ProgramId) -> u32 {
+        let id = u32::try_from(self.intents.len()).expect("jobs are few");
+        self.intents.push(Intent {
+            client: actor,
+            number: 0,
+            user: 0,
+            lineage: self.plan.actors[actor.index()].entity,
+            begun: Time::ZERO,
+            submitted: 0,
+            ended: 0,
+            told: None,
+            background: Some(program),
+            told_at: Moment { at: Time::ZERO, step: 0 },
+        });
+        id
     }
 
     pub(crate) fn intents(&self) -> &[Intent] {

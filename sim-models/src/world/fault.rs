@@ -8,7 +8,7 @@ use sim_core::{Draw, Span};
 use super::message::either;
 use super::{Actor, Ctx, Event, World};
 use crate::log::Note;
-use crate::plan::{ActorId, FaultId, FaultKind, PointId, Trigger};
+use crate::plan::{ActorId, FaultEntry, FaultId, FaultKind, PointId, Trigger};
 
 /// Under what conditions an actor works.
 #[derive(Clone, Debug, Default)]
@@ -33,6 +33,16 @@ impl Condition {
     }
 }
 
+/// What a fault does to the very task that passed its point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Hit {
+    Nothing,
+    /// It raises this status.
+    Error(u16),
+    /// It stands still for so long.
+    Stall(Span),
+}
+
 /// Under what conditions messages travel one way between two actors.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct RouteCondition {
@@ -44,17 +54,26 @@ pub(super) struct RouteCondition {
 
 impl World {
     /// A program passes a labelled point; a fault may be waiting there.
-    pub(super) fn pass(&mut self, point: PointId, ctx: &mut Ctx) {
+    pub(super) fn pass(&mut self, point: PointId, ctx: &mut Ctx) -> Hit {
         self.passages[point.index()] += 1;
         let passage = self.passages[point.index()];
+        let mut hit = Hit::Nothing;
         for n in 0..self.plan.faults.len() {
             if let Trigger::After { point: at, nth } = self.plan.faults[n].trigger
                 && at == point
                 && nth == passage
             {
                 self.strike(FaultId::nth(n), ctx);
+                let FaultEntry { fault, lasts, .. } = &self.plan.faults[n];
+                hit = match (hit, *fault, *lasts) {
+                    // The first fault of a plan that hits the task is the one that does.
+                    (Hit::Nothing, FaultKind::Throw { status }, _) => Hit::Error(status),
+                    (Hit::Nothing, FaultKind::Stall, Some(length)) => Hit::Stall(length),
+                    _ => hit,
+                };
             }
         }
+        hit
     }
 
     /// A fault begins. One that hits the very task that triggered it takes effect before the
@@ -67,6 +86,8 @@ impl World {
         self.note(Note::Struck { fault: id }, ctx);
         if let FaultKind::Flush { store } = kind {
             self.flush(store);
+        }
+        if let FaultKind::Flush { .. } | FaultKind::Throw { .. } = kind {
             self.healed(id, ctx);
             return;
         }
@@ -79,6 +100,8 @@ impl World {
             match self.actors[actor.index()] {
                 Actor::Service(_) => self.crash_service(actor, ctx),
                 Actor::Store(_) => self.crash_store(actor, ctx),
+                // What was published survives, and what is under way comes again.
+                Actor::Broker(_) => {}
                 Actor::Client(_) | Actor::Custom(_) => unreachable!("checked"),
             }
         }
@@ -153,7 +176,8 @@ impl World {
                 let route = self.route(from, to);
                 self.routes[route].delay += by;
             }
-            FaultKind::Flush { .. } => {}
+            // These strike a task or a store once, and leave conditions as they are.
+            FaultKind::Throw { .. } | FaultKind::Stall | FaultKind::Flush { .. } => {}
         }
     }
 

@@ -6,12 +6,13 @@
 
 use sim_core::{Draw, Span, Time, mix};
 
+use super::broker::Delivery;
 use super::call::Call;
 use super::{Actor, Ctx, Event, World, moment, nth};
 use crate::custom::{Ask, Ticket};
 use crate::kv::Command;
 use crate::log::{Loss, Note};
-use crate::plan::{ActorId, EndpointId, PairId, Reg};
+use crate::plan::{ActorId, EndpointId, PairId, QueueId, Reg};
 use crate::policy::{Advice, Ending, Fate};
 use crate::pool::Id;
 use crate::value::Value;
@@ -22,7 +23,7 @@ pub(crate) struct Request {
     pub(super) from: ActorId,
     pub(super) to: ActorId,
     pub(super) pair: PairId,
-    pub(super) call: Id<Call>,
+    pub(super) sender: Sender,
     pub(super) attempt: u32,
     pub(super) intent: u32,
     pub(super) lineage: u64,
@@ -38,10 +39,18 @@ pub(crate) struct Request {
     pub(super) answered: bool,
 }
 
+/// Who waits for a request's answer.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Sender {
+    Call(Id<Call>),
+    Delivery(Id<Delivery>),
+}
+
 /// What is asked.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Payload {
     Endpoint(EndpointId),
+    Message(QueueId),
     Command(Command),
     Custom { endpoint: Value },
 }
@@ -81,7 +90,7 @@ impl Default for Request {
             from: ActorId(0),
             to: ActorId(0),
             pair: PairId(0),
-            call: Id::default(),
+            sender: Sender::Call(Id::default()),
             attempt: 0,
             intent: 0,
             lineage: 0,
@@ -223,6 +232,7 @@ impl World {
         match &mut self.actors[to.index()] {
             Actor::Service(_) => self.admit(id, ctx),
             Actor::Store(_) => self.enqueue_command(id, ctx),
+            Actor::Broker(_) => self.store_message(id, ctx),
             Actor::Custom(_) => self.ask_custom(id, ctx),
             Actor::Client(_) => unreachable!("nobody calls a client"),
         }
@@ -262,13 +272,16 @@ impl World {
 
     /// An answer arrives at its caller, which may have stopped waiting for it.
     pub(super) fn answered(&mut self, id: Id<Request>, ctx: &mut Ctx) {
-        let Request { from, call, attempt, answer, .. } = self.requests[id];
+        let Request { from, sender, attempt, answer, .. } = self.requests[id];
         if self.conditions[from.index()].black_hole {
             self.lose(id, Loss::Answer, ctx);
             return;
         }
         self.requests.free(id);
-        self.settle_attempt(call, attempt, answer, ctx);
+        match sender {
+            Sender::Call(call) => self.settle_attempt(call, attempt, answer, ctx),
+            Sender::Delivery(delivery) => self.settle_delivery(delivery, answer, ctx),
+        }
     }
 }
 

@@ -4,10 +4,12 @@
 //! written to the ledger. The order of everything that happens at one instant is the order in
 //! which it was scheduled. Invariants and metrics look on; they cannot draw or schedule.
 
+mod broker;
 mod call;
 mod child;
 mod client;
 mod fault;
+mod job;
 mod layer;
 mod message;
 mod policies;
@@ -27,17 +29,19 @@ use crate::log::{Log, Note};
 use crate::metrics::Metrics;
 use crate::outcome::RunLimit;
 use crate::plan::{
-    ActorId, ActorKind, ActorPlan, BreakerId, DistId, FaultId, LayerPlan, Operand, OutlierId, Part,
-    Plan, Reg, StackId,
+    ActorId, ActorKind, ActorPlan, BreakerId, DistId, FaultId, JobId, LayerPlan, Operand,
+    OutlierId, Part, Plan, Reg, StackId,
 };
 use crate::policy::breaker::Change;
 use crate::pool::{Id, Pool};
 use crate::value::{Texts, Value};
 
+use broker::{BrokerState, Delivery};
 pub(crate) use call::Call;
 use call::Woken;
 use client::{ClientState, Intent};
 use fault::{Condition, RouteCondition};
+use job::JobState;
 pub(crate) use message::{Answer, Request};
 use policies::Policies;
 use service::ServiceState;
@@ -79,6 +83,10 @@ pub(crate) enum Event {
     WakeBreaker(BreakerId),
     /// Outlier detection looks at its endpoints.
     Sweep(OutlierId),
+    /// A job's turn has come.
+    Turn(JobId),
+    /// A message may be handed out again.
+    Visible(Id<Delivery>),
 }
 
 /// An event is copied through the queue: it stays within 16 bytes.
@@ -155,6 +163,7 @@ enum Actor {
     Client(Box<ClientState>),
     Service(ServiceState),
     Store(StoreState),
+    Broker(BrokerState),
     Custom(Box<dyn CustomActor>),
 }
 
@@ -173,6 +182,8 @@ pub(crate) struct World {
     tasks: Pool<Task>,
     calls: Pool<Call>,
     requests: Pool<Request>,
+    deliveries: Pool<Delivery>,
+    jobs: Vec<JobState>,
     intents: Vec<Intent>,
     policies: Policies,
     /// Room for what a breaker tells; empty between uses.
@@ -228,6 +239,8 @@ impl Model for World {
             Event::Wake { actor, token } => (13 + (u64::from(actor.0) << 8), token),
             Event::WakeBreaker(breaker) => (15, breaker.0.into()),
             Event::Sweep(outlier) => (16, outlier.0.into()),
+            Event::Turn(job) => (17, job.0.into()),
+            Event::Visible(delivery) => (18, delivery.word()),
         };
         mix(kind, word)
     }
@@ -254,6 +267,8 @@ impl Model for World {
             Event::Wake { actor, token } => self.wake_custom(actor, token, ctx),
             Event::WakeBreaker(breaker) => self.wake_breaker(breaker, ctx),
             Event::Sweep(outlier) => self.sweep(outlier, ctx),
+            Event::Turn(job) => self.turn(job, ctx),
+            Event::Visible(delivery) => self.visible(delivery, ctx),
         }
         self.run_ready(ctx);
     }
@@ -263,6 +278,7 @@ impl Model for World {
             + self.tasks.memory_bytes(128)
             + self.calls.memory_bytes(128)
             + self.requests.memory_bytes(0)
+            + self.deliveries.memory_bytes(0)
             + self.intents.capacity() * size_of::<Intent>()
             + self.ledger.memory_bytes()
             + self.watch.memory_bytes()
@@ -287,6 +303,7 @@ impl World {
                 }
                 ActorKind::Service(service) => Actor::Service(ServiceState::new(*service)),
                 ActorKind::Kv { .. } => Actor::Store(StoreState::default()),
+                ActorKind::Broker => Actor::Broker(BrokerState::default()),
                 ActorKind::Custom(_) => Actor::Custom(custom(actor)),
             })
             .collect();
@@ -301,6 +318,8 @@ impl World {
             tasks: Pool::default(),
             calls: Pool::default(),
             requests: Pool::default(),
+            deliveries: Pool::default(),
+            jobs: Vec::new(),
             intents: Vec::new(),
             policies: Policies::new(&plan),
             changes: Vec::new(),
@@ -334,9 +353,10 @@ impl World {
                 ActorKind::Custom(_) => self.with_custom(ActorId::nth(n), ctx, |custom, desk| {
                     custom.on_start(desk);
                 }),
-                ActorKind::Service(_) | ActorKind::Kv { .. } => {}
+                ActorKind::Service(_) | ActorKind::Kv { .. } | ActorKind::Broker => {}
             }
         }
+        self.start_jobs(ctx);
     }
 
     /// Why the world stopped by itself, if it did.
@@ -398,6 +418,7 @@ impl World {
             Event::Served(request) => self.requests.get(request)?.to,
             Event::Answer(request) => self.requests.get(request)?.from,
             Event::Timer { call, .. } => self.tasks.get(self.calls.get(call)?.task)?.actor,
+            Event::Visible(delivery) => self.broker_of(delivery)?,
             _ => return None,
         };
         self.conditions[owner.index()].paused.then_some(owner)
@@ -444,6 +465,14 @@ impl World {
             Event::Sweep(id) => {
                 format!("outlier detection {}", self.plan.outliers[id.index()].name)
             }
+            Event::Turn(id) => {
+                let program = self.plan.jobs[id.index()].program;
+                format!("turn of {}", self.plan.programs[program.index()].name)
+            }
+            Event::Visible(id) => match self.broker_of(id) {
+                Some(broker) => format!("message of {} visible again", actor(broker)),
+                None => "a message that was acknowledged".to_owned(),
+            },
         }
     }
 

@@ -6,12 +6,15 @@
 
 use sim_core::{Handle, Span, Time, mix};
 
+use super::client::Intent;
+use super::fault::Hit;
 use super::{Ctx, Event, Request, World, moment, nth};
+use crate::ledger::Deed;
 use crate::log::Note;
 use crate::outcome::RunLimit;
 use crate::plan::{
-    ActorId, CondId, CondPlan, EffectId, EffectPlan, ForkId, Instr, Operand, Pc, Plan, ProgramId,
-    Reg, RespondId, SiteId, builtin,
+    ActorId, CondId, CondPlan, EffectId, EffectPlan, ForkId, Instr, Last, Operand, Pc, Plan,
+    PointId, ProgramId, Reg, RespondId, SiteId, builtin,
 };
 use crate::policy::{Ending, Fate};
 use crate::pool::Id;
@@ -40,8 +43,9 @@ pub(crate) struct Task {
     sleeps: u32,
     calls: u32,
     commands: u32,
+    spawns: u32,
     frames: Vec<Frame>,
-    /// What led into each `finally` that is running.
+    /// What led into each `catch`, `finally` and compensation that is running.
     finallies: Vec<Exit>,
     pub(super) origin: Origin,
     waiting: Waiting,
@@ -64,6 +68,7 @@ impl Default for Task {
             sleeps: 0,
             calls: 0,
             commands: 0,
+            spawns: 0,
             frames: Vec::new(),
             finallies: Vec::new(),
             origin: Origin::Request(None),
@@ -82,6 +87,8 @@ pub(super) enum Origin {
     Request(Option<Id<Request>>),
     /// A task runs branches.
     Branch { parent: Id<Task>, number: u32 },
+    /// Nobody waits for it: a job, or what a program spawned.
+    Alone,
 }
 
 /// What a task waits for.
@@ -103,8 +110,8 @@ enum Waiting {
 #[derive(Clone, Copy, Debug)]
 struct Frame {
     catch: Option<Pc>,
-    finally: Option<Pc>,
-    /// How many `finally` blocks it lies in.
+    last: Option<Last>,
+    /// How many running blocks it lies in that something led into.
     inside: usize,
 }
 
@@ -177,6 +184,7 @@ mod child {
     pub(super) const BRANCH: u64 = 3;
     pub(super) const WORK: u64 = 4;
     pub(super) const SLEEP: u64 = 5;
+    pub(super) const SPAWN: u64 = 6;
 }
 
 /// What the interpreter does after an instruction.
@@ -197,7 +205,6 @@ impl World {
     ) -> Id<Task> {
         let frame = &self.plan.programs[program.index()];
         self.executions += 1;
-        let number = self.intents[intent as usize].number;
         let (id, task) = self.tasks.take();
         let mut registers = std::mem::take(&mut task.registers);
         registers.clear();
@@ -217,9 +224,32 @@ impl World {
             finallies: std::mem::take(&mut task.finallies),
             ..Task::default()
         };
-        task.set(builtin::INTENT, Value::Int(number.into()));
         task.set(builtin::EXECUTION, Value::Int(self.executions.cast_signed()));
+        self.tell_intent(id);
         id
+    }
+
+    /// Fills the variables that say whose intent a task serves.
+    fn tell_intent(&mut self, id: Id<Task>) {
+        let task = &mut self.tasks[id];
+        let Intent { client, number, .. } = self.intents[task.intent as usize];
+        task.set(builtin::INTENT, Value::Int(number.into()));
+        task.set(builtin::ORIGIN, Value::Int(task.intent.into()));
+        if self.plan.programs[task.program.index()].reads_client {
+            let name = self.texts.intern(self.plan.actor_name(client));
+            task.set(builtin::CLIENT, Value::Text(name));
+        }
+    }
+
+    /// Goes on for the intent with this number, if there is one.
+    fn adopt(&mut self, id: Id<Task>, origin: Value) {
+        if let Value::Int(n) = origin
+            && let Ok(intent) = u32::try_from(n)
+            && (intent as usize) < self.intents.len()
+        {
+            self.tasks[id].intent = intent;
+            self.tell_intent(id);
+        }
     }
 
     /// A wait of the task is over.
@@ -299,12 +329,19 @@ impl World {
                     task.set(counter, Value::Int(done + 1));
                 }
             }
-            Instr::Try { catch, finally } => {
+            Instr::Try { catch, last } => {
                 let inside = task.finallies.len();
-                task.frames.push(Frame { catch, finally, inside });
+                task.frames.push(Frame { catch, last, inside });
             }
             Instr::EndTry => {
                 task.frames.pop();
+            }
+            Instr::EndCatch => {
+                task.finallies.pop();
+            }
+            Instr::Raise(nth) => {
+                let caught = task.finallies[usize::from(nth)];
+                return self.leave_block(id, caught, ctx);
             }
             Instr::Finally(to) => {
                 task.finallies.push(Exit::Ordinary);
@@ -336,21 +373,44 @@ impl World {
             Instr::Call(site) => return self.start_call(id, site, ctx),
             Instr::Fork(fork) => return self.fork(id, fork, ctx),
             Instr::EndBranch => return self.end(id, Exit::Ordinary, ctx),
-            Instr::Effect(effect) => self.effect(id, effect, ctx),
+            Instr::Spawn { then } => self.spawn(id, then),
+            Instr::Adopt(origin) => {
+                let origin = self.eval(id, origin);
+                self.adopt(id, origin);
+            }
+            Instr::Effect(effect) => return self.effect(id, effect, ctx),
             Instr::Respond(respond) => return self.respond(id, respond, ctx),
             Instr::Fail(status) => {
-                let raised = Raised { ending: Ending::Status(status), in_doubt: false, own: true };
-                return self.leave_block(id, Exit::Error(raised), ctx);
+                let status = self.eval(id, status);
+                return self.fail(id, as_status(status), ctx);
             }
-            Instr::Point(point) => {
-                self.pass(point, ctx);
-                if self.is_parked(id) {
-                    return Next::Stop;
-                }
-            }
+            Instr::Point(point) => return self.pass_point(id, point, ctx),
             Instr::End => return self.end(id, Exit::Ordinary, ctx),
         }
         Next::Go
+    }
+
+    fn fail(&mut self, id: Id<Task>, status: u16, ctx: &mut Ctx) -> Next {
+        let raised = Raised { ending: Ending::Status(status), in_doubt: false, own: true };
+        self.leave_block(id, Exit::Error(raised), ctx)
+    }
+
+    /// A task passes a labelled point; faults that wait there may hit the task itself.
+    fn pass_point(&mut self, id: Id<Task>, point: PointId, ctx: &mut Ctx) -> Next {
+        let hit = self.pass(point, ctx);
+        // A crash there may have killed it.
+        if self.tasks.get(id).is_none() {
+            return Next::Stop;
+        }
+        match hit {
+            Hit::Error(status) => self.fail(id, status, ctx),
+            Hit::Stall(length) => {
+                self.wait(id, length, ctx);
+                Next::Stop
+            }
+            Hit::Nothing if self.is_parked(id) => Next::Stop,
+            Hit::Nothing => Next::Go,
+        }
     }
 
     fn wait(&mut self, id: Id<Task>, length: Span, ctx: &mut Ctx) {
@@ -371,17 +431,27 @@ impl World {
             // What led into the `finally` blocks that are left here is forgotten.
             task.finallies.truncate(frame.inside);
             if let (Exit::Error(raised), Some(catch)) = (exit, frame.catch) {
-                if frame.finally.is_some() {
+                if frame.last.is_some() {
                     task.frames.push(Frame { catch: None, ..frame });
                 }
+                task.finallies.push(exit);
                 task.pc = catch;
                 self.explain(id, raised);
                 return Next::Go;
             }
-            if let Some(finally) = frame.finally {
-                task.finallies.push(exit);
-                task.pc = finally;
-                return Next::Go;
+            match (frame.last, exit) {
+                (Some(Last::Finally(pc)), _) => {
+                    task.finallies.push(exit);
+                    task.pc = pc;
+                    return Next::Go;
+                }
+                (Some(Last::Undo(pc)), Exit::Error(raised)) => {
+                    task.finallies.push(exit);
+                    task.pc = pc;
+                    self.explain(id, raised);
+                    return Next::Go;
+                }
+                _ => {}
             }
         }
         if let Exit::Break { finallies, to, .. } = exit {
@@ -491,6 +561,26 @@ impl World {
         Next::Stop
     }
 
+    /// Starts a task with a copy of the registers at the next instruction; this one goes on
+    /// elsewhere.
+    fn spawn(&mut self, id: Id<Task>, then: Pc) {
+        let task = &mut self.tasks[id];
+        task.spawns += 1;
+        let Task { actor, program, pc, intent, lineage, deadline, spawns, spent, .. } = *task;
+        task.pc = then;
+        let spawned = self.new_task(actor, program, intent, nth(lineage, child::SPAWN, spawns));
+        let registers = self.tasks[id].registers.clone();
+        let entry = &mut self.tasks[spawned];
+        let execution = entry.registers[builtin::EXECUTION.index()];
+        entry.registers.copy_from_slice(&registers);
+        entry.set(builtin::EXECUTION, execution);
+        entry.origin = Origin::Alone;
+        entry.pc = pc;
+        entry.deadline = deadline;
+        entry.spent = spent;
+        self.make_ready(spawned);
+    }
+
     /// A branch has ended and gives back what it has written; the last one wakes its parent.
     fn join(
         &mut self,
@@ -532,12 +622,21 @@ impl World {
         }
     }
 
-    fn effect(&mut self, id: Id<Task>, effect: EffectId, ctx: &mut Ctx) {
-        let EffectPlan { kind, once, undoes, into } = self.plan.effects[effect.index()];
-        let once = self.eval(id, once);
+    fn effect(&mut self, id: Id<Task>, effect: EffectId, ctx: &mut Ctx) -> Next {
+        let EffectPlan { kind, once, keep, token, fenced, undoes, into } =
+            self.plan.effects[effect.index()];
+        let (once, token) = (self.eval(id, once), self.eval(id, token));
         let task = &self.tasks[id];
         let (actor, intent) = (task.actor, task.intent);
-        let entry = self.ledger.record(ctx.now(), kind, actor, intent, once, undoes);
+        let token = if let Value::Int(token) = token { Some(token) } else { None };
+        let deed = Deed { kind, actor, intent, once, keep, token, fenced, undoes };
+        let entry = match self.ledger.record(ctx.now(), deed) {
+            Ok(entry) => entry,
+            Err(stale) => {
+                self.note(Note::Fenced { intent, actor, kind, stale }, ctx);
+                return self.fail(id, 412, ctx);
+            }
+        };
         ctx.observe(mix(nth(entry.number.into(), kind.0.into(), intent), entry.repeated.into()));
         self.note(
             Note::Effect { intent, actor, kind, number: entry.number, repeated: entry.repeated },
@@ -551,17 +650,13 @@ impl World {
             let value = Value::Text(self.texts.intern(&name));
             self.tasks[id].assign(reg, value);
         }
+        Next::Go
     }
 
     fn respond(&mut self, id: Id<Task>, respond: RespondId, ctx: &mut Ctx) -> Next {
         let plan = self.plan.responds[respond.index()];
         let (status, body) = (self.eval(id, plan.status), self.eval(id, plan.body));
-        // A status that a program works out may be anything; what is no status is a server error.
-        let status = match status {
-            Value::Int(n @ 100..=599) => n as u16,
-            _ => 500,
-        };
-        let answer = Answer { body, advice: plan.advice, ..Answer::status(status) };
+        let answer = Answer { body, advice: plan.advice, ..Answer::status(as_status(status)) };
         self.answer_origin(id, answer, ctx);
         self.leave_block(id, Exit::Responded, ctx)
     }
@@ -596,6 +691,10 @@ impl World {
                 self.give_worker_back(id, ctx);
                 self.join(parent, number, id, error, ctx);
             }
+            Origin::Alone => {
+                self.give_worker_back(id, ctx);
+                self.tasks.free(id);
+            }
         }
         Next::Stop
     }
@@ -617,6 +716,14 @@ impl World {
                 }
             }
         }
+    }
+}
+
+/// A status that a program works out may be anything; what is no status is a server error.
+fn as_status(value: Value) -> u16 {
+    match value {
+        Value::Int(n @ 100..=599) => n as u16,
+        _ => 500,
     }
 }
 

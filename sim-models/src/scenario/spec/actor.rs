@@ -17,6 +17,8 @@ pub enum Actor {
     Service(Service),
     /// A Redis-like key-value store.
     Kv(Kv),
+    /// Queues that hand each message on at least once.
+    Broker(Broker),
     /// An actor written in Rust and registered under a kind.
     Custom(Custom),
 }
@@ -111,6 +113,55 @@ pub struct Service {
     pub threads: Threads,
     /// Programs by endpoint name.
     pub endpoints: BTreeMap<String, Vec<Step>>,
+    /// Programs that it runs by itself, by name.
+    #[serde(default)]
+    pub jobs: BTreeMap<String, Job>,
+}
+
+/// A program that a service runs by itself, again and again, without a worker: a relay, a
+/// completer, a clean-up. One run at a time; a turn that finds the last run still under way, or the
+/// service down or paused, is skipped.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Job {
+    /// From one turn to the next.
+    pub every: Span,
+    /// The first turn comes `every` after this.
+    #[serde(default)]
+    pub from: Span,
+    /// The program. It runs for no user's intent until `OnBehalfOf` names one.
+    pub does: Vec<Step>,
+}
+
+/// Queues that hand each message on at least once. What was published survives a crash.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Broker {
+    /// Queues by name.
+    pub queues: BTreeMap<String, MessageQueue>,
+}
+
+/// A queue and those who take its messages.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename = "Queue", deny_unknown_fields)]
+pub struct MessageQueue {
+    /// The endpoints, each of which gets every message.
+    pub to: Vec<String>,
+    /// How long after a delivery the message is handed out again unless it was acknowledged.
+    #[serde(default = "default_visibility")]
+    pub visibility: Span,
+    /// Deliveries to one subscriber, after which its message is dead.
+    #[serde(default = "default_deliveries")]
+    pub attempts: u32,
+}
+
+/// The visibility timeout of Amazon SQS.
+fn default_visibility() -> Span {
+    Span::secs(30)
+}
+
+fn default_deliveries() -> u32 {
+    16
 }
 
 /// Where requests wait for a worker.

@@ -125,6 +125,14 @@ pub enum Fault {
         /// By how much.
         by: Span,
     },
+    /// At a point only: the task that passes it raises this error.
+    Throw {
+        /// The status.
+        status: u16,
+    },
+    /// At a point only: the task that passes it stands still, as a thread that is not scheduled;
+    /// the rest of its actor goes on.
+    Stall,
     /// A store forgets everything.
     Flush {
         /// The store.

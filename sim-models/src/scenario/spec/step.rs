@@ -111,14 +111,25 @@ pub enum Step {
     Break,
     /// Handles errors.
     Try(Try),
+    /// In `catch`: the error that was caught goes on.
+    Raise,
+    /// Runs, and lets the error go on, if a later step of the same block raises one. Several run
+    /// in reverse order. A crash forgets them.
+    Compensate(Vec<Step>),
     /// Runs branches at once and waits for all; the first branch's error is raised.
     Parallel(Vec<Vec<Step>>),
+    /// Runs steps on their own, for which nobody waits; an error in them is forgotten.
+    Spawn(Vec<Step>),
+    /// Runs steps for another intent.
+    OnBehalfOf(OnBehalfOf),
+    /// Hands a message to a broker and waits until it is stored.
+    Publish(Publish),
     /// Does something durable that goes to the ledger.
     Effect(Effect),
     /// Answers the request and leaves the program; `finally` steps on the way out still run.
     Respond(Respond),
     /// Raises an error that is answered with this status unless caught.
-    Fail(u16),
+    Fail(Expr),
     /// Marks a point at which a fault can strike.
     Label(String),
     /// Runs a body under an idempotency design.
@@ -164,6 +175,38 @@ pub(super) fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
+}
+
+/// Runs steps for another intent: their effects, calls and log lines belong to it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OnBehalfOf {
+    /// The number that `{origin}` had in a task of that intent. What is no such number leaves the
+    /// intent as it is.
+    pub origin: Expr,
+    /// What.
+    pub body: Vec<Step>,
+}
+
+/// Hands a message to a broker.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Publish {
+    /// `broker.queue`.
+    pub to: String,
+    /// The message's id, which its consumers see as `{key}`; by default one that no other message
+    /// has.
+    #[serde(default)]
+    pub key: Expr,
+    /// The content; by default the publisher's own `{body}`.
+    #[serde(default, deserialize_with = "present")]
+    pub body: Option<Expr>,
+    /// The policy stack around the call to the broker.
+    #[serde(default)]
+    pub policy: Option<String>,
+    /// The variable that takes the message's id.
+    #[serde(default)]
+    pub into: Option<String>,
 }
 
 /// Sends a command to a store.
@@ -295,6 +338,17 @@ pub struct Effect {
     /// matches anything, so it happens each time.
     #[serde(default)]
     pub once: Expr,
+    /// How long a key is remembered from its first effect on; by default for ever. A repeat at
+    /// exactly this age is still one.
+    #[serde(default)]
+    pub keep: Option<Span>,
+    /// A fencing token, kept in the ledger. What is no whole number is no token.
+    #[serde(default)]
+    pub token: Expr,
+    /// Refuses, with status 412, a token lower than the highest one accepted before: under the same
+    /// `once` key, or for the intent where there is none. The key of a refused effect is not used.
+    #[serde(default)]
+    pub fenced: bool,
     /// For `refund`: the kind of effect that it takes back.
     #[serde(default)]
     pub undoes: Option<String>,
@@ -335,6 +389,9 @@ pub struct Idempotent {
     /// `$keep` in the design: how long a result is kept.
     #[serde(default = "default_keep")]
     pub keep: Span,
+    /// Values for the design's own parameters.
+    #[serde(default)]
+    pub params: BTreeMap<String, Expr>,
     /// What the design protects. It leaves what shall be answered in `{result}`.
     pub body: Vec<Step>,
 }
@@ -357,6 +414,10 @@ fn default_keep() -> Span {
 pub struct Design {
     /// What it promises and what it leaves open.
     pub about: String,
+    /// Its parameters beside `$store`, `$lock` and `$keep`, with their defaults. `$name` in a step
+    /// stands for the value.
+    #[serde(default)]
+    pub params: BTreeMap<String, Expr>,
     /// The steps, with one `Body`.
     pub steps: Vec<Step>,
 }
