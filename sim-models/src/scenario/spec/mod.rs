@@ -107,6 +107,9 @@ pub struct Scenario {
     /// What must hold.
     #[serde(default)]
     pub invariants: Vec<Invariant>,
+    /// Invariants, spelled as above, that the run is known to break: it is here to show how.
+    #[serde(default)]
+    pub breaks: Vec<String>,
     /// Idempotency designs of this scenario, by name, beside the built-in ones.
     #[serde(default)]
     pub designs: BTreeMap<String, Ignored>,
