@@ -293,6 +293,30 @@ fn mistakes_in_the_new_steps_are_told() {
 }
 
 #[test]
+fn answers_carry_headers_and_errors_their_content() {
+    let app = r#"endpoints: {
+        "run": [
+            Call("app.pay", key: "k", into: "id", headers_into: "first"),
+            Call("app.pay", key: "k", into: "id", headers_into: "second"),
+            If(All([Not(Is("{first.replayed}")), Is("{second.replayed}")]), then: [Effect("marked")]),
+            Try([Call("app.conflict", headers_into: "third")], catch: [
+                If(Eq("{error.body.code}", 704), then: [Effect("coded")]),
+                If(Eq("{third.retry}", "no"), then: [Effect("told")]),
+            ]),
+            Try([Fail(400)], catch: [If(Is("{error.body}"), then: [Effect("stale")])]),
+        ],
+        "pay": [
+            Kv(Get("{key}"), store: "db", into: "seen"),
+            If(Is("{seen}"), then: [Respond(200, body: "{seen}", headers: {"replayed": true})]),
+            Kv(Set("{key}", "id-1"), store: "db"),
+            Respond(201, body: "id-1"),
+        ],
+        "conflict": [Respond(422, body: {"code": 704}, headers: {"retry": "no"})],
+    }, threads: Async"#;
+    assert_eq!(effects(&world(app, "", "")), ["marked 0", "coded 0", "told 0"]);
+}
+
+#[test]
 fn a_second_run_is_the_same_to_the_bit() {
     let app = r#"
         endpoints: { "run": [Spawn([Sleep(Exponential("1s")), Effect("later")]), Publish("events.orders")] },

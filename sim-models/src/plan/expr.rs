@@ -135,9 +135,13 @@ impl Builder<'_> {
             frame.reads(reg);
             return Operand::Reg(reg);
         }
-        let (base, field) = match name.split_once('.') {
-            Some((base, field)) => (base, Some(field)),
-            None => (name, None),
+        let (base, field) = match name.rsplit_once('.') {
+            // A name may have a dot of its own: `{error.body.code}`.
+            Some((base, field)) if frame.registers.contains_key(base) => (base, Some(field)),
+            _ => match name.split_once('.') {
+                Some((base, field)) => (base, Some(field)),
+                None => (name, None),
+            },
         };
         if !frame.registers.contains_key(base) {
             let message = format!("nothing gives `{{{base}}}` a value in this program");

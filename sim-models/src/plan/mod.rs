@@ -276,8 +276,10 @@ pub(crate) mod builtin {
     pub(crate) const ORIGIN: Reg = Reg(9);
     /// The name of the intent's client: a tenant.
     pub(crate) const CLIENT: Reg = Reg(10);
+    /// In `catch`: the content of the answer, if the error was one.
+    pub(crate) const ERROR_BODY: Reg = Reg(11);
     /// Their names, by register.
-    pub(crate) const NAMES: [&str; 11] = [
+    pub(crate) const NAMES: [&str; 12] = [
         "key",
         "body",
         "intent",
@@ -289,6 +291,7 @@ pub(crate) mod builtin {
         "error.fate",
         "origin",
         "client",
+        "error.body",
     ];
 }
 
@@ -412,6 +415,7 @@ pub(crate) struct Site {
     pub pair: PairId,
     pub into: Option<Reg>,
     pub into_status: Option<Reg>,
+    pub into_headers: Option<Reg>,
     /// Done twice, it is as good as done once: the call carries a key, or leaves no effect.
     pub repeatable: bool,
     /// By layer of the stack: the sites that may be called instead of this one. Of outlier
@@ -555,6 +559,7 @@ pub(crate) struct EffectPlan {
 pub(crate) struct RespondPlan {
     pub status: Operand,
     pub body: Operand,
+    pub headers: Operand,
     pub advice: Advice,
 }
 

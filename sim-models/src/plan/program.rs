@@ -300,6 +300,10 @@ impl Builder<'_> {
             .status_into
             .as_deref()
             .map(|name| self.variable(frame, name, &here.field("status_into")));
+        let into_headers = call
+            .headers_into
+            .as_deref()
+            .map(|name| self.variable(frame, name, &here.field("headers_into")));
         if let (Callee::Custom(_), false) = (&endpoint, with.is_empty()) {
             let message = "a custom actor takes a key and a body, no further variables";
             self.problem(&here.field("with"), message, None);
@@ -320,7 +324,17 @@ impl Builder<'_> {
             let pair = builder.pair(frame.actor, to);
             let instead = Vec::new();
             let repeatable = false;
-            let site = Site { target, to, stack, pair, into, into_status, repeatable, instead };
+            let site = Site {
+                target,
+                to,
+                stack,
+                pair,
+                into,
+                into_status,
+                into_headers,
+                repeatable,
+                instead,
+            };
             builder.site(note.clone(), site)
         };
         let id = site(self, stack, to, endpoint);
@@ -427,8 +441,9 @@ impl Builder<'_> {
         let pair = self.pair(frame.actor, to);
         let into = self.optional(frame, step.into.as_deref(), here);
         let target = Target::Kv(command);
-        let (into_status, instead) = (None, Vec::new());
-        let site = Site { target, to, stack, pair, into, into_status, repeatable, instead };
+        let (into_status, into_headers, instead) = (None, None, Vec::new());
+        let site =
+            Site { target, to, stack, pair, into, into_status, into_headers, repeatable, instead };
         let (owner, here, with) = (frame.id, here.clone(), Vec::new());
         let note = SiteNote { owner, here, with, keyed: false, idempotent: Some(repeatable) };
         let id = self.site(note, site);
@@ -663,11 +678,21 @@ impl Builder<'_> {
         let pair = self.pair(frame.actor, to);
         let into = self.optional(frame, step.into.as_deref(), here);
         let target = Target::Queue { queue, key, body };
-        let (into_status, instead) = (None, Vec::new());
+        let (into_status, into_headers, instead) = (None, None, Vec::new());
         // Without an id of its own, a message that is sent again is another message.
         let keyed = key != Operand::Const(Value::Nil);
         self.effectful[frame.id.index()] |= !keyed;
-        let site = Site { target, to, stack, pair, into, into_status, repeatable: keyed, instead };
+        let site = Site {
+            target,
+            to,
+            stack,
+            pair,
+            into,
+            into_status,
+            into_headers,
+            repeatable: keyed,
+            instead,
+        };
         let (owner, here, with) = (frame.id, here.clone(), Vec::new());
         let id = self.site(SiteNote { owner, here, with, keyed, idempotent: Some(keyed) }, site);
         self.emit(Instr::Call(id));
@@ -725,6 +750,7 @@ impl Builder<'_> {
         }
         let status = self.status_operand(frame, &step.status, &here.field("status"));
         let body = self.operand(frame, &step.body, &here.field("body"));
+        let headers = self.operand(frame, &step.headers, &here.field("headers"));
         let id = RespondId::nth(self.plan.responds.len());
         let advice = match (step.no_retry, step.retry_after) {
             (false, None) => Advice::None,
@@ -735,7 +761,7 @@ impl Builder<'_> {
                 Advice::Stop
             }
         };
-        self.plan.responds.push(RespondPlan { status, body, advice });
+        self.plan.responds.push(RespondPlan { status, body, headers, advice });
         self.emit(Instr::Respond(id));
     }
 

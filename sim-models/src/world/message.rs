@@ -60,6 +60,8 @@ pub(super) enum Payload {
 pub(crate) struct Answer {
     pub ending: Ending,
     pub body: Value,
+    /// What else it says, beside its content.
+    pub headers: Value,
     /// What the answer says about another attempt.
     pub advice: Advice,
     /// An earlier attempt of the same call ended in doubt: it may have done the work, whatever
@@ -75,7 +77,8 @@ impl Answer {
 
     /// An ending without content.
     pub(super) fn bare(ending: Ending) -> Answer {
-        Answer { ending, body: Value::Nil, advice: Advice::None, in_doubt: false }
+        let (body, headers, advice) = (Value::Nil, Value::Nil, Advice::None);
+        Answer { ending, body, headers, advice, in_doubt: false }
     }
 
     /// What the caller may conclude.

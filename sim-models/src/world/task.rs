@@ -133,6 +133,8 @@ enum Exit {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Raised {
     ending: Ending,
+    /// The content of the answer that it was.
+    body: Value,
     /// An earlier attempt may have done the work.
     in_doubt: bool,
     /// Raised by `Fail`, so that its status is the answer's.
@@ -391,7 +393,8 @@ impl World {
     }
 
     fn fail(&mut self, id: Id<Task>, status: u16, ctx: &mut Ctx) -> Next {
-        let raised = Raised { ending: Ending::Status(status), in_doubt: false, own: true };
+        let ending = Ending::Status(status);
+        let raised = Raised { ending, body: Value::Nil, in_doubt: false, own: true };
         self.leave_block(id, Exit::Error(raised), ctx)
     }
 
@@ -478,6 +481,7 @@ impl World {
         };
         let task = &mut self.tasks[id];
         task.set(builtin::ERROR_STATUS, status);
+        task.set(builtin::ERROR_BODY, raised.body);
         task.set(builtin::ERROR_KIND, kind);
         task.set(builtin::ERROR_FATE, fate);
     }
@@ -513,13 +517,17 @@ impl World {
 
     /// Binds an answer to the site's variables, or raises what it was instead of a success.
     fn take_answer(&mut self, id: Id<Task>, site: SiteId, answer: Answer, ctx: &mut Ctx) -> Next {
-        if !answer.ending.is_success() {
-            let raised = Raised { ending: answer.ending, in_doubt: answer.in_doubt, own: false };
+        let site = &self.plan.sites[site.index()];
+        let (into, into_status, into_headers) = (site.into, site.into_status, site.into_headers);
+        let task = &mut self.tasks[id];
+        if let Some(reg) = into_headers {
+            task.assign(reg, answer.headers);
+        }
+        let Answer { ending, body, in_doubt, .. } = answer;
+        if !ending.is_success() {
+            let raised = Raised { ending, body, in_doubt, own: false };
             return self.leave_block(id, Exit::Error(raised), ctx);
         }
-        let site = &self.plan.sites[site.index()];
-        let (into, into_status) = (site.into, site.into_status);
-        let task = &mut self.tasks[id];
         if let Some(reg) = into {
             task.assign(reg, answer.body);
         }
@@ -656,7 +664,9 @@ impl World {
     fn respond(&mut self, id: Id<Task>, respond: RespondId, ctx: &mut Ctx) -> Next {
         let plan = self.plan.responds[respond.index()];
         let (status, body) = (self.eval(id, plan.status), self.eval(id, plan.body));
-        let answer = Answer { body, advice: plan.advice, ..Answer::status(as_status(status)) };
+        let headers = self.eval(id, plan.headers);
+        let advice = plan.advice;
+        let answer = Answer { body, headers, advice, ..Answer::status(as_status(status)) };
         self.answer_origin(id, answer, ctx);
         self.leave_block(id, Exit::Responded, ctx)
     }

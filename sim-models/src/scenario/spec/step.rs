@@ -163,6 +163,9 @@ pub struct Call {
     /// The variable that takes the answer's status.
     #[serde(default)]
     pub status_into: Option<String>,
+    /// The variable that takes the answer's headers, an error's too.
+    #[serde(default)]
+    pub headers_into: Option<String>,
     /// Whether doing it twice is as good as doing it once, so that a retry is safe when nobody
     /// knows what became of the first attempt. By default it is so when the call has a key, or when
     /// the endpoint and those that it calls have no effect that could happen twice.
@@ -313,8 +316,8 @@ pub struct Loop {
     pub body: Vec<Step>,
 }
 
-/// Handles errors. In `catch`, `{error.status}`, `{error.kind}` and `{error.fate}` tell what
-/// happened; an error that `catch` does not answer is over.
+/// Handles errors. In `catch`, `{error.status}`, `{error.body}`, `{error.kind}` and `{error.fate}`
+/// tell what happened; an error that `catch` does not answer is over.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Try {
@@ -366,6 +369,9 @@ pub struct Respond {
     /// The content.
     #[serde(default)]
     pub body: Expr,
+    /// What else the answer says, by name, beside its content: `{"replayed": true}`.
+    #[serde(default)]
+    pub headers: Expr,
     /// How long the caller should wait before it asks again.
     #[serde(default)]
     pub retry_after: Option<Span>,
