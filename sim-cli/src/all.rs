@@ -9,7 +9,7 @@ use sim_models::outcome::{ActorSummary, Outcome};
 
 use crate::args::{self, RunArgs};
 use crate::diagnostics::Failure;
-use crate::file::ScenarioFile;
+use crate::file::{ScenarioFile, warnings_of};
 use crate::run::{chart_path, draw, exit, one_line, tell_where};
 use crate::{Exit, console, finding, json, report, words};
 
@@ -33,6 +33,7 @@ pub fn run(args: &RunArgs, file: &ScenarioFile) -> Result<Exit, Failure> {
         return Err(mistakes.into());
     }
 
+    console::warn(&warnings_of(scenarios.iter().map(|(_, scenario)| scenario)));
     let (mut outcomes, mut charts, mut drawn) = (Vec::new(), Vec::new(), Ok(()));
     for (variant, scenario) in &scenarios {
         let seed = args.seed.unwrap_or(scenario.seed());

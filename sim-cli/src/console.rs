@@ -6,8 +6,10 @@ use std::io::{self, Write};
 
 use anstream::{AutoStream, ColorChoice};
 
+use sim_models::source::SourceError;
+
 use crate::args::Color;
-use crate::diagnostics::Failure;
+use crate::diagnostics::{self, Failure};
 use crate::report::Style;
 
 /// Sets what all later output does about colour.
@@ -48,8 +50,19 @@ pub fn note(line: &str) {
     let _ = writeln!(io::stderr(), "{}", crate::report::plain(line));
 }
 
+/// Shows warnings on standard error.
+pub fn warn(warnings: &[SourceError]) {
+    if !warnings.is_empty() {
+        let text = diagnostics::render_warnings(warnings, is_styled());
+        let _ = io::stderr().write_all(text.as_bytes());
+    }
+}
+
 /// Shows a failure on standard error.
 pub fn complain(failure: &Failure) {
-    let styled = AutoStream::choice(&io::stderr()) != ColorChoice::Never;
-    let _ = io::stderr().write_all(failure.render(styled).as_bytes());
+    let _ = io::stderr().write_all(failure.render(is_styled()).as_bytes());
+}
+
+fn is_styled() -> bool {
+    AutoStream::choice(&io::stderr()) != ColorChoice::Never
 }

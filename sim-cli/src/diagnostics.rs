@@ -43,10 +43,7 @@ impl Failure {
     pub fn render(&self, styled: bool) -> String {
         let renderer = if styled { Renderer::styled() } else { Renderer::plain() };
         let mut text = match self {
-            Failure::Sources(errors) => {
-                let shown = errors.iter().take(SHOWN_MAX).map(|error| source(&renderer, error));
-                shown.collect::<Vec<_>>().join("\n\n")
-            }
+            Failure::Sources(errors) => sources(&renderer, Level::ERROR, errors),
             Failure::Plain { message, help } => {
                 let error = Level::ERROR.primary_title(plain(message));
                 let help = help.iter().map(|help| Level::HELP.primary_title(plain(help)));
@@ -66,14 +63,25 @@ impl Failure {
     }
 }
 
-fn source(renderer: &Renderer, error: &SourceError) -> String {
+/// What is allowed and yet unlikely to be meant, for people, with a newline at its end.
+pub fn render_warnings(warnings: &[SourceError], styled: bool) -> String {
+    let renderer = if styled { Renderer::styled() } else { Renderer::plain() };
+    sources(&renderer, Level::WARNING, warnings) + "\n"
+}
+
+fn sources(renderer: &Renderer, level: Level<'static>, errors: &[SourceError]) -> String {
+    let shown = errors.iter().take(SHOWN_MAX).map(|error| source(renderer, level.clone(), error));
+    shown.collect::<Vec<_>>().join("\n\n")
+}
+
+fn source(renderer: &Renderer, level: Level<'static>, error: &SourceError) -> String {
     let place = &error.place;
     // The renderer makes the older control characters visible; these are as long as a dot.
     let text = place.text.replace(|c| ('\u{80}'..='\u{9f}').contains(&c), "·");
     let snippet = Snippet::source(text)
         .path(plain(&place.label))
         .annotation(AnnotationKind::Primary.span(place.range.clone()));
-    let group = Level::ERROR.primary_title(plain(&error.message)).element(snippet);
+    let group = level.primary_title(plain(&error.message)).element(snippet);
     let help = error.help.iter().map(|help| Level::HELP.message(plain(help)));
     renderer.render(&[group.elements(help)])
 }

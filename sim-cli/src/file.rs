@@ -71,6 +71,17 @@ impl ScenarioFile {
     }
 }
 
+/// What several variants of a scenario are warned of, each thing once.
+pub fn warnings_of<'a>(scenarios: impl Iterator<Item = &'a Scenario>) -> Vec<SourceError> {
+    let mut warnings: Vec<SourceError> = Vec::new();
+    for warning in scenarios.flat_map(|scenario| scenario.warnings()) {
+        if !warnings.contains(warning) {
+            warnings.push(warning.clone());
+        }
+    }
+    warnings
+}
+
 /// The `.ron` files of a folder, sorted.
 ///
 /// # Errors

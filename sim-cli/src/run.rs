@@ -25,6 +25,7 @@ pub fn run(args: &RunArgs) -> Result<Exit, Failure> {
     }
     let (variant, sets) = (args.changes.variant.as_deref(), &args.changes.set);
     let scenario = file.load(variant, sets)?;
+    console::warn(scenario.warnings());
     let seed = args.seed.unwrap_or(scenario.seed());
     let outcome = match &args.record {
         Some(path) => {

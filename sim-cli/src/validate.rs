@@ -7,7 +7,7 @@ use sim_models::source::SourceError;
 
 use crate::args::{Changes, ValidateArgs};
 use crate::diagnostics::Failure;
-use crate::file::ScenarioFile;
+use crate::file::{ScenarioFile, warnings_of};
 use crate::{Exit, console, report, words};
 
 /// Checks each file, and shows all that is wrong with all of them.
@@ -18,7 +18,10 @@ pub fn validate(args: &ValidateArgs) -> Result<Exit, Failure> {
     let mut found = None;
     for path in &args.scenarios {
         match check(path, &args.changes) {
-            Ok(scenario) => console::print(&line(path, &scenario, &args.changes))?,
+            Ok(scenarios) => {
+                console::warn(&warnings_of(scenarios.iter()));
+                console::print(&line(path, &scenarios[0], &args.changes))?;
+            }
             Err(failure) => {
                 if let Some(earlier) = found.replace(failure) {
                     console::complain(&earlier);
@@ -30,23 +33,30 @@ pub fn validate(args: &ValidateArgs) -> Result<Exit, Failure> {
     found.map_or(Ok(Exit::Kept), Err)
 }
 
-/// Loads a scenario, and unless one was chosen, each of its variants.
-fn check(path: &Path, changes: &Changes) -> Result<Scenario, Failure> {
+/// Loads a scenario, and unless one was chosen, each of its variants after it.
+fn check(path: &Path, changes: &Changes) -> Result<Vec<Scenario>, Failure> {
     let file = ScenarioFile::read(path)?;
     let scenario = file.load(changes.variant.as_deref(), &changes.set)?;
     if changes.variant.is_some() {
-        return Ok(scenario);
+        return Ok(vec![scenario]);
     }
+    let names = scenario.variants();
+    let mut scenarios = vec![scenario];
     let mut mistakes: Vec<SourceError> = Vec::new();
-    for variant in scenario.variants() {
-        for error in file.load(Some(&variant), &changes.set).err().unwrap_or_default() {
-            // A mistake in an override shows up in every variant.
-            if !mistakes.contains(&error) {
-                mistakes.push(error);
+    for name in names {
+        match file.load(Some(&name), &changes.set) {
+            Ok(variant) => scenarios.push(variant),
+            Err(errors) => {
+                for error in errors {
+                    // A mistake in an override shows up in every variant.
+                    if !mistakes.contains(&error) {
+                        mistakes.push(error);
+                    }
+                }
             }
         }
     }
-    if mistakes.is_empty() { Ok(scenario) } else { Err(mistakes.into()) }
+    if mistakes.is_empty() { Ok(scenarios) } else { Err(mistakes.into()) }
 }
 
 fn line(path: &Path, scenario: &Scenario, changes: &Changes) -> String {

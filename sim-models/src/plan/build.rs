@@ -9,6 +9,7 @@ use sim_core::Span;
 use super::cycle;
 use super::policies::Layer;
 use super::program::{Here, SiteNote};
+use super::warnings::DesignUse;
 use super::{ActorId, EndpointId, KindId, PairId, Plan, QueueId, StackId, Words};
 use crate::scenario::spec::{Actor, Load, Scenario};
 use crate::source::{Document, SourceError, path_key};
@@ -40,6 +41,9 @@ pub(crate) fn build(document: &Document, spec: &Scenario) -> Result<Plan, Vec<So
     builder.invariants();
     builder.load_fits_limits();
     cycle::check(&mut builder);
+    if builder.problems.is_empty() {
+        builder.warnings();
+    }
     if builder.problems.is_empty() { Ok(builder.plan) } else { Err(builder.problems) }
 }
 
@@ -55,6 +59,7 @@ pub(super) struct Builder<'a> {
     pub(super) policies: BTreeMap<String, Vec<Layer>>,
     pub(super) stacks: BTreeMap<(ActorId, Option<String>, ActorId), StackId>,
     pub(super) site_notes: Vec<SiteNote>,
+    pub(super) design_uses: Vec<DesignUse>,
     /// By program: it has an effect that happens each time it runs.
     pub(super) effectful: Vec<bool>,
 }
@@ -114,6 +119,7 @@ impl<'a> Builder<'a> {
             points: Vec::new(),
             faults: Vec::new(),
             invariants: Vec::new(),
+            warnings: Vec::new(),
             words,
         };
         Builder {
@@ -127,6 +133,7 @@ impl<'a> Builder<'a> {
             policies: BTreeMap::new(),
             stacks: BTreeMap::new(),
             site_notes: Vec::new(),
+            design_uses: Vec::new(),
             effectful: Vec::new(),
         }
     }

@@ -12,6 +12,15 @@ use crate::scenario::spec::{self, Actor, Expr, Idempotent, Step};
 use crate::source::{Document, advice, path_key};
 use crate::value::Value;
 
+/// A design as one use of it reads.
+pub(super) struct ReadDesign {
+    pub(super) doc: DocId,
+    pub(super) steps: Vec<Step>,
+    /// Whether it has a use for `$keep`, and for `$lock`.
+    pub(super) keeps: bool,
+    pub(super) locks: bool,
+}
+
 impl Builder<'_> {
     /// Compiles every program, then joins callers and callees.
     pub(super) fn programs(&mut self) {
@@ -203,7 +212,7 @@ impl Builder<'_> {
     }
 
     /// The steps of a design with its parameters filled in.
-    pub(super) fn design(&mut self, step: &Idempotent, here: &Here) -> Option<(DocId, Vec<Step>)> {
+    pub(super) fn design(&mut self, step: &Idempotent, here: &Here) -> Option<ReadDesign> {
         let own = format!("designs.{}", path_key(&step.design));
         let (label, text) = match self.docs[0].text_of(&own) {
             Some(text) => (format!("design `{}`", step.design), text.to_owned()),
@@ -221,6 +230,7 @@ impl Builder<'_> {
             }
         };
         let params = self.params(step, &label, &text, here)?;
+        let (keeps, locks) = (text.contains("$keep"), text.contains("$lock"));
         let text = match designs::fill_in(&text, &params) {
             Ok(text) => text,
             Err(unknown) => {
@@ -237,7 +247,7 @@ impl Builder<'_> {
         match read {
             Ok((document, steps)) => {
                 self.docs.push(document);
-                Some((DocId(self.docs.len() - 1), steps))
+                Some(ReadDesign { doc: DocId(self.docs.len() - 1), steps, keeps, locks })
             }
             Err(error) => {
                 self.problems.push(error);

@@ -12,6 +12,7 @@ mod join;
 mod policies;
 mod program;
 mod rules;
+mod warnings;
 
 use sim_core::{Dist, Span};
 
@@ -24,6 +25,7 @@ use crate::policy::hedge::HedgeConfig;
 use crate::policy::rate_limiter::RateLimiterConfig;
 use crate::policy::{Advice, Ending, EndingSet, Retry, aws, outlier, throttle};
 use crate::scenario::spec::{Arrivals, Custom, FallbackOn, Limits, Threads};
+use crate::source::SourceError;
 use crate::value::{FieldId, Texts, Value};
 
 pub(crate) use build::build;
@@ -160,6 +162,8 @@ pub(crate) struct Plan {
     pub points: Vec<String>,
     pub faults: Vec<FaultEntry>,
     pub invariants: Vec<InvariantPlan>,
+    /// What is allowed and yet unlikely to be meant.
+    pub warnings: Vec<SourceError>,
     /// The texts that `{error.kind}` and `{error.fate}` may hold.
     pub words: Words,
 }

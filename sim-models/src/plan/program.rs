@@ -17,6 +17,8 @@ use crate::source::{SourceError, advice};
 use crate::value::Value;
 
 use super::build::{Builder, DocId};
+use super::join::ReadDesign;
+use super::warnings::DesignUse;
 
 /// Where the compiler stands in a file.
 #[derive(Clone, Debug)]
@@ -779,10 +781,19 @@ impl Builder<'_> {
             self.problem(here, message, None);
             return;
         }
-        let Some((doc, steps)) = self.design(step, here) else { return };
+        let Some(ReadDesign { doc, steps, keeps, locks }) = self.design(step, here) else { return };
+        let first = self.next_site();
         frame.holes.push((step.body.clone(), here.field("body")));
         self.steps(frame, &steps, &Here { doc, path: "steps".to_owned() });
         frame.holes.pop();
+        let sites = first..self.next_site();
+        self.design_uses.push(DesignUse {
+            program: frame.id,
+            here: here.clone(),
+            keep: keeps.then_some(step.keep),
+            lock: locks.then_some(step.lock),
+            sites,
+        });
     }
 
     fn body(&mut self, frame: &mut Frame, here: &Here) {

@@ -104,6 +104,11 @@ impl Scenario {
         &self.plan.name
     }
 
+    /// What is allowed and yet unlikely to be meant, each with its place.
+    pub fn warnings(&self) -> &[SourceError] {
+        &self.plan.warnings
+    }
+
     /// Its story.
     pub fn about(&self) -> &str {
         &self.plan.about
