@@ -39,7 +39,7 @@ pub(crate) struct Request {
 }
 
 /// What is asked.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Payload {
     Endpoint(EndpointId),
     Command(Command),
@@ -229,8 +229,8 @@ impl World {
     }
 
     fn ask_custom(&mut self, id: Id<Request>, ctx: &mut Ctx) {
-        let Request { to, payload, key, body, attempt, .. } = self.requests[id];
-        let Payload::Custom { endpoint } = payload else {
+        let Request { to, ref payload, key, body, attempt, .. } = self.requests[id];
+        let Payload::Custom { endpoint } = *payload else {
             unreachable!("custom actors are called at endpoints")
         };
         let ask = Ask { ticket: Ticket::new(id), endpoint, key, body, attempt };
