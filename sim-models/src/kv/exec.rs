@@ -5,15 +5,16 @@ use super::data::Data;
 use super::expiry::Deadline;
 use super::store::Row;
 use super::{KvError, Reply};
-use crate::value::{TextId, Texts, Value};
+use crate::value::{Texts, Value};
 
 /// A reply, or the refusal of a command that has changed nothing.
 pub(super) type Done = Result<Reply, KvError>;
 
 /// Who asks, and so what becomes of an expired key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Role {
     /// A client of a primary: the key is removed when it is touched.
+    #[default]
     Primary,
     /// A client of a replica: the key is not shown, and stays until the primary removes it.
     Replica,
@@ -27,6 +28,10 @@ pub(super) struct Exec<'a> {
     pub(super) texts: &'a mut Texts,
     pub(super) now_ms: i64,
     pub(super) role: Role,
+    /// The node has no memory left for what a script calls.
+    pub(super) out_of_memory: bool,
+    /// A script has called a write already, and is no longer stopped for want of memory.
+    pub(super) has_written: bool,
     /// What replicas and files are told, when somebody wants to know.
     pub(super) log: Option<&'a mut Vec<Command>>,
     /// The command has changed something.
@@ -110,10 +115,5 @@ impl Exec<'_> {
         let text = super::number::print_score(score);
         super::number::parse_int(&text)
             .map_or_else(|| Value::Text(self.texts.intern(&text)), Value::Int)
-    }
-
-    /// A value as the text that Redis would hold.
-    pub(super) fn text_of(&mut self, value: Value) -> TextId {
-        self.texts.text_of(value)
     }
 }

@@ -40,6 +40,8 @@ pub enum KvError {
     HashNotAnInteger,
     /// A number that may not be negative, such as a count.
     NotPositive,
+    /// Words that make no sense together.
+    Syntax,
     /// No floating-point number.
     NotAFloat,
     /// A range of scores whose end is no floating-point number.
@@ -82,6 +84,7 @@ impl fmt::Display for KvError {
             KvError::DecrementOverflow => "ERR decrement would overflow",
             KvError::HashNotAnInteger => "ERR hash value is not an integer",
             KvError::NotPositive => "ERR value is out of range, must be positive",
+            KvError::Syntax => "ERR syntax error",
             KvError::NotAFloat => "ERR value is not a valid float",
             KvError::RangeNotAFloat => "ERR min or max is not a float",
             KvError::ScoreNotANumber => "ERR resulting score is not a number (NaN)",

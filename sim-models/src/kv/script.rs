@@ -3,23 +3,38 @@
 //! They are what people send as `EVAL`. A script that fails half-way does not undo what it did.
 
 use super::command::{Bound, Command, ExpireOnly, Expiry, Key, Late, Unit, ZAddOnly};
-use super::exec::{Done, Exec};
+use super::exec::{Done, Exec, Role};
+use super::store::Store;
 use super::{KvError, Reply};
 use crate::value::{TextId, Value};
 
 impl Exec<'_> {
+    /// One command of a script. A replica refuses a write here, and a node without memory a first
+    /// write that may need some: after that it is too late to stop.
+    fn part(&mut self, command: &Command) -> Done {
+        let writes = Store::is_write(command);
+        if writes && self.role == Role::Replica {
+            return Err(KvError::ReadOnly);
+        }
+        if self.out_of_memory && !self.has_written && Store::needs_memory(command) {
+            return Err(KvError::OutOfMemory);
+        }
+        self.has_written |= writes;
+        self.call(command)
+    }
+
     pub(super) fn compare_and_delete(&mut self, key: Key, expected: Value) -> Done {
         if !self.holds(key, expected)? {
             return Ok(Reply::Int(0));
         }
-        self.call(&Command::Del { keys: key.into() })
+        self.part(&Command::Del { keys: key.into() })
     }
 
     pub(super) fn compare_and_expire(&mut self, key: Key, expected: Value, px: &Late<i64>) -> Done {
         if !self.holds(key, expected)? {
             return Ok(Reply::Int(0));
         }
-        self.call(&pexpire(key, px.clone()?))
+        self.part(&pexpire(key, px.clone()?))
     }
 
     pub(super) fn compare_and_set(
@@ -34,7 +49,7 @@ impl Exec<'_> {
         }
         let expiry = Expiry::In(px.clone()?, Unit::Millis);
         let condition = super::Condition::Always;
-        self.call(&Command::Set { key, value, condition, get: false, expiry })?;
+        self.part(&Command::Set { key, value, condition, get: false, expiry })?;
         Ok(Reply::Int(1))
     }
 
@@ -47,23 +62,23 @@ impl Exec<'_> {
         member: TextId,
     ) -> Done {
         let oldest = Bound::at(now as f64 - window as f64);
-        self.call(&Command::ZRemRangeByScore { key, min: Bound::MIN, max: oldest })?;
-        let Reply::Int(admitted) = self.call(&Command::ZCard { key })? else {
+        self.part(&Command::ZRemRangeByScore { key, min: Bound::MIN, max: oldest })?;
+        let Reply::Int(admitted) = self.part(&Command::ZCard { key })? else {
             return Err(KvError::WrongType);
         };
         if admitted >= limit {
             return Ok(Reply::Int(0));
         }
         let (only, pairs) = (ZAddOnly::default(), vec![(now as f64, member)]);
-        self.call(&Command::ZAdd { key, only, changed: false, pairs })?;
-        self.call(&pexpire(key, window))?;
+        self.part(&Command::ZAdd { key, only, changed: false, pairs })?;
+        self.part(&pexpire(key, window))?;
         Ok(Reply::Int(1))
     }
 
     pub(super) fn fixed_window(&mut self, key: Key, window: &Late<i64>) -> Done {
-        let count = self.call(&Command::IncrBy { key, by: 1 })?;
+        let count = self.part(&Command::IncrBy { key, by: 1 })?;
         if count == Reply::Int(1) {
-            self.call(&pexpire(key, window.clone()?))?;
+            self.part(&pexpire(key, window.clone()?))?;
         }
         Ok(count)
     }

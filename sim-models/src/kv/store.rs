@@ -25,6 +25,8 @@ pub(super) struct Row {
     pub(super) deadline: Deadline,
     /// How often the key has been changed; stays when the key is removed.
     pub(super) changes: u32,
+    /// How many of these changes left no key.
+    pub(super) removals: u32,
     /// When it was last used, in seconds of the node's clock, as precise as Redis keeps it.
     pub(super) used_s: u32,
     /// How often it was used.
@@ -33,7 +35,7 @@ pub(super) struct Row {
 
 impl Default for Row {
     fn default() -> Row {
-        Row { data: None, deadline: Deadline::NEVER, changes: 0, used_s: 0, uses: 0 }
+        Row { data: None, deadline: Deadline::NEVER, changes: 0, removals: 0, used_s: 0, uses: 0 }
     }
 }
 
@@ -55,6 +57,7 @@ impl Row {
         self.data = None;
         self.deadline = Deadline::NEVER;
         self.uses = 0;
+        self.removals = self.removals.wrapping_add(1);
     }
 
     /// Removes the key.
@@ -64,11 +67,25 @@ impl Row {
     }
 }
 
+/// What a node can do at the moment, and who is told.
+#[derive(Debug, Default)]
+pub struct Mode<'a> {
+    /// Whose command it is.
+    pub role: Role,
+    /// No memory is left.
+    pub out_of_memory: bool,
+    /// Gets what a replica or an append-only file must carry out to end with the same keys: writes
+    /// only, with absolute deadlines, `DEL` for what has expired, and the single writes of a
+    /// script.
+    pub log: Option<&'a mut Vec<Command>>,
+}
+
 /// A key as `WATCH` found it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Watched {
     key: Key,
     changes: u32,
+    removals: u32,
     /// It was there but had expired: that it is removed is no change.
     expired: bool,
 }
@@ -121,71 +138,75 @@ impl PartialEq for Store {
 impl Store {
     /// Carries out one command of a client at `now_ms`, the node's wall clock.
     pub fn apply(&mut self, now_ms: i64, command: &Command, texts: &mut Texts) -> Reply {
-        self.apply_as(Role::Primary, now_ms, command, texts, None)
+        self.apply_in(Mode::default(), now_ms, command, texts)
     }
 
-    /// As [`Store::apply`]; adds to `log` what a replica or an append-only file must carry out to
-    /// end with the same keys: writes only, with absolute deadlines, `DEL` for what has expired,
-    /// and the single writes of a script.
-    pub fn apply_and_log(
+    /// As [`Store::apply`], on a node in another mode. A replica refuses writes, and a node without
+    /// memory those that may need some.
+    pub fn apply_in(
         &mut self,
+        mode: Mode<'_>,
         now_ms: i64,
         command: &Command,
         texts: &mut Texts,
-        log: &mut Vec<Command>,
     ) -> Reply {
-        self.apply_as(Role::Primary, now_ms, command, texts, Some(log))
-    }
-
-    /// Carries out one command of a replica's client: writes are refused, and expired keys are
-    /// hidden, but only the primary removes them.
-    pub fn apply_on_replica(&mut self, now_ms: i64, command: &Command, texts: &mut Texts) -> Reply {
-        if Store::is_write(command) {
-            return Reply::Error(KvError::ReadOnly);
+        if !Store::is_script(command) {
+            if mode.role == Role::Replica && Store::is_write(command) {
+                return Reply::Error(KvError::ReadOnly);
+            }
+            if mode.out_of_memory && Store::needs_memory(command) {
+                return Reply::Error(KvError::OutOfMemory);
+            }
         }
-        self.apply_as(Role::Replica, now_ms, command, texts, None)
+        self.carry_out(mode, now_ms, command, texts)
     }
 
-    /// Carries out one line of a log that [`Store::apply_and_log`] has written.
+    /// Carries out one line of a log that [`Mode::log`] has gathered.
     pub fn replay(&mut self, now_ms: i64, command: &Command, texts: &mut Texts) {
-        self.apply_as(Role::Stream, now_ms, command, texts, None);
+        let mode = Mode { role: Role::Stream, ..Mode::default() };
+        self.carry_out(mode, now_ms, command, texts);
     }
 
-    fn apply_as(
+    /// Carries out a command that was let in already; only the parts of a script are looked at.
+    pub(super) fn carry_out(
         &mut self,
-        role: Role,
+        mode: Mode<'_>,
         now_ms: i64,
         command: &Command,
         texts: &mut Texts,
-        log: Option<&mut Vec<Command>>,
     ) -> Reply {
+        let Mode { role, out_of_memory, log } = mode;
         let rows = &mut self.rows;
-        let mut exec = Exec { rows, texts, now_ms, role, log, dirty: false };
+        let (has_written, dirty) = (false, false);
+        let mut exec = Exec { rows, texts, now_ms, role, out_of_memory, has_written, log, dirty };
         exec.call(command).unwrap_or_else(Reply::Error)
     }
 
     /// Looks at a key for a later [`Store::is_unchanged`].
     pub fn watch(&self, key: Key, now_ms: i64) -> Watched {
-        let row = self.rows.get(key.index());
-        let changes = row.map_or(0, |row| row.changes);
-        let expired = row.is_some_and(|row| row.data.is_some() && row.deadline.is_past(now_ms));
-        Watched { key, changes, expired }
+        let Some(row) = self.rows.get(key.index()) else {
+            return Watched { key, changes: 0, removals: 0, expired: false };
+        };
+        let expired = row.data.is_some() && row.deadline.is_past(now_ms);
+        Watched { key, changes: row.changes, removals: row.removals, expired }
     }
 
     /// Whether a transaction that watches the key may be carried out at `now_ms`: nobody has
     /// written it, not even the same value, and it has not expired meanwhile.
     pub fn is_unchanged(&self, watched: &Watched, now_ms: i64) -> bool {
         let Some(row) = self.rows.get(watched.key.index()) else { return true };
-        let changes = row.changes.wrapping_sub(watched.changes);
         if watched.expired {
-            return changes == 0 || (changes == 1 && row.data.is_none());
+            // `touchWatchedKey` in `multi.c`: the first removal is none, and before it a write is
+            // not seen, which only a clock that has stepped back makes possible.
+            let removals = row.removals.wrapping_sub(watched.removals);
+            return removals == 0 || (removals == 1 && row.data.is_none());
         }
-        changes == 0 && !row.deadline.is_past(now_ms)
+        row.changes == watched.changes && !row.deadline.is_past(now_ms)
     }
 
-    /// Forgets all keys, as a restart without persistence does.
+    /// Forgets all keys, as `FLUSHALL` or a restart without persistence does.
     pub fn flush(&mut self) {
-        self.rows.clear();
+        self.rows.iter_mut().filter(|row| row.data.is_some()).for_each(Row::clear);
     }
 
     /// The number of keys that exist at `now_ms`; looks at every row.
@@ -194,10 +215,10 @@ impl Store {
         self.rows.iter().filter(live).count()
     }
 
-    /// What a key holds at `now_ms`, without touching it.
-    pub fn peek(&self, key: Key, now_ms: i64) -> Option<&Data> {
+    /// What a key holds and until when, without touching it; an expired key may still be there.
+    pub fn peek(&self, key: Key) -> Option<(&Data, Deadline)> {
         let row = self.rows.get(key.index())?;
-        row.data.as_ref().filter(|_| !row.deadline.is_past(now_ms))
+        row.data.as_ref().map(|data| (data, row.deadline))
     }
 
     /// The memory held by the rows themselves, in bytes; hashes, lists and sorted sets come on top.

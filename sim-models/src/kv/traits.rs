@@ -5,7 +5,7 @@ use super::exec::Exec;
 use super::store::Store;
 
 impl Store {
-    /// Whether a replica refuses the command.
+    /// Whether the command may change a key. A replica refuses it, unless it is a script.
     pub fn is_write(command: &Command) -> bool {
         use Command as C;
         !matches!(
@@ -36,8 +36,8 @@ impl Store {
         )
     }
 
-    /// Whether a node without memory refuses the command (`deny-oom`). Scripts are let in; what
-    /// they call is not.
+    /// Whether a node without memory may refuse the command (`deny-oom`). A script is let in, and
+    /// stopped at its first write if that needs memory.
     pub fn needs_memory(command: &Command) -> bool {
         use Command as C;
         Store::is_write(command)
@@ -57,7 +57,21 @@ impl Store {
                     | C::FlushAll
                     | C::CompareAndDelete { .. }
                     | C::CompareAndExpire { .. }
+                    | C::SlidingWindow { .. }
             )
+    }
+
+    /// Whether the command is a script.
+    pub fn is_script(command: &Command) -> bool {
+        use Command as C;
+        matches!(
+            command,
+            C::CompareAndDelete { .. }
+                | C::CompareAndExpire { .. }
+                | C::CompareAndSet { .. }
+                | C::SlidingWindow { .. }
+                | C::FixedWindow { .. }
+        )
     }
 }
 
