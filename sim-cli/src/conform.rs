@@ -114,6 +114,12 @@ impl Names {
         let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
         let header: Value = serde_json::from_str(first).unwrap_or_default();
         let name = |field: &str| header.get(field).and_then(Value::as_str).map(str::to_owned);
+        if header.get("server").is_some() && header.get("lib").is_none() {
+            let server = name("server").unwrap_or_default();
+            let version = server.strip_prefix("redis ").map(str::to_owned);
+            let lib = version.is_some().then(|| "redis".to_owned());
+            return Names { kind: name("family"), lib, version };
+        }
         Names { kind: name("kind"), lib: name("lib"), version: name("version") }
     }
 }
@@ -248,7 +254,7 @@ fn text(result: &Replayed, style: &Style) -> String {
     let Ok(found) = &result.verdict else {
         return String::new();
     };
-    let Conformance { lib, version, kind, events, difference, .. } = found;
+    let Conformance { lib, version, kind, events, difference, level, .. } = found;
     let file = &result.file;
     match difference {
         None => {
@@ -261,7 +267,11 @@ fn text(result: &Replayed, style: &Style) -> String {
             let Difference { line, event, field, expected, found, state } = difference;
             let verdict = paint(style.bad, "differs");
             let n = words::count(*events);
-            let what = format!("`{field}` of {kind}, {lib} {version}, at event {n}");
+            let passed = match level {
+                Some(level @ 1..) => format!("; level {level} passes"),
+                _ => String::new(),
+            };
+            let what = format!("`{field}` of {kind}, {lib} {version}, at event {n}{passed}");
             let rest = plain(&format!("{file}:{line}: {what}"));
             let mut text = format!("{verdict}  {rest}\n");
             text += &labelled(style, "expected", &shown(expected.as_ref()));
@@ -313,6 +323,7 @@ fn json(result: &Replayed) -> String {
             version: Some(&found.version),
             lines: Some(found.events),
             pass: found.difference.is_none(),
+            level: found.level,
             first_difference: found.difference.as_ref().map(FirstDifference::from),
             error: None,
         },
@@ -323,6 +334,7 @@ fn json(result: &Replayed) -> String {
             version: names.version.as_deref(),
             lines: None,
             pass: false,
+            level: None,
             first_difference: None,
             error: Some(WrongTrace { line: problem.line, message: &problem.message }),
         },
@@ -339,6 +351,8 @@ struct Row<'a> {
     /// Events compared, up to and with the first that differs.
     lines: Option<u64>,
     pass: bool,
+    /// Of a trace with two levels: the highest that it passes.
+    level: Option<u8>,
     first_difference: Option<FirstDifference<'a>>,
     error: Option<WrongTrace<'a>>,
 }
@@ -385,6 +399,7 @@ mod tests {
             kind: "circuit_breaker".to_owned(),
             events: 2,
             difference,
+            level: None,
         };
         Replayed { file: "x.jsonl".to_owned(), verdict: Ok(conformance), names: Names::default() }
     }
@@ -414,7 +429,7 @@ mod tests {
             pass,
             r#"{"file":"x.jsonl","kind":"circuit_breaker","lib":"gobreaker","version":"2.4.0","#
                 .to_owned()
-                + r#""lines":2,"pass":true,"first_difference":null,"error":null}"#
+                + r#""lines":2,"pass":true,"level":null,"first_difference":null,"error":null}"#
                 + "\n"
         );
         let differs: Value = serde_json::from_str(&differs).expect("JSON");

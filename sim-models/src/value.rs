@@ -49,6 +49,11 @@ impl Value {
 pub struct TextId(u32);
 
 impl TextId {
+    /// The text with this place in a table.
+    pub(crate) fn at(index: usize) -> TextId {
+        TextId(count(index))
+    }
+
     /// The place of this text in a table with one row per text.
     pub(crate) const fn index(self) -> usize {
         self.0 as usize

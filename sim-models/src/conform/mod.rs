@@ -6,6 +6,9 @@
 //! options, feeds it the inputs of one line and returns what it says; the comparison is here and
 //! the same for all. `docs/CONFORMANCE.md` is the format's reference for users.
 //!
+//! Traces of a Redis server have a format of their own and no driver: their lines are commands of
+//! several clients.
+//!
 //! A line passes when every output that it records equals the driver's and the driver has no
 //! further one. Whatever is not understood, be it a kind, a library, an option, an operation or a
 //! field, is an error and never a pass.
@@ -15,6 +18,7 @@ mod bulkhead;
 mod concurrency;
 mod options;
 mod rate_limiter;
+mod redis;
 mod retry;
 mod retry_aws;
 mod retry_throttle;
@@ -42,6 +46,9 @@ pub struct Conformance {
     pub events: u64,
     /// The first event that differs, if one does.
     pub difference: Option<Difference>,
+    /// Of a trace whose replies are compared at two levels: the highest that it passes, 0 for none.
+    /// The difference is then the first that keeps it from passing one more.
+    pub level: Option<u8>,
 }
 
 /// The first event at which library and policy disagree.
@@ -214,11 +221,15 @@ pub fn conform(text: &str) -> Result<Conformance, TraceError> {
     let mut lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     let error = |line: usize, message: String| TraceError { line: line + 1, message };
     let (n, first) = lines.next().ok_or_else(|| error(0, "the file is empty".to_owned()))?;
+    if redis::is_header(first) {
+        return redis::conform((n, first), lines);
+    }
     let header: Header = serde_json::from_str(first)
         .map_err(|e| error(n, format!("not the header of a trace: {e}")))?;
     let mut driver = driver(&header).map_err(|message| error(n, message))?;
     let Header { trace, lib, version, kind, .. } = header;
-    let mut conformance = Conformance { trace, lib, version, kind, events: 0, difference: None };
+    let (events, difference, level) = (0, None, None);
+    let mut conformance = Conformance { trace, lib, version, kind, events, difference, level };
     let (mut last, mut end) = (Time::ZERO, (n, first));
     for (n, line) in lines {
         let mut event = parse(line).map_err(|message| error(n, message))?;

@@ -3,6 +3,35 @@
 //! [`Store`] is one node's memory: commands and the wall clock come in, replies go out. It knows
 //! no network, no replica and no engine.
 
-pub mod store;
+pub mod argv;
+mod command;
+mod data;
+mod eviction;
+mod exec;
+mod expiry;
+mod hash;
+mod keys;
+mod list;
+mod node;
+mod number;
+mod reply;
+mod script;
+mod store;
+mod string;
+mod traits;
+mod zset;
 
-pub use store::{Command, Condition, Key, KvError, Reply, Store};
+pub use command::{
+    Bound, Command, Condition, ExpireOnly, Expiry, ExpiryChange, HashPart, Key, Keys, Late, Side,
+    Unit, ZAddOnly, ZRangeBy,
+};
+pub use data::{Data, is_same};
+pub use eviction::Eviction;
+pub use exec::Role;
+pub use expiry::Deadline;
+pub use hash::Hash;
+pub use list::List;
+pub use node::{Connection, Memory, Node};
+pub use reply::{KvError, Reply};
+pub use store::{Mode, Store, Watched};
+pub use zset::ZSet;

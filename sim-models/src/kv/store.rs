@@ -1,461 +1,332 @@
-//! One node's keys, with the expiry rules of Redis.
+//! One node's keys, with the rules of Redis 7.0.
 //!
-//! Its clock is the node's wall clock in whole milliseconds. A key with a deadline still exists at
-//! that very millisecond and is gone at the next (`keyIsExpired` in Redis 7.0's `db.c` compares
-//! with `now > when`). An expired key is removed when a command touches it and not before, as in
-//! Redis with active expiry off: if the clock steps back, an untouched key is there again.
+//! Its clock is the node's wall clock in whole milliseconds and may step back. An expired key is
+//! removed when a command touches it and not before, as in Redis with active expiry off: if the
+//! clock steps back, an untouched key is there again.
 //!
-//! Values are equal when they are the same [`Value`]: the number 5 is not the text "5", where
-//! Redis knows only texts.
+//! Keys are interned, so that the store is a table with a row of 40 bytes for each text up to its
+//! highest key. A command on a known key with a plain value allocates nothing, and no order of
+//! hashes exists.
 //!
-//! Keys are interned, so that the store is a table with a row of 24 bytes for each text up to its
-//! highest key. A command on a known key allocates nothing, and no order of hashes exists.
-//!
-//! Left out: types other than plain values, eviction, transactions. Several commands at one instant
-//! are as atomic as a Lua script.
+//! Strings stay the [`Value`]s that were written, but wherever Redis looks at bytes the number 5 is
+//! the text "5". Several commands at one instant are as atomic as a Lua script.
 
-use std::fmt;
+use super::command::{Command, Key};
+use super::data::Data;
+use super::exec::{Done, Exec, Role};
+use super::expiry::Deadline;
+use super::{KvError, Reply};
+use crate::value::Texts;
 
-use sim_core::{Span, Time};
-
-use crate::value::{TextId, Value};
-
-/// A key, as an interned text.
-pub type Key = TextId;
-
-/// What a client asks of the store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Command {
-    /// `GET`: the value, or [`Reply::Nil`].
-    Get {
-        /// The key to read.
-        key: Key,
-    },
-    /// `SET … [NX | XX] [PX ms]`: [`Reply::Ok`], or [`Reply::Nil`] when the condition fails.
-    Set {
-        /// The key to write.
-        key: Key,
-        /// Its new value.
-        value: Value,
-        /// Whether the key must be absent or present.
-        condition: Condition,
-        /// How long the key lives, cut to whole milliseconds, of which it takes at least one.
-        /// `None` also ends an expiry that the key had before.
-        expiry: Option<Span>,
-    },
-    /// `EXISTS`: 1 or 0.
-    Exists {
-        /// The key to look for.
-        key: Key,
-    },
-    /// `DEL`: the number of keys removed, 1 or 0.
-    Del {
-        /// The key to remove.
-        key: Key,
-    },
-    /// The script by which a lock is released: removes the key if it holds `expected`, replies 1
-    /// or 0.
-    CompareAndDelete {
-        /// The key to remove.
-        key: Key,
-        /// The value it must hold, such as the owner's token.
-        expected: Value,
-    },
-    /// `PTTL`: the milliseconds to the deadline; -1 for a key without one, -2 for no key.
-    Ttl {
-        /// The key to look at.
-        key: Key,
-    },
-    /// `INCR`: the number after adding 1; an absent key counts as 0, an expiry is kept.
-    Incr {
-        /// The key to count in.
-        key: Key,
-    },
+/// What the node has under one key.
+#[derive(Clone, Debug)]
+pub(super) struct Row {
+    pub(super) data: Option<Data>,
+    pub(super) deadline: Deadline,
+    /// How often the key has been changed; stays when the key is removed.
+    pub(super) changes: u32,
+    /// How many of these changes left no key.
+    pub(super) removals: u32,
+    /// When it was last used, in seconds of the node's clock, as precise as Redis keeps it.
+    pub(super) used_s: u32,
+    /// How often it was used.
+    pub(super) uses: u32,
 }
 
-/// A command is copied into events and the trace: it stays within 40 bytes.
-const _: () = assert!(size_of::<Command>() <= 40);
-
-/// When a [`Command::Set`] applies.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Condition {
-    /// In any case.
-    #[default]
-    Always,
-    /// `NX`: only when the key does not exist.
-    IfAbsent,
-    /// `XX`: only when the key exists.
-    IfPresent,
-}
-
-/// What the store answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reply {
-    /// No such key, or a condition that failed.
-    Nil,
-    /// Written.
-    Ok,
-    /// A count, a time to live or a truth value of 0 or 1.
-    Int(i64),
-    /// The value of a key.
-    Value(Value),
-    /// Refused; nothing was changed.
-    Error(KvError),
-}
-
-/// Why the store refused a command.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KvError {
-    /// `INCR` of a value that is no number.
-    NotAnInteger,
-    /// `INCR` of the largest number.
-    Overflow,
-    /// An expiry of less than a millisecond.
-    InvalidExpiry,
-}
-
-impl fmt::Display for KvError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            KvError::NotAnInteger => "ERR value is not an integer or out of range",
-            KvError::Overflow => "ERR increment or decrement would overflow",
-            KvError::InvalidExpiry => "ERR invalid expire time in 'set' command",
-        })
+impl Default for Row {
+    fn default() -> Row {
+        Row { data: None, deadline: Deadline::NEVER, changes: 0, removals: 0, used_s: 0, uses: 0 }
     }
 }
 
-/// The deadline of a key that stays; no clock reaches it.
-const NEVER: u64 = u64::MAX;
+impl Row {
+    pub(super) fn used(&mut self, now_ms: i64) {
+        self.used_s = (now_ms / 1000) as u32;
+        self.uses = self.uses.saturating_add(1);
+    }
 
+    /// Gives a new key its first value, before the command tells of the change.
+    pub(super) fn start(&mut self, data: Data) {
+        self.data = Some(data);
+        self.deadline = Deadline::NEVER;
+        self.uses = 1;
+    }
+
+    /// Removes the key as part of a change that is told by the command.
+    pub(super) fn vanish(&mut self) {
+        self.data = None;
+        self.deadline = Deadline::NEVER;
+        self.uses = 0;
+        self.removals = self.removals.wrapping_add(1);
+    }
+
+    /// Removes the key.
+    pub(super) fn clear(&mut self) {
+        self.vanish();
+        self.changes = self.changes.wrapping_add(1);
+    }
+}
+
+/// What a node can do at the moment, and who is told.
+#[derive(Debug, Default)]
+pub struct Mode<'a> {
+    /// Whose command it is.
+    pub role: Role,
+    /// No memory is left.
+    pub out_of_memory: bool,
+    /// Gets what a replica or an append-only file must carry out to end with the same keys: writes
+    /// only, with absolute deadlines, `DEL` for what has expired, and the single writes of a
+    /// script.
+    pub log: Option<&'a mut Vec<Command>>,
+}
+
+/// A key as `WATCH` found it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Entry {
-    value: Value,
-    /// The last millisecond of the wall clock at which the key exists.
-    deadline_ms: u64,
+pub struct Watched {
+    key: Key,
+    changes: u32,
+    removals: u32,
+    /// It was there but had expired: that it is removed is no change.
+    expired: bool,
+}
+
+impl Watched {
+    /// The key.
+    pub fn key(&self) -> Key {
+        self.key
+    }
 }
 
 /// The keys of one node.
 ///
 /// ```
-/// use sim_core::{Span, Time};
-/// use sim_models::kv::{Command, Condition, Reply, Store};
+/// use sim_models::kv::{Command, Condition, Expiry, Reply, Store, Unit};
 /// use sim_models::value::{Texts, Value};
 ///
 /// let mut texts = Texts::default();
-/// let key = texts.intern("order-7:lock");
 /// let lock = Command::Set {
-///     key,
+///     key: texts.intern("order-7:lock"),
 ///     value: Value::Int(1),
 ///     condition: Condition::IfAbsent,
-///     expiry: Some(Span::secs(30)),
+///     get: false,
+///     expiry: Expiry::In(30, Unit::Seconds),
 /// };
 ///
 /// let mut store = Store::default();
-/// let at = |ms| Time::ZERO + Span::millis(ms);
-/// assert_eq!(store.apply(at(0), lock), Reply::Ok);
-/// assert_eq!(store.apply(at(30_000), lock), Reply::Nil, "held to the last millisecond");
-/// assert_eq!(store.apply(at(30_001), lock), Reply::Ok, "expired");
+/// assert_eq!(store.apply(0, &lock, &mut texts), Reply::Ok);
+/// assert_eq!(store.apply(30_000, &lock, &mut texts), Reply::Nil, "held to the last millisecond");
+/// assert_eq!(store.apply(30_001, &lock, &mut texts), Reply::Ok, "expired");
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Store {
-    rows: Vec<Option<Entry>>,
+    pub(super) rows: Vec<Row>,
+}
+
+/// Stores are equal when they hold the same keys with the same values and deadlines, whenever
+/// these were used.
+impl PartialEq for Store {
+    fn eq(&self, other: &Store) -> bool {
+        let none = Row::default();
+        let rows = self.rows.len().max(other.rows.len());
+        (0..rows).all(|n| {
+            let [a, b] = [self, other].map(|store| store.rows.get(n).unwrap_or(&none));
+            a.data == b.data && a.deadline == b.deadline
+        })
+    }
 }
 
 impl Store {
-    /// Carries out one command at `now`, the node's wall clock, which may step back.
-    pub fn apply(&mut self, now: Time, command: Command) -> Reply {
-        let now_ms = whole_millis(now);
-        match command {
-            Command::Get { key } => {
-                self.live(key, now_ms).map_or(Reply::Nil, |entry| Reply::Value(entry.value))
+    /// Carries out one command of a client at `now_ms`, the node's wall clock.
+    pub fn apply(&mut self, now_ms: i64, command: &Command, texts: &mut Texts) -> Reply {
+        self.apply_in(Mode::default(), now_ms, command, texts)
+    }
+
+    /// As [`Store::apply`], on a node in another mode. A replica refuses writes, and a node without
+    /// memory those that may need some.
+    pub fn apply_in(
+        &mut self,
+        mode: Mode<'_>,
+        now_ms: i64,
+        command: &Command,
+        texts: &mut Texts,
+    ) -> Reply {
+        if !Store::is_script(command) {
+            if mode.role == Role::Replica && Store::is_write(command) {
+                return Reply::Error(KvError::ReadOnly);
             }
-            Command::Set { key, value, condition, expiry } => {
-                self.set(now_ms, key, value, condition, expiry)
+            if mode.out_of_memory && Store::needs_memory(command) {
+                return Reply::Error(KvError::OutOfMemory);
             }
-            Command::Exists { key } => Reply::Int(self.live(key, now_ms).is_some().into()),
-            Command::Del { key } => self.delete_if(now_ms, key, |_| true),
-            Command::CompareAndDelete { key, expected } => {
-                self.delete_if(now_ms, key, |value| value == expected)
-            }
-            Command::Ttl { key } => Reply::Int(match self.live(key, now_ms) {
-                None => -2,
-                Some(Entry { deadline_ms: NEVER, .. }) => -1,
-                Some(entry) => (entry.deadline_ms - now_ms).cast_signed(),
-            }),
-            Command::Incr { key } => self.incr(now_ms, key),
         }
+        self.carry_out(mode, now_ms, command, texts)
+    }
+
+    /// Carries out one line of a log that [`Mode::log`] has gathered.
+    pub fn replay(&mut self, now_ms: i64, command: &Command, texts: &mut Texts) {
+        let mode = Mode { role: Role::Stream, ..Mode::default() };
+        self.carry_out(mode, now_ms, command, texts);
+    }
+
+    /// Carries out a command that was let in already; only the parts of a script are looked at.
+    pub(super) fn carry_out(
+        &mut self,
+        mode: Mode<'_>,
+        now_ms: i64,
+        command: &Command,
+        texts: &mut Texts,
+    ) -> Reply {
+        let Mode { role, out_of_memory, log } = mode;
+        let rows = &mut self.rows;
+        let (has_written, dirty) = (false, false);
+        let mut exec = Exec { rows, texts, now_ms, role, out_of_memory, has_written, log, dirty };
+        exec.call(command).unwrap_or_else(Reply::Error)
+    }
+
+    /// Looks at a key for a later [`Store::is_unchanged`].
+    pub fn watch(&self, key: Key, now_ms: i64) -> Watched {
+        let Some(row) = self.rows.get(key.index()) else {
+            return Watched { key, changes: 0, removals: 0, expired: false };
+        };
+        let expired = row.data.is_some() && row.deadline.is_past(now_ms);
+        Watched { key, changes: row.changes, removals: row.removals, expired }
+    }
+
+    /// Whether a transaction that watches the key may be carried out at `now_ms`: nobody has
+    /// written it, not even the same value, and it has not expired meanwhile.
+    pub fn is_unchanged(&self, watched: &Watched, now_ms: i64) -> bool {
+        let Some(row) = self.rows.get(watched.key.index()) else { return true };
+        if watched.expired {
+            // `touchWatchedKey` in `multi.c`: the first removal is none, and before it a write is
+            // not seen, which only a clock that has stepped back makes possible.
+            let removals = row.removals.wrapping_sub(watched.removals);
+            return removals == 0 || (removals == 1 && row.data.is_none());
+        }
+        row.changes == watched.changes && !row.deadline.is_past(now_ms)
     }
 
     /// Forgets all keys, as `FLUSHALL` or a restart without persistence does.
     pub fn flush(&mut self) {
-        self.rows.clear();
+        self.rows.iter_mut().filter(|row| row.data.is_some()).for_each(Row::clear);
     }
 
-    /// The number of keys that exist at `now`; looks at every row.
-    pub fn len(&self, now: Time) -> usize {
-        let now_ms = whole_millis(now);
-        self.rows.iter().flatten().filter(|entry| now_ms <= entry.deadline_ms).count()
+    /// The number of keys that exist at `now_ms`; looks at every row.
+    pub fn len(&self, now_ms: i64) -> usize {
+        let live = |row: &&Row| row.data.is_some() && !row.deadline.is_past(now_ms);
+        self.rows.iter().filter(live).count()
     }
 
-    /// The key's entry if it exists; an expired one is removed here.
-    fn live(&mut self, key: Key, now_ms: u64) -> Option<&mut Entry> {
-        let row = self.rows.get_mut(key.index())?;
-        row.take_if(|entry| now_ms > entry.deadline_ms);
-        row.as_mut()
+    /// What a key holds and until when, without touching it; an expired key may still be there.
+    pub fn peek(&self, key: Key) -> Option<(&Data, Deadline)> {
+        let row = self.rows.get(key.index())?;
+        row.data.as_ref().map(|data| (data, row.deadline))
     }
 
-    fn set(
-        &mut self,
-        now_ms: u64,
-        key: Key,
-        value: Value,
-        condition: Condition,
-        expiry: Option<Span>,
-    ) -> Reply {
-        let deadline_ms = match expiry.map(Span::as_millis) {
-            None => NEVER,
-            Some(0) => return Reply::Error(KvError::InvalidExpiry),
-            Some(ttl_ms) => now_ms + ttl_ms,
-        };
-        let exists = self.live(key, now_ms).is_some();
-        let applies = match condition {
-            Condition::Always => true,
-            Condition::IfAbsent => !exists,
-            Condition::IfPresent => exists,
-        };
-        if !applies {
-            return Reply::Nil;
-        }
-        self.put(key, Entry { value, deadline_ms });
-        Reply::Ok
-    }
-
-    fn delete_if(&mut self, now_ms: u64, key: Key, condition: impl Fn(Value) -> bool) -> Reply {
-        let deleted = self.live(key, now_ms).is_some_and(|entry| condition(entry.value));
-        if deleted {
-            self.rows[key.index()] = None;
-        }
-        Reply::Int(deleted.into())
-    }
-
-    fn incr(&mut self, now_ms: u64, key: Key) -> Reply {
-        let Entry { value, deadline_ms } = match self.live(key, now_ms) {
-            Some(entry) => *entry,
-            None => Entry { value: Value::Int(0), deadline_ms: NEVER },
-        };
-        let Value::Int(n) = value else { return Reply::Error(KvError::NotAnInteger) };
-        let Some(n) = n.checked_add(1) else { return Reply::Error(KvError::Overflow) };
-        self.put(key, Entry { value: Value::Int(n), deadline_ms });
-        Reply::Int(n)
-    }
-
-    fn put(&mut self, key: Key, entry: Entry) {
-        let row = key.index();
-        if row >= self.rows.len() {
-            self.rows.resize(row + 1, None);
-        }
-        self.rows[row] = Some(entry);
+    /// The memory held by the rows themselves, in bytes; hashes, lists and sorted sets come on top.
+    pub fn memory_bytes(&self) -> usize {
+        self.rows.capacity() * size_of::<Row>()
     }
 }
 
-fn whole_millis(now: Time) -> u64 {
-    now.since(Time::ZERO).as_millis()
-}
+/// A row is 40 bytes: a million keys stay cheap.
+const _: () = assert!(size_of::<Row>() == 40);
 
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::value::Texts;
-
-    /// Keys `k-0` to `k-3`; the ids between them belong to other texts, as in a run.
-    fn keys() -> [Key; 4] {
-        let mut texts = Texts::default();
-        [0, 1, 2, 3].map(|n| {
-            texts.intern(&format!("token-{n}"));
-            texts.intern(&format!("k-{n}"))
-        })
-    }
-
-    fn at_ms(ms: u64) -> Time {
-        Time::ZERO + Span::millis(ms)
-    }
-
-    fn set(key: Key, value: i64, condition: Condition, ttl_ms: Option<u64>) -> Command {
-        Command::Set { key, value: Value::Int(value), condition, expiry: ttl_ms.map(Span::millis) }
-    }
-
-    /// Every expired key leaves before each command; the same replies, the plain way.
-    #[derive(Default)]
-    struct Eager(BTreeMap<Key, (Value, Option<u64>)>);
-
-    impl Eager {
-        fn apply(&mut self, now_ms: u64, command: Command) -> Reply {
-            self.0.retain(|_, (_, deadline)| deadline.is_none_or(|deadline| now_ms <= deadline));
-            match command {
-                Command::Get { key } => self.0.get(&key).map_or(Reply::Nil, |e| Reply::Value(e.0)),
-                Command::Set { key, value, condition, expiry } => {
-                    let wanted = match condition {
-                        Condition::Always => self.0.contains_key(&key),
-                        Condition::IfAbsent => false,
-                        Condition::IfPresent => true,
-                    };
-                    if self.0.contains_key(&key) != wanted {
-                        return Reply::Nil;
-                    }
-                    self.0.insert(key, (value, expiry.map(|ttl| now_ms + ttl.as_millis())));
-                    Reply::Ok
-                }
-                Command::Exists { key } => Reply::Int(self.0.contains_key(&key).into()),
-                Command::Del { key } => Reply::Int(self.0.remove(&key).is_some().into()),
-                Command::CompareAndDelete { key, expected } => {
-                    let holds = self.0.get(&key).is_some_and(|e| e.0 == expected);
-                    Reply::Int((holds && self.0.remove(&key).is_some()).into())
-                }
-                Command::Ttl { key } => Reply::Int(match self.0.get(&key) {
-                    None => -2,
-                    Some((_, None)) => -1,
-                    Some((_, Some(deadline))) => *deadline as i64 - now_ms as i64,
-                }),
-                Command::Incr { key } => {
-                    let (value, _) = self.0.entry(key).or_insert((Value::Int(0), None));
-                    let Value::Int(n) = *value else { unreachable!("this test writes numbers") };
-                    *value = Value::Int(n + 1);
-                    Reply::Int(n + 1)
-                }
+impl Exec<'_> {
+    /// Carries out one command and logs it; scripts come here again with their parts.
+    pub(super) fn call(&mut self, command: &Command) -> Done {
+        self.dirty = false;
+        let done = self.dispatch(command);
+        if std::mem::take(&mut self.dirty) && self.log.is_some() {
+            let logged = self.as_logged(command);
+            if let (Some(log), Some(logged)) = (&mut self.log, logged) {
+                log.push(logged);
             }
         }
+        done
     }
 
-    fn commands() -> impl Strategy<Value = Command> {
-        let key = || prop::sample::select(keys().to_vec());
-        let value = || 0..3i64;
-        let condition =
-            prop::sample::select(&[Condition::Always, Condition::IfAbsent, Condition::IfPresent]);
-        let ttl_ms = proptest::option::of(1..6u64);
-        prop_oneof![
-            3 => (key(), value(), condition, ttl_ms).prop_map(|(k, v, c, t)| set(k, v, c, t)),
-            1 => key().prop_map(|key| Command::Get { key }),
-            1 => key().prop_map(|key| Command::Exists { key }),
-            1 => key().prop_map(|key| Command::Del { key }),
-            1 => key().prop_map(|key| Command::Ttl { key }),
-            1 => key().prop_map(|key| Command::Incr { key }),
-            1 => (key(), value()).prop_map(|(key, v)| {
-                Command::CompareAndDelete { key, expected: Value::Int(v) }
-            }),
-        ]
-    }
-
-    proptest! {
-        #[test]
-        fn lazy_removal_is_never_seen(
-            story in proptest::collection::vec((0..4u64, commands()), 0..80),
-        ) {
-            let (mut store, mut eager, mut now_ms) = (Store::default(), Eager::default(), 0);
-            for (gap_ms, command) in story {
-                now_ms += gap_ms;
-                let expected = eager.apply(now_ms, command);
-                prop_assert_eq!(store.apply(at_ms(now_ms), command), expected, "{:?}", command);
-                prop_assert_eq!(store.len(at_ms(now_ms)), eager.0.len());
+    #[rustfmt::skip]
+    fn dispatch(&mut self, command: &Command) -> Done {
+        use Command as C;
+        match command {
+            C::Get { key } => self.get_string(*key),
+            C::Set { key, value, condition, get, expiry } => {
+                self.set(*key, *value, *condition, *get, *expiry)
             }
+            C::SetNx { key, value } => Ok(self.set_nx(*key, *value)),
+            C::SetEx { key, value, expiry, name } => self.set_ex(*key, *value, *expiry, name),
+            C::GetSet { key, value } => self.get_set(*key, *value),
+            C::GetDel { key } => self.get_del(*key),
+            C::GetEx { key, change } => self.get_ex(*key, change),
+            C::MGet { keys } => Ok(self.mget(keys)),
+            C::MSet { pairs } => Ok(self.mset(pairs)),
+            C::MSetNx { pairs } => Ok(self.mset_nx(pairs)),
+            C::Append { key, value } => self.append(*key, *value),
+            C::StrLen { key } => self.str_len(*key),
+            C::IncrBy { key, by } => self.incr_by(*key, *by),
+            C::CompareAndDelete { key, expected } => self.compare_and_delete(*key, *expected),
+            C::CompareAndExpire { key, expected, px } => {
+                self.compare_and_expire(*key, *expected, px)
+            }
+            C::CompareAndSet { key, expected, value, px } => {
+                self.compare_and_set(*key, *expected, *value, px)
+            }
+            C::SlidingWindow { key, now, window, limit, member } => {
+                self.sliding_window(*key, *now, *window, *limit, *member)
+            }
+            C::FixedWindow { key, window } => self.fixed_window(*key, window),
+            C::Exists { keys } => Ok(self.exists(keys.as_slice())),
+            C::Del { keys } => Ok(self.del(keys.as_slice())),
+            C::Type { key } => Ok(self.kind(*key)),
+            C::Expire { key, expiry, only, name } => self.expire(*key, *expiry, *only, name),
+            C::Persist { key } => Ok(self.persist(*key)),
+            C::Ttl { key, absolute, unit } => Ok(self.ttl(*key, *absolute, *unit)),
+            C::DbSize => Ok(self.db_size()),
+            C::FlushAll => Ok(self.flush_all()),
+            C::Time => Ok(self.time()),
+            C::Ping { message: None } => Ok(Reply::Status("PONG")),
+            C::Ping { message: Some(message) } | C::Echo { message } => Ok(Reply::Value(*message)),
+            _ => self.dispatch_collection(command),
         }
     }
 
-    #[test]
-    fn a_key_lives_through_its_last_millisecond() {
-        let [key, ..] = keys();
-        let mut store = Store::default();
-        // Set late in millisecond 1000: Redis counts from the millisecond, not from the instant.
-        let set_at = at_ms(1000) + Span::micros(900);
-        assert_eq!(store.apply(set_at, set(key, 7, Condition::Always, Some(5))), Reply::Ok);
-        let last = at_ms(1005) + Span::nanos(999_999);
-        assert_eq!(store.apply(at_ms(1004), Command::Ttl { key }), Reply::Int(1));
-        assert_eq!(store.apply(last, Command::Ttl { key }), Reply::Int(0));
-        assert_eq!(store.apply(last, Command::Get { key }), Reply::Value(Value::Int(7)));
-        assert_eq!(store.apply(last, set(key, 8, Condition::IfAbsent, None)), Reply::Nil);
-        assert_eq!(store.apply(at_ms(1006), Command::Get { key }), Reply::Nil);
-        assert_eq!(store.apply(at_ms(1006), Command::Ttl { key }), Reply::Int(-2));
-    }
-
-    #[test]
-    fn a_stale_owner_cannot_release_the_next_owners_lock() {
-        let [lock, ..] = keys();
-        let mut store = Store::default();
-        let take = |token| set(lock, token, Condition::IfAbsent, Some(30));
-        let release = |token| Command::CompareAndDelete { key: lock, expected: Value::Int(token) };
-        for (ms, command, reply) in [
-            (0, take(1), Reply::Ok),
-            (15, take(2), Reply::Nil),
-            (31, take(2), Reply::Ok),
-            (32, release(1), Reply::Int(0)),
-            (32, release(2), Reply::Int(1)),
-            (32, release(2), Reply::Int(0)),
-        ] {
-            assert_eq!(store.apply(at_ms(ms), command), reply, "{ms} ms: {command:?}");
+    #[rustfmt::skip]
+    fn dispatch_collection(&mut self, command: &Command) -> Done {
+        use Command as C;
+        match command {
+            C::HSet { key, pairs } => self.hset(*key, pairs),
+            C::HSetNx { key, field, value } => self.hset_nx(*key, *field, *value),
+            C::HGet { key, field } => self.hget(*key, *field),
+            C::HMGet { key, fields } => self.hmget(*key, fields),
+            C::HDel { key, fields } => self.hdel(*key, fields),
+            C::HExists { key, field } => self.hexists(*key, *field),
+            C::HLen { key } => self.hlen(*key),
+            C::HIncrBy { key, field, by } => self.hincr_by(*key, *field, *by),
+            C::HGetAll { key, what } => self.hgetall(*key, *what),
+            C::Push { key, side, only_existing, values } => {
+                self.push(*key, *side, *only_existing, values)
+            }
+            C::Pop { key, side, count } => self.pop(*key, *side, *count),
+            C::LLen { key } => self.llen(*key),
+            C::LRange { key, start, stop } => self.lrange(*key, *start, *stop),
+            C::LIndex { key, index } => self.lindex(*key, index),
+            C::LSet { key, index, value } => self.lset(*key, index, *value),
+            C::LRem { key, count, value } => self.lrem(*key, *count, *value),
+            C::LTrim { key, start, stop } => self.ltrim(*key, *start, *stop),
+            C::LMove { from, to, from_side, to_side } => {
+                self.lmove(*from, *to, *from_side, *to_side)
+            }
+            C::ZAdd { key, only, changed, pairs } => self.zadd(*key, *only, *changed, pairs),
+            C::ZIncrBy { key, only, by, member } => self.zincr_by(*key, *only, *by, *member),
+            C::ZRem { key, members } => self.zrem(*key, members),
+            C::ZScore { key, member } => self.zscore(*key, *member),
+            C::ZCard { key } => self.zcard(*key),
+            C::ZCount { key, min, max } => self.zcount(*key, *min, *max),
+            C::ZRange { key, by, reverse, with_scores } => {
+                self.zrange(*key, *by, *reverse, *with_scores)
+            }
+            C::ZRemRangeByScore { key, min, max } => self.zrem_range(*key, *min, *max),
+            C::ZRank { key, member, reverse } => self.zrank(*key, *member, *reverse),
+            _ => unreachable!("every other command is dispatched before"),
         }
-    }
-
-    #[test]
-    fn set_ends_an_expiry_and_incr_keeps_it() {
-        let [key, ..] = keys();
-        let mut store = Store::default();
-        for (ms, command, reply) in [
-            (0, set(key, 1, Condition::Always, Some(100)), Reply::Ok),
-            (1, Command::Incr { key }, Reply::Int(2)),
-            (1, Command::Ttl { key }, Reply::Int(99)),
-            (2, set(key, 1, Condition::IfPresent, None), Reply::Ok),
-            (2, Command::Ttl { key }, Reply::Int(-1)),
-            (3, Command::Del { key }, Reply::Int(1)),
-            (3, Command::Ttl { key }, Reply::Int(-2)),
-            (3, Command::Incr { key }, Reply::Int(1)),
-            (3, Command::Ttl { key }, Reply::Int(-1)),
-        ] {
-            assert_eq!(store.apply(at_ms(ms), command), reply, "{ms} ms: {command:?}");
-        }
-    }
-
-    #[test]
-    fn refused_commands_change_nothing() {
-        let [number, text, ..] = keys();
-        let mut store = Store::default();
-        store.apply(at_ms(0), set(number, i64::MAX, Condition::Always, None));
-        let word = Value::Text(text);
-        let condition = Condition::Always;
-        store.apply(at_ms(0), Command::Set { key: text, value: word, condition, expiry: None });
-        let before = store.clone();
-        for (command, error) in [
-            (Command::Incr { key: number }, KvError::Overflow),
-            (Command::Incr { key: text }, KvError::NotAnInteger),
-            (set(text, 1, condition, Some(0)), KvError::InvalidExpiry),
-        ] {
-            assert_eq!(store.apply(at_ms(1), command), Reply::Error(error));
-            assert_eq!(store, before);
-        }
-    }
-
-    #[test]
-    fn a_clock_that_steps_back_revives_only_what_nobody_touched() {
-        let [touched, untouched, ..] = keys();
-        let mut store = Store::default();
-        for key in [touched, untouched] {
-            store.apply(at_ms(100), set(key, 1, Condition::Always, Some(50)));
-        }
-        let hour_ahead = at_ms(3_600_100);
-        assert_eq!(store.apply(hour_ahead, Command::Exists { key: touched }), Reply::Int(0));
-        assert_eq!(store.apply(at_ms(101), Command::Exists { key: touched }), Reply::Int(0));
-        assert_eq!(store.apply(at_ms(90), Command::Ttl { key: untouched }), Reply::Int(60));
-        assert_eq!((store.len(at_ms(101)), store.len(hour_ahead)), (1, 0));
-    }
-
-    #[test]
-    fn a_flush_forgets_everything() {
-        let [key, ..] = keys();
-        let mut store = Store::default();
-        store.apply(at_ms(0), set(key, 1, Condition::Always, None));
-        store.flush();
-        assert_eq!(store, Store::default());
     }
 }

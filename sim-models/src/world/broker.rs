@@ -44,8 +44,10 @@ pub(crate) struct Delivery {
 impl World {
     /// A message is stored, acknowledged to its publisher, and handed out.
     pub(super) fn store_message(&mut self, id: Id<Request>, ctx: &mut Ctx) {
-        let Request { to, intent, lineage, payload, key, body, .. } = self.requests[id];
-        let Payload::Message(queue) = payload else { unreachable!("brokers take messages") };
+        let Request { to, intent, lineage, key, body, .. } = self.requests[id];
+        let Payload::Message(queue) = self.requests[id].payload else {
+            unreachable!("brokers take messages")
+        };
         let Actor::Broker(broker) = &mut self.actors[to.index()] else {
             unreachable!("messages are sent to brokers")
         };

@@ -22,12 +22,12 @@
 //!  network
 //! ```
 
-use sim_core::{Draw, Handle, Time, mix};
+use sim_core::{Draw, Handle, Span, Time, mix};
 
 use super::child::{Hedging, Judged};
 use super::message::{Answer, Payload, Sender};
 use super::{Ctx, Event, Request, Task, World, eval, layers};
-use crate::kv::Command;
+use crate::kv::{Command, Expiry, Unit};
 use crate::log::Note;
 use crate::plan::{
     CommandPlan, LayerPlan, Operand, PairId, SiteId, StackId, Target, Verb, builtin,
@@ -671,12 +671,15 @@ fn command(verb: Verb, key: TextId, argument: Value) -> Command {
     match verb {
         Verb::Get => Command::Get { key },
         Verb::Set { condition, expiry, .. } => {
-            Command::Set { key, value: argument, condition, expiry }
+            let expiry = expiry.map_or(Expiry::Never, |ttl: Span| {
+                Expiry::In(ttl.as_millis().cast_signed(), Unit::Millis)
+            });
+            Command::Set { key, value: argument, condition, get: false, expiry }
         }
-        Verb::Exists => Command::Exists { key },
-        Verb::Del => Command::Del { key },
+        Verb::Exists => Command::Exists { keys: key.into() },
+        Verb::Del => Command::Del { keys: key.into() },
         Verb::CompareAndDelete { .. } => Command::CompareAndDelete { key, expected: argument },
-        Verb::Incr => Command::Incr { key },
-        Verb::Pttl => Command::Ttl { key },
+        Verb::Incr => Command::IncrBy { key, by: 1 },
+        Verb::Pttl => Command::Ttl { key, absolute: false, unit: Unit::Millis },
     }
 }

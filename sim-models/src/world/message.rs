@@ -47,7 +47,7 @@ pub(super) enum Sender {
 }
 
 /// What is asked.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Payload {
     Endpoint(EndpointId),
     Message(QueueId),
@@ -242,8 +242,8 @@ impl World {
     }
 
     fn ask_custom(&mut self, id: Id<Request>, ctx: &mut Ctx) {
-        let Request { to, payload, key, body, attempt, .. } = self.requests[id];
-        let Payload::Custom { endpoint } = payload else {
+        let Request { to, ref payload, key, body, attempt, .. } = self.requests[id];
+        let Payload::Custom { endpoint } = *payload else {
             unreachable!("custom actors are called at endpoints")
         };
         let ask = Ask { ticket: Ticket::new(id), endpoint, key, body, attempt };

@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use sim_core::Time;
+
 use super::message::{Answer, Payload};
 use super::{Actor, Ctx, Event, Request, World};
 use crate::kv::{Reply, Store};
@@ -49,19 +51,24 @@ impl World {
     /// The current command takes effect, all at this instant; the next one begins.
     pub(super) fn served(&mut self, id: Id<Request>, ctx: &mut Ctx) {
         let Some(request) = self.requests.get(id) else { return };
-        let (actor, payload) = (request.to, request.payload);
+        let (actor, payload) = (request.to, request.payload.clone());
         // After a crash the command is no longer in line, and its event comes to nothing.
         if self.store(actor).queue.front() != Some(&id) {
             return;
         }
         self.store(actor).queue.pop_front();
         let Payload::Command(command) = payload else { unreachable!("stores take commands") };
-        let reply = self.store(actor).data.apply(ctx.now(), command);
+        let now_ms = ctx.now().since(Time::ZERO).as_millis().cast_signed();
+        let Actor::Store(store) = &mut self.actors[actor.index()] else {
+            unreachable!("only stores take commands")
+        };
+        let reply = store.data.apply(now_ms, &command, &mut self.texts);
         let (ending, body) = match reply {
-            Reply::Nil => (Ending::Status(200), Value::Nil),
-            Reply::Ok => (Ending::Status(200), Value::Bool(true)),
+            Reply::Nil | Reply::NilArray => (Ending::Status(200), Value::Nil),
+            Reply::Ok | Reply::Status(_) => (Ending::Status(200), Value::Bool(true)),
             Reply::Int(n) => (Ending::Status(200), Value::Int(n)),
             Reply::Value(value) => (Ending::Status(200), value),
+            Reply::Array(_) => unreachable!("no step asks for an array"),
             Reply::Error(_) => (Ending::Status(400), Value::Nil),
         };
         ctx.observe(body.fingerprint());

@@ -1,0 +1,112 @@
+//! Eviction: which keys go when memory runs short.
+//!
+//! Redis looks at five keys at random and takes the worst of the best that it remembers (`evict.c`).
+//! Here each victim is the worst of five drawn at random, without that memory; so old keys go first
+//! in the main and not in each case, as there. The luck is the caller's.
+//!
+//! `Volatile…` takes only keys with an expiry, which are just the locks and the records of what was
+//! done. Use is counted exactly, where Redis guesses it in eight bits.
+
+use std::cmp::Reverse;
+
+use sim_core::Draw;
+
+use super::command::{Command, Key};
+use super::store::{Row, Store};
+use crate::value::TextId;
+
+/// How many keys are compared for each victim (`maxmemory-samples`).
+const SAMPLES: u64 = 5;
+
+/// What goes first (`maxmemory-policy`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Eviction {
+    /// Nothing goes: writes are refused.
+    #[default]
+    NoEviction,
+    /// Keys with an expiry, what was used longest ago.
+    VolatileLru,
+    /// Keys with an expiry, what was used least often.
+    VolatileLfu,
+    /// Keys with an expiry, what ends soonest.
+    VolatileTtl,
+    /// Keys with an expiry, by luck.
+    VolatileRandom,
+    /// All keys, what was used longest ago.
+    AllKeysLru,
+    /// All keys, what was used least often.
+    AllKeysLfu,
+    /// All keys, by luck.
+    AllKeysRandom,
+}
+
+impl Eviction {
+    /// The policy that Redis calls so.
+    pub fn named(name: &str) -> Option<Eviction> {
+        Some(match name {
+            "noeviction" => Eviction::NoEviction,
+            "volatile-lru" => Eviction::VolatileLru,
+            "volatile-lfu" => Eviction::VolatileLfu,
+            "volatile-ttl" => Eviction::VolatileTtl,
+            "volatile-random" => Eviction::VolatileRandom,
+            "allkeys-lru" => Eviction::AllKeysLru,
+            "allkeys-lfu" => Eviction::AllKeysLfu,
+            "allkeys-random" => Eviction::AllKeysRandom,
+            _ => return None,
+        })
+    }
+
+    fn may_take(self, row: &Row) -> bool {
+        row.data.is_some()
+            && match self {
+                Eviction::NoEviction => false,
+                Eviction::VolatileLru
+                | Eviction::VolatileLfu
+                | Eviction::VolatileTtl
+                | Eviction::VolatileRandom => row.deadline.ms().is_some(),
+                Eviction::AllKeysLru | Eviction::AllKeysLfu | Eviction::AllKeysRandom => true,
+            }
+    }
+
+    /// The higher, the sooner the key goes.
+    fn badness(self, row: &Row) -> Reverse<i64> {
+        Reverse(match self {
+            Eviction::VolatileLru | Eviction::AllKeysLru => row.used_s.into(),
+            Eviction::VolatileLfu | Eviction::AllKeysLfu => row.uses.into(),
+            Eviction::VolatileTtl => row.deadline.ms().unwrap_or(i64::MAX),
+            Eviction::NoEviction | Eviction::VolatileRandom | Eviction::AllKeysRandom => 0,
+        })
+    }
+}
+
+impl Store {
+    /// The keys that a policy may take, in the order of their ids.
+    pub fn evictable(&self, policy: Eviction) -> Vec<Key> {
+        let rows = self.rows.iter().enumerate();
+        rows.filter(|(_, row)| policy.may_take(row)).map(|(n, _)| TextId::at(n)).collect()
+    }
+
+    /// Removes all keys that the policy may take. Returns what a replica is told.
+    pub fn evict_all(&mut self, policy: Eviction) -> Vec<Command> {
+        let keys = self.evictable(policy);
+        keys.iter().for_each(|key| self.rows[key.index()].clear());
+        keys.into_iter().map(|key| Command::Del { keys: key.into() }).collect()
+    }
+
+    /// Removes `count` of the keys that the policy may take, or all of them, in the order in which
+    /// memory pressure would. Returns what a replica is told, a `DEL` for each.
+    pub fn evict(&mut self, policy: Eviction, count: usize, draw: &mut impl Draw) -> Vec<Command> {
+        let mut candidates = self.evictable(policy);
+        let mut told = Vec::new();
+        while told.len() < count && !candidates.is_empty() {
+            let drawn = (0..SAMPLES).map(|_| draw.below(candidates.len() as u64) as usize);
+            let worst = drawn
+                .max_by_key(|n| policy.badness(&self.rows[candidates[*n].index()]))
+                .expect("five samples");
+            let key = candidates.swap_remove(worst);
+            self.rows[key.index()].clear();
+            told.push(Command::Del { keys: key.into() });
+        }
+        told
+    }
+}

@@ -1,0 +1,289 @@
+//! A node with connections: transactions, watched keys, a replica that refuses writes, and a node
+//! that has no memory left.
+//!
+//! It takes words and gives replies, as `processCommand` in `server.c` does. The protocol on the
+//! wire is left out.
+
+use super::argv::{self, Name};
+use super::command::Command;
+use super::eviction::Eviction;
+use super::exec::Role;
+use super::number::parse_int;
+use super::store::{Mode, Store, Watched};
+use super::{KvError, Reply};
+use crate::value::Texts;
+
+/// What is done with memory that has run out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Memory {
+    /// There is enough.
+    #[default]
+    Enough,
+    /// There is none (`maxmemory 1`): each command first loses all that the policy may take.
+    Out(Eviction),
+}
+
+/// One client's connection to one node.
+#[derive(Clone, Debug, Default)]
+pub struct Connection {
+    transaction: Option<Transaction>,
+    watched: Vec<Watched>,
+    /// How long the node's log was after this connection's last command.
+    seen: usize,
+}
+
+/// What was queued since `MULTI`.
+#[derive(Clone, Debug, Default)]
+struct Transaction {
+    queued: Vec<Queued>,
+    /// Something could not be queued.
+    spoiled: bool,
+    writes: bool,
+    needs_memory: bool,
+}
+
+/// One command that `EXEC` will carry out.
+#[derive(Clone, Debug)]
+enum Queued {
+    Command(Command),
+    Refused(KvError),
+    Unwatch,
+    Wait,
+}
+
+/// One node: its keys, its place in replication, and its memory.
+#[derive(Clone, Debug, Default)]
+pub struct Node {
+    /// Its keys.
+    pub store: Store,
+    /// It follows a primary: it refuses writes and removes nothing by itself.
+    pub is_replica: bool,
+    /// What memory it has.
+    pub memory: Memory,
+    /// All that it has written, for its replicas.
+    pub log: Vec<Command>,
+    /// How much of the log each of its replicas has acknowledged.
+    pub acknowledged: Vec<usize>,
+}
+
+impl Node {
+    /// Carries out what a client sends, or queues it. `None` for the operator's commands, when they
+    /// are spelled right: `REPLICAOF`, `@OOM_ON`, `@OOM_OFF`.
+    ///
+    /// `WAIT` never waits here: the replicas have acknowledged what they have by now.
+    pub fn run(
+        &mut self,
+        connection: &mut Connection,
+        now_ms: i64,
+        words: &[&str],
+        texts: &mut Texts,
+    ) -> Option<Reply> {
+        let name = match argv::name(words) {
+            Ok(name) => name,
+            Err(error) => {
+                connection.spoil();
+                return Some(Reply::Error(error));
+            }
+        };
+        let out_of_memory = self.is_out_of_memory();
+        if let Some(error) = self.refusal(connection, &name, out_of_memory) {
+            connection.spoil();
+            return Some(match name.name {
+                "exec" => connection.abort(&error),
+                _ => Reply::Error(error),
+            });
+        }
+        Some(match name.name {
+            "replicaof" | "@oom_on" | "@oom_off" => return None,
+            "multi" | "discard" | "watch" => transact(self, connection, now_ms, words, texts),
+            "exec" => self.exec(connection, now_ms, out_of_memory, texts),
+            _ => {
+                let command = self.read(name, words, texts);
+                if let Some(transaction) = &mut connection.transaction {
+                    transaction.queued.push(command);
+                    transaction.writes |= name.writes;
+                    transaction.needs_memory |= name.needs_memory;
+                    return Some(Reply::Status("QUEUED"));
+                }
+                self.carry_out(connection, now_ms, &command, out_of_memory, texts)
+            }
+        })
+    }
+
+    fn read(&self, name: Name, words: &[&str], texts: &mut Texts) -> Queued {
+        match name.name {
+            "unwatch" => Queued::Unwatch,
+            "wait" => match self.wait_error(words) {
+                None => Queued::Wait,
+                Some(error) => Queued::Refused(KvError::other(error)),
+            },
+            _ => argv::command(name, words, texts).map_or_else(Queued::Refused, Queued::Command),
+        }
+    }
+
+    /// Whether nothing is left after all has gone that may go. A replica leaves that to its primary.
+    fn is_out_of_memory(&mut self) -> bool {
+        let Memory::Out(policy) = self.memory else { return false };
+        if self.is_replica {
+            return false;
+        }
+        self.evict_all(policy);
+        true
+    }
+
+    /// Removes everything that the policy may take.
+    pub fn evict_all(&mut self, policy: Eviction) {
+        self.log.extend(self.store.evict_all(policy));
+    }
+
+    /// Why the node does not even look at a command.
+    fn refusal(&self, connection: &Connection, name: &Name, oom: bool) -> Option<KvError> {
+        let transaction = connection.transaction.as_ref();
+        let ends = name.name == "exec";
+        let queued = |wants: fn(&Transaction) -> bool| ends && transaction.is_some_and(wants);
+        let controls = matches!(name.name, "exec" | "discard" | "multi" | "watch" | "unwatch");
+        if oom
+            && (name.needs_memory
+                || queued(|transaction| transaction.needs_memory)
+                || (transaction.is_some() && !controls))
+        {
+            return Some(KvError::OutOfMemory);
+        }
+        let writes = name.writes || queued(|transaction| transaction.writes);
+        (self.is_replica && writes).then_some(KvError::ReadOnly)
+    }
+
+    fn exec(
+        &mut self,
+        connection: &mut Connection,
+        now_ms: i64,
+        out_of_memory: bool,
+        texts: &mut Texts,
+    ) -> Reply {
+        let Some(transaction) = connection.transaction.take() else {
+            return Reply::Error(KvError::other("ERR EXEC without MULTI"));
+        };
+        let watched = std::mem::take(&mut connection.watched);
+        if transaction.spoiled {
+            return Reply::Error(KvError::ExecAbort);
+        }
+        if !watched.iter().all(|watched| self.store.is_unchanged(watched, now_ms)) {
+            return Reply::NilArray;
+        }
+        let each = transaction
+            .queued
+            .iter()
+            .map(|command| self.carry_out(connection, now_ms, command, out_of_memory, texts));
+        Reply::Array(each.collect())
+    }
+
+    fn carry_out(
+        &mut self,
+        connection: &mut Connection,
+        now_ms: i64,
+        command: &Queued,
+        out_of_memory: bool,
+        texts: &mut Texts,
+    ) -> Reply {
+        let role = if self.is_replica { Role::Replica } else { Role::Primary };
+        let reply = match command {
+            Queued::Refused(error) => Reply::Error(error.clone()),
+            Queued::Unwatch => {
+                connection.watched.clear();
+                Reply::Ok
+            }
+            Queued::Wait => {
+                let has = |replica: &&usize| **replica >= connection.seen;
+                Reply::Int(self.acknowledged.iter().filter(has).count() as i64)
+            }
+            Queued::Command(command) => {
+                let mode = Mode { role, out_of_memory, log: Some(&mut self.log) };
+                self.store.carry_out(mode, now_ms, command, texts)
+            }
+        };
+        connection.seen = self.log.len();
+        reply
+    }
+
+    /// What is wrong with a `WAIT`.
+    fn wait_error(&self, words: &[&str]) -> Option<&'static str> {
+        if self.is_replica {
+            return Some(
+                "ERR WAIT cannot be used with replica instances. Please also note that since Redis \
+                 4.0 if a replica is configured to be writable (which is not the default) writes \
+                 to replicas are just local and are not propagated.",
+            );
+        }
+        if parse_int(words[1]).is_none() {
+            return Some("ERR value is not an integer or out of range");
+        }
+        match parse_int(words[2]) {
+            None => Some("ERR timeout is not an integer or out of range"),
+            Some(..0) => Some("ERR timeout is negative"),
+            Some(_) => None,
+        }
+    }
+}
+
+/// `MULTI`, `DISCARD` and `WATCH`, which are never queued.
+fn transact(
+    node: &mut Node,
+    connection: &mut Connection,
+    now_ms: i64,
+    words: &[&str],
+    texts: &mut Texts,
+) -> Reply {
+    let is = |name: &str| words[0].eq_ignore_ascii_case(name);
+    let open = connection.transaction.is_some();
+    let refusal = match () {
+        () if is("multi") && open => Some("ERR MULTI calls can not be nested"),
+        () if is("watch") && open => Some("ERR WATCH inside MULTI is not allowed"),
+        () if is("discard") && !open => Some("ERR DISCARD without MULTI"),
+        () => None,
+    };
+    if let Some(refusal) = refusal {
+        return Reply::Error(KvError::other(refusal));
+    }
+    if is("multi") {
+        connection.transaction = Some(Transaction::default());
+    } else if is("watch") {
+        for word in &words[1..] {
+            let key = texts.intern(word);
+            if connection.watched.iter().all(|watched| watched.key() != key) {
+                connection.watched.push(node.store.watch(key, now_ms));
+            }
+        }
+    } else {
+        connection.transaction = None;
+        connection.watched.clear();
+    }
+    connection.seen = node.log.len();
+    Reply::Ok
+}
+
+impl Connection {
+    /// Whether commands are queued until `EXEC`.
+    pub fn is_queueing(&self) -> bool {
+        self.transaction.is_some()
+    }
+
+    /// How many keys are watched.
+    pub fn watched(&self) -> usize {
+        self.watched.len()
+    }
+
+    /// Something could not be queued: the transaction will be aborted.
+    fn spoil(&mut self) {
+        if let Some(transaction) = &mut self.transaction {
+            transaction.spoiled = true;
+        }
+    }
+
+    /// Ends a transaction that is refused as a whole.
+    fn abort(&mut self, error: &KvError) -> Reply {
+        self.transaction = None;
+        self.watched.clear();
+        let text = format!("EXECABORT Transaction discarded because of: {error}");
+        Reply::Error(KvError::other(text))
+    }
+}

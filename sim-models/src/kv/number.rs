@@ -1,0 +1,120 @@
+//! Numbers in texts, read and written as Redis does.
+
+use super::command::Bound;
+
+/// A 64-bit number as `string2ll` reads it: no sign but `-`, no leading zero, no space.
+pub(super) fn parse_int(text: &str) -> Option<i64> {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let plain = match digits.as_bytes() {
+        [b'0'] => text.len() == 1,
+        [b'1'..=b'9', rest @ ..] => rest.iter().all(u8::is_ascii_digit),
+        _ => false,
+    };
+    if plain { text.parse().ok() } else { None }
+}
+
+/// A score as `getDoubleFromObject` reads it: all of the text, no space before it, finite or
+/// spelled as infinite, and no NaN.
+pub(super) fn parse_score(text: &str) -> Option<f64> {
+    if text.starts_with(is_space) {
+        return None;
+    }
+    let score = parse_float(text)?;
+    let spelled = text.trim_start_matches(['+', '-']).starts_with(['i', 'I']);
+    let vanished = score == 0.0 && text.split(['e', 'E', 'p', 'P']).next().is_some_and(has_value);
+    (!(score.is_infinite() && !spelled) && !vanished).then_some(score)
+}
+
+/// Whether digits other than zero stand before the exponent.
+fn has_value(digits: &str) -> bool {
+    let digits = digits.trim_start_matches(['+', '-']);
+    let digits = digits.strip_prefix("0x").or(digits.strip_prefix("0X")).unwrap_or(digits);
+    digits.contains(|c: char| c.is_ascii_hexdigit() && c != '0')
+}
+
+/// An end of a range of scores: a float, perhaps after `(`.
+pub(super) fn parse_bound(text: &str) -> Option<Bound> {
+    let (exclusive, number) = match text.strip_prefix('(') {
+        Some(number) => (true, number),
+        None => (false, text),
+    };
+    // `strtod` makes 0 of nothing, and passes over spaces if there is something.
+    let score =
+        if number.is_empty() { 0.0 } else { parse_float(number.trim_start_matches(is_space))? };
+    Some(Bound { score, exclusive })
+}
+
+fn is_space(c: char) -> bool {
+    matches!(c, ' ' | '\t' | '\n' | '\r' | '\u{b}' | '\u{c}')
+}
+
+/// A float as `strtod` reads it, decimal or hexadecimal, if it is all of the text and no NaN.
+fn parse_float(text: &str) -> Option<f64> {
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let score = match unsigned.get(..2) {
+        Some("0x" | "0X") => {
+            let size = parse_hex(&unsigned[2..])?;
+            if text.starts_with('-') { -size } else { size }
+        }
+        _ => text.parse().ok()?,
+    };
+    (!score.is_nan()).then_some(score)
+}
+
+/// Hexadecimal digits, perhaps with a point and a binary exponent, as a float.
+fn parse_hex(text: &str) -> Option<f64> {
+    let (digits, exponent) = match text.split_once(['p', 'P']) {
+        Some((digits, exponent)) => (digits, exponent.parse::<i64>().ok()?.clamp(-9_999, 9_999)),
+        None => (text, 0),
+    };
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    if whole.is_empty() && fraction.is_empty() {
+        return None;
+    }
+    // 60 bits are kept; whether anything follows them decides a tie.
+    let (mut bits, mut exponent) = (0u64, exponent - 4 * fraction.len() as i64);
+    for c in whole.chars().chain(fraction.chars()) {
+        let digit = u64::from(c.to_digit(16)?);
+        if bits >> 56 == 0 {
+            bits = bits << 4 | digit;
+        } else {
+            bits |= u64::from(digit != 0);
+            exponent += 4;
+        }
+    }
+    let mut score = bits as f64;
+    let step = if exponent < 0 { 0.5 } else { 2.0 };
+    for _ in 0..exponent.unsigned_abs().min(3_000) {
+        score *= step;
+    }
+    Some(score)
+}
+
+/// A score as `addReplyDouble` prints it: `%.17g`.
+pub(super) fn print_score(score: f64) -> String {
+    if score.is_infinite() {
+        return if score > 0.0 { "inf" } else { "-inf" }.into();
+    }
+    // One digit, a point, 16 digits, `e`, the exponent.
+    let scientific = format!("{score:.16e}");
+    let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    let (sign, mantissa) =
+        mantissa.strip_prefix('-').map_or(("", mantissa), |mantissa| ("-", mantissa));
+    let digits = mantissa.replace('.', "");
+    let trim = |text: &str| text.trim_end_matches('0').trim_end_matches('.').to_string();
+    if !(-4..17).contains(&exponent) {
+        let (first, rest) = digits.split_at(1);
+        let mantissa = trim(&format!("{first}.{rest}"));
+        let sign_of_exponent = if exponent < 0 { '-' } else { '+' };
+        return format!("{sign}{mantissa}e{sign_of_exponent}{:02}", exponent.abs());
+    }
+    let text = match usize::try_from(exponent) {
+        Err(_) => format!("0.{}{digits}", "0".repeat(exponent.unsigned_abs() as usize - 1)),
+        Ok(exponent) => {
+            let (whole, rest) = digits.split_at(exponent + 1);
+            format!("{whole}.{rest}")
+        }
+    };
+    format!("{sign}{}", trim(&text))
+}

@@ -1,0 +1,103 @@
+//! What a store answers, and the errors of Redis word for word.
+
+use std::fmt;
+
+use crate::value::Value;
+
+/// What the store answers.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reply {
+    /// No such key, or a condition that failed.
+    Nil,
+    /// No array: an `EXEC` that was called off, a pop with a count from no list.
+    NilArray,
+    /// Written.
+    Ok,
+    /// Another word of the protocol: `PONG`, `QUEUED`, the name of a type.
+    Status(&'static str),
+    /// A count, a time to live or a truth value of 0 or 1.
+    Int(i64),
+    /// A string as it was written; a whole score as a [`Value::Int`].
+    Value(Value),
+    /// Several replies.
+    Array(Vec<Reply>),
+    /// Refused; nothing was changed.
+    Error(KvError),
+}
+
+/// Why the store refused a command; prints as Redis does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KvError {
+    /// The key holds another type.
+    WrongType,
+    /// No 64-bit number, or none where one is needed.
+    NotAnInteger,
+    /// A counter would leave 64 bits.
+    Overflow,
+    /// `DECRBY` of the lowest number.
+    DecrementOverflow,
+    /// A hash field that is counted in holds no number.
+    HashNotAnInteger,
+    /// A number that may not be negative, such as a count.
+    NotPositive,
+    /// Words that make no sense together.
+    Syntax,
+    /// No floating-point number.
+    NotAFloat,
+    /// A range of scores whose end is no floating-point number.
+    RangeNotAFloat,
+    /// A score of infinity minus infinity.
+    ScoreNotANumber,
+    /// An expiry of zero, of less, or too far away; names the command.
+    InvalidExpiry(&'static str),
+    /// A list has no such place.
+    IndexOutOfRange,
+    /// `LSET` on no list.
+    NoSuchKey,
+    /// A string would pass 512 MB.
+    TooLong,
+    /// No memory is left for a command that may need some.
+    OutOfMemory,
+    /// A replica takes no writes.
+    ReadOnly,
+    /// `EXEC` after a command that could not be queued.
+    ExecAbort,
+    /// Any other refusal, spelled out.
+    Other(Box<str>),
+}
+
+impl KvError {
+    /// A refusal that stands for itself.
+    pub(super) fn other(text: impl Into<Box<str>>) -> KvError {
+        KvError::Other(text.into())
+    }
+}
+
+impl fmt::Display for KvError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            KvError::WrongType => {
+                "WRONGTYPE Operation against a key holding the wrong kind of value"
+            }
+            KvError::NotAnInteger => "ERR value is not an integer or out of range",
+            KvError::Overflow => "ERR increment or decrement would overflow",
+            KvError::DecrementOverflow => "ERR decrement would overflow",
+            KvError::HashNotAnInteger => "ERR hash value is not an integer",
+            KvError::NotPositive => "ERR value is out of range, must be positive",
+            KvError::Syntax => "ERR syntax error",
+            KvError::NotAFloat => "ERR value is not a valid float",
+            KvError::RangeNotAFloat => "ERR min or max is not a float",
+            KvError::ScoreNotANumber => "ERR resulting score is not a number (NaN)",
+            KvError::InvalidExpiry(command) => {
+                return write!(f, "ERR invalid expire time in '{command}' command");
+            }
+            KvError::IndexOutOfRange => "ERR index out of range",
+            KvError::NoSuchKey => "ERR no such key",
+            KvError::TooLong => "ERR string exceeds maximum allowed size (proto-max-bulk-len)",
+            KvError::OutOfMemory => "OOM command not allowed when used memory > 'maxmemory'.",
+            KvError::ReadOnly => "READONLY You can't write against a read only replica.",
+            KvError::ExecAbort => "EXECABORT Transaction discarded because of previous errors.",
+            KvError::Other(text) => text,
+        })
+    }
+}
