@@ -25,6 +25,7 @@ pub use step::*;
 /// Which arguments of a constructor may be written without their name, in order.
 pub const SHORTHAND: &[(&str, &[&str])] = &[
     ("After", &["point", "fault"]),
+    ("AppliedOnce", &["cause", "effect"]),
     ("At", &["at", "fault"]),
     ("BlackHole", &["actor"]),
     ("Breaker", &["trip"]),
