@@ -58,11 +58,6 @@ impl TextId {
     pub(crate) const fn index(self) -> usize {
         self.0 as usize
     }
-
-    /// The text in the `n`th row of such a table.
-    pub(crate) fn nth(n: usize) -> TextId {
-        TextId(count(n))
-    }
 }
 
 /// Names one record of a run's [`Texts`].

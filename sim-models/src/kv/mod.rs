@@ -35,5 +35,5 @@ pub use list::List;
 pub use node::{Connection, Memory, Node};
 pub use reply::{KvError, Reply};
 pub use store::{Mode, Store, Watched};
-pub use whole::{Snapshot, Usage};
+pub use whole::Snapshot;
 pub use zset::ZSet;
