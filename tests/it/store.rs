@@ -4,7 +4,7 @@
 use sim_models::Scenario;
 use sim_models::outcome::Outcome;
 
-use crate::support::{call, run, run_text};
+use crate::support::{call, load, run, run_text};
 
 /// One request runs a program with a store beside it. What the program sees goes to the ledger:
 /// tests look at the effects, and at when they happened.
@@ -292,38 +292,47 @@ fn a_store_out_of_memory_reads_and_deletes_and_cannot_record() {
     assert_eq!(seen(&outcome), expected);
 }
 
-/// Writes two locks, a record that stays and one that ends late; which are there after?
-fn after_eviction(fault: &str) -> (Vec<String>, Outcome) {
+/// Writes two locks, a key that stays and a record that ends late, and lets memory run short.
+fn pressed(fault: &str) -> Scenario {
     let steps = format!(
         r#"{} Sleep(Const("1s")), {} Sleep(Const("1s")), {} {} Sleep(Const("2s")), {} {} {} {}"#,
         kv(r#"Set("lock-1", 1, px: "30s")"#),
         kv(r#"Set("stays", 1)"#),
         kv(r#"Set("lock-2", 1, px: "20s")"#),
         kv(r#"Set("record", 1, ex: "24h")"#),
-        expect(r#"Exists("lock-1")"#, "1", "lock-1"),
-        expect(r#"Exists("lock-2")"#, "1", "lock-2"),
-        expect(r#"Exists("record")"#, "1", "record"),
-        expect(r#"Exists("stays")"#, "1", "stays"),
+        expect(r#"Exists("lock-1")"#, "0", "lock-1"),
+        expect(r#"Exists("lock-2")"#, "0", "lock-2"),
+        expect(r#"Exists("record")"#, "0", "record"),
+        expect(r#"Exists("stays")"#, "0", "stays"),
     );
-    let outcome = story("", &format!(r#"At("3s", {fault})"#), &steps);
-    let left = seen(&outcome).into_iter().filter(|kind| !kind.starts_with("not"));
-    (left.map(str::to_owned).collect(), outcome)
+    load(&text("", &format!(r#"At("3s", {fault})"#), &steps), None, &[])
+}
+
+/// The keys that are gone.
+fn gone(outcome: &Outcome) -> Vec<&str> {
+    seen(outcome).into_iter().filter(|kind| !kind.starts_with("not")).collect()
 }
 
 #[test]
-fn memory_pressure_takes_locks_and_records_first() {
-    let (left, outcome) = after_eviction(r#"Evict("redis", policy: VolatileLru)"#);
-    assert_eq!(left, ["stays"]);
+fn memory_pressure_takes_locks_and_records() {
+    let outcome = run(&pressed(r#"Evict("redis")"#));
+    assert_eq!(gone(&outcome), ["lock-1", "lock-2", "record"], "and spares what would stay");
     assert_eq!(told(&outcome, "redis"), ["3 keys evicted"]);
-    let of_three = |policy: &str| {
-        after_eviction(&format!(r#"Evict("redis", policy: {policy}, share: 0.34)"#)).0
+    let outcome = run(&pressed(r#"Evict("redis", policy: AllKeysRandom)"#));
+    assert_eq!(gone(&outcome).len(), 4);
+}
+
+#[test]
+fn memory_pressure_takes_in_the_main_what_its_policy_names() {
+    let first = |policy: &str, share: f64, wanted: &[&str]| {
+        let scenario = pressed(&format!(r#"Evict("redis", policy: {policy}, share: {share})"#));
+        (0..40).filter(|seed| gone(&scenario.run(*seed)) == wanted).count()
     };
-    assert_eq!(of_three("VolatileLru"), ["lock-2", "record", "stays"], "longest unused");
-    assert_eq!(of_three("VolatileTtl"), ["lock-1", "record", "stays"], "soonest to end");
-    assert_eq!(of_three("VolatileRandom").len(), 3);
-    let (left, _) = after_eviction(r#"Evict("redis", policy: AllKeysLru, share: 0.5)"#);
-    assert_eq!(left, ["lock-2", "record"]);
-    assert!(after_eviction(r#"Evict("redis", policy: AllKeysRandom)"#).0.is_empty());
+    assert!(first("VolatileLru", 0.34, &["lock-1"]) >= 28, "the longest unused");
+    assert!(first("VolatileTtl", 0.34, &["lock-2"]) >= 28, "the soonest to end");
+    assert!(first("AllKeysLru", 0.25, &["lock-1"]) >= 24, "of all keys");
+    let by_luck = first("VolatileRandom", 0.34, &["record"]);
+    assert!((4..=24).contains(&by_luck), "{by_luck}");
 }
 
 #[test]
@@ -452,15 +461,16 @@ fn at_us(op: &str, into: &str) -> String {
 #[test]
 fn a_write_reaches_another_region_after_the_link() {
     let steps = format!(
-        r#"{} Sleep(Const("500ms")), {} Sleep(Const("1s")), {}
-        If(Is("{{early}}"), then: [Effect("early")]),
-        If(Is("{{late}}"), then: [Effect("late")]),"#,
+        r#"{} Sleep(Const("900ms")), {} Sleep(Const("200ms")), {} {}
+        If(Eq("{{early}}", 0), then: [Effect("not yet")]),
+        If(Eq("{{late}}", 1), then: [Effect("there")]),
+        If(Lt("{{ttl}}", 29000), then: [Effect("with its deadline")]),"#,
         kv(r#"Set("key", 1, px: "30s")"#),
-        at_us(r#"Set("key", 2, nx: true)"#, "early"),
-        at_us(r#"Set("other", 1, nx: true)"#, "late"),
+        at_us(r#"Exists("key")"#, "early"),
+        at_us(r#"Exists("key")"#, "late"),
+        at_us(r#"Pttl("key")"#, "ttl"),
     );
-    // `Set … nx` finds nothing in the other region: both have begun.
-    assert_eq!(seen(&regions(&steps, "")), ["early", "late"]);
+    assert_eq!(seen(&regions(&steps, "")), ["not yet", "there", "with its deadline"]);
 }
 
 #[test]
@@ -663,6 +673,7 @@ fn stores_and_faults_that_cannot_be_are_refused_at_their_place() {
         (r#"ClockStep("user", back: "1s")"#, &["`user` is no service or store"]),
         (r#"OutOfMemory("app")"#, &["`app` is no store"]),
         (r#"Evict("redis", share: 1.5)"#, &["share = 1.5", "0..=1"]),
+        (r#"Evict("redis", policy: NoEviction)"#, &["evicts nothing", "OutOfMemory"]),
         (r#"Evict("redis", policy: VolatileLrv)"#, &["VolatileLrv", "did you mean `VolatileLru`"]),
     ] {
         refused(&text("", &format!(r#"At("1s", {fault})"#), ""), wanted);
