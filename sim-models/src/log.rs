@@ -10,6 +10,7 @@ use crate::plan::{ActorId, BreakerId, FaultId, KindId, OutlierId, PairId, Plan, 
 use crate::policy::breaker::Transition;
 use crate::policy::outlier::Ejection;
 use crate::policy::{Ending, Fate, Reason};
+use crate::value::{TextId, Texts};
 
 /// Who decides on an intent, in the story.
 const USER: &str = "user";
@@ -97,6 +98,20 @@ pub(crate) enum Note {
         breaker: BreakerId,
         transition: Transition,
     },
+    StoreLost {
+        store: ActorId,
+        how: StoreLoss,
+        writes: u32,
+    },
+    WriteLost {
+        intent: u32,
+        store: ActorId,
+        key: TextId,
+    },
+    Evicted {
+        store: ActorId,
+        keys: u32,
+    },
     Struck {
         fault: FaultId,
     },
@@ -126,6 +141,15 @@ pub(crate) enum Handover {
     Again(u32),
     /// Handed out too often.
     Dead,
+}
+
+/// How a store lost writes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum StoreLoss {
+    /// A replica took over that did not have them.
+    Failover,
+    /// They were not on the disk yet.
+    Crash,
 }
 
 /// Where a message was lost.
@@ -165,12 +189,25 @@ impl Log {
     }
 
     /// The notes as sentences.
-    pub(crate) fn lines(&self, plan: &Plan, name: impl Fn(u32) -> String) -> Vec<LogLine> {
-        self.notes.iter().map(|(at, step, note)| line(*at, *step, *note, plan, &name)).collect()
+    pub(crate) fn lines(
+        &self,
+        plan: &Plan,
+        texts: &Texts,
+        name: impl Fn(u32) -> String,
+    ) -> Vec<LogLine> {
+        let line = |(at, step, note): &_| line(*at, *step, *note, plan, texts, &name);
+        self.notes.iter().map(line).collect()
     }
 }
 
-fn line(at: Time, step: u64, note: Note, plan: &Plan, name: &impl Fn(u32) -> String) -> LogLine {
+fn line(
+    at: Time,
+    step: u64,
+    note: Note,
+    plan: &Plan,
+    texts: &Texts,
+    name: &impl Fn(u32) -> String,
+) -> LogLine {
     let (intent, who, what) = match note {
         Note::Submitted { intent, submission } => {
             let what = if submission == 1 {
@@ -263,6 +300,22 @@ fn line(at: Time, step: u64, note: Note, plan: &Plan, name: &impl Fn(u32) -> Str
             let what = format!("{} -> {}: {}", transition.from, transition.to, transition.reason);
             (None, plan.breakers[breaker.index()].name.clone(), what)
         }
+        Note::StoreLost { store, how, writes } => {
+            let what = match how {
+                StoreLoss::Failover => "failover",
+                StoreLoss::Crash => "restart from its file",
+            };
+            let what = format!("{what}, {} lost", counted(writes, "write"));
+            (None, plan.actor_name(store).to_owned(), what)
+        }
+        Note::WriteLost { intent, store, key } => {
+            let what = format!("the write to {} is lost", texts.text(key));
+            (Some(intent), plan.actor_name(store).to_owned(), what)
+        }
+        Note::Evicted { store, keys } => {
+            let what = format!("{} evicted", counted(keys, "key"));
+            (None, plan.actor_name(store).to_owned(), what)
+        }
         Note::Struck { fault } => {
             (None, "fault".to_owned(), plan.faults[fault.index()].label.clone())
         }
@@ -271,4 +324,9 @@ fn line(at: Time, step: u64, note: Note, plan: &Plan, name: &impl Fn(u32) -> Str
         }
     };
     LogLine { at, step, intent: intent.map(name), who, what }
+}
+
+/// `1 write`, `2 writes`.
+fn counted(n: u32, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }

@@ -125,7 +125,7 @@ impl Run {
             actors: world.metrics.actor_summaries(plan),
             calls: world.metrics.call_summaries(plan),
             transitions: world.metrics.transition_lines(plan),
-            log: world.log.lines(plan, |intent| world.intent_name(intent)),
+            log: world.log.lines(plan, &world.texts, |intent| world.intent_name(intent)),
             log_omitted: world.log.omitted(),
             series: world.metrics.series(plan, end),
             faults: world.metrics.fault_windows(plan, end),

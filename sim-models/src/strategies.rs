@@ -41,6 +41,7 @@ use proptest::sample::select;
 use sim_core::Span;
 
 use crate::Scenario;
+use crate::kv::Eviction;
 use crate::scenario::spec::{Fault, FaultPlan};
 
 /// Any seed; shrinks towards 0.
@@ -111,7 +112,15 @@ impl FaultPlans {
             faults.extend(route_faults(caller, callee));
             faults.extend(route_faults(callee, caller));
         }
-        faults.extend(stores.iter().map(|store| Fault::Flush { store: (*store).to_owned() }));
+        for store in &stores {
+            faults.extend(store_faults(store));
+        }
+        for store in scenario.replicated_stores() {
+            faults.push(Fault::Failover { store: store.to_owned() });
+        }
+        for actor in scenario.clocks() {
+            faults.extend(clock_faults(actor));
+        }
         FaultPlans {
             faults,
             point_faults: vec![Fault::Throw { status: 500 }, Fault::Stall],
@@ -217,6 +226,24 @@ fn route_faults(from: &str, to: &str) -> [Fault; 5] {
     ]
 }
 
+fn store_faults(store: &str) -> [Fault; 4] {
+    let store = || store.to_owned();
+    [
+        Fault::Flush { store: store() },
+        Fault::OutOfMemory { store: store() },
+        Fault::Evict { store: store(), policy: Eviction::VolatileLru, share: 1.0 },
+        Fault::Evict { store: store(), policy: Eviction::VolatileRandom, share: 1.0 },
+    ]
+}
+
+fn clock_faults(actor: &str) -> [Fault; 2] {
+    let (actor, by) = (|| actor.to_owned(), Some(Span::secs(3_600)));
+    [
+        Fault::ClockStep { actor: actor(), forward: by, back: None },
+        Fault::ClockStep { actor: actor(), forward: None, back: by },
+    ]
+}
+
 /// A fault at full strength (0), medium (1) or weak (2).
 fn weaker(mut fault: Fault, step: usize) -> Fault {
     match &mut fault {
@@ -235,7 +262,16 @@ fn weaker(mut fault: Fault, step: usize) -> Fault {
         | Fault::Partition { .. }
         | Fault::Throw { .. }
         | Fault::Stall
-        | Fault::Flush { .. } => {}
+        | Fault::Flush { .. }
+        | Fault::Failover { .. }
+        | Fault::OutOfMemory { .. } => {}
+        Fault::ClockStep { forward, back, .. } => {
+            let by = [Span::secs(3_600), Span::secs(30), Span::secs(1)][step];
+            for span in [forward, back].into_iter().flatten() {
+                *span = by;
+            }
+        }
+        Fault::Evict { share, .. } => *share = [1.0, 0.5, 0.1][step],
     }
     fault
 }
@@ -251,7 +287,7 @@ mod tests {
             "api": Service(workers: 2, endpoints: { "pay": [
                 Kv(Get("{key}"), store: "redis"), Label("looked"), Effect("charge"),
             ] }),
-            "redis": Kv(),
+            "redis": Kv(replicas: 1, lag: Const("100ms")),
         },
     )"#;
 
@@ -300,6 +336,10 @@ mod tests {
             "Duplicate",
             "Delay",
             "Flush",
+            "Failover",
+            "ClockStep",
+            "OutOfMemory",
+            "Evict",
         ] {
             assert!(drawn.contains(kind), "{kind}");
         }

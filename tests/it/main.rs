@@ -10,5 +10,6 @@ mod language;
 mod laws;
 mod properties;
 mod stacks;
+mod store;
 mod stories;
 mod support;

@@ -9,6 +9,7 @@
 
 use std::cmp::Reverse;
 
+use serde::{Deserialize, Serialize};
 use sim_core::Draw;
 
 use super::command::{Command, Key};
@@ -19,7 +20,7 @@ use crate::value::TextId;
 const SAMPLES: u64 = 5;
 
 /// What goes first (`maxmemory-policy`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub enum Eviction {
     /// Nothing goes: writes are refused.
     #[default]

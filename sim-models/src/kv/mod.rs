@@ -19,6 +19,7 @@ mod script;
 mod store;
 mod string;
 mod traits;
+mod whole;
 mod zset;
 
 pub use command::{
@@ -34,4 +35,5 @@ pub use list::List;
 pub use node::{Connection, Memory, Node};
 pub use reply::{KvError, Reply};
 pub use store::{Mode, Store, Watched};
+pub use whole::Snapshot;
 pub use zset::ZSet;

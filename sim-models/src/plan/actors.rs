@@ -71,10 +71,7 @@ impl Builder<'_> {
             let kind = match actor {
                 Actor::Client(client) => self.client(name, client, &here),
                 Actor::Service(service) => self.service(ActorId::nth(n), name, service, &here),
-                Actor::Kv(kv) => {
-                    let dist = self.dist(&kv.service_time, &here.field("service_time"));
-                    ActorKind::Kv { service_time: dist }
-                }
+                Actor::Kv(kv) => ActorKind::Kv(self.kv(ActorId::nth(n), kv, &here)),
                 Actor::Broker(broker) => self.broker(ActorId::nth(n), name, broker, &here),
                 Actor::Custom(custom) => ActorKind::Custom(custom.clone()),
             };
@@ -92,6 +89,7 @@ impl Builder<'_> {
             reads_key: false,
             reads_body: false,
             reads_client: false,
+            reads_clock: false,
         });
         id
     }

@@ -4,9 +4,13 @@ use sim_core::Span;
 
 use super::build::Builder;
 use super::program::Here;
-use super::{ActorId, FaultEntry, FaultKind, PointId, Trigger};
+use super::{ActorId, ActorKind, FaultEntry, FaultKind, KvPlan, PointId, Trigger};
+use crate::kv::Eviction;
 use crate::scenario::spec::{Fault, FaultPlan};
 use crate::source::advice;
+
+/// The furthest that a clock steps: eight times a hundred such steps still fit into 64 bits.
+const CLOCK_STEP_MAX: Span = Span::secs(3_650 * 86_400 / 10);
 
 impl Builder<'_> {
     pub(super) fn faults(&mut self) {
@@ -128,6 +132,10 @@ impl Builder<'_> {
                 let id = self.actor_that(store, &here.field("store"), is_kv, "store")?;
                 (FaultKind::Flush { store: id }, format!("{store}: forgets everything"))
             }
+            Fault::Failover { .. }
+            | Fault::ClockStep { .. }
+            | Fault::OutOfMemory { .. }
+            | Fault::Evict { .. } => return self.store_fault(fault, here),
             Fault::Partition { from, to, both_ways } => {
                 let (a, b) = self.route(from, to, here)?;
                 let arrow = if *both_ways { "<->" } else { "->" };
@@ -153,9 +161,93 @@ impl Builder<'_> {
         })
     }
 
+    /// A fault of a store, or of a clock that a store may have.
+    fn store_fault(&mut self, fault: &Fault, here: &Here) -> Option<(FaultKind, String)> {
+        let is_kv = |b: &Builder<'_>, id| b.is_kv(id);
+        let store_here = here.field("store");
+        Some(match fault {
+            Fault::Failover { store } => {
+                let id = self.actor_that(store, &store_here, is_kv, "store")?;
+                if let ActorKind::Kv(KvPlan { replicas: 0, .. }) = self.plan.actors[id.index()].kind
+                {
+                    let message = format!("`{store}` has no replica that could take over");
+                    let help = "give the store `replicas`, or let it Crash".to_owned();
+                    self.problem(&store_here, message, Some(help));
+                }
+                (FaultKind::Failover { store: id }, format!("{store}: a replica takes over"))
+            }
+            Fault::ClockStep { actor, forward, back } => {
+                let has_clock = |b: &Builder<'_>, id: ActorId| {
+                    let kind = &b.plan.actors[id.index()].kind;
+                    matches!(kind, ActorKind::Service(_) | ActorKind::Kv(_))
+                };
+                let by = self.clock_step(*forward, *back, here);
+                let here = here.field("actor");
+                let id = self.actor_that(actor, &here, has_clock, "service or store")?;
+                let (span, way) = match (forward, back) {
+                    (Some(span), _) => (*span, "ahead"),
+                    (None, span) => (span.unwrap_or_default(), "behind"),
+                };
+                let label = format!("{actor}: the clock is {span} {way}");
+                (FaultKind::ClockStep { actor: id, by }, label)
+            }
+            Fault::OutOfMemory { store } => {
+                let id = self.actor_that(store, &store_here, is_kv, "store")?;
+                (FaultKind::OutOfMemory { store: id }, format!("{store}: out of memory"))
+            }
+            Fault::Evict { store, policy, share } => {
+                self.ratio(*share, &here.field("share"));
+                if *policy == Eviction::NoEviction {
+                    let help = "to refuse writes instead, use OutOfMemory".to_owned();
+                    let message = "NoEviction evicts nothing";
+                    self.problem(&here.field("policy"), message, Some(help));
+                }
+                let id = self.actor_that(store, &store_here, is_kv, "store")?;
+                let label = format!(
+                    "{store}: evicts {} % of {}",
+                    (share * 1000.0).round() / 10.0,
+                    victims(*policy)
+                );
+                (FaultKind::Evict { store: id, policy: *policy, share: *share }, label)
+            }
+            _ => unreachable!("told by the caller"),
+        })
+    }
+
+    /// By how many nanoseconds a clock is wrong.
+    fn clock_step(&mut self, forward: Option<Span>, back: Option<Span>, here: &Here) -> i64 {
+        let (span, field, sign) = match (forward, back) {
+            (Some(span), None) => (span, "forward", 1),
+            (None, Some(span)) => (span, "back", -1),
+            _ => {
+                let help = Some("write ClockStep(actor, forward: \"1h\")".to_owned());
+                self.problem(here, "ClockStep takes either `forward` or `back`", help);
+                return 0;
+            }
+        };
+        let ok = !span.is_zero() && span <= CLOCK_STEP_MAX;
+        let allowed = format!("above zero and at most {CLOCK_STEP_MAX}");
+        self.require(ok, &here.field(field), span, &allowed);
+        sign * span.min(CLOCK_STEP_MAX).as_nanos().cast_signed()
+    }
+
     fn route(&mut self, from: &str, to: &str, here: &Here) -> Option<(ActorId, ActorId)> {
         let a = self.actor(from, &here.field("from"));
         let b = self.actor(to, &here.field("to"));
         Some((a?, b?))
+    }
+}
+
+/// Which keys a policy removes, for people.
+fn victims(policy: Eviction) -> &'static str {
+    match policy {
+        Eviction::NoEviction => "no key",
+        Eviction::VolatileLru => "the keys with a lifetime, longest unused first",
+        Eviction::VolatileLfu => "the keys with a lifetime, least used first",
+        Eviction::VolatileTtl => "the keys with a lifetime, soonest to end first",
+        Eviction::VolatileRandom => "the keys with a lifetime, at random",
+        Eviction::AllKeysLru => "all keys, longest unused first",
+        Eviction::AllKeysLfu => "all keys, least used first",
+        Eviction::AllKeysRandom => "all keys, at random",
     }
 }

@@ -5,6 +5,7 @@
 
 mod actors;
 mod build;
+mod command;
 mod cycle;
 mod expr;
 mod faults;
@@ -17,6 +18,7 @@ mod warnings;
 use sim_core::{Dist, Span};
 
 use crate::invariant::InvariantPlan;
+use crate::kv::Eviction;
 use crate::policy::breaker::{Breaker, BreakerConfig, Verdict};
 use crate::policy::budget::BudgetConfig;
 use crate::policy::bulkhead::BulkheadConfig;
@@ -24,11 +26,14 @@ use crate::policy::concurrency::LimitConfig;
 use crate::policy::hedge::HedgeConfig;
 use crate::policy::rate_limiter::RateLimiterConfig;
 use crate::policy::{Advice, Ending, EndingSet, Retry, aws, outlier, throttle};
-use crate::scenario::spec::{Arrivals, Custom, FallbackOn, Limits, Threads};
+use crate::scenario::spec::{
+    Arrivals, Custom, FallbackOn, Fsync, Limits, Node, Persistence, Threads,
+};
 use crate::source::SourceError;
 use crate::value::{FieldId, Texts, Value};
 
 pub(crate) use build::build;
+pub(crate) use command::OpPlan;
 
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident($repr:ty);)*) => {$(
@@ -182,7 +187,7 @@ pub(crate) struct ActorPlan {
 pub(crate) enum ActorKind {
     Client(ClientPlan),
     Service(ServicePlan),
-    Kv { service_time: DistId },
+    Kv(KvPlan),
     Broker,
     Custom(Custom),
 }
@@ -241,6 +246,19 @@ pub(crate) struct Subscriber {
     pub pair: PairId,
 }
 
+#[derive(Clone, Debug)]
+pub(crate) struct KvPlan {
+    pub service_time: DistId,
+    pub replicas: u32,
+    /// None: replicas have everything at once.
+    pub lag: Option<DistId>,
+    pub persistence: Persistence,
+    pub copies_to: Vec<ActorId>,
+    /// It copies to another store, or another copies to it.
+    pub regional: bool,
+    pub active_expiry: bool,
+}
+
 /// A program's frame.
 #[derive(Clone, Debug)]
 pub(crate) struct Program {
@@ -252,6 +270,8 @@ pub(crate) struct Program {
     pub reads_key: bool,
     pub reads_body: bool,
     pub reads_client: bool,
+    /// It reads `{now}`.
+    pub reads_clock: bool,
 }
 
 /// The registers that every program has, filled by the interpreter.
@@ -282,8 +302,10 @@ pub(crate) mod builtin {
     pub(crate) const CLIENT: Reg = Reg(10);
     /// In `catch`: the content of the answer, if the error was one.
     pub(crate) const ERROR_BODY: Reg = Reg(11);
+    /// The actor's own wall clock, in milliseconds since the run began.
+    pub(crate) const NOW: Reg = Reg(12);
     /// Their names, by register.
-    pub(crate) const NAMES: [&str; 12] = [
+    pub(crate) const NAMES: [&str; 13] = [
         "key",
         "body",
         "intent",
@@ -296,6 +318,7 @@ pub(crate) mod builtin {
         "origin",
         "client",
         "error.body",
+        "now",
     ];
 }
 
@@ -351,6 +374,11 @@ pub(crate) enum Instr {
     Let {
         to: Reg,
         value: Operand,
+    },
+    Add {
+        to: Reg,
+        a: Operand,
+        b: Operand,
     },
     Jump(Pc),
     /// Jumps when the condition does not hold.
@@ -436,23 +464,11 @@ pub(crate) enum Target {
     Custom { endpoint: Value, key: Operand, body: Operand },
 }
 
-/// A store command whose arguments are worked out when it is sent.
-#[derive(Clone, Copy, Debug)]
+/// A store command and the node that it goes to.
+#[derive(Clone, Debug)]
 pub(crate) struct CommandPlan {
-    pub key: Operand,
-    pub verb: Verb,
-}
-
-/// What a command does with its key.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Verb {
-    Get,
-    Set { value: Operand, condition: crate::kv::Condition, expiry: Option<Span> },
-    Exists,
-    Del,
-    CompareAndDelete { expected: Operand },
-    Incr,
-    Pttl,
+    pub op: OpPlan,
+    pub from: Node,
 }
 
 /// A stack of policies, outermost first.
@@ -585,20 +601,83 @@ pub(crate) enum Trigger {
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum FaultKind {
-    Errors { actor: ActorId, rate: f64, status: u16 },
-    Hang { actor: ActorId, rate: f64 },
-    Crash { actor: ActorId },
-    Outage { actor: ActorId },
-    BlackHole { actor: ActorId },
-    Slow { actor: ActorId, factor: f64 },
-    Pause { actor: ActorId },
-    Partition { from: ActorId, to: ActorId, both_ways: bool },
-    Loss { from: ActorId, to: ActorId, rate: f64 },
-    Duplicate { from: ActorId, to: ActorId, rate: f64 },
-    Delay { from: ActorId, to: ActorId, by: Span },
-    Throw { status: u16 },
+    Errors {
+        actor: ActorId,
+        rate: f64,
+        status: u16,
+    },
+    Hang {
+        actor: ActorId,
+        rate: f64,
+    },
+    Crash {
+        actor: ActorId,
+    },
+    Outage {
+        actor: ActorId,
+    },
+    BlackHole {
+        actor: ActorId,
+    },
+    Slow {
+        actor: ActorId,
+        factor: f64,
+    },
+    Pause {
+        actor: ActorId,
+    },
+    Partition {
+        from: ActorId,
+        to: ActorId,
+        both_ways: bool,
+    },
+    Loss {
+        from: ActorId,
+        to: ActorId,
+        rate: f64,
+    },
+    Duplicate {
+        from: ActorId,
+        to: ActorId,
+        rate: f64,
+    },
+    Delay {
+        from: ActorId,
+        to: ActorId,
+        by: Span,
+    },
+    Throw {
+        status: u16,
+    },
     Stall,
-    Flush { store: ActorId },
+    Flush {
+        store: ActorId,
+    },
+    Failover {
+        store: ActorId,
+    },
+    /// Nanoseconds by which the clock is wrong.
+    ClockStep {
+        actor: ActorId,
+        by: i64,
+    },
+    OutOfMemory {
+        store: ActorId,
+    },
+    Evict {
+        store: ActorId,
+        policy: Eviction,
+        share: f64,
+    },
+}
+
+impl KvPlan {
+    /// Somebody hears of its writes: a replica, another region, or a file that lags behind.
+    pub(crate) fn is_followed(&self) -> bool {
+        let has_file =
+            matches!(self.persistence, Persistence::Aof { fsync: Fsync::EverySec | Fsync::No });
+        self.replicas > 0 || self.regional || has_file
+    }
 }
 
 impl Site {

@@ -3,15 +3,14 @@
 use std::collections::BTreeMap;
 
 use crate::designs;
-use crate::kv::Condition;
 use crate::plan::{
-    ActorId, ActorKind, CommandPlan, CondPlan, EffectId, EffectPlan, EndpointId, ForkId, Instr,
-    Last, Operand, Pc, PointId, Program, ProgramId, QueueId, Reg, RespondId, RespondPlan, Site,
-    SiteId, StackId, Target, Verb, builtin,
+    ActorId, ActorKind, CondPlan, EffectId, EffectPlan, EndpointId, ForkId, Instr, Last, Operand,
+    Pc, PointId, Program, ProgramId, QueueId, Reg, RespondId, RespondPlan, Site, SiteId, StackId,
+    Target, builtin,
 };
 use crate::policy::Advice;
 use crate::scenario::spec::{
-    Call, Expr, Idempotent, If, KvOp, KvStep, Loop, Match, OnBehalfOf, Publish, Step, Try,
+    Call, Expr, Idempotent, If, Loop, Match, OnBehalfOf, Publish, Step, Try,
 };
 use crate::source::{SourceError, advice};
 use crate::value::Value;
@@ -55,6 +54,7 @@ pub(super) struct Frame {
     pub(super) reads_key: bool,
     pub(super) reads_body: bool,
     reads_client: bool,
+    reads_clock: bool,
     loops: Vec<LoopFrame>,
     /// Open `Try`s.
     depth: u16,
@@ -100,6 +100,7 @@ impl Frame {
             reads_key: false,
             reads_body: false,
             reads_client: false,
+            reads_clock: false,
             loops: Vec::new(),
             depth: 0,
             finallies: 0,
@@ -130,6 +131,7 @@ impl Frame {
         self.reads_key |= reg == builtin::KEY;
         self.reads_body |= reg == builtin::BODY;
         self.reads_client |= reg == builtin::CLIENT;
+        self.reads_clock |= reg == builtin::NOW;
     }
 
     /// The register of a name that is given a value here.
@@ -159,6 +161,7 @@ impl Frame {
             reads_key: self.reads_key,
             reads_body: self.reads_body,
             reads_client: self.reads_client,
+            reads_clock: self.reads_clock,
         }
     }
 }
@@ -181,7 +184,7 @@ impl Builder<'_> {
         Pc::nth(self.plan.code.len())
     }
 
-    fn emit(&mut self, instr: Instr) -> usize {
+    pub(super) fn emit(&mut self, instr: Instr) -> usize {
         self.plan.code.push(instr);
         self.plan.code.len() - 1
     }
@@ -239,6 +242,12 @@ impl Builder<'_> {
                 let to = self.variable(frame, &step.name, &here.field("name"));
                 self.emit(Instr::Let { to, value });
             }
+            Step::Add(step) => {
+                let a = self.operand(frame, &step.a, &here.field("a"));
+                let b = self.operand(frame, &step.b, &here.field("b"));
+                let to = self.variable(frame, &step.name, &here.field("name"));
+                self.emit(Instr::Add { to, a, b });
+            }
             Step::If(step) => self.choose(frame, step, here),
             Step::Match(step) => self.match_value(frame, step, here),
             Step::Loop(step) => self.repeat(frame, step, here),
@@ -266,7 +275,7 @@ impl Builder<'_> {
     }
 
     /// The register of a variable that the program gives a value.
-    fn variable(&mut self, frame: &mut Frame, name: &str, here: &Here) -> Reg {
+    pub(super) fn variable(&mut self, frame: &mut Frame, name: &str, here: &Here) -> Reg {
         let is_name = |c: char| c.is_alphanumeric() || c == '_';
         if name.is_empty() || !name.chars().all(is_name) {
             let help = "a variable's name is made of letters, digits and `_`".to_owned();
@@ -357,7 +366,7 @@ impl Builder<'_> {
         }
     }
 
-    fn site(&mut self, note: SiteNote, site: Site) -> SiteId {
+    pub(super) fn site(&mut self, note: SiteNote, site: Site) -> SiteId {
         let id = SiteId::nth(self.plan.sites.len());
         self.plan.sites.push(site);
         self.site_notes.push(note);
@@ -405,80 +414,6 @@ impl Builder<'_> {
                 None
             }
         }
-    }
-
-    fn command(&mut self, frame: &mut Frame, step: &KvStep, here: &Here) {
-        let Some(to) = self.actor(&step.store, &here.field("store")) else { return };
-        if !matches!(self.plan.actors[to.index()].kind, ActorKind::Kv { .. }) {
-            let message = format!("`{}` is no store", step.store);
-            let help = "name an actor that is a Kv(…)".to_owned();
-            self.problem(&here.field("store"), message, Some(help));
-            return;
-        }
-        let op = here.field("op");
-        let mut operand = |expr: &Expr, field: &str| {
-            let here = if field.is_empty() { op.clone() } else { op.field(field) };
-            self.operand(frame, expr, &here)
-        };
-        let (key, verb) = match &step.op {
-            KvOp::Get(key) => (operand(key, ""), Verb::Get),
-            KvOp::Exists(key) => (operand(key, ""), Verb::Exists),
-            KvOp::Del(key) => (operand(key, ""), Verb::Del),
-            KvOp::Incr(key) => (operand(key, ""), Verb::Incr),
-            KvOp::Pttl(key) => (operand(key, ""), Verb::Pttl),
-            KvOp::CompareAndDelete { key, expected } => {
-                let expected = operand(expected, "expected");
-                (operand(key, "key"), Verb::CompareAndDelete { expected })
-            }
-            KvOp::Set { key, value, .. } => {
-                let (key, value) = (operand(key, "key"), operand(value, "value"));
-                let condition = self.set_condition(&step.op, &op);
-                let expiry = self.set_expiry(&step.op, &op);
-                (key, Verb::Set { value, condition, expiry })
-            }
-        };
-        let repeatable = !matches!(verb, Verb::Incr);
-        let command = CommandPlan { key, verb };
-        let stack = self.stack(frame.actor, step.policy.as_deref(), to, here);
-        let pair = self.pair(frame.actor, to);
-        let into = self.optional(frame, step.into.as_deref(), here);
-        let target = Target::Kv(command);
-        let (into_status, into_headers, instead) = (None, None, Vec::new());
-        let site =
-            Site { target, to, stack, pair, into, into_status, into_headers, repeatable, instead };
-        let (owner, here, with) = (frame.id, here.clone(), Vec::new());
-        let note = SiteNote { owner, here, with, keyed: false, idempotent: Some(repeatable) };
-        let id = self.site(note, site);
-        self.emit(Instr::Call(id));
-    }
-
-    fn set_condition(&mut self, op: &KvOp, here: &Here) -> Condition {
-        match op {
-            KvOp::Set { nx: true, xx: true, .. } => {
-                self.problem(here, "SET takes NX or XX, not both", None);
-                Condition::Always
-            }
-            KvOp::Set { nx: true, .. } => Condition::IfAbsent,
-            KvOp::Set { xx: true, .. } => Condition::IfPresent,
-            _ => Condition::Always,
-        }
-    }
-
-    fn set_expiry(&mut self, op: &KvOp, here: &Here) -> Option<sim_core::Span> {
-        let KvOp::Set { ex, px, .. } = op else { return None };
-        for (span, name, unit) in [(ex, "ex", 1_000_000_000), (px, "px", 1_000_000)] {
-            if let Some(span) = span
-                && (span.is_zero() || span.as_nanos() % unit != 0)
-            {
-                let unit = if name == "ex" { "seconds" } else { "milliseconds" };
-                let message = format!("{name} = {span}; it must be whole {unit}, at least 1");
-                self.problem(&here.field(name), message, None);
-            }
-        }
-        if ex.is_some() && px.is_some() {
-            self.problem(here, "SET takes EX or PX, not both", None);
-        }
-        ex.or(*px)
     }
 
     fn choose(&mut self, frame: &mut Frame, step: &If, here: &Here) {

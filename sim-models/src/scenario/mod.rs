@@ -141,10 +141,40 @@ impl Scenario {
         )
     }
 
-    /// The pairs of actors that talk, caller first.
+    /// The names of its stores that have a replica.
+    pub fn replicated_stores(&self) -> Vec<&str> {
+        let actors = self.plan.actors.iter();
+        let has_replica = |kind: &ActorKind| matches!(kind, ActorKind::Kv(kv) if kv.replicas > 0);
+        actors.filter(|a| has_replica(&a.kind)).map(|actor| actor.name.as_str()).collect()
+    }
+
+    /// The names of its actors that look at a clock: stores, and services that read `{now}`.
+    pub fn clocks(&self) -> Vec<&str> {
+        let plan = &self.plan;
+        let reads = |name: &str| {
+            let own = plan.programs.iter().filter(|program| program.reads_clock);
+            own.filter_map(|program| program.name.split_once('.')).any(|(actor, _)| actor == name)
+        };
+        let has_clock = |actor: &&crate::plan::ActorPlan| match actor.kind {
+            ActorKind::Kv(_) => true,
+            ActorKind::Service(_) => reads(&actor.name),
+            ActorKind::Client(_) | ActorKind::Broker | ActorKind::Custom(_) => false,
+        };
+        plan.actors.iter().filter(has_clock).map(|actor| actor.name.as_str()).collect()
+    }
+
+    /// The pairs of actors that talk, caller first, and then the stores that copy to others.
     pub fn hops(&self) -> Vec<(&str, &str)> {
         let name = |id| self.plan.actor_name(id);
-        self.plan.pairs.iter().map(|(from, to)| (name(*from), name(*to))).collect()
+        let calls = self.plan.pairs.iter().map(|(from, to)| (name(*from), name(*to)));
+        let copies = self.plan.actors.iter().flat_map(|actor| {
+            let to: &[_] = match &actor.kind {
+                ActorKind::Kv(kv) => &kv.copies_to,
+                _ => &[],
+            };
+            to.iter().map(move |to| (actor.name.as_str(), name(*to)))
+        });
+        calls.chain(copies).collect()
     }
 
     /// How long a run lasts.

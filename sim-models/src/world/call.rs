@@ -22,24 +22,22 @@
 //!  network
 //! ```
 
-use sim_core::{Draw, Handle, Span, Time, mix};
+use sim_core::{Draw, Handle, Time, mix};
 
 use super::child::{Hedging, Judged};
 use super::message::{Answer, Payload, Sender};
+use super::store::Order;
 use super::{Ctx, Event, Request, Task, World, eval, layers};
 use crate::invariant::{Seen, Server};
-use crate::kv::{Command, Expiry, Unit};
 use crate::log::Note;
-use crate::plan::{
-    CommandPlan, LayerPlan, Operand, PairId, SiteId, StackId, Target, Verb, builtin,
-};
+use crate::plan::{LayerPlan, Operand, PairId, SiteId, StackId, Target, builtin};
 use crate::policy::breaker::Permit;
 use crate::policy::budget::Ticket;
 use crate::policy::bulkhead::{BulkheadPermit, Place};
 use crate::policy::concurrency::{LimitPermit, Sample};
 use crate::policy::{Ending, Fate, Reason, RetryState};
 use crate::pool::Id;
-use crate::value::{TextId, Value};
+use crate::value::Value;
 
 /// One call of a program over all its attempts, or a child of such a call.
 #[derive(Debug, Default)]
@@ -576,6 +574,7 @@ impl World {
         (call.attempt, call.awaited) = (number, number);
         let Call { task, site, lineage, deadline, host, .. } = *call;
         self.tasks[task].set(builtin::ATTEMPT, Value::Int(number.into()));
+        self.set_clock(task, ctx);
         let (plan, texts) = (&self.plan, &mut self.texts);
         let site = &plan.sites[host.unwrap_or(site).index()];
         let registers = &self.tasks[task].registers;
@@ -583,6 +582,7 @@ impl World {
         let (id_of_request, request) = self.requests.take();
         let mut with = std::mem::take(&mut request.with);
         with.clear();
+        let mut order = None;
         let (payload, key, body) = match &site.target {
             Target::Endpoint { endpoint, key, body, with: arguments } => {
                 with.extend(arguments.iter().map(|(reg, operand)| (*reg, value(*operand))));
@@ -594,15 +594,13 @@ impl World {
             Target::Custom { endpoint, key, body } => {
                 (Payload::Custom { endpoint: *endpoint }, value(*key), value(*body))
             }
-            Target::Kv(CommandPlan { key, verb }) => {
-                let key = value(*key);
-                let argument = match verb {
-                    Verb::Set { value: argument, .. }
-                    | Verb::CompareAndDelete { expected: argument } => value(*argument),
-                    _ => Value::Nil,
+            Target::Kv(command) => {
+                let Value::Int(execution) = registers[builtin::EXECUTION.index()] else {
+                    unreachable!("every execution has its number")
                 };
-                let command = command(*verb, texts.text_of(key), argument);
-                (Payload::Command(command), Value::Nil, Value::Nil)
+                let op = command.op.map(&mut |operand, _| value(*operand), &mut |kind| *kind);
+                order = Some(Order { op, from: command.from, execution });
+                (Payload::Command, Value::Nil, Value::Nil)
             }
         };
         *request = Request {
@@ -614,6 +612,7 @@ impl World {
             intent: self.tasks[task].intent,
             lineage: mix(lineage, number.into()),
             payload,
+            order,
             key,
             body,
             with,
@@ -691,23 +690,5 @@ fn was_accepted(ending: Ending) -> bool {
     match ending {
         Ending::Status(status) => !matches!(status, 429 | 503),
         Ending::TimedOut | Ending::Refused | Ending::Reset | Ending::Rejected(_) => false,
-    }
-}
-
-/// A command on a key; `argument` is the one value that some commands take.
-fn command(verb: Verb, key: TextId, argument: Value) -> Command {
-    match verb {
-        Verb::Get => Command::Get { key },
-        Verb::Set { condition, expiry, .. } => {
-            let expiry = expiry.map_or(Expiry::Never, |ttl: Span| {
-                Expiry::In(ttl.as_millis().cast_signed(), Unit::Millis)
-            });
-            Command::Set { key, value: argument, condition, get: false, expiry }
-        }
-        Verb::Exists => Command::Exists { keys: key.into() },
-        Verb::Del => Command::Del { keys: key.into() },
-        Verb::CompareAndDelete { .. } => Command::CompareAndDelete { key, expected: argument },
-        Verb::Incr => Command::IncrBy { key, by: 1 },
-        Verb::Pttl => Command::Ttl { key, absolute: false, unit: Unit::Millis },
     }
 }

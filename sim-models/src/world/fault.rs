@@ -8,7 +8,7 @@ use sim_core::{Draw, Span};
 use super::message::either;
 use super::{Actor, Ctx, Event, World};
 use crate::log::Note;
-use crate::plan::{ActorId, FaultEntry, FaultId, FaultKind, PointId, Trigger};
+use crate::plan::{ActorId, ActorKind, FaultEntry, FaultId, FaultKind, PointId, Trigger};
 
 /// Under what conditions an actor works.
 #[derive(Clone, Debug, Default)]
@@ -18,6 +18,10 @@ pub(super) struct Condition {
     /// Nothing comes in or goes out.
     pub(super) black_hole: bool,
     pub(super) paused: bool,
+    /// By how much the wall clock is ahead, in nanoseconds.
+    pub(super) clock_ns: i64,
+    /// Commands that need memory fail.
+    pub(super) out_of_memory: bool,
     /// The share of requests that are accepted and forgotten.
     pub(super) hang: f64,
     /// Shares of requests answered with a status.
@@ -84,10 +88,18 @@ impl World {
         ctx.observe(u64::from(id.0) << 1 | 1);
         self.metrics.struck(id, ctx.now());
         self.note(Note::Struck { fault: id }, ctx);
-        if let FaultKind::Flush { store } = kind {
-            self.flush(store);
+        match kind {
+            FaultKind::Flush { store } => self.flush(store, ctx),
+            FaultKind::Evict { store, policy, share } => self.evict(id, store, policy, share, ctx),
+            FaultKind::Failover { store } if lasts.is_none() => self.fail_over(store, ctx),
+            _ => {}
         }
-        if let FaultKind::Flush { .. } | FaultKind::Throw { .. } = kind {
+        let is_instant = match kind {
+            FaultKind::Flush { .. } | FaultKind::Evict { .. } | FaultKind::Throw { .. } => true,
+            FaultKind::Failover { .. } => lasts.is_none(),
+            _ => false,
+        };
+        if is_instant {
             self.healed(id, ctx);
             return;
         }
@@ -96,6 +108,9 @@ impl World {
         }
         self.active_faults.push(id);
         self.refresh(ctx);
+        if let FaultKind::Failover { store } = kind {
+            self.fail_over(store, ctx);
+        }
         if let FaultKind::Crash { actor } = kind {
             match self.actors[actor.index()] {
                 Actor::Service(_) => self.crash_service(actor, ctx),
@@ -123,16 +138,34 @@ impl World {
     /// Works out all conditions from the active faults; events of actors that are no longer
     /// paused happen now, in the order in which they waited.
     fn refresh(&mut self, ctx: &mut Ctx) {
+        let clocks: Vec<i64> = self.conditions.iter().map(|condition| condition.clock_ns).collect();
         self.conditions.fill(super::Condition::default());
         self.routes.fill(RouteCondition::default());
         for n in 0..self.active_faults.len() {
             let fault = self.plan.faults[self.active_faults[n].index()].fault;
             self.impose(fault);
         }
+        for (n, before) in clocks.into_iter().enumerate() {
+            if self.conditions[n].clock_ns < before {
+                self.clock_goes_back(ActorId::nth(n), before, ctx);
+            }
+        }
         for n in 0..self.parked.len() {
             if !self.conditions[n].paused {
                 self.unpark(ActorId::nth(n), ctx);
             }
+        }
+    }
+
+    /// Before a store's clock goes back, what had expired by it was deleted, unless the store
+    /// deletes nothing by itself.
+    fn clock_goes_back(&mut self, actor: ActorId, before_ns: i64, ctx: &Ctx) {
+        if let ActorKind::Kv(kv) = &self.plan.actors[actor.index()].kind
+            && kv.active_expiry
+        {
+            let now_ns = i64::try_from(ctx.now().as_nanos()).unwrap_or(i64::MAX);
+            let now_ms = now_ns.saturating_add(before_ns).div_euclid(1_000_000);
+            self.expire_all(actor, now_ms, ctx);
         }
     }
 
@@ -153,7 +186,9 @@ impl World {
                 let hang = &mut conditions[actor.index()].hang;
                 *hang = either(*hang, rate);
             }
-            FaultKind::Crash { actor } | FaultKind::Outage { actor } => {
+            FaultKind::Crash { actor }
+            | FaultKind::Outage { actor }
+            | FaultKind::Failover { store: actor } => {
                 conditions[actor.index()].down = true;
             }
             FaultKind::BlackHole { actor } => conditions[actor.index()].black_hole = true,
@@ -176,8 +211,16 @@ impl World {
                 let route = self.route(from, to);
                 self.routes[route].delay += by;
             }
+            FaultKind::ClockStep { actor, by } => {
+                let clock_ns = &mut conditions[actor.index()].clock_ns;
+                *clock_ns = clock_ns.saturating_add(by);
+            }
+            FaultKind::OutOfMemory { store } => conditions[store.index()].out_of_memory = true,
             // These strike a task or a store once, and leave conditions as they are.
-            FaultKind::Throw { .. } | FaultKind::Stall | FaultKind::Flush { .. } => {}
+            FaultKind::Throw { .. }
+            | FaultKind::Stall
+            | FaultKind::Flush { .. }
+            | FaultKind::Evict { .. } => {}
         }
     }
 

@@ -8,10 +8,10 @@ use sim_core::{Draw, Span, Time, mix};
 
 use super::broker::Delivery;
 use super::call::Call;
+use super::store::Order;
 use super::{Actor, Ctx, Event, World, nth};
 use crate::custom::{Ask, Ticket};
 use crate::invariant::{Seen, Server};
-use crate::kv::Command;
 use crate::log::{Loss, Note};
 use crate::plan::{ActorId, EndpointId, PairId, QueueId, Reg};
 use crate::policy::{Advice, Ending, Fate};
@@ -29,6 +29,8 @@ pub(crate) struct Request {
     pub(super) intent: u32,
     pub(super) lineage: u64,
     pub(super) payload: Payload,
+    /// The command for a store, until it is carried out.
+    pub(super) order: Option<Order>,
     pub(super) key: Value,
     pub(super) body: Value,
     pub(super) with: Vec<(Reg, Value)>,
@@ -48,12 +50,15 @@ pub(super) enum Sender {
 }
 
 /// What is asked.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Payload {
     Endpoint(EndpointId),
     Message(QueueId),
-    Command(Command),
-    Custom { endpoint: Value },
+    /// The command stands in [`Request::order`].
+    Command,
+    Custom {
+        endpoint: Value,
+    },
 }
 
 /// What is answered, or what the caller notices instead.
@@ -99,6 +104,7 @@ impl Default for Request {
             intent: 0,
             lineage: 0,
             payload: Payload::Endpoint(EndpointId(0)),
+            order: None,
             key: Value::Nil,
             body: Value::Nil,
             with: Vec::new(),
@@ -142,11 +148,11 @@ impl World {
     }
 
     fn show_answer(&mut self, id: Id<Request>, answer: Answer, ctx: &Ctx) {
-        let Request { to, intent, payload, key, body, .. } = self.requests[id];
-        let from = match payload {
+        let Request { to, intent, key, body, .. } = self.requests[id];
+        let from = match self.requests[id].payload {
             Payload::Endpoint(endpoint) => Server::Endpoint(endpoint),
             Payload::Custom { endpoint } => Server::Custom { actor: to, endpoint },
-            Payload::Message(_) | Payload::Command(_) => return,
+            Payload::Message(_) | Payload::Command => return,
         };
         if let Ending::Status(status) = answer.ending {
             let content = answer.body;
@@ -167,9 +173,22 @@ impl World {
         let (back, lineage) = (leg == leg::BACK, request.lineage);
         let (from, to) = if back { (request.to, request.from) } else { (request.from, request.to) };
         let event = if back { Event::Answer(id) } else { Event::Deliver(id) };
-        if self.is_lost(from, to, nth(lineage, leg, 0)) {
+        if !self.ship(from, to, nth(lineage, leg, 0), event, ctx) {
             self.lose(id, if back { Loss::Answer } else { Loss::Request }, ctx);
-            return;
+        }
+    }
+
+    /// Schedules what arrives after the link's latency; false when it is lost on the way.
+    pub(super) fn ship(
+        &mut self,
+        from: ActorId,
+        to: ActorId,
+        index: u64,
+        event: Event,
+        ctx: &mut Ctx,
+    ) -> bool {
+        if self.is_lost(from, to, index) {
+            return false;
         }
         let delay = self.routes[self.route(from, to)].delay;
         let link = self.plan.routes[self.route(from, to)];
@@ -183,12 +202,12 @@ impl World {
             }
             (None, Some(link)) => {
                 let latency = self.plan.links[link as usize].latency;
-                let mut draws = self.luck.latency.at(nth(lineage, leg, 0));
-                let latency = self.span(latency, &mut draws);
+                let latency = self.span(latency, &mut self.luck.latency.at(index));
                 ctx.schedule_after(latency + delay, event);
             }
             (None, None) => unreachable!("actors without a link have a lane"),
         }
+        true
     }
 
     /// A message is gone, and nobody is told.
@@ -258,8 +277,8 @@ impl World {
     }
 
     fn ask_custom(&mut self, id: Id<Request>, ctx: &mut Ctx) {
-        let Request { to, ref payload, key, body, attempt, .. } = self.requests[id];
-        let Payload::Custom { endpoint } = *payload else {
+        let Request { to, payload, key, body, attempt, .. } = self.requests[id];
+        let Payload::Custom { endpoint } = payload else {
             unreachable!("custom actors are called at endpoints")
         };
         let ask = Ask { ticket: Ticket::new(id), endpoint, key, body, attempt };

@@ -8,7 +8,11 @@ mod broker;
 mod call;
 mod child;
 mod client;
+mod command;
+mod copies;
+mod eviction;
 mod fault;
+mod follower;
 mod job;
 mod layer;
 mod message;
@@ -16,6 +20,7 @@ mod policies;
 mod service;
 mod store;
 mod task;
+mod transaction;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -40,6 +45,7 @@ use broker::{BrokerState, Delivery};
 pub(crate) use call::Call;
 use call::Woken;
 use client::{ClientState, Intent};
+pub(crate) use copies::RegionCopy;
 use fault::{Condition, RouteCondition};
 use job::JobState;
 pub(crate) use message::{Answer, Request};
@@ -87,6 +93,8 @@ pub(crate) enum Event {
     Turn(JobId),
     /// A message may be handed out again.
     Visible(Id<Delivery>),
+    /// A write arrives at a store of another region, or is sent there again.
+    Copied(Id<RegionCopy>),
 }
 
 /// An event is copied through the queue: it stays within 16 bytes.
@@ -113,6 +121,8 @@ mod purpose {
     pub(super) const HOST: Purpose = Purpose(14);
     pub(super) const PROBE: Purpose = Purpose(15);
     pub(super) const SWEEP: Purpose = Purpose(16);
+    pub(super) const LAG: Purpose = Purpose(17);
+    pub(super) const EVICT: Purpose = Purpose(18);
 }
 
 /// The index-addressed sources of chance.
@@ -133,6 +143,8 @@ struct Luck {
     host: Indexed,
     probe: Indexed,
     sweep: Indexed,
+    lag: Indexed,
+    evict: Indexed,
 }
 
 impl Luck {
@@ -154,6 +166,8 @@ impl Luck {
             host: indexed(purpose::HOST),
             probe: indexed(purpose::PROBE),
             sweep: indexed(purpose::SWEEP),
+            lag: indexed(purpose::LAG),
+            evict: indexed(purpose::EVICT),
         }
     }
 }
@@ -162,16 +176,26 @@ impl Luck {
 enum Actor {
     Client(Box<ClientState>),
     Service(ServiceState),
-    Store(StoreState),
+    Store(Box<StoreState>),
     Broker(BrokerState),
     Custom(Box<dyn CustomActor>),
+}
+
+impl Actor {
+    /// An estimate of what it holds that can grow without bound, in bytes.
+    fn memory_bytes(&self) -> usize {
+        match self {
+            Actor::Store(store) => store.memory_bytes(),
+            Actor::Client(_) | Actor::Service(_) | Actor::Broker(_) | Actor::Custom(_) => 0,
+        }
+    }
 }
 
 /// The state of one run.
 #[derive(Debug)]
 pub(crate) struct World {
     pub(crate) plan: Arc<Plan>,
-    texts: Texts,
+    pub(crate) texts: Texts,
     luck: Luck,
     actors: Vec<Actor>,
     conditions: Vec<Condition>,
@@ -184,6 +208,7 @@ pub(crate) struct World {
     requests: Pool<Request>,
     deliveries: Pool<Delivery>,
     jobs: Vec<JobState>,
+    copies: Pool<RegionCopy>,
     intents: Vec<Intent>,
     policies: Policies,
     /// Room for what a breaker tells; empty between uses.
@@ -241,6 +266,7 @@ impl Model for World {
             Event::Sweep(outlier) => (16, outlier.0.into()),
             Event::Turn(job) => (17, job.0.into()),
             Event::Visible(delivery) => (18, delivery.word()),
+            Event::Copied(copy) => (19, copy.word()),
         };
         mix(kind, word)
     }
@@ -269,6 +295,7 @@ impl Model for World {
             Event::Sweep(outlier) => self.sweep(outlier, ctx),
             Event::Turn(job) => self.turn(job, ctx),
             Event::Visible(delivery) => self.visible(delivery, ctx),
+            Event::Copied(copy) => self.copied(copy, ctx),
         }
         self.run_ready(ctx);
     }
@@ -279,6 +306,8 @@ impl Model for World {
             + self.calls.memory_bytes(128)
             + self.requests.memory_bytes(0)
             + self.deliveries.memory_bytes(0)
+            + self.copies.memory_bytes(128)
+            + self.actors.iter().map(Actor::memory_bytes).sum::<usize>()
             + self.intents.capacity() * size_of::<Intent>()
             + self.ledger.memory_bytes()
             + self.watch.memory_bytes()
@@ -296,13 +325,16 @@ impl World {
         let actors: Vec<Actor> = plan
             .actors
             .iter()
-            .map(|actor| match &actor.kind {
+            .enumerate()
+            .map(|(n, actor)| match &actor.kind {
                 ActorKind::Client(_) => {
                     let arrivals = streams.open(purpose::ARRIVAL, actor.entity);
                     Actor::Client(Box::new(ClientState::new(arrivals)))
                 }
                 ActorKind::Service(service) => Actor::Service(ServiceState::new(*service)),
-                ActorKind::Kv { .. } => Actor::Store(StoreState::default()),
+                ActorKind::Kv { .. } => {
+                    Actor::Store(Box::new(StoreState::new(&plan, ActorId::nth(n))))
+                }
                 ActorKind::Broker => Actor::Broker(BrokerState::default()),
                 ActorKind::Custom(_) => Actor::Custom(custom(actor)),
             })
@@ -320,6 +352,7 @@ impl World {
             requests: Pool::default(),
             deliveries: Pool::default(),
             jobs: Vec::new(),
+            copies: Pool::default(),
             intents: Vec::new(),
             policies: Policies::new(&plan),
             changes: Vec::new(),
@@ -416,6 +449,10 @@ impl World {
                 to
             }
             Event::Served(request) => self.requests.get(request)?.to,
+            Event::Copied(copy) => {
+                let copy = self.copies.get(copy)?;
+                if copy.sent { copy.to } else { copy.from }
+            }
             Event::Answer(request) => self.requests.get(request)?.from,
             Event::Timer { call, .. } => self.tasks.get(self.calls.get(call)?.task)?.actor,
             Event::Visible(delivery) => self.broker_of(delivery)?,
@@ -461,6 +498,10 @@ impl World {
             Event::Heal(fault) => format!("healed: {}", self.plan.faults[fault.index()].label),
             Event::Reply(id) => format!("reply {}", request(id)),
             Event::Wake { actor: id, token } => format!("wake {} ({token})", actor(id)),
+            Event::Copied(id) => match self.copies.get(id) {
+                Some(copy) => format!("copy {}->{}", actor(copy.from), actor(copy.to)),
+                None => "a copy that is gone".to_owned(),
+            },
             Event::WakeBreaker(id) => format!("breaker {}", self.plan.breakers[id.index()].name),
             Event::Sweep(id) => {
                 format!("outlier detection {}", self.plan.outliers[id.index()].name)

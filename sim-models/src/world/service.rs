@@ -67,9 +67,8 @@ impl World {
 
     /// Starts a request's program on a worker that was taken for it.
     fn begin_request(&mut self, id: Id<Request>) {
-        let Request { to, intent, lineage, key, body, ref payload, deadline, .. } =
-            self.requests[id];
-        let Payload::Endpoint(endpoint) = *payload else {
+        let Request { to, intent, lineage, key, body, payload, deadline, .. } = self.requests[id];
+        let Payload::Endpoint(endpoint) = payload else {
             unreachable!("services are called at endpoints")
         };
         let program = self.plan.endpoints[endpoint.index()];

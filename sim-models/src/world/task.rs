@@ -163,6 +163,10 @@ impl Task {
         self.program
     }
 
+    pub(super) fn get(&self, reg: Reg) -> Value {
+        self.registers[reg.index()]
+    }
+
     pub(super) fn set(&mut self, reg: Reg, value: Value) {
         self.registers[reg.index()] = value;
     }
@@ -276,6 +280,7 @@ impl World {
         if self.is_parked(id) {
             return;
         }
+        self.set_clock(id, ctx);
         loop {
             // A fault at a point may have killed the task.
             let Some(task) = self.tasks.get_mut(id) else { return };
@@ -309,12 +314,28 @@ impl World {
         is_paused
     }
 
+    /// Sets `{now}`, the wall clock of the task's actor, if its program reads it.
+    pub(super) fn set_clock(&mut self, id: Id<Task>, ctx: &Ctx) {
+        let Some(Task { actor, program, .. }) = self.tasks.get(id) else { return };
+        if self.plan.programs[program.index()].reads_clock {
+            let now = self.wall_ms(*actor, ctx.now());
+            self.tasks[id].set(builtin::NOW, Value::Int(now));
+        }
+    }
+
     fn execute(&mut self, id: Id<Task>, instr: Instr, ctx: &mut Ctx) -> Next {
         let task = &mut self.tasks[id];
         match instr {
             Instr::Let { to, value } => {
                 let value = self.eval(id, value);
                 self.tasks[id].assign(to, value);
+            }
+            Instr::Add { to, a, b } => {
+                let sum = match (self.eval(id, a), self.eval(id, b)) {
+                    (Value::Int(a), Value::Int(b)) => Value::Int(a.saturating_add(b)),
+                    _ => Value::Nil,
+                };
+                self.tasks[id].assign(to, sum);
             }
             Instr::Jump(to) => task.pc = to,
             Instr::Unless { cond, to } => {
@@ -413,7 +434,11 @@ impl World {
                 Next::Stop
             }
             Hit::Nothing if self.is_parked(id) => Next::Stop,
-            Hit::Nothing => Next::Go,
+            Hit::Nothing => {
+                // A clock may have been set there.
+                self.set_clock(id, ctx);
+                Next::Go
+            }
         }
     }
 
@@ -654,11 +679,25 @@ impl World {
         let (actor, intent) = (task.actor, task.intent);
         let token = if let Value::Int(token) = token { Some(token) } else { None };
         let deed = Deed { kind, actor, intent, once, keep, token, fenced, undoes };
+        let Some(number) = self.record_effect(deed, ctx) else {
+            return self.fail(id, 412, ctx);
+        };
+        if let Some(reg) = into {
+            let name = self.plan.effect_name(kind, number);
+            let value = Value::Text(self.texts.intern(&name));
+            self.tasks[id].assign(reg, value);
+        }
+        Next::Go
+    }
+
+    /// Something durable happens; its number, or nothing when its token is stale.
+    pub(super) fn record_effect(&mut self, deed: Deed, ctx: &mut Ctx) -> Option<u32> {
+        let Deed { kind, actor, intent, .. } = deed;
         let entry = match self.ledger.record(ctx.now(), deed) {
             Ok(entry) => entry,
             Err(stale) => {
                 self.note(Note::Fenced { intent, actor, kind, stale }, ctx);
-                return self.fail(id, 412, ctx);
+                return None;
             }
         };
         ctx.observe(mix(nth(entry.number.into(), kind.0.into(), intent), entry.repeated.into()));
@@ -669,12 +708,7 @@ impl World {
         if !entry.repeated {
             self.show(Seen::Effect { kind, intent }, ctx);
         }
-        if let Some(reg) = into {
-            let name = self.plan.effect_name(kind, entry.number);
-            let value = Value::Text(self.texts.intern(&name));
-            self.tasks[id].assign(reg, value);
-        }
-        Next::Go
+        Some(entry.number)
     }
 
     fn respond(&mut self, id: Id<Task>, respond: RespondId, ctx: &mut Ctx) -> Next {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use sim_core::Span;
 
-use super::{Expr, Step};
+use super::{Expr, Kv, Step};
 use crate::scenario::units::Rate;
 
 /// Something that acts.
@@ -189,19 +189,6 @@ pub enum Threads {
     Blocking,
     /// It serves other requests: an event loop or a coroutine.
     Async,
-}
-
-/// A Redis-like store: one command at a time, in order of arrival.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Kv {
-    /// How long one command takes.
-    #[serde(default = "default_service_time")]
-    pub service_time: Dist,
-}
-
-fn default_service_time() -> Dist {
-    Dist::Const(Span::micros(100))
 }
 
 /// An actor written in Rust.

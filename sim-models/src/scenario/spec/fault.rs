@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use sim_core::Span;
 
+use crate::kv::Eviction;
+
 /// A fault and when it strikes.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -138,6 +140,43 @@ pub enum Fault {
         /// The store.
         store: String,
     },
+    /// A store's primary dies, and the replica that has most takes over with what it has.
+    /// Connections are refused meanwhile.
+    Failover {
+        /// The store.
+        store: String,
+    },
+    /// The wall clock is set forward or back, and right again when the fault heals.
+    ClockStep {
+        /// The service or store.
+        actor: String,
+        /// By how much it is too late.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        forward: Option<Span>,
+        /// By how much it is too early.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        back: Option<Span>,
+    },
+    /// A store refuses what needs memory; it still reads and deletes.
+    OutOfMemory {
+        /// The store.
+        store: String,
+    },
+    /// A store out of memory removes keys, all at one instant.
+    Evict {
+        /// The store.
+        store: String,
+        /// Which keys, and in what order.
+        #[serde(default = "volatile_lru")]
+        policy: Eviction,
+        /// The share of the keys that the policy may remove.
+        #[serde(default = "certain")]
+        share: f64,
+    },
+}
+
+fn volatile_lru() -> Eviction {
+    Eviction::VolatileLru
 }
 
 fn certain() -> f64 {

@@ -7,6 +7,7 @@
 mod actor;
 mod fault;
 mod invariant;
+mod kv;
 mod policy;
 mod step;
 
@@ -19,11 +20,13 @@ use sim_core::Span;
 pub use actor::*;
 pub use fault::*;
 pub use invariant::*;
+pub use kv::*;
 pub use policy::*;
 pub use step::*;
 
 /// Which arguments of a constructor may be written without their name, in order.
 pub const SHORTHAND: &[(&str, &[&str])] = &[
+    ("Add", &["name", "a", "b"]),
     ("After", &["point", "fault"]),
     ("AppliedOnce", &["cause", "effect"]),
     ("At", &["at", "fault"]),
@@ -31,7 +34,10 @@ pub const SHORTHAND: &[(&str, &[&str])] = &[
     ("Breaker", &["trip"]),
     ("Bulkhead", &["like()", "limit"]),
     ("Call", &["to"]),
+    ("ClockStep", &["actor"]),
     ("CompareAndDelete", &["key", "expected"]),
+    ("CompareAndExpire", &["key", "expected"]),
+    ("CompareAndSet", &["key", "expected", "value"]),
     ("ConcurrencyLimit", &["limit"]),
     ("Crash", &["actor"]),
     ("Custom", &["kind"]),
@@ -40,38 +46,59 @@ pub const SHORTHAND: &[(&str, &[&str])] = &[
     ("Effect", &["kind"]),
     ("Erlang", &["k", "mean"]),
     ("Errors", &["actor"]),
+    ("Evict", &["store"]),
+    ("Expire", &["key", "after"]),
+    ("Failover", &["store"]),
     ("Fallback", &["status"]),
+    ("FixedWindow", &["key"]),
     ("Flush", &["store"]),
     ("Gamma", &["shape", "mean"]),
     ("Goodput", &["client"]),
+    ("HDel", &["key", "field"]),
+    ("HGet", &["key", "field"]),
+    ("HIncrBy", &["key", "field", "by"]),
+    ("HSet", &["key", "field", "value"]),
+    ("HSetNx", &["key", "field", "value"]),
     ("Hang", &["actor"]),
     ("Hedge", &["like"]),
     ("Idempotent", &["design"]),
     ("If", &["when", "then"]),
+    ("IncrBy", &["key", "by"]),
     ("Kv", &["op"]),
+    ("LIndex", &["key", "index"]),
+    ("LMove", &["from", "to"]),
+    ("LPush", &["key", "value"]),
     ("Let", &["name", "value"]),
     ("Loop", &["times", "body"]),
     ("Loss", &["from", "to", "rate"]),
     ("Match", &["value", "cases"]),
     ("Normal", &["mean", "sd"]),
     ("OnBehalfOf", &["origin", "body"]),
+    ("OutOfMemory", &["store"]),
     ("Outage", &["actor"]),
     ("Pareto", &["min", "shape"]),
     ("Partition", &["from", "to"]),
     ("Pause", &["actor"]),
     ("PeakArrivals", &["at", "max"]),
     ("Publish", &["to"]),
-    ("Respond", &["status"]),
+    ("RPush", &["key", "value"]),
     ("RateLimiter", &["limit"]),
+    ("Respond", &["status"]),
     ("Retry", &["like"]),
     ("RetryWaits", &["call"]),
     ("Set", &["key", "value"]),
+    ("SlidingWindow", &["key"]),
     ("Slow", &["actor"]),
     ("Throw", &["status"]),
     ("Transitions", &["breaker"]),
     ("Try", &["body"]),
     ("Uniform", &["low", "high"]),
+    ("Wait", &["replicas", "timeout"]),
     ("Weibull", &["scale", "shape"]),
+    ("ZAdd", &["key", "score", "member"]),
+    ("ZRangeByScore", &["key", "min", "max"]),
+    ("ZRem", &["key", "member"]),
+    ("ZScore", &["key", "member"]),
 ];
 
 /// A whole scenario.

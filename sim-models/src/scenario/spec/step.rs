@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, Visitor};
 use sim_core::Span;
 
-use super::Dist;
+use super::{Dist, KvStep};
 
 /// A value that may name variables: `201`, `"{key}:lock"`, `{"status": 201, "id": "{charge}"}`.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -101,6 +101,8 @@ pub enum Step {
     Kv(KvStep),
     /// Gives a variable a value.
     Let(Let),
+    /// Gives a variable the sum of two whole numbers.
+    Add(Add),
     /// Chooses by a condition.
     If(If),
     /// Chooses by a value.
@@ -212,64 +214,6 @@ pub struct Publish {
     pub into: Option<String>,
 }
 
-/// Sends a command to a store.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct KvStep {
-    /// The store's name.
-    pub store: String,
-    /// The command.
-    pub op: KvOp,
-    /// The policy stack around the command.
-    #[serde(default)]
-    pub policy: Option<String>,
-    /// The variable that takes the reply.
-    #[serde(default)]
-    pub into: Option<String>,
-}
-
-/// A command to a store, as Redis means it.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub enum KvOp {
-    /// The value, or nil.
-    Get(Expr),
-    /// Stores a value; `true`, or nil when `nx` or `xx` forbids it.
-    Set {
-        /// Where.
-        key: Expr,
-        /// What.
-        value: Expr,
-        /// Only when the key is absent.
-        #[serde(default)]
-        nx: bool,
-        /// Only when the key is present.
-        #[serde(default)]
-        xx: bool,
-        /// Lifetime in whole seconds.
-        #[serde(default)]
-        ex: Option<Span>,
-        /// Lifetime in whole milliseconds.
-        #[serde(default)]
-        px: Option<Span>,
-    },
-    /// 1 or 0.
-    Exists(Expr),
-    /// How many keys were removed: 1 or 0.
-    Del(Expr),
-    /// Removes a key if it holds this value, atomically: 1 or 0.
-    CompareAndDelete {
-        /// Which.
-        key: Expr,
-        /// The value it must hold.
-        expected: Expr,
-    },
-    /// Adds one to a number, from 0 when absent.
-    Incr(Expr),
-    /// Milliseconds left to live; -1 without expiry, -2 without key.
-    Pttl(Expr),
-}
-
 /// Gives a variable a value.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -278,6 +222,19 @@ pub struct Let {
     pub name: String,
     /// Its new value.
     pub value: Expr,
+}
+
+/// Gives a variable the sum of two whole numbers, or the closest number that there is; nil when
+/// either is no number.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Add {
+    /// The variable.
+    pub name: String,
+    /// The first.
+    pub a: Expr,
+    /// The second.
+    pub b: Expr,
 }
 
 /// Chooses by a condition.

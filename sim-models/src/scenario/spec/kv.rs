@@ -1,0 +1,483 @@
+//! Stores and the commands that programs send to them.
+
+use serde::Deserialize;
+use sim_core::Span;
+
+use super::{Dist, Expr};
+
+/// A store that behaves as Redis does: one command at a time, in order of arrival.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Kv {
+    /// How long one command takes.
+    #[serde(default = "default_service_time")]
+    pub service_time: Dist,
+    /// How many replicas follow it.
+    #[serde(default)]
+    pub replicas: u32,
+    /// How much later than its write each replica has it; at once by default.
+    #[serde(default)]
+    pub lag: Option<Dist>,
+    /// What a crash leaves.
+    #[serde(default)]
+    pub persistence: Persistence,
+    /// Stores of other regions to which each write is sent.
+    #[serde(default)]
+    pub copies_to: Vec<String>,
+    /// Whether an expired key is deleted although nobody touches it.
+    #[serde(default = "yes")]
+    pub active_expiry: bool,
+}
+
+fn default_service_time() -> Dist {
+    Dist::Const(Span::micros(100))
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// What a store still has after its process died.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub enum Persistence {
+    /// Nothing.
+    #[default]
+    Memory,
+    /// What its append-only file says.
+    Aof {
+        /// How often the file is flushed to the disk.
+        #[serde(default)]
+        fsync: Fsync,
+    },
+}
+
+/// When what was appended to a file is on the disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub enum Fsync {
+    /// Before it is answered.
+    Always,
+    /// At each whole second.
+    #[default]
+    EverySec,
+    /// When the system sees fit: each 30 s.
+    No,
+}
+
+/// Sends a command to a store.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KvStep {
+    /// The store's name.
+    pub store: String,
+    /// The command.
+    pub op: KvOp,
+    /// Which node answers.
+    #[serde(default)]
+    pub from: Node,
+    /// The policy stack around the command.
+    #[serde(default)]
+    pub policy: Option<String>,
+    /// The variable that takes the reply.
+    #[serde(default)]
+    pub into: Option<String>,
+}
+
+/// A node of a store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub enum Node {
+    /// The one that takes writes.
+    #[default]
+    Primary,
+    /// The first replica.
+    Replica,
+}
+
+/// A command to a store, named and meant as in Redis.
+///
+/// The same command is first a scenario's, with expressions and the names of effects, then a
+/// plan's, with operands, and at last a request's, with values: `E` is an argument, `K` the kind
+/// of an effect.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub enum KvOp<E = Expr, K = String> {
+    /// The value, or nil.
+    Get(E),
+    /// Stores a value; `true`, or nil when `nx` or `xx` forbids it.
+    Set {
+        /// Where.
+        key: E,
+        /// What.
+        value: E,
+        /// Only when the key is absent.
+        #[serde(default)]
+        nx: bool,
+        /// Only when the key is present.
+        #[serde(default)]
+        xx: bool,
+        /// Lifetime in whole seconds.
+        #[serde(default)]
+        ex: Option<Span>,
+        /// Lifetime in whole milliseconds.
+        #[serde(default)]
+        px: Option<Span>,
+        /// Keeps the lifetime that the key has.
+        #[serde(default)]
+        keep_ttl: bool,
+    },
+    /// 1 or 0.
+    Exists(E),
+    /// How many keys were removed: 1 or 0.
+    Del(E),
+    /// Adds one to a number, from 0 when absent.
+    Incr(E),
+    /// Adds to a number, from 0 when absent.
+    IncrBy {
+        /// Which.
+        key: E,
+        /// How much; may be negative.
+        by: E,
+    },
+    /// The value, which is removed, or nil.
+    GetDel(E),
+    /// Gives a key a lifetime: 1, or 0 when there is no key or a condition forbids it.
+    Expire {
+        /// Which.
+        key: E,
+        /// Lifetime in whole milliseconds.
+        after: Span,
+        /// Only when it has none.
+        #[serde(default)]
+        nx: bool,
+        /// Only when it has one.
+        #[serde(default)]
+        xx: bool,
+        /// Only when that is later.
+        #[serde(default)]
+        gt: bool,
+        /// Only when that is sooner.
+        #[serde(default)]
+        lt: bool,
+    },
+    /// Takes a key's lifetime away: 1, or 0 when there was none.
+    Persist(E),
+    /// Milliseconds left to live; -1 without expiry, -2 without key.
+    Pttl(E),
+    /// Sets a field of a hash: 1 for a new field, else 0.
+    HSet {
+        /// The hash.
+        key: E,
+        /// The field.
+        field: E,
+        /// Its value.
+        value: E,
+    },
+    /// Sets a field of a hash unless it is there: 1 or 0.
+    HSetNx {
+        /// The hash.
+        key: E,
+        /// The field.
+        field: E,
+        /// Its value.
+        value: E,
+    },
+    /// A field of a hash, or nil.
+    HGet {
+        /// The hash.
+        key: E,
+        /// The field.
+        field: E,
+    },
+    /// Removes a field: 1 or 0.
+    HDel {
+        /// The hash.
+        key: E,
+        /// The field.
+        field: E,
+    },
+    /// Adds to a number in a field, from 0 when absent.
+    HIncrBy {
+        /// The hash.
+        key: E,
+        /// The field.
+        field: E,
+        /// How much; may be negative.
+        by: E,
+    },
+    /// The whole hash as a record, or nil.
+    HGetAll(E),
+    /// How many fields a hash has.
+    HLen(E),
+    /// Puts a value at the head of a list, and tells the list's length.
+    LPush {
+        /// The list.
+        key: E,
+        /// The value.
+        value: E,
+    },
+    /// Puts a value at the tail of a list, and tells the list's length.
+    RPush {
+        /// The list.
+        key: E,
+        /// The value.
+        value: E,
+    },
+    /// Takes the head of a list, or nil.
+    LPop(E),
+    /// Takes the tail of a list, or nil.
+    RPop(E),
+    /// How long a list is.
+    LLen(E),
+    /// The value at a place of a list, from 0, or from -1 at the tail; or nil.
+    LIndex {
+        /// The list.
+        key: E,
+        /// The place.
+        index: E,
+    },
+    /// Takes the tail of one list, puts it at the head of another and tells it; or nil.
+    LMove {
+        /// The list that loses its tail.
+        from: E,
+        /// The list that gets it as its head.
+        to: E,
+    },
+    /// Puts a member into a sorted set, or moves it: 1 for a new member, else 0.
+    ZAdd {
+        /// The sorted set.
+        key: E,
+        /// A whole number to sort by.
+        score: E,
+        /// The member.
+        member: E,
+    },
+    /// Removes a member: 1 or 0.
+    ZRem {
+        /// The sorted set.
+        key: E,
+        /// The member.
+        member: E,
+    },
+    /// A member's score, or nil.
+    ZScore {
+        /// The sorted set.
+        key: E,
+        /// The member.
+        member: E,
+    },
+    /// How many members a sorted set has.
+    ZCard(E),
+    /// The first member with a score from `min` to `max`, or nil.
+    ZRangeByScore {
+        /// The sorted set.
+        key: E,
+        /// The lowest score.
+        min: E,
+        /// The highest score.
+        max: E,
+    },
+    /// Removes a key if it holds this value, atomically: 1 or 0.
+    CompareAndDelete {
+        /// Which.
+        key: E,
+        /// The value it must hold.
+        expected: E,
+    },
+    /// Gives a key a new lifetime if it holds this value, atomically: 1 or 0.
+    CompareAndExpire {
+        /// Which.
+        key: E,
+        /// The value it must hold.
+        expected: E,
+        /// Lifetime in whole milliseconds.
+        px: Span,
+    },
+    /// Replaces a value if it is this one, atomically: 1 or 0.
+    CompareAndSet {
+        /// Which.
+        key: E,
+        /// The value it must hold.
+        expected: E,
+        /// The new value.
+        value: E,
+        /// Lifetime in whole milliseconds.
+        px: Span,
+    },
+    /// Admits a member unless `limit` were admitted within the window: 1 or 0.
+    SlidingWindow {
+        /// The sorted set that remembers them.
+        key: E,
+        /// The window, in whole milliseconds.
+        window: Span,
+        /// How many are admitted.
+        limit: E,
+        /// Who asks.
+        member: E,
+    },
+    /// Counts in a window that begins with its first: the count.
+    FixedWindow {
+        /// The counter.
+        key: E,
+        /// The window, in whole milliseconds.
+        window: Span,
+    },
+    /// Remembers a key for this execution's next `Multi`.
+    Watch(E),
+    /// Runs commands at one instant: `true`, or nil when a watched key was changed. An error in
+    /// one undoes nothing.
+    Multi(Vec<KvOp<E, K>>),
+    /// Runs commands at one instant, all or none: `true`, or nil when one is refused.
+    Transaction(Vec<KvOp<E, K>>),
+    /// Waits until replicas have all that this execution has written: how many have it.
+    Wait {
+        /// How many are wanted.
+        replicas: u32,
+        /// The longest wait.
+        timeout: Span,
+    },
+    /// In `Multi` and `Transaction`: something durable that goes to the ledger if they commit.
+    Effect {
+        /// What.
+        kind: K,
+        /// A key under which it happens once.
+        #[serde(default)]
+        once: E,
+    },
+}
+
+/// Where an argument stands in a command.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Slot {
+    /// Of a command in a `Multi` or `Transaction`: which one.
+    pub nth: Option<usize>,
+    /// The argument's name, empty when the command has only this one.
+    pub field: &'static str,
+}
+
+impl<E, K> KvOp<E, K> {
+    /// The same command with other arguments and kinds of effects.
+    pub(crate) fn map<F, L>(
+        &self,
+        argument: &mut dyn FnMut(&E, Slot) -> F,
+        kind: &mut dyn FnMut(&K) -> L,
+    ) -> KvOp<F, L> {
+        if let KvOp::Multi(ops) | KvOp::Transaction(ops) = self {
+            let all = |(n, op): (usize, &KvOp<E, K>)| {
+                op.map(&mut |e, slot| argument(e, Slot { nth: Some(n), ..slot }), kind)
+            };
+            let all = ops.iter().enumerate().map(all).collect();
+            return match self {
+                KvOp::Multi(_) => KvOp::Multi(all),
+                _ => KvOp::Transaction(all),
+            };
+        }
+        let mut a = |e: &E, field: &'static str| argument(e, Slot { nth: None, field });
+        match self {
+            KvOp::Get(key) => KvOp::Get(a(key, "")),
+            KvOp::Exists(key) => KvOp::Exists(a(key, "")),
+            KvOp::Del(key) => KvOp::Del(a(key, "")),
+            KvOp::Incr(key) => KvOp::Incr(a(key, "")),
+            KvOp::GetDel(key) => KvOp::GetDel(a(key, "")),
+            KvOp::Persist(key) => KvOp::Persist(a(key, "")),
+            KvOp::Pttl(key) => KvOp::Pttl(a(key, "")),
+            KvOp::HGetAll(key) => KvOp::HGetAll(a(key, "")),
+            KvOp::HLen(key) => KvOp::HLen(a(key, "")),
+            KvOp::LPop(key) => KvOp::LPop(a(key, "")),
+            KvOp::RPop(key) => KvOp::RPop(a(key, "")),
+            KvOp::LLen(key) => KvOp::LLen(a(key, "")),
+            KvOp::ZCard(key) => KvOp::ZCard(a(key, "")),
+            KvOp::Watch(key) => KvOp::Watch(a(key, "")),
+            KvOp::Set { key, value, nx, xx, ex, px, keep_ttl } => KvOp::Set {
+                key: a(key, "key"),
+                value: a(value, "value"),
+                nx: *nx,
+                xx: *xx,
+                ex: *ex,
+                px: *px,
+                keep_ttl: *keep_ttl,
+            },
+            KvOp::IncrBy { key, by } => KvOp::IncrBy { key: a(key, "key"), by: a(by, "by") },
+            KvOp::Expire { key, after, nx, xx, gt, lt } => KvOp::Expire {
+                key: a(key, "key"),
+                after: *after,
+                nx: *nx,
+                xx: *xx,
+                gt: *gt,
+                lt: *lt,
+            },
+            KvOp::HSet { key, field, value } => KvOp::HSet {
+                key: a(key, "key"),
+                field: a(field, "field"),
+                value: a(value, "value"),
+            },
+            KvOp::HSetNx { key, field, value } => KvOp::HSetNx {
+                key: a(key, "key"),
+                field: a(field, "field"),
+                value: a(value, "value"),
+            },
+            KvOp::HGet { key, field } => {
+                KvOp::HGet { key: a(key, "key"), field: a(field, "field") }
+            }
+            KvOp::HDel { key, field } => {
+                KvOp::HDel { key: a(key, "key"), field: a(field, "field") }
+            }
+            KvOp::HIncrBy { key, field, by } => {
+                KvOp::HIncrBy { key: a(key, "key"), field: a(field, "field"), by: a(by, "by") }
+            }
+            KvOp::LPush { key, value } => {
+                KvOp::LPush { key: a(key, "key"), value: a(value, "value") }
+            }
+            KvOp::RPush { key, value } => {
+                KvOp::RPush { key: a(key, "key"), value: a(value, "value") }
+            }
+            KvOp::LIndex { key, index } => {
+                KvOp::LIndex { key: a(key, "key"), index: a(index, "index") }
+            }
+            KvOp::LMove { from, to } => KvOp::LMove { from: a(from, "from"), to: a(to, "to") },
+            KvOp::ZAdd { key, score, member } => KvOp::ZAdd {
+                key: a(key, "key"),
+                score: a(score, "score"),
+                member: a(member, "member"),
+            },
+            KvOp::ZRem { key, member } => {
+                KvOp::ZRem { key: a(key, "key"), member: a(member, "member") }
+            }
+            KvOp::ZScore { key, member } => {
+                KvOp::ZScore { key: a(key, "key"), member: a(member, "member") }
+            }
+            KvOp::ZRangeByScore { key, min, max } => {
+                KvOp::ZRangeByScore { key: a(key, "key"), min: a(min, "min"), max: a(max, "max") }
+            }
+            KvOp::CompareAndDelete { key, expected } => {
+                KvOp::CompareAndDelete { key: a(key, "key"), expected: a(expected, "expected") }
+            }
+            KvOp::CompareAndExpire { key, expected, px } => KvOp::CompareAndExpire {
+                key: a(key, "key"),
+                expected: a(expected, "expected"),
+                px: *px,
+            },
+            KvOp::CompareAndSet { key, expected, value, px } => KvOp::CompareAndSet {
+                key: a(key, "key"),
+                expected: a(expected, "expected"),
+                value: a(value, "value"),
+                px: *px,
+            },
+            KvOp::SlidingWindow { key, limit, member, window } => KvOp::SlidingWindow {
+                key: a(key, "key"),
+                limit: a(limit, "limit"),
+                member: a(member, "member"),
+                window: *window,
+            },
+            KvOp::FixedWindow { key, window } => {
+                KvOp::FixedWindow { key: a(key, "key"), window: *window }
+            }
+            KvOp::Wait { replicas, timeout } => {
+                KvOp::Wait { replicas: *replicas, timeout: *timeout }
+            }
+            KvOp::Effect { kind: of, once } => {
+                KvOp::Effect { kind: kind(of), once: a(once, "once") }
+            }
+            KvOp::Multi(_) | KvOp::Transaction(_) => unreachable!("mapped above"),
+        }
+    }
+}

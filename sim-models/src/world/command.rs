@@ -1,0 +1,222 @@
+//! Commands of scenarios as commands of the engine, and its replies as answers.
+
+use sim_core::Span;
+
+use super::message::Answer;
+use crate::kv::{
+    Bound, Command, Condition, ExpireOnly, Expiry, HashPart, Key, KvError, Reply, Side, Unit,
+    ZAddOnly, ZRangeBy,
+};
+use crate::plan::KindId;
+use crate::policy::Ending;
+use crate::scenario::spec::KvOp;
+use crate::value::{Texts, Value};
+
+/// A command whose arguments are known.
+pub(super) type Op = KvOp<Value, KindId>;
+
+/// The engine's command for one that concerns keys.
+///
+/// # Errors
+/// An argument that must be a number is none.
+pub(super) fn command(op: &Op, now_ms: i64, texts: &mut Texts) -> Result<Command, KvError> {
+    let mut text = |value: &Value| texts.text_of(*value);
+    Ok(match op {
+        KvOp::Get(key) => Command::Get { key: text(key) },
+        KvOp::Set { key, value, nx, xx, ex, px, keep_ttl } => Command::Set {
+            key: text(key),
+            value: *value,
+            condition: match (nx, xx) {
+                (true, _) => Condition::IfAbsent,
+                (_, true) => Condition::IfPresent,
+                _ => Condition::Always,
+            },
+            get: false,
+            expiry: match ex.or(*px) {
+                Some(span) => Expiry::In(ms(span), Unit::Millis),
+                None if *keep_ttl => Expiry::Keep,
+                None => Expiry::Never,
+            },
+        },
+        KvOp::Exists(key) => Command::Exists { keys: text(key).into() },
+        KvOp::Del(key) => Command::Del { keys: text(key).into() },
+        KvOp::Incr(key) => Command::IncrBy { key: text(key), by: 1 },
+        KvOp::IncrBy { key, by } => {
+            let key = text(key);
+            Command::IncrBy { key, by: int(*by, texts)? }
+        }
+        KvOp::GetDel(key) => Command::GetDel { key: text(key) },
+        KvOp::Expire { key, after, nx, xx, gt, lt } => Command::Expire {
+            key: text(key),
+            expiry: Expiry::In(ms(*after), Unit::Millis),
+            only: ExpireOnly { nx: *nx, xx: *xx, gt: *gt, lt: *lt },
+            name: "pexpire",
+        },
+        KvOp::Persist(key) => Command::Persist { key: text(key) },
+        KvOp::Pttl(key) => Command::Ttl { key: text(key), absolute: false, unit: Unit::Millis },
+        KvOp::HSet { key, field, value } => {
+            Command::HSet { key: text(key), pairs: vec![(text(field), *value)] }
+        }
+        KvOp::HSetNx { key, field, value } => {
+            Command::HSetNx { key: text(key), field: text(field), value: *value }
+        }
+        KvOp::HGet { key, field } => Command::HGet { key: text(key), field: text(field) },
+        KvOp::HDel { key, field } => Command::HDel { key: text(key), fields: vec![text(field)] },
+        KvOp::HIncrBy { key, field, by } => {
+            let (key, field) = (text(key), text(field));
+            Command::HIncrBy { key, field, by: int(*by, texts)? }
+        }
+        KvOp::HGetAll(key) => Command::HGetAll { key: text(key), what: HashPart::Both },
+        KvOp::HLen(key) => Command::HLen { key: text(key) },
+        KvOp::LPush { key, value } => push(text(key), Side::Left, *value),
+        KvOp::RPush { key, value } => push(text(key), Side::Right, *value),
+        KvOp::LPop(key) => Command::Pop { key: text(key), side: Side::Left, count: None },
+        KvOp::RPop(key) => Command::Pop { key: text(key), side: Side::Right, count: None },
+        KvOp::LLen(key) => Command::LLen { key: text(key) },
+        KvOp::LIndex { key, index } => {
+            let key = text(key);
+            Command::LIndex { key, index: int(*index, texts) }
+        }
+        KvOp::LMove { from, to } => Command::LMove {
+            from: text(from),
+            to: text(to),
+            from_side: Side::Right,
+            to_side: Side::Left,
+        },
+        KvOp::ZAdd { key, score, member } => {
+            let (key, member) = (text(key), text(member));
+            let pairs = vec![(score_of(*score, texts)?, member)];
+            Command::ZAdd { key, only: ZAddOnly::default(), changed: false, pairs }
+        }
+        KvOp::ZRem { key, member } => Command::ZRem { key: text(key), members: vec![text(member)] },
+        KvOp::ZScore { key, member } => Command::ZScore { key: text(key), member: text(member) },
+        KvOp::ZCard(key) => Command::ZCard { key: text(key) },
+        KvOp::ZRangeByScore { key, min, max } => {
+            let key = text(key);
+            let (min, max) = (Bound::at(score_of(*min, texts)?), Bound::at(score_of(*max, texts)?));
+            let by = ZRangeBy::Score { min, max, offset: 0, count: 1 };
+            Command::ZRange { key, by, reverse: false, with_scores: false }
+        }
+        KvOp::CompareAndDelete { key, expected } => {
+            Command::CompareAndDelete { key: text(key), expected: *expected }
+        }
+        KvOp::CompareAndExpire { key, expected, px } => {
+            Command::CompareAndExpire { key: text(key), expected: *expected, px: Ok(ms(*px)) }
+        }
+        KvOp::CompareAndSet { key, expected, value, px } => {
+            let (expected, value) = (*expected, *value);
+            Command::CompareAndSet { key: text(key), expected, value, px: Ok(ms(*px)) }
+        }
+        KvOp::SlidingWindow { key, window, limit, member } => {
+            let (key, member) = (text(key), text(member));
+            let limit = int(*limit, texts)?;
+            Command::SlidingWindow { key, now: now_ms, window: ms(*window), limit, member }
+        }
+        KvOp::FixedWindow { key, window } => {
+            Command::FixedWindow { key: text(key), window: Ok(ms(*window)) }
+        }
+        KvOp::Watch(_)
+        | KvOp::Multi(_)
+        | KvOp::Transaction(_)
+        | KvOp::Wait { .. }
+        | KvOp::Effect { .. } => unreachable!("the world does these"),
+    })
+}
+
+fn push(key: Key, side: Side, value: Value) -> Command {
+    Command::Push { key, side, only_existing: false, values: vec![value] }
+}
+
+fn ms(span: Span) -> i64 {
+    span.as_millis().cast_signed()
+}
+
+fn int(value: Value, texts: &Texts) -> Result<i64, KvError> {
+    let number = match value {
+        Value::Int(n) => Some(n),
+        Value::Text(text) => texts.text(text).parse().ok(),
+        Value::Nil | Value::Bool(_) | Value::Record(_) => None,
+    };
+    number.ok_or(KvError::NotAnInteger)
+}
+
+/// Scores of scenarios are whole numbers, as the instants and amounts that they stand for.
+fn score_of(value: Value, texts: &Texts) -> Result<f64, KvError> {
+    int(value, texts).map(|n| n as f64).map_err(|_| KvError::NotAFloat)
+}
+
+/// The keys that a command names; `LMove` names two.
+pub(super) fn keys(op: &Op, texts: &mut Texts) -> Vec<Key> {
+    let mut keys = Vec::with_capacity(1);
+    let mut kind = |kind: &KindId| *kind;
+    let _ = op.map(
+        &mut |value, slot| {
+            if matches!(slot.field, "" | "key" | "from" | "to") {
+                keys.push(texts.text_of(*value));
+            }
+        },
+        &mut kind,
+    );
+    keys
+}
+
+/// Whether a reply within a `Transaction` says that the command was refused.
+pub(super) fn is_refused(op: &Op, reply: &Reply) -> bool {
+    match (op, reply) {
+        (_, Reply::Error(_)) => true,
+        (KvOp::Set { .. }, reply) => *reply == Reply::Nil,
+        (
+            KvOp::HSetNx { .. }
+            | KvOp::CompareAndDelete { .. }
+            | KvOp::CompareAndExpire { .. }
+            | KvOp::CompareAndSet { .. },
+            reply,
+        ) => *reply == Reply::Int(0),
+        _ => false,
+    }
+}
+
+/// What a client is answered.
+pub(super) fn answer(op: &Op, reply: Reply, texts: &mut Texts) -> Answer {
+    let body = match reply {
+        Reply::Error(error) => return Answer::status(status(&error)),
+        Reply::Array(replies) => match op {
+            KvOp::HGetAll(_) => record(&replies, texts),
+            _ => replies.first().map_or(Value::Nil, plain),
+        },
+        reply => plain(&reply),
+    };
+    Answer { body, ..Answer::bare(Ending::Status(200)) }
+}
+
+/// A store without memory may have some later; a command that makes no sense never will.
+fn status(error: &KvError) -> u16 {
+    match error {
+        KvError::OutOfMemory | KvError::ReadOnly | KvError::ExecAbort => 503,
+        _ => 400,
+    }
+}
+
+fn plain(reply: &Reply) -> Value {
+    match reply {
+        Reply::Ok => Value::Bool(true),
+        Reply::Int(n) => Value::Int(*n),
+        Reply::Value(value) => *value,
+        Reply::Nil | Reply::NilArray | Reply::Status(_) | Reply::Array(_) | Reply::Error(_) => {
+            Value::Nil
+        }
+    }
+}
+
+/// A hash as a record; nil when there is none.
+fn record(replies: &[Reply], texts: &mut Texts) -> Value {
+    let fields: Vec<_> = replies
+        .chunks_exact(2)
+        .map(|pair| {
+            let name = texts.text_of(plain(&pair[0]));
+            let name = texts.text(name).to_owned();
+            (texts.field(&name), plain(&pair[1]))
+        })
+        .collect();
+    if fields.is_empty() { Value::Nil } else { Value::Record(texts.record(&fields)) }
+}
