@@ -48,3 +48,42 @@ impl Store {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kv::{Condition, Expiry, Unit};
+    use crate::value::{Texts, Value};
+
+    fn set(key: Key, value: i64, ms: i64) -> Command {
+        let expiry = Expiry::In(ms, Unit::Millis);
+        let (value, condition) = (Value::Int(value), Condition::Always);
+        Command::Set { key, value, condition, get: false, expiry }
+    }
+
+    #[test]
+    fn who_watches_notices_what_is_adopted_and_not_what_is_put_back() {
+        let (mut texts, mut store) = (Texts::default(), Store::default());
+        let key = texts.intern("k");
+        store.apply(0, &set(key, 1, 50), &mut texts);
+        let before = store.clone();
+        let watched = store.watch(key, 0);
+        let snapshot = store.snapshot(key);
+        store.apply(0, &set(key, 2, 90), &mut texts);
+        store.restore(key, snapshot.clone());
+        assert!(store == before && store.is_unchanged(&watched, 0));
+        store.adopt(key, &snapshot);
+        assert!(store == before && !store.is_unchanged(&watched, 0));
+    }
+
+    #[test]
+    fn active_expiry_removes_what_no_clock_brings_back() {
+        let (mut texts, mut store) = (Texts::default(), Store::default());
+        let [soon, late] = ["soon", "late"].map(|key| texts.intern(key));
+        store.apply(0, &set(soon, 1, 50), &mut texts);
+        store.apply(0, &set(late, 1, 60), &mut texts);
+        assert_eq!(store.expire_all(50), [], "a key lives through its last millisecond");
+        assert_eq!(store.expire_all(51), [Command::Del { keys: soon.into() }]);
+        assert_eq!(store.len(0), 1);
+    }
+}
