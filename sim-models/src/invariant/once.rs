@@ -1,0 +1,45 @@
+//! `ExactlyOnce` and `AtMostOnce`: no intent has two effects in force.
+
+use super::told::each_told;
+use super::{Findings, Law, Scene, Seen, Topic};
+use crate::plan::KindId;
+use crate::policy::Fate;
+
+#[derive(Debug)]
+pub(super) struct Once {
+    pub(super) kind: KindId,
+    /// Who was told success has one, too.
+    pub(super) acked: bool,
+}
+
+impl Law for Once {
+    fn topics(&self) -> &'static [Topic] {
+        &[Topic::Effects]
+    }
+
+    fn see(&mut self, seen: &Seen, scene: Scene<'_>, findings: &mut Findings) {
+        if let Seen::Effect { kind, intent } = *seen
+            && kind == self.kind
+        {
+            findings.exercised = true;
+            if scene.world.ledger.net(intent, kind) > 1 {
+                findings.violated(scene.now, Some(intent), || duplicates(scene, kind, intent));
+            }
+        }
+    }
+
+    fn conclude(&self, end: Scene<'_>, findings: &mut Findings) {
+        if self.acked {
+            each_told(end, findings, Fate::Succeeded, self.kind);
+        }
+    }
+}
+
+/// Every effect of the intent so far, with its instant.
+fn duplicates(scene: Scene<'_>, kind: KindId, intent: u32) -> String {
+    let entries = scene.world.ledger.entries().iter();
+    let of_intent = entries.filter(|e| (e.kind, e.intent) == (kind, intent));
+    let told: Vec<String> =
+        of_intent.map(|e| format!("{} at {}", scene.effect(kind, e.number), e.at)).collect();
+    format!("{} has {}", scene.intent(intent), told.join(" and "))
+}

@@ -1,0 +1,88 @@
+//! `SettlesWithin`: every user is told something final, in time.
+
+use sim_core::{Span, Time};
+
+use super::{Findings, Law, Scene, Seen, Topic};
+use crate::policy::{Ending, Fate};
+
+#[derive(Debug)]
+pub(super) struct Settling {
+    within: Span,
+    /// By intent.
+    told: Vec<Told>,
+}
+
+/// What an intent's user knows.
+#[derive(Clone, Copy, Debug, Default)]
+struct Told {
+    settled: Option<Time>,
+    /// When a submission last ended otherwise, and how its last call did.
+    last: Option<(Time, Option<Ending>)>,
+}
+
+impl Settling {
+    pub(super) fn new(within: Span) -> Settling {
+        Settling { within, told: Vec::new() }
+    }
+}
+
+impl Law for Settling {
+    fn topics(&self) -> &'static [Topic] {
+        &[Topic::Submissions]
+    }
+
+    fn see(&mut self, seen: &Seen, scene: Scene<'_>, _findings: &mut Findings) {
+        let Seen::Ended { intent, fate, ending, .. } = *seen else { return };
+        let n = intent as usize;
+        if n >= self.told.len() {
+            self.told.resize(n + 1, Told::default());
+        }
+        let told = &mut self.told[n];
+        if fate == Fate::Succeeded || ending.is_some_and(is_final) {
+            told.settled.get_or_insert(scene.now.at);
+        } else {
+            told.last = Some((scene.now.at, ending));
+        }
+    }
+
+    fn conclude(&self, end: Scene<'_>, findings: &mut Findings) {
+        let strikes = end.world.metrics.strikes().iter();
+        let healed = strikes.filter_map(|(_, _, to)| *to).max().unwrap_or(Time::ZERO);
+        for (intent, state) in (0u32..).zip(end.world.intents()) {
+            let due = state.begun.max(healed) + self.within;
+            if state.submitted == 0 || due > end.now.at {
+                continue;
+            }
+            findings.exercised = true;
+            let told = self.told.get(intent as usize).copied().unwrap_or_default();
+            if told.settled.is_some_and(|at| at <= due) {
+                continue;
+            }
+            findings.violated(end.now, Some(intent), || {
+                let (name, begun) = (end.intent(intent), state.begun);
+                let last = match told {
+                    Told { settled: Some(at), .. } => format!("settled only at {at}"),
+                    Told { last: None, .. } => "told nothing".to_owned(),
+                    Told { last: Some((at, Some(ending))), .. } => {
+                        format!("last told {ending} at {at}")
+                    }
+                    Told { last: Some((at, None)), .. } => format!("without an answer at {at}"),
+                };
+                format!("{name}, begun at {begun} and due by {due}, was {last}")
+            });
+        }
+    }
+
+    fn memory_bytes(&self) -> usize {
+        self.told.capacity() * size_of::<Told>()
+    }
+}
+
+/// The other side's own word that asking again changes nothing.
+fn is_final(ending: Ending) -> bool {
+    match ending {
+        Ending::Status(408 | 409 | 425 | 429) => false,
+        Ending::Status(status) => (400..=499).contains(&status),
+        _ => false,
+    }
+}

@@ -1,0 +1,38 @@
+//! `Transitions`: a breaker changes its state exactly when expected.
+
+use sim_core::Time;
+
+use super::{Findings, Law, Scene};
+use crate::plan::BreakerId;
+use crate::policy::breaker::StateName;
+
+#[derive(Debug)]
+pub(super) struct Transitions {
+    pub(super) breaker: BreakerId,
+    pub(super) expect: Vec<(Time, StateName)>,
+}
+
+impl Law for Transitions {
+    fn conclude(&self, end: Scene<'_>, findings: &mut Findings) {
+        let Transitions { breaker, expect } = self;
+        let metrics = &end.world.metrics;
+        let pair = end.world.plan.breakers[breaker.index()].pair;
+        findings.exercised = metrics.calls(pair) > 0;
+        let seen: Vec<(Time, StateName)> = metrics
+            .transitions()
+            .iter()
+            .filter(|(_, of, _)| of == breaker)
+            .map(|(at, _, transition)| (*at, transition.to))
+            .collect();
+        let differs = (0..seen.len().max(expect.len())).find(|&n| seen.get(n) != expect.get(n));
+        if let Some(n) = differs {
+            let show = |entry: Option<&(Time, StateName)>| {
+                entry.map_or("nothing".to_owned(), |(at, state)| format!("{state} at {at}"))
+            };
+            findings.violated(end.now, None, || {
+                let (expected, found) = (show(expect.get(n)), show(seen.get(n)));
+                format!("change {}: expected {expected}, found {found}", n + 1)
+            });
+        }
+    }
+}
