@@ -30,6 +30,13 @@ pub(crate) struct Entry {
     undone: bool,
 }
 
+impl Entry {
+    /// It was not taken back.
+    pub(crate) fn in_force(&self) -> bool {
+        !self.undone
+    }
+}
+
 /// An effect that is about to happen.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Deed {

@@ -193,6 +193,11 @@ impl Texts {
         fields.iter().find(|(name, _)| *name == field).map_or(Value::Nil, |(_, value)| *value)
     }
 
+    /// The fields of a record, in its order.
+    pub(crate) fn fields(&self, id: RecordId) -> &[(FieldId, Value)] {
+        part(&self.fields, &self.record_ends, id.0)
+    }
+
     /// Writes `value` as people read it: `201`, `shoppers-17:lock`, `{status: 201, id: tx-4}`.
     ///
     /// # Errors

@@ -4,16 +4,15 @@ use std::collections::BTreeMap;
 
 use sim_core::Time;
 
-use super::{Findings, Law, Place, Scene, Seen, Topic};
+use super::{Findings, Law, Server, Scene, Seen, Topic};
 use crate::plan::ActorId;
 use crate::value::Value;
 
-/// What may have one call under way.
+/// What may have one call under way: a client's key of the request that the caller serves, and the
+/// intent where one of two callers serves no key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Scope {
-    /// A client's key of the request that the caller serves.
     Key(ActorId, Value),
-    /// The caller serves no key.
     Intent(u32),
 }
 
@@ -22,26 +21,26 @@ enum Scope {
 struct Flight {
     call: u64,
     caller: ActorId,
+    key: Value,
     since: Time,
 }
 
 #[derive(Debug)]
 pub(super) struct Flights {
-    to: Place,
+    to: Server,
     flights: BTreeMap<Scope, Vec<Flight>>,
 }
 
 impl Flights {
-    pub(super) fn new(to: Place) -> Flights {
+    pub(super) fn new(to: Server) -> Flights {
         Flights { to, flights: BTreeMap::new() }
     }
 }
 
-fn scope(scene: Scene<'_>, intent: u32, key: Value) -> Scope {
-    match key {
-        Value::Nil => Scope::Intent(intent),
-        key => Scope::Key(scene.client(intent), key),
-    }
+/// Where a flight is looked for.
+fn scopes(scene: Scene<'_>, intent: u32, key: Value) -> impl Iterator<Item = Scope> {
+    let by_key = (key != Value::Nil).then(|| Scope::Key(scene.client(intent), key));
+    by_key.into_iter().chain([Scope::Intent(intent)])
 }
 
 impl Law for Flights {
@@ -54,10 +53,19 @@ impl Law for Flights {
             Seen::Sent { to, call, caller, intent, key } if to == self.to => {
                 findings.exercised = true;
                 let since = scene.now.at;
-                let flights = self.flights.entry(scope(scene, intent, key)).or_default();
-                if let Some(first) = flights.first() {
+                let is_same = |scope: Scope, other: &&Flight| match scope {
+                    Scope::Key(..) => true,
+                    Scope::Intent(_) => key == Value::Nil || other.key == Value::Nil,
+                };
+                let mut other = None;
+                for scope in scopes(scene, intent, key) {
+                    let flights = self.flights.entry(scope).or_default();
+                    other = other.or(flights.iter().find(|f| is_same(scope, f)).copied());
+                    flights.push(Flight { call, caller, key, since });
+                }
+                if let Some(first) = other {
                     findings.violated(scene.now, Some(intent), || {
-                        let (place, name) = (scene.place(to), scene.intent(intent));
+                        let (place, name) = (scene.server(to), scene.intent(intent));
                         let other = scene.world.plan.actor_name(first.caller);
                         let own = scene.world.plan.actor_name(caller);
                         let begun = first.since;
@@ -67,14 +75,14 @@ impl Law for Flights {
                         )
                     });
                 }
-                flights.push(Flight { call, caller, since });
             }
             Seen::Settled { to, call, intent, key } if to == self.to => {
-                let scope = scope(scene, intent, key);
-                if let Some(flights) = self.flights.get_mut(&scope) {
-                    flights.retain(|flight| flight.call != call);
-                    if flights.is_empty() {
-                        self.flights.remove(&scope);
+                for scope in scopes(scene, intent, key) {
+                    if let Some(flights) = self.flights.get_mut(&scope) {
+                        flights.retain(|flight| flight.call != call);
+                        if flights.is_empty() {
+                            self.flights.remove(&scope);
+                        }
                     }
                 }
             }

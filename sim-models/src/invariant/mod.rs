@@ -26,7 +26,8 @@ mod transitions;
 mod waits;
 mod watch;
 
+pub(crate) use books::BooksRule;
 pub(crate) use findings::{Findings, Moment};
 pub(crate) use rule::{InvariantPlan, Rule};
-pub(crate) use watch::{Place, Seen, Watch};
+pub(crate) use watch::{Server, Seen, Watch};
 use watch::{Law, Scene, Topic};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Findings, Law, Place, Scene, Seen, Topic};
+use super::{Findings, Law, Server, Scene, Seen, Topic};
 use crate::plan::ActorId;
 use crate::value::Value;
 
@@ -16,13 +16,13 @@ struct First {
 
 #[derive(Debug)]
 pub(super) struct Replays {
-    of: Place,
+    of: Server,
     /// By client and key: a key is one tenant's own.
     firsts: BTreeMap<(ActorId, Value), First>,
 }
 
 impl Replays {
-    pub(super) fn new(of: Place) -> Replays {
+    pub(super) fn new(of: Server) -> Replays {
         Replays { of, firsts: BTreeMap::new() }
     }
 }
@@ -47,13 +47,13 @@ impl Law for Replays {
         let show = |value: Value| scene.world.texts().show(value);
         if first.content != content {
             findings.violated(scene.now, Some(intent), || {
-                let (place, key) = (scene.place(self.of), show(key));
+                let (place, key) = (scene.server(self.of), show(key));
                 let (now, before) = (show(content), show(first.content));
                 format!("{place} answered {now} under the key {key}, and {before} before")
             });
         } else if first.body != body {
             findings.violated(scene.now, Some(intent), || {
-                let (place, key) = (scene.place(self.of), show(key));
+                let (place, key) = (scene.server(self.of), show(key));
                 let (now, before) = (show(body), show(first.body));
                 format!("{place} gave one answer under the key {key} to {before} and to {now}")
             });

@@ -18,7 +18,7 @@ use super::told::Told;
 use super::tokens::Tokens;
 use super::transitions::Transitions;
 use super::waits::Waits;
-use super::{Law, Place};
+use super::{Law, Server};
 use crate::plan::{ActorId, BreakerId, KindId, PairId};
 use crate::policy::Fate;
 use crate::policy::breaker::StateName;
@@ -45,9 +45,9 @@ pub(crate) enum Rule {
     Transitions { breaker: BreakerId, expect: Vec<(Time, StateName)> },
     RetryWaits { pair: PairId, between: Vec<(Span, Span)> },
     ReceiptMatches(KindId),
-    EqualReplays(Place),
+    EqualReplays(Server),
     SettlesWithin(Span),
-    OneInFlight(Place),
+    OneInFlight(Server),
     NoMerge(KindId),
     BooksBalance(BooksRule),
     FencingMonotone(KindId),

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::{Findings, Law, Scene, Seen, Topic};
-use crate::plan::KindId;
+use crate::plan::{ActorId, KindId};
 use crate::value::Value;
 
-/// What a token fences: a key under which the effect happens once, or else an intent.
-type Scope = Result<Value, u32>;
+/// What a token fences at an actor: a key under which the effect happens once, or else an intent.
+type Scope = (ActorId, Result<Value, u32>);
 
 #[derive(Debug)]
 pub(super) struct Tokens {
@@ -31,7 +31,8 @@ impl Law for Tokens {
         let Seen::Effect { kind, intent } = *seen else { return };
         let Some(entry) = scene.world.ledger.entries().last() else { return };
         let Some(token) = entry.token.filter(|_| kind == self.kind) else { return };
-        let scope = if entry.once == Value::Nil { Err(intent) } else { Ok(entry.once) };
+        let guarded = if entry.once == Value::Nil { Err(intent) } else { Ok(entry.once) };
+        let scope = (entry.actor, guarded);
         findings.exercised = true;
         let highest = self.highest.entry(scope).or_insert((token, entry.number));
         if token < highest.0 {

@@ -29,22 +29,22 @@ pub(crate) enum Seen {
         ending: Option<Ending>,
     },
     /// A client's program got an answer.
-    Received { submission: u64, intent: u32, content: Value },
+    Received { submission: u64, intent: u32, success: bool, content: Value },
     /// A request arrived at an actor.
     Arrived { actor: ActorId, retry: bool },
     /// A retry was decided on; `attempt` is its number, 2 being the first retry.
     Retry { pair: PairId, intent: u32, attempt: u32, wait: Span },
     /// An endpoint answered a request.
-    Answered { from: Place, intent: u32, key: Value, body: Value, status: u16, content: Value },
+    Answered { from: Server, intent: u32, key: Value, body: Value, status: u16, content: Value },
     /// An attempt of a call was sent. `key` is the key of the request that its caller serves.
-    Sent { to: Place, call: u64, caller: ActorId, intent: u32, key: Value },
+    Sent { to: Server, call: u64, caller: ActorId, intent: u32, key: Value },
     /// The caller of such an attempt got its answer, or no longer awaits it.
-    Settled { to: Place, call: u64, intent: u32, key: Value },
+    Settled { to: Server, call: u64, intent: u32, key: Value },
 }
 
 /// Who answers calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum Server {
     Endpoint(EndpointId),
     Custom { actor: ActorId, endpoint: Value },
 }
@@ -96,6 +96,19 @@ impl Scene<'_> {
     /// `charge`.
     pub(super) fn kind(&self, kind: KindId) -> &str {
         &self.world.plan.kinds[kind.index()]
+    }
+
+    /// `api.pay`.
+    pub(super) fn server(&self, server: Server) -> String {
+        let plan = &self.world.plan;
+        match server {
+            Server::Endpoint(endpoint) => {
+                plan.programs[plan.endpoints[endpoint.index()].index()].name.clone()
+            }
+            Server::Custom { actor, endpoint } => {
+                format!("{}.{}", plan.actor_name(actor), self.world.texts().show(endpoint))
+            }
+        }
     }
 
     /// The client whose intent it is: a tenant.

@@ -3,12 +3,13 @@
 use sim_core::{Span, Time};
 
 use super::build::Builder;
-use super::program::Here;
+use super::program::{Callee, Here};
 use super::{ActorId, ActorKind, BreakerId, KindId, PairId};
-use crate::invariant::{InvariantPlan, Rule};
+use crate::invariant::{BooksRule, InvariantPlan, Server, Rule};
 use crate::policy::breaker::StateName;
 use crate::scenario::spec::{BreakerState, Invariant};
 use crate::source::advice;
+use crate::value::Value;
 
 impl Builder<'_> {
     pub(super) fn invariants(&mut self) {
@@ -78,6 +79,39 @@ impl Builder<'_> {
                     return None;
                 };
                 Rule::RetryWaits { pair: PairId::nth(n), between: between.clone() }
+            }
+            Invariant::ReceiptMatches(kind) => Rule::ReceiptMatches(self.known_kind(kind, here)?),
+            Invariant::EqualReplays(name) => Rule::EqualReplays(self.server(name, here)?),
+            Invariant::SettlesWithin(within) => Rule::SettlesWithin(*within),
+            Invariant::OneInFlight(name) => Rule::OneInFlight(self.server(name, here)?),
+            Invariant::NoMerge(kind) => Rule::NoMerge(self.known_kind(kind, here)?),
+            Invariant::BooksBalance { captured, refunded, fulfilled } => {
+                let captured = self.known_kind(captured, &here.field("captured"));
+                let place = here.field("refunded");
+                let refunded = refunded.as_ref().map(|kind| self.known_kind(kind, &place));
+                let fulfilled = self.known_kind(fulfilled, &here.field("fulfilled"));
+                let refunded = refunded.map_or(Some(None), |kind| kind.map(Some))?;
+                let (captured, fulfilled) = (captured?, fulfilled?);
+                Rule::BooksBalance(BooksRule { captured, refunded, fulfilled })
+            }
+            Invariant::FencingMonotone(kind) => {
+                Rule::FencingMonotone(self.known_kind(kind, here)?)
+            }
+            Invariant::AppliedOnce { cause, effect, within } => {
+                let cause = self.known_kind(cause, &here.field("cause"));
+                let effect = self.known_kind(effect, &here.field("effect"));
+                Rule::AppliedOnce { cause: cause?, effect: effect?, within: *within }
+            }
+        })
+    }
+
+    /// The endpoint that a text names.
+    fn server(&mut self, name: &str, here: &Here) -> Option<Server> {
+        Some(match self.callee(name, here)? {
+            (_, Callee::Endpoint(endpoint)) => Server::Endpoint(endpoint),
+            (actor, Callee::Custom(endpoint)) => {
+                let endpoint = Value::Text(self.plan.texts.intern(&endpoint));
+                Server::Custom { actor, endpoint }
             }
         })
     }

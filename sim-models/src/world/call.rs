@@ -28,6 +28,7 @@ use super::child::{Hedging, Judged};
 use super::message::{Answer, Payload, Sender};
 use super::store::Order;
 use super::{Ctx, Event, Request, Task, World, eval, layers};
+use crate::invariant::{Seen, Server};
 use crate::log::Note;
 use crate::plan::{LayerPlan, Operand, PairId, SiteId, StackId, Target, builtin};
 use crate::policy::breaker::Permit;
@@ -456,9 +457,9 @@ impl World {
         if call.awaited != attempt {
             return;
         }
-        call.awaited = 0;
         call.in_doubt |= answer.ending.fate() == Fate::Unknown;
         let depth = call.layers.len();
+        self.await_no_more(id, ctx);
         if let Some(answer) = self.go_up(id, depth, answer, ctx) {
             self.finish_call(id, answer, ctx);
         }
@@ -511,7 +512,7 @@ impl World {
 
     /// Empties the layers from `first` inwards without counting anything.
     pub(super) fn let_go(&mut self, id: Id<Call>, first: usize, ctx: &mut Ctx) {
-        self.calls[id].awaited = 0;
+        self.await_no_more(id, ctx);
         for n in (first..self.calls[id].layers.len()).rev() {
             let held = std::mem::take(&mut self.calls[id].layers[n]);
             self.drop_layer(id, n, held, ctx);
@@ -620,7 +621,34 @@ impl World {
         };
         let pair = site.pair;
         self.metrics.sent(pair, number > 1, ctx.now());
+        if let Some((to, intent, key)) = self.flight(id) {
+            let caller = self.requests[id_of_request].from;
+            self.show(Seen::Sent { to, call: id.word(), caller, intent, key }, ctx);
+        }
         self.send_request(id_of_request, ctx);
+    }
+
+    /// The answer to a call's attempt has come, or is of no interest any more.
+    fn await_no_more(&mut self, id: Id<Call>, ctx: &Ctx) {
+        if std::mem::take(&mut self.calls[id].awaited) > 0
+            && let Some((to, intent, key)) = self.flight(id)
+        {
+            self.show(Seen::Settled { to, call: id.word(), intent, key }, ctx);
+        }
+    }
+
+    /// Where a call's present attempt goes, and for whom: the intent, and the key that the caller
+    /// was given. `None` for commands and messages.
+    fn flight(&self, id: Id<Call>) -> Option<(Server, u32, Value)> {
+        let Call { task, site, host, .. } = self.calls[id];
+        let site = &self.plan.sites[host.unwrap_or(site).index()];
+        let place = match site.target {
+            Target::Endpoint { endpoint, .. } => Server::Endpoint(endpoint),
+            Target::Custom { endpoint, .. } => Server::Custom { actor: site.to, endpoint },
+            Target::Queue { .. } | Target::Kv(_) => return None,
+        };
+        let task = &self.tasks[task];
+        Some((place, task.intent, task.registers[builtin::KEY.index()]))
     }
 
     /// Counts an attempt; a hedge's child shares the count of its call.

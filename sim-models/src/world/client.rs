@@ -7,10 +7,10 @@ use sim_core::{Draw, Span, Stream, Time, mix};
 
 use super::task::Origin;
 use super::{Actor, Ctx, Event, Task, World, moment};
-use crate::invariant::Moment;
+use crate::invariant::{Moment, Seen};
 use crate::log::Note;
 use crate::plan::{ActorId, ActorKind, ClientPlan, LoadPlan, ProgramId, builtin};
-use crate::policy::Fate;
+use crate::policy::{Ending, Fate};
 use crate::pool::Id;
 use crate::scenario::spec::Arrivals;
 use crate::value::Value;
@@ -181,7 +181,7 @@ impl World {
         let Intent { client, lineage, .. } = self.intents[intent as usize];
         let lineage = mix(lineage, submission.into());
         self.metrics.submitted(client);
-        self.watch.submitted(client, ctx.now());
+        self.show(Seen::Submitted { client }, ctx);
         self.note(Note::Submitted { intent, submission }, ctx);
         let task = self.new_task(client, self.client_plan(client).program, intent, lineage);
         let leave = self.lanes.patience[client.index()]
@@ -212,11 +212,18 @@ impl World {
         }
         self.note(Note::Left { intent }, ctx);
         self.abandon(task, ctx);
-        self.end_submission(task, Fate::Unknown, ctx);
+        self.end_submission(task, Fate::Unknown, None, ctx);
     }
 
-    /// A submission has come to its end, and the user knows `fate`.
-    pub(super) fn end_submission(&mut self, task: Id<Task>, fate: Fate, ctx: &mut Ctx) {
+    /// A submission has come to its end, and the user knows `fate`. `ending` is how the call ended
+    /// that it failed of, if it did.
+    pub(super) fn end_submission(
+        &mut self,
+        task: Id<Task>,
+        fate: Fate,
+        ending: Option<Ending>,
+        ctx: &mut Ctx,
+    ) {
         let entry = &self.tasks[task];
         let intent_id = entry.intent;
         let Origin::Submission { begun, leave } = entry.origin else {
@@ -249,9 +256,8 @@ impl World {
         } else if is_last && told != Some(Fate::Succeeded) {
             self.metrics.missed(ctx.now());
         }
-        if fate == Fate::Succeeded {
-            self.watch.succeeded(client, begun, ctx.now());
-        }
+        let (submission, intent) = (task.word(), intent_id);
+        self.show(Seen::Ended { submission, intent, begun, fate, ending }, ctx);
         self.note(Note::Told { intent: intent_id, fate }, ctx);
         if is_last {
             self.think(client, user, ctx);

@@ -4,7 +4,8 @@ use sim_core::{Draw, Span, mix};
 
 use super::call::{Call, Entered, Layer, RetryLayer, RetryWait, Timer, Woken};
 use super::message::Answer;
-use super::{Ctx, Event, World, layers, moment, nth};
+use super::{Ctx, Event, World, layers, nth};
+use crate::invariant::Seen;
 use crate::log::{Note, Wait};
 use crate::plan::{BreakerId, LayerPlan, OutlierId, RetryPlan, StackId};
 use crate::policy::breaker::{Admission, Change, Machine, Permit, StateName, Verdict};
@@ -86,7 +87,8 @@ impl World {
                     held.waits = RetryWait::Backoff(timer);
                     self.calls[id].layers[n] = Layer::Retry(held);
                     let (intent, pair) = (self.intent_of(id), self.pair_of(id));
-                    self.watch.retry(pair, intent, attempt, after, moment(ctx));
+                    let wait = after;
+                    self.show(Seen::Retry { pair, intent, attempt, wait }, ctx);
                     let ending = answer.ending;
                     self.note(Note::Retry { intent, pair, attempt, after, ending }, ctx);
                     return true;

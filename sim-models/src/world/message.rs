@@ -9,8 +9,9 @@ use sim_core::{Draw, Span, Time, mix};
 use super::broker::Delivery;
 use super::call::Call;
 use super::store::Order;
-use super::{Actor, Ctx, Event, World, moment, nth};
+use super::{Actor, Ctx, Event, World, nth};
 use crate::custom::{Ask, Ticket};
+use crate::invariant::{Seen, Server};
 use crate::log::{Loss, Note};
 use crate::plan::{ActorId, EndpointId, PairId, QueueId, Reg};
 use crate::policy::{Advice, Ending, Fate};
@@ -142,7 +143,21 @@ impl World {
         request.answered = true;
         let latency = ctx.now().since(request.arrived);
         self.metrics.answered(request.to, answer.ending, latency);
+        self.show_answer(id, answer, ctx);
         self.travel(id, leg::BACK, ctx);
+    }
+
+    fn show_answer(&mut self, id: Id<Request>, answer: Answer, ctx: &Ctx) {
+        let Request { to, intent, payload, key, body, .. } = self.requests[id];
+        let from = match payload {
+            Payload::Endpoint(endpoint) => Server::Endpoint(endpoint),
+            Payload::Custom { endpoint } => Server::Custom { actor: to, endpoint },
+            Payload::Message(_) | Payload::Command => return,
+        };
+        if let Ending::Status(status) = answer.ending {
+            let content = answer.body;
+            self.show(Seen::Answered { from, intent, key, body, status, content }, ctx);
+        }
     }
 
     /// Sends back what a caller notices when nobody serves it: no work was done for it here.
@@ -238,7 +253,8 @@ impl World {
             return;
         }
         self.metrics.arrived(to, attempt > 1, ctx.now());
-        self.watch.arrived(to, attempt > 1, moment(ctx));
+        self.show(Seen::Arrived { actor: to, retry: attempt > 1 }, ctx);
+        let condition = &self.conditions[to.index()];
         if condition.down {
             self.turn_away(id, Ending::Refused, ctx);
             return;

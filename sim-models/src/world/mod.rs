@@ -28,7 +28,7 @@ use std::sync::Arc;
 use sim_core::{Context, Draw, Indexed, Lane, Model, Purpose, Span, Streams, Time, mix};
 
 use crate::custom::{CustomActor, Desk};
-use crate::invariant::{Moment, Watch};
+use crate::invariant::{Moment, Seen, Watch};
 use crate::ledger::Ledger;
 use crate::log::{Log, Note};
 use crate::metrics::Metrics;
@@ -515,6 +515,20 @@ impl World {
                 None => "a message that was acknowledged".to_owned(),
             },
         }
+    }
+
+    /// Shows the invariants what has happened, if one of them wants to know.
+    fn show(&mut self, seen: Seen, ctx: &Ctx) {
+        if self.watch.wants(&seen) {
+            // The watch looks at the world, and the world holds the watch.
+            let mut watch = std::mem::take(&mut self.watch);
+            watch.see(&seen, self, moment(ctx));
+            self.watch = watch;
+        }
+    }
+
+    pub(crate) fn texts(&self) -> &Texts {
+        &self.texts
     }
 
     fn note(&mut self, note: Note, ctx: &Ctx) {

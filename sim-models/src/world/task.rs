@@ -8,7 +8,8 @@ use sim_core::{Handle, Span, Time, mix};
 
 use super::client::Intent;
 use super::fault::Hit;
-use super::{Ctx, Event, Request, World, moment, nth};
+use super::{Ctx, Event, Request, World, nth};
+use crate::invariant::Seen;
 use crate::ledger::Deed;
 use crate::log::Note;
 use crate::outcome::RunLimit;
@@ -542,6 +543,7 @@ impl World {
 
     /// Binds an answer to the site's variables, or raises what it was instead of a success.
     fn take_answer(&mut self, id: Id<Task>, site: SiteId, answer: Answer, ctx: &mut Ctx) -> Next {
+        self.show_receipt(id, answer, ctx);
         let site = &self.plan.sites[site.index()];
         let (into, into_status, into_headers) = (site.into, site.into_status, site.into_headers);
         let task = &mut self.tasks[id];
@@ -560,6 +562,20 @@ impl World {
             task.assign(reg, Value::Int(status.into()));
         }
         Next::Go
+    }
+
+    /// What a client's program or one of its branches was answered.
+    fn show_receipt(&mut self, id: Id<Task>, answer: Answer, ctx: &Ctx) {
+        let mut root = id;
+        while let Origin::Branch { parent, .. } = self.tasks[root].origin {
+            root = parent;
+        }
+        let Task { intent, origin: Origin::Submission { .. }, .. } = self.tasks[root] else {
+            return;
+        };
+        let (submission, content) = (root.word(), answer.body);
+        let success = answer.ending.is_success();
+        self.show(Seen::Received { submission, intent, success, content }, ctx);
     }
 
     fn fork(&mut self, id: Id<Task>, fork: ForkId, ctx: &mut Ctx) -> Next {
@@ -690,7 +706,7 @@ impl World {
             ctx,
         );
         if !entry.repeated {
-            self.watch.effect(&self.ledger, kind, intent, moment(ctx));
+            self.show(Seen::Effect { kind, intent }, ctx);
         }
         Some(entry.number)
     }
@@ -723,7 +739,8 @@ impl World {
         match self.tasks[id].origin {
             Origin::Submission { .. } => {
                 let fate = error.map_or(Fate::Succeeded, |raised| raised.fate());
-                self.end_submission(id, fate, ctx);
+                let others = error.filter(|raised| !raised.own);
+                self.end_submission(id, fate, others.map(|raised| raised.ending), ctx);
             }
             Origin::Request(_) => {
                 let status = error.map_or(200, Raised::status);

@@ -61,6 +61,53 @@ pub enum Invariant {
         /// Shortest and longest wait before retry 1, 2, 3…
         between: Vec<(Span, Span)>,
     },
+    /// The effect that a user was told of is the one in force. Of an intent with a submission that
+    /// succeeded and got a 2xx answer which names effects of this kind (its content, or a field of
+    /// it at any depth, is an effect's id such as `charge-4`): the effects so named are one, it is
+    /// the intent's own, and at the end of the run it is the only one of its kind in force for the
+    /// intent.
+    ReceiptMatches(String),
+    /// All 2xx answers of an endpoint, `actor.endpoint`, to requests with one key of one client have
+    /// equal content, and the requests had equal bodies. The statuses may differ.
+    EqualReplays(String),
+    /// Every intent is told something final within this long of its beginning or of the last
+    /// healing of a fault, whichever is later; intents for which that lies behind the end of the run
+    /// do not count. Final is a submission's success, or its failure because of the other side's own
+    /// 4xx other than 408, 409, 425 and 429, whatever earlier attempts left in doubt.
+    SettlesWithin(Span),
+    /// No two attempts of calls to this endpoint, `actor.endpoint`, are awaited at once on behalf of
+    /// one client's key: the key of the request that the caller serves, or the intent where one of
+    /// the two callers serves no key. An attempt is awaited from when it is sent until its caller
+    /// has the answer, times out, or is no more.
+    OneInFlight(String),
+    /// Each intent that was told success has an effect of this kind of its own in force, and no
+    /// answer to a client, of whatever status, names another intent's effect.
+    NoMerge(String),
+    /// At the end of the run each intent has as many captures in force as fulfilments, at most one
+    /// of each; and at no instant has it more refunds than captures.
+    BooksBalance {
+        /// The kind of effect that takes money.
+        captured: String,
+        /// The kind of effect that gives it back, whether it undoes a capture or only stands beside
+        /// it.
+        #[serde(default)]
+        refunded: Option<String>,
+        /// The kind of effect that the money is for.
+        fulfilled: String,
+    },
+    /// The fencing tokens of accepted effects of this kind never decrease, per `once` key at one
+    /// actor, or per intent for effects without such a key.
+    FencingMonotone(String),
+    /// No intent has more effects of one kind than of the kind that causes them, and each cause in
+    /// force has its effect.
+    AppliedOnce {
+        /// The kind of the cause.
+        cause: String,
+        /// The kind of the effect.
+        effect: String,
+        /// Causes younger than this at the end of the run may still lack their effect.
+        within: Span,
+    },
 }
 
 fn default_peak_window() -> Span {

@@ -28,6 +28,7 @@ pub use step::*;
 pub const SHORTHAND: &[(&str, &[&str])] = &[
     ("Add", &["name", "a", "b"]),
     ("After", &["point", "fault"]),
+    ("AppliedOnce", &["cause", "effect"]),
     ("At", &["at", "fault"]),
     ("BlackHole", &["actor"]),
     ("Breaker", &["trip"]),
