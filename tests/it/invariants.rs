@@ -223,8 +223,408 @@ fn a_click_that_has_not_come_is_not_unanswered() {
 #[test]
 fn a_breaker_that_nobody_calls_says_nothing() {
     let client = r#"load: Burst(count: 1),
-        does: [If(Is(None), then: [Call("shop.buy", policy: "guarded")])]"#;
+        does: [If(Is("{body}"), then: [Call("shop.buy", policy: "guarded")])]"#;
     let rest = r#"policies: { "guarded": [Breaker()] },
         invariants: [Transitions("users->shop guarded", expect: [])]"#;
     assert_eq!(verdict(client, "", rest), Vacuous);
+}
+
+/// A world of one's own: its actors, and whatever else the test is about.
+fn found(actors: &str, rest: &str) -> InvariantResult {
+    let outcome = run_text(&format!(
+        r#"Scenario(
+            name: "world", about: "An invariant and a world that tests it.", horizon: "60s",
+            actors: {{ {actors} }}, {rest}
+        )"#
+    ));
+    outcome.invariants.into_iter().next().expect("one invariant")
+}
+
+#[track_caller]
+fn witness(found: InvariantResult) -> String {
+    assert_eq!(found.verdict, Violated, "{found:?}");
+    found.first.expect("a violation").witness
+}
+
+/// Answers with the effect's id, on its own and within a record.
+const RECEIPT: &str =
+    r#"Effect("charge", into: "id"), Respond(201, body: {"got": {"id": "{id}"}})"#;
+
+#[test]
+fn a_receipt_names_the_one_effect_that_is_in_force() {
+    let rest = r#"invariants: [ReceiptMatches("charge")]"#;
+    assert_eq!(verdict(ONE, RECEIPT, rest), Kept);
+    let plain = r#"Effect("charge", into: "id"), Respond(201, body: "{id}")"#;
+    assert_eq!(verdict(ONE, plain, rest), Kept);
+    let two = judge(TWO_CLICKS, RECEIPT, rest);
+    assert_eq!(two.violations, 2, "one per receipt");
+    assert_eq!(two.first.as_ref().unwrap().intent.as_deref(), Some("users-1"));
+    assert_eq!(witness(two), "users-1 was told charge-1, yet charge-2 is in force too");
+    // The second answer is the first one's.
+    let once = RECEIPT.replace(r#""charge","#, r#""charge", once: "{key}","#);
+    assert_eq!(verdict(TWO_CLICKS, &once, rest), Kept);
+}
+
+#[test]
+fn a_receipt_for_what_was_taken_back_or_is_anothers_is_none() {
+    let rest = r#"invariants: [ReceiptMatches("charge")]"#;
+    let refunded = RECEIPT.replace("Respond", r#"Effect("refund", undoes: "charge"), Respond"#);
+    let told = witness(judge(ONE, &refunded, rest));
+    assert_eq!(told, "users-1 was told charge-1, which was taken back");
+    let replaced = RECEIPT
+        .replace("Respond", r#"Effect("refund", undoes: "charge"), Effect("charge"), Respond"#);
+    let told = witness(judge(ONE, &replaced, rest));
+    assert_eq!(told, "users-1 was told charge-1, which was taken back, while charge-2 is in force");
+    let two_users = r#"load: Burst(count: 2), does: [Call("shop.buy")]"#;
+    let merged = RECEIPT.replace(r#""charge","#, r#""charge", once: "the same","#);
+    let told = witness(judge(two_users, &merged, rest));
+    assert_eq!(told, "users-2 was told charge-1, which is users-1's");
+    let told = witness(judge(ONE, r#"Effect("charge"), Respond(201, body: "charge-9")"#, rest));
+    assert_eq!(told, "users-1 was told charge-9, which does not exist");
+}
+
+#[test]
+fn a_receipt_is_what_a_user_was_told_with_success() {
+    let rest = r#"invariants: [ReceiptMatches("charge")]"#;
+    // The second click gets another receipt, and then fails: the user has seen only the first.
+    let client = r#"load: Burst(count: 1), clicks: 2, does: [
+        Call("shop.buy"), If(Eq("{submission}", 2), then: [Fail(400)]),
+    ]"#;
+    let endpoint = r#"
+        Effect("charge", into: "id"),
+        If(Eq("{id}", "charge-2"), then: [Effect("refund", undoes: "charge")]),
+        Respond(201, body: "{id}")"#;
+    assert_eq!(verdict(client, endpoint, rest), Kept);
+    assert_eq!(verdict(&client.replace(r#"", 2)"#, r#"", 3)"#), endpoint, rest), Violated);
+    assert_eq!(verdict(ONE, r#"Effect("charge"), Respond(201)"#, rest), Vacuous, "no receipt");
+    // A branch of the program is the program.
+    let branches =
+        r#"load: Burst(count: 1), clicks: 2, does: [Parallel([[Call("shop.buy")], []])]"#;
+    assert_eq!(verdict(branches, RECEIPT, rest), Violated);
+}
+
+#[test]
+fn one_key_gets_one_answer() {
+    let rest = r#"invariants: [EqualReplays("shop.buy")]"#;
+    let told = witness(judge(TWO_CLICKS, RECEIPT, rest));
+    assert_eq!(
+        told,
+        "shop.buy answered {got: {id: charge-2}} for users-1, and {got: {id: charge-1}} before"
+    );
+    // 201 for the first, 200 for its replay.
+    let replay = r#"
+        Effect("charge", once: "{key}", into: "id"),
+        If(Eq("{execution}", 3), then: [Respond(201, body: "{id}")]),
+        Respond(200, body: "{id}")"#;
+    assert_eq!(verdict(TWO_CLICKS, replay, rest), Kept);
+    // What is refused is no replay.
+    let refused = r#"
+        Effect("charge", once: "{key}", into: "id"),
+        If(Eq("{execution}", 3), then: [Respond(409, body: "wait")]), Respond(201, body: "{id}")"#;
+    assert_eq!(verdict(TWO_CLICKS, refused, rest), Kept);
+    assert_eq!(verdict(ONE, "Fail(500)", rest), Vacuous);
+}
+
+#[test]
+fn one_key_of_two_clients_is_two_keys_and_one_answer_to_two_bodies_is_one_too_many() {
+    let rest = r#"invariants: [EqualReplays("shop.buy")]"#;
+    let actors = |user: &str, answer: &str, second_body: &str| {
+        format!(
+            r#"
+            "ann": Client(load: Burst(count: 1), body: "10", does: [Call("shop.buy", key: "1")]),
+            "{user}": Client(load: Burst(count: 1), does: [
+                Call("shop.buy", key: "1", body: "10"),
+                Call("shop.buy", key: "1", body: "{second_body}"),
+            ]),
+            "shop": Service(workers: 2, endpoints: {{ "buy": [
+                If(Is("{{key}}"), then: [Respond(200, body: "{answer}")]),
+            ] }}),
+            "#
+        )
+    };
+    assert_eq!(found(&actors("bob", "{client}", "10"), rest).verdict, Kept);
+    let told = witness(found(&actors("bob", "{client}", "99"), rest));
+    assert_eq!(told, "shop.buy gave one answer under the key 1 to 10 and to 99");
+    let told = witness(found(&actors("bob", "{execution}", "10"), rest));
+    assert!(told.starts_with("shop.buy answered "), "{told}");
+}
+
+#[test]
+fn who_is_told_to_wait_has_not_settled() {
+    let rest = r#"invariants: [SettlesWithin("20s")]"#;
+    for (endpoint, expected) in [
+        ("Respond(201)", Kept),
+        ("Fail(402)", Kept),
+        ("Fail(409)", Violated),
+        ("Fail(425)", Violated),
+        ("Fail(429)", Violated),
+        ("Fail(408)", Violated),
+        ("Fail(503)", Violated),
+        ("Fail(500)", Violated),
+        (r#"Sleep(Const("61s"))"#, Violated),
+        (r#"Sleep(Const("20s"))"#, Kept),
+        (r#"Sleep(Const("20001ms"))"#, Violated),
+    ] {
+        assert_eq!(verdict(ONE, endpoint, rest), expected, "{endpoint}");
+    }
+    let found = judge(ONE, "Fail(409)", rest);
+    assert_eq!(found.first.as_ref().unwrap().intent.as_deref(), Some("users-1"));
+    assert_eq!(
+        witness(found),
+        "users-1, begun at 0s and due by 20s, was last told status 409 at 0s"
+    );
+    let told = witness(judge(ONE, r#"Sleep(Const("61s"))"#, rest));
+    assert_eq!(told, "users-1, begun at 0s and due by 20s, was told nothing");
+    let told = witness(judge(ONE, r#"Sleep(Const("30s"))"#, rest));
+    assert_eq!(told, "users-1, begun at 0s and due by 20s, was settled only at 30s");
+}
+
+#[test]
+fn only_the_other_side_can_refuse_for_good() {
+    let rest = r#"invariants: [SettlesWithin("20s")]"#;
+    // The program's own verdict, and a user who leaves, settle nothing.
+    let own = r#"load: Burst(count: 1), does: [
+        Try([Call("shop.buy")], catch: [Fail(402)]),
+    ]"#;
+    assert_eq!(verdict(own, "Fail(503)", rest), Violated);
+    let leaves = r#"load: Burst(count: 1), patience: "5s", does: [Call("shop.buy")]"#;
+    let told = witness(judge(leaves, r#"Sleep(Const("10s"))"#, rest));
+    assert_eq!(told, "users-1, begun at 0s and due by 20s, was without an answer at 5s");
+    // A caught error that goes on is the other side's word, and so is one after doubt.
+    let raised = r#"load: Burst(count: 1), does: [Try([Call("shop.buy")], catch: [Raise])]"#;
+    assert_eq!(verdict(raised, "Fail(402)", rest), Kept);
+    let patient = r#"load: Burst(count: 1), does: [Call("shop.buy", policy: "again")]"#;
+    let doubt = r#"If(Eq("{execution}", 2), then: [Fail(500)]), Fail(402)"#;
+    let again = format!(r#"policies: {{ "again": [Retry(attempts: 2)] }}, {rest}"#);
+    assert_eq!(verdict(patient, doubt, &again), Kept);
+    // One of two clicks is enough.
+    let one_of_two = r#"If(Eq("{execution}", 3), then: [Fail(409)]), Respond(201)"#;
+    assert_eq!(verdict(TWO_CLICKS, one_of_two, rest), Kept);
+}
+
+#[test]
+fn the_time_to_settle_begins_with_the_last_healing_and_ends_before_the_run() {
+    let client = r#"load: Burst(count: 1), does: [Call("shop.buy", policy: "again")]"#;
+    let rest = |lasts: &str, within: &str| {
+        format!(
+            r#"policies: {{ "again": [Retry(attempts: 60, backoff: Constant("1s"))] }},
+            faults: [At("0s", for: "{lasts}", Errors("shop", status: 503))],
+            invariants: [SettlesWithin("{within}")]"#
+        )
+    };
+    assert_eq!(verdict(client, "", &rest("30s", "2s")), Kept);
+    assert_eq!(verdict(client, "Fail(503)", &rest("30s", "30s")), Violated);
+    assert_eq!(verdict(client, "Fail(503)", &rest("30s", "30001ms")), Vacuous, "due after the end");
+    assert_eq!(verdict(client, "", &rest("61s", "2s")), Violated, "never healed");
+}
+
+/// A service that asks a provider under the key that it was given.
+fn provider(policies: &str, client: &str, endpoint: &str) -> InvariantResult {
+    let actors = format!(
+        r#"
+        "users": Client({client}),
+        "shop": Service(workers: 4, endpoints: {{ "buy": [
+            // It looks at its key, so that it is given one.
+            If(Is("{{key}}"), then: []), {endpoint},
+        ] }}),
+        "psp": Service(workers: 4, endpoints: {{ "charge": [Work(Const("1s"))] }}),
+        "#
+    );
+    found(&actors, &format!(r#"{policies} invariants: [OneInFlight("psp.charge")]"#))
+}
+
+#[test]
+fn two_calls_for_one_key_are_in_flight_until_the_first_is_answered() {
+    let clicks = |apart: &str| {
+        format!(r#"load: Burst(count: 1), clicks: 2, apart: "{apart}", does: [Call("shop.buy")]"#)
+    };
+    let call = r#"Call("psp.charge")"#;
+    assert_eq!(provider("", &clicks("1s"), call).verdict, Kept, "one after the other");
+    let found = provider("", &clicks("999ms"), call);
+    assert_eq!(found.first.as_ref().unwrap().intent.as_deref(), Some("users-1"));
+    assert_eq!(
+        witness(found),
+        "psp.charge is called for users-1 by shop at 999ms, while shop awaits it since 0s"
+    );
+    assert_eq!(provider("", &clicks("0s"), "Respond(200)").verdict, Vacuous);
+    // Two users are two keys, and two keys of one user are two.
+    let users = r#"load: Burst(count: 2), does: [Call("shop.buy")]"#;
+    assert_eq!(provider("", users, call).verdict, Kept);
+    let keys = r#"load: Burst(count: 1), clicks: 2,
+        does: [Call("shop.buy", key: "{key}-{submission}")]"#;
+    assert_eq!(provider("", keys, call).verdict, Kept);
+    // Without a key the intent is what counts.
+    let keyless = r#"load: Burst(count: 1), clicks: 2, does: [Call("shop.buy", key: None)]"#;
+    assert_eq!(provider("", keyless, call).verdict, Violated);
+    let mixed = r#"load: Burst(count: 1), clicks: 2, does: [
+        If(Eq("{submission}", 1), then: [Call("shop.buy")], else: [Call("shop.buy", key: None)]),
+    ]"#;
+    assert_eq!(provider("", mixed, call).verdict, Violated);
+}
+
+#[test]
+fn hedges_are_in_flight_together_and_retries_one_after_the_other() {
+    let policies = r#"policies: {
+        "hedged": [Hedge(delay: "500ms", even_if_unsafe: true)],
+        "again": [Retry(attempts: 3, even_if_unsafe: true), Timeout("500ms")],
+    },"#;
+    let with =
+        |policy: &str| format!(r#"Try([Call("psp.charge", policy: "{policy}")], catch: [])"#);
+    assert_eq!(provider(policies, ONE, &with("hedged")).verdict, Violated);
+    assert_eq!(provider(policies, ONE, &with("again")).verdict, Kept, "the caller gave up waiting");
+}
+
+#[test]
+fn who_has_crashed_awaits_nothing() {
+    let again = |crash: &str| {
+        format!(
+            r#"policies: {{ "again": [Retry(attempts: 2, backoff: Constant("100ms"))] }},
+            faults: [{crash}],"#
+        )
+    };
+    let client = r#"load: Burst(count: 1), does: [Call("shop.buy", policy: "again")]"#;
+    let crash = again(r#"At("500ms", for: "10ms", Crash("shop"))"#);
+    assert_eq!(provider(&crash, client, r#"Call("psp.charge")"#).verdict, Kept);
+    // A mere loss of the connection leaves the first one waiting.
+    let twice = again(r#"At("0s", for: "10s", Duplicate("users", "shop", rate: 1.0))"#);
+    assert_eq!(provider(&twice, client, r#"Call("psp.charge")"#).verdict, Violated);
+}
+
+#[test]
+fn two_purchases_under_one_key_are_a_merge() {
+    let rest = r#"invariants: [NoMerge("charge")]"#;
+    let two_users = r#"load: Burst(count: 2), does: [Call("shop.buy")]"#;
+    assert_eq!(verdict(two_users, RECEIPT, rest), Kept);
+    let silent = r#"Effect("charge", once: "x"), Respond(201)"#;
+    let told = witness(judge(two_users, silent, rest));
+    assert_eq!(told, "users-2 was told success and has no charge of its own in force");
+    // Who was refused has merged with nobody.
+    let refused = r#"If(Eq("{intent}", 2), then: [Fail(422)]), Effect("charge", once: "x")"#;
+    assert_eq!(verdict(two_users, refused, rest), Kept);
+    assert_eq!(
+        verdict(ONE, r#"If(Is("{body}"), then: [Effect("charge")]), Fail(400)"#, rest),
+        Vacuous
+    );
+}
+
+#[test]
+fn an_answer_that_shows_anothers_effect_is_a_leak_even_when_it_refuses() {
+    let rest = r#"invariants: [NoMerge("charge")]"#;
+    let two_users = r#"load: Burst(count: 2), does: [Call("shop.buy")]"#;
+    let leak = |status: u16| {
+        format!(
+            r#"If(Eq("{{intent}}", 2), then: [Respond({status}, body: {{"of": "charge-1"}})]),
+            Effect("charge", into: "id"), Respond(201, body: "{{id}}")"#
+        )
+    };
+    let found = judge(two_users, &leak(422), rest);
+    assert_eq!(found.first.as_ref().unwrap().intent.as_deref(), Some("users-2"));
+    assert_eq!(witness(found), "users-2 was shown charge-1, which is users-1's");
+    // An effect that nobody has can be nobody else's.
+    let none = leak(422).replace("charge-1", "charge-7");
+    assert_eq!(verdict(two_users, &none, rest), Kept);
+}
+
+const BOOKS: &str =
+    r#"invariants: [BooksBalance(captured: "charge", refunded: "refund", fulfilled: "order")]"#;
+
+#[test]
+fn books_balance_when_each_capture_is_fulfilled_or_given_back() {
+    let books = |steps: &str| {
+        let known = r#"If(Is("{body}"), then: [
+            Effect("charge"), Effect("refund", undoes: "charge"), Effect("order"),
+        ]),"#;
+        judge(ONE, &format!("{known} {steps}"), BOOKS)
+    };
+    let (charge, order) = (r#"Effect("charge")"#, r#"Effect("order")"#);
+    let refund = r#"Effect("refund", undoes: "charge")"#;
+    let credit = r#"Effect("refund")"#;
+    assert_eq!(books(&[charge, order].join(",")).verdict, Kept);
+    assert_eq!(books(&[charge, refund].join(",")).verdict, Kept);
+    assert_eq!(books(&[charge, credit].join(",")).verdict, Kept, "a refund beside the charge");
+    assert_eq!(books(&[charge, refund, charge, order].join(",")).verdict, Kept);
+    assert_eq!(books(&[charge, charge, credit, order].join(",")).verdict, Kept);
+    assert_eq!(books("").verdict, Vacuous);
+    for (steps, told) in [
+        (vec![charge], "users-1 has charge-1 and no order in force"),
+        (vec![order], "users-1 has no charge and order-1 in force"),
+        (vec![charge, refund, order], "users-1 has no charge and order-1 in force"),
+        (
+            vec![charge, charge, order, order],
+            "users-1 has 2 charge effects (charge-1, charge-2) and \
+             2 order effects (order-1, order-2) in force",
+        ),
+        (vec![charge, refund, refund], "users-1 has 2 refund effects for 1 charge effects"),
+    ] {
+        let found = books(&steps.join(","));
+        assert_eq!(found.first.as_ref().unwrap().intent.as_deref(), Some("users-1"));
+        assert_eq!(witness(found), told);
+    }
+}
+
+#[test]
+fn a_refund_that_comes_before_its_capture_is_one_too_many_at_that_instant() {
+    let early = r#"Effect("refund"), Sleep(Const("5s")), Effect("charge"), Effect("charge"),
+        Effect("order")"#;
+    let found = judge(ONE, early, BOOKS);
+    assert_eq!(found.violations, 1);
+    assert_eq!(found.first.as_ref().map(|first| first.at.to_string()).as_deref(), Some("0s"));
+    assert_eq!(witness(found), "users-1 has 1 refund effects for 0 charge effects");
+}
+
+#[test]
+fn tokens_of_accepted_effects_never_decrease() {
+    let rest = r#"invariants: [FencingMonotone("charge")]"#;
+    let steps = |tokens: &[i64], more: &str| {
+        let effect = |token| format!(r#"Try([Effect("charge", token: {token}{more})], catch: [])"#);
+        tokens.iter().map(effect).collect::<Vec<_>>().join(",")
+    };
+    assert_eq!(verdict(ONE, &steps(&[1, 2, 2, 5], ""), rest), Kept);
+    let found = judge(ONE, &steps(&[1, 33, 32, 34], ""), rest);
+    assert_eq!(
+        (found.violations, &*witness(found)),
+        (1, "charge-3 was accepted with token 32 after charge-2 with 33",)
+    );
+    assert_eq!(verdict(ONE, &steps(&[1, 33, 32], ", fenced: true"), rest), Kept, "refused");
+    assert_eq!(verdict(ONE, r#"Effect("charge")"#, rest), Vacuous);
+    // Each key is fenced by itself.
+    let keys = r#"Effect("charge", token: 2, once: "a"), Effect("charge", token: 1, once: "b")"#;
+    assert_eq!(verdict(ONE, keys, rest), Kept);
+    let forgotten = r#"Effect("charge", token: 2, once: "a", keep: "1s"), Sleep(Const("2s")),
+        Effect("charge", token: 1, once: "a", keep: "1s")"#;
+    assert_eq!(verdict(ONE, forgotten, rest), Violated);
+}
+
+#[test]
+fn each_cause_has_its_effect_and_no_effect_lacks_its_cause() {
+    let rest = r#"invariants: [AppliedOnce("order", "credit", within: "10s")]"#;
+    let both = |steps: &str| {
+        let known = r#"If(Is("{body}"), then: [Effect("order"), Effect("credit")]),"#;
+        judge(ONE, &format!("{known} {steps}"), rest)
+    };
+    assert_eq!(both(r#"Effect("order"), Effect("credit")"#).verdict, Kept);
+    assert_eq!(both("").verdict, Vacuous);
+    let found = both(r#"Effect("order"), Effect("credit"), Effect("credit")"#);
+    assert_eq!(found.first.as_ref().unwrap().intent.as_deref(), Some("users-1"));
+    assert_eq!(witness(found), "users-1 has 2 credit effects, credit-2 the last, for 1 order");
+    let ghost = witness(both(r#"Effect("credit"), Sleep(Const("1s")), Effect("order")"#));
+    assert_eq!(ghost, "users-1 has credit-1 without any order in force");
+    let lost = witness(both(r#"Effect("order")"#));
+    assert_eq!(lost, "users-1 has 1 order (order-1 at 0s first) and 0 credit");
+    // An order rolled back after its credit was given.
+    let rolled = both(r#"Effect("order"), Effect("credit"), Effect("cancel", undoes: "order")"#);
+    assert_eq!(witness(rolled), "users-1 has credit-1 without any order in force");
+    let rolled = r#"Effect("order"), Effect("cancel", undoes: "order")"#;
+    assert_eq!(both(rolled).verdict, Vacuous, "rolled back in time");
+}
+
+#[test]
+fn a_cause_that_is_young_at_the_end_may_still_lack_its_effect() {
+    let rest = r#"invariants: [AppliedOnce("order", "credit", within: "10s")]"#;
+    let known = r#"If(Is("{body}"), then: [Effect("credit")]),"#;
+    let at = |wait: &str| {
+        judge(ONE, &format!(r#"{known} Sleep(Const("{wait}")), Effect("order")"#), rest)
+    };
+    assert_eq!(at("50s").verdict, Violated);
+    assert_eq!(at("50001ms").verdict, Vacuous);
 }

@@ -27,7 +27,9 @@ impl Applied {
         let named = latest.map_or(String::new(), |e| scene.effect(self.effect, e.number));
         match causes {
             0 => format!("{name} has {named} without any {cause} in force"),
-            n => format!("{name} has {effects} {effect} effects, {named} the last, for {n} {cause}"),
+            n => {
+                format!("{name} has {effects} {effect} effects, {named} the last, for {n} {cause}")
+            }
         }
     }
 }
@@ -69,7 +71,8 @@ impl Law for Applied {
             }
         }
         for (intent, due) in (0u32..).zip(due) {
-            let (effects, causes) = (ledger.net(intent, self.effect), ledger.net(intent, self.cause));
+            let (effects, causes) =
+                (ledger.net(intent, self.effect), ledger.net(intent, self.cause));
             findings.exercised |= due > 0;
             if effects < due {
                 findings.violated(end.now, Some(intent), || {
@@ -85,9 +88,8 @@ impl Law for Applied {
                     format!("{name} has {due} {cause} ({first} first) and {effects} {effect}")
                 });
             } else if effects > causes && effects <= self.causes[intent as usize] {
-                findings.violated(end.now, Some(intent), || {
-                    self.witness(end, intent, effects, causes)
-                });
+                findings
+                    .violated(end.now, Some(intent), || self.witness(end, intent, effects, causes));
             }
         }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use sim_core::Time;
 
-use super::{Findings, Law, Server, Scene, Seen, Topic};
+use super::{Findings, Law, Scene, Seen, Server, Topic};
 use crate::plan::ActorId;
 use crate::value::Value;
 

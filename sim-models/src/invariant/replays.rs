@@ -1,15 +1,18 @@
 //! `EqualReplays`: one key, one answer.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
-use super::{Findings, Law, Server, Scene, Seen, Topic};
+use super::{Findings, Law, Scene, Seen, Server, Topic};
 use crate::plan::ActorId;
 use crate::value::Value;
+
+/// What counts as one request: a client's key, or the intent at an endpoint that looks at no key.
+type Scope = Result<(ActorId, Value), u32>;
 
 /// The first success under a key.
 #[derive(Clone, Copy, Debug)]
 struct First {
-    intent: u32,
     body: Value,
     content: Value,
 }
@@ -17,13 +20,14 @@ struct First {
 #[derive(Debug)]
 pub(super) struct Replays {
     of: Server,
-    /// By client and key: a key is one tenant's own.
-    firsts: BTreeMap<(ActorId, Value), First>,
+    /// The endpoint looks at the keys of its requests.
+    keyed: bool,
+    firsts: BTreeMap<Scope, First>,
 }
 
 impl Replays {
-    pub(super) fn new(of: Server) -> Replays {
-        Replays { of, firsts: BTreeMap::new() }
+    pub(super) fn new(of: Server, keyed: bool) -> Replays {
+        Replays { of, keyed, firsts: BTreeMap::new() }
     }
 }
 
@@ -36,31 +40,39 @@ impl Law for Replays {
         let Seen::Answered { from, intent, key, body, status: 200..=299, content } = *seen else {
             return;
         };
-        if from != self.of || key == Value::Nil {
+        if from != self.of || (self.keyed && key == Value::Nil) {
             return;
         }
-        let scope = (scene.client(intent), key);
-        let first = *self.firsts.entry(scope).or_insert(First { intent, body, content });
-        if (first.intent, first.body, first.content) == (intent, body, content) {
-            return;
-        }
+        let scope = if self.keyed { Ok((scene.client(intent), key)) } else { Err(intent) };
+        let first = match self.firsts.entry(scope) {
+            Entry::Vacant(place) => {
+                place.insert(First { body, content });
+                return;
+            }
+            Entry::Occupied(first) => *first.get(),
+        };
+        findings.exercised = true;
+        let under = || match scope {
+            Ok((_, key)) => format!("under the key {}", scene.world.texts().show(key)),
+            Err(intent) => format!("for {}", scene.intent(intent)),
+        };
         let show = |value: Value| scene.world.texts().show(value);
         if first.content != content {
             findings.violated(scene.now, Some(intent), || {
-                let (place, key) = (scene.server(self.of), show(key));
+                let (server, under) = (scene.server(self.of), under());
                 let (now, before) = (show(content), show(first.content));
-                format!("{place} answered {now} under the key {key}, and {before} before")
+                format!("{server} answered {now} {under}, and {before} before")
             });
         } else if first.body != body {
             findings.violated(scene.now, Some(intent), || {
-                let (place, key) = (scene.server(self.of), show(key));
+                let (server, under) = (scene.server(self.of), under());
                 let (now, before) = (show(body), show(first.body));
-                format!("{place} gave one answer under the key {key} to {before} and to {now}")
+                format!("{server} gave one answer {under} to {before} and to {now}")
             });
         }
     }
 
     fn memory_bytes(&self) -> usize {
-        self.firsts.len() * 2 * size_of::<(ActorId, Value, First)>()
+        self.firsts.len() * 2 * size_of::<(Scope, First)>()
     }
 }

@@ -14,8 +14,8 @@ use super::receipts::Receipts;
 use super::recovery::Recovery;
 use super::replays::Replays;
 use super::settled::Settling;
-use super::told::Told;
 use super::tokens::Tokens;
+use super::told::Told;
 use super::transitions::Transitions;
 use super::waits::Waits;
 use super::{Law, Server};
@@ -45,7 +45,7 @@ pub(crate) enum Rule {
     Transitions { breaker: BreakerId, expect: Vec<(Time, StateName)> },
     RetryWaits { pair: PairId, between: Vec<(Span, Span)> },
     ReceiptMatches(KindId),
-    EqualReplays(Server),
+    EqualReplays { server: Server, keyed: bool },
     SettlesWithin(Span),
     OneInFlight(Server),
     NoMerge(KindId),
@@ -73,9 +73,9 @@ impl Rule {
             Rule::Transitions { breaker, expect } => Box::new(Transitions { breaker, expect }),
             Rule::RetryWaits { pair, between } => Box::new(Waits::new(pair, between)),
             Rule::ReceiptMatches(kind) => Box::new(Receipts::new(kind)),
-            Rule::EqualReplays(place) => Box::new(Replays::new(place)),
+            Rule::EqualReplays { server, keyed } => Box::new(Replays::new(server, keyed)),
             Rule::SettlesWithin(within) => Box::new(Settling::new(within)),
-            Rule::OneInFlight(place) => Box::new(Flights::new(place)),
+            Rule::OneInFlight(server) => Box::new(Flights::new(server)),
             Rule::NoMerge(kind) => Box::new(Merges::new(kind)),
             Rule::BooksBalance(rule) => Box::new(Books::new(rule)),
             Rule::FencingMonotone(kind) => Box::new(Tokens::new(kind)),

@@ -40,9 +40,8 @@ impl Law for Waits {
             Some((low, high)) => findings.violated(scene.now, Some(intent), || {
                 format!("retry {retry} waited {wait}; expected {low} to {high}")
             }),
-            None => findings.violated(scene.now, Some(intent), || {
-                format!("retry {retry} is one too many")
-            }),
+            None => findings
+                .violated(scene.now, Some(intent), || format!("retry {retry} is one too many")),
         }
     }
 

@@ -8,7 +8,7 @@ use super::build::{Builder, DocId};
 use super::program::{Frame, Here, Role};
 use super::{ActorId, ActorKind, Operand, ProgramId, Target, builtin};
 use crate::designs;
-use crate::scenario::spec::{self, Actor, Expr, Idempotent, Step};
+use crate::scenario::spec::{self, Actor, Expr, Idempotent, Invariant, Step};
 use crate::source::{Document, advice, path_key};
 use crate::value::Value;
 
@@ -138,6 +138,9 @@ impl Builder<'_> {
         for frame in frames {
             let program = &mut self.plan.programs[frame.id.index()];
             (program.reads_key, program.reads_body) = (frame.reads_key, frame.reads_body);
+            // An invariant looks at what an endpoint itself may forget to look at.
+            let compares = |rule: &Invariant| matches!(rule, Invariant::EqualReplays(server) if *server == frame.name);
+            program.reads_body |= self.spec.invariants.iter().any(compares);
         }
         // Who hands on what it was given reads it itself; chains of calls need several rounds.
         let mut changed = true;

@@ -5,7 +5,7 @@ use sim_core::{Span, Time};
 use super::build::Builder;
 use super::program::{Callee, Here};
 use super::{ActorId, ActorKind, BreakerId, KindId, PairId};
-use crate::invariant::{BooksRule, InvariantPlan, Server, Rule};
+use crate::invariant::{BooksRule, InvariantPlan, Rule, Server};
 use crate::policy::breaker::StateName;
 use crate::scenario::spec::{BreakerState, Invariant};
 use crate::source::advice;
@@ -81,7 +81,10 @@ impl Builder<'_> {
                 Rule::RetryWaits { pair: PairId::nth(n), between: between.clone() }
             }
             Invariant::ReceiptMatches(kind) => Rule::ReceiptMatches(self.known_kind(kind, here)?),
-            Invariant::EqualReplays(name) => Rule::EqualReplays(self.server(name, here)?),
+            Invariant::EqualReplays(name) => {
+                let server = self.server(name, here)?;
+                Rule::EqualReplays { server, keyed: self.looks_at_keys(server) }
+            }
             Invariant::SettlesWithin(within) => Rule::SettlesWithin(*within),
             Invariant::OneInFlight(name) => Rule::OneInFlight(self.server(name, here)?),
             Invariant::NoMerge(kind) => Rule::NoMerge(self.known_kind(kind, here)?),
@@ -94,9 +97,7 @@ impl Builder<'_> {
                 let (captured, fulfilled) = (captured?, fulfilled?);
                 Rule::BooksBalance(BooksRule { captured, refunded, fulfilled })
             }
-            Invariant::FencingMonotone(kind) => {
-                Rule::FencingMonotone(self.known_kind(kind, here)?)
-            }
+            Invariant::FencingMonotone(kind) => Rule::FencingMonotone(self.known_kind(kind, here)?),
             Invariant::AppliedOnce { cause, effect, within } => {
                 let cause = self.known_kind(cause, &here.field("cause"));
                 let effect = self.known_kind(effect, &here.field("effect"));
@@ -114,6 +115,16 @@ impl Builder<'_> {
                 Server::Custom { actor, endpoint }
             }
         })
+    }
+
+    fn looks_at_keys(&self, server: Server) -> bool {
+        match server {
+            Server::Endpoint(endpoint) => {
+                let program = self.plan.endpoints[endpoint.index()];
+                self.plan.programs[program.index()].reads_key
+            }
+            Server::Custom { .. } => true,
+        }
     }
 
     fn known_kind(&mut self, kind: &str, here: &Here) -> Option<KindId> {

@@ -68,7 +68,8 @@ pub enum Invariant {
     /// intent.
     ReceiptMatches(String),
     /// All 2xx answers of an endpoint, `actor.endpoint`, to requests with one key of one client have
-    /// equal content, and the requests had equal bodies. The statuses may differ.
+    /// equal content, and the requests had equal bodies. The statuses may differ. At an endpoint
+    /// that looks at no key, the answers to one intent are compared.
     EqualReplays(String),
     /// Every intent is told something final within this long of its beginning or of the last
     /// healing of a fault, whichever is later; intents for which that lies behind the end of the run
