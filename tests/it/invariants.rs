@@ -321,8 +321,8 @@ fn one_key_gets_one_answer() {
     let refused = r#"
         Effect("charge", once: "{key}", into: "id"),
         If(Eq("{execution}", 3), then: [Respond(409, body: "wait")]), Respond(201, body: "{id}")"#;
-    assert_eq!(verdict(TWO_CLICKS, refused, rest), Kept);
-    assert_eq!(verdict(ONE, "Fail(500)", rest), Vacuous);
+    assert_eq!(verdict(TWO_CLICKS, refused, rest), Vacuous);
+    assert_eq!(verdict(ONE, RECEIPT, rest), Vacuous, "nothing was replayed");
 }
 
 #[test]
@@ -439,7 +439,7 @@ fn two_calls_for_one_key_are_in_flight_until_the_first_is_answered() {
         format!(r#"load: Burst(count: 1), clicks: 2, apart: "{apart}", does: [Call("shop.buy")]"#)
     };
     let call = r#"Call("psp.charge")"#;
-    assert_eq!(provider("", &clicks("1s"), call).verdict, Kept, "one after the other");
+    assert_eq!(provider("", &clicks("1001ms"), call).verdict, Kept, "one after the other");
     let found = provider("", &clicks("999ms"), call);
     assert_eq!(found.first.as_ref().unwrap().intent.as_deref(), Some("users-1"));
     assert_eq!(
@@ -627,4 +627,58 @@ fn a_cause_that_is_young_at_the_end_may_still_lack_its_effect() {
     };
     assert_eq!(at("50s").verdict, Violated);
     assert_eq!(at("50001ms").verdict, Vacuous);
+}
+
+#[test]
+fn a_known_break_is_marked_however_it_is_spaced() {
+    let rest = |breaks: &str| {
+        format!(
+            r#"invariants: [AtMostOnce( "charge" ), AppliedOnce("order", "charge", within: "1s")],
+            breaks: [{breaks}]"#
+        )
+    };
+    let endpoint = r#"Effect("order"), Effect("charge")"#;
+    let known = |breaks: &str| {
+        let outcome = run_text(&shop(TWO_CLICKS, endpoint, &rest(breaks)));
+        outcome.invariants.iter().map(|invariant| invariant.known).collect::<Vec<_>>()
+    };
+    assert_eq!(known(""), [false, false]);
+    assert_eq!(known(r#""AtMostOnce(\"charge\")""#), [true, false]);
+    let applied = r#""AppliedOnce(\"order\",  \"charge\", within: \"1s\")""#;
+    assert_eq!(known(applied), [false, true]);
+    assert_eq!(known(&format!(r#""AtMostOnce(\"charge\",)", {applied}"#)), [true, true]);
+}
+
+/// The complaints about a scenario.
+fn complaints(client: &str, endpoint: &str, rest: &str) -> String {
+    let text = shop(client, endpoint, rest);
+    let errors = sim_models::Scenario::load("test.ron", &text).expect_err("it is wrong");
+    errors.iter().map(|error| format!("{error:?}\n")).collect()
+}
+
+#[test]
+fn names_that_nobody_has_are_refused_with_advice() {
+    let told = |rest: &str| complaints(ONE, r#"Effect("charge")"#, rest);
+    let breaks = told(r#"invariants: [AtMostOnce("charge")], breaks: ["AtMostOnce(\"charg\")"]"#);
+    assert!(breaks.contains("is none of this scenario's invariants"), "{breaks}");
+    assert!(breaks.contains("did you mean"), "{breaks}");
+    for (rule, found) in [
+        (r#"ReceiptMatches("charg")"#, "no program has an effect `charg`"),
+        (r#"NoMerge("charg")"#, "no program has an effect `charg`"),
+        (r#"FencingMonotone("charg")"#, "no program has an effect `charg`"),
+        (r#"AppliedOnce("charg", "charge", within: "1s")"#, "no program has an effect `charg`"),
+        (r#"AppliedOnce("charge", "charg", within: "1s")"#, "no program has an effect `charg`"),
+        (r#"BooksBalance(captured: "charg", fulfilled: "charge")"#, "no program has an effect"),
+        (r#"BooksBalance(captured: "charge", fulfilled: "charg")"#, "no program has an effect"),
+        (
+            r#"BooksBalance(captured: "charge", fulfilled: "charge", refunded: "charg")"#,
+            "no program has an effect `charg`",
+        ),
+        (r#"EqualReplays("shop.buyy")"#, "`shop` has no endpoint `buyy`"),
+        (r#"OneInFlight("shop.buyy")"#, "`shop` has no endpoint `buyy`"),
+        (r#"OneInFlight("shops.buy")"#, "there is no actor `shops`"),
+    ] {
+        let told = told(&format!("invariants: [{rule}]"));
+        assert!(told.contains(found) && told.contains("did you mean"), "{rule}: {told}");
+    }
 }

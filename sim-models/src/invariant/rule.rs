@@ -28,6 +28,8 @@ use crate::policy::breaker::StateName;
 pub(crate) struct InvariantPlan {
     /// As the scenario spells it.
     pub name: String,
+    /// The scenario is there to show how it is broken.
+    pub known: bool,
     pub rule: Rule,
 }
 

@@ -196,7 +196,8 @@ impl Watch {
                 intent: found.intent.map(|intent| world.intent_name(intent)),
                 witness: found.witness,
             });
-            InvariantResult { name: plan.name.clone(), verdict, violations, first }
+            let (name, known) = (plan.name.clone(), plan.known);
+            InvariantResult { name, known, verdict, violations, first }
         };
         self.checks.iter().zip(&world.plan.invariants).map(judge).collect()
     }

@@ -7,8 +7,8 @@ use super::program::{Callee, Here};
 use super::{ActorId, ActorKind, BreakerId, KindId, PairId};
 use crate::invariant::{BooksRule, InvariantPlan, Rule, Server};
 use crate::policy::breaker::StateName;
-use crate::scenario::spec::{BreakerState, Invariant};
-use crate::source::advice;
+use crate::scenario::spec::{BreakerState, Invariant, SHORTHAND};
+use crate::source::{Document, advice};
 use crate::value::Value;
 
 impl Builder<'_> {
@@ -18,7 +18,28 @@ impl Builder<'_> {
             let here = Here::file("invariants").at(n);
             let name = one_line(self.docs[0].text_of(&here.path).unwrap_or_default());
             if let Some(rule) = self.rule(invariant, &here) {
-                self.plan.invariants.push(InvariantPlan { name, rule });
+                self.plan.invariants.push(InvariantPlan { name, known: false, rule });
+            }
+        }
+    }
+
+    /// Marks the invariants that the scenario is there to break.
+    pub(super) fn known_breaks(&mut self) {
+        let spec = self.spec;
+        for (n, entry) in spec.breaks.iter().enumerate() {
+            // Read as the invariants are, which have got the names of their arguments.
+            let read = Document::parse("breaks", entry.as_str(), SHORTHAND);
+            let name = one_line(read.as_ref().map_or(entry, |document| document.text()));
+            let mut is_listed = false;
+            for invariant in self.plan.invariants.iter_mut().filter(|i| i.name == name) {
+                invariant.known = true;
+                is_listed = true;
+            }
+            if !is_listed {
+                let known = self.plan.invariants.iter().map(|invariant| invariant.name.as_str());
+                let help = advice(&name, known);
+                let message = format!("`{name}` is none of this scenario's invariants");
+                self.problem(&Here::file("breaks").at(n), message, help);
             }
         }
     }

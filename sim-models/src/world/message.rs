@@ -148,8 +148,8 @@ impl World {
     }
 
     fn show_answer(&mut self, id: Id<Request>, answer: Answer, ctx: &Ctx) {
-        let Request { to, intent, payload, key, body, .. } = self.requests[id];
-        let from = match payload {
+        let Request { to, intent, key, body, .. } = self.requests[id];
+        let from = match self.requests[id].payload {
             Payload::Endpoint(endpoint) => Server::Endpoint(endpoint),
             Payload::Custom { endpoint } => Server::Custom { actor: to, endpoint },
             Payload::Message(_) | Payload::Command => return,
