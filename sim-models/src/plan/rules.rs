@@ -118,6 +118,11 @@ impl Builder<'_> {
                 let (captured, fulfilled) = (captured?, fulfilled?);
                 Rule::BooksBalance(BooksRule { captured, refunded, fulfilled })
             }
+            Invariant::LockDiscipline { store, locks } => {
+                let store = self.store_named(store, &here.field("store"))?;
+                Rule::LockDiscipline { store, locks: locks.clone() }
+            }
+            Invariant::StoredIsKnown(store) => Rule::StoredIsKnown(self.store_named(store, here)?),
             Invariant::FencingMonotone(kind) => Rule::FencingMonotone(self.known_kind(kind, here)?),
             Invariant::AppliedOnce { cause, effect, within } => {
                 let cause = self.known_kind(cause, &here.field("cause"));
@@ -125,6 +130,10 @@ impl Builder<'_> {
                 Rule::AppliedOnce { cause: cause?, effect: effect?, within: *within }
             }
         })
+    }
+
+    fn store_named(&mut self, name: &str, here: &Here) -> Option<ActorId> {
+        self.actor_that(name, here, |builder, id| builder.is_kv(id), "store")
     }
 
     /// The endpoint that a text names.
