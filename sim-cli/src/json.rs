@@ -55,6 +55,7 @@ struct Object<'a> {
 struct Invariant<'a> {
     name: &'a str,
     verdict: String,
+    known: bool,
     violations: u64,
     first: Option<First<'a>>,
 }
@@ -140,6 +141,7 @@ impl<'a> From<&'a InvariantResult> for Invariant<'a> {
         Invariant {
             name: &result.name,
             verdict: result.verdict.to_string(),
+            known: result.known,
             violations: result.violations,
             first: result.first.as_ref().map(First::from),
         }

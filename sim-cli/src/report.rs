@@ -138,6 +138,11 @@ impl Report<'_> {
                 InvariantVerdict::Vacuous => self.style.unsure,
             };
             let verdict = paint(colour, &format!("{:<8}", result.verdict));
+            let known = match (result.known, result.verdict) {
+                (false, _) => "",
+                (true, InvariantVerdict::Violated) => "; known: this scenario is here to show it",
+                (true, _) => "; yet this scenario is here to show it broken",
+            };
             let note = match (&result.first, result.verdict) {
                 (Some(first), _) => {
                     let times = words::counted(result.violations, "violation");
@@ -150,7 +155,7 @@ impl Report<'_> {
                 }
                 (None, _) => String::new(),
             };
-            self.line(format!("  {verdict}  {}{note}", plain(&result.name)));
+            self.line(format!("  {verdict}  {}{note}{known}", plain(&result.name)));
             if let Some(violation) = &result.first {
                 self.violation(violation);
             }
@@ -439,6 +444,18 @@ mod tests {
             stripped += &part[cut..];
         }
         assert_eq!(stripped, text(&outcome, REPEAT, &Style::plain(), false));
+    }
+
+    #[test]
+    fn a_known_violation_is_marked_and_so_is_one_that_did_not_come() {
+        let mut outcome = samples::outage();
+        for result in &mut outcome.invariants {
+            result.known = true;
+        }
+        let text = text(&outcome, REPEAT, &Style::plain(), false);
+        assert!(text.contains("step 812; known: this scenario is here to show it\n"), "{text}");
+        let kept = "AckedImpliesDone(\"order\"); yet this scenario is here to show it broken\n";
+        assert!(text.contains(kept), "{text}");
     }
 
     #[test]

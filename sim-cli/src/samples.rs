@@ -49,6 +49,7 @@ pub fn outage() -> Outcome {
         invariants: vec![
             InvariantResult {
                 name: "ExactlyOnce(\"charge\")".to_owned(),
+                known: false,
                 verdict: InvariantVerdict::Violated,
                 violations: 3,
                 first: Some(Violation {
@@ -148,7 +149,7 @@ pub fn hostile() -> Outcome {
 }
 
 fn invariant(name: &str, verdict: InvariantVerdict) -> InvariantResult {
-    InvariantResult { name: name.to_owned(), verdict, violations: 0, first: None }
+    InvariantResult { name: name.to_owned(), known: false, verdict, violations: 0, first: None }
 }
 
 fn charge(at: u64, id: u64) -> LedgerLine {

@@ -139,6 +139,8 @@ impl fmt::Display for Verdict {
 pub struct InvariantResult {
     /// As written in the scenario: `ExactlyOnce("charge")`.
     pub name: String,
+    /// Listed in the scenario's `breaks`: the run is there to show how it is broken.
+    pub known: bool,
     /// Kept, violated, or never exercised.
     pub verdict: InvariantVerdict,
     /// How often it was broken.

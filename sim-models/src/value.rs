@@ -193,6 +193,11 @@ impl Texts {
         fields.iter().find(|(name, _)| *name == field).map_or(Value::Nil, |(_, value)| *value)
     }
 
+    /// The characters of a field's name.
+    pub(crate) fn field_name(&self, FieldId(id): FieldId) -> &str {
+        self.text(id)
+    }
+
     /// The fields of a record, in its order.
     pub(crate) fn fields(&self, id: RecordId) -> &[(FieldId, Value)] {
         part(&self.fields, &self.record_ends, id.0)

@@ -4,7 +4,7 @@ use sim_core::{Context, Limits, Model, Simulation, Span, Time};
 use sim_models::{Scenario, StepLine};
 
 use crate::gallery::pins;
-use crate::support::{gallery, run, scratch, shipped, sim_in};
+use crate::support::{gallery, load, run, scratch, shipped, sim_in};
 
 fn steps(scenario: &Scenario, seed: u64) -> Vec<StepLine> {
     let mut run = scenario.start(seed);
@@ -147,4 +147,29 @@ fn a_tampered_record_names_the_first_step_that_differs() {
     assert_eq!(replayed.code, Some(1), "{replayed:?}");
     let told = replayed.stdout + &replayed.stderr;
     assert!(told.contains("step 3 is the first that differs, in the time"), "{told}");
+}
+
+/// Invariants on everything that a payment does.
+const EVERY_PROMISE: &str = r#"
+    ReceiptMatches("charge"), EqualReplays("api.pay"), SettlesWithin("20s"),
+    OneInFlight("psp.charge"), LockDiscipline("redis"), NoMerge("charge"),
+    BooksBalance(captured: "charge", fulfilled: "order"), StoredIsKnown("redis"),
+    FencingMonotone("charge"), AppliedOnce("charge", "order", within: "5s"),
+    ExactlyOnce("charge"), AllAnswered, RecoversWithin("5s")"#;
+
+#[test]
+fn watching_changes_nothing() {
+    let (name, text) = ("invariants", format!("[{EVERY_PROMISE}]"));
+    for file in gallery() {
+        let source = std::fs::read_to_string(&file).expect("a shipped scenario");
+        let bare = load(&source, None, &[(name, "[]"), ("breaks", "[]")]);
+        let alone = run(&bare);
+        // Where the scenario has no such actors, its own invariants do.
+        let sets = [(name, &text[..]), ("breaks", "[]")];
+        let owned = sets.map(|(path, value)| (path.to_owned(), value.to_owned()));
+        let watched = Scenario::load_with("test.ron", &source, None, &owned, Default::default())
+            .unwrap_or_else(|_| load(&source, None, &[]));
+        let watched = run(&watched);
+        assert_eq!((watched.digest, watched.steps), (alone.digest, alone.steps), "{file:?}");
+    }
 }

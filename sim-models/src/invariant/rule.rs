@@ -7,6 +7,7 @@ use super::applied::Applied;
 use super::books::{Books, BooksRule};
 use super::flights::Flights;
 use super::goodput::Goodput;
+use super::locks::Locks;
 use super::merges::Merges;
 use super::once::Once;
 use super::peak::PeakArrivals;
@@ -14,6 +15,7 @@ use super::receipts::Receipts;
 use super::recovery::Recovery;
 use super::replays::Replays;
 use super::settled::Settling;
+use super::stored::Stored;
 use super::tokens::Tokens;
 use super::told::Told;
 use super::transitions::Transitions;
@@ -28,6 +30,8 @@ use crate::policy::breaker::StateName;
 pub(crate) struct InvariantPlan {
     /// As the scenario spells it.
     pub name: String,
+    /// The scenario is there to show how it is broken.
+    pub known: bool,
     pub rule: Rule,
 }
 
@@ -50,6 +54,8 @@ pub(crate) enum Rule {
     OneInFlight(Server),
     NoMerge(KindId),
     BooksBalance(BooksRule),
+    LockDiscipline { store: ActorId, locks: String },
+    StoredIsKnown(ActorId),
     FencingMonotone(KindId),
     AppliedOnce { cause: KindId, effect: KindId, within: Span },
 }
@@ -78,6 +84,8 @@ impl Rule {
             Rule::OneInFlight(server) => Box::new(Flights::new(server)),
             Rule::NoMerge(kind) => Box::new(Merges::new(kind)),
             Rule::BooksBalance(rule) => Box::new(Books::new(rule)),
+            Rule::LockDiscipline { store, locks } => Box::new(Locks::new(store, locks)),
+            Rule::StoredIsKnown(store) => Box::new(Stored { store }),
             Rule::FencingMonotone(kind) => Box::new(Tokens::new(kind)),
             Rule::AppliedOnce { cause, effect, within } => {
                 Box::new(Applied::new(cause, effect, within))

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use sim_core::{Span, Time};
 
-use super::{Findings, InvariantPlan, Moment};
+use super::{Findings, InvariantPlan, Moment, Write};
 use crate::outcome::{InvariantResult, InvariantVerdict, Violation};
 use crate::plan::{ActorId, EndpointId, KindId, PairId, Plan};
 use crate::policy::{Ending, Fate};
@@ -38,6 +38,8 @@ pub(crate) enum Seen {
     Answered { from: Server, intent: u32, key: Value, body: Value, status: u16, content: Value },
     /// An attempt of a call was sent. `key` is the key of the request that its caller serves.
     Sent { to: Server, call: u64, caller: ActorId, intent: u32, key: Value },
+    /// A store has carried out a command that changed a key.
+    Written { store: ActorId, execution: i64, intent: u32, write: Write },
     /// The caller of such an attempt got its answer, or no longer awaits it.
     Settled { to: Server, call: u64, intent: u32, key: Value },
 }
@@ -59,6 +61,7 @@ pub(super) enum Topic {
     Retries,
     Answers,
     Flights,
+    Writes,
 }
 
 impl Seen {
@@ -70,6 +73,7 @@ impl Seen {
             Seen::Arrived { .. } => Topic::Arrivals,
             Seen::Retry { .. } => Topic::Retries,
             Seen::Answered { .. } => Topic::Answers,
+            Seen::Written { .. } => Topic::Writes,
             Seen::Sent { .. } | Seen::Settled { .. } => Topic::Flights,
         }
     }
@@ -162,6 +166,11 @@ impl Watch {
         Watch { checks, topics }
     }
 
+    /// Whether some law wants to know what commands change.
+    pub(crate) fn wants_writes(&self) -> bool {
+        self.topics & (1 << Topic::Writes as u32) != 0
+    }
+
     /// Whether some law wants to know.
     pub(crate) fn wants(&self, seen: &Seen) -> bool {
         self.topics & (1 << seen.topic() as u32) != 0
@@ -196,7 +205,8 @@ impl Watch {
                 intent: found.intent.map(|intent| world.intent_name(intent)),
                 witness: found.witness,
             });
-            InvariantResult { name: plan.name.clone(), verdict, violations, first }
+            let (name, known) = (plan.name.clone(), plan.known);
+            InvariantResult { name, known, verdict, violations, first }
         };
         self.checks.iter().zip(&world.plan.invariants).map(judge).collect()
     }

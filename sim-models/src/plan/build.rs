@@ -39,6 +39,7 @@ pub(crate) fn build(document: &Document, spec: &Scenario) -> Result<Plan, Vec<So
     builder.programs();
     builder.faults();
     builder.invariants();
+    builder.known_breaks();
     builder.load_fits_limits();
     cycle::check(&mut builder);
     if builder.problems.is_empty() {

@@ -7,8 +7,8 @@ use super::program::{Callee, Here};
 use super::{ActorId, ActorKind, BreakerId, KindId, PairId};
 use crate::invariant::{BooksRule, InvariantPlan, Rule, Server};
 use crate::policy::breaker::StateName;
-use crate::scenario::spec::{BreakerState, Invariant};
-use crate::source::advice;
+use crate::scenario::spec::{BreakerState, Invariant, SHORTHAND};
+use crate::source::{Document, advice};
 use crate::value::Value;
 
 impl Builder<'_> {
@@ -18,7 +18,28 @@ impl Builder<'_> {
             let here = Here::file("invariants").at(n);
             let name = one_line(self.docs[0].text_of(&here.path).unwrap_or_default());
             if let Some(rule) = self.rule(invariant, &here) {
-                self.plan.invariants.push(InvariantPlan { name, rule });
+                self.plan.invariants.push(InvariantPlan { name, known: false, rule });
+            }
+        }
+    }
+
+    /// Marks the invariants that the scenario is there to break.
+    pub(super) fn known_breaks(&mut self) {
+        let spec = self.spec;
+        for (n, entry) in spec.breaks.iter().enumerate() {
+            // Read as the invariants are, which have got the names of their arguments.
+            let read = Document::parse("breaks", entry.as_str(), SHORTHAND);
+            let name = one_line(read.as_ref().map_or(entry, |document| document.text()));
+            let mut is_listed = false;
+            for invariant in self.plan.invariants.iter_mut().filter(|i| i.name == name) {
+                invariant.known = true;
+                is_listed = true;
+            }
+            if !is_listed {
+                let known = self.plan.invariants.iter().map(|invariant| invariant.name.as_str());
+                let help = advice(&name, known);
+                let message = format!("`{name}` is none of this scenario's invariants");
+                self.problem(&Here::file("breaks").at(n), message, help);
             }
         }
     }
@@ -97,6 +118,11 @@ impl Builder<'_> {
                 let (captured, fulfilled) = (captured?, fulfilled?);
                 Rule::BooksBalance(BooksRule { captured, refunded, fulfilled })
             }
+            Invariant::LockDiscipline { store, locks } => {
+                let store = self.store_named(store, &here.field("store"))?;
+                Rule::LockDiscipline { store, locks: locks.clone() }
+            }
+            Invariant::StoredIsKnown(store) => Rule::StoredIsKnown(self.store_named(store, here)?),
             Invariant::FencingMonotone(kind) => Rule::FencingMonotone(self.known_kind(kind, here)?),
             Invariant::AppliedOnce { cause, effect, within } => {
                 let cause = self.known_kind(cause, &here.field("cause"));
@@ -104,6 +130,10 @@ impl Builder<'_> {
                 Rule::AppliedOnce { cause: cause?, effect: effect?, within: *within }
             }
         })
+    }
+
+    fn store_named(&mut self, name: &str, here: &Here) -> Option<ActorId> {
+        self.actor_that(name, here, |builder, id| builder.is_kv(id), "store")
     }
 
     /// The endpoint that a text names.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use sim_core::{Span, Time};
 
+use crate::invariant::Write;
 use crate::kv::{Command, Key, Snapshot, Store};
 use crate::scenario::spec::{Fsync, Persistence};
 use crate::value::Texts;
@@ -23,6 +24,8 @@ pub(super) struct Change {
     pub(super) wholes: Vec<(Key, Snapshot)>,
     /// The keys that it concerns.
     pub(super) keys: Vec<Key>,
+    /// The same as invariants see it, if one of them wants to.
+    pub(super) writes: Vec<Write>,
     /// Who wrote it: for `Wait`. Nobody is 0.
     pub(super) execution: i64,
     /// For whom: for the story.

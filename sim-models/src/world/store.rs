@@ -15,6 +15,7 @@ use super::follower::{Change, Follower, durable_at};
 use super::message::Answer;
 use super::transaction::Watches;
 use super::{Actor, Ctx, Event, Request, World};
+use crate::invariant::{Seen, Write};
 use crate::kv::{Command, Key, Mode, Reply, Role, Store};
 use crate::log::{Note, StoreLoss};
 use crate::plan::{ActorId, ActorKind, KvPlan, Plan};
@@ -224,11 +225,20 @@ impl World {
                 }
             }
         }
+        if self.watch.wants_writes() {
+            change.writes.extend(Write::of(op, &reply, &mut self.texts));
+        }
         reply
     }
 
     /// Hands a change on to all who follow.
-    pub(super) fn propagate(&mut self, actor: ActorId, change: Change, ctx: &mut Ctx) {
+    pub(super) fn propagate(&mut self, actor: ActorId, mut change: Change, ctx: &mut Ctx) {
+        let (store, execution) = (actor, change.execution);
+        if let Some(intent) = change.intent {
+            for write in std::mem::take(&mut change.writes) {
+                self.show(Seen::Written { store, execution, intent, write }, ctx);
+            }
+        }
         if change.commands.is_empty() {
             return;
         }

@@ -96,6 +96,21 @@ pub enum Invariant {
         /// The kind of effect that the money is for.
         fulfilled: String,
     },
+    /// Locks have an expiry, and are deleted, overwritten and given another lifetime only by the
+    /// execution that holds them, or by a `CompareAnd…` command. Whose write of a lock was the last
+    /// holds it until it is deleted or that lifetime is over. A lock that the store loses by itself
+    /// breaks nothing; what is done to its successor may.
+    LockDiscipline {
+        /// The store.
+        store: String,
+        /// Which keys are locks; `*` is any run of characters.
+        #[serde(default = "default_locks")]
+        locks: String,
+    },
+    /// Nothing is stored as an answer whose outcome is open: no record that is written to the store,
+    /// and no field `status` of a hash, says a `status` of 408, 409, 425, 429 or 5xx, at any depth,
+    /// or a `fate` of `unknown` together with a `state` of `done`.
+    StoredIsKnown(String),
     /// The fencing tokens of accepted effects of this kind never decrease, per `once` key at one
     /// actor, or per intent for effects without such a key.
     FencingMonotone(String),
@@ -109,6 +124,10 @@ pub enum Invariant {
         /// Causes younger than this at the end of the run may still lack their effect.
         within: Span,
     },
+}
+
+fn default_locks() -> String {
+    "*:lock".to_owned()
 }
 
 fn default_peak_window() -> Span {

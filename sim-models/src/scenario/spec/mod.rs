@@ -69,6 +69,7 @@ pub const SHORTHAND: &[(&str, &[&str])] = &[
     ("LMove", &["from", "to"]),
     ("LPush", &["key", "value"]),
     ("Let", &["name", "value"]),
+    ("LockDiscipline", &["store", "locks"]),
     ("Loop", &["times", "body"]),
     ("Loss", &["from", "to", "rate"]),
     ("Match", &["value", "cases"]),
