@@ -1,7 +1,8 @@
 //! `LockDiscipline`: a lock ends by itself, and only its holder ends or extends it.
 //!
-//! Who wrote a lock last holds it until it is deleted or its lifetime is over. A lock that its store
-//! loses is nobody's fault here: what is judged are commands.
+//! Who wrote a lock last holds it until it is deleted or its lifetime is over. What is judged are
+//! commands, not losses: who takes a lock that its store has lost, with `nx`, holds it from then on,
+//! and the first holder's delete is the one that is wrong.
 
 use std::collections::BTreeMap;
 
@@ -42,7 +43,7 @@ impl Law for Locks {
 
     fn see(&mut self, seen: &Seen, scene: Scene<'_>, findings: &mut Findings) {
         let Seen::Written { store, execution, intent, write } = *seen else { return };
-        let Write { key, act, compared } = write;
+        let Write { key, act, guarded } = write;
         if store != self.store || !matches(&self.pattern, scene.world.texts().text(key)) {
             return;
         }
@@ -51,7 +52,7 @@ impl Law for Locks {
         let lock = || scene.world.texts().text(key);
         let hold = self.holds.get(&key).copied();
         let hold = hold.filter(|hold| hold.until.is_none_or(|until| now <= until));
-        if let Some(hold) = hold.filter(|hold| hold.execution != execution && !compared) {
+        if let Some(hold) = hold.filter(|hold| hold.execution != execution && !guarded) {
             findings.violated(scene.now, Some(intent), || {
                 let (name, holder, since) =
                     (scene.intent(intent), scene.intent(hold.intent), hold.since);

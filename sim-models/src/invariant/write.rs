@@ -12,8 +12,8 @@ use crate::value::{TextId, Texts, Value};
 pub(crate) struct Write {
     pub key: TextId,
     pub act: Act,
-    /// Done only because the key held an expected value.
-    pub compared: bool,
+    /// Done only because the key held what was expected: a value, or nothing.
+    pub guarded: bool,
 }
 
 /// What was done.
@@ -66,13 +66,14 @@ impl Write {
             _ => true,
         };
         let (key, act) = Act::of(op).filter(|_| was_done)?;
-        let compared = matches!(
+        let guarded = matches!(
             op,
-            KvOp::CompareAndDelete { .. }
+            KvOp::Set { nx: true, .. }
+                | KvOp::CompareAndDelete { .. }
                 | KvOp::CompareAndExpire { .. }
                 | KvOp::CompareAndSet { .. }
         );
-        Some(Write { key: texts.text_of(key), act, compared })
+        Some(Write { key: texts.text_of(key), act, guarded })
     }
 }
 
