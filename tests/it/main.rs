@@ -9,6 +9,8 @@ mod invariants;
 mod language;
 mod laws;
 mod properties;
+mod redis;
+mod resp;
 mod stacks;
 mod store;
 mod stories;
