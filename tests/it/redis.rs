@@ -26,20 +26,20 @@ const TOLERANCE_MS: i64 = 30_000;
 ///
 /// `K` key, `V` value, `F` field or member, `I` whole number, `D` float, `S` end of a range of
 /// scores, `C` small count, `U` seconds and `T` milliseconds to an expiry, `B` and `A` the same as
-/// instants, `E` such an instant that is over.
+/// instants, `E` such an instant that is over, `X` an expiry that is none.
 const SHAPES: &[&str] = &[
     "GET K",
-    "SET K V | NX;XX;GET;KEEPTTL;EX U;PX T;EXAT B;PXAT A;PXAT E;EX I;PX I;EXAT I;PXAT I;EX;FOO",
+    "SET K V | NX;XX;GET;KEEPTTL;EX U;PX T;EXAT B;PXAT A;PXAT E;EX X;PX X;EXAT I;PXAT I;EX;FOO",
     "SET K V | NX;XX;GET;KEEPTTL;PX T",
     "SET K V",
     "SETNX K V",
     "SETEX K U V",
-    "SETEX K I V",
+    "SETEX K X V",
     "PSETEX K T V",
-    "PSETEX K I V",
+    "PSETEX K X V",
     "GETSET K V",
     "GETDEL K",
-    "GETEX K | PERSIST;EX U;PX T;EXAT B;PXAT A;PXAT E;EX I;PX I;EXAT I;PXAT I;FOO",
+    "GETEX K | PERSIST;EX U;PX T;EXAT B;PXAT A;PXAT E;EX X;PX X;EXAT I;PXAT I;FOO",
     "GETEX K | PERSIST;PX T",
     "MGET K K K",
     "MSET K V K V",
@@ -57,9 +57,9 @@ const SHAPES: &[&str] = &[
     "UNLINK K K",
     "TYPE K",
     "EXPIRE K U | NX;XX;GT;LT;FOO",
-    "EXPIRE K I | NX;XX;GT;LT",
+    "EXPIRE K X | NX;XX;GT;LT",
     "PEXPIRE K T | NX;XX;GT;LT;FOO",
-    "PEXPIRE K I | NX;XX;GT;LT",
+    "PEXPIRE K X | NX;XX;GT;LT",
     "EXPIREAT K B | NX;XX;GT;LT",
     "EXPIREAT K I | NX;XX;GT;LT",
     "PEXPIREAT K A | NX;XX;GT;LT",
@@ -164,12 +164,12 @@ const SHAPES: &[&str] = &[
     "NOSUCH",
     "@CAD K V",
     "@CAPX K V T",
-    "@CAPX K V I",
+    "@CAPX K V X",
     "@CASPX K V V T",
-    "@CASPX K V V I",
-    "@SWIN K C C C F",
+    "@CASPX K V V X",
+    "@SWIN K C T C F",
     "@FWIN K T",
-    "@FWIN K I",
+    "@FWIN K X",
 ];
 
 const KEYS: &[&str] = &["k", "k", "l", "l", "h", "h", "z", "z", "n", "n", "x", "", "ключ"];
@@ -221,6 +221,22 @@ const INTS: &[&str] = &[
     "1e3",
     "99999999999999999999",
     "-",
+];
+const NO_EXPIRIES: &[&str] = &[
+    "0",
+    "-1",
+    "-5",
+    "9223372036854775807",
+    "-9223372036854775808",
+    "9223372036854775808",
+    "9223372036854775",
+    "9223372036854776",
+    "-9223372036854775",
+    "",
+    "abc",
+    "1.5",
+    "01",
+    "-0",
 ];
 const SMALL: &[&str] = &["0", "1", "2", "3", "-1", "-2", "-3", "5", "7"];
 const FLOATS: &[&str] = &[
@@ -290,7 +306,8 @@ const BOUNDS: &[&str] = &[
     "nan", "(nan", " 1", "( 1", "1 ", "abc", "1e400", "(-inf", "(+inf", "-1e400", "0x2", "1e3",
     "100", "(1000", "-", "+", "[a", "1e-400", " ", "( ",
 ];
-const JUNK: &[&str] = &["", "NX", "x", "10", "-1", "WITHSCORES", "LIMIT", "1.5", "PX", "0"];
+const JUNK: &[&str] =
+    &["", "NX", "x", "4000000000000", "-1", "WITHSCORES", "LIMIT", "1.5", "PX", "0"];
 
 /// One command of a story: who sends it, its shape, and the luck that fills it in.
 #[derive(Clone, Debug)]
@@ -336,6 +353,7 @@ fn words(draft: &Draft, place: usize) -> Vec<String> {
             "V" => pick(VALUES),
             "F" => pick(FIELDS),
             "I" => pick(INTS),
+            "X" => pick(NO_EXPIRIES),
             "C" => pick(SMALL),
             "D" => pick(FLOATS),
             "S" => pick(BOUNDS),

@@ -524,17 +524,13 @@ impl Words<'_, '_> {
         let (key, name) = (self.key(), self.name.name);
         let reverse = name.starts_with("zrev");
         Ok(match name {
-            "zadd" => return self.zadd(key),
+            "zadd" | "zincrby" => return self.zadd(key),
             "zrem" => Command::ZRem { key, members: self.texts(2) },
             "zscore" => Command::ZScore { key, member: self.text(2) },
             "zcard" => Command::ZCard { key },
             "zcount" => {
                 let (min, max) = self.bounds(2, 3)?;
                 Command::ZCount { key, min, max }
-            }
-            "zincrby" => {
-                let (by, only) = (self.score(2)?, ZAddOnly::default());
-                Command::ZIncrBy { key, only, by, member: self.text(3) }
             }
             "zremrangebyscore" => {
                 let (min, max) = self.bounds(2, 3)?;
@@ -547,7 +543,8 @@ impl Words<'_, '_> {
 
     fn zadd(&mut self, key: Key) -> Parsed {
         let mut only = ZAddOnly::default();
-        let (mut changed, mut incr) = (false, false);
+        // `ZINCRBY` is a `ZADD … INCR`, and takes a word that is an option for one.
+        let (mut changed, mut incr) = (false, self.name.name == "zincrby");
         let mut n = 2;
         loop {
             match () {
