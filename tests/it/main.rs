@@ -10,6 +10,7 @@ mod language;
 mod laws;
 mod properties;
 mod redis;
+mod redis_traces;
 mod resp;
 mod stacks;
 mod store;

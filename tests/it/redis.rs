@@ -531,5 +531,5 @@ fn redis_and_the_store_give_the_same_replies() {
 #[test]
 #[ignore = "takes minutes"]
 fn redis_and_the_store_give_the_same_replies_for_long() {
-    compare("redis-differential-long", 40_000);
+    compare("redis-differential-long", 120_000);
 }
