@@ -34,7 +34,7 @@ const GROW: (bool, bool) = (true, true);
 /// Names, the numbers of their words, and what they need; as in `redis-server 7.0.15`.
 type Row = (&'static str, i64, (bool, bool));
 
-const NAMES: [Row; 89] = [
+const NAMES: [Row; 88] = [
     ("get", 2, READ),
     ("set", -3, GROW),
     ("setnx", 3, GROW),
@@ -66,7 +66,6 @@ const NAMES: [Row; 89] = [
     ("expiretime", 2, READ),
     ("pexpiretime", 2, READ),
     ("hset", -4, GROW),
-    ("hmset", -4, GROW),
     ("hsetnx", 4, GROW),
     ("hget", 3, READ),
     ("hmget", -3, READ),
@@ -133,7 +132,7 @@ const LEFT_OUT: &str = "\
     blpop brpop brpoplpush bzmpop bzpopmax bzpopmin client cluster command config copy debug \
     dump eval eval_ro evalsha evalsha_ro failover fcall fcall_ro function geoadd geodist geohash \
     geopos georadius georadius_ro georadiusbymember georadiusbymember_ro geosearch \
-    geosearchstore getbit getrange hello hincrbyfloat hrandfield hscan hstrlen incrbyfloat info \
+    geosearchstore getbit getrange hello hincrbyfloat hmset hrandfield hscan hstrlen incrbyfloat info \
     keys lastsave latency lcs linsert lmpop lolwut lpos memory migrate module monitor move \
     object pfadd pfcount pfdebug pfmerge pfselftest psubscribe psync publish pubsub punsubscribe \
     quit randomkey readonly readwrite rename renamenx replconf reset restore restore-asking role \
@@ -163,7 +162,18 @@ pub fn name(words: &[&str]) -> Result<Name, KvError> {
     let given = words.len() as i64;
     let fits = if arity < 0 { given >= -arity } else { given == arity };
     let found = Name { name, writes, needs_memory };
-    if fits { Ok(found) } else { Err(found.wrong_arity()) }
+    match name {
+        _ if fits => Ok(found),
+        "exec" => Err(exec_refused(&found.wrong_arity())),
+        _ => Err(found.wrong_arity()),
+    }
+}
+
+/// The error of an `EXEC` that is refused as a whole, which also ends the transaction.
+pub(super) fn exec_refused(error: &KvError) -> KvError {
+    let error = error.to_string();
+    let reason = error.strip_prefix("ERR ").unwrap_or(&error);
+    KvError::other(format!("EXECABORT Transaction discarded because of: {reason}"))
 }
 
 impl Name {
@@ -200,6 +210,12 @@ struct Words<'a, 'w> {
 }
 
 type Parsed = Result<Command, KvError>;
+
+/// An option that says when a key ends.
+struct TimeOption {
+    name: &'static str,
+    expiry: Result<Expiry, KvError>,
+}
 
 /// Reads the words of a command whose name and number of words are right already. Transactions,
 /// `WAIT` and `REPLICAOF` are the connection's business and are not known here.
@@ -306,30 +322,25 @@ impl Words<'_, '_> {
         })
     }
 
-    /// `EX n`, `PX n`, `EXAT n`, `PXAT n` at a place; the number may be no number.
-    fn expiry_option(&self, n: usize) -> Option<Result<Expiry, KvError>> {
+    /// `EX n`, `PX n`, `EXAT n`, `PXAT n` at a place, after the same one or none: an option may be
+    /// repeated, and the last counts. The number may be no number.
+    fn expiry_option(&self, n: usize, before: Option<&'static str>) -> Option<TimeOption> {
         // A word that ends the command is no option that takes a number.
         self.words.get(n + 1)?;
-        let option = |word: &str| self.is(n, word);
-        let (relative, unit) = if option("ex") {
-            (true, Unit::Seconds)
-        } else if option("px") {
-            (true, Unit::Millis)
-        } else if option("exat") {
-            (false, Unit::Seconds)
-        } else if option("pxat") {
-            (false, Unit::Millis)
-        } else {
+        let name = ["ex", "px", "exat", "pxat"].into_iter().find(|name| self.is(n, name))?;
+        if before.is_some_and(|before| before != name) {
             return None;
-        };
+        }
+        let unit = if name.starts_with('p') { Unit::Millis } else { Unit::Seconds };
+        let relative = !name.ends_with("at");
         let expiry = |n| if relative { Expiry::In(n, unit) } else { Expiry::At(n, unit) };
-        Some(self.int(n + 1).map(expiry))
+        Some(TimeOption { name, expiry: self.int(n + 1).map(expiry) })
     }
 
     fn set(&mut self, key: Key) -> Parsed {
         let value = self.value(2);
         let (mut condition, mut get, mut keep) = (Condition::Always, false, false);
-        let mut expiry = None;
+        let mut expiry: Option<TimeOption> = None;
         let mut n = 3;
         while n < self.words.len() {
             if self.is(n, "nx") && condition != Condition::IfPresent {
@@ -340,8 +351,7 @@ impl Words<'_, '_> {
                 get = true;
             } else if self.is(n, "keepttl") && expiry.is_none() {
                 keep = true;
-            } else if let Some(found) = self.expiry_option(n)
-                && expiry.is_none()
+            } else if let Some(found) = self.expiry_option(n, expiry.as_ref().map(|e| e.name))
                 && !keep
             {
                 expiry = Some(found);
@@ -352,27 +362,31 @@ impl Words<'_, '_> {
             n += 1;
         }
         let otherwise = if keep { Expiry::Keep } else { Expiry::Never };
-        let expiry = expiry.unwrap_or(Ok(otherwise))?;
+        let expiry = expiry.map_or(Ok(otherwise), |option| option.expiry)?;
         Ok(Command::Set { key, value, condition, get, expiry })
     }
 
     fn get_ex(&mut self, key: Key) -> Parsed {
-        let mut change: Option<Result<ExpiryChange, KvError>> = None;
+        let (mut persist, mut expiry): (bool, Option<TimeOption>) = (false, None);
         let mut n = 2;
         while n < self.words.len() {
-            if self.is(n, "persist") && !matches!(change, Some(Ok(ExpiryChange::To(_)) | Err(_))) {
-                change = Some(Ok(ExpiryChange::Persist));
-            } else if let Some(found) = self.expiry_option(n)
-                && change.is_none()
+            if self.is(n, "persist") && expiry.is_none() {
+                persist = true;
+            } else if let Some(found) = self.expiry_option(n, expiry.as_ref().map(|e| e.name))
+                && !persist
             {
-                change = Some(found.map(ExpiryChange::To));
+                expiry = Some(found);
                 n += 1;
             } else {
                 return Err(KvError::Syntax);
             }
             n += 1;
         }
-        let change = change.unwrap_or(Ok(ExpiryChange::Nothing));
+        let change = match expiry {
+            Some(option) => option.expiry.map(ExpiryChange::To),
+            None if persist => Ok(ExpiryChange::Persist),
+            None => Ok(ExpiryChange::Nothing),
+        };
         Ok(Command::GetEx { key, change })
     }
 
@@ -510,17 +524,13 @@ impl Words<'_, '_> {
         let (key, name) = (self.key(), self.name.name);
         let reverse = name.starts_with("zrev");
         Ok(match name {
-            "zadd" => return self.zadd(key),
+            "zadd" | "zincrby" => return self.zadd(key),
             "zrem" => Command::ZRem { key, members: self.texts(2) },
             "zscore" => Command::ZScore { key, member: self.text(2) },
             "zcard" => Command::ZCard { key },
             "zcount" => {
                 let (min, max) = self.bounds(2, 3)?;
                 Command::ZCount { key, min, max }
-            }
-            "zincrby" => {
-                let (by, only) = (self.score(2)?, ZAddOnly::default());
-                Command::ZIncrBy { key, only, by, member: self.text(3) }
             }
             "zremrangebyscore" => {
                 let (min, max) = self.bounds(2, 3)?;
@@ -533,7 +543,8 @@ impl Words<'_, '_> {
 
     fn zadd(&mut self, key: Key) -> Parsed {
         let mut only = ZAddOnly::default();
-        let (mut changed, mut incr) = (false, false);
+        // `ZINCRBY` is a `ZADD … INCR`, and takes a word that is an option for one.
+        let (mut changed, mut incr) = (false, self.name.name == "zincrby");
         let mut n = 2;
         loop {
             match () {
@@ -576,24 +587,24 @@ impl Words<'_, '_> {
         let plain = name == "zrange";
         let mut by_score = name.ends_with("byscore");
         let mut reverse = name.starts_with("zrev");
-        let (mut limit, mut with_scores) = (None, false);
+        let (mut limit, mut with_scores) = ((0, -1), false);
         let mut n = 4;
         while n < self.words.len() {
             if self.is(n, "withscores") {
                 with_scores = true;
             } else if self.is(n, "limit") && n + 2 < self.words.len() {
-                limit = Some((self.int(n + 1)?, self.int(n + 2)?));
+                limit = (self.int(n + 1)?, self.int(n + 2)?);
                 n += 2;
-            } else if plain && self.is(n, "rev") {
+            } else if plain && !reverse && self.is(n, "rev") {
                 reverse = true;
-            } else if plain && self.is(n, "byscore") {
+            } else if plain && !by_score && self.is(n, "byscore") {
                 by_score = true;
             } else {
                 return Err(KvError::Syntax);
             }
             n += 1;
         }
-        if limit.is_some() && !by_score {
+        if limit.1 != -1 && !by_score {
             return Err(KvError::other(
                 "ERR syntax error, LIMIT is only supported in combination with either BYSCORE or \
                  BYLEX",
@@ -602,7 +613,7 @@ impl Words<'_, '_> {
         let by = if by_score {
             let (low, high) = if reverse { (3, 2) } else { (2, 3) };
             let (min, max) = self.bounds(low, high)?;
-            let (offset, count) = limit.unwrap_or((0, -1));
+            let (offset, count) = limit;
             ZRangeBy::Score { min, max, offset, count }
         } else {
             ZRangeBy::Index { start: self.int(2)?, stop: self.int(3)? }

@@ -110,7 +110,8 @@ impl Exec<'_> {
         let ms = if absolute { at } else { at.saturating_sub(now_ms).max(0) };
         Reply::Int(match unit {
             Unit::Millis => ms,
-            Unit::Seconds => ms.wrapping_add(500) / 1000,
+            // Without a sign the sum fits, as in the server as it is built.
+            Unit::Seconds => (ms.cast_unsigned().wrapping_add(500) / 1000).cast_signed(),
         })
     }
 }

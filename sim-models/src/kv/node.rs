@@ -81,17 +81,21 @@ impl Node {
         let name = match argv::name(words) {
             Ok(name) => name,
             Err(error) => {
+                if words.first().is_some_and(|word| word.eq_ignore_ascii_case("exec")) {
+                    connection.discard();
+                }
                 connection.spoil();
                 return Some(Reply::Error(error));
             }
         };
         let out_of_memory = self.is_out_of_memory();
         if let Some(error) = self.refusal(connection, &name, out_of_memory) {
+            if name.name == "exec" {
+                connection.discard();
+                return Some(Reply::Error(argv::exec_refused(&error)));
+            }
             connection.spoil();
-            return Some(match name.name {
-                "exec" => connection.abort(&error),
-                _ => Reply::Error(error),
-            });
+            return Some(Reply::Error(error));
         }
         Some(match name.name {
             "replicaof" | "@oom_on" | "@oom_off" => return None,
@@ -254,14 +258,16 @@ fn transact(
             }
         }
     } else {
-        connection.transaction = None;
-        connection.watched.clear();
+        connection.discard();
     }
     connection.seen = node.log.len();
     Reply::Ok
 }
 
 impl Connection {
+    /// One that was just made.
+    pub const NEW: Connection = Connection { transaction: None, watched: Vec::new(), seen: 0 };
+
     /// Whether commands are queued until `EXEC`.
     pub fn is_queueing(&self) -> bool {
         self.transaction.is_some()
@@ -279,11 +285,9 @@ impl Connection {
         }
     }
 
-    /// Ends a transaction that is refused as a whole.
-    fn abort(&mut self, error: &KvError) -> Reply {
+    /// Ends a transaction, if there is one, and forgets what was watched.
+    fn discard(&mut self) {
         self.transaction = None;
         self.watched.clear();
-        let text = format!("EXECABORT Transaction discarded because of: {error}");
-        Reply::Error(KvError::other(text))
     }
 }

@@ -76,12 +76,21 @@ impl Exec<'_> {
     }
 
     pub(super) fn fixed_window(&mut self, key: Key, window: &Late<i64>) -> Done {
-        let count = self.part(&Command::IncrBy { key, by: 1 })?;
-        if count == Reply::Int(1) {
+        let Reply::Int(count) = self.part(&Command::IncrBy { key, by: 1 })? else {
+            return Err(KvError::WrongType);
+        };
+        if count == 1 {
             self.part(&pexpire(key, window.clone()?))?;
         }
-        Ok(count)
+        Ok(Reply::Int(through_lua(count)))
     }
+}
+
+/// A number that has been a Lua number, which is a float; one that is too large wraps, as the
+/// conversion of x86-64 has it.
+fn through_lua(n: i64) -> i64 {
+    let float = n as f64;
+    if float >= 9_223_372_036_854_775_808.0 { i64::MIN } else { float as i64 }
 }
 
 fn pexpire(key: Key, ms: i64) -> Command {

@@ -51,6 +51,8 @@ impl ZSet {
     }
 
     fn insert(&mut self, score: f64, member: TextId, texts: &Texts) {
+        // A listpack, in which Redis keeps small sets, has no negative zero.
+        let score = score + 0.0;
         self.remove(member, texts);
         self.order.insert(self.place(score, member, texts), (score, member));
         self.scores.insert(member, score);
