@@ -3,24 +3,42 @@
 
 use std::collections::BTreeMap;
 
-use crate::scenario::spec::{Expr, Idempotent};
+use sim_core::Span;
+
+use crate::scenario::spec::Expr;
 
 /// Designs may use designs; no deeper than this, so that one that uses itself is refused.
 pub(crate) const NESTING_MAX: usize = 4;
 
 /// Name and text of each design.
 pub const BUILT_IN: &[(&str, &str)] = &[
+    ("unprotected", include_str!("../../scenarios/designs/unprotected.ron")),
     ("naive", include_str!("../../scenarios/designs/naive.ron")),
     ("safe", include_str!("../../scenarios/designs/safe.ron")),
-    ("unprotected", include_str!("../../scenarios/designs/unprotected.ron")),
+    ("keyed_record", include_str!("../../scenarios/designs/keyed_record.ron")),
+    ("ietf_draft", include_str!("../../scenarios/designs/ietf_draft.ron")),
+    ("stripe_v1", include_str!("../../scenarios/designs/stripe_v1.ron")),
+    ("stripe_v2", include_str!("../../scenarios/designs/stripe_v2.ron")),
+    ("paypal", include_str!("../../scenarios/designs/paypal.ron")),
+    ("square", include_str!("../../scenarios/designs/square.ron")),
+    ("adyen", include_str!("../../scenarios/designs/adyen.ron")),
+    ("checkout_com", include_str!("../../scenarios/designs/checkout_com.ron")),
+    ("powertools", include_str!("../../scenarios/designs/powertools.ron")),
+    ("rocket_rides", include_str!("../../scenarios/designs/rocket_rides.ron")),
 ];
 
+/// `$lock` where neither the use nor the design says how long a lock lives.
+pub(crate) const LOCK: Span = Span::secs(30);
+
+/// `$keep` where neither the use nor the design says how long a result is kept.
+pub(crate) const KEEP: Span = Span::secs(86_400);
+
 /// The parameters that every design has, as one use of it sets them.
-pub(crate) fn own_params(step: &Idempotent) -> BTreeMap<String, Expr> {
+pub(crate) fn own_params(store: &str, lock: Span, keep: Span) -> BTreeMap<String, Expr> {
     BTreeMap::from([
-        ("store".to_owned(), Expr::Text(step.store.clone())),
-        ("lock".to_owned(), Expr::Text(step.lock.to_string())),
-        ("keep".to_owned(), Expr::Text(step.keep.to_string())),
+        ("store".to_owned(), Expr::Text(store.to_owned())),
+        ("lock".to_owned(), Expr::Text(lock.to_string())),
+        ("keep".to_owned(), Expr::Text(keep.to_string())),
     ])
 }
 

@@ -92,7 +92,9 @@ fn every_shipped_scenario_runs_as_pinned() {
     for (pin, outcome) in &outcomes {
         let base = pin.variant.is_none();
         assert!(!base || outcome.verdict == Verdict::Kept, "a base run keeps all: {pin:?}");
-        for invariant in &outcome.invariants {
+        // An examination asks every question in every situation.
+        let exam = pin.file == "exam.ron";
+        for invariant in outcome.invariants.iter().filter(|_| !exam) {
             let vacuous = invariant.verdict == InvariantVerdict::Vacuous;
             assert!(!vacuous, "{} says nothing: {pin:?}", invariant.name);
         }

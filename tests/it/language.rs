@@ -1,5 +1,6 @@
 //! The step language: what each construct does, told by the effects it leaves.
 
+use sim_models::Scenario;
 use sim_models::outcome::{Outcome, Verdict};
 
 use crate::support::run_text;
@@ -224,6 +225,99 @@ fn a_scenario_brings_its_own_design_with_its_parameters() {
         ) },"#,
     );
     assert_eq!(effects(&outcome), ["work", "five seconds left"]);
+}
+
+#[test]
+fn a_design_like_another_is_that_one_with_other_defaults() {
+    let designs = r#"designs: {
+        "base": Design(
+            about: "Tells its parameters.",
+            params: {"a": 1, "b": 1},
+            steps: [
+                If(Eq("$a", 2), then: [Effect("a is two")]),
+                If(Eq("$b", 3), then: [Effect("b is three")]),
+                Kv(Set("lock", true, px: "$lock"), store: "$store"),
+                Kv(Pttl("lock"), store: "$store", into: "left"),
+                If(Eq("{left}", 7000), then: [Effect("seven seconds")]),
+                Body,
+            ],
+        ),
+        "derived": Design(about: "Others.", like: "base", params: {"a": 2}, lock: "7s"),
+    },"#;
+    let used = |options: &str| {
+        let step = format!(r#"Idempotent("derived", store: "store", {options} body: [])"#);
+        effects(&program_with(&step, designs)).join(", ")
+    };
+    assert_eq!(used(""), "a is two, seven seconds");
+    assert_eq!(used(r#"params: {"b": 3},"#), "a is two, b is three, seven seconds");
+    assert_eq!(used(r#"params: {"a": 1}, lock: "8s","#), "", "the use has the last word");
+}
+
+#[test]
+fn a_design_surrounds_each_phase_of_its_body() {
+    let body = r#"body: [
+        Phase("first", [Effect("one"), Let("result", 1)]),
+        Phase("second", [Effect("two"), Let("result", 2)]),
+    ])"#;
+    let designs = r#"designs: {
+        "notes": Design(
+            about: "Notes each phase; what is noted is not done again.",
+            steps: [
+                Kv(HSet("{key}", "first", 1), store: "store"),
+                Body,
+                Kv(HGet("{key}", "second"), store: "store", into: "noted"),
+                If(Eq("{noted}", 2), then: [Effect("noted")]),
+            ],
+            phase: [
+                Kv(HGet("{key}", "$phase"), store: "store", into: "noted"),
+                If(Not(Is("{noted}")), then: [
+                    Body,
+                    Kv(HSet("{key}", "$phase", "{result}"), store: "store"),
+                ]),
+            ],
+        ),
+        "outer": Design(
+            about: "Knows nothing of phases, and leaves the rest to one that does.",
+            steps: [Idempotent("notes", store: "store", body: [Body])],
+        ),
+        "plain": Design(about: "Knows nothing of phases.", steps: [Body]),
+    },"#;
+    let used = |design: &str| {
+        let step = format!(r#"Idempotent("{design}", {body}"#);
+        effects(&program_with(&step, designs)).join(", ")
+    };
+    assert_eq!(used("notes"), "two, noted");
+    assert_eq!(used("plain"), "one, two");
+    assert_eq!(used("outer"), "one, two", "whose body it is surrounds its phases");
+}
+
+#[test]
+fn a_design_that_cannot_be_is_refused_with_the_reason() {
+    let refused = |design: &str| {
+        let text = format!(
+            r#"Scenario(
+                name: "refused", about: "A design that cannot be.", horizon: "1s",
+                actors: {{
+                    "user": Client(load: Burst(count: 1), does: [Idempotent("mine", body: [])]),
+                    "redis": Kv(),
+                }},
+                designs: {{ "mine": Design(about: "Mine.", {design}) }},
+            )"#
+        );
+        let errors = Scenario::load_with("t.ron", &text, None, &[], Default::default());
+        errors.err().map(|errors| errors[0].message.clone()).unwrap_or_default()
+    };
+    assert_eq!(refused("steps: [Body]"), "");
+    assert_eq!(
+        refused(r#"like: "safe", steps: [Body]"#),
+        "design `mine` has steps of its own, and is `like` `safe`",
+    );
+    assert_eq!(refused(r#"like: "mine""#), "designs are `like` others at most 4 deep");
+    assert_eq!(
+        refused(r#"like: "safe", params: {"kepp": 1}"#),
+        "scenarios/designs/safe.ron has no parameter `kepp`",
+    );
+    assert_eq!(refused(r#"like: "saef""#), "there is no design `saef`");
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod alone;
 mod cli;
 mod conform;
 mod determinism;
+mod exam;
 mod gallery;
 mod invariants;
 mod language;

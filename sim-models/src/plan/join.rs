@@ -1,25 +1,11 @@
 //! Joins programs: every endpoint is compiled, then callers and callees are matched.
 
-use std::collections::BTreeMap;
-
-use serde::Deserialize;
-
-use super::build::{Builder, DocId};
+use super::build::Builder;
 use super::program::{Frame, Here, Role};
 use super::{ActorId, ActorKind, Operand, ProgramId, Target, builtin};
-use crate::designs;
-use crate::scenario::spec::{self, Actor, Expr, Idempotent, Invariant, Step};
-use crate::source::{Document, advice, path_key};
+use crate::scenario::spec::{self, Actor, Expr, Invariant};
+use crate::source::path_key;
 use crate::value::Value;
-
-/// A design as one use of it reads.
-pub(super) struct ReadDesign {
-    pub(super) doc: DocId,
-    pub(super) steps: Vec<Step>,
-    /// Whether it has a use for `$keep`, and for `$lock`.
-    pub(super) keeps: bool,
-    pub(super) locks: bool,
-}
 
 impl Builder<'_> {
     /// Compiles every program, then joins callers and callees.
@@ -176,85 +162,6 @@ impl Builder<'_> {
                 if !callee.reads_body {
                     *body = Operand::Const(Value::Nil);
                 }
-            }
-        }
-    }
-
-    /// The values of a design's parameters in one use of it.
-    fn params(
-        &mut self,
-        step: &Idempotent,
-        label: &str,
-        text: &str,
-        here: &Here,
-    ) -> Option<BTreeMap<String, Expr>> {
-        #[derive(Deserialize)]
-        #[serde(rename = "Design")]
-        struct Params {
-            #[serde(default)]
-            params: BTreeMap<String, Expr>,
-        }
-        let read = Document::parse(label, text, spec::SHORTHAND)
-            .and_then(|document| document.read::<Params>());
-        let declared = match read {
-            Ok(read) => read.params,
-            Err(error) => {
-                self.problems.push(error);
-                return None;
-            }
-        };
-        for name in step.params.keys().filter(|name| !declared.contains_key(*name)) {
-            let message = format!("{label} has no parameter `{name}`");
-            let help = advice(name, declared.keys().map(String::as_str));
-            self.problem(&here.field("params").field(&path_key(name)), message, help);
-        }
-        let mut params = declared;
-        params.extend(step.params.clone());
-        params.extend(designs::own_params(step));
-        Some(params)
-    }
-
-    /// The steps of a design with its parameters filled in.
-    pub(super) fn design(&mut self, step: &Idempotent, here: &Here) -> Option<ReadDesign> {
-        let own = format!("designs.{}", path_key(&step.design));
-        let (label, text) = match self.docs[0].text_of(&own) {
-            Some(text) => (format!("design `{}`", step.design), text.to_owned()),
-            None => {
-                let built_in = designs::BUILT_IN.iter().find(|(name, _)| *name == step.design);
-                let Some((name, text)) = built_in else {
-                    let own = self.spec.designs.keys().map(String::as_str);
-                    let known = own.chain(designs::BUILT_IN.iter().map(|(name, _)| *name));
-                    let help = advice(&step.design, known);
-                    let message = format!("there is no design `{}`", step.design);
-                    self.problem(&here.field("design"), message, help);
-                    return None;
-                };
-                (format!("scenarios/designs/{name}.ron"), (*text).to_owned())
-            }
-        };
-        let params = self.params(step, &label, &text, here)?;
-        let (keeps, locks) = (text.contains("$keep"), text.contains("$lock"));
-        let text = match designs::fill_in(&text, &params) {
-            Ok(text) => text,
-            Err(unknown) => {
-                let message = format!("{label} uses `${unknown}`, which is not among its `params`");
-                let help = advice(&unknown, params.keys().map(String::as_str));
-                self.problem(&here.field("design"), message, help);
-                return None;
-            }
-        };
-        let read = Document::parse(&label, &text, spec::SHORTHAND).and_then(|document| {
-            let design: spec::Design = document.read()?;
-            Ok((document, design.steps))
-        });
-        match read {
-            Ok((document, steps)) => {
-                self.docs.push(document);
-                Some(ReadDesign { doc: DocId(self.docs.len() - 1), steps, keeps, locks })
-            }
-            Err(error) => {
-                self.problems.push(error);
-                None
             }
         }
     }

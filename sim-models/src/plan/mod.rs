@@ -7,6 +7,7 @@ mod actors;
 mod build;
 mod command;
 mod cycle;
+mod design;
 mod expr;
 mod faults;
 mod join;

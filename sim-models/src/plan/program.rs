@@ -10,13 +10,12 @@ use crate::plan::{
 };
 use crate::policy::Advice;
 use crate::scenario::spec::{
-    Call, Expr, Idempotent, If, Loop, Match, OnBehalfOf, Publish, Step, Try,
+    Call, Expr, Idempotent, If, Loop, Match, OnBehalfOf, Phase, Publish, Step, Try,
 };
 use crate::source::{SourceError, advice};
 use crate::value::Value;
 
 use super::build::{Builder, DocId};
-use super::join::ReadDesign;
 use super::warnings::DesignUse;
 
 /// Where the compiler stands in a file.
@@ -64,8 +63,18 @@ pub(super) struct Frame {
     catches: Vec<(u16, usize)>,
     /// Open branches of `Parallel` and `Spawn`.
     branches: usize,
-    /// The body that a design's `Body` stands for.
-    holes: Vec<(Vec<Step>, Here)>,
+    /// What the `Body` of each open design stands for, the innermost last.
+    holes: Vec<Hole>,
+    /// Whose body is being compiled: the design to ask about its phases.
+    within: Vec<Option<Idempotent>>,
+}
+
+/// What a `Body` stands for.
+struct Hole {
+    steps: Vec<Step>,
+    here: Here,
+    /// The design that surrounds the phases of these steps.
+    design: Option<Idempotent>,
 }
 
 /// Why a program runs, which says what it may do.
@@ -107,6 +116,7 @@ impl Frame {
             catches: Vec::new(),
             branches: 0,
             holes: Vec::new(),
+            within: Vec::new(),
         }
     }
 
@@ -271,6 +281,7 @@ impl Builder<'_> {
             }
             Step::Idempotent(step) => self.idempotent(frame, step, here),
             Step::Body => self.body(frame, here),
+            Step::Phase(step) => self.phase(frame, step, here),
         }
     }
 
@@ -716,31 +727,55 @@ impl Builder<'_> {
             self.problem(here, message, None);
             return;
         }
-        let Some(ReadDesign { doc, steps, keeps, locks }) = self.design(step, here) else { return };
+        let Some(read) = self.design(step, None, here) else { return };
         let first = self.next_site();
-        frame.holes.push((step.body.clone(), here.field("body")));
-        self.steps(frame, &steps, &Here { doc, path: "steps".to_owned() });
+        let (steps, inside) = (step.body.clone(), here.field("body"));
+        frame.holes.push(Hole { steps, here: inside, design: Some(step.clone()) });
+        let steps = Here { doc: read.doc, path: "steps".to_owned() };
+        self.steps(frame, &read.design.steps, &steps);
         frame.holes.pop();
         let sites = first..self.next_site();
         self.design_uses.push(DesignUse {
             program: frame.id,
             here: here.clone(),
-            keep: keeps.then_some(step.keep),
-            lock: locks.then_some(step.lock),
+            keep: read.keep,
+            lock: read.lock,
             sites,
         });
     }
 
     fn body(&mut self, frame: &mut Frame, here: &Here) {
         match frame.holes.pop() {
-            Some((steps, body)) => {
-                self.steps(frame, &steps, &body);
-                frame.holes.push((steps, body));
+            Some(hole) => {
+                frame.within.push(hole.design.clone());
+                self.steps(frame, &hole.steps, &hole.here);
+                frame.within.pop();
+                frame.holes.push(hole);
             }
             None => {
                 let help = "it stands for what Idempotent(…) protects".to_owned();
                 self.problem(here, "Body outside of a design", Some(help));
             }
+        }
+    }
+
+    /// A phase as it stands, or surrounded by what the design has for phases.
+    fn phase(&mut self, frame: &mut Frame, phase: &Phase, here: &Here) {
+        let inside = here.field("body");
+        let design = frame.within.last().cloned().flatten();
+        let around = design.and_then(|step| self.design(&step, Some(&phase.name), here));
+        match around {
+            Some(read) if !read.design.phase.is_empty() => {
+                let steps = phase.body.clone();
+                frame.holes.push(Hole { steps, here: inside, design: None });
+                self.steps(
+                    frame,
+                    &read.design.phase,
+                    &Here { doc: read.doc, path: "phase".to_owned() },
+                );
+                frame.holes.pop();
+            }
+            _ => self.steps(frame, &phase.body, &inside),
         }
     }
 

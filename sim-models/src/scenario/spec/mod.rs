@@ -81,6 +81,7 @@ pub const SHORTHAND: &[(&str, &[&str])] = &[
     ("Partition", &["from", "to"]),
     ("Pause", &["actor"]),
     ("PeakArrivals", &["at", "max"]),
+    ("Phase", &["name", "body"]),
     ("Publish", &["to"]),
     ("RPush", &["key", "value"]),
     ("RateLimiter", &["limit"]),

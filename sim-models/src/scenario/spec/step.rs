@@ -138,6 +138,8 @@ pub enum Step {
     Idempotent(Idempotent),
     /// In a design: where the body goes.
     Body,
+    /// A part of what is protected, at whose end a design may take note that it is done.
+    Phase(Phase),
 }
 
 /// Asks an endpoint.
@@ -346,12 +348,12 @@ pub struct Idempotent {
     /// `$store` in the design.
     #[serde(default = "default_store")]
     pub store: String,
-    /// `$lock` in the design: how long a lock lives.
-    #[serde(default = "default_lock")]
-    pub lock: Span,
-    /// `$keep` in the design: how long a result is kept.
-    #[serde(default = "default_keep")]
-    pub keep: Span,
+    /// `$lock` in the design: how long a lock lives; by default as the design says.
+    #[serde(default)]
+    pub lock: Option<Span>,
+    /// `$keep` in the design: how long a result is kept; by default as the design says.
+    #[serde(default)]
+    pub keep: Option<Span>,
     /// Values for the design's own parameters.
     #[serde(default)]
     pub params: BTreeMap<String, Expr>,
@@ -363,12 +365,14 @@ fn default_store() -> String {
     "redis".to_owned()
 }
 
-fn default_lock() -> Span {
-    Span::secs(30)
-}
-
-fn default_keep() -> Span {
-    Span::secs(86_400)
+/// A part of what a design protects.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Phase {
+    /// Its name, `$phase` in the design.
+    pub name: String,
+    /// What is done. It leaves in `{result}` what later phases need of it.
+    pub body: Vec<Step>,
 }
 
 /// An idempotency design: steps around a hole.
@@ -377,10 +381,23 @@ fn default_keep() -> Span {
 pub struct Design {
     /// What it promises and what it leaves open.
     pub about: String,
+    /// Instead of steps: the design that this one is, but for its defaults.
+    #[serde(default)]
+    pub like: Option<String>,
     /// Its parameters beside `$store`, `$lock` and `$keep`, with their defaults. `$name` in a step
     /// stands for the value.
     #[serde(default)]
     pub params: BTreeMap<String, Expr>,
+    /// How long a lock lives where a use does not say so; 30 s by default.
+    #[serde(default)]
+    pub lock: Option<Span>,
+    /// How long a result is kept where a use does not say so; 24 h by default.
+    #[serde(default)]
+    pub keep: Option<Span>,
     /// The steps, with one `Body`.
     pub steps: Vec<Step>,
+    /// What surrounds each `Phase` of what is protected: steps with one `Body`, in which `$phase`
+    /// is the phase's name. By default nothing does.
+    #[serde(default)]
+    pub phase: Vec<Step>,
 }
