@@ -18,7 +18,12 @@ pub fn root() -> &'static Path {
 
 /// The scenario files that are shipped, sorted.
 pub fn gallery() -> Vec<PathBuf> {
-    let folder = fs::read_dir(root().join("scenarios")).expect("the gallery");
+    scenarios_in("scenarios")
+}
+
+/// The scenario files of a folder, sorted.
+pub fn scenarios_in(folder: &str) -> Vec<PathBuf> {
+    let folder = fs::read_dir(root().join(folder)).expect("the folder");
     let files = folder.map(|entry| entry.expect("an entry").path());
     let mut files: Vec<_> = files.filter(|f| f.extension().is_some_and(|e| e == "ron")).collect();
     files.sort();
@@ -30,6 +35,17 @@ pub fn shipped(name: &str, variant: Option<&str>) -> Scenario {
     let file = root().join("scenarios").join(format!("{name}.ron"));
     let text = fs::read_to_string(&file).expect("a shipped scenario");
     load(&text, variant, &[])
+}
+
+/// Asserts that a file of the project holds what a test has written; if not, says how to take it.
+pub fn same_as_written(path: &str, text: &str) {
+    let held = fs::read_to_string(root().join(path)).unwrap_or_default();
+    if held != text {
+        let new = Path::new(env!("CARGO_TARGET_TMPDIR")).join(path.replace('/', "-"));
+        fs::write(&new, text).expect("the new text");
+        let new = new.display();
+        panic!("{path} differs. If it should, take the new one:\n  cp {new} {path}");
+    }
 }
 
 /// A scenario from a text that is right.
