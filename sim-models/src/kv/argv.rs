@@ -132,7 +132,8 @@ const LEFT_OUT: &str = "\
     blpop brpop brpoplpush bzmpop bzpopmax bzpopmin client cluster command config copy debug \
     dump eval eval_ro evalsha evalsha_ro failover fcall fcall_ro function geoadd geodist geohash \
     geopos georadius georadius_ro georadiusbymember georadiusbymember_ro geosearch \
-    geosearchstore getbit getrange hello hincrbyfloat hmset hrandfield hscan hstrlen incrbyfloat info \
+    geosearchstore getbit getrange hello hincrbyfloat hmset \
+    hrandfield hscan hstrlen incrbyfloat info \
     keys lastsave latency lcs linsert lmpop lolwut lpos memory migrate module monitor move \
     object pfadd pfcount pfdebug pfmerge pfselftest psubscribe psync publish pubsub punsubscribe \
     quit randomkey readonly readwrite rename renamenx replconf reset restore restore-asking role \

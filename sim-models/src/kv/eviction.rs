@@ -1,6 +1,6 @@
 //! Eviction: which keys go when memory runs short.
 //!
-//! Redis looks at five keys at random and takes the worst of the best that it remembers (`evict.c`).
+//! Redis looks at five keys at random and takes the worst that it remembers (`evict.c`).
 //! Here each victim is the worst of five drawn at random, without that memory; so old keys go first
 //! in the main and not in each case, as there. The luck is the caller's.
 //!
@@ -19,7 +19,8 @@ use crate::value::TextId;
 /// How many keys are compared for each victim (`maxmemory-samples`).
 const SAMPLES: u64 = 5;
 
-/// What goes first (`maxmemory-policy`).
+/// What goes first (`maxmemory-policy`), by the names of Redis.
+#[expect(clippy::enum_variant_names, reason = "`noeviction` is its name")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub enum Eviction {
     /// Nothing goes: writes are refused.

@@ -125,7 +125,8 @@ impl Node {
         }
     }
 
-    /// Whether nothing is left after all has gone that may go. A replica leaves that to its primary.
+    /// Whether nothing is left after all has gone that may go. A replica leaves that to its
+    /// primary.
     fn is_out_of_memory(&mut self) -> bool {
         let Memory::Out(policy) = self.memory else { return false };
         if self.is_replica {

@@ -22,7 +22,8 @@ pub(super) fn parse_score(text: &str) -> Option<f64> {
     let score = parse_float(text)?;
     let spelled = text.trim_start_matches(['+', '-']).starts_with(['i', 'I']);
     let vanished = score == 0.0 && text.split(['e', 'E', 'p', 'P']).next().is_some_and(has_value);
-    (!(score.is_infinite() && !spelled) && !vanished).then_some(score)
+    let is_exact = (score.is_finite() || spelled) && !vanished;
+    is_exact.then_some(score)
 }
 
 /// Whether digits other than zero stand before the exponent.

@@ -244,7 +244,6 @@ impl Exec<'_> {
         done
     }
 
-    #[rustfmt::skip]
     fn dispatch(&mut self, command: &Command) -> Done {
         use Command as C;
         match command {
@@ -289,7 +288,6 @@ impl Exec<'_> {
         }
     }
 
-    #[rustfmt::skip]
     fn dispatch_collection(&mut self, command: &Command) -> Done {
         use Command as C;
         match command {
