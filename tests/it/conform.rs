@@ -313,15 +313,15 @@ fn the_command_names_the_line_that_was_tampered_with() {
         rows[1],
         json!({
             "file": "good.jsonl", "kind": "circuit_breaker", "lib": "resilience4j",
-            "version": "2.4.0", "lines": events, "pass": true, "first_difference": null,
-            "error": null,
+            "version": "2.4.0", "lines": events, "pass": true, "level": null,
+            "first_difference": null, "error": null,
         })
     );
     assert_eq!(
         rows[2],
         json!({
             "file": "none.jsonl", "kind": null, "lib": null, "version": null, "lines": null,
-            "pass": false, "first_difference": null,
+            "pass": false, "level": null, "first_difference": null,
             "error": {"line": null, "message": "there is no such file"},
         })
     );

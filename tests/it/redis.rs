@@ -321,7 +321,7 @@ struct Draft {
 
 fn drafts() -> impl Strategy<Value = Vec<Draft>> {
     let draft = (
-        // Mostly the same client as before, so that a bundle of commands goes over the wire at once.
+        // Mostly the same client as before, so that many commands go over the wire at once.
         prop_oneof![6 => Just(CLIENTS), 1 => 0..CLIENTS],
         0..SHAPES.len(),
         proptest::collection::vec(any::<u16>(), 12),
@@ -385,7 +385,8 @@ fn words(draft: &Draft, place: usize) -> Vec<String> {
 fn script(name: &str) -> &'static str {
     match name {
         "@cad" => {
-            "if redis.call('GET',KEYS[1])==ARGV[1] then return redis.call('DEL',KEYS[1]) end return 0"
+            "if redis.call('GET',KEYS[1])==ARGV[1] then \
+             return redis.call('DEL',KEYS[1]) end return 0"
         }
         "@capx" => {
             "if redis.call('GET',KEYS[1])==ARGV[1] then \

@@ -1,5 +1,5 @@
-//! Traces of a real Redis server: every one passes to the letter, one that was changed does not, and
-//! what is not understood is never taken for a pass.
+//! Traces of a real Redis server: every one passes to the letter, one that was changed does not,
+//! and what is not understood is never taken for a pass.
 
 use std::fs;
 use std::path::PathBuf;

@@ -132,7 +132,8 @@ const LEFT_OUT: &str = "\
     blpop brpop brpoplpush bzmpop bzpopmax bzpopmin client cluster command config copy debug \
     dump eval eval_ro evalsha evalsha_ro failover fcall fcall_ro function geoadd geodist geohash \
     geopos georadius georadius_ro georadiusbymember georadiusbymember_ro geosearch \
-    geosearchstore getbit getrange hello hincrbyfloat hmset hrandfield hscan hstrlen incrbyfloat info \
+    geosearchstore getbit getrange hello hincrbyfloat hmset \
+    hrandfield hscan hstrlen incrbyfloat info \
     keys lastsave latency lcs linsert lmpop lolwut lpos memory migrate module monitor move \
     object pfadd pfcount pfdebug pfmerge pfselftest psubscribe psync publish pubsub punsubscribe \
     quit randomkey readonly readwrite rename renamenx replconf reset restore restore-asking role \
@@ -636,5 +637,80 @@ impl Words<'_, '_> {
             }
             _ => Command::FixedWindow { key, window: self.int(2) },
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kv::Store;
+
+    /// Words that are right for each command with an exact number of words, and for most others.
+    fn sample(name: &str, words: i64) -> Vec<&str> {
+        let mut sample = vec![name, "k"];
+        sample.extend(std::iter::repeat_n("1", 6));
+        sample.truncate(words.unsigned_abs() as usize);
+        if name == "lmove" {
+            sample[3..].fill("left");
+        }
+        sample
+    }
+
+    #[test]
+    fn words_and_commands_agree_on_what_writes_and_what_needs_memory() {
+        let connections = [
+            "multi",
+            "exec",
+            "discard",
+            "watch",
+            "unwatch",
+            "wait",
+            "replicaof",
+            "@oom_on",
+            "@oom_off",
+        ];
+        let mut texts = Texts::default();
+        for (known, arity, _) in NAMES {
+            let words = sample(known, arity);
+            let found = name(&words).expect("as many words as it takes");
+            if connections.contains(&known) {
+                continue;
+            }
+            let command = command(found, &words, &mut texts).expect("words that are right");
+            if !Store::is_script(&command) {
+                assert_eq!(Store::is_write(&command), found.writes, "{known}");
+                assert_eq!(Store::needs_memory(&command), found.needs_memory, "{known}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_understood_has_the_words_of_redis() {
+        for (words, error) in [
+            ("NOSUCH a b", "ERR unknown command 'NOSUCH', with args beginning with: 'a' 'b' "),
+            ("get", "ERR wrong number of arguments for 'get' command"),
+            ("MSET a 1 b", "ERR wrong number of arguments for 'mset' command"),
+            ("SET k v EX 1 PX 1", "ERR syntax error"),
+            ("SET k v NX XX", "ERR syntax error"),
+            ("SET k v EX x", "ERR value is not an integer or out of range"),
+            ("DECRBY k -9223372036854775808", "ERR decrement would overflow"),
+            ("EXPIRE k 1 FOO", "ERR Unsupported option FOO"),
+            ("ZADD k 1", "ERR wrong number of arguments for 'zadd' command"),
+            ("ZADD k nx 1", "ERR syntax error"),
+            ("RPOP k -1", "ERR value is out of range, must be positive"),
+        ] {
+            let words: Vec<&str> = words.split(' ').collect();
+            let mut texts = Texts::default();
+            let found = name(&words).and_then(|name| command(name, &words, &mut texts));
+            assert_eq!(found.map_err(|e| e.to_string()), Err(error.to_owned()));
+        }
+    }
+
+    #[test]
+    fn every_name_is_modelled_or_left_out() {
+        for (known, ..) in NAMES {
+            assert!(!is_left_out(known), "{known}");
+        }
+        assert!(is_left_out("SADD") && is_left_out("zunionstore"));
     }
 }

@@ -125,7 +125,8 @@ impl Node {
         }
     }
 
-    /// Whether nothing is left after all has gone that may go. A replica leaves that to its primary.
+    /// Whether nothing is left after all has gone that may go. A replica leaves that to its
+    /// primary.
     fn is_out_of_memory(&mut self) -> bool {
         let Memory::Out(policy) = self.memory else { return false };
         if self.is_replica {
@@ -289,5 +290,121 @@ impl Connection {
     fn discard(&mut self) {
         self.transaction = None;
         self.watched.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Default)]
+    struct Shell {
+        node: Node,
+        connection: Connection,
+        texts: Texts,
+    }
+
+    impl Shell {
+        fn ask(&mut self, words: &str) -> String {
+            let words: Vec<&str> = words.split(' ').collect();
+            let reply = self.node.run(&mut self.connection, 0, &words, &mut self.texts);
+            match reply.expect("no operator's command") {
+                Reply::Error(error) => error.to_string(),
+                Reply::Value(value) => self.texts.show(value),
+                reply => format!("{reply:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_transaction_with_a_mistake_is_aborted() {
+        let mut shell = Shell::default();
+        shell.ask("MULTI");
+        assert_eq!(shell.ask("SET k 1"), "Status(\"QUEUED\")");
+        assert!(shell.ask("GET").starts_with("ERR wrong number"));
+        assert!(shell.ask("EXEC").starts_with("EXECABORT Transaction discarded because of prev"));
+        assert_eq!(shell.ask("GET k"), "Nil");
+        assert_eq!(shell.ask("EXEC"), "ERR EXEC without MULTI");
+    }
+
+    #[test]
+    fn an_error_inside_a_transaction_undoes_nothing() {
+        let mut shell = Shell::default();
+        for words in ["MULTI", "SET k x", "INCR k", "SET l y"] {
+            shell.ask(words);
+        }
+        let expected =
+            Reply::Array(vec![Reply::Ok, Reply::Error(KvError::NotAnInteger), Reply::Ok]);
+        assert_eq!(shell.ask("EXEC"), format!("{expected:?}"));
+        assert_eq!((shell.ask("GET k"), shell.ask("GET l")), ("x".into(), "y".into()));
+    }
+
+    #[test]
+    fn an_own_write_between_watch_and_exec_calls_it_off() {
+        let mut shell = Shell::default();
+        for words in ["WATCH k", "SET k 1", "MULTI", "GET k"] {
+            shell.ask(words);
+        }
+        assert_eq!(shell.ask("EXEC"), "NilArray");
+        assert_eq!(shell.connection.watched(), 0);
+    }
+
+    #[test]
+    fn a_node_without_memory_reads_and_deletes() {
+        let mut shell = Shell::default();
+        shell.ask("SET k 1");
+        shell.ask("ZADD z 1 m");
+        shell.node.memory = Memory::Out(Eviction::NoEviction);
+        for (words, reply) in [
+            ("GET k", "1"),
+            ("SET k 2", "OOM command not allowed when used memory > 'maxmemory'."),
+            ("@CAD k 2", "Int(0)"),
+            ("@CASPX k 2 1 5", "Int(0)"),
+            ("@CASPX k 1 2 5", "OOM command not allowed when used memory > 'maxmemory'."),
+            // Its first write needs no memory, and after that it is not stopped.
+            ("@SWIN z 5 1 3 n", "Int(1)"),
+            ("@FWIN f 5", "OOM command not allowed when used memory > 'maxmemory'."),
+            ("DEL k", "Int(1)"),
+        ] {
+            assert_eq!(shell.ask(words), reply, "{words}");
+        }
+    }
+
+    #[test]
+    fn exec_of_what_a_node_now_refuses_says_why() {
+        let mut shell = Shell::default();
+        shell.ask("MULTI");
+        shell.ask("SET k 1");
+        shell.node.memory = Memory::Out(Eviction::NoEviction);
+        let because = "EXECABORT Transaction discarded because of: ";
+        assert!(shell.ask("EXEC").starts_with(&format!("{because}OOM command")));
+        shell.node.memory = Memory::Enough;
+        shell.ask("MULTI");
+        shell.ask("SET k 1");
+        shell.node.is_replica = true;
+        assert!(shell.ask("EXEC").starts_with(&format!("{because}READONLY You")));
+    }
+
+    #[test]
+    fn a_replica_refuses_a_script_only_at_its_write() {
+        let mut shell = Shell::default();
+        shell.ask("SET k 1");
+        shell.node.is_replica = true;
+        let read_only = "READONLY You can't write against a read only replica.";
+        assert_eq!(shell.ask("SET k 2"), read_only);
+        assert_eq!(shell.ask("@CAD k other"), "Int(0)");
+        assert_eq!(shell.ask("@CAD k 1"), read_only);
+        assert_eq!(shell.ask("GET k"), "1");
+    }
+
+    #[test]
+    fn without_memory_keys_with_an_expiry_go_before_each_command() {
+        let mut shell = Shell::default();
+        shell.ask("SET lock 1 PX 100");
+        shell.ask("SET stays 1");
+        shell.node.memory = Memory::Out(Eviction::VolatileTtl);
+        assert_eq!(shell.ask("DBSIZE"), "Int(1)");
+        assert_eq!(shell.ask("EXPIRE stays 100"), "Int(1)");
+        assert_eq!(shell.ask("GET stays"), "Nil");
     }
 }

@@ -22,7 +22,8 @@ pub(super) fn parse_score(text: &str) -> Option<f64> {
     let score = parse_float(text)?;
     let spelled = text.trim_start_matches(['+', '-']).starts_with(['i', 'I']);
     let vanished = score == 0.0 && text.split(['e', 'E', 'p', 'P']).next().is_some_and(has_value);
-    (!(score.is_infinite() && !spelled) && !vanished).then_some(score)
+    let is_exact = (score.is_finite() || spelled) && !vanished;
+    is_exact.then_some(score)
 }
 
 /// Whether digits other than zero stand before the exponent.
@@ -117,4 +118,58 @@ pub(super) fn print_score(score: f64) -> String {
         }
     };
     format!("{sign}{}", trim(&text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_number_that_prints_so_is_a_number() {
+        for n in [0, 1, -1, 10, i64::MAX, i64::MIN] {
+            assert_eq!(parse_int(&n.to_string()), Some(n));
+        }
+        for text in ["", "-", "01", "-0", "+1", " 1", "1 ", "1.0", "9223372036854775808", "--1"] {
+            assert_eq!(parse_int(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn scores_print_with_17_digits() {
+        for (score, text) in [
+            (0.0, "0"),
+            (3.0, "3"),
+            (0.1, "0.10000000000000001"),
+            (1e16, "10000000000000000"),
+            (1e17, "1e+17"),
+            (1e-4, "0.0001"),
+            (1e-5, "1.0000000000000001e-05"),
+            (-2.5, "-2.5"),
+            (1.7e308, "1.6999999999999999e+308"),
+            (f64::NEG_INFINITY, "-inf"),
+        ] {
+            assert_eq!(print_score(score), text);
+        }
+    }
+
+    #[test]
+    fn scores_are_read_as_c_reads_them() {
+        for (text, score) in [
+            ("0x10", 16.0),
+            ("-0x.8p1", -1.0),
+            ("1.", 1.0),
+            ("+inf", f64::INFINITY),
+            ("1e-320", 1e-320),
+        ] {
+            assert_eq!(parse_score(text), Some(score), "{text}");
+        }
+        for text in ["", " 1", "1 ", "nan", "0x", "1e", "abc", "1e309", "1e-400", "."] {
+            assert_eq!(parse_score(text), None, "{text:?}");
+        }
+        let bound = |text| parse_bound(text).map(|bound| (bound.score, bound.exclusive));
+        assert_eq!(bound("(1.5"), Some((1.5, true)));
+        assert_eq!(bound(""), Some((0.0, false)));
+        assert_eq!(bound("1e400"), Some((f64::INFINITY, false)));
+        assert_eq!(bound("((1"), None);
+    }
 }

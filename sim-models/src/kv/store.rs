@@ -244,7 +244,6 @@ impl Exec<'_> {
         done
     }
 
-    #[rustfmt::skip]
     fn dispatch(&mut self, command: &Command) -> Done {
         use Command as C;
         match command {
@@ -289,7 +288,6 @@ impl Exec<'_> {
         }
     }
 
-    #[rustfmt::skip]
     fn dispatch_collection(&mut self, command: &Command) -> Done {
         use Command as C;
         match command {
@@ -328,5 +326,244 @@ impl Exec<'_> {
             C::ZRank { key, member, reverse } => self.zrank(*key, *member, *reverse),
             _ => unreachable!("every other command is dispatched before"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::kv::{Condition, Expiry, Unit};
+    use crate::value::Value;
+
+    /// A store with its texts, asked in words.
+    #[derive(Default)]
+    struct Shell {
+        store: Store,
+        texts: Texts,
+    }
+
+    impl Shell {
+        fn ask(&mut self, now_ms: i64, words: &str) -> Reply {
+            let words: Vec<&str> = words.split(' ').collect();
+            let name = crate::kv::argv::name(&words).expect("a command");
+            let command = crate::kv::argv::command(name, &words, &mut self.texts);
+            self.store.apply(now_ms, &command.expect("right words"), &mut self.texts)
+        }
+
+        fn key(&mut self, key: &str) -> Key {
+            self.texts.intern(key)
+        }
+    }
+
+    fn set(key: Key, value: i64, condition: Condition, ttl_ms: Option<i64>) -> Command {
+        let expiry = ttl_ms.map_or(Expiry::Never, |ms| Expiry::In(ms, Unit::Millis));
+        Command::Set { key, value: Value::Int(value), condition, get: false, expiry }
+    }
+
+    /// Every expired key leaves before each command; the same replies, the plain way.
+    #[derive(Default)]
+    struct Eager(BTreeMap<Key, (i64, Option<i64>)>);
+
+    impl Eager {
+        fn apply(&mut self, now_ms: i64, command: &Command) -> Reply {
+            self.0.retain(|_, (_, deadline)| deadline.is_none_or(|deadline| now_ms <= deadline));
+            match *command {
+                Command::Get { key } => {
+                    self.0.get(&key).map_or(Reply::Nil, |e| Reply::Value(Value::Int(e.0)))
+                }
+                Command::Set { key, value: Value::Int(value), condition, expiry, .. } => {
+                    let wanted = match condition {
+                        Condition::Always => self.0.contains_key(&key),
+                        Condition::IfAbsent => false,
+                        Condition::IfPresent => true,
+                    };
+                    if self.0.contains_key(&key) != wanted {
+                        return Reply::Nil;
+                    }
+                    let deadline = match expiry {
+                        Expiry::In(ms, _) => Some(now_ms + ms),
+                        _ => None,
+                    };
+                    self.0.insert(key, (value, deadline));
+                    Reply::Ok
+                }
+                Command::Persist { key } => {
+                    let ended = self.0.get_mut(&key).and_then(|e| e.1.take());
+                    Reply::Int(ended.is_some().into())
+                }
+                Command::CompareAndDelete { key, expected } => {
+                    let holds = self.0.get(&key).is_some_and(|e| Value::Int(e.0) == expected);
+                    Reply::Int((holds && self.0.remove(&key).is_some()).into())
+                }
+                Command::Ttl { key, .. } => Reply::Int(match self.0.get(&key) {
+                    None => -2,
+                    Some((_, None)) => -1,
+                    Some((_, Some(deadline))) => deadline - now_ms,
+                }),
+                Command::IncrBy { key, by } => {
+                    let (value, _) = self.0.entry(key).or_insert((0, None));
+                    *value += by;
+                    Reply::Int(*value)
+                }
+                _ => unreachable!("the story has no other command"),
+            }
+        }
+    }
+
+    fn stories() -> impl Strategy<Value = Vec<(i64, Command)>> {
+        let key = || (0..4usize).prop_map(Key::at);
+        let condition =
+            prop::sample::select(&[Condition::Always, Condition::IfAbsent, Condition::IfPresent]);
+        let ttl_ms = proptest::option::of(1..6i64);
+        let (absolute, unit) = (false, Unit::Millis);
+        let command = prop_oneof![
+            3 => (key(), 0..3i64, condition, ttl_ms).prop_map(|(k, v, c, t)| set(k, v, c, t)),
+            1 => key().prop_map(|key| Command::Get { key }),
+            1 => key().prop_map(|key| Command::Persist { key }),
+            1 => key().prop_map(move |key| Command::Ttl { key, absolute, unit }),
+            1 => key().prop_map(|key| Command::IncrBy { key, by: 1 }),
+            1 => (key(), 0..3i64).prop_map(|(key, v)| {
+                Command::CompareAndDelete { key, expected: Value::Int(v) }
+            }),
+        ];
+        proptest::collection::vec((0..4i64, command), 0..80)
+    }
+
+    proptest! {
+        #[test]
+        fn lazy_removal_is_never_seen(story in stories()) {
+            let (mut shell, mut eager, mut now_ms) = (Shell::default(), Eager::default(), 0);
+            for (gap_ms, command) in story {
+                now_ms += gap_ms;
+                let expected = eager.apply(now_ms, &command);
+                let found = shell.store.apply(now_ms, &command, &mut shell.texts);
+                prop_assert_eq!(found, expected, "{:?}", command);
+                prop_assert_eq!(shell.store.len(now_ms), eager.0.len());
+            }
+        }
+    }
+
+    #[test]
+    fn a_key_lives_through_its_last_millisecond() {
+        let mut shell = Shell::default();
+        shell.ask(1_000, "SET k 7 PX 5");
+        assert_eq!(shell.ask(1_005, "PTTL k"), Reply::Int(0));
+        assert_eq!(shell.ask(1_005, "SET k 8 NX"), Reply::Nil);
+        assert_eq!(shell.ask(1_006, "GET k"), Reply::Nil);
+        assert_eq!(shell.ask(1_006, "PTTL k"), Reply::Int(-2));
+        shell.ask(2_000, "SET k 7 PXAT 2000");
+        assert_eq!(shell.ask(2_000, "EXISTS k"), Reply::Int(1), "SET lets it live now");
+        assert_eq!(shell.ask(2_000, "PEXPIREAT k 2000"), Reply::Int(1));
+        assert_eq!(shell.ask(2_000, "EXISTS k"), Reply::Int(0), "PEXPIREAT does not");
+    }
+
+    #[test]
+    fn a_number_is_the_text_that_it_prints_as() {
+        let mut shell = Shell::default();
+        let (key, five) = (shell.key("k"), shell.key("5"));
+        shell.store.apply(0, &set(key, 5, Condition::Always, None), &mut shell.texts);
+        let expected = Value::Text(five);
+        let release = Command::CompareAndDelete { key, expected };
+        assert_eq!(shell.ask(0, "STRLEN k"), Reply::Int(1));
+        assert_eq!(shell.store.apply(0, &release, &mut shell.texts), Reply::Int(1));
+        shell.ask(0, "RPUSH l 5 6 5");
+        let value = Value::Int(5);
+        let remove = Command::LRem { key: shell.key("l"), count: 0, value };
+        assert_eq!(shell.store.apply(0, &remove, &mut shell.texts), Reply::Int(2));
+    }
+
+    #[test]
+    fn refused_commands_change_nothing() {
+        let mut shell = Shell::default();
+        shell.ask(0, "SET n 9223372036854775807");
+        shell.ask(0, "SET s x");
+        shell.ask(0, "HSET h f x");
+        shell.ask(0, "ZADD z inf m");
+        let before = shell.store.clone();
+        for (words, error) in [
+            ("INCR n", KvError::Overflow),
+            ("INCR s", KvError::NotAnInteger),
+            ("SET s y PX 0", KvError::InvalidExpiry("set")),
+            ("LPUSH s y", KvError::WrongType),
+            ("HINCRBY h f 1", KvError::HashNotAnInteger),
+            ("ZINCRBY z -inf m", KvError::ScoreNotANumber),
+            ("PEXPIRE s 9223372036854775807", KvError::InvalidExpiry("pexpire")),
+            ("LSET nothing 0 x", KvError::NoSuchKey),
+        ] {
+            assert_eq!(shell.ask(1, words), Reply::Error(error), "{words}");
+            assert!(shell.store == before, "{words}");
+        }
+    }
+
+    #[test]
+    fn a_clock_that_steps_back_revives_only_what_nobody_touched() {
+        let mut shell = Shell::default();
+        shell.ask(100, "MSET touched 1 untouched 1");
+        shell.ask(100, "PEXPIRE touched 50");
+        shell.ask(100, "PEXPIRE untouched 50");
+        assert_eq!(shell.ask(3_600_100, "EXISTS touched"), Reply::Int(0));
+        assert_eq!(shell.ask(101, "EXISTS touched"), Reply::Int(0));
+        assert_eq!(shell.ask(90, "PTTL untouched"), Reply::Int(60));
+        assert_eq!((shell.store.len(101), shell.store.len(3_600_100)), (1, 0));
+    }
+
+    #[test]
+    fn a_watched_key_is_changed_by_writes_and_by_its_end() {
+        // What happens between a watch at 100 ms and a look at 200 ms, and whether it is a change.
+        for (first, then, unchanged) in [
+            ("SET k 1", "GET k", true),
+            ("SET k 1", "SET k 1", false),
+            ("SET k 1", "SET k 2 NX", true),
+            ("SET k 1 PX 100", "GET other", true),
+            ("SET k 1 PX 99", "GET other", false),
+            ("SET k 1 PX 99", "PERSIST k", false),
+            ("SET k 1 PXAT 50", "GET k", true),
+            ("SET k 1 PXAT 50", "DEL k", true),
+            ("SET k 1 PXAT 50", "SET k 2", false),
+            ("SET k 1 PXAT 50", "FLUSHALL", true),
+            ("SET k 1", "FLUSHALL", false),
+            ("GET k", "FLUSHALL", true),
+            ("ZADD k 1 m", "ZADD k 1 m", true),
+            ("HSET k f 1", "HSET k f 1", false),
+            ("RPUSH k a", "LPOP k", false),
+            ("GET k", "SETNX k 1", false),
+        ] {
+            let mut shell = Shell::default();
+            shell.ask(100, first);
+            let key = shell.key("k");
+            let watched = shell.store.watch(key, 100);
+            shell.ask(150, then);
+            assert_eq!(shell.store.is_unchanged(&watched, 200), unchanged, "{first}, {then}");
+        }
+    }
+
+    #[test]
+    fn an_empty_collection_is_no_key() {
+        let mut shell = Shell::default();
+        for (write, remove) in [
+            ("HSET k f 1", "HDEL k f"),
+            ("RPUSH k a", "LPOP k"),
+            ("RPUSH k a", "LTRIM k 1 0"),
+            ("RPUSH k a", "LREM k 0 a"),
+            ("RPUSH k a", "RPOPLPUSH k other"),
+            ("ZADD k 1 m", "ZREM k m"),
+            ("ZADD k 1 m", "ZREMRANGEBYSCORE k -inf inf"),
+        ] {
+            shell.ask(0, write);
+            shell.ask(0, remove);
+            assert_eq!(shell.ask(0, "TYPE k"), Reply::Status("none"), "{remove}");
+        }
+    }
+
+    #[test]
+    fn a_flush_forgets_everything() {
+        let mut shell = Shell::default();
+        shell.ask(0, "SET k 1");
+        shell.store.flush();
+        assert!(shell.store == Store::default());
     }
 }

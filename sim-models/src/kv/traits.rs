@@ -118,3 +118,65 @@ impl Exec<'_> {
 fn set(key: Key, value: crate::value::Value, expiry: Expiry) -> Command {
     Command::Set { key, value, condition: Condition::Always, get: false, expiry }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use crate::kv::{Mode, Store, argv};
+    use crate::value::Texts;
+
+    /// Words that change keys in each way that is logged differently.
+    const STORY: [&str; 26] = [
+        "SET k 1",
+        "SET k 1 PX 5",
+        "SET k 2 NX EX 1",
+        "SET k 3 KEEPTTL",
+        "SETEX k 1 v",
+        "GETEX k PX 7",
+        "GETEX k PERSIST",
+        "GETEX k PXAT 3",
+        "GETDEL k",
+        "INCR n",
+        "PEXPIRE n 4",
+        "PEXPIRE n -1",
+        "PERSIST n",
+        "MSETNX k 1 n 2",
+        "HSET h f 1",
+        "HDEL h f",
+        "PEXPIRE h 3",
+        "RPUSH l a b",
+        "LPOP l",
+        "LMOVE l m LEFT RIGHT",
+        "ZADD z 1 a 2 b",
+        "@SWIN z 20 15 3 c",
+        "@FWIN n 6",
+        "@CAD k 1",
+        "@CASPX k 2 1 9",
+        "FLUSHALL",
+    ];
+
+    proptest! {
+        /// Whoever carries out the log has the same keys, at whatever time it does.
+        #[test]
+        fn a_replica_that_hears_the_log_holds_the_same_keys(
+            story in proptest::collection::vec((0..4i64, 0..STORY.len()), 0..60),
+            late_ms in 0..100i64,
+        ) {
+            let (mut primary, mut replica) = (Store::default(), Store::default());
+            let (mut texts, mut log, mut now_ms) = (Texts::default(), Vec::new(), 0);
+            for (gap_ms, n) in story {
+                now_ms += gap_ms;
+                let words: Vec<&str> = STORY[n].split(' ').collect();
+                let name = argv::name(&words).expect("a command");
+                let command = argv::command(name, &words, &mut texts).expect("right words");
+                let mode = Mode { log: Some(&mut log), ..Mode::default() };
+                primary.apply_in(mode, now_ms, &command, &mut texts);
+                log.drain(..).for_each(|told| {
+                    replica.replay(now_ms + late_ms, &told, &mut texts);
+                });
+                prop_assert!(primary == replica, "{}\n{primary:?}\n{replica:?}", STORY[n]);
+            }
+        }
+    }
+}

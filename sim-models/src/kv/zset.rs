@@ -244,11 +244,16 @@ impl Exec<'_> {
     }
 
     pub(super) fn zrank(&mut self, key: Key, member: TextId, reverse: bool) -> Done {
-        let zset = self.take_zset(key)?;
+        if self.zset(key)?.is_none() {
+            return Ok(Reply::Nil);
+        }
+        let row = self.rows.get(key.index());
+        let Some(Data::ZSet(zset)) = row.and_then(|row| row.data.as_ref()) else {
+            return Ok(Reply::Nil);
+        };
         let score = zset.scores.get(&member).copied();
         let place = score.map(|score| zset.place(score, member, self.texts));
         let last = zset.order.len().saturating_sub(1);
-        self.put_back(key, zset, false);
         let rank = place.map(|place| if reverse { last - place } else { place });
         Ok(rank.map_or(Reply::Nil, |rank| Reply::Int(rank as i64)))
     }
