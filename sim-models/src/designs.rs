@@ -127,6 +127,13 @@ fn name_length(text: &str) -> usize {
     text.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(text.len())
 }
 
+/// A value as a scenario file has it.
+pub(crate) fn literal(value: &Expr) -> String {
+    let mut text = String::new();
+    write_literal(value, &mut text);
+    text
+}
+
 /// Writes a value as a scenario file has it.
 fn write_literal(value: &Expr, text: &mut String) {
     match value {

@@ -262,6 +262,12 @@ fn parameters_choose_at_build_time_and_are_checked() {
     let errors = sim_models::Scenario::load("x.ron", &wrong).expect_err("no such parameter");
     let message = errors[0].to_string();
     assert!(message.contains("has no parameter `hew`") && message.contains("how"), "{message}");
+    let choices = design.replace("steps: [", r#"choices: {"how": ["all", "some"]}, steps: ["#);
+    let other = text(&app(r#"params: {"how": "none"},"#), "", &choices);
+    let errors = sim_models::Scenario::load("x.ron", &other).expect_err("no such choice");
+    let message = errors[0].to_string();
+    assert!(message.contains(r#"how = "none" means nothing"#), "{message}");
+    assert!(message.contains(r#"it may be "all", "some""#), "{message}");
     let undeclared = text(&app(""), "", &design.replace("$missing\")", "$mising\")"));
     let errors = sim_models::Scenario::load("x.ron", &undeclared).expect_err("not declared");
     assert!(errors[0].to_string().contains("`$mising`"), "{}", errors[0]);
@@ -284,6 +290,7 @@ fn mistakes_in_the_new_steps_are_told() {
         (r#"Effect("charge", keep: "1s")"#, "", "`keep` without `once`"),
         (r#"Effect("charge", fenced: true)"#, "", "`fenced` without `token`"),
         ("Fail(99)", "", "an HTTP status"),
+        (r#"Respond("blok")"#, "", "a status is a number"),
         (r#"Label("x")"#, r#"faults: [After("app.run/x", Stall)]"#, "needs its length"),
         ("", r#"faults: [At("1s", for: "1s", Stall)]"#, "whoever passes a point"),
     ] {
@@ -314,6 +321,24 @@ fn answers_carry_headers_and_errors_their_content() {
         "conflict": [Respond(422, body: {"code": 704}, headers: {"retry": "no"})],
     }, threads: Async"#;
     assert_eq!(effects(&world(app, "", "")), ["marked 0", "coded 0", "told 0"]);
+}
+
+#[test]
+fn the_content_of_a_request_may_hold_the_time_of_its_submission() {
+    let outcome = run_text(
+        r#"Scenario(
+            name: "clock", about: "A request that says when it was made.", horizon: "10s",
+            actors: {
+                "user": Client(load: Burst(count: 1, at: "3s"), body: {"made": "{now}"}, does: [
+                    Sleep(Const("1s")), Call("app.run"),
+                ]),
+                "app": Service(workers: 1, endpoints: { "run": [
+                    If(Eq("{body.made}", 3000), then: [Effect("right")]),
+                ] }),
+            },
+        )"#,
+    );
+    assert_eq!(effects(&outcome), ["right 4"]);
 }
 
 #[test]

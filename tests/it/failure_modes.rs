@@ -12,7 +12,7 @@ use proptest::test_runner::TestError;
 use sim_models::outcome::{InvariantVerdict, Outcome, Verdict};
 use sim_models::strategies::{FaultPlans, seeds};
 
-use crate::support::{self, broken, load, root, run, sim_in};
+use crate::support::{self, broken, load, run, sim_in};
 
 const FOLDER: &str = "scenarios/failure-modes";
 const TABLE: &str = "docs/FAILURE_MODES.md";
@@ -143,9 +143,8 @@ fn search(text: &str) -> Option<(u32, usize)> {
             tried.set(tried.get() + 1);
         }
         let outcome = faults.strike(&bad).run(seed);
-        let hit = outcome.invariants.iter().find(|i| {
-            i.known && i.verdict == InvariantVerdict::Violated
-        });
+        let hit =
+            outcome.invariants.iter().find(|i| i.known && i.verdict == InvariantVerdict::Violated);
         found.set(found.get() || hit.is_some());
         prop_assert!(hit.is_none());
         Ok(())
@@ -163,8 +162,9 @@ fn story(file: &Path) -> String {
     assert_eq!(told.code, Some(1), "{}", told.stderr);
     let violated = told.stdout.lines().skip_while(|line| !line.starts_with("  violated"));
     let body = violated.skip(1).take_while(|line| line.starts_with("      "));
-    let lines: Vec<&str> = body.map(|line| line.strip_prefix("            ").unwrap_or(line)).collect();
-    lines.join("\n")
+    // The witness stands two columns further in than the mark of the step that broke the promise.
+    let text = body.map(|line| &line[10..]).collect::<Vec<_>>().join("\n");
+    text.trim_start().to_owned()
 }
 
 fn row(file: &Path) -> (String, String) {
@@ -172,11 +172,11 @@ fn row(file: &Path) -> (String, String) {
     let (id, name) = (id(file), load(&text, None, &[]).name().to_owned());
     let runs = runs(file);
     let base = &runs[0].outcome;
-    let link = format!("[{id}](../{FOLDER}/{})", file.file_name().expect("a file").to_string_lossy());
+    let link =
+        format!("[{id}](../{FOLDER}/{})", file.file_name().expect("a file").to_string_lossy());
     let title = name.strip_prefix(&id).unwrap_or(&name).trim();
     let names = |outcome: &Outcome| {
-        let names: Vec<String> =
-            broken(outcome).iter().map(|name| format!("`{name}`")).collect();
+        let names: Vec<String> = broken(outcome).iter().map(|name| format!("`{name}`")).collect();
         if names.is_empty() { "nothing".to_owned() } else { names.join(" ") }
     };
     let searched = match search(&text) {
@@ -193,7 +193,7 @@ fn row(file: &Path) -> (String, String) {
     let row = format!(
         "| {link} | {title} | {} | {} | {searched} | {lines} |",
         names(base),
-        clean.join(", "),
+        clean.join(" · "),
     );
     let mut section = format!("### {name}\n\n{}\n\n```text\n{story}\n```\n", base.about);
     let others = runs[1..].iter().filter(|run| run.outcome.verdict == Verdict::Violated);
@@ -210,7 +210,8 @@ fn the_table_of_failure_modes_is_what_the_runs_say() {
     for file in library() {
         let id = id(&file);
         if CONTROLS.contains(&id.as_str()) {
-            let name = load(&fs::read_to_string(&file).expect("a scenario"), None, &[]).name().to_owned();
+            let name =
+                load(&fs::read_to_string(&file).expect("a scenario"), None, &[]).name().to_owned();
             let title = name.strip_prefix(&id).unwrap_or(&name).trim().to_owned();
             let held = runs(&file).iter().map(|run| run.outcome.invariants.len()).sum::<usize>();
             let path = file.file_name().expect("a file").to_string_lossy().into_owned();

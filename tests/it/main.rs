@@ -3,8 +3,10 @@
 mod alone;
 mod cli;
 mod conform;
+mod designs;
 mod determinism;
 mod exam;
+mod failure_modes;
 mod gallery;
 mod invariants;
 mod language;

@@ -25,6 +25,8 @@ struct Head {
     #[serde(default)]
     params: BTreeMap<String, Expr>,
     #[serde(default)]
+    choices: BTreeMap<String, Vec<Expr>>,
+    #[serde(default)]
     lock: Option<Span>,
     #[serde(default)]
     keep: Option<Span>,
@@ -52,6 +54,14 @@ struct Resolved {
     params: BTreeMap<String, Expr>,
     keep: Span,
     lock: Span,
+}
+
+/// Where a parameter of a use was given its value: there, or in a design.
+fn param_place(step: &Idempotent, name: &str, here: &Here) -> Here {
+    match step.params.contains_key(name) {
+        true => here.field("params").field(&path_key(name)),
+        false => here.field("design"),
+    }
 }
 
 impl Builder<'_> {
@@ -127,6 +137,7 @@ impl Builder<'_> {
             for (name, value) in head.params {
                 params.entry(name).or_insert(value);
             }
+            self.refuse_other_choices(&params, &head.choices, step, &label, here);
             let lock = lock.unwrap_or(designs::LOCK);
             let keep = keep.unwrap_or(designs::KEEP);
             params.extend(designs::own_params(&step.store, lock, keep));
@@ -149,11 +160,32 @@ impl Builder<'_> {
         for name in set.keys().filter(|name| !declared.contains_key(*name)) {
             let message = format!("{label} has no parameter `{name}`");
             let help = advice(name, declared.keys().map(String::as_str));
-            let at = match step.params.contains_key(name) {
-                true => here.field("params").field(&path_key(name)),
-                false => here.field("design"),
+            self.problem(&param_place(step, name, here), message, help);
+        }
+    }
+
+    /// Complains about values of parameters that a design has no meaning for.
+    fn refuse_other_choices(
+        &mut self,
+        params: &BTreeMap<String, Expr>,
+        choices: &BTreeMap<String, Vec<Expr>>,
+        step: &Idempotent,
+        label: &str,
+        here: &Here,
+    ) {
+        for (name, allowed) in choices {
+            let at = param_place(step, name, here);
+            let Some(value) = params.get(name) else {
+                self.problem(&at, format!("{label} has choices for `{name}`, no parameter"), None);
+                continue;
             };
-            self.problem(&at, message, help);
+            if !allowed.contains(value) {
+                let allowed: Vec<String> = allowed.iter().map(designs::literal).collect();
+                let message =
+                    format!("{name} = {} means nothing to {label}", designs::literal(value));
+                let help = format!("it may be {}", allowed.join(", "));
+                self.problem(&at, message, Some(help));
+            }
         }
     }
 

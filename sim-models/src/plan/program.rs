@@ -718,7 +718,11 @@ impl Builder<'_> {
         if let Expr::Int(status) = *status {
             self.status(u16::try_from(status).unwrap_or(0), here);
         }
-        self.operand(frame, status, here)
+        let operand = self.operand(frame, status, here);
+        if let Operand::Const(Value::Nil | Value::Bool(_) | Value::Text(_)) = operand {
+            self.problem(here, "a status is a number, 100..=599", None);
+        }
+        operand
     }
 
     fn idempotent(&mut self, frame: &mut Frame, step: &Idempotent, here: &Here) {

@@ -192,6 +192,7 @@ impl World {
         let entry = &mut self.tasks[task];
         entry.origin = Origin::Submission { begun: ctx.now(), leave };
         entry.set(builtin::SUBMISSION, Value::Int(submission.into()));
+        self.set_clock(task, ctx);
         if reads_key {
             let key = self.eval(task, key);
             self.tasks[task].set(builtin::KEY, key);

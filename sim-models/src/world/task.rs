@@ -620,9 +620,7 @@ impl World {
         let spawned = self.new_task(actor, program, intent, nth(lineage, child::SPAWN, spawns));
         let registers = self.tasks[id].registers.clone();
         let entry = &mut self.tasks[spawned];
-        let execution = entry.registers[builtin::EXECUTION.index()];
         entry.registers.copy_from_slice(&registers);
-        entry.set(builtin::EXECUTION, execution);
         entry.origin = Origin::Alone;
         entry.pc = pc;
         entry.deadline = deadline;

@@ -388,6 +388,9 @@ pub struct Design {
     /// stands for the value.
     #[serde(default)]
     pub params: BTreeMap<String, Expr>,
+    /// Parameters that may only have one of these values.
+    #[serde(default)]
+    pub choices: BTreeMap<String, Vec<Expr>>,
     /// How long a lock lives where a use does not say so; 30 s by default.
     #[serde(default)]
     pub lock: Option<Span>,

@@ -1,0 +1,147 @@
+//! Every idempotency design sits the same examination, and `docs/DESIGNS.md` is what came of it.
+
+use std::fmt::Write as _;
+use std::fs;
+
+use sim_models::designs::BUILT_IN;
+use sim_models::outcome::Outcome;
+use sim_models::scenario::spec::SHORTHAND;
+use sim_models::source::Document;
+
+use crate::support::{broken, load, root, run, same_as_written};
+
+const EXAM: &str = "scenarios/exam.ron";
+const PAGE: &str = "docs/DESIGNS.md";
+
+/// What a broken promise is called in the table, and what it means to the customer.
+const MARKS: &[(&str, char, &str)] = &[
+    ("AtMostOnce", 'M', "money: charged more than once"),
+    ("AckedImpliesDone", 'A', "told success, and not charged"),
+    ("ReceiptMatches", 'R', "a receipt that is not the one charge in force"),
+    ("FailedImpliesNone", 'F', "told failure, and charged"),
+    ("BooksBalance", 'B', "charges and orders do not match"),
+    ("NoMerge", 'N', "two purchases became one, or one customer sees another's"),
+    ("EqualReplays", 'E', "one key, two answers"),
+    ("SettlesWithin", 'S', "no final answer in time"),
+    ("OneInFlight", 'O', "two calls to the provider at once; harmless if it dedupes"),
+    ("StoredIsKnown", 'K', "stored as final what is not known"),
+];
+
+/// What all the marks of an outcome are.
+fn marks(outcome: &Outcome) -> String {
+    let broken = broken(outcome);
+    let is_broken = |rule: &str| broken.iter().any(|name| name.starts_with(rule));
+    let marks: String = MARKS.iter().filter(|(rule, ..)| is_broken(rule)).map(|m| m.1).collect();
+    assert_eq!(marks.len(), broken.len(), "each has a mark: {broken:?}");
+    marks
+}
+
+/// The designs that people use; `keyed_record` is what several of them are like.
+fn designs() -> impl Iterator<Item = (&'static str, &'static str)> {
+    BUILT_IN.iter().copied().filter(|(name, _)| *name != "keyed_record")
+}
+
+/// Each situation of the exam, and the marks of each design in it.
+fn results() -> Vec<(String, Vec<String>)> {
+    let text = fs::read_to_string(root().join(EXAM)).expect("the exam");
+    let situations = load(&text, None, &[]).variants().into_iter().map(Some);
+    let examine = |situation: Option<String>| {
+        let of_design = |(name, _)| {
+            let design = format!("{name:?}");
+            let sets = [("actors.api.endpoints.pay[1].design", design.as_str())];
+            marks(&run(&load(&text, situation.as_deref(), &sets)))
+        };
+        let marks = designs().map(of_design).collect();
+        (situation.unwrap_or_else(|| "no fault".to_owned()), marks)
+    };
+    std::iter::once(None).chain(situations).map(examine).collect()
+}
+
+/// A text of a design as it reads: without its quotes and line ends.
+fn unquoted(text: &str) -> String {
+    let lines = text.trim_matches('"').split("\\\n").map(str::trim_start);
+    lines.collect::<String>().replace("\\\"", "\"")
+}
+
+fn section(n: usize, name: &str, text: &str, results: &[(String, Vec<String>)]) -> String {
+    let document = Document::parse(name, text, SHORTHAND).expect("a design");
+    let about = unquoted(document.text_of("about").expect("it says what it is"));
+    let mut section = format!("## [`{name}`](../scenarios/designs/{name}.ron)\n\n{about}\n\n");
+    let plain = |path: &str| Some(document.text_of(path)?.to_owned());
+    let mut params: Vec<String> = Vec::new();
+    if let Some(base) = plain("like") {
+        let base = base.trim_matches('"').to_owned();
+        params.push(format!("like [`{base}`](../scenarios/designs/{base}.ron)"));
+    }
+    for param in document.children("params") {
+        let value = plain(&format!("params.{param}")).expect("a value");
+        params.push(format!("`{param}: {value}`"));
+    }
+    for own in ["lock", "keep"] {
+        params.extend(plain(own).map(|value| format!("`{own}: {value}`")));
+    }
+    if !params.is_empty() {
+        let _ = write!(section, "Parameters: {}.\n\n", params.join(", "));
+    }
+    let kept: Vec<&str> =
+        results.iter().filter(|(_, m)| m[n].is_empty()).map(|(s, _)| s.as_str()).collect();
+    let _ =
+        writeln!(section, "**Keeps every promise in:** {}.\n\n**Leaves open:**\n", kept.join("; "));
+    for (_, mark, meaning) in MARKS {
+        let open = results.iter().filter(|(_, marks)| marks[n].contains(*mark));
+        let open: Vec<&str> = open.map(|(situation, _)| situation.as_str()).collect();
+        if !open.is_empty() {
+            let _ = writeln!(section, "- {meaning}, in: {}", open.join("; "));
+        }
+    }
+    section
+}
+
+#[test]
+fn the_page_of_designs_is_what_the_exam_says() {
+    let results = results();
+    let names: Vec<&str> = designs().map(|(name, _)| name).collect();
+    let mut page = format!(
+        "# Idempotency designs, examined\n\n\
+        Written by a test from the runs of [`{EXAM}`](../{EXAM}): every design in the same small world, \
+        in the same situations, with the same luck. What stands here was found, not claimed; what a \
+        design claims is its `about`. `cargo test -p sim-tests designs` checks this page, and\n\n\
+        ```sh\nsim run {EXAM} --variant \"FM-07 slow provider\" \\\n    \
+        --set 'actors.api.endpoints.pay[1].design=\"stripe_v1\"'\n```\n\n\
+        tells the story of one square of the table. A design that leaves a square open may be right for \
+        you all the same. All of them keep their records in the same Redis, with a replica a second \
+        behind: FM-16 to FM-20 are about that store, not about the companies whose documentation a \
+        design follows; `store: \"db\"` puts the records into a database. What is not documented, as \
+        whether the provider behind is given a key, was chosen, and each design says so.\n\n"
+    );
+    for (_, mark, meaning) in MARKS {
+        let _ = writeln!(page, "- **{mark}**: {meaning}");
+    }
+    let _ = write!(
+        page,
+        "\n| situation | {} |\n|---|{}\n",
+        names.join(" | "),
+        "---|".repeat(names.len())
+    );
+    for (situation, marks) in &results {
+        let cells: Vec<&str> = marks.iter().map(|m| if m.is_empty() { "·" } else { m }).collect();
+        let _ = writeln!(page, "| {situation} | {} |", cells.join(" | "));
+    }
+    for (n, (name, text)) in designs().enumerate() {
+        let _ = write!(page, "\n{}", section(n, name, text, &results));
+    }
+    same_as_written(PAGE, &page);
+}
+
+#[test]
+fn the_exam_tells_designs_apart() {
+    let results = results();
+    let open = |name: &str| {
+        let n = designs().position(|(design, _)| design == name).expect("a design");
+        results.iter().filter(|(_, marks)| marks[n].contains('M')).count()
+    };
+    // Without a fault everybody passes; only what needs faults tells them apart.
+    assert!(results[0].1.iter().all(String::is_empty), "{:?}", results[0]);
+    assert!(open("safe") < open("stripe_v1") && open("stripe_v1") < open("unprotected"));
+    assert!(open("safe") < open("naive"));
+}
