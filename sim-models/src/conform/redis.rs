@@ -118,6 +118,16 @@ impl Header {
 }
 
 impl Line {
+    fn read(text: &str) -> Result<Line, String> {
+        serde_json::from_str(text).map_err(|e| format!("not an event: {e}"))
+    }
+
+    /// What the server's clock shows.
+    fn clock(&self, header: &Header) -> Result<i64, String> {
+        let clock = header.epoch_ms.checked_add(self.t_ms);
+        clock.ok_or_else(|| format!("`t_ms` is {}, which no clock shows", self.t_ms))
+    }
+
     fn step(&self, header: &Header) -> Result<Step<'_>, String> {
         let field = |field: &'static str, value: &'_ Option<String>| match value {
             Some(_) => Err(format!("`{field}` has no place in this line")),
@@ -213,16 +223,12 @@ pub(super) fn conform<'a>(
     let (mut last_ms, mut end) = (i64::MIN, n);
     for (n, text) in lines {
         let error = |message: String| error(n, message);
-        let line: Line =
-            serde_json::from_str(text).map_err(|e| error(format!("not an event: {e}")))?;
+        let line = Line::read(text).map_err(error)?;
         if line.t_ms < last_ms && !goes_back {
             return Err(error(format!("time goes back from {last_ms} to {} ms", line.t_ms)));
         }
         (last_ms, end) = (line.t_ms, n);
-        let now_ms = header
-            .epoch_ms
-            .checked_add(line.t_ms)
-            .ok_or_else(|| error(format!("`t_ms` is {}, which no clock shows", line.t_ms)))?;
+        let now_ms = line.clock(&header).map_err(error)?;
         conformance.events += 1;
         let step = line.step(&header).map_err(error)?;
         let Step::Command { node, client, words, reply } = step else {

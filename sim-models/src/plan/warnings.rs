@@ -119,11 +119,11 @@ impl Builder<'_> {
         let mut state = retry.start(Time::ZERO);
         let (mut last_sent, mut now) = (Span::ZERO, Span::ZERO);
         for _ in 0..ATTEMPTS_MAX {
-            now = now + attempt;
+            now += attempt;
             let at = Time::ZERO + now;
             match retry.decide(&mut state, at, ending, Advice::None, u64::MAX) {
                 Decision::Again { after, .. } => {
-                    now = now + after;
+                    now += after;
                     last_sent = now;
                 }
                 Decision::GiveUp(_) => return (last_sent, Some(now)),
