@@ -273,6 +273,7 @@ mod tests {
     {
       "name": "ExactlyOnce(\"charge\")",
       "verdict": "violated",
+      "known": false,
       "violations": 3,
       "first": {
         "at_ms": 34127.0,
@@ -283,12 +284,14 @@ mod tests {
     {
       "name": "AckedImpliesDone(\"order\")",
       "verdict": "kept",
+      "known": false,
       "violations": 0,
       "first": null
     },
     {
       "name": "RecoversWithin(\"30s\")",
       "verdict": "vacuous",
+      "known": false,
       "violations": 0,
       "first": null
     }

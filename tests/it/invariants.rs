@@ -834,3 +834,19 @@ fn what_is_stored_as_an_answer_has_a_known_outcome() {
     let undone = r#"Transaction([Set("k", {"status": 503}), CompareAndDelete("b", 1)])"#;
     assert_eq!(judge(undone).verdict, Vacuous);
 }
+
+#[test]
+fn a_lock_that_its_store_lost_may_be_taken_and_not_freed_by_who_held_it_before() {
+    let judge = |free: &str| {
+        let endpoint = format!(
+            r#"Kv({TAKE}, store: "redis", into: "mine"),
+            If(Is("{{mine}}"), then: [Sleep(Const("5s")), {}, Respond(201)]), Respond(409)"#,
+            commands(&[free])
+        );
+        let rest = format!(r#"faults: [At("500ms", Flush("redis"))], {LOCKS}"#);
+        locker(r#"clicks: 2, apart: "1s","#, &endpoint, &rest)
+    };
+    assert_eq!(judge(r#"CompareAndDelete("a:lock", "{execution}")"#).verdict, Kept);
+    let told = witness(judge(r#"Del("a:lock")"#));
+    assert!(told.starts_with("users-1 deleted a:lock, which another execution holds"), "{told}");
+}
