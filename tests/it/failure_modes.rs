@@ -120,7 +120,7 @@ fn each_bad_design_breaks_what_it_is_known_to_break_and_nothing_else() {
             let (_, detects) = DETECTS.iter().find(|(of, _)| *of == id).expect("a known row");
             for rules in *detects {
                 let named = |rule: &&str| broken(base).iter().any(|name| name.starts_with(*rule));
-                assert!(rules.iter().any(|rule| named(&rule)), "{id} is not found by {rules:?}");
+                assert!(rules.iter().any(named), "{id} is not found by {rules:?}");
             }
         }
         ids.push(id);
