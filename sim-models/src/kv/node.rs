@@ -109,7 +109,9 @@ impl Node {
                     transaction.needs_memory |= name.needs_memory;
                     return Some(Reply::Status("QUEUED"));
                 }
-                self.carry_out(connection, now_ms, &command, out_of_memory, texts)
+                let reply = self.carry_out(connection, now_ms, &command, out_of_memory, texts);
+                connection.seen = self.log.len();
+                reply
             }
         })
     }
@@ -146,7 +148,7 @@ impl Node {
         let transaction = connection.transaction.as_ref();
         let ends = name.name == "exec";
         let queued = |wants: fn(&Transaction) -> bool| ends && transaction.is_some_and(wants);
-        let controls = matches!(name.name, "exec" | "discard" | "multi" | "watch" | "unwatch");
+        let controls = matches!(name.name, "exec" | "discard");
         if oom
             && (name.needs_memory
                 || queued(|transaction| transaction.needs_memory)
@@ -179,7 +181,10 @@ impl Node {
             .queued
             .iter()
             .map(|command| self.carry_out(connection, now_ms, command, out_of_memory, texts));
-        Reply::Array(each.collect())
+        let replies = each.collect();
+        // A `WAIT` among them looks at what was written before the transaction.
+        connection.seen = self.log.len();
+        Reply::Array(replies)
     }
 
     fn carry_out(
@@ -191,7 +196,7 @@ impl Node {
         texts: &mut Texts,
     ) -> Reply {
         let role = if self.is_replica { Role::Replica } else { Role::Primary };
-        let reply = match command {
+        match command {
             Queued::Refused(error) => Reply::Error(error.clone()),
             Queued::Unwatch => {
                 connection.watched.clear();
@@ -205,9 +210,7 @@ impl Node {
                 let mode = Mode { role, out_of_memory, log: Some(&mut self.log) };
                 self.store.carry_out(mode, now_ms, command, texts)
             }
-        };
-        connection.seen = self.log.len();
-        reply
+        }
     }
 
     /// What is wrong with a `WAIT`.
@@ -378,6 +381,11 @@ mod tests {
         shell.node.memory = Memory::Out(Eviction::NoEviction);
         let because = "EXECABORT Transaction discarded because of: ";
         assert!(shell.ask("EXEC").starts_with(&format!("{because}OOM command")));
+        shell.ask("MULTI");
+        for words in ["UNWATCH", "WATCH k", "MULTI", "GET k"] {
+            assert!(shell.ask(words).starts_with("OOM"), "{words} in a transaction");
+        }
+        assert_eq!(shell.ask("DISCARD"), "Ok");
         shell.node.memory = Memory::Enough;
         shell.ask("MULTI");
         shell.ask("SET k 1");
@@ -395,6 +403,21 @@ mod tests {
         assert_eq!(shell.ask("@CAD k other"), "Int(0)");
         assert_eq!(shell.ask("@CAD k 1"), read_only);
         assert_eq!(shell.ask("GET k"), "1");
+    }
+
+    #[test]
+    fn who_waits_wants_what_was_written_before_its_last_command() {
+        let mut shell = Shell::default();
+        shell.node.acknowledged.push(0);
+        assert_eq!(shell.ask("WAIT 0 0"), "Int(1)");
+        for words in ["MULTI", "SET k 1", "WAIT 1 0"] {
+            shell.ask(words);
+        }
+        assert_eq!(shell.ask("EXEC"), "Array([Ok, Int(1)])");
+        assert_eq!(shell.ask("WAIT 1 50"), "Int(0)");
+        shell.connection = Connection::NEW;
+        assert_eq!(shell.ask("WAIT 1 50"), "Int(1)", "it has seen nothing");
+        assert_eq!(shell.ask("WAIT 1 50"), "Int(0)", "a command has been carried out");
     }
 
     #[test]

@@ -16,9 +16,6 @@ pub(super) fn parse_int(text: &str) -> Option<i64> {
 /// A score as `getDoubleFromObject` reads it: all of the text, no space before it, finite or
 /// spelled as infinite, and no NaN.
 pub(super) fn parse_score(text: &str) -> Option<f64> {
-    if text.starts_with(is_space) {
-        return None;
-    }
     let score = parse_float(text)?;
     let spelled = text.trim_start_matches(['+', '-']).starts_with(['i', 'I']);
     let vanished = score == 0.0 && text.split(['e', 'E', 'p', 'P']).next().is_some_and(has_value);
