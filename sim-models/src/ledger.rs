@@ -10,6 +10,7 @@ use hashbrown::HashTable;
 use rustc_hash::FxBuildHasher;
 use sim_core::{Span, Time};
 
+use crate::invariant::Moment;
 use crate::outcome::EffectSummary;
 use crate::plan::{ActorId, KindId};
 use crate::value::Value;
@@ -18,6 +19,8 @@ use crate::value::Value;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Entry {
     pub at: Time,
+    /// The step of the run at which it happened.
+    pub step: u64,
     pub kind: KindId,
     pub actor: ActorId,
     pub intent: u32,
@@ -109,7 +112,8 @@ impl Ledger {
     ///
     /// # Errors
     /// A token that is too low; nothing is recorded.
-    pub(crate) fn record(&mut self, at: Time, deed: Deed) -> Result<Recorded, StaleToken> {
+    pub(crate) fn record(&mut self, now: Moment, deed: Deed) -> Result<Recorded, StaleToken> {
+        let Moment { at, step } = now;
         let Deed { kind, actor, intent, once, keep, token, fenced, undoes } = deed;
         if let Some(token) = token {
             self.pass_fence(kind, actor, intent, once, token, fenced)?;
@@ -126,7 +130,17 @@ impl Ledger {
         totals.count += 1;
         let number = totals.count;
         let index = u32::try_from(self.entries.len()).expect("the memory limit bounds the ledger");
-        self.entries.push(Entry { at, kind, actor, intent, number, once, token, undone: false });
+        self.entries.push(Entry {
+            at,
+            step,
+            kind,
+            actor,
+            intent,
+            number,
+            once,
+            token,
+            undone: false,
+        });
         if once != Value::Nil {
             self.remember(index, earlier);
         }
@@ -262,6 +276,10 @@ mod tests {
     const CHARGE: KindId = KindId(0);
     const REFUND: KindId = KindId(1);
 
+    fn at_secs(secs: u64) -> Moment {
+        Moment { at: Time::ZERO + Span::secs(secs), step: secs }
+    }
+
     fn deed(kind: KindId, intent: u32, once: Value) -> Deed {
         let undoes = (kind == REFUND).then_some(CHARGE);
         let (actor, keep, token, fenced) = (ActorId(0), None, None, false);
@@ -269,7 +287,7 @@ mod tests {
     }
 
     fn record(ledger: &mut Ledger, kind: KindId, intent: u32, once: Value) -> Recorded {
-        let recorded = ledger.record(Time::ZERO, deed(kind, intent, once));
+        let recorded = ledger.record(at_secs(0), deed(kind, intent, once));
         recorded.expect("nothing is fenced")
     }
 
@@ -277,7 +295,7 @@ mod tests {
     fn a_key_is_forgotten_after_its_keeping_time_and_not_before() {
         let mut ledger = Ledger::new(1);
         let keyed = Deed { keep: Some(Span::secs(10)), ..deed(CHARGE, 7, Value::Int(1)) };
-        let mut at = |secs| ledger.record(Time::ZERO + Span::secs(secs), keyed).unwrap();
+        let mut at = |secs| ledger.record(at_secs(secs), keyed).unwrap();
         assert_eq!((at(0).number, at(10).number, at(10).repeated), (1, 1, true));
         assert!(!at(11).repeated, "remembered for 10 s from the first on");
         assert_eq!((at(21).number, at(22).number), (2, 3), "and then from the second on");
@@ -288,7 +306,7 @@ mod tests {
         let mut ledger = Ledger::new(1);
         let mut with = |token, fenced| {
             let deed = Deed { token: Some(token), fenced, ..deed(CHARGE, 7, Value::Nil) };
-            ledger.record(Time::ZERO, deed).map(|recorded| recorded.number)
+            ledger.record(at_secs(0), deed).map(|recorded| recorded.number)
         };
         assert_eq!(with(2, true), Ok(1));
         assert_eq!(with(1, true), Err(StaleToken { token: 1, highest: 2 }));

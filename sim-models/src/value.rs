@@ -9,6 +9,8 @@ use std::hash::{BuildHasher, Hash};
 
 use hashbrown::HashTable;
 use rustc_hash::FxBuildHasher;
+use sim_core::mix;
+use xxhash_rust::xxh3::xxh3_64;
 
 /// One value of the step language.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,17 +32,6 @@ impl Value {
     /// Neither `Nil`, `false` nor zero.
     pub fn is_truthy(self) -> bool {
         !matches!(self, Value::Nil | Value::Bool(false) | Value::Int(0))
-    }
-
-    /// A word that tells values of one run apart, for the digest.
-    pub fn fingerprint(self) -> u64 {
-        match self {
-            Value::Nil => 0,
-            Value::Bool(b) => 1 << 60 | u64::from(b),
-            Value::Int(n) => 2 << 60 ^ n.cast_unsigned(),
-            Value::Text(TextId(n)) => 3 << 60 | u64::from(n),
-            Value::Record(RecordId(n)) => 4 << 60 | u64::from(n),
-        }
     }
 }
 
@@ -203,6 +194,21 @@ impl Texts {
         part(&self.fields, &self.record_ends, id.0)
     }
 
+    /// A word that tells values apart, for the digest: made of characters and numbers, so that it
+    /// does not matter which texts a run has seen before.
+    pub fn fingerprint(&self, value: Value) -> u64 {
+        match value {
+            Value::Nil => 0,
+            Value::Bool(b) => 1 << 60 | u64::from(b),
+            Value::Int(n) => 2 << 60 ^ n.cast_unsigned(),
+            Value::Text(id) => xxh3_64(self.text(id).as_bytes()),
+            Value::Record(id) => self.fields(id).iter().fold(3 << 60, |word, (name, value)| {
+                let name = xxh3_64(self.text(name.0).as_bytes());
+                mix(mix(word, name), self.fingerprint(*value))
+            }),
+        }
+    }
+
     /// Writes `value` as people read it: `201`, `shoppers-17:lock`, `{status: 201, id: tx-4}`.
     ///
     /// # Errors
@@ -292,6 +298,20 @@ mod tests {
         assert_eq!(a, texts.intern("pay-1"));
         assert_ne!(a, b);
         assert_eq!(texts.text(b), "pay-2");
+    }
+
+    #[test]
+    fn a_fingerprint_knows_the_characters_and_not_who_came_first() {
+        let (mut one, mut other) = (Texts::default(), Texts::default());
+        other.intern("something else");
+        let make = |texts: &mut Texts, id: &str| {
+            let (id, field) = (Value::Text(texts.intern(id)), texts.field("id"));
+            Value::Record(texts.record(&[(field, id)]))
+        };
+        let (a, b) = (make(&mut one, "tx-4"), make(&mut other, "tx-4"));
+        assert_eq!(one.fingerprint(a), other.fingerprint(b));
+        let c = make(&mut one, "tx-5");
+        assert_ne!(one.fingerprint(a), one.fingerprint(c));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Findings, Law, Scene, Seen, Topic};
+use super::{Findings, Law, Moment, Scene, Seen, Topic};
 use crate::ledger::Entry;
 use crate::plan::KindId;
 use crate::policy::Fate;
@@ -62,7 +62,13 @@ impl Law for Receipts {
             findings.exercised = true;
             let own = in_force.get(&intent).map_or(&[][..], Vec::as_slice);
             if own != [number] {
-                let at = end.world.intents()[intent as usize].told_at;
+                // Wrong since it was told, or since what came after.
+                let told = end.world.intents()[intent as usize].told_at;
+                let latest = own.iter().filter_map(|n| effects.get(*n as usize - 1)).last();
+                let at = match latest.map(|entry| Moment { at: entry.at, step: entry.step }) {
+                    Some(done) if done.step > told.step => done,
+                    _ => told,
+                };
                 findings.violated(at, Some(intent), || {
                     mismatch(end, self.kind, (intent, number), own, &effects)
                 });

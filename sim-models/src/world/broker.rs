@@ -59,7 +59,7 @@ impl World {
         } else {
             key
         };
-        ctx.observe(key.fingerprint());
+        ctx.observe(self.texts.fingerprint(key));
         self.note(Note::Message { intent, queue, what: Handover::Stored }, ctx);
         self.send_answer(id, Answer { body: key, ..Answer::status(201) }, ctx);
         for n in 0..self.plan.queues[queue.index()].subscribers.len() {

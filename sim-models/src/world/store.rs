@@ -140,7 +140,7 @@ impl World {
         store.line(node).pop_front();
         let order = self.requests[id].order.take().expect("a store is sent commands");
         if let Some(answer) = self.obey(actor, id, order, ctx) {
-            ctx.observe(answer.body.fingerprint());
+            ctx.observe(self.texts.fingerprint(answer.body));
             self.send_answer(id, answer, ctx);
         }
         if let Some(next) = self.store(actor).line(node).front().copied() {
@@ -323,7 +323,7 @@ impl World {
         waits.remove(n);
         let order = self.requests[id].order.take().expect("a wait keeps its command");
         let answer = self.acknowledged(actor, order.execution, ctx.now());
-        ctx.observe(answer.body.fingerprint());
+        ctx.observe(self.texts.fingerprint(answer.body));
         self.send_answer(id, answer, ctx);
     }
 

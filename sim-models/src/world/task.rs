@@ -8,7 +8,7 @@ use sim_core::{Handle, Span, Time, mix};
 
 use super::client::Intent;
 use super::fault::Hit;
-use super::{Ctx, Event, Request, World, nth};
+use super::{Ctx, Event, Request, World, moment, nth};
 use crate::invariant::Seen;
 use crate::ledger::Deed;
 use crate::log::Note;
@@ -691,7 +691,7 @@ impl World {
     /// Something durable happens; its number, or nothing when its token is stale.
     pub(super) fn record_effect(&mut self, deed: Deed, ctx: &mut Ctx) -> Option<u32> {
         let Deed { kind, actor, intent, .. } = deed;
-        let entry = match self.ledger.record(ctx.now(), deed) {
+        let entry = match self.ledger.record(moment(ctx), deed) {
             Ok(entry) => entry,
             Err(stale) => {
                 self.note(Note::Fenced { intent, actor, kind, stale }, ctx);
