@@ -389,7 +389,10 @@ fn only_the_other_side_can_refuse_for_good() {
     assert_eq!(verdict(own, "Fail(503)", rest), Violated);
     let leaves = r#"load: Burst(count: 1), patience: "5s", does: [Call("shop.buy")]"#;
     let told = witness(judge(leaves, r#"Sleep(Const("10s"))"#, rest));
-    assert_eq!(told, "users-1, begun at 0s and due by 20s, was left without the other side's answer at 5s");
+    assert_eq!(
+        told,
+        "users-1, begun at 0s and due by 20s, was left without the other side's answer at 5s"
+    );
     // A caught error that goes on is the other side's word, and so is one after doubt.
     let raised = r#"load: Burst(count: 1), does: [Try([Call("shop.buy")], catch: [Raise])]"#;
     assert_eq!(verdict(raised, "Fail(402)", rest), Kept);

@@ -32,6 +32,6 @@ mod write;
 pub(crate) use books::BooksRule;
 pub(crate) use findings::{Findings, Moment};
 pub(crate) use rule::{InvariantPlan, Rule};
-use watch::{Law, Scene, Topic};
-pub(crate) use watch::{Seen, Server, Watch};
+use watch::{Law, Scene};
+pub(crate) use watch::{Seen, Server, Topic, Watch};
 pub(crate) use write::Write;

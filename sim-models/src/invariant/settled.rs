@@ -66,7 +66,9 @@ impl Law for Settling {
                     Told { last: Some((at, Some(ending))), .. } => {
                         format!("last told {ending} at {at}")
                     }
-                    Told { last: Some((at, None)), .. } => format!("left without the other side's answer at {at}"),
+                    Told { last: Some((at, None)), .. } => {
+                        format!("left without the other side's answer at {at}")
+                    }
                 };
                 format!("{name}, begun at {begun} and due by {due}, was {last}")
             });

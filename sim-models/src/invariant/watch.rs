@@ -53,7 +53,7 @@ pub(crate) enum Server {
 
 /// What happenings have in common: laws say which topics they want to see.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Topic {
+pub(crate) enum Topic {
     Effects,
     Submissions,
     Receipts,
@@ -65,7 +65,7 @@ pub(super) enum Topic {
 }
 
 impl Seen {
-    fn topic(&self) -> Topic {
+    pub(crate) fn topic(&self) -> Topic {
         match self {
             Seen::Effect { .. } => Topic::Effects,
             Seen::Submitted { .. } | Seen::Ended { .. } => Topic::Submissions,
@@ -166,14 +166,10 @@ impl Watch {
         Watch { checks, topics }
     }
 
-    /// Whether some law wants to know what commands change.
-    pub(crate) fn wants_writes(&self) -> bool {
-        self.topics & (1 << Topic::Writes as u32) != 0
-    }
-
-    /// Whether some law wants to know.
-    pub(crate) fn wants(&self, seen: &Seen) -> bool {
-        self.topics & (1 << seen.topic() as u32) != 0
+    /// Whether some law wants to know of such happenings. Whoever has to look something up before it
+    /// can tell asks first.
+    pub(crate) fn wants(&self, topic: Topic) -> bool {
+        self.topics & (1 << topic as u32) != 0
     }
 
     /// Shows every law what has happened.

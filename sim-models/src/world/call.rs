@@ -28,7 +28,7 @@ use super::child::{Hedging, Judged};
 use super::message::{Answer, Payload, Sender};
 use super::store::Order;
 use super::{Ctx, Event, Request, Task, World, eval, layers};
-use crate::invariant::{Seen, Server};
+use crate::invariant::{Seen, Server, Topic};
 use crate::log::Note;
 use crate::plan::{LayerPlan, Operand, PairId, SiteId, StackId, Target, builtin};
 use crate::policy::breaker::Permit;
@@ -599,7 +599,7 @@ impl World {
                     unreachable!("every execution has its number")
                 };
                 let op = command.op.map(&mut |operand, _| value(*operand), &mut |kind| *kind);
-                order = Some(Order { op, from: command.from, execution });
+                order = Some(Box::new(Order { op, from: command.from, execution }));
                 (Payload::Command, Value::Nil, Value::Nil)
             }
         };
@@ -638,8 +638,11 @@ impl World {
     }
 
     /// Where a call's present attempt goes, and for whom: the intent, and the key that the caller
-    /// was given. `None` for commands and messages.
+    /// was given. `None` for commands and messages, and when nobody wants to know.
     fn flight(&self, id: Id<Call>) -> Option<(Server, u32, Value)> {
+        if !self.watch.wants(Topic::Flights) {
+            return None;
+        }
         let Call { task, site, host, .. } = self.calls[id];
         let site = &self.plan.sites[host.unwrap_or(site).index()];
         let place = match site.target {

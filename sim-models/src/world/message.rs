@@ -11,7 +11,7 @@ use super::call::Call;
 use super::store::Order;
 use super::{Actor, Ctx, Event, World, nth};
 use crate::custom::{Ask, Ticket};
-use crate::invariant::{Seen, Server};
+use crate::invariant::{Seen, Server, Topic};
 use crate::log::{Loss, Note};
 use crate::plan::{ActorId, EndpointId, PairId, QueueId, Reg};
 use crate::policy::{Advice, Ending, Fate};
@@ -29,8 +29,8 @@ pub(crate) struct Request {
     pub(super) intent: u32,
     pub(super) lineage: u64,
     pub(super) payload: Payload,
-    /// The command for a store, until it is carried out.
-    pub(super) order: Option<Order>,
+    /// The command for a store, until it is carried out. Apart, since most requests have none.
+    pub(super) order: Option<Box<Order>>,
     pub(super) key: Value,
     pub(super) body: Value,
     pub(super) with: Vec<(Reg, Value)>,
@@ -148,6 +148,9 @@ impl World {
     }
 
     fn show_answer(&mut self, id: Id<Request>, answer: Answer, ctx: &Ctx) {
+        if !self.watch.wants(Topic::Answers) {
+            return;
+        }
         let Request { to, intent, key, body, .. } = self.requests[id];
         let from = match self.requests[id].payload {
             Payload::Endpoint(endpoint) => Server::Endpoint(endpoint),

@@ -518,13 +518,18 @@ impl World {
     }
 
     /// Shows the invariants what has happened, if one of them wants to know.
+    #[inline]
     fn show(&mut self, seen: Seen, ctx: &Ctx) {
-        if self.watch.wants(&seen) {
-            // The watch looks at the world, and the world holds the watch.
-            let mut watch = std::mem::take(&mut self.watch);
-            watch.see(&seen, self, moment(ctx));
-            self.watch = watch;
+        if self.watch.wants(seen.topic()) {
+            self.show_all(seen, ctx);
         }
+    }
+
+    fn show_all(&mut self, seen: Seen, ctx: &Ctx) {
+        // The watch looks at the world, and the world holds the watch.
+        let mut watch = std::mem::take(&mut self.watch);
+        watch.see(&seen, self, moment(ctx));
+        self.watch = watch;
     }
 
     pub(crate) fn texts(&self) -> &Texts {

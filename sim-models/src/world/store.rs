@@ -15,7 +15,7 @@ use super::follower::{Change, Follower, durable_at};
 use super::message::Answer;
 use super::transaction::Watches;
 use super::{Actor, Ctx, Event, Request, World};
-use crate::invariant::{Seen, Write};
+use crate::invariant::{Seen, Topic, Write};
 use crate::kv::{Command, Key, Mode, Reply, Role, Store};
 use crate::log::{Note, StoreLoss};
 use crate::plan::{ActorId, ActorKind, KvPlan, Plan};
@@ -139,7 +139,7 @@ impl World {
         }
         store.line(node).pop_front();
         let order = self.requests[id].order.take().expect("a store is sent commands");
-        if let Some(answer) = self.obey(actor, id, order, ctx) {
+        if let Some(answer) = self.obey(actor, id, *order, ctx) {
             ctx.observe(self.texts.fingerprint(answer.body));
             self.send_answer(id, answer, ctx);
         }
@@ -225,7 +225,7 @@ impl World {
                 }
             }
         }
-        if self.watch.wants_writes() {
+        if self.watch.wants(Topic::Writes) {
             change.writes.extend(Write::of(op, &reply, &mut self.texts));
         }
         reply
@@ -301,7 +301,7 @@ impl World {
         let end = enough.min(now + timeout);
         if end > now {
             store.waits.push(id);
-            self.requests[id].order = Some(order.clone());
+            self.requests[id].order = Some(Box::new(order.clone()));
             ctx.schedule_at(end, Event::Served(id));
             return None;
         }
