@@ -45,6 +45,7 @@ struct Object<'a> {
     invariants: Vec<Invariant<'a>>,
     effects: Entries<&'a str, Effect>,
     transitions: Vec<Transition<'a>>,
+    faults_missed: &'a [String],
     actors: Entries<&'a str, Actor<'a>>,
     calls: Entries<String, Call<'a>>,
     steps: u64,
@@ -128,6 +129,7 @@ impl<'a> From<&'a Outcome> for Object<'a> {
             invariants: outcome.invariants.iter().map(Invariant::from).collect(),
             effects: Entries(outcome.effects.iter().map(effect).collect()),
             transitions: outcome.transitions.iter().map(Transition::from).collect(),
+            faults_missed: &outcome.faults_missed,
             actors: Entries(outcome.actors.iter().map(|a| (&a.name[..], Actor(a))).collect()),
             calls: Entries(outcome.calls.iter().map(call).collect()),
             steps: outcome.steps,
@@ -314,6 +316,7 @@ mod tests {
       "reason": "consecutive_failures"
     }
   ],
+  "faults_missed": [],
   "actors": {
     "api": {
       "kind": "service",

@@ -124,6 +124,10 @@ impl Report<'_> {
                 self.line(format!("{label}  {lines}"));
             }
         }
+        for missed in &outcome.faults_missed {
+            let label = paint(self.style.unsure, "no strike");
+            self.line(format!("{label} {}", plain(missed)));
+        }
     }
 
     fn invariants(&mut self) {
@@ -165,7 +169,14 @@ impl Report<'_> {
     /// The witness, and when asked for, what happened around it.
     fn violation(&mut self, violation: &Violation) {
         self.line(format!("            {}", plain(&violation.witness)));
-        for line in story(self.outcome, violation) {
+        let lines = story(self.outcome, violation);
+        let mut next = 0;
+        for (n, line) in telling(self.outcome, violation, &lines) {
+            if n > next {
+                let omitted = words::counted((n - next) as u64, "line");
+                self.line(format!("                      …  {omitted} left out"));
+            }
+            next = n + 1;
             let is_it = line.step == violation.step;
             let mark = if is_it { paint(self.style.bad, ">") } else { " ".to_owned() };
             self.line(format!("          {mark} {}", told(line.at, &line.who, &line.what)));
@@ -325,6 +336,7 @@ fn hop(call: &CallSummary) -> String {
 
 /// What led to the violation and what followed: the log lines of its intent, and what struck
 /// everybody meanwhile or had before and still lasted. Without an intent, all that struck everybody.
+/// Everything that happened to a violation's intent, and the faults meanwhile.
 fn story<'a>(outcome: &'a Outcome, violation: &Violation) -> Vec<&'a LogLine> {
     let is_own = |line: &LogLine| line.intent.is_some() && line.intent == violation.intent;
     let own = || outcome.log.iter().filter(|line| is_own(line)).map(|line| line.step);
@@ -339,10 +351,28 @@ fn story<'a>(outcome: &'a Outcome, violation: &Violation) -> Vec<&'a LogLine> {
         line.intent.is_none()
             && ((first..=last).contains(&line.step) || (line.step < first && lasts(line)))
     };
-    let lines = outcome.log.iter().filter(|line| is_own(line) || meanwhile(line));
-    let lines: Vec<&LogLine> = lines.collect();
+    outcome.log.iter().filter(|line| is_own(line) || meanwhile(line)).collect()
+}
+
+/// The lines of a story that are told, each with its place in it: those around the violation, and
+/// of those before them how it began, what was done, and what went wrong.
+fn telling<'a>(
+    outcome: &Outcome,
+    violation: &Violation,
+    lines: &[&'a LogLine],
+) -> Vec<(usize, &'a LogLine)> {
     let after = lines.partition_point(|line| line.step <= violation.step);
-    lines[after.saturating_sub(STORY_BEFORE)..(after + STORY_AFTER).min(lines.len())].to_vec()
+    let around = after.saturating_sub(STORY_BEFORE)..(after + STORY_AFTER).min(lines.len());
+    let is_effect = |line: &LogLine| {
+        let mut ledger = outcome.ledger.iter();
+        line.intent.is_some() && ledger.any(|entry| entry.at == line.at && entry.id == line.what)
+    };
+    let is_fault =
+        |line: &LogLine| outcome.faults.iter().any(|f| f.from == line.at && f.label == line.what);
+    let matters = |n: &usize| *n == 0 || is_effect(lines[*n]) || is_fault(lines[*n]);
+    let mut told: Vec<usize> = (0..around.start).filter(matters).take(STORY_BEFORE).collect();
+    told.extend(around);
+    told.into_iter().map(|n| (n, lines[n])).collect()
 }
 
 /// Whom a line of the log concerns.

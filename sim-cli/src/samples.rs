@@ -36,6 +36,7 @@ pub fn empty() -> Outcome {
         log_omitted: 0,
         series: Series::default(),
         faults: Vec::new(),
+        faults_missed: Vec::new(),
     }
 }
 

@@ -52,6 +52,8 @@ pub struct Outcome {
     pub series: Series,
     /// When which fault was active.
     pub faults: Vec<FaultWindow>,
+    /// Planned faults that never struck: their point was not passed, or not so often.
+    pub faults_missed: Vec<String>,
 }
 
 /// What ended a run before its horizon.

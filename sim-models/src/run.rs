@@ -129,6 +129,7 @@ impl Run {
             log_omitted: world.log.omitted(),
             series: world.metrics.series(plan, end),
             faults: world.metrics.fault_windows(plan, end),
+            faults_missed: world.faults_missed(),
         }
     }
 }

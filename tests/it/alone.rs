@@ -290,6 +290,12 @@ fn mistakes_in_the_new_steps_are_told() {
         (r#"Effect("charge", keep: "1s")"#, "", "`keep` without `once`"),
         (r#"Effect("charge", fenced: true)"#, "", "`fenced` without `token`"),
         ("Fail(99)", "", "an HTTP status"),
+        (
+            r#"Effect("refund", undoes: "chrage"), Effect("charge")"#,
+            "",
+            "no program has an effect `chrage`",
+        ),
+        ("", r#"faults: [At("61s", Crash("app"))]"#, "within the horizon"),
         (r#"Respond("blok")"#, "", "a status is a number"),
         (r#"Label("x")"#, r#"faults: [After("app.run/x", Stall)]"#, "needs its length"),
         ("", r#"faults: [At("1s", for: "1s", Stall)]"#, "whoever passes a point"),
@@ -321,6 +327,30 @@ fn answers_carry_headers_and_errors_their_content() {
         "conflict": [Respond(422, body: {"code": 704}, headers: {"retry": "no"})],
     }, threads: Async"#;
     assert_eq!(effects(&world(app, "", "")), ["marked 0", "coded 0", "told 0"]);
+}
+
+#[test]
+fn nobody_works_on_behalf_of_what_is_no_intent() {
+    let app = r#"endpoints: { "run": [
+        Try([OnBehalfOf("pizza", [Effect("done")])], catch: [
+            If(Eq("{error.status}", 500), then: [Effect("refused")]),
+        ]),
+    ] }"#;
+    assert_eq!(effects(&world(app, "", "")), ["refused 0"]);
+}
+
+#[test]
+fn a_fault_that_never_strikes_is_told() {
+    let app = r#"endpoints: { "run": [Label("here")] }"#;
+    let rest = r#"faults: [
+        After("app.run/here", nth: 1, Throw(500)), After("app.run/here", nth: 2, Throw(500)),
+    ]"#;
+    let missed = world(app, "", rest).faults_missed;
+    assert_eq!(missed.len(), 1, "{missed:?}");
+    assert!(
+        missed[0].contains("passage 2 of app.run/here, which was passed 1 times"),
+        "{missed:?}"
+    );
 }
 
 #[test]

@@ -406,6 +406,31 @@ fn only_the_other_side_can_refuse_for_good() {
 }
 
 #[test]
+fn a_refusal_after_an_attempt_in_doubt_is_a_no_to_the_user() {
+    let client = r#"load: Burst(count: 1), does: [Call("shop.buy", policy: "patient")]"#;
+    let endpoint = r#"If(Is("{seen}"), then: [Fail(402)]), Effect("charge"), Label("charged")"#;
+    let endpoint = format!(
+        r#"Kv(Get("{{key}}"), store: "db", into: "seen"),
+        Kv(Set("{{key}}", 1), store: "db"), {endpoint}"#
+    );
+    let rest = |faults: &str| {
+        format!(
+            r#"policies: {{ "patient": [Retry(attempts: 2), Timeout("500ms")] }},
+            faults: [{faults}], invariants: [FailedImpliesNone("charge")]"#
+        )
+    };
+    let with_db =
+        |text: String| text.replace(r#""shop": Service"#, r#""db": Kv(), "shop": Service"#);
+    let verdict = |faults: &str| {
+        let outcome = run_text(&with_db(shop(client, &endpoint, &rest(faults))));
+        outcome.invariants[0].verdict
+    };
+    assert_eq!(verdict(""), Vacuous);
+    let lost = r#"After("shop.buy/charged", for: "100ms", BlackHole("shop"))"#;
+    assert_eq!(verdict(lost), Violated, "the customer has paid and is told of a refusal");
+}
+
+#[test]
 fn the_time_to_settle_begins_with_the_last_healing_and_ends_before_the_run() {
     let client = r#"load: Burst(count: 1), does: [Call("shop.buy", policy: "again")]"#;
     let rest = |lasts: &str, within: &str| {

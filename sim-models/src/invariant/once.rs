@@ -1,9 +1,8 @@
 //! `ExactlyOnce` and `AtMostOnce`: no intent has two effects in force.
 
-use super::told::each_told;
+use super::told::each_acked;
 use super::{Findings, Law, Scene, Seen, Topic};
 use crate::plan::KindId;
-use crate::policy::Fate;
 
 #[derive(Debug)]
 pub(super) struct Once {
@@ -30,7 +29,7 @@ impl Law for Once {
 
     fn conclude(&self, end: Scene<'_>, findings: &mut Findings) {
         if self.acked {
-            each_told(end, findings, Fate::Succeeded, self.kind);
+            each_acked(end, findings, self.kind);
         }
     }
 }

@@ -64,7 +64,7 @@ impl Law for Receipts {
             if own != [number] {
                 // Wrong since it was told, or since what came after.
                 let told = end.world.intents()[intent as usize].told_at;
-                let latest = own.iter().filter_map(|n| effects.get(*n as usize - 1)).last();
+                let latest = own.iter().filter_map(|n| effects.get(*n as usize - 1)).next_back();
                 let at = match latest.map(|entry| Moment { at: entry.at, step: entry.step }) {
                     Some(done) if done.step > told.step => done,
                     _ => told,

@@ -17,12 +17,11 @@ use super::replays::Replays;
 use super::settled::Settling;
 use super::stored::Stored;
 use super::tokens::Tokens;
-use super::told::Told;
+use super::told::{Acked, Failed};
 use super::transitions::Transitions;
 use super::waits::Waits;
 use super::{Law, Server};
 use crate::plan::{ActorId, BreakerId, KindId, PairId};
-use crate::policy::Fate;
 use crate::policy::breaker::StateName;
 
 /// An invariant of a compiled scenario.
@@ -66,8 +65,8 @@ impl Rule {
         match self.clone() {
             Rule::ExactlyOnce(kind) => Box::new(Once { kind, acked: true }),
             Rule::AtMostOnce(kind) => Box::new(Once { kind, acked: false }),
-            Rule::AckedImpliesDone(kind) => Box::new(Told { kind, fate: Fate::Succeeded }),
-            Rule::FailedImpliesNone(kind) => Box::new(Told { kind, fate: Fate::Failed }),
+            Rule::AckedImpliesDone(kind) => Box::new(Acked { kind }),
+            Rule::FailedImpliesNone(kind) => Box::new(Failed::new(kind)),
             Rule::AllAnswered => Box::new(AllAnswered),
             Rule::RecoversWithin(within) => Box::new(Recovery::new(within)),
             Rule::Goodput { client, at_least, from, until } => {

@@ -81,7 +81,7 @@ impl Law for Settling {
 }
 
 /// The other side's own word that asking again changes nothing.
-fn is_final(ending: Ending) -> bool {
+pub(super) fn is_final(ending: Ending) -> bool {
     match ending {
         Ending::Status(408 | 409 | 425 | 429) => false,
         Ending::Status(status) => (400..=499).contains(&status),

@@ -1,37 +1,85 @@
 //! `AckedImpliesDone` and `FailedImpliesNone`: what users were told is what happened.
 
-use super::{Findings, Law, Scene};
+use std::collections::BTreeMap;
+
+use super::settled::is_final;
+use super::{Findings, Law, Moment, Scene, Seen, Topic};
 use crate::plan::KindId;
 use crate::policy::Fate;
 
+/// Who was told success has an effect.
 #[derive(Debug)]
-pub(super) struct Told {
+pub(super) struct Acked {
     pub(super) kind: KindId,
-    /// Whom the law is about: those who were told of this.
-    pub(super) fate: Fate,
 }
 
-impl Law for Told {
+impl Law for Acked {
     fn conclude(&self, end: Scene<'_>, findings: &mut Findings) {
-        each_told(end, findings, self.fate, self.kind);
+        each_acked(end, findings, self.kind);
     }
 }
 
-/// Who was told success has an effect of the kind; who was told failure has none.
-pub(super) fn each_told(end: Scene<'_>, findings: &mut Findings, told: Fate, kind: KindId) {
+/// Who was told of a failure has no effect. So has who was refused for good after attempts in
+/// doubt: the program may know better, the user has heard a no.
+#[derive(Debug)]
+pub(super) struct Failed {
+    kind: KindId,
+    refused: BTreeMap<u32, Moment>,
+}
+
+impl Failed {
+    pub(super) fn new(kind: KindId) -> Failed {
+        Failed { kind, refused: BTreeMap::new() }
+    }
+}
+
+impl Law for Failed {
+    fn topics(&self) -> &'static [Topic] {
+        &[Topic::Submissions]
+    }
+
+    fn see(&mut self, seen: &Seen, scene: Scene<'_>, _findings: &mut Findings) {
+        if let Seen::Ended { intent, ending: Some(ending), .. } = *seen
+            && is_final(ending)
+        {
+            self.refused.insert(intent, scene.now);
+        }
+    }
+
+    fn conclude(&self, end: Scene<'_>, findings: &mut Findings) {
+        for (intent, state) in (0u32..).zip(end.world.intents()) {
+            let told_at = match state.told {
+                Some(Fate::Failed) => Some(state.told_at),
+                Some(Fate::Unknown) => self.refused.get(&intent).copied(),
+                Some(Fate::Succeeded) | None => None,
+            };
+            let Some(told_at) = told_at else { continue };
+            findings.exercised = true;
+            if end.world.ledger.net(intent, self.kind) > 0 {
+                findings.violated(told_at, Some(intent), || {
+                    let (name, kind) = (end.intent(intent), end.kind(self.kind));
+                    format!("{name} was told failure, yet there is a {kind}")
+                });
+            }
+        }
+    }
+
+    fn memory_bytes(&self) -> usize {
+        self.refused.len() * 2 * size_of::<(u32, Moment)>()
+    }
+}
+
+/// Who was told success has an effect of the kind.
+pub(super) fn each_acked(end: Scene<'_>, findings: &mut Findings, kind: KindId) {
     for (intent, state) in (0u32..).zip(end.world.intents()) {
-        if state.told != Some(told) {
+        if state.told != Some(Fate::Succeeded) {
             continue;
         }
         findings.exercised = true;
-        let is_done = end.world.ledger.net(intent, kind) > 0;
-        if is_done != (told == Fate::Succeeded) {
+        if end.world.ledger.net(intent, kind) == 0 {
             findings.violated(state.told_at, Some(intent), || {
                 let (name, kind) = (end.intent(intent), end.kind(kind));
-                match is_done {
-                    false => format!("{name} was told success without any {kind}"),
-                    true => format!("{name} was told failure, yet there is a {kind}"),
-                }
+                format!("{name} was told success without any {kind}")
             });
         }
     }

@@ -114,12 +114,13 @@ impl Builder<'_> {
 
     fn load(&mut self, load: &Load, here: &Here) -> LoadPlan {
         match load {
-            Load::Open { rate, arrivals, from, until } => LoadPlan::Open {
-                gap: rate.mean_gap(),
-                arrivals: *arrivals,
-                from: *from,
-                until: until.unwrap_or(self.spec.horizon),
-            },
+            Load::Open { rate, arrivals, from, until } => {
+                let until = until.unwrap_or(self.spec.horizon);
+                let found = format!("{from}, and until = {until}");
+                self.require(*from < until, &here.field("from"), found, "before `until`");
+                let (gap, arrivals, from) = (rate.mean_gap(), *arrivals, *from);
+                LoadPlan::Open { gap, arrivals, from, until }
+            }
             Load::Closed { users, think, until } => {
                 self.require(*users >= 1, &here.field("users"), users, "at least 1");
                 LoadPlan::Closed {
@@ -177,6 +178,10 @@ impl Builder<'_> {
     ) -> ActorKind {
         for (queue, plan) in &broker.queues {
             let here = here.field("queues").field(&path_key(queue));
+            if plan.to.is_empty() {
+                let help = "name at least one endpoint".to_owned();
+                self.problem(&here.field("to"), "nobody takes these messages", Some(help));
+            }
             let visibility = plan.visibility;
             self.require(
                 !visibility.is_zero(),

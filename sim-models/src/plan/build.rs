@@ -2,7 +2,7 @@
 //!
 //! Problems are collected, not thrown: one reading of the file tells all of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sim_core::Span;
 
@@ -12,7 +12,7 @@ use super::program::{Here, SiteNote};
 use super::warnings::DesignUse;
 use super::{ActorId, EndpointId, KindId, PairId, Plan, QueueId, StackId, Words};
 use crate::scenario::spec::{Actor, Load, Scenario};
-use crate::source::{Document, SourceError, path_key};
+use crate::source::{Document, SourceError, advice, path_key};
 use crate::value::{Texts, Value};
 
 /// The most windows of a run's series.
@@ -37,6 +37,7 @@ pub(crate) fn build(document: &Document, spec: &Scenario) -> Result<Plan, Vec<So
     builder.links();
     builder.policies();
     builder.programs();
+    builder.undone_are_done();
     builder.faults();
     builder.invariants();
     builder.known_breaks();
@@ -61,6 +62,10 @@ pub(super) struct Builder<'a> {
     pub(super) stacks: BTreeMap<(ActorId, Option<String>, ActorId), StackId>,
     pub(super) site_notes: Vec<SiteNote>,
     pub(super) design_uses: Vec<DesignUse>,
+    /// Kinds of effects that others take back, and where.
+    pub(super) undone: Vec<(KindId, Here)>,
+    /// Kinds of effects that happen.
+    pub(super) done: BTreeSet<KindId>,
     /// By program: it has an effect that happens each time it runs.
     pub(super) effectful: Vec<bool>,
 }
@@ -135,6 +140,8 @@ impl<'a> Builder<'a> {
             stacks: BTreeMap::new(),
             site_notes: Vec::new(),
             design_uses: Vec::new(),
+            undone: Vec::new(),
+            done: BTreeSet::new(),
             effectful: Vec::new(),
         }
     }
@@ -238,6 +245,25 @@ impl<'a> Builder<'a> {
             kinds.len() - 1
         });
         KindId::nth(n)
+    }
+
+    /// The same for a kind that a program brings about.
+    pub(super) fn kind_done(&mut self, name: &str) -> KindId {
+        let kind = self.kind(name);
+        self.done.insert(kind);
+        kind
+    }
+
+    /// Complains about effects that are taken back and never happen.
+    pub(super) fn undone_are_done(&mut self) {
+        for (kind, here) in std::mem::take(&mut self.undone) {
+            if !self.done.contains(&kind) {
+                let name = self.plan.kinds[kind.index()].clone();
+                let done = self.done.iter().map(|kind| self.plan.kinds[kind.index()].as_str());
+                let help = advice(&name, done);
+                self.problem(&here, format!("no program has an effect `{name}`"), help);
+            }
+        }
     }
 
     /// Refuses a load that cannot be delivered within the step limit.

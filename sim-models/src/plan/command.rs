@@ -68,7 +68,7 @@ impl Builder<'_> {
             self.operand(frame, expr, &here)
         };
         let op: KvOp<Operand, String> = op.map(&mut argument, &mut String::clone);
-        op.map(&mut |operand, _| *operand, &mut |kind| self.kind(kind))
+        op.map(&mut |operand, _| *operand, &mut |kind| self.kind_done(kind))
     }
 
     /// Refuses what a store would always refuse.

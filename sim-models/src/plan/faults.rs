@@ -18,7 +18,12 @@ impl Builder<'_> {
         for (n, plan) in spec.faults.iter().enumerate() {
             let here = Here::file("faults").at(n);
             let (trigger, lasts, fault) = match plan {
-                FaultPlan::At { at, lasts, fault } => (Some(Trigger::At(*at)), *lasts, fault),
+                FaultPlan::At { at, lasts, fault } => {
+                    let horizon = spec.horizon;
+                    let allowed = format!("within the horizon of {horizon}");
+                    self.require(*at <= horizon, &here.field("at"), at, &allowed);
+                    (Some(Trigger::At(*at)), *lasts, fault)
+                }
                 FaultPlan::After { point, nth, lasts, fault } => {
                     self.require(*nth >= 1, &here.field("nth"), nth, "at least 1");
                     let point = self.known_point(point, &here.field("point"));

@@ -306,10 +306,7 @@ impl Builder<'_> {
             None if frame.role == Role::Client => Operand::Reg(builtin::KEY),
             None => absent,
         };
-        let body = match &call.body {
-            Some(body) => self.operand(frame, body, &here.field("body")),
-            None => Operand::Reg(builtin::BODY),
-        };
+        let body = self.content(frame, call.body.as_ref(), here);
         let mut with = Vec::new();
         for (name, value) in &call.with {
             let value = self.operand(frame, value, &here.field("with").field(name));
@@ -612,15 +609,17 @@ impl Builder<'_> {
         self.plan.code[open] = Instr::Try { catch: None, last: Some(Last::Finally(last)) };
     }
 
+    /// What a call or message says; by default what the caller itself was told.
+    fn content(&mut self, frame: &mut Frame, body: Option<&Expr>, here: &Here) -> Operand {
+        match body {
+            Some(body) => self.operand(frame, body, &here.field("body")),
+            None => Operand::Reg(builtin::BODY),
+        }
+    }
+
     fn publish(&mut self, frame: &mut Frame, step: &Publish, here: &Here) {
         let key = self.operand(frame, &step.key, &here.field("key"));
-        let body = match &step.body {
-            Some(body) => self.operand(frame, body, &here.field("body")),
-            None => {
-                frame.reads(builtin::BODY);
-                Operand::Reg(builtin::BODY)
-            }
-        };
+        let body = self.content(frame, step.body.as_ref(), here);
         let Some((to, queue)) = self.queue(&step.to, &here.field("to")) else { return };
         let stack = self.stack(frame.actor, step.policy.as_deref(), to, here);
         let pair = self.pair(frame.actor, to);
@@ -667,9 +666,10 @@ impl Builder<'_> {
     }
 
     fn effect(&mut self, frame: &mut Frame, step: &crate::scenario::spec::Effect, here: &Here) {
-        let kind = self.kind(&step.kind);
+        let kind = self.kind_done(&step.kind);
         self.effectful[frame.id.index()] |= step.once == Expr::Nil;
         let undoes = step.undoes.as_ref().map(|kind| self.kind(kind));
+        self.undone.extend(undoes.map(|kind| (kind, here.field("undoes"))));
         let once = self.operand(frame, &step.once, &here.field("once"));
         let token = self.operand(frame, &step.token, &here.field("token"));
         if step.keep.is_some() && step.once == Expr::Nil {

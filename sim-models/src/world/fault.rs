@@ -122,6 +122,23 @@ impl World {
         }
     }
 
+    /// What was planned and never struck.
+    pub(crate) fn faults_missed(&self) -> Vec<String> {
+        let struck =
+            |n: usize| self.metrics.strikes().iter().any(|(fault, ..)| *fault == FaultId::nth(n));
+        let missed = |(n, entry): (usize, &FaultEntry)| match entry.trigger {
+            _ if struck(n) => None,
+            Trigger::At(at) => Some(format!("{}, at {at}", entry.label)),
+            Trigger::After { point, nth } => Some(format!(
+                "{}, at passage {nth} of {}, which was passed {} times",
+                entry.label,
+                self.plan.points[point.index()],
+                self.passages[point.index()],
+            )),
+        };
+        self.plan.faults.iter().enumerate().filter_map(missed).collect()
+    }
+
     /// A fault ends.
     pub(super) fn heal(&mut self, id: FaultId, ctx: &mut Ctx) {
         self.active_faults.retain(|active| *active != id);

@@ -248,15 +248,18 @@ impl World {
         }
     }
 
-    /// Goes on for the intent with this number, if there is one.
-    fn adopt(&mut self, id: Id<Task>, origin: Value) {
+    /// Goes on for the intent with this number. There is no working for nobody: what names no
+    /// intent is an error of the program, 500.
+    fn adopt(&mut self, id: Id<Task>, origin: Value, ctx: &mut Ctx) -> Next {
         if let Value::Int(n) = origin
             && let Ok(intent) = u32::try_from(n)
             && (intent as usize) < self.intents.len()
         {
             self.tasks[id].intent = intent;
             self.tell_intent(id);
+            return Next::Go;
         }
+        self.fail(id, 500, ctx)
     }
 
     /// A wait of the task is over.
@@ -400,7 +403,7 @@ impl World {
             Instr::Spawn { then } => self.spawn(id, then),
             Instr::Adopt(origin) => {
                 let origin = self.eval(id, origin);
-                self.adopt(id, origin);
+                return self.adopt(id, origin, ctx);
             }
             Instr::Effect(effect) => return self.effect(id, effect, ctx),
             Instr::Respond(respond) => return self.respond(id, respond, ctx),

@@ -15,7 +15,7 @@ pub enum Invariant {
     /// Each intent that was told success has an effect of this kind.
     AckedImpliesDone(String),
     /// No intent that was told of a definite failure, and never of success, has an effect of this
-    /// kind that was not taken back.
+    /// kind that was not taken back. A final refusal after attempts in doubt counts as told.
     FailedImpliesNone(String),
     /// Every submission came to an end before the run did.
     AllAnswered,

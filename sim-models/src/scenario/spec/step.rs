@@ -188,8 +188,8 @@ pub(super) fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OnBehalfOf {
-    /// The number that `{origin}` had in a task of that intent. What is no such number leaves the
-    /// intent as it is.
+    /// The number that `{origin}` had in a task of that intent. What is no such number raises an
+    /// error, 500.
     pub origin: Expr,
     /// What.
     pub body: Vec<Step>,
