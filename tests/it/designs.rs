@@ -1,14 +1,14 @@
 //! Every idempotency design sits the same examination, and `docs/DESIGNS.md` is what came of it.
 
 use std::fmt::Write as _;
-use std::fs;
 
 use sim_models::designs::BUILT_IN;
 use sim_models::outcome::Outcome;
 use sim_models::scenario::spec::SHORTHAND;
 use sim_models::source::Document;
 
-use crate::support::{broken, load, root, run, same_as_written};
+use crate::exam::{exam, situations};
+use crate::support::{broken, run, same_as_written};
 
 const EXAM: &str = "scenarios/exam.ron";
 const PAGE: &str = "docs/DESIGNS.md";
@@ -43,18 +43,12 @@ fn designs() -> impl Iterator<Item = (&'static str, &'static str)> {
 
 /// Each situation of the exam, and the marks of each design in it.
 fn results() -> Vec<(String, Vec<String>)> {
-    let text = fs::read_to_string(root().join(EXAM)).expect("the exam");
-    let situations = load(&text, None, &[]).variants().into_iter().map(Some);
     let examine = |situation: Option<String>| {
-        let of_design = |(name, _)| {
-            let design = format!("{name:?}");
-            let sets = [("actors.api.endpoints.pay[1].design", design.as_str())];
-            marks(&run(&load(&text, situation.as_deref(), &sets)))
-        };
+        let of_design = |(name, _)| marks(&run(&exam(name, situation.as_deref())));
         let marks = designs().map(of_design).collect();
         (situation.unwrap_or_else(|| "no fault".to_owned()), marks)
     };
-    std::iter::once(None).chain(situations).map(examine).collect()
+    std::iter::once(None).chain(situations().into_iter().map(Some)).map(examine).collect()
 }
 
 /// A text of a design as it reads: without its quotes and line ends.

@@ -7,13 +7,15 @@ use sim_models::designs::BUILT_IN;
 
 use crate::support::{broken, load, root, run};
 
-fn exam(design: &str, variant: Option<&str>) -> Scenario {
+/// The exam that a design sits, in one situation.
+pub fn exam(design: &str, variant: Option<&str>) -> Scenario {
     let text = fs::read_to_string(root().join("scenarios/exam.ron")).expect("the exam");
     let design = format!("\"{design}\"");
     load(&text, variant, &[("actors.api.endpoints.pay[1].design", &design)])
 }
 
-fn situations() -> Vec<String> {
+/// The names of its situations, beside the one in which nothing fails.
+pub fn situations() -> Vec<String> {
     exam("safe", None).variants()
 }
 
