@@ -25,6 +25,7 @@ pub mod scenario;
 pub mod source;
 #[cfg(feature = "proptest")]
 pub mod strategies;
+pub mod study;
 pub mod value;
 mod world;
 
