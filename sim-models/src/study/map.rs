@@ -1,8 +1,14 @@
 //! Two values of a scenario, varied together: where it is stable, and where it is not.
 
+use crate::Scenario;
+
 use super::Subject;
+use super::axis::Axis;
 use super::estimate::Estimate;
-use super::summary::{RecoveryTally, Summary};
+use super::metric::{Kind, Metric};
+use super::replicate::{Crew, Misuse, Options};
+use super::sample::Sample;
+use super::summary::{RecoveryTally, Summary, Tally};
 
 /// A grid of cells, each of them some seeds of the scenario with two values set.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,15 +21,6 @@ pub struct Map {
     pub y: Axis,
     /// Row by row: the cell of column `i` in row `j` is `cells[j * x.values.len() + i]`.
     pub cells: Vec<Cell>,
-}
-
-/// A path of the scenario and the values that it takes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Axis {
-    /// The path, as in `--set`: `actors.users.load.rate`.
-    pub path: String,
-    /// The values, as they were written.
-    pub values: Vec<String>,
 }
 
 /// One cell of a map.
@@ -59,9 +56,55 @@ pub enum Region {
 }
 
 impl Map {
+    /// Runs all seeds of every cell. `cells` are the scenarios, row by row, and `base` is the one
+    /// that they were made of.
+    ///
+    /// # Errors
+    /// Options that make no sense.
+    ///
+    /// # Panics
+    /// When there is not one cell per pair of values.
+    pub fn run(
+        base: &Scenario,
+        [x, y]: [Axis; 2],
+        cells: &[Scenario],
+        options: &Options<'_>,
+    ) -> Result<Map, Misuse> {
+        assert_eq!(cells.len(), x.values.len() * y.values.len(), "one cell per pair of values");
+        let crew = Crew::new(options)?;
+        let mut tallies = vec![Tally::default(); cells.len()];
+        let place = |n: u64| (n / options.seeds) as usize;
+        let work = |n| {
+            let seed = options.first_seed + n % options.seeds;
+            (place(n), Sample::of(&cells[place(n)].run(seed)))
+        };
+        let runs = options.seeds.saturating_mul(cells.len() as u64);
+        crew.in_order(0..runs, work, |(cell, sample)| tallies[cell].add(&sample));
+        let cell = |tally: Tally| Cell::new(tally.finish(options.confidence));
+        let subject = Subject::new(base, options);
+        Ok(Map { subject, x, y, cells: tallies.into_iter().map(cell).collect() })
+    }
+
     /// The cell of a column and a row.
     pub fn cell(&self, column: usize, row: usize) -> &Cell {
         &self.cells[row * self.x.values.len() + column]
+    }
+}
+
+impl Cell {
+    fn new(summary: Summary) -> Cell {
+        let of_all = |kind| summary.estimate(&Metric { kind, of: None });
+        let hops = summary.measures.iter().filter(|m| m.metric.kind == Kind::Amplification);
+        let amplification =
+            hops.filter_map(|hop| hop.estimate).max_by(|a, b| a.mean.total_cmp(&b.mean));
+        Cell {
+            goodput: of_all(Kind::Goodput),
+            success: of_all(Kind::Success),
+            amplification,
+            recovery_time: of_all(Kind::RecoveryTime),
+            region: summary.recovery.as_ref().and_then(Region::of),
+            summary,
+        }
     }
 }
 

@@ -9,26 +9,32 @@
 //! else. Only whole runs go to other threads, and they are reduced in the order of their seeds, so
 //! that the number of threads cannot move a bit.
 
+mod axis;
 mod check;
 mod compare;
 mod estimate;
 mod map;
 mod metric;
 mod percentile;
+mod replicate;
+mod sample;
 mod summary;
 
-pub use check::{Check, Stop};
+pub use axis::Axis;
+pub use check::{Check, Stop, Until};
 pub use compare::{Comparison, Contrast, Figure, Judgement, Side};
 pub use estimate::{Estimate, Interval};
-pub use map::{Axis, Cell, Map, Region};
+pub use map::{Cell, Map, Region};
 pub use metric::{Better, Kind, Metric, Unit};
 pub use percentile::{LatencySummary, Percentile, Quantile};
+pub use replicate::{Misuse, Options};
 pub use summary::{InvariantTally, Limited, Measure, RecoveryTally, Summary};
 
 use std::fmt;
 
 use sim_core::Span;
 
+use crate::Scenario;
 use crate::outcome::RunId;
 
 /// What was studied: a scenario and its seeds.
@@ -46,6 +52,20 @@ pub struct Subject {
     pub warmup: Span,
     /// The confidence of all intervals, such as 0.95.
     pub confidence: f64,
+}
+
+impl Subject {
+    fn new(scenario: &Scenario, options: &Options<'_>) -> Subject {
+        let first = scenario.run_id(options.first_seed);
+        Subject {
+            scenario: scenario.name().to_owned(),
+            variant: scenario.variant().map(str::to_owned),
+            id: StudyId { first, seeds: options.seeds },
+            horizon: scenario.horizon(),
+            warmup: scenario.warmup(),
+            confidence: options.confidence,
+        }
+    }
 }
 
 /// Names a study, as [`RunId`] names a run: `r1-…-s1..1000-v0.1.0`.
