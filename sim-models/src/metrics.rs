@@ -3,6 +3,8 @@
 //! Metrics only look on. Windows close in time order, so one buffer of latencies serves them all
 //! and their percentiles are exact; totals are held in HDR histograms within 0.1 %.
 
+pub(crate) mod pulse;
+
 use std::collections::VecDeque;
 
 use hdrhistogram::Histogram;
@@ -12,6 +14,9 @@ use crate::outcome::{ActorSummary, CallSummary, FaultWindow, Latency, Series, Tr
 use crate::plan::{ActorId, ActorKind, BreakerId, FaultId, PairId, Plan};
 use crate::policy::breaker::Transition;
 use crate::policy::{Ending, Fate, Reason};
+use crate::recovery::{self, Recovery, Terms};
+
+use pulse::Pulse;
 
 /// The most transitions that are kept; a breaker that flaps for ever must not eat memory.
 const TRANSITIONS_MAX: usize = 100_000;
@@ -24,6 +29,8 @@ pub(crate) struct Metrics {
     transitions: Vec<(Time, BreakerId, Transition)>,
     strikes: Vec<(FaultId, Time, Option<Time>)>,
     windows: Windows,
+    /// Kept where recovery can be judged.
+    pulse: Option<Pulse>,
 }
 
 #[derive(Clone, Debug)]
@@ -105,6 +112,7 @@ impl Metrics {
             transitions: Vec::new(),
             strikes: Vec::new(),
             windows: Windows::new(plan.window, queues.collect()),
+            pulse: plan.has_trigger().then(|| Pulse::new(plan)),
         }
     }
 
@@ -116,22 +124,36 @@ impl Metrics {
     pub(crate) fn intended(&mut self, client: ActorId, now: Time) {
         self.actors[client.index()].intents += 1;
         self.windows.at(now).offered += 1;
+        if let Some(pulse) = &mut self.pulse {
+            pulse.offered(now);
+        }
     }
 
     /// An intent was told success for the first time.
     pub(crate) fn achieved(&mut self, now: Time) {
         self.windows.at(now).goodput += 1;
+        if let Some(pulse) = &mut self.pulse {
+            pulse.achieved(now);
+        }
     }
 
     /// An intent's last submission ended, and none had succeeded.
     pub(crate) fn missed(&mut self, now: Time) {
         self.windows.at(now).failed += 1;
+        if let Some(pulse) = &mut self.pulse {
+            pulse.missed(now);
+        }
     }
 
     pub(crate) fn ended(&mut self, client: ActorId, fate: Fate, latency: Span, now: Time) {
         self.actors[client.index()].ended(fate, latency);
         self.windows.at(now);
         self.windows.latencies.push(latency);
+        if fate == Fate::Succeeded
+            && let Some(pulse) = &mut self.pulse
+        {
+            pulse.succeeded(latency, now);
+        }
     }
 
     pub(crate) fn called(&mut self, pair: PairId) {
@@ -184,6 +206,9 @@ impl Metrics {
     }
 
     pub(crate) fn arrived(&mut self, actor: ActorId, retry: bool, now: Time) {
+        if let Some(pulse) = &mut self.pulse {
+            pulse.arrived(actor, now);
+        }
         let actor = &mut self.actors[actor.index()];
         actor.arrived += 1;
         actor.peak.arrive(now);
@@ -193,7 +218,12 @@ impl Metrics {
         }
     }
 
-    pub(crate) fn answered(&mut self, actor: ActorId, ending: Ending, latency: Span) {
+    pub(crate) fn answered(&mut self, actor: ActorId, ending: Ending, latency: Span, now: Time) {
+        if ending.fate() == Fate::Succeeded
+            && let Some(pulse) = &mut self.pulse
+        {
+            pulse.completed(actor, now);
+        }
         self.actors[actor.index()].ended(ending.fate(), latency);
     }
 
@@ -217,11 +247,18 @@ impl Metrics {
     pub(crate) fn queued(&mut self, actor: ActorId, waiting: u32, now: Time) {
         let longest = &mut self.actors[actor.index()].queue_len_max;
         *longest = waiting.max(*longest);
-        self.windows.queue(actor, waiting, now);
+        self.waiting(actor, waiting, now);
     }
 
     pub(crate) fn dequeued(&mut self, actor: ActorId, waiting: u32, now: Time) {
+        self.waiting(actor, waiting, now);
+    }
+
+    fn waiting(&mut self, actor: ActorId, waiting: u32, now: Time) {
         self.windows.queue(actor, waiting, now);
+        if let Some(pulse) = &mut self.pulse {
+            pulse.waiting(actor, waiting, now);
+        }
     }
 
     pub(crate) fn transition(&mut self, breaker: BreakerId, transition: Transition, now: Time) {
@@ -313,6 +350,23 @@ impl Metrics {
             to: to.unwrap_or(end),
         };
         self.strikes.iter().map(window).collect()
+    }
+
+    /// The verdict of recovery; `None` when nothing disturbed the run.
+    pub(crate) fn recovery(&self, plan: &Plan, end: Time) -> Option<Recovery> {
+        let recovery = plan.recovery;
+        let strikes = self.strikes.iter().map(|(_, from, to)| (*from, to.unwrap_or(end)));
+        let union = |a: (Time, Time), b: (Time, Time)| (a.0.min(b.0), a.1.max(b.1));
+        let stated = recovery.trigger.map(|(from, to)| (Time::ZERO + from, Time::ZERO + to));
+        let terms = Terms {
+            trigger: stated.or_else(|| strikes.reduce(union))?,
+            warmup: Time::ZERO,
+            healthy: recovery.healthy,
+            within: recovery.within,
+            hold: recovery.hold,
+            drain: recovery.drain,
+        };
+        Some(recovery::judge(&self.pulse.clone()?.finish(end), &terms))
     }
 
     /// The windows up to `end`.

@@ -8,6 +8,7 @@ use std::fmt;
 use sim_core::{LimitHit, Span, Time};
 
 use crate::policy::breaker::{StateName, TransitionReason};
+use crate::recovery::Recovery;
 
 /// What a run found.
 #[derive(Clone, Debug)]
@@ -50,6 +51,8 @@ pub struct Outcome {
     pub log_omitted: u64,
     /// Counts and latencies per window of time.
     pub series: Series,
+    /// What became of the system after the faults and spikes of load; `None` without any.
+    pub recovery: Option<Recovery>,
     /// When which fault was active.
     pub faults: Vec<FaultWindow>,
     /// Planned faults that never struck: their point was not passed, or not so often.

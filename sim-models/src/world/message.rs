@@ -142,7 +142,7 @@ impl World {
         request.answer = answer;
         request.answered = true;
         let latency = ctx.now().since(request.arrived);
-        self.metrics.answered(request.to, answer.ending, latency);
+        self.metrics.answered(request.to, answer.ending, latency, ctx.now());
         self.show_answer(id, answer, ctx);
         self.travel(id, leg::BACK, ctx);
     }
