@@ -21,6 +21,7 @@ pub mod outcome;
 mod plan;
 pub mod policy;
 mod pool;
+pub mod recovery;
 mod run;
 pub mod scenario;
 pub mod source;

@@ -12,6 +12,7 @@ mod invariants;
 mod language;
 mod laws;
 mod properties;
+mod recovery;
 mod redis;
 mod redis_traces;
 mod resp;
