@@ -67,10 +67,6 @@ impl Moments {
         self.squares += distance * (value - self.mean);
     }
 
-    pub(crate) fn n(&self) -> u64 {
-        self.n
-    }
-
     pub(crate) fn mean(&self) -> f64 {
         self.mean
     }

@@ -3,6 +3,7 @@
 use sim_core::{Span, Time};
 
 use crate::outcome::{ActorSummary, CallSummary, InvariantResult, Outcome, Verdict};
+use crate::recovery::RecoveryState;
 
 use super::metric::{Kind, Metric};
 use super::percentile::Samples;
@@ -141,6 +142,14 @@ fn latencies(actor: &ActorSummary) -> (Who, Samples) {
     (who, Samples::of(&actor.histogram, max))
 }
 
-fn recovery(_outcome: &Outcome) -> Option<Recovery> {
-    None
+/// `None` also when too little happened before the trigger to speak of a test of recovery.
+fn recovery(outcome: &Outcome) -> Option<Recovery> {
+    let recovery = outcome.recovery.as_ref().filter(|recovery| recovery.is_test())?;
+    Some(match &recovery.state {
+        RecoveryState::Unhealthy { .. } => Recovery::Unhealthy,
+        RecoveryState::Undisturbed => Recovery::Undisturbed,
+        RecoveryState::Recovered { after, .. } => Recovery::Recovered(*after),
+        RecoveryState::Metastable => Recovery::Metastable,
+        RecoveryState::Undecided { .. } => Recovery::Undecided,
+    })
 }
