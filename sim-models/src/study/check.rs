@@ -63,6 +63,15 @@ pub struct Until {
     pub figure: String,
 }
 
+impl Until {
+    /// The half-width in percent, as it was written.
+    pub fn percent(&self) -> f64 {
+        // What a division by 100 did to a number is undone above its last bits.
+        let percent = format!("{:.11e}", self.relative * 100.0);
+        percent.parse().expect("a number that was just written")
+    }
+}
+
 /// As on the command line: `ci=5%`.
 impl FromStr for Until {
     type Err = String;

@@ -5,7 +5,7 @@
 //! far fewer runs suffice. Two sides that are the same differ by exactly nothing.
 //!
 //! Means are compared by Student's interval of the differences, seed by seed. Shares of runs (an
-//! invariant broken, a run metastable) are by Agresti and Min. A percentile of one side is moved by
+//! invariant broken, a run metastable) are as sure as an exact test of the runs that differ says. A percentile of one side is moved by
 //! each group of runs by so much (see [`super::percentile`]); the difference of two percentiles is
 //! as sure as the differences of those pulls say.
 
