@@ -9,6 +9,7 @@ pub use hdrhistogram::Histogram;
 use sim_core::{LimitHit, Span, Time};
 
 use crate::policy::breaker::{StateName, TransitionReason};
+use crate::recovery::Recovery;
 
 /// What a run found.
 #[derive(Clone, Debug)]
@@ -56,6 +57,8 @@ pub struct Outcome {
     pub log_omitted: u64,
     /// Counts and latencies per window of time.
     pub series: Series,
+    /// What became of the system after the faults and spikes of load; `None` without any.
+    pub recovery: Option<Recovery>,
     /// When which fault was active.
     pub faults: Vec<FaultWindow>,
     /// Planned faults that never struck: their point was not passed, or not so often.
@@ -395,6 +398,10 @@ pub struct Series {
     pub latency_p99: Vec<Option<Span>>,
     /// Per service with a queue: the longest queue seen in the window.
     pub queue_len_max: Vec<(String, Vec<u32>)>,
+    /// Per service: busy workers, averaged over the window.
+    pub busy: Vec<(String, Vec<f64>)>,
+    /// Per hop, `api->psp`: attempts per call; `None` where nothing was called.
+    pub amplification: Vec<(String, Vec<Option<f64>>)>,
 }
 
 impl Series {

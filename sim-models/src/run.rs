@@ -137,6 +137,7 @@ impl Run {
             log: world.log.lines(plan, &world.texts, |intent| world.intent_name(intent)),
             log_omitted: world.log.omitted(),
             series: world.metrics.series(plan, end),
+            recovery: world.metrics.recovery(plan, end),
             faults: world.metrics.fault_windows(plan, end),
             faults_missed: world.faults_missed(),
         }

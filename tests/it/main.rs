@@ -13,6 +13,7 @@ mod language;
 mod laws;
 mod physics;
 mod properties;
+mod recovery;
 mod redis;
 mod redis_traces;
 mod resp;

@@ -30,7 +30,7 @@ use crate::policy::rate_limiter::RateLimiterConfig;
 use crate::policy::{Advice, Ending, EndingSet, Retry, aws, outlier, throttle};
 use crate::scenario::spec::{
     Arrivals, Balancer, Contention, Custom, FallbackOn, Fsync, Full, Gc, Limits, Node,
-    OnDisconnect, Persistence, SlowStart, Threads,
+    OnDisconnect, Persistence, Recovery, SlowStart, Threads,
 };
 use crate::source::SourceError;
 use crate::value::{FieldId, Texts, Value};
@@ -131,6 +131,7 @@ pub(crate) struct Plan {
     pub horizon: Span,
     pub warmup: Span,
     pub window: Span,
+    pub recovery: Recovery,
     pub limits: Limits,
     pub texts: Texts,
     pub actors: Vec<ActorPlan>,
@@ -778,6 +779,11 @@ impl Plan {
     /// `charge-4`: the effect of a kind with this number.
     pub(crate) fn effect_name(&self, kind: KindId, number: u32) -> String {
         format!("{}-{number}", self.kinds[kind.index()])
+    }
+
+    /// Something may disturb the system, so that its recovery can be judged.
+    pub(crate) fn has_trigger(&self) -> bool {
+        self.recovery.trigger.is_some() || !self.faults.is_empty()
     }
 
     /// `api->psp`.

@@ -160,7 +160,7 @@ impl World {
         let deadline = self.tasks[task].deadline;
         let id = self.new_call(Call { task, site, lineage, deadline, ..Call::default() });
         let pair = self.plan.sites[site.index()].pair;
-        self.metrics.called(pair);
+        self.metrics.called(pair, ctx.now());
         if let Some(deadline) = deadline {
             if deadline <= ctx.now() {
                 let answer = self.not_sent(id, Reason::DeadlinePassed { deadline }, ctx);
