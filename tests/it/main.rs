@@ -19,4 +19,5 @@ mod resp;
 mod stacks;
 mod store;
 mod stories;
+mod study;
 mod support;
