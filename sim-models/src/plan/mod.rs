@@ -222,6 +222,7 @@ pub(crate) enum LoadPlan {
 pub(crate) struct ServicePlan {
     pub workers: u32,
     pub queue: WaitPlan,
+    pub admission: AdmissionPlan,
     pub threads: Threads,
     pub on_disconnect: OnDisconnect,
     pub instances: u32,
@@ -238,6 +239,13 @@ impl ServicePlan {
     pub(crate) fn is_plain(&self) -> bool {
         self.gc.is_none() && self.slow_start.is_none() && self.contention.is_none()
     }
+}
+
+/// What a request must pass before it may wait.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct AdmissionPlan {
+    pub rate: Option<RateLimiterId>,
+    pub concurrency: Option<LimitId>,
 }
 
 /// How requests wait at an instance.

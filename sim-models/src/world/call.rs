@@ -691,7 +691,7 @@ impl World {
 }
 
 /// How a call ended for an adaptive limit: an overloaded side answers 429 or 503, or not in time.
-fn sample(ending: Ending) -> Sample {
+pub(super) fn sample(ending: Ending) -> Sample {
     match ending {
         Ending::Status(200..=299) => Sample::Success,
         Ending::Status(408 | 429 | 503 | 504) | Ending::TimedOut => Sample::Dropped,
