@@ -20,4 +20,5 @@ mod resp;
 mod stacks;
 mod store;
 mod stories;
+mod study;
 mod support;

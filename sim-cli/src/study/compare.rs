@@ -10,7 +10,7 @@ use crate::args::{self, CompareArgs};
 use crate::diagnostics::Failure;
 use crate::file::{ScenarioFile, warnings_of};
 use crate::report::{self, Style};
-use crate::{Exit, console, words};
+use crate::{Exit, console};
 
 /// The scenario as it stands, among its variants.
 const BASE: &str = "base";
@@ -81,20 +81,17 @@ fn text(comparison: &Comparison, repeat: &str, style: &Style) -> String {
             text += &line(style, "limit", &format!("{}: {said}", side.name));
         }
     }
-    let without = first.subject.id.seeds - comparison.pairs;
-    if without > 0 {
-        let seeds = words::counted(without, "seed");
-        let said = format!("{seeds} in which some side hit a limit are in no difference");
-        text += &line(style, "pairs", &said);
-    }
-    if comparison.pairs == 1 {
+    if first.subject.id.seeds == 1 {
         text += &line(style, "interval", "one seed has none; take more seeds");
     }
     for (n, side) in comparison.sides.iter().enumerate().skip(1) {
         text += &against(comparison, n, side, style);
     }
-    text += "\n\"no difference\": the interval of the difference contains 0. About one line in \
-        twenty is wrong\nby chance at 95 %. Percentiles of all actors are in --json.\n\n";
+    let chance = figure::rounded(100.0 - 100.0 * first.subject.confidence, 6);
+    text += &format!(
+        "\n\"no difference\": the interval of the difference contains 0. Of figures that truly do not\n\
+         differ, {chance} % are called better or worse by chance. Latencies of all actors: --json.\n\n"
+    );
     for side in &comparison.sides {
         let name = format!("{}: {}", side.name, side.subject.id);
         text += &line(style, "study id", &name);
@@ -124,7 +121,7 @@ fn against(comparison: &Comparison, n: usize, side: &Side, style: &Style) -> Str
     let (name, first) = (report::plain(&side.name), report::plain(&first.name));
     let title = report::paint(style.head, &format!("{name} against {first}"));
     if rows.is_empty() {
-        return format!("\n{title}: nothing to compare\n");
+        return format!("\n{title}: no seed brought both to their horizon\n");
     }
     let header = ["Figure", &first, &name, "difference", "true difference", "saved", "verdict"];
     format!("\n{title}\n") + &table(style, &header, rows, &[6])
