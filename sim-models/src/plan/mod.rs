@@ -814,7 +814,7 @@ impl Plan {
 
     /// Something may disturb the system, so that its recovery can be judged.
     pub(crate) fn has_trigger(&self) -> bool {
-        self.recovery.trigger.is_some() || !self.faults.is_empty()
+        self.recovery.trigger.is_some() || !self.faults.is_empty() || !self.load_spikes.is_empty()
     }
 
     /// `api->psp`.
