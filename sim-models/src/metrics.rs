@@ -57,8 +57,10 @@ struct ActorMetrics {
     failed: u64,
     unknown: u64,
     refused: u64,
+    hung: u64,
     queue_full: u64,
     too_late: u64,
+    not_admitted: u64,
     dropped: u64,
     cancelled: u64,
     queue_len_max: u32,
@@ -287,8 +289,25 @@ impl Metrics {
         }
     }
 
+    /// A request was accepted and forgotten.
+    pub(crate) fn hung(&mut self, actor: ActorId) {
+        self.actors[actor.index()].hung += 1;
+    }
+
+    /// Requests that have come to an actor, and those of them that it is done with.
+    pub(crate) fn arrived_and_ended(&self, actor: ActorId) -> (u64, u64) {
+        let actor = &self.actors[actor.index()];
+        let answered = actor.succeeded + actor.failed + actor.unknown;
+        (actor.arrived, answered + actor.refused + actor.hung)
+    }
+
     pub(crate) fn queue_full(&mut self, actor: ActorId) {
         self.actors[actor.index()].queue_full += 1;
+    }
+
+    /// A request was not let in.
+    pub(crate) fn not_admitted(&mut self, actor: ActorId) {
+        self.actors[actor.index()].not_admitted += 1;
     }
 
     /// A request that waited was turned away by the queue's discipline.
@@ -453,8 +472,10 @@ impl ActorMetrics {
             failed: 0,
             unknown: 0,
             refused: 0,
+            hung: 0,
             queue_full: 0,
             too_late: 0,
+            not_admitted: 0,
             dropped: 0,
             cancelled: 0,
             queue_len_max: 0,
@@ -492,6 +513,7 @@ impl ActorMetrics {
         counters.push(("refused", self.refused));
         if let ActorKind::Service(_) = kind {
             counters.push(("queue_full", self.queue_full));
+            counters.push(("not_admitted", self.not_admitted));
             counters.push(("deadline_passed", self.too_late));
             counters.push(("dropped", self.dropped));
             counters.push(("cancelled", self.cancelled));

@@ -238,6 +238,33 @@ pub struct Goodput {
     pub missed: u64,
 }
 
+/// What a service holds at an instant, counted anew from its queues and tasks.
+///
+/// At every instant `arrived` is `ended + waiting + in_service`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceBooks {
+    /// The service's name.
+    pub name: String,
+    /// Requests that have arrived.
+    pub arrived: u64,
+    /// Those that were answered, turned away, or accepted and forgotten by a fault.
+    pub ended: u64,
+    /// Those that wait for a worker.
+    pub waiting: u64,
+    /// Those whose program has begun and has not answered.
+    pub in_service: u64,
+    /// Workers that a program holds.
+    pub busy: u64,
+    /// The same as the running totals of the metrics have it.
+    pub busy_told: u64,
+    /// Waiting requests, as the running totals have it.
+    pub waiting_told: u64,
+    /// Instances with a free worker beside a waiting request; there never are any.
+    pub idle_beside_work: u64,
+    /// No instance is alive.
+    pub crashed: bool,
+}
+
 /// What one actor did.
 #[derive(Clone, Debug)]
 pub struct ActorSummary {

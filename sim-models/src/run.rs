@@ -6,7 +6,9 @@ use sim_core::{Limits, Simulation, Step, Stop, Time};
 
 use crate::custom::Kinds;
 use crate::invariant::Moment;
-use crate::outcome::{InvariantVerdict, LedgerLine, Outcome, RunId, RunLimit, Verdict};
+use crate::outcome::{
+    InvariantVerdict, LedgerLine, Outcome, RunId, RunLimit, ServiceBooks, Verdict,
+};
 use crate::plan::{ActorKind, Plan};
 use crate::world::World;
 
@@ -74,6 +76,11 @@ impl Run {
                 None
             }
         }
+    }
+
+    /// What each service holds at the moment, by name.
+    pub fn books(&self) -> Vec<ServiceBooks> {
+        self.sim.model().books()
     }
 
     /// Runs to the end and tells what was found.

@@ -107,6 +107,7 @@ impl<'a> Builder<'a> {
             pairs: Vec::new(),
             breakers: Vec::new(),
             bulkheads: Vec::new(),
+            connections: Vec::new(),
             caches: Vec::new(),
             outliers: Vec::new(),
             hedges: Vec::new(),

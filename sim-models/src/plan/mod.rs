@@ -27,7 +27,7 @@ use crate::policy::bulkhead::BulkheadConfig;
 use crate::policy::concurrency::LimitConfig;
 use crate::policy::hedge::HedgeConfig;
 use crate::policy::rate_limiter::RateLimiterConfig;
-use crate::policy::{Advice, Ending, EndingSet, Retry, aws, outlier, throttle};
+use crate::policy::{Advice, Ending, EndingSet, Retry, aws, connections, outlier, throttle};
 use crate::scenario::spec::{
     Arrivals, Balancer, Contention, Custom, FallbackOn, Fsync, Full, Gc, Limits, Node,
     OnDisconnect, Persistence, Recovery, SlowStart, Threads,
@@ -84,6 +84,8 @@ ids! {
     PacerId(u32);
     /// A bulkhead.
     BulkheadId(u32);
+    /// Connections that a caller keeps.
+    ConnectionsId(u32);
     /// A rate limiter.
     RateLimiterId(u32);
     /// An adaptive concurrency limit.
@@ -151,6 +153,7 @@ pub(crate) struct Plan {
     pub pacers: Vec<Owned<aws::Config>>,
     pub breakers: Vec<BreakerPlan>,
     pub bulkheads: Vec<Owned<BulkheadConfig>>,
+    pub connections: Vec<ConnectionsPlan>,
     pub rate_limiters: Vec<Owned<RateLimiterPlan>>,
     pub concurrency_limits: Vec<Owned<LimitConfig>>,
     pub throttles: Vec<Owned<throttle::Config>>,
@@ -222,6 +225,7 @@ pub(crate) enum LoadPlan {
 pub(crate) struct ServicePlan {
     pub workers: u32,
     pub queue: WaitPlan,
+    pub admission: AdmissionPlan,
     pub threads: Threads,
     pub on_disconnect: OnDisconnect,
     pub instances: u32,
@@ -238,6 +242,13 @@ impl ServicePlan {
     pub(crate) fn is_plain(&self) -> bool {
         self.gc.is_none() && self.slow_start.is_none() && self.contention.is_none()
     }
+}
+
+/// What a request must pass before it may wait.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct AdmissionPlan {
+    pub rate: Option<RateLimiterId>,
+    pub concurrency: Option<LimitId>,
 }
 
 /// How requests wait at an instance.
@@ -525,6 +536,14 @@ pub(crate) struct CommandPlan {
     pub from: Node,
 }
 
+/// Connections that one actor keeps to another.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ConnectionsPlan {
+    pub owner: ActorId,
+    pub to: ActorId,
+    pub config: connections::Config,
+}
+
 /// A stack of policies, outermost first.
 #[derive(Clone, Debug)]
 pub(crate) struct StackPlan {
@@ -539,6 +558,7 @@ pub(crate) enum LayerPlan {
     Deadline(Span),
     Breaker(BreakerId),
     Bulkhead(BulkheadId),
+    Connections(ConnectionsId),
     RateLimiter(RateLimiterId),
     ConcurrencyLimit(LimitId),
     Throttle(ThrottleId),

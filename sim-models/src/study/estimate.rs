@@ -5,6 +5,7 @@
 
 use sim_core::math;
 use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
+use statrs::function::beta::inv_beta_reg;
 
 /// Where a true value lies, with the study's confidence.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -129,25 +130,27 @@ pub(crate) fn wilson(part: u64, whole: u64, confidence: f64) -> Option<Interval>
     Some(Interval { low, high }.within(0.0, 1.0))
 }
 
-/// The difference of two shares over the same runs, by Agresti and Min ("Effects and non-effects
-/// of paired identical observations in comparing proportions with binary matched-pairs data",
-/// Statistics in Medicine 24, 2005): half a pair is added to each of the four cells, so that few
-/// runs that all say the same are not taken for certainty. `only_this` and `only_first` count the
-/// runs in which only one side had it.
+/// The difference of two shares over the same runs. Only the runs in which just one side had it
+/// tell the sides apart; which way the true share of those goes is bounded exactly, by Clopper and
+/// Pearson, so that the interval leaves out 0 just when the exact test of McNemar does: five seeds
+/// that all say the same are not yet taken for certainty. `None` of no runs at all.
 pub(crate) fn paired_shares(
     only_this: u64,
     only_first: u64,
     runs: u64,
     confidence: f64,
 ) -> Option<Interval> {
-    if runs == 0 {
-        return None;
+    let unequal = only_this + only_first;
+    if unequal == 0 {
+        let room = wilson(0, runs, confidence)?.high;
+        return Some(Interval::around(0.0, room));
     }
-    let n = runs as f64 + 2.0;
-    let difference = (only_this as f64 - only_first as f64) / n;
-    let unequal = (only_this + only_first) as f64 + 1.0;
-    let error = math::sqrt((unequal / n - difference * difference) / n);
-    Some(Interval::around(difference, normal(confidence) * error).within(-1.0, 1.0))
+    let (this, first, tail) = (only_this as f64, only_first as f64, (1.0 - confidence) / 2.0);
+    let low = if only_this == 0 { 0.0 } else { inv_beta_reg(this, first + 1.0, tail) };
+    let high = if only_first == 0 { 1.0 } else { inv_beta_reg(this + 1.0, first, 1.0 - tail) };
+    let share = unequal as f64 / runs as f64;
+    let difference = |way: f64| (2.0 * portable(way) - 1.0) * share;
+    Some(Interval { low: difference(low), high: difference(high) })
 }
 
 #[cfg(test)]
@@ -231,9 +234,13 @@ mod tests {
 
     #[test]
     fn few_pairs_that_agree_are_no_certainty() {
-        let all = paired_shares(3, 0, 3, 0.95).unwrap();
-        assert!(all.contains(0.0), "three seeds prove little: {all:?}");
-        assert!(!paired_shares(8, 0, 8, 0.95).unwrap().contains(0.0));
+        // 2 × 0.5^5 is above 5 %, and 2 × 0.5^6 below.
+        assert!(paired_shares(5, 0, 5, 0.95).unwrap().contains(0.0));
+        assert!(paired_shares(6, 0, 6, 0.95).unwrap().low > 0.0);
+        assert!(paired_shares(0, 6, 1000, 0.95).unwrap().high < 0.0);
+        // Clopper and Pearson of 7 in 10: 0.3475 to 0.9333.
+        let mixed = paired_shares(7, 3, 100, 0.95).unwrap();
+        assert!((mixed.low + 0.0305).abs() < 1e-4 && (mixed.high - 0.0867).abs() < 1e-4);
         let same = paired_shares(0, 0, 1000, 0.95).unwrap();
         assert!(same.contains(0.0) && same.half_width() > 0.0);
     }
