@@ -176,7 +176,7 @@ pub fn comparison(sides: usize) -> (Comparison, Vec<Outcome>) {
         }
         run
     });
-    (Comparison { contrasts: contrasts.collect(), pairs: 20, sides: compared }, runs.collect())
+    (Comparison { contrasts: contrasts.collect(), sides: compared }, runs.collect())
 }
 
 fn subject(n: usize) -> Subject {
@@ -229,7 +229,7 @@ fn side(n: usize, name: String) -> Side {
         curve: curve.collect(),
     }];
     let summary = Summary { runs: 20, measures, latencies, ..Summary::default() };
-    Side { name, subject: subject(n), summary }
+    Side { name, subject: subject(n), summary, pairs: 20 }
 }
 
 fn contrast(figure: &Figure, side: usize) -> Contrast {

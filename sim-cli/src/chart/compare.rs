@@ -4,11 +4,10 @@
 //! A side keeps its colour and its dash in all panels: they are given out in the order of the
 //! sides, the first of which is what the others are compared with.
 
-use sim_core::{Span, Time, math};
+use sim_core::{Time, math};
 use sim_models::outcome::Outcome;
 use sim_models::study::{
-    Comparison, Contrast, Figure, Interval, Judgement, Kind, LatencySummary, Metric, Quantile,
-    Side, Unit,
+    Comparison, Contrast, Figure, Judgement, Kind, LatencySummary, Metric, Quantile, Side, Unit,
 };
 
 use super::axis::Scale;
@@ -19,6 +18,7 @@ use super::nines::{Curve, NinesPanel};
 use super::sheet::Sheet;
 use super::stack::{GAP, Panel, Stack, TITLE, title};
 use super::{end, lanes, lines};
+use crate::study::figure;
 use crate::words;
 
 /// The comparison as a complete SVG document. `first` is the run with the first seed of each side,
@@ -213,9 +213,11 @@ fn column(comparison: &Comparison, sides: &[Side], figure: &Figure) -> Option<Co
         Unit::PerSecond | Unit::Ratio | Unit::Count => Scale::counts(max),
     };
     let words = |side: usize| match contrast(comparison, figure, side) {
-        _ if side == 0 => readings[0].map_or_else(String::new, |(value, _)| amount(value, unit)),
+        _ if side == 0 => {
+            readings[0].map_or_else(String::new, |(value, _)| figure::figure(unit, value))
+        }
         Some(contrast) => difference(contrast),
-        None => readings[side].map_or_else(String::new, |(value, _)| amount(value, unit)),
+        None => readings[side].map_or_else(String::new, |(value, _)| figure::figure(unit, value)),
     };
     let cell = |(side, reading): (usize, &Option<Reading>)| {
         reading.map(|(value, interval)| Cell { value, interval, words: words(side) })
@@ -255,15 +257,15 @@ fn contrast<'a>(comparison: &'a Comparison, figure: &Figure, side: usize) -> Opt
     comparison.contrasts.iter().find(|c| c.side == side && c.figure == *figure)
 }
 
-/// `-430 ms … -395 ms: better`.
+/// `-430 ms to -395 ms: better`.
 fn difference(contrast: &Contrast) -> String {
     let unit = contrast.figure.unit();
     match contrast.difference.interval {
-        Some(Interval { low, high }) => {
-            let judgement = contrast.judgement.name();
-            format!("{} … {}: {judgement}", signed(low, unit), signed(high, unit))
+        Some(interval) => {
+            let interval = figure::difference_interval(unit, Some(interval));
+            format!("{interval}: {}", contrast.judgement.name())
         }
-        None => format!("{}, no interval", signed(contrast.difference.mean, unit)),
+        None => format!("{}, no interval", figure::difference(unit, contrast.difference.mean)),
     }
 }
 
@@ -291,8 +293,8 @@ fn headline(comparison: &Comparison) -> String {
         "“{}” {verb} {} from {} to {}{per}",
         comparison.sides[*side].name,
         noun(figure),
-        amount(*reference, unit),
-        amount(*value, unit),
+        figure::figure(unit, *reference),
+        figure::figure(unit, *value),
     )
 }
 
@@ -311,7 +313,9 @@ fn weight(contrast: &Contrast) -> f64 {
 }
 
 fn evidence(comparison: &Comparison) -> String {
-    let (sides, pairs) = (comparison.sides.len(), comparison.pairs);
+    let sides = comparison.sides.len();
+    // What a limit ended on either side is in no difference.
+    let pairs = comparison.sides.iter().map(|side| side.pairs).min().unwrap_or(0);
     let seeds = words::counted(pairs, "seed");
     let confidence = 100.0 * comparison.sides[0].subject.confidence;
     match (sides, pairs) {
@@ -367,31 +371,4 @@ fn column_title(figure: &Figure) -> String {
         Kind::Metastable => "Runs that stay down",
     };
     of.map_or_else(|| title.to_owned(), |of| format!("{title}, {of}"))
-}
-
-/// A difference, with its sign.
-fn signed(value: f64, unit: Unit) -> String {
-    let sign = if value < 0.0 { "-" } else { "+" };
-    format!("{sign}{}", amount(value.abs(), unit))
-}
-
-/// A figure in its unit, to what a reader can use.
-fn amount(value: f64, unit: Unit) -> String {
-    match unit {
-        Unit::Millis => words::duration(Span::from_secs_f64(value.max(0.0) / 1e3)),
-        Unit::Share => format!("{} %", short(100.0 * value)),
-        Unit::PerSecond => format!("{}/s", short(value)),
-        Unit::Ratio | Unit::Count => short(value),
-    }
-}
-
-/// A number to about three digits.
-fn short(value: f64) -> String {
-    match value.abs() {
-        0.0 => "0".to_owned(),
-        large if large >= 1e15 => format!("{value:.2e}"),
-        large if large >= 99.95 => words::count((value + 0.5) as u64),
-        middle if middle >= 9.995 => format!("{value:.1}"),
-        _ => format!("{value:.2}"),
-    }
 }

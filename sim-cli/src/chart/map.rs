@@ -35,7 +35,7 @@ pub fn map(map: &Map, repeat: &str) -> String {
     let of = format!("{}{}", subject.scenario, variant.collect::<String>());
     let evidence = evidence(map);
     let (x, y) = (&map.x.path, &map.y.path);
-    let across = if map.y.values.len() > 1 { format!("{x} across, {y} down") } else { x.clone() };
+    let across = if !map.y.is_none() { format!("{x} across, {y} down") } else { x.clone() };
     let seeds = words::counted(subject.id.seeds, "seed");
     let sheet = Sheet::new(format!("map-{:016x}", id(map)), &headline(map))
         .evidence(&evidence)
@@ -68,7 +68,7 @@ fn headline(map: &Map) -> String {
         return summary(map);
     };
     let (x, y) = (&map.x, &map.y);
-    let at = if rows > 1 {
+    let at = if !y.is_none() {
         format!(" with {} = {}", y.path, plain(&y.values[row]))
     } else {
         String::new()
@@ -202,7 +202,7 @@ impl<'a> Grid<'a> {
             bottom + 36.0,
             bold,
         )?;
-        if map.y.values.len() > 1 || !map.y.path.is_empty() {
+        if !map.y.is_none() {
             let title = measure::clip(&format!("{} ↓", map.y.path), 12.0, KEY - 2.0 * MARGIN);
             canvas.text(title, MARGIN, cells - 10.0, bold)?;
             for (n, value) in map.y.values.iter().enumerate() {

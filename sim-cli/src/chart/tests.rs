@@ -161,10 +161,9 @@ fn a_comparison_states_its_finding_and_every_side() {
     let svg = comparison(&compared, &runs, REPEAT);
     assert_sound_svg(&svg);
     assert_eq!(svg, comparison(&compared, &runs, REPEAT));
-    let title = "“budget” cuts the peak at api from 500 to 18.5 arrivals per 100 ms";
+    let title = "“budget” cuts the peak at api from 500 to 18.52 arrivals per 100 ms";
     assert!(svg.contains(&format!("-title\">{title}</title>")), "{svg}");
-    for content in ["full jitter", "99.9 %", "+7.40/s … +8.60/s: better", "s1..20-v", "repeat: "]
-    {
+    for content in ["full jitter", "99.9 %", "+7.4 /s to +8.6 /s: better", "s1..20-v", "repeat: "] {
         assert!(svg.contains(content), "{content}");
     }
     // A side has one ink in all panels: two timelines, the distribution and the figures.
