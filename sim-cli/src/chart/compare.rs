@@ -14,6 +14,7 @@ use super::axis::Scale;
 use super::canvas::Canvas;
 use super::dots::{self, Cell, Column, DotPanel};
 use super::ink::{DOTS, Ink, SIDES};
+use super::measure;
 use super::nines::{Curve, NinesPanel};
 use super::sheet::Sheet;
 use super::stack::{GAP, Panel, Stack, TITLE, title};
@@ -31,7 +32,7 @@ pub fn comparison(comparison: &Comparison, first: &[Outcome], repeat: &str) -> S
         .subject(&figure.subject())
         .describe(&format!("{} {evidence}", figure.subject()));
     for side in &comparison.sides {
-        sheet = sheet.corner(&format!("{} · {}", side.subject.id, side.name));
+        sheet = sheet.corner(&format!("{} · {}", side.subject.id, short(&side.name)));
     }
     sheet = sheet.corner(&format!("repeat: {repeat}"));
     let end = figure.stack.end.as_secs_f64();
@@ -71,7 +72,8 @@ impl<'a> Comparing<'a> {
     fn subject(&self) -> String {
         let sides = &self.comparison.sides;
         let first = &sides[0].subject;
-        let names: Vec<String> = sides.iter().map(|side| format!("“{}”", side.name)).collect();
+        let names: Vec<String> =
+            sides.iter().map(|side| format!("“{}”", short(&side.name))).collect();
         let omitted = match sides.len().saturating_sub(SIDES.len()) {
             0 => String::new(),
             n => format!(" The last {n} are not drawn."),
@@ -119,7 +121,7 @@ impl<'a> Comparing<'a> {
             _ => format!(
                 "Means over seeds with {confidence} % intervals; in words the interval of the \
                  difference from “{}”, seed by seed",
-                first.name
+                short(&first.name)
             ),
         }
     }
@@ -271,7 +273,7 @@ fn difference(contrast: &Contrast) -> String {
 
 /// The other side's figure against the first side's that says most: sure, and large.
 fn headline(comparison: &Comparison) -> String {
-    let first = &comparison.sides[0].name;
+    let first = short(&comparison.sides[0].name);
     let of = |judgement| {
         let judged = comparison.contrasts.iter().filter(move |c| c.judgement == judgement);
         judged.max_by(|a, b| weight(a).total_cmp(&weight(b)))
@@ -279,7 +281,7 @@ fn headline(comparison: &Comparison) -> String {
     let Some(contrast) = of(Judgement::Better).or_else(|| of(Judgement::Worse)) else {
         return match comparison.sides.len() {
             1 => format!("“{first}” by itself"),
-            2 => format!("Nothing tells “{}” from “{first}”", comparison.sides[1].name),
+            2 => format!("Nothing tells “{}” from “{first}”", short(&comparison.sides[1].name)),
             _ => format!("Nothing tells any side from “{first}”"),
         };
     };
@@ -291,7 +293,7 @@ fn headline(comparison: &Comparison) -> String {
     };
     format!(
         "“{}” {verb} {} from {} to {}{per}",
-        comparison.sides[*side].name,
+        short(&comparison.sides[*side].name),
         noun(figure),
         figure::figure(unit, *reference),
         figure::figure(unit, *value),
@@ -326,6 +328,11 @@ fn evidence(comparison: &Comparison) -> String {
              confidence."
         ),
     }
+}
+
+/// A name that leaves room for others beside it.
+fn short(name: &str) -> String {
+    measure::clip(name, 1.0, 28.0)
 }
 
 /// What a figure is called in a sentence.

@@ -105,7 +105,11 @@ impl Column {
         for (value, label) in apart(&self.scale.ticks, x) {
             let x = x(*value);
             canvas.line((x, rows), (x, bottom + 4.0), Ink::Grid)?;
-            let face = Face::new(10.0, Ink::Muted).aligned(HPos::Center);
+            // The last label keeps out of the next column.
+            let wide = measure::width(label, 10.0);
+            let is_last = x + wide / 2.0 > right + 6.0;
+            let (x, h) = if is_last { (right + 6.0, HPos::Right) } else { (x, HPos::Center) };
+            let face = Face::new(10.0, Ink::Muted).aligned(h);
             canvas.text(label, x, bottom + 16.0, face)?;
         }
         canvas.line((left, bottom), (right, bottom), Ink::Axis)?;

@@ -17,7 +17,7 @@ use crate::words;
 /// Where the cells begin and end, in px; to the right stands the key.
 const LEFT: f64 = 150.0;
 const RIGHT: f64 = 850.0;
-const KEY: f64 = 880.0;
+const KEY_LEAST: f64 = 480.0;
 /// A cell is no larger than this, and no lower than a line of text.
 const CELL_MAX: f64 = 130.0;
 const CELL_LOW: f64 = 22.0;
@@ -33,16 +33,16 @@ pub fn map(map: &Map, repeat: &str) -> String {
     let subject = &map.subject;
     let variant = subject.variant.iter().map(|variant| format!(", variant “{variant}”"));
     let of = format!("{}{}", subject.scenario, variant.collect::<String>());
-    let evidence = evidence(map);
+    let (threshold, summary) = (threshold(map), summary(map));
     let (x, y) = (&map.x.path, &map.y.path);
     let across = if !map.y.is_none() { format!("{x} across, {y} down") } else { x.clone() };
     let seeds = words::counted(subject.id.seeds, "seed");
-    let sheet = Sheet::new(format!("map-{:016x}", id(map)), &headline(map))
-        .evidence(&evidence)
+    let sheet = Sheet::new(format!("map-{:016x}", id(map)), threshold.as_ref().unwrap_or(&summary))
+        .evidence(if threshold.is_some() { &summary } else { "" })
         .subject(&format!("{of}, {seeds} per cell, {} each.", subject.horizon))
         .corner(&subject.id.to_string())
         .corner(&format!("repeat: {repeat}"))
-        .describe(&format!("{of}: {across}. {evidence}"));
+        .describe(&format!("{of}: {across}. {summary}."));
     let grid = Grid::new(map);
     sheet.svg(grid.height(), 1.0, |canvas, top| grid.draw(canvas, top))
 }
@@ -52,45 +52,45 @@ fn id(map: &Map) -> u64 {
     first.scenario_hash ^ first.overrides_hash.unwrap_or(0).rotate_left(1) ^ first.seed
 }
 
-/// Up to where a system is stable, in the last row that has a threshold; else how many cells are.
-fn headline(map: &Map) -> String {
-    let (columns, rows) = (map.x.values.len(), map.y.values.len());
-    let threshold = |row: usize| {
+/// Up to where a system is stable and from where on it is not, in the last row that has such a
+/// threshold.
+fn threshold(map: &Map) -> Option<String> {
+    let columns = map.x.values.len();
+    let of_row = |row: usize| {
         let regions: Vec<_> = (0..columns).map(|x| map.cell(x, row).region).collect();
-        let stable = |region: &&Option<Region>| **region == Some(Region::Stable);
-        let last = regions.iter().take_while(stable).count();
-        let rest = &regions[last..];
-        let first = (*rest.first()?)?;
-        (last > 0 && !rest.iter().any(|region| stable(&region))).then_some((last, first))
+        let is_stable = |region: &Option<Region>| *region == Some(Region::Stable);
+        let stable = regions.iter().take_while(|region| is_stable(region)).count();
+        let rest = &regions[stable..];
+        // Where it stays down for sure says more than where it is in doubt.
+        let worst = [Region::Metastable, Region::Overloaded, Region::Vulnerable];
+        let found = |region: &Region| rest.iter().position(|found| *found == Some(*region));
+        let (first, region) = worst.iter().find_map(|region| Some((found(region)?, *region)))?;
+        let is_threshold = stable > 0 && !rest.iter().any(is_stable);
+        is_threshold.then_some((row, stable, stable + first, region))
     };
-    let Some((row, (n, region))) = (0..rows).rev().find_map(|row| Some((row, threshold(row)?)))
-    else {
-        return summary(map);
-    };
+    let (row, stable, first, region) = (0..map.y.values.len()).rev().find_map(of_row)?;
     let (x, y) = (&map.x, &map.y);
-    let at = if !y.is_none() {
-        format!(" with {} = {}", y.path, plain(&y.values[row]))
-    } else {
-        String::new()
+    let with = match y.is_none() {
+        true => String::new(),
+        false => format!("With {} = {}: ", name(&y.path), plain(&y.values[row])),
     };
-    format!(
-        "{}: stable up to {}, {} from {} on{at}",
-        x.path,
-        plain(&x.values[n - 1]),
+    Some(format!(
+        "{with}stable up to {} = {}, {} from {} on",
+        name(&x.path),
+        plain(&x.values[stable - 1]),
         region.name(),
-        plain(&x.values[n])
-    )
+        plain(&x.values[first])
+    ))
+}
+
+/// A path without the group that all of its kind are in.
+fn name(path: &str) -> &str {
+    ["actors.", "policies."].iter().find_map(|group| path.strip_prefix(group)).unwrap_or(path)
 }
 
 /// A value without the quotes that it has in the file.
 fn plain(value: &str) -> &str {
     value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(value)
-}
-
-fn evidence(map: &Map) -> String {
-    let lead = summary(map);
-    let seeds = words::counted(map.subject.id.seeds, "seed");
-    format!("{lead}; each cell is {seeds}.")
 }
 
 /// How many cells lie in which region.
@@ -103,7 +103,11 @@ fn summary(map: &Map) -> String {
         .collect();
     match &parts[..] {
         [] => format!("No cell of {all} was put to a test of recovery"),
-        [one] if all == 1 => format!("The one cell is {}", one.trim_start_matches("1 ")),
+        [one] => match one.split_once(' ') {
+            Some((_, region)) if all == 1 => format!("The one cell is {region}"),
+            Some((n, region)) if n == words::count(all) => format!("All {n} cells are {region}"),
+            _ => format!("Of {} cells, {one}", words::count(all)),
+        },
         _ => format!("Of {} cells, {}", words::count(all), parts.join(", ")),
     }
 }
@@ -120,6 +124,15 @@ impl<'a> Grid<'a> {
         let columns = map.x.values.len().max(1) as f64;
         let wide = ((RIGHT - LEFT) / columns).min(CELL_MAX);
         Grid { map, wide, high: (wide * 0.62).clamp(CELL_LOW, CELL_HIGH) }
+    }
+
+    fn right(&self) -> f64 {
+        LEFT + self.map.x.values.len() as f64 * self.wide
+    }
+
+    /// Where the key stands.
+    fn key_x(&self) -> f64 {
+        (self.right() + 30.0).max(KEY_LEAST)
     }
 
     fn bottom(&self) -> f64 {
@@ -145,7 +158,6 @@ impl<'a> Grid<'a> {
         for (x, y) in (0..rows).flat_map(|y| (0..columns).map(move |x| (x, y))) {
             self.cell(canvas, self.map.cell(x, y), place(x, y))?;
         }
-        let right = |x: usize| LEFT + x as f64 * self.wide;
         let region = |x: usize, y: usize| self.map.cell(x, y).region;
         for (x, y) in (0..rows).flat_map(|y| (0..columns).map(move |x| (x, y))) {
             let ((left, up), (end, down)) = (place(x, y), place(x + 1, y + 1));
@@ -156,7 +168,7 @@ impl<'a> Grid<'a> {
                 canvas.line((left, down), (end, down), Ink::Border)?;
             }
         }
-        self.axes(canvas, top, right(columns))?;
+        self.axes(canvas, top)?;
         self.draw_key(canvas, cells)
     }
 
@@ -170,7 +182,8 @@ impl<'a> Grid<'a> {
         let centred = |face: Face| face.middle().aligned(HPos::Center);
         let name = cell.region.map_or("", Region::name);
         if fits(&number, 12.0) && self.high >= 32.0 {
-            let name = if fits(name, 9.5) { name } else { letter(cell.region) };
+            let names = [name, short(cell.region), letter(cell.region)];
+            let name = names.into_iter().find(|name| fits(name, 9.5)).unwrap_or("");
             canvas.text(&number, middle, top + self.high / 2.0 - 7.0, centred(bold(12.0)))?;
             let small = centred(Face::new(9.5, Ink::Halo));
             return canvas.text(name, middle, top + self.high / 2.0 + 9.0, small);
@@ -182,7 +195,7 @@ impl<'a> Grid<'a> {
         Ok(())
     }
 
-    fn axes(&self, canvas: &Canvas, top: f64, right: f64) -> Drawn {
+    fn axes(&self, canvas: &Canvas, top: f64) -> Drawn {
         let (map, cells, bottom) = (self.map, top + HEAD, top + self.bottom());
         let muted = Face::new(11.0, Ink::Muted);
         let stride = |need: f64, have: f64| (need / have).ceil().max(1.0) as usize;
@@ -195,7 +208,7 @@ impl<'a> Grid<'a> {
             canvas.text(text, x, bottom + 16.0, muted.aligned(HPos::Center))?;
         }
         let bold = Face { style: FontStyle::Bold, ..Face::new(12.0, Ink::Text) };
-        let room = KEY - MARGIN - LEFT;
+        let room = self.key_x() - MARGIN - LEFT;
         canvas.text(
             measure::clip(&format!("{} →", map.x.path), 12.0, room),
             LEFT,
@@ -203,7 +216,8 @@ impl<'a> Grid<'a> {
             bold,
         )?;
         if !map.y.is_none() {
-            let title = measure::clip(&format!("{} ↓", map.y.path), 12.0, KEY - 2.0 * MARGIN);
+            let title =
+                measure::clip(&format!("{} ↓", map.y.path), 12.0, self.key_x() - 2.0 * MARGIN);
             canvas.text(title, MARGIN, cells - 10.0, bold)?;
             for (n, value) in map.y.values.iter().enumerate() {
                 let y = cells + (n as f64 + 0.5) * self.high;
@@ -211,20 +225,21 @@ impl<'a> Grid<'a> {
                 canvas.text(text, LEFT - 8.0, y, muted.middle().aligned(HPos::Right))?;
             }
         }
-        canvas.frame(LEFT..right, cells..bottom, Ink::Frame)
+        canvas.frame(LEFT..self.right(), cells..bottom, Ink::Frame)
     }
 
     fn draw_key(&self, canvas: &Canvas, top: f64) -> Drawn {
+        let left = self.key_x();
         for (n, region) in self.key().into_iter().enumerate() {
             let y = top + n as f64 * ENTRY;
-            canvas.rect(KEY..KEY + 26.0, y..y + 22.0, ink(region))?;
+            canvas.rect(left..left + 26.0, y..y + 22.0, ink(region))?;
             let bold = Face { style: FontStyle::Bold, ..Face::new(11.0, Ink::Halo) };
             let centred = bold.middle().aligned(HPos::Center);
-            canvas.text(letter(region), KEY + 13.0, y + 11.0, centred)?;
+            canvas.text(letter(region), left + 13.0, y + 11.0, centred)?;
             let (name, meaning) = meaning(region);
             let bold = Face { style: FontStyle::Bold, ..Face::new(11.5, Ink::Text) };
-            canvas.text(name, KEY + 34.0, y + 9.0, bold)?;
-            canvas.text(meaning, KEY + 34.0, y + 23.0, Face::new(10.5, Ink::Muted))?;
+            canvas.text(name, left + 34.0, y + 9.0, bold)?;
+            canvas.text(meaning, left + 34.0, y + 23.0, Face::new(10.5, Ink::Muted))?;
         }
         Ok(())
     }
@@ -265,6 +280,17 @@ fn number(cell: &Cell) -> String {
 
 fn none() -> String {
     "–".to_owned()
+}
+
+fn short(region: Option<Region>) -> &'static str {
+    match region {
+        Some(Region::Stable) => "stable",
+        Some(Region::Vulnerable) => "vuln.",
+        Some(Region::Metastable) => "meta.",
+        Some(Region::Overloaded) => "over.",
+        Some(Region::Undecided) => "undec.",
+        None => "",
+    }
 }
 
 fn letter(region: Option<Region>) -> &'static str {

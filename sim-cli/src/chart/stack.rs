@@ -6,10 +6,11 @@ use sim_core::Time;
 
 use super::axis;
 use super::bands::BandPanel;
-use super::canvas::{Canvas, Drawn, Face, LEFT, RIGHT};
+use super::canvas::{Canvas, Drawn, Face, LEFT, RIGHT, WIDTH};
 use super::ink::Ink;
 use super::lanes::LanePanel;
 use super::lines::LinePanel;
+use super::measure;
 use super::sheet::MARGIN;
 
 /// Room for a panel's title above its plot, and between two panels, in px.
@@ -72,6 +73,7 @@ impl Stack {
 /// A panel's title in the room above its plot.
 pub fn title(canvas: &Canvas, text: &str, top: f64) -> Drawn {
     let bold = Face { style: FontStyle::Bold, ..Face::new(12.0, Ink::Halo) };
+    let text = measure::clip(text, 12.0, WIDTH - 2.0 * MARGIN);
     canvas.text(text, MARGIN, top + TITLE - 12.0, bold)
 }
 

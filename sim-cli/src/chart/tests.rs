@@ -196,8 +196,8 @@ fn a_map_states_its_threshold_and_its_regions() {
     let drawn = map(&samples::map(9, 6), REPEAT);
     assert_sound_svg(&drawn);
     assert_eq!(drawn, map(&samples::map(9, 6), REPEAT));
-    let title = "actors.users.load.rate: stable up to 12/s, vulnerable from 16/s on with \
-        policies.checkout[0].attempts = 6";
+    let title = "With checkout[0].attempts = 6: stable up to users.load.rate = 12/s, metastable \
+        from 20/s on";
     assert!(drawn.contains(&format!("-title\">{title}</title>")), "{drawn}");
     for content in ["stable", "vulnerable", "metastable", "overloaded", "60 %", "class=\"border\""]
     {
