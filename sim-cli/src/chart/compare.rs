@@ -172,8 +172,8 @@ fn figures(comparison: &Comparison, sides: &[Side], actor: Option<&str>) -> Opti
     (!columns.is_empty()).then_some(DotPanel { sides, columns })
 }
 
-/// What may be shown, the most telling first: goodput, tail, amplification, recovery, and what
-/// fills their place where there is none.
+/// What may be shown, the most telling first: goodput, tail, whether it stays down, amplification,
+/// recovery, and what fills their place where there is none.
 fn candidates(sides: &[Side], actor: Option<&str>) -> Vec<Figure> {
     let measures = || sides.iter().flat_map(|side| &side.summary.measures);
     // Of many hops or services, the one that is highest anywhere.
@@ -183,15 +183,19 @@ fn candidates(sides: &[Side], actor: Option<&str>) -> Vec<Figure> {
         let highest = valued.reduce(|a, b| if b.0 > a.0 { b } else { a });
         highest.map(|(_, metric)| Figure::Mean(metric.clone()))
     };
+    // A mean time to recover is of those that did; how many did not comes before it.
+    let down = highest(Kind::Metastable).filter(|figure| {
+        sides.iter().filter_map(|side| reading(side, figure)).any(|(share, _)| share > 0.0)
+    });
     let broken = sides.iter().flat_map(|side| &side.summary.invariants).find(|i| i.broken > 0);
     let tail = actor.map(|actor| Figure::Percentile(Quantile::P99, actor.to_owned()));
     [
         highest(Kind::Goodput),
         tail,
+        down,
         highest(Kind::Amplification),
         highest(Kind::RecoveryTime),
         broken.map(|invariant| Figure::Broken(invariant.name.clone())),
-        highest(Kind::Metastable),
         highest(Kind::PeakArrivals),
         highest(Kind::Success),
         highest(Kind::Wasted),
@@ -225,7 +229,11 @@ fn column(comparison: &Comparison, sides: &[Side], figure: &Figure) -> Option<Co
         reading.map(|(value, interval)| Cell { value, interval, words: words(side) })
     };
     let cells = readings.iter().enumerate().map(cell).collect();
-    Some(Column { title: column_title(figure), scale, cells })
+    let missing = match figure {
+        Figure::Mean(Metric { kind: Kind::RecoveryTime, .. }) => "no run recovered",
+        _ => "no value",
+    };
+    Some(Column { title: column_title(figure), scale, cells, missing })
 }
 
 /// A value and the ends of its interval.

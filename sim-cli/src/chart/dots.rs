@@ -41,6 +41,8 @@ pub struct Column {
     pub scale: Scale,
     /// Per side.
     pub cells: Vec<Option<Cell>>,
+    /// What is said of a side without a value.
+    pub missing: &'static str,
 }
 
 /// One figure of one side.
@@ -116,7 +118,7 @@ impl Column {
         for (n, cell) in self.cells.iter().enumerate() {
             let y = rows + n as f64 * ROW;
             let Some(cell) = cell else {
-                canvas.text("no value", left, y + 17.0, Face::new(10.0, Ink::Muted))?;
+                canvas.text(self.missing, left, y + 17.0, Face::new(10.0, Ink::Muted))?;
                 continue;
             };
             let dot = sides[n].2;

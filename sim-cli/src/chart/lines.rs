@@ -18,6 +18,9 @@ const COLUMNS: usize = (RIGHT - LEFT) as usize;
 /// Busy services and amplified hops beyond that are not drawn.
 const LINES_MAX: usize = 3;
 
+/// Attempts per call from which on a hop is worth a line: below, the label would read 1.0.
+const AMPLIFIED: f64 = 1.05;
+
 /// Height of a direct label, in px.
 const LABEL: f64 = 15.0;
 
@@ -147,10 +150,11 @@ pub fn busy(series: &Series) -> Option<LinePanel> {
     named(busy, series, &peak, "Busy workers, averaged over each window".to_owned())
 }
 
-/// The hops that ever sent more attempts than there were calls: the three that sent most.
+/// The hops that ever sent clearly more attempts than there were calls: the three that sent most.
 pub fn amplification(series: &Series) -> Option<LinePanel> {
     let most = |ratios: &[Option<f64>]| ratios.iter().flatten().copied().fold(0.0, f64::max);
-    let mut hops: Vec<_> = series.amplification.iter().filter(|(_, r)| most(r) > 1.0).collect();
+    let mut hops: Vec<_> =
+        series.amplification.iter().filter(|(_, r)| most(r) >= AMPLIFIED).collect();
     hops.sort_by(|(_, a), (_, b)| most(b).total_cmp(&most(a)));
     let more = match hops.len().saturating_sub(LINES_MAX) {
         0 => String::new(),

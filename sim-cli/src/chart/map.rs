@@ -266,8 +266,8 @@ fn number(cell: &Cell) -> String {
     };
     match cell.region {
         Some(Region::Stable) => match cell.recovery_time {
-            Some(time) => words::duration(Span::from_secs_f64((time.mean / 1e3).max(0.0))),
-            None => "0 s".to_owned(),
+            Some(time) if time.mean > 0.0 => words::duration(Span::from_secs_f64(time.mean / 1e3)),
+            _ => "0 s".to_owned(),
         },
         Some(Region::Vulnerable | Region::Metastable) => percent(tally.metastable),
         Some(Region::Undecided) => percent(tally.undecided),

@@ -223,26 +223,3 @@ fn maps_of_any_size_are_drawn() {
     });
     assert_sound_svg(&map(&hostile, REPEAT));
 }
-
-#[test]
-#[ignore]
-fn dump() {
-    let out = std::path::Path::new("/tmp/pic_out");
-    std::fs::create_dir_all(out).unwrap();
-    let write = |name: &str, svg: String| std::fs::write(out.join(name), svg).unwrap();
-    for n in [1, 2, 5, 8] {
-        let (compared, runs) = samples::comparison(n);
-        write(&format!("compare{n}.svg"), comparison(&compared, &runs, REPEAT));
-    }
-    for (w, h) in [(1, 1), (9, 6), (12, 12), (40, 20), (7, 1)] {
-        write(&format!("map{w}x{h}.svg"), map(&samples::map(w, h), REPEAT));
-    }
-    write("timeline.svg", timeline(&samples::outage(), REPEAT));
-    write("hostile.svg", timeline(&samples::hostile(), REPEAT));
-    let (mut compared, runs) = samples::comparison(3);
-    compared.sides.iter_mut().for_each(|side| side.name = samples::hostile().scenario);
-    write("comparehostile.svg", comparison(&compared, &runs, REPEAT));
-    compared.contrasts.clear();
-    compared.sides.iter_mut().for_each(|side| side.summary = Default::default());
-    write("compareempty.svg", comparison(&compared, &[], REPEAT));
-}
