@@ -11,6 +11,7 @@ mod gallery;
 mod invariants;
 mod language;
 mod laws;
+mod loads;
 mod physics;
 mod properties;
 mod recovery;

@@ -8,16 +8,23 @@ mod build;
 mod command;
 mod cycle;
 mod design;
+mod dist;
 mod expr;
 mod faults;
+mod files;
 mod join;
+mod load;
 mod policies;
 mod program;
 mod rules;
 mod service;
+mod stability;
 mod warnings;
 
-use sim_core::{Dist, Span};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use sim_core::{Dist, Intensity, Span, Time};
 
 use crate::invariant::InvariantPlan;
 use crate::kv::Eviction;
@@ -30,7 +37,7 @@ use crate::policy::rate_limiter::RateLimiterConfig;
 use crate::policy::{Advice, Ending, EndingSet, Retry, aws, connections, outlier, throttle};
 use crate::scenario::spec::{
     Arrivals, Balancer, Contention, Custom, FallbackOn, Fsync, Full, Gc, Limits, Node,
-    OnDisconnect, Persistence, Recovery, SlowStart, Threads,
+    OnDisconnect, Persistence, Recovery, Requests, SlowStart, Threads,
 };
 use crate::source::SourceError;
 use crate::value::{FieldId, Texts, Value};
@@ -122,6 +129,10 @@ ids! {
     QueueId(u32);
     /// A length of time that varies.
     DistId(u32);
+    /// A rate over time.
+    IntensityId(u32);
+    /// A list of instants.
+    TraceId(u32);
 }
 
 /// The compiled scenario.
@@ -135,6 +146,12 @@ pub(crate) struct Plan {
     pub window: Span,
     pub recovery: Recovery,
     pub limits: Limits,
+    /// The text of each file that the scenario names.
+    pub files: BTreeMap<String, Arc<str>>,
+    /// From when until when a load is above its usual: in order, and apart.
+    pub load_spikes: Vec<(Span, Span)>,
+    pub intensities: Vec<Intensity>,
+    pub traces: Vec<Vec<Time>>,
     pub texts: Texts,
     pub actors: Vec<ActorPlan>,
     /// The program of each endpoint.
@@ -216,9 +233,11 @@ pub(crate) struct ClientPlan {
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum LoadPlan {
-    Open { gap: Span, arrivals: Arrivals, from: Span, until: Span },
+    Open { rate: IntensityId, arrivals: Arrivals },
+    Sessions { rate: IntensityId, arrivals: Arrivals, requests: Requests, think: DistId },
     Closed { users: u32, think: DistId, until: Span },
     Burst { count: u32, at: Span },
+    Trace(TraceId),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -795,7 +814,7 @@ impl Plan {
 
     /// Something may disturb the system, so that its recovery can be judged.
     pub(crate) fn has_trigger(&self) -> bool {
-        self.recovery.trigger.is_some() || !self.faults.is_empty()
+        self.recovery.trigger.is_some() || !self.faults.is_empty() || !self.load_spikes.is_empty()
     }
 
     /// `api->psp`.

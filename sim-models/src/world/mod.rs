@@ -135,6 +135,7 @@ mod purpose {
     pub(super) const LAG: Purpose = Purpose(17);
     pub(super) const EVICT: Purpose = Purpose(18);
     pub(super) const BALANCE: Purpose = Purpose(19);
+    pub(super) const SESSION: Purpose = Purpose(40);
 }
 
 /// The index-addressed sources of chance.
@@ -158,6 +159,7 @@ struct Luck {
     lag: Indexed,
     evict: Indexed,
     balance: Indexed,
+    session: Indexed,
 }
 
 impl Luck {
@@ -182,6 +184,7 @@ impl Luck {
             lag: indexed(purpose::LAG),
             evict: indexed(purpose::EVICT),
             balance: indexed(purpose::BALANCE),
+            session: indexed(purpose::SESSION),
         }
     }
 }

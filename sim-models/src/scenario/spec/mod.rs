@@ -8,6 +8,7 @@ mod actor;
 mod fault;
 mod invariant;
 mod kv;
+mod load;
 mod policy;
 mod service;
 mod step;
@@ -22,6 +23,7 @@ pub use actor::*;
 pub use fault::*;
 pub use invariant::*;
 pub use kv::*;
+pub use load::*;
 pub use policy::*;
 pub use service::*;
 pub use step::*;
@@ -47,6 +49,8 @@ pub const SHORTHAND: &[(&str, &[&str])] = &[
     ("Delay", &["from", "to", "by"]),
     ("Duplicate", &["from", "to", "rate"]),
     ("Effect", &["kind"]),
+    ("Diurnal", &["period", "swing"]),
+    ("Empirical", &["values"]),
     ("Erlang", &["k", "mean"]),
     ("Errors", &["actor"]),
     ("Evict", &["store"]),
@@ -78,6 +82,7 @@ pub const SHORTHAND: &[(&str, &[&str])] = &[
     ("Match", &["value", "cases"]),
     ("Normal", &["mean", "sd"]),
     ("OnBehalfOf", &["origin", "body"]),
+    ("OnOff", &["on", "off"]),
     ("OutOfMemory", &["store"]),
     ("Outage", &["actor"]),
     ("Pareto", &["min", "shape"]),
@@ -87,6 +92,7 @@ pub const SHORTHAND: &[(&str, &[&str])] = &[
     ("Phase", &["name", "body"]),
     ("Publish", &["to"]),
     ("RPush", &["key", "value"]),
+    ("Ramp", &["at", "rate"]),
     ("RateLimiter", &["limit"]),
     ("Respond", &["status"]),
     ("Retry", &["like"]),
@@ -94,7 +100,10 @@ pub const SHORTHAND: &[(&str, &[&str])] = &[
     ("Set", &["key", "value"]),
     ("SlidingWindow", &["key"]),
     ("Slow", &["actor"]),
+    ("Spike", &["at", "rate"]),
+    ("Step", &["at", "rate"]),
     ("Throw", &["status"]),
+    ("Trace", &["file"]),
     ("Transitions", &["breaker"]),
     ("Try", &["body"]),
     ("Uniform", &["low", "high"]),
