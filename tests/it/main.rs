@@ -8,6 +8,7 @@ mod determinism;
 mod exam;
 mod failure_modes;
 mod gallery;
+mod incidents;
 mod invariants;
 mod language;
 mod laws;
