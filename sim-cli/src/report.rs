@@ -10,6 +10,7 @@ use sim_core::Time;
 use sim_models::outcome::{
     ActorSummary, CallSummary, FaultWindow, InvariantVerdict, LogLine, Outcome, Verdict, Violation,
 };
+use sim_models::recovery::RecoveryState;
 
 use crate::{finding, words};
 
@@ -123,6 +124,21 @@ impl Report<'_> {
                 let lines = textwrap::wrap(&plain(value), COLUMNS - LABEL).join(NEW_LINE);
                 self.line(format!("{label}  {lines}"));
             }
+        }
+        if let Some(recovery) = outcome.recovery.as_ref().filter(|recovery| recovery.is_test()) {
+            let colour = match recovery.state {
+                RecoveryState::Recovered { .. } | RecoveryState::Undisturbed => self.style.good,
+                RecoveryState::Metastable => self.style.bad,
+                RecoveryState::Unhealthy { .. } | RecoveryState::Undecided { .. } => {
+                    self.style.unsure
+                }
+            };
+            let label = paint(colour, "recovery");
+            let text = plain(&recovery.to_string());
+            self.line(format!(
+                "{label}  {}",
+                textwrap::wrap(&text, COLUMNS - LABEL).join(NEW_LINE)
+            ));
         }
         for missed in &outcome.faults_missed {
             let label = paint(self.style.unsure, "no strike");
@@ -527,6 +543,7 @@ mod tests {
 scenario  payment, variant "naive"
 about     Pay while the provider is flaky.
 expected  Nobody pays twice.
+recovery  recovered 11s after the trigger ended, at 61s
 
 Invariants
   violated  ExactlyOnce("charge"); 3 violations, first at 34.127s, step 812

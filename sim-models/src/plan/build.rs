@@ -12,7 +12,7 @@ use super::program::{Here, SiteNote};
 use super::warnings::DesignUse;
 use super::{ActorId, EndpointId, KindId, PairId, Plan, QueueId, StackId, Words};
 use crate::scenario::Files;
-use crate::scenario::spec::Scenario;
+use crate::scenario::spec::{self, Scenario};
 use crate::source::{Document, SourceError, advice};
 use crate::value::{Texts, Value};
 
@@ -37,6 +37,7 @@ pub(crate) fn build(
 ) -> Result<Plan, Vec<SourceError>> {
     let mut builder = Builder::new(document, spec, files);
     builder.basics();
+    builder.recovery();
     builder.actors();
     builder.queues();
     builder.links();
@@ -98,6 +99,7 @@ impl<'a> Builder<'a> {
             horizon: spec.horizon,
             warmup: spec.warmup,
             window: spec.window.unwrap_or_else(|| round_up(spec.horizon / WINDOWS)),
+            recovery: spec.recovery,
             limits: spec.limits,
             files: BTreeMap::new(),
             load_spikes: Vec::new(),
@@ -237,6 +239,21 @@ impl<'a> Builder<'a> {
                 value,
                 &allowed,
             );
+        }
+    }
+
+    fn recovery(&mut self) {
+        let spec::Recovery { trigger, healthy, within, hold, .. } = self.spec.recovery;
+        let here = Here::file("recovery");
+        self.ratio(healthy, &here.field("healthy"));
+        let is_factor = within.is_finite() && within >= 1.0;
+        self.require(is_factor, &here.field("within"), within, "a factor, at least 1");
+        self.require(!hold.is_zero(), &here.field("hold"), hold, "above zero");
+        if let Some((from, to)) = trigger {
+            let horizon = self.spec.horizon;
+            let found = format!("({from}, {to})");
+            let allowed = format!("a beginning and an end within the horizon, {horizon}");
+            self.require(from <= to && to <= horizon, &here.field("trigger"), found, &allowed);
         }
     }
 

@@ -37,7 +37,7 @@ use crate::policy::rate_limiter::RateLimiterConfig;
 use crate::policy::{Advice, Ending, EndingSet, Retry, aws, outlier, throttle};
 use crate::scenario::spec::{
     Arrivals, Balancer, Contention, Custom, FallbackOn, Fsync, Full, Gc, Limits, Node,
-    OnDisconnect, Persistence, Requests, SlowStart, Threads,
+    OnDisconnect, Persistence, Recovery, Requests, SlowStart, Threads,
 };
 use crate::source::SourceError;
 use crate::value::{FieldId, Texts, Value};
@@ -142,6 +142,7 @@ pub(crate) struct Plan {
     pub horizon: Span,
     pub warmup: Span,
     pub window: Span,
+    pub recovery: Recovery,
     pub limits: Limits,
     /// The text of each file that the scenario names.
     pub files: BTreeMap<String, Arc<str>>,
@@ -240,6 +241,7 @@ pub(crate) enum LoadPlan {
 pub(crate) struct ServicePlan {
     pub workers: u32,
     pub queue: WaitPlan,
+    pub admission: AdmissionPlan,
     pub threads: Threads,
     pub on_disconnect: OnDisconnect,
     pub instances: u32,
@@ -256,6 +258,13 @@ impl ServicePlan {
     pub(crate) fn is_plain(&self) -> bool {
         self.gc.is_none() && self.slow_start.is_none() && self.contention.is_none()
     }
+}
+
+/// What a request must pass before it may wait.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct AdmissionPlan {
+    pub rate: Option<RateLimiterId>,
+    pub concurrency: Option<LimitId>,
 }
 
 /// How requests wait at an instance.
@@ -789,6 +798,11 @@ impl Plan {
     /// `charge-4`: the effect of a kind with this number.
     pub(crate) fn effect_name(&self, kind: KindId, number: u32) -> String {
         format!("{}-{number}", self.kinds[kind.index()])
+    }
+
+    /// Something may disturb the system, so that its recovery can be judged.
+    pub(crate) fn has_trigger(&self) -> bool {
+        self.recovery.trigger.is_some() || !self.faults.is_empty()
     }
 
     /// `api->psp`.

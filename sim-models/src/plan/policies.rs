@@ -5,9 +5,9 @@ use sim_core::Span;
 use super::build::Builder;
 use super::program::{Frame, Here, Other, Role};
 use super::{
-    ActorId, BreakerId, BreakerPlan, BudgetId, BulkheadId, CacheId, FallbackPlan, HedgeId,
-    HedgePlan, LayerPlan, LimitId, Operand, OutlierId, OutlierPlan, Owned, PacerId, ProgramId,
-    RateLimiterId, RateLimiterPlan, RetryId, RetryPlan, StackId, StackPlan, ThrottleId,
+    ActorId, AdmissionPlan, BreakerId, BreakerPlan, BudgetId, BulkheadId, CacheId, FallbackPlan,
+    HedgeId, HedgePlan, LayerPlan, LimitId, Operand, OutlierId, OutlierPlan, Owned, PacerId,
+    ProgramId, RateLimiterId, RateLimiterPlan, RetryId, RetryPlan, StackId, StackPlan, ThrottleId,
 };
 use crate::policy::aws;
 use crate::policy::breaker::{Breaker, BreakerConfig, consecutive};
@@ -272,6 +272,36 @@ impl Builder<'_> {
                 LayerPlan::Fallback(FallbackPlan { status, body, on, cache, calls: call.is_some() })
             }
         }
+    }
+
+    /// What guards a service's own door.
+    pub(super) fn admission(
+        &mut self,
+        owner: ActorId,
+        admission: &spec::Admission,
+        here: &Here,
+    ) -> AdmissionPlan {
+        let mut plan = AdmissionPlan::default();
+        if let Some(limit) = &admission.rate {
+            let limiter = RateLimiterPlan { limit: limit.clone(), wait: Span::ZERO };
+            match RateLimiter::new(limit) {
+                Ok(_) => {
+                    let n = own(&mut self.plan.rate_limiters, owner, limiter);
+                    plan.rate = Some(RateLimiterId::nth(n));
+                }
+                Err(error) => self.problem(&here.field("rate"), error.to_string(), None),
+            }
+        }
+        if let Some(limit) = &admission.concurrency {
+            match ConcurrencyLimiter::new(limit) {
+                Ok(_) => {
+                    let n = own(&mut self.plan.concurrency_limits, owner, limit.clone());
+                    plan.concurrency = Some(LimitId::nth(n));
+                }
+                Err(error) => self.problem(&here.field("concurrency"), error.to_string(), None),
+            }
+        }
+        plan
     }
 
     /// By layer of a stack: whom it may call instead of the callee that a call names.

@@ -214,6 +214,16 @@ impl Scenario {
         self.plan.horizon
     }
 
+    /// What is measured is what arises from then on.
+    pub fn warmup(&self) -> sim_core::Span {
+        self.plan.warmup
+    }
+
+    /// The variant that was applied.
+    pub fn variant(&self) -> Option<&str> {
+        self.variant.as_deref()
+    }
+
     /// The id of the run with a seed.
     pub fn run_id(&self, seed: u64) -> RunId {
         RunId { scenario_hash: self.scenario_hash, overrides_hash: self.overrides_hash, seed }

@@ -160,7 +160,7 @@ impl World {
         let deadline = self.tasks[task].deadline;
         let id = self.new_call(Call { task, site, lineage, deadline, ..Call::default() });
         let pair = self.plan.sites[site.index()].pair;
-        self.metrics.called(pair);
+        self.metrics.called(pair, ctx.now());
         if let Some(deadline) = deadline {
             if deadline <= ctx.now() {
                 let answer = self.not_sent(id, Reason::DeadlinePassed { deadline }, ctx);
@@ -691,7 +691,7 @@ impl World {
 }
 
 /// How a call ended for an adaptive limit: an overloaded side answers 429 or 503, or not in time.
-fn sample(ending: Ending) -> Sample {
+pub(super) fn sample(ending: Ending) -> Sample {
     match ending {
         Ending::Status(200..=299) => Sample::Success,
         Ending::Status(408 | 429 | 503 | 504) | Ending::TimedOut => Sample::Dropped,

@@ -4,8 +4,10 @@
 //! written to the ledger. The order of everything that happens at one instant is the order in
 //! which it was scheduled. Invariants and metrics look on; they cannot draw or schedule.
 
+mod admission;
 mod autoscale;
 mod balancer;
+mod books;
 mod broker;
 mod call;
 mod child;

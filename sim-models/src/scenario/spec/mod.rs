@@ -161,6 +161,9 @@ pub struct Scenario {
     /// Changed copies of the scenario: path → new value.
     #[serde(default)]
     pub variants: BTreeMap<String, BTreeMap<String, Ignored>>,
+    /// What counts as recovery.
+    #[serde(default)]
+    pub recovery: Recovery,
     /// When a run is ended as a finding.
     #[serde(default)]
     pub limits: Limits,
@@ -177,6 +180,29 @@ pub struct Ignored;
 impl<'de> Deserialize<'de> for Ignored {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Ignored, D::Error> {
         de::IgnoredAny::deserialize(deserializer).map(|_| Ignored)
+    }
+}
+
+/// How recovery from a trigger is judged.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Recovery {
+    /// From when to when the system is disturbed; by default from the first to the last instant of
+    /// all faults and spikes of load.
+    pub trigger: Option<(Span, Span)>,
+    /// The least share of intents that must succeed before the trigger.
+    pub healthy: f64,
+    /// By which factor goodput and median latency may be worse than before the trigger.
+    pub within: f64,
+    /// How long they must be so good.
+    pub hold: Span,
+    /// How long after the trigger a backlog may take to drain; by default it is worked out.
+    pub drain: Option<Span>,
+}
+
+impl Default for Recovery {
+    fn default() -> Recovery {
+        Recovery { trigger: None, healthy: 0.95, within: 1.1, hold: Span::secs(30), drain: None }
     }
 }
 
