@@ -119,6 +119,8 @@ impl<'a> Builder<'a> {
             breakers: Vec::new(),
             bulkheads: Vec::new(),
             caches: Vec::new(),
+            service_caches: Vec::new(),
+            cached: Vec::new(),
             outliers: Vec::new(),
             hedges: Vec::new(),
             throttles: Vec::new(),
