@@ -436,27 +436,31 @@ impl Metrics {
         self.transitions.iter().map(line).collect()
     }
 
-    /// The faults' active times, in the order in which they struck.
+    /// The faults' active times, in the order in which they struck, and then the spikes of load.
     pub(crate) fn fault_windows(&self, plan: &Plan, end: Time) -> Vec<FaultWindow> {
         let window = |(fault, from, to): &(FaultId, Time, Option<Time>)| FaultWindow {
             label: plan.faults[fault.index()].label.clone(),
             from: *from,
             to: to.unwrap_or(end),
         };
-        self.strikes.iter().map(window).collect()
+        let spike = |(from, to): &(Span, Span)| FaultWindow {
+            label: "load spike".to_owned(),
+            from: Time::ZERO + *from,
+            to: Time::ZERO + *to,
+        };
+        let begun = plan.load_spikes.iter().filter(|(from, _)| Time::ZERO + *from <= end);
+        self.strikes.iter().map(window).chain(begun.map(spike)).collect()
     }
 
     /// The verdict of recovery; `None` when nothing disturbed the run.
     pub(crate) fn recovery(&self, plan: &Plan, end: Time) -> Option<Recovery> {
         let recovery = plan.recovery;
         let strikes = self.strikes.iter().map(|(_, from, to)| (*from, to.unwrap_or(end)));
-        let spikes = plan.load_spikes.iter();
-        let spikes = spikes.map(|(from, until)| (Time::ZERO + *from, Time::ZERO + *until));
-        let strikes = strikes.chain(spikes.filter(|(from, _)| *from < end));
+        let spikes = plan.load_spikes.iter().map(|(a, b)| (Time::ZERO + *a, Time::ZERO + *b));
         let union = |a: (Time, Time), b: (Time, Time)| (a.0.min(b.0), a.1.max(b.1));
         let stated = recovery.trigger.map(|(from, to)| (Time::ZERO + from, Time::ZERO + to));
         let terms = Terms {
-            trigger: stated.or_else(|| strikes.reduce(union))?,
+            trigger: stated.or_else(|| strikes.chain(spikes).reduce(union))?,
             warmup: Time::ZERO + plan.warmup,
             healthy: recovery.healthy,
             within: recovery.within,

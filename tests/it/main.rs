@@ -22,4 +22,5 @@ mod resp;
 mod stacks;
 mod store;
 mod stories;
+mod study;
 mod support;

@@ -130,11 +130,14 @@ fn stopped(check: &Check) -> Option<String> {
             figure::share(*reached),
             figure::share(*wanted),
         )),
-        Stop::Imprecise { figure, wanted, reached } => Some(format!(
-            "for want of seeds: {figure} is known to {} to either side; to stop at {} takes more",
-            figure::optional(Unit::Share, *reached),
-            figure::share(*wanted),
-        )),
+        Stop::Imprecise { figure, wanted, reached } => {
+            let known = match reached {
+                Some(reached) => format!("is known to {} to either side", figure::share(*reached)),
+                None => "has no interval yet".to_owned(),
+            };
+            let wanted = figure::share(*wanted);
+            Some(format!("for want of seeds: {figure} {known}; to stop at {wanted} takes more"))
+        }
     }
 }
 

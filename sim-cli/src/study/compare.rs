@@ -3,7 +3,7 @@
 use sim_models::Scenario;
 use sim_models::study::{Comparison, Contrast, Figure, Judgement, Kind, Side};
 
-use super::figure::{self, NONE};
+use super::figure;
 use super::progress::Progress;
 use super::{command, extent, json, limited, line, options, table};
 use crate::args::{self, CompareArgs};
@@ -81,20 +81,17 @@ fn text(comparison: &Comparison, repeat: &str, style: &Style) -> String {
             text += &line(style, "limit", &format!("{}: {said}", side.name));
         }
     }
-    let without = first.subject.id.seeds - comparison.pairs;
-    if without > 0 {
-        let seeds = words::counted(without, "seed");
-        let said = format!("{seeds} in which some side hit a limit are in no difference");
-        text += &line(style, "pairs", &said);
-    }
-    if comparison.pairs == 1 {
+    if first.subject.id.seeds == 1 {
         text += &line(style, "interval", "one seed has none; take more seeds");
     }
     for (n, side) in comparison.sides.iter().enumerate().skip(1) {
         text += &against(comparison, n, side, style);
     }
-    text += "\n\"no difference\": the interval of the difference contains 0. About one line in \
-        twenty is wrong\nby chance at 95 %. Percentiles of all actors are in --json.\n\n";
+    let chance = figure::rounded(100.0 - 100.0 * first.subject.confidence, 6);
+    text += &format!(
+        "\n\"no difference\": the interval of the difference contains 0. Of figures that truly do not\n\
+         differ, {chance} % are called better or worse by chance. Latencies of all actors: --json.\n\n"
+    );
     for side in &comparison.sides {
         let name = format!("{}: {}", side.name, side.subject.id);
         text += &line(style, "study id", &name);
@@ -120,17 +117,18 @@ fn against(comparison: &Comparison, n: usize, side: &Side, style: &Style) -> Str
     };
     let contrasts = comparison.contrasts.iter().filter(|contrast| contrast.side == n);
     let rows: Vec<Vec<String>> =
-        contrasts.filter(of_users).map(|contrast| row(contrast, style)).collect();
+        contrasts.filter(of_users).map(|contrast| row(contrast, side.pairs, style)).collect();
     let (name, first) = (report::plain(&side.name), report::plain(&first.name));
     let title = report::paint(style.head, &format!("{name} against {first}"));
     if rows.is_empty() {
-        return format!("\n{title}: nothing to compare\n");
+        return format!("\n{title}: no seed brought both to their horizon\n");
     }
-    let header = ["Figure", &first, &name, "difference", "true difference", "saved", "verdict"];
-    format!("\n{title}\n") + &table(style, &header, rows, &[6])
+    let header = ["Figure", &first, &name, "difference", "true difference", "verdict"];
+    let seeds = words::counted(side.pairs, "seed");
+    format!("\n{title}, {seeds}\n") + &table(style, &header, rows, &[5])
 }
 
-fn row(contrast: &Contrast, style: &Style) -> Vec<String> {
+fn row(contrast: &Contrast, pairs: u64, style: &Style) -> Vec<String> {
     let unit = contrast.figure.unit();
     let colour = match contrast.judgement {
         Judgement::Better => style.good,
@@ -138,18 +136,16 @@ fn row(contrast: &Contrast, style: &Style) -> Vec<String> {
         Judgement::Different => style.unsure,
         Judgement::NoDifference | Judgement::Unknown => style.dim,
     };
-    let saved = contrast.saved.map(|saved| figure::rounded((saved * 100.0).round(), 4) + " %");
-    let verdict = match contrast.judgement {
-        Judgement::NoDifference => format!("no difference at n = {}", contrast.difference.n),
-        other => other.name().to_owned(),
-    };
+    let verdict = contrast.judgement.name();
+    // A figure that not every run has rests on fewer seeds than the title says.
+    let n = contrast.difference.n;
+    let fewer = if n < pairs { format!(" at n = {n}") } else { String::new() };
     vec![
         report::plain(&contrast.figure.to_string()),
         figure::figure(unit, contrast.reference),
         figure::figure(unit, contrast.value),
         figure::difference(unit, contrast.difference.mean),
         figure::difference_interval(unit, contrast.difference.interval),
-        saved.unwrap_or_else(|| NONE.to_owned()),
-        report::paint(colour, &verdict),
+        report::paint(colour, verdict) + &fewer,
     ]
 }

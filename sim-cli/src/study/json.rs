@@ -27,10 +27,10 @@ pub fn check(check: &Check, replay: &dyn Fn(u64) -> String) -> String {
 pub fn comparison(comparison: &Comparison) -> String {
     let mut object = Object::new();
     object.insert("schema".to_owned(), json!(SCHEMA));
-    object.insert("pairs".to_owned(), json!(comparison.pairs));
     let side = |side: &Side| {
         let mut object = Object::new();
         object.insert("name".to_owned(), json!(side.name));
+        object.insert("pairs".to_owned(), json!(side.pairs));
         object.extend(subject(&side.subject));
         object.remove("schema");
         object.extend(summary(&side.summary, None));

@@ -118,6 +118,7 @@ impl<'a> Builder<'a> {
             pairs: Vec::new(),
             breakers: Vec::new(),
             bulkheads: Vec::new(),
+            connections: Vec::new(),
             caches: Vec::new(),
             service_caches: Vec::new(),
             cached: Vec::new(),

@@ -35,7 +35,7 @@ use crate::policy::bulkhead::BulkheadConfig;
 use crate::policy::concurrency::LimitConfig;
 use crate::policy::hedge::HedgeConfig;
 use crate::policy::rate_limiter::RateLimiterConfig;
-use crate::policy::{Advice, Ending, EndingSet, Retry, aws, outlier, throttle};
+use crate::policy::{Advice, Ending, EndingSet, Retry, aws, connections, outlier, throttle};
 use crate::scenario::spec::{
     Arrivals, Balancer, Contention, Custom, FallbackOn, Fsync, Full, Gc, Limits, Node,
     OnDisconnect, Persistence, Recovery, Requests, SlowStart, Threads,
@@ -92,6 +92,8 @@ ids! {
     PacerId(u32);
     /// A bulkhead.
     BulkheadId(u32);
+    /// Connections that a caller keeps.
+    ConnectionsId(u32);
     /// A rate limiter.
     RateLimiterId(u32);
     /// An adaptive concurrency limit.
@@ -173,6 +175,7 @@ pub(crate) struct Plan {
     pub pacers: Vec<Owned<aws::Config>>,
     pub breakers: Vec<BreakerPlan>,
     pub bulkheads: Vec<Owned<BulkheadConfig>>,
+    pub connections: Vec<ConnectionsPlan>,
     pub rate_limiters: Vec<Owned<RateLimiterPlan>>,
     pub concurrency_limits: Vec<Owned<LimitConfig>>,
     pub throttles: Vec<Owned<throttle::Config>>,
@@ -561,6 +564,14 @@ pub(crate) struct CommandPlan {
     pub from: Node,
 }
 
+/// Connections that one actor keeps to another.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ConnectionsPlan {
+    pub owner: ActorId,
+    pub to: ActorId,
+    pub config: connections::Config,
+}
+
 /// A stack of policies, outermost first.
 #[derive(Clone, Debug)]
 pub(crate) struct StackPlan {
@@ -575,6 +586,7 @@ pub(crate) enum LayerPlan {
     Deadline(Span),
     Breaker(BreakerId),
     Bulkhead(BulkheadId),
+    Connections(ConnectionsId),
     RateLimiter(RateLimiterId),
     ConcurrencyLimit(LimitId),
     Throttle(ThrottleId),
@@ -836,7 +848,7 @@ impl Plan {
 
     /// Something may disturb the system, so that its recovery can be judged.
     pub(crate) fn has_trigger(&self) -> bool {
-        self.recovery.trigger.is_some() || !(self.faults.is_empty() && self.load_spikes.is_empty())
+        self.recovery.trigger.is_some() || !self.faults.is_empty() || !self.load_spikes.is_empty()
     }
 
     /// `api->psp`.

@@ -120,35 +120,41 @@ impl Check {
         options: &Options<'_>,
         until: Option<&Until>,
     ) -> Result<Check, Misuse> {
-        let crew = Crew::new(options)?;
-        let mut tally = Tally::default();
-        let mut done = 0;
         let work = |n| Sample::of(&scenario.run(options.first_seed + n));
-        let stop = loop {
-            let end = match until {
-                Some(_) => next_look(done).min(options.seeds),
-                None => options.seeds,
-            };
-            crew.in_order(done..end, work, |sample| tally.add(&sample));
-            done = end;
-            let Some(until) = until else { break Stop::AllSeeds };
-            let look = look(&tally, until, options.confidence)?;
-            let (figure, wanted) = (until.figure.clone(), until.relative);
-            match look.reached {
-                Some(reached) if look.is_precise => {
-                    break Stop::Precise { figure, wanted, reached };
-                }
-                reached if done == options.seeds => {
-                    break Stop::Imprecise { figure, wanted, reached };
-                }
-                _ => {}
+        let (tally, stop) = replicate(work, options, until)?;
+        let subject = Subject::new(scenario, options);
+        Ok(Check { subject, stop, summary: tally.finish(options.confidence) })
+    }
+}
+
+/// Takes samples until the rule is content, or there are no more seeds.
+fn replicate(
+    sample: impl Fn(u64) -> Sample + Sync,
+    options: &Options<'_>,
+    until: Option<&Until>,
+) -> Result<(Tally, Stop), Misuse> {
+    let crew = Crew::new(options)?;
+    let mut tally = Tally::default();
+    let Some(until) = until else {
+        crew.in_order(0..options.seeds, sample, |sample| tally.add(&sample));
+        return Ok((tally, Stop::AllSeeds));
+    };
+    let mut done = 0;
+    loop {
+        let end = next_look(done).min(options.seeds);
+        crew.in_order(done..end, &sample, |sample| tally.add(&sample));
+        done = end;
+        let look = look(&tally, until, options.confidence)?;
+        let (figure, wanted) = (until.figure.clone(), until.relative);
+        match look.reached {
+            Some(reached) if look.is_precise => {
+                return Ok((tally, Stop::Precise { figure, wanted, reached }));
             }
-        };
-        Ok(Check {
-            subject: Subject::new(scenario, options),
-            stop,
-            summary: tally.finish(options.confidence),
-        })
+            reached if done == options.seeds => {
+                return Ok((tally, Stop::Imprecise { figure, wanted, reached }));
+            }
+            _ => {}
+        }
     }
 }
 
@@ -176,4 +182,83 @@ fn look(tally: &Tally, until: &Until, confidence: f64) -> Result<Look, Misuse> {
     let strict = tally.precision(figure, 1.0 - (1.0 - confidence) / 2.0);
     let is_precise = strict.is_some_and(|precision| precision <= until.relative);
     Ok(Look { reached: tally.precision(figure, confidence), is_precise })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::study::metric::Metric;
+    use sim_core::{Dist, Purpose, Streams};
+
+    const GOODPUT: Metric = Metric { kind: Kind::Goodput, of: None };
+
+    fn sample(seed: u64, goodput: f64) -> Sample {
+        Sample {
+            seed,
+            limit: None,
+            values: vec![(GOODPUT, Some(goodput))],
+            latencies: Vec::new(),
+            invariants: Vec::new(),
+            recovery: None,
+        }
+    }
+
+    fn options(seeds: u64) -> Options<'static> {
+        Options { first_seed: 1, seeds, jobs: 1, confidence: 0.95, progress: &|| () }
+    }
+
+    #[test]
+    fn the_rule_reads_as_people_write_it() {
+        for (text, percent) in [("ci=5%", 5.0), ("ci=0.7%", 0.7), ("ci= 12 %", 12.0)] {
+            assert_eq!(text.parse::<Until>().map(|until| until.percent()), Ok(percent), "{text}");
+        }
+        for text in ["", "5%", "ci=5", "ci=0%", "ci=-1%", "ci=100%", "ci=NaN%", "ci=x%", "n=5%"] {
+            let told = text.parse::<Until>().unwrap_err();
+            assert!(told.contains("ci=5%"), "{told}");
+        }
+    }
+
+    #[test]
+    fn looks_are_few_and_fixed_beforehand() {
+        let looks: Vec<u64> =
+            std::iter::successors(Some(next_look(0)), |done| Some(next_look(*done)))
+                .take(5)
+                .collect();
+        assert_eq!(looks, [30, 45, 68, 102, 153]);
+    }
+
+    /// Whoever stops at the first lucky moment is right too seldom; this rule is not.
+    #[test]
+    fn stopping_early_leaves_intervals_honest() {
+        let dist = Dist::normal(10.0, 5.0).unwrap();
+        let until = "ci=8%".parse().unwrap();
+        let (mut covered, mut early) = (0, 0);
+        for study in 0..400 {
+            let luck = Streams::new(9).indexed(Purpose(1), study);
+            let work = |n| sample(n, dist.sample(&mut luck.at(n)));
+            let (tally, stop) = replicate(work, &options(2000), Some(&until)).unwrap();
+            early += u32::from(matches!(stop, Stop::Precise { reached, .. } if reached <= 0.08));
+            let estimate = tally.finish(0.95).estimate(&GOODPUT).unwrap();
+            covered += u32::from(estimate.interval.unwrap().contains(10.0));
+        }
+        assert_eq!(early, 400, "some 200 runs suffice");
+        assert!((372..=392).contains(&covered), "{covered} of 400");
+    }
+
+    #[test]
+    fn a_rule_that_cannot_be_kept_runs_all_seeds() {
+        let until: Until = "ci=1%".parse().unwrap();
+        let (tally, stop) = replicate(|n| sample(n, 0.0), &options(100), Some(&until)).unwrap();
+        assert_eq!(tally.runs(), 100);
+        let figure = "goodput".to_owned();
+        assert_eq!(stop, Stop::Imprecise { figure, wanted: 0.01, reached: None }, "0 has no share");
+    }
+
+    #[test]
+    fn an_unknown_figure_is_refused_with_those_there_are() {
+        let until = Until { figure: "godput".to_owned(), relative: 0.05 };
+        let told = replicate(|n| sample(n, 1.0), &options(5), Some(&until)).map(|_| ());
+        let known = vec!["goodput".to_owned()];
+        assert_eq!(told, Err(Misuse::UnknownFigure { asked: "godput".to_owned(), known }));
+    }
 }

@@ -30,8 +30,6 @@ use super::summary::{Summary, Tally};
 pub struct Comparison {
     /// The sides; the first one is what the others are compared with.
     pub sides: Vec<Side>,
-    /// Seeds in which every side reached its horizon; differences are over these.
-    pub pairs: u64,
     /// One line per figure and further side: by figure, then by side.
     pub contrasts: Vec<Contrast>,
 }
@@ -45,6 +43,9 @@ pub struct Side {
     pub subject: Subject,
     /// What it found by itself.
     pub summary: Summary,
+    /// Seeds in which both this side and the first reached their horizon; differences are over
+    /// these.
+    pub pairs: u64,
 }
 
 /// A figure of one side against the first side's.
@@ -186,24 +187,44 @@ impl Comparison {
             }
         });
         let contrasts = duel.contrasts(options.confidence);
-        let tallies = sides.iter().zip(duel.tallies);
-        let side = |((name, scenario), tally): (&(String, Scenario), Tally)| Side {
-            name: name.clone(),
-            subject: Subject::new(scenario, options),
-            summary: tally.finish(options.confidence),
-        };
-        Ok(Comparison { sides: tallies.map(side).collect(), pairs: duel.pairs, contrasts })
+        let tallies = duel.tallies.into_iter().zip(duel.pools);
+        let side =
+            |((name, scenario), (tally, pools)): (&(String, Scenario), (Tally, Pools))| Side {
+                name: name.clone(),
+                subject: Subject::new(scenario, options),
+                summary: tally.finish(options.confidence),
+                pairs: pools.pairs,
+            };
+        Ok(Comparison { sides: sides.iter().zip(tallies).map(side).collect(), contrasts })
     }
 }
 
 /// A comparison under way.
 struct Duel {
     tallies: Vec<Tally>,
-    pairs: u64,
-    /// Per side: the samples of the pairs.
-    pools: Vec<BTreeMap<Who, Pool>>,
+    /// Per side.
+    pools: Vec<Pools>,
     /// Per figure and side: first's, this side's, and the differences.
     pairings: BTreeMap<(Figure, usize), Pairing>,
+}
+
+/// The samples of the seeds in which both a side and the first one reached their horizon.
+#[derive(Clone, Debug, Default)]
+struct Pools {
+    pairs: u64,
+    first: BTreeMap<Who, Pool>,
+    this: BTreeMap<Who, Pool>,
+}
+
+impl Pools {
+    fn add(&mut self, first: &Sample, this: &Sample) {
+        self.pairs += 1;
+        for (pools, sample) in [(&mut self.first, first), (&mut self.this, this)] {
+            for (who, samples) in &sample.latencies {
+                pools.entry(who.clone()).or_default().add(samples);
+            }
+        }
+    }
 }
 
 /// A figure of two sides, seed by seed.
@@ -220,8 +241,7 @@ impl Duel {
     fn new(sides: usize) -> Duel {
         Duel {
             tallies: vec![Tally::default(); sides],
-            pairs: 0,
-            pools: vec![BTreeMap::new(); sides],
+            pools: vec![Pools::default(); sides],
             pairings: BTreeMap::new(),
         }
     }
@@ -231,20 +251,16 @@ impl Duel {
         for (tally, sample) in self.tallies.iter_mut().zip(round) {
             tally.add(sample);
         }
-        if round.iter().any(|sample| sample.limit.is_some()) {
-            return;
-        }
-        self.pairs += 1;
-        for (pools, sample) in self.pools.iter_mut().zip(round) {
-            for (who, samples) in &sample.latencies {
-                pools.entry(who.clone()).or_default().add(samples);
+        let values: Vec<BTreeMap<Figure, f64>> = round.iter().map(values).collect();
+        for (side, sample) in round.iter().enumerate() {
+            if round[0].limit.is_some() || sample.limit.is_some() {
+                continue;
             }
-        }
-        let first = values(&round[0]);
-        for (side, sample) in round.iter().enumerate().skip(1) {
-            for (figure, this) in values(sample) {
-                if let Some(first) = first.get(&figure) {
-                    self.pairings.entry((figure, side)).or_default().add(*first, this);
+            self.pools[side].add(&round[0], sample);
+            for (figure, this) in values[side].iter().filter(|_| side > 0) {
+                if let Some(first) = values[0].get(figure) {
+                    let pairing = self.pairings.entry((figure.clone(), side)).or_default();
+                    pairing.add(*first, *this);
                 }
             }
         }
@@ -255,14 +271,13 @@ impl Duel {
         let mut contrasts: Vec<Contrast> = pairings
             .map(|((figure, side), pairing)| pairing.contrast(figure, *side, confidence))
             .collect();
-        let mut merged = self.pools.iter().map(|pools| Readings::of(pools, confidence));
-        let Some(first) = merged.next() else { return contrasts };
-        for (side, this) in merged.enumerate() {
-            for (figure, reading) in &this.0 {
-                if let Some(first) = first.0.get(figure) {
-                    let figure = figure.clone();
-                    let (side, pairs) = (side + 1, self.pairs);
-                    contrasts.push(contrast(figure, side, [first, reading], pairs, confidence));
+        for (side, pools) in self.pools.iter().enumerate().skip(1) {
+            let [first, this] =
+                [&pools.first, &pools.this].map(|pools| readings(pools, confidence));
+            for (figure, this) in &this {
+                if let Some(first) = first.get(figure) {
+                    let (figure, sides) = (figure.clone(), [first, this]);
+                    contrasts.push(contrast(figure, side, sides, pools.pairs, confidence));
                 }
             }
         }
@@ -313,21 +328,17 @@ impl Pairing {
 }
 
 /// The percentiles of one side.
-struct Readings(BTreeMap<Figure, Reading>);
-
-impl Readings {
-    fn of(pools: &BTreeMap<Who, Pool>, confidence: f64) -> Readings {
-        let mut readings = BTreeMap::new();
-        for (who, pool) in pools {
-            let merged = pool.merged();
-            for quantile in Quantile::ALL {
-                let figure = Figure::Percentile(quantile, who.name.clone());
-                let reading = pool.read(&merged, quantile, confidence);
-                readings.extend(reading.map(|reading| (figure, reading)));
-            }
+fn readings(pools: &BTreeMap<Who, Pool>, confidence: f64) -> BTreeMap<Figure, Reading> {
+    let mut readings = BTreeMap::new();
+    for (who, pool) in pools {
+        let merged = pool.merged();
+        for quantile in Quantile::ALL {
+            let figure = Figure::Percentile(quantile, who.name.clone());
+            let reading = pool.read(&merged, quantile, confidence);
+            readings.extend(reading.map(|reading| (figure, reading)));
         }
-        Readings(readings)
     }
+    readings
 }
 
 /// A percentile of two sides.

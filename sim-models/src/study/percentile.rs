@@ -290,10 +290,11 @@ mod tests {
     }
 
     proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(50))]
         #[test]
         fn merged_percentiles_are_those_of_the_pooled_samples(
             runs in proptest::collection::vec(
-                proptest::collection::vec(1_u64..50_000_000_000, 0..40), 1..150),
+                proptest::collection::vec(1_u64..50_000_000, 0..40), 1..150),
         ) {
             let all: Vec<u64> = runs.iter().flatten().copied().collect();
             let (pool, pooled) = (pool(&runs), samples(&all));
@@ -344,7 +345,7 @@ mod tests {
                 let Percentile { low, high, .. } = reading.percentile;
                 bound(low) <= truth && truth <= bound(high)
             };
-            let share = (0..400).filter(covers).count() as f64 / 400.0;
+            let share = (0..300).filter(covers).count() as f64 / 300.0;
             assert!((0.915..=0.98).contains(&share), "{quantile}: {share}");
         }
     }

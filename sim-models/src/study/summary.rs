@@ -6,7 +6,7 @@ use crate::outcome::{InvariantResult, InvariantVerdict, Violation};
 
 use super::compare::Figure;
 use super::estimate::{Estimate, Interval, Moments, wilson};
-use super::metric::{Metric, Unit};
+use super::metric::{Kind, Metric, Unit};
 use super::percentile::{LatencySummary, Percentile, Pool, Quantile};
 use super::sample::{Recovery, Sample, Who};
 
@@ -190,7 +190,7 @@ impl Tally {
         }
         let measure = |(metric, moments): (&Metric, &Moments)| Measure {
             metric: metric.clone(),
-            estimate: moments.estimate(confidence).map(|estimate| possible(metric, estimate)),
+            estimate: moments.estimate(confidence).map(|e| possible(metric, e, confidence)),
         };
         let latencies = self.pools.iter();
         Summary {
@@ -205,7 +205,13 @@ impl Tally {
 }
 
 /// An estimate whose interval does not leave what the metric can be.
-fn possible(metric: &Metric, estimate: Estimate) -> Estimate {
+fn possible(metric: &Metric, estimate: Estimate, confidence: f64) -> Estimate {
+    if metric.kind == Kind::Metastable {
+        // A run is or is not; it has no distance from a mean.
+        let part = (estimate.mean * estimate.n as f64).round() as u64;
+        let interval = wilson(part, estimate.n, confidence).filter(|_| estimate.n > 1);
+        return Estimate { interval, ..estimate };
+    }
     let high = if metric.kind.unit() == Unit::Share { 1.0 } else { f64::MAX };
     let interval = estimate.interval.map(|interval| interval.within(0.0, high));
     Estimate { interval, ..estimate }

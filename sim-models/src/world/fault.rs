@@ -118,6 +118,9 @@ impl World {
             self.fail_over(store, ctx);
         }
         if let FaultKind::Crash { actor, instance } = kind {
+            if instance.is_none() {
+                self.policies.break_connections(&self.plan, actor);
+            }
             match self.actors[actor.index()] {
                 Actor::Service(_) => self.crash_service(actor, instance, ctx),
                 Actor::Store(_) => self.crash_store(actor, ctx),

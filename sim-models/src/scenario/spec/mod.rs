@@ -45,6 +45,7 @@ pub const SHORTHAND: &[(&str, &[&str])] = &[
     ("CompareAndSet", &["key", "expected", "value"]),
     ("ConcurrencyLimit", &["limit"]),
     ("Crash", &["actor"]),
+    ("ConnectionPool", &["size"]),
     ("Custom", &["kind"]),
     ("Delay", &["from", "to", "by"]),
     ("Duplicate", &["from", "to", "rate"]),
