@@ -1,6 +1,7 @@
 //! Whole-system proofs.
 
 mod alone;
+mod caches;
 mod cli;
 mod conform;
 mod designs;
