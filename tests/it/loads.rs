@@ -272,7 +272,11 @@ fn loads_that_cannot_be_are_refused_with_the_reason() {
             "",
             "swing = 1.5; it must be a ratio in 0..=1",
         ),
-        (r#"Sessions(rate: "1/s", requests: Geometric(0.5))"#, "", "Geometric(0.5)"),
+        (
+            r#"Sessions(rate: "1/s", requests: Geometric(0.5))"#,
+            "",
+            "requests = 0.5; it must be a mean",
+        ),
     ] {
         let found = load(of, file);
         assert!(found.contains(expected), "{of}: {found}");

@@ -185,7 +185,8 @@ impl World {
             Look::Fresh(_) | Look::Stale(_) => counts.hits += 1,
             Look::Early => counts.early += 1,
             Look::Awaited(_) => {
-                (counts.misses, counts.coalesced) = (counts.misses + 1, counts.coalesced + 1)
+                counts.misses += 1;
+                counts.coalesced += 1;
             }
             Look::Unknown => counts.misses += 1,
         }
