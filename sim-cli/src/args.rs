@@ -196,6 +196,10 @@ pub struct CompareArgs {
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub seeds: u64,
 
+    /// Where the chart goes
+    #[arg(long, value_name = "DIR", default_value = "out")]
+    pub out: PathBuf,
+
     #[command(flatten)]
     pub study: StudyArgs,
 }
@@ -226,6 +230,10 @@ pub struct MapArgs {
     /// How many seeds per cell
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub seeds: u64,
+
+    /// Where the chart goes
+    #[arg(long, value_name = "DIR", default_value = "out")]
+    pub out: PathBuf,
 
     #[command(flatten)]
     pub study: StudyArgs,

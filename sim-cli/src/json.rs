@@ -8,8 +8,8 @@ use serde::Serialize as Derive;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use sim_core::{Span, Time};
 use sim_models::outcome::{
-    ActorSummary, CallSummary, EffectSummary, InvariantResult, Latency, Outcome, TransitionLine,
-    Violation,
+    ActorSummary, CallSummary, EffectSummary, Goodput, InvariantResult, Latency, Outcome,
+    ServiceLoad, TransitionLine, Violation,
 };
 use sim_models::recovery::{Level, Recovery, RecoveryState};
 
@@ -52,6 +52,24 @@ struct Object<'a> {
     calls: Entries<String, Call<'a>>,
     steps: u64,
     virtual_ms: f64,
+    warmup_ms: f64,
+    goodput: GoodputView,
+}
+
+#[derive(Derive)]
+struct GoodputView {
+    offered: u64,
+    achieved: u64,
+    missed: u64,
+}
+
+/// A service's workers and its queue, averaged over time.
+#[derive(Derive)]
+struct Load {
+    busy: f64,
+    waiting: f64,
+    utilisation: f64,
+    wasted: Option<f64>,
 }
 
 #[derive(Derive)]
@@ -160,7 +178,23 @@ impl<'a> From<&'a Outcome> for Object<'a> {
             calls: Entries(outcome.calls.iter().map(call).collect()),
             steps: outcome.steps,
             virtual_ms: ms(outcome.ended_at),
+            warmup_ms: outcome.warmup.as_millis_f64(),
+            goodput: GoodputView::from(outcome.goodput),
         }
+    }
+}
+
+impl From<Goodput> for GoodputView {
+    fn from(goodput: Goodput) -> GoodputView {
+        let Goodput { offered, achieved, missed } = goodput;
+        GoodputView { offered, achieved, missed }
+    }
+}
+
+impl From<ServiceLoad> for Load {
+    fn from(load: ServiceLoad) -> Load {
+        let ServiceLoad { busy_mean: busy, waiting_mean: waiting, utilisation, wasted } = load;
+        Load { busy, waiting, utilisation, wasted }
     }
 }
 
@@ -252,6 +286,9 @@ impl Serialize for Actor<'_> {
             map.serialize_entry(name, count)?;
         }
         map.serialize_entry("latency_ms", &self.0.latency.map(LatencyMs::from))?;
+        if let Some(load) = self.0.load {
+            map.serialize_entry("load", &Load::from(load))?;
+        }
         map.end()
     }
 }
@@ -445,7 +482,13 @@ mod tests {
     }
   },
   "steps": 48213,
-  "virtual_ms": 120000.0
+  "virtual_ms": 120000.0,
+  "warmup_ms": 0.0,
+  "goodput": {
+    "offered": 0,
+    "achieved": 0,
+    "missed": 0
+  }
 }
 "#;
 }

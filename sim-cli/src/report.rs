@@ -8,7 +8,8 @@ use std::fmt::Write as _;
 use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 use sim_core::Time;
 use sim_models::outcome::{
-    ActorSummary, CallSummary, FaultWindow, InvariantVerdict, LogLine, Outcome, Verdict, Violation,
+    ActorSummary, CallSummary, FaultWindow, InvariantVerdict, LogLine, Outcome, ServiceLoad,
+    Verdict, Violation,
 };
 use sim_models::recovery::RecoveryState;
 
@@ -227,6 +228,12 @@ impl Report<'_> {
             let table = counters(kind, &of_kind);
             self.table(&table);
         }
+        let rows: Vec<Vec<String>> = self.outcome.actors.iter().filter_map(load_row).collect();
+        if !rows.is_empty() {
+            let header = ["Load, on average", "busy", "waiting", "utilisation", "wasted work"];
+            let table = table(header.map(String::from).to_vec(), rows);
+            self.table(&table);
+        }
         let rows: Vec<Vec<String>> = self.outcome.actors.iter().filter_map(latency_row).collect();
         if !rows.is_empty() {
             let header = ["Latency", "samples", "mean", "p50", "p90", "p99", "p99.9", "max"];
@@ -397,6 +404,15 @@ fn who(line: &LogLine) -> String {
         Some(intent) => format!("{}, {intent}", line.who),
         None => line.who.clone(),
     }
+}
+
+/// A service's workers and queue, averaged from the warm-up on.
+fn load_row(actor: &ActorSummary) -> Option<Vec<String>> {
+    let ServiceLoad { busy_mean, waiting_mean, utilisation, wasted } = actor.load?;
+    let percent = |share: f64| format!("{:.1} %", 100.0 * share);
+    let wasted = wasted.map_or_else(|| "-".to_owned(), percent);
+    let figures = [format!("{busy_mean:.2}"), format!("{waiting_mean:.2}"), percent(utilisation)];
+    Some(row(&actor.name, figures.into_iter().chain([wasted])))
 }
 
 /// The counters of actors of one kind: one row per actor, or one per counter where that is

@@ -77,10 +77,18 @@ pub fn exit(verdict: Verdict) -> Exit {
 /// # Errors
 /// When it or its folder cannot be written.
 pub fn draw(path: &Path, outcome: &Outcome, repeat: &str) -> Result<(), Failure> {
+    keep(path, &chart::timeline(outcome, repeat))
+}
+
+/// Writes a chart.
+///
+/// # Errors
+/// When it or its folder cannot be written.
+pub fn keep(path: &Path, svg: &str) -> Result<(), Failure> {
     let folder = path.parent().unwrap_or(Path::new(""));
     let write = || {
         fs::create_dir_all(folder)?;
-        fs::write(path, chart::timeline(outcome, repeat))
+        fs::write(path, svg)
     };
     write().map_err(|error| Failure::new(format!("cannot write {}: {error}", path.display())))
 }
@@ -102,7 +110,7 @@ pub fn chart_path(out: &Path, scenario: &Scenario, variant: Option<&str>) -> Pat
 }
 
 /// `name` as every file system takes it: lower-case letters, digits, `_` and single dashes.
-fn file_name(name: &str) -> String {
+pub fn file_name(name: &str) -> String {
     let mut safe = String::new();
     for c in name.chars().flat_map(char::to_lowercase) {
         let c = if c.is_alphanumeric() || c == '_' { c } else { '-' };

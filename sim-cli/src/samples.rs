@@ -8,6 +8,11 @@ use sim_models::outcome::{
 };
 use sim_models::policy::breaker::{StateName, TransitionReason};
 use sim_models::recovery::{Level, Recovery, RecoveryState};
+use sim_models::study::{
+    Axis, Cell, Comparison, Contrast, Estimate, Figure, Interval, Judgement, Kind, LatencySummary,
+    Map, Measure, Metric, Percentile, Quantile, RecoveryTally, Region, Side, StudyId, Subject,
+    Summary,
+};
 
 /// The instant `n` milliseconds after the start.
 pub fn ms(n: u64) -> Time {
@@ -147,6 +152,134 @@ pub fn herd() -> Outcome {
         invariants: vec![invariant("ExactlyOnce(\"charge\")", InvariantVerdict::Kept)],
         series,
         ..empty()
+    }
+}
+
+/// So many sides on twenty seeds, each with a tail and goodput of its own.
+pub fn comparison(sides: usize) -> (Comparison, Vec<Outcome>) {
+    let names =
+        ["base", "full jitter", "equal jitter", "decorrelated jitter with a long name", "budget"];
+    let name = |n: usize| names.get(n).map_or_else(|| format!("variant {n}"), |n| (*n).to_owned());
+    let compared: Vec<Side> = (0..sides).map(|n| side(n, name(n))).collect();
+    let figures = [
+        Figure::Mean(Metric { kind: Kind::Goodput, of: None }),
+        Figure::Mean(Metric { kind: Kind::PeakArrivals, of: Some("api".to_owned()) }),
+        Figure::Percentile(Quantile::P99, "shoppers".to_owned()),
+    ];
+    let contrasts = figures.iter().flat_map(|figure| (1..sides).map(move |n| contrast(figure, n)));
+    let runs = (0..sides).map(|n| {
+        let mut run = outage();
+        let keep = |v: &mut u32| *v = *v * (10 + n as u32) / (12 + n as u32);
+        run.series.goodput.iter_mut().for_each(keep);
+        for latency in run.series.latency_p99.iter_mut().flatten() {
+            *latency = *latency / (1 + n as u64);
+        }
+        run
+    });
+    (Comparison { contrasts: contrasts.collect(), sides: compared }, runs.collect())
+}
+
+fn subject(n: usize) -> Subject {
+    let overrides_hash = (n > 0).then_some(n as u64 * 0x1234_5678_9abc);
+    Subject {
+        scenario: "payment".to_owned(),
+        variant: None,
+        id: StudyId { first: RunId { scenario_hash: 0xabcd, overrides_hash, seed: 1 }, seeds: 20 },
+        horizon: Span::secs(120),
+        warmup: Span::ZERO,
+        confidence: 0.95,
+    }
+}
+
+fn estimate(mean: f64, half: f64) -> Estimate {
+    let interval = Some(Interval { low: mean - half, high: mean + half });
+    Estimate { mean, interval, deviation: Some(half * 2.0), n: 20 }
+}
+
+fn side(n: usize, name: String) -> Side {
+    let x = n as f64;
+    let measure = |kind, of: Option<&str>, mean: f64, half| Measure {
+        metric: Metric { kind, of: of.map(str::to_owned) },
+        estimate: Some(estimate(mean, half)),
+    };
+    let measures = vec![
+        measure(Kind::Goodput, None, 30.0 + 2.0 * x, 1.2),
+        measure(Kind::Amplification, Some("api->psp"), 3.2 / (1.0 + x), 0.05),
+        measure(Kind::PeakArrivals, Some("api"), 500.0 / (1.0 + 6.5 * x), 4.0),
+        measure(Kind::RecoveryTime, None, 41_000.0 / (1.0 + x), 900.0),
+    ];
+    let latency = |share: f64| {
+        let nines = -sim_core::math::log10((1.0 - share).max(1e-9));
+        Span::from_secs_f64(0.09 * sim_core::math::exp(nines * (1.4 - 0.1 * x)))
+    };
+    let curve = (0..=70).map(|n| {
+        let share = 1.0 - sim_core::math::pow(10.0, -f64::from(n) / 20.0);
+        (share, latency(share))
+    });
+    let percentile = |quantile: Quantile| {
+        let value = latency(quantile.per_mille() as f64 / 1000.0);
+        Percentile { quantile, value, low: Some(value * 0.95), high: Some(value * 1.06) }
+    };
+    let latencies = vec![LatencySummary {
+        actor: "shoppers".to_owned(),
+        kind: "client".to_owned(),
+        samples: 4_009,
+        max: Span::secs(20),
+        percentiles: Quantile::ALL.map(percentile).to_vec(),
+        curve: curve.collect(),
+    }];
+    let summary = Summary { runs: 20, measures, latencies, ..Summary::default() };
+    Side { name, subject: subject(n), summary, pairs: 20 }
+}
+
+fn contrast(figure: &Figure, side: usize) -> Contrast {
+    let x = side as f64;
+    let (reference, value) = match figure {
+        Figure::Mean(Metric { kind: Kind::Goodput, .. }) => (30.0, 30.0 + 2.0 * x),
+        Figure::Mean(_) => (500.0, 500.0 / (1.0 + 6.5 * x)),
+        _ => (1_480.0, 1_480.0 / (1.0 + 0.2 * x)),
+    };
+    let difference = estimate(value - reference, 0.6);
+    let judgement = Judgement::of(difference.interval, figure.better());
+    let figure = figure.clone();
+    Contrast { figure, side, reference, value, difference, judgement, saved: Some(0.9) }
+}
+
+/// A map whose regions lie as those of retries do: the more attempts, the less load is stable.
+pub fn map(columns: usize, rows: usize) -> Map {
+    let rate = |x: usize| format!("\"{}/s\"", 12 + 4 * x);
+    let cells = (0..rows).flat_map(|y| (0..columns).map(move |x| map_cell(12 + 4 * x, y + 1)));
+    Map {
+        subject: subject(0),
+        x: Axis {
+            path: "actors.users.load.rate".to_owned(),
+            values: (0..columns).map(rate).collect(),
+        },
+        y: Axis {
+            path: "policies.checkout[0].attempts".to_owned(),
+            values: (0..rows).map(|y| (y + 1).to_string()).collect(),
+        },
+        cells: cells.collect(),
+    }
+}
+
+fn map_cell(rate: usize, attempts: usize) -> Cell {
+    let load = rate * attempts;
+    let tally = match load {
+        0..96 => RecoveryTally { recovered: 20, ..RecoveryTally::default() },
+        96..104 => RecoveryTally { recovered: 8, metastable: 12, ..RecoveryTally::default() },
+        _ if rate >= 44 => RecoveryTally { unhealthy: 20, ..RecoveryTally::default() },
+        _ if load == 112 => RecoveryTally { undecided: 20, ..RecoveryTally::default() },
+        _ => RecoveryTally { metastable: 20, ..RecoveryTally::default() },
+    };
+    let share = (100.0 / load as f64).min(1.0);
+    Cell {
+        region: Region::of(&tally),
+        summary: Summary { runs: 20, recovery: Some(tally), ..Summary::default() },
+        goodput: Some(estimate(rate as f64 * share, 0.4)),
+        success: Some(estimate(share, 0.01)),
+        amplification: Some(estimate(1.0, 0.01)),
+        recovery_time: (load < 104).then(|| estimate(400_000.0 / (108.0 - load as f64), 500.0)),
     }
 }
 

@@ -395,17 +395,18 @@ impl<'a> Judge<'a> {
         Some(drain.max(least))
     }
 
-    /// A backlog is left, and it may yet drain: it has become smaller since the trigger, or chance
-    /// may hide that it does. Near the threshold it moves so slowly that the flow of requests,
-    /// within two standard deviations, may carry it off in the time that it had, times the safety.
+    /// A backlog is left, and it may yet drain: it has become smaller since the trigger, or it is
+    /// carried about by chance so that its direction is not known. That is so near the threshold,
+    /// where the flow of requests, within two standard deviations, may carry it off, and where it
+    /// moves as such a flow does; a backlog that something holds in place does not.
     fn may_drain(&self) -> bool {
         let slots = &self.pulse.slots[self.healed..];
         let last = &slots[slots.len() - self.hold..];
-        let services = 0..last[0].flows.len();
         let waiting = |stretch: &[Slot], n: usize| {
             let sum: u64 = stretch.iter().map(|slot| u64::from(slot.flows[n].waiting)).sum();
             sum as f64 / stretch.len().max(1) as f64
         };
+        let services = 0..last[0].flows.len();
         let longest = services.max_by(|a, b| waiting(last, *a).total_cmp(&waiting(last, *b)));
         let Some(n) = longest else { return false };
         let quiet = &self.pulse.slots[self.quiet.clone()];
@@ -413,20 +414,32 @@ impl<'a> Judge<'a> {
         if left < 1.0 + 2.0 * waiting(quiet, n) {
             return false;
         }
-        let half = &slots[..(slots.len() / 2).max(self.hold)];
-        let most = half.windows(self.hold).map(|stretch| waiting(stretch, n)).fold(0.0, f64::max);
+        let (half, hold) = (slots.len() / 2, self.hold);
+        let means = |slots: &[Slot]| -> (f64, f64) {
+            let means = slots.windows(hold).map(|stretch| waiting(stretch, n));
+            means.fold((f64::MAX, 0.0), |(min, max), mean| (mean.min(min), mean.max(max)))
+        };
+        let (_, most) = means(&slots[..half.max(hold)]);
         if left < SHRINKING * most {
             return true;
         }
+        let (came, went, batch) = self.flow(n);
+        let chance = math::sqrt(batch * came + went);
+        let (least, most) = means(&slots[half.min(slots.len() - hold)..]);
+        came - went < 2.0 * chance && most - least > chance / 4.0
+    }
+
+    /// Requests that came to a service after the trigger, those that it completed, and how many
+    /// come at once: a decision brings its retries with it.
+    fn flow(&self, service: usize) -> (f64, f64, f64) {
+        let slots = &self.pulse.slots[self.healed..];
+        let quiet = &self.pulse.slots[self.quiet.clone()];
         let count = |stretch: &[Slot], of: fn(&Flow) -> u32| {
-            stretch.iter().map(|slot| f64::from(of(&slot.flows[n]))).sum::<f64>()
+            stretch.iter().map(|slot| f64::from(of(&slot.flows[service]))).sum::<f64>()
         };
         let (came, went) = (count(slots, |flow| flow.arrived), count(slots, |flow| flow.completed));
         let due = count(quiet, |flow| flow.arrived) * slots.len() as f64 / quiet.len() as f64;
-        // Retries come in batches: one decision brings so many requests.
-        let batch = if due > 0.0 { (came / due).max(1.0) } else { 1.0 };
-        let growth = came - went - 2.0 * math::sqrt(batch * came + went);
-        growth < 0.0 && left <= DRAIN_SAFETY * -growth
+        (came, went, if due > 0.0 { (came / due).max(1.0) } else { 1.0 })
     }
 
     fn level(&self, range: Range<usize>) -> Level {

@@ -90,7 +90,7 @@ fn policies() -> impl Strategy<Value = &'static str> {
         Just(""),
         Just("Timeout(\"150ms\")"),
         Just("Retry(attempts: 3, backoff: None), Timeout(\"150ms\")"),
-        Just("Hedge(House(delay: \"60ms\", max_hedges: 1))"),
+        Just("Hedge(House(delay: Fixed(\"60ms\"), max_hedges: 1))"),
         Just("Retry(attempts: 2, backoff: Constant(\"50ms\")), Deadline(\"200ms\")"),
     ]
 }

@@ -51,6 +51,20 @@ impl Scale {
         Scale { log: true, min: ends.0, max: ends.1, ticks }
     }
 
+    /// The same for lengths in milliseconds.
+    pub fn millis(min: f64, max: f64) -> Scale {
+        let scale = Scale::lengths((min * 1e6) as u64, (max * 1e6) as u64);
+        let ticks = scale.ticks.into_iter().map(|(nanos, label)| (nanos / 1e6, label)).collect();
+        Scale { min: scale.min / 1e6, max: scale.max / 1e6, ticks, ..scale }
+    }
+
+    /// From zero to a round share not below `max`, in percent.
+    pub fn shares(max: f64) -> Scale {
+        let Scale { max, ticks, .. } = Scale::counts(100.0 * max);
+        let ticks = ticks.into_iter().map(|(v, text)| (v / 100.0, format!("{text} %"))).collect();
+        Scale { log: false, min: 0.0, max: max / 100.0, ticks }
+    }
+
     /// True for a logarithmic scale.
     pub const fn is_log(&self) -> bool {
         self.log

@@ -102,6 +102,33 @@ impl<'a> Canvas<'a> {
         self.root.draw(&PathElement::new([point(from.0, from.1), point(to.0, to.1)], ink))
     }
 
+    /// Straight lines from point to point in px.
+    pub fn path(&self, points: impl IntoIterator<Item = (f64, f64)>, ink: Ink) -> Drawn {
+        let points: Vec<_> = points.into_iter().map(|(x, y)| point(x, y)).collect();
+        self.root.draw(&PathElement::new(points, ink))
+    }
+
+    /// The outline of a rectangle in px.
+    pub fn frame(&self, x: Range<f64>, y: Range<f64>, ink: Ink) -> Drawn {
+        let (left, right, top, bottom) = (x.start, x.end, y.start, y.end);
+        let corners = [(left, top), (right, top), (right, bottom), (left, bottom), (left, top)];
+        self.path(corners, ink)
+    }
+
+    /// A horizontal interval in px, with its ends marked.
+    pub fn whisker(&self, (from, to): (f64, f64), y: f64, ink: Ink) -> Drawn {
+        self.line((from, y), (to, y), ink)?;
+        self.line((from, y - 3.5), (from, y + 3.5), ink)?;
+        self.line((to, y - 3.5), (to, y + 3.5), ink)
+    }
+
+    /// A diamond in px around a point.
+    pub fn dot(&self, x: f64, y: f64, ink: Ink) -> Drawn {
+        let r = 4.5;
+        let corners = [point(x, y - r), point(x + r, y), point(x, y + r), point(x - r, y)];
+        self.root.draw(&Polygon::new(corners, ink))
+    }
+
     /// A rectangle in px.
     pub fn rect(&self, x: Range<f64>, y: Range<f64>, ink: Ink) -> Drawn {
         self.root

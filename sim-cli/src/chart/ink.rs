@@ -36,13 +36,48 @@ pub enum Ink {
     Queue4,
     Queue5,
     Queue6,
+    Side1,
+    Side2,
+    Side3,
+    Side4,
+    Side5,
+    Side6,
+    Side7,
+    Side8,
+    Dot1,
+    Dot2,
+    Dot3,
+    Dot4,
+    Dot5,
+    Dot6,
+    Dot7,
+    Dot8,
+    Whisker,
+    Border,
+    Frame,
+    Blank,
 }
 
 /// The inks of queues, in the order in which they are given out.
 pub const QUEUES: [Ink; 6] =
     [Ink::Queue1, Ink::Queue2, Ink::Queue3, Ink::Queue4, Ink::Queue5, Ink::Queue6];
 
-const ALL: [Ink; 25] = [
+/// The inks of the sides of a comparison, in the order in which they are given out: lines, and dots
+/// of the same colours.
+pub const SIDES: [Ink; 8] = [
+    Ink::Side1,
+    Ink::Side2,
+    Ink::Side3,
+    Ink::Side4,
+    Ink::Side5,
+    Ink::Side6,
+    Ink::Side7,
+    Ink::Side8,
+];
+pub const DOTS: [Ink; 8] =
+    [Ink::Dot1, Ink::Dot2, Ink::Dot3, Ink::Dot4, Ink::Dot5, Ink::Dot6, Ink::Dot7, Ink::Dot8];
+
+const ALL: [Ink; 45] = [
     Ink::Paper,
     Ink::Text,
     Ink::Muted,
@@ -68,6 +103,26 @@ const ALL: [Ink; 25] = [
     Ink::Queue4,
     Ink::Queue5,
     Ink::Queue6,
+    Ink::Side1,
+    Ink::Side2,
+    Ink::Side3,
+    Ink::Side4,
+    Ink::Side5,
+    Ink::Side6,
+    Ink::Side7,
+    Ink::Side8,
+    Ink::Dot1,
+    Ink::Dot2,
+    Ink::Dot3,
+    Ink::Dot4,
+    Ink::Dot5,
+    Ink::Dot6,
+    Ink::Dot7,
+    Ink::Dot8,
+    Ink::Whisker,
+    Ink::Border,
+    Ink::Frame,
+    Ink::Blank,
 ];
 
 /// A colour on white paper and the same colour on dark paper.
@@ -81,6 +136,7 @@ const GREEN: Pair = ["#009e73", "#1fc79a"];
 const VERMILLION: Pair = ["#d55e00", "#ff7f2a"];
 const PURPLE: Pair = ["#b0558a", "#e08fc0"];
 const ORANGE: Pair = ["#c98400", "#e69f00"];
+const SKY: Pair = ["#2b9fd6", "#8fd3ff"];
 
 impl Ink {
     /// The ink that a plotters colour stands for.
@@ -116,6 +172,26 @@ impl Ink {
             Ink::Queue4 => "q4",
             Ink::Queue5 => "q5",
             Ink::Queue6 => "q6",
+            Ink::Side1 => "s1",
+            Ink::Side2 => "s2",
+            Ink::Side3 => "s3",
+            Ink::Side4 => "s4",
+            Ink::Side5 => "s5",
+            Ink::Side6 => "s6",
+            Ink::Side7 => "s7",
+            Ink::Side8 => "s8",
+            Ink::Dot1 => "d1",
+            Ink::Dot2 => "d2",
+            Ink::Dot3 => "d3",
+            Ink::Dot4 => "d4",
+            Ink::Dot5 => "d5",
+            Ink::Dot6 => "d6",
+            Ink::Dot7 => "d7",
+            Ink::Dot8 => "d8",
+            Ink::Whisker => "whisker",
+            Ink::Border => "border",
+            Ink::Frame => "frame",
+            Ink::Blank => "blank",
         }
     }
 
@@ -161,6 +237,26 @@ impl Ink {
             Ink::Queue4 => line(GREEN, "1.8", "9 3 2 3"),
             Ink::Queue5 => line(INK, "1.5", "4 2"),
             Ink::Queue6 => line(VERMILLION, "1.8", "1 3"),
+            Ink::Side1 => line(INK, "2", ""),
+            Ink::Side2 => line(BLUE, "2", "7 3"),
+            Ink::Side3 => line(VERMILLION, "2", "2 2"),
+            Ink::Side4 => line(GREEN, "2", "9 3 2 3"),
+            Ink::Side5 => line(PURPLE, "2", "4 2"),
+            Ink::Side6 => line(ORANGE, "2.2", "1 3"),
+            Ink::Side7 => line(SKY, "2", "12 3"),
+            Ink::Side8 => line(MUTED, "2", "6 2 1 2 1 2"),
+            Ink::Dot1 => fill(INK, ""),
+            Ink::Dot2 => fill(BLUE, ""),
+            Ink::Dot3 => fill(VERMILLION, ""),
+            Ink::Dot4 => fill(GREEN, ""),
+            Ink::Dot5 => fill(PURPLE, ""),
+            Ink::Dot6 => fill(ORANGE, ""),
+            Ink::Dot7 => fill(SKY, ""),
+            Ink::Dot8 => fill(MUTED, ""),
+            Ink::Whisker => line(INK, "1.2", ""),
+            Ink::Border => line(INK, "3.5", ""),
+            Ink::Frame => line(INK, "1.2", ""),
+            Ink::Blank => format!("fill:{};stroke:{};stroke-width:.8", PAPER[mode], MUTED[mode]),
         }
     }
 }

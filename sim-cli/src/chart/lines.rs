@@ -15,6 +15,12 @@ use crate::words;
 /// per column, which looks the same and keeps the file small.
 const COLUMNS: usize = (RIGHT - LEFT) as usize;
 
+/// Busy services and amplified hops beyond that are not drawn.
+const LINES_MAX: usize = 3;
+
+/// Attempts per call from which on a hop is worth a line: below, the label would read 1.0.
+const AMPLIFIED: f64 = 1.05;
+
 /// Height of a direct label, in px.
 const LABEL: f64 = 15.0;
 
@@ -25,15 +31,26 @@ pub struct LinePanel {
     /// Height of the plot in px.
     pub height: f64,
     scale: Scale,
-    width: f64,
     lines: Vec<Line>,
 }
 
 struct Line {
     label: String,
     ink: Ink,
+    /// Length of a window in seconds.
+    width: f64,
     /// Windows without a value are gaps.
     values: Vec<Option<f64>>,
+}
+
+/// One of several runs that share a panel.
+pub struct Run<'a> {
+    /// What it is called.
+    pub name: &'a str,
+    /// Of its line.
+    pub ink: Ink,
+    /// What happened in it.
+    pub series: &'a Series,
 }
 
 /// Load, goodput, failures and retries per second, if there were any.
@@ -43,6 +60,7 @@ pub fn rates(series: &Series) -> Option<LinePanel> {
     let line = |name: &str, ink, counts: &[u32]| Line {
         label: format!("{name}, peak {}", per_second(counts.iter().max().and_then(rate))),
         ink,
+        width,
         values: counts.iter().map(rate).collect(),
     };
     let mut lines = vec![line("offered", Ink::Offered, &series.offered)];
@@ -60,19 +78,20 @@ pub fn rates(series: &Series) -> Option<LinePanel> {
         title: format!("Requests per second, in windows of {}", words::duration(series.width)),
         height: 190.0,
         scale: Scale::counts(max),
-        width,
         lines,
     })
 }
 
 /// Median and tail latency, if any intent ended.
 pub fn latencies(series: &Series) -> Option<LinePanel> {
+    let width = series.width.as_secs_f64();
     let line = |name: &str, ink, spans: &[Option<Span>]| Line {
         label: match spans.iter().flatten().max() {
             Some(&max) => format!("{name}, peak {}", words::duration(max)),
             None => name.to_owned(),
         },
         ink,
+        width,
         values: spans.iter().map(|span| span.map(|span| span.as_nanos() as f64)).collect(),
     };
     let lines = vec![
@@ -90,42 +109,136 @@ pub fn latencies(series: &Series) -> Option<LinePanel> {
         title: format!("Latency of submissions that ended{log}"),
         height: 130.0,
         scale,
-        width: series.width.as_secs_f64(),
         lines,
     })
 }
 
 /// The longest queues, if any request ever waited.
 pub fn queues(series: &Series) -> Option<LinePanel> {
-    let mut queues: Vec<(u32, &str, &[u32])> = series
+    let queues = inks(series).into_iter().map(|(name, ink)| {
+        let lengths = series.queue_len_max.iter().find(|(of, _)| of == name);
+        let lengths = lengths.map_or(&[][..], |(_, lengths)| lengths);
+        (name, ink, lengths.iter().map(|&n| Some(f64::from(n))).collect())
+    });
+    let waited = |lengths: &[u32]| lengths.iter().any(|&n| n > 0);
+    let all = series.queue_len_max.iter().filter(|(_, lengths)| waited(lengths)).count();
+    let more = match all.saturating_sub(QUEUES.len()) {
+        0 => String::new(),
+        n => format!("; {n} shorter not drawn"),
+    };
+    let peak = |max: f64| words::count(max as u64);
+    named(queues, series, &peak, format!("Requests waiting in each queue, most per window{more}"))
+}
+
+/// Busy workers of the services whose queues are shown, and of others as far as inks go: the three
+/// that have most.
+pub fn busy(series: &Series) -> Option<LinePanel> {
+    let most = |means: &[f64]| means.iter().copied().fold(0.0, f64::max);
+    let mut busy: Vec<_> = inks(series)
+        .into_iter()
+        .filter_map(|(name, ink)| {
+            let means = series.busy.iter().find(|(of, _)| of == name)?;
+            Some((name, ink, &means.1))
+        })
+        .collect();
+    busy.sort_by(|a, b| most(b.2).total_cmp(&most(a.2)));
+    busy.truncate(LINES_MAX);
+    let busy = busy
+        .into_iter()
+        .map(|(name, ink, means)| (name, ink, means.iter().map(|mean| Some(*mean)).collect()));
+    let peak = |max: f64| if max < 10.0 { format!("{max:.1}") } else { format!("{max:.0}") };
+    named(busy, series, &peak, "Busy workers, averaged over each window".to_owned())
+}
+
+/// The hops that ever sent clearly more attempts than there were calls: the three that sent most.
+pub fn amplification(series: &Series) -> Option<LinePanel> {
+    let most = |ratios: &[Option<f64>]| ratios.iter().flatten().copied().fold(0.0, f64::max);
+    let mut hops: Vec<_> =
+        series.amplification.iter().filter(|(_, r)| most(r) >= AMPLIFIED).collect();
+    hops.sort_by(|(_, a), (_, b)| most(b).total_cmp(&most(a)));
+    let more = match hops.len().saturating_sub(LINES_MAX) {
+        0 => String::new(),
+        n => format!("; {n} lower not drawn"),
+    };
+    let hops = hops.into_iter().zip(QUEUES).take(LINES_MAX);
+    let hops = hops.map(|((name, ratios), ink)| (name.as_str(), ink, ratios.clone()));
+    let peak = |max: f64| format!("{max:.1}");
+    named(hops, series, &peak, format!("Attempts sent per call of each hop{more}"))
+}
+
+/// Goodput of several runs.
+pub fn goodputs(runs: &[Run]) -> Option<LinePanel> {
+    let lines = runs.iter().filter(|run| !run.series.width.is_zero()).map(|run| {
+        let width = run.series.width.as_secs_f64();
+        let values = run.series.goodput.iter().map(|&n| Some(f64::from(n) / width)).collect();
+        Line { label: run.name.to_owned(), ink: run.ink, width, values }
+    });
+    let lines: Vec<Line> = lines.collect();
+    let max = greatest(&lines)?;
+    let title = format!("Goodput per second{}", windows(runs));
+    Some(LinePanel { title, height: several(&lines, 170.0), scale: Scale::counts(max), lines })
+}
+
+/// Tail latency of several runs.
+pub fn tails(runs: &[Run]) -> Option<LinePanel> {
+    let lines = runs.iter().filter(|run| !run.series.width.is_zero()).map(|run| {
+        let values = run.series.latency_p99.iter().map(|span| span.map(|s| s.as_nanos() as f64));
+        let width = run.series.width.as_secs_f64();
+        Line { label: run.name.to_owned(), ink: run.ink, width, values: values.collect() }
+    });
+    let lines: Vec<Line> = lines.collect();
+    greatest(&lines)?;
+    let all = || lines.iter().flat_map(|line| line.values.iter().flatten()).filter(|n| **n > 0.0);
+    let (min, max) = (all().copied().reduce(f64::min)?, all().copied().reduce(f64::max)?);
+    let scale = Scale::lengths(min as u64, max as u64);
+    let log = if scale.is_log() { " (log scale)" } else { "" };
+    let title = format!("p99 latency of submissions that ended{}{log}", windows(runs));
+    Some(LinePanel { title, height: several(&lines, 150.0), scale, lines })
+}
+
+/// Room for all labels of a panel.
+fn several(lines: &[Line], height: f64) -> f64 {
+    height.max(lines.len() as f64 * LABEL + 8.0)
+}
+
+/// How wide the windows of several runs are, if all are alike.
+fn windows(runs: &[Run]) -> String {
+    let first = runs.first().map_or(Span::ZERO, |run| run.series.width);
+    match runs.iter().all(|run| run.series.width == first) {
+        true => format!(", in windows of {}", words::duration(first)),
+        false => ", in each run's own windows".to_owned(),
+    }
+}
+
+/// Services with their inks, which they keep in all panels: by the length of their queues, then in
+/// the scenario's order, as far as inks go.
+fn inks(series: &Series) -> Vec<(&str, Ink)> {
+    let mut services: Vec<(u32, &str)> = series
         .queue_len_max
         .iter()
-        .map(|(name, lengths)| {
-            (lengths.iter().copied().max().unwrap_or(0), &name[..], &lengths[..])
-        })
-        .filter(|(max, ..)| *max > 0)
+        .map(|(name, lengths)| (lengths.iter().copied().max().unwrap_or(0), &name[..]))
         .collect();
     // A stable sort: equal queues stay in the scenario's order.
-    queues.sort_by_key(|(max, ..)| std::cmp::Reverse(*max));
-    let more = queues.len().saturating_sub(QUEUES.len());
-    let lines: Vec<Line> = queues
-        .iter()
-        .zip(QUEUES)
-        .map(|((max, name, lengths), ink)| Line {
-            label: format!("{name}, peak {}", words::count(u64::from(*max))),
-            ink,
-            values: lengths.iter().map(|&n| Some(f64::from(n))).collect(),
-        })
-        .collect();
+    services.sort_by_key(|(max, _)| std::cmp::Reverse(*max));
+    services.into_iter().zip(QUEUES).map(|((_, name), ink)| (name, ink)).collect()
+}
+
+/// A panel of named lines with their peaks, if one is above zero anywhere.
+fn named<'a>(
+    lines: impl Iterator<Item = (&'a str, Ink, Vec<Option<f64>>)>,
+    series: &Series,
+    peak: &dyn Fn(f64) -> String,
+    title: String,
+) -> Option<LinePanel> {
+    let width = series.width.as_secs_f64();
+    let lines = lines.filter_map(|(name, ink, values)| {
+        let max = values.iter().flatten().copied().fold(0.0, f64::max);
+        let label = format!("{name}, peak {}", peak(max));
+        (max > 0.0).then_some(Line { label, ink, width, values })
+    });
+    let lines: Vec<Line> = lines.collect();
     let max = greatest(&lines)?;
-    let more = if more > 0 { format!("; {more} shorter not drawn") } else { String::new() };
-    Some(LinePanel {
-        title: format!("Requests waiting in each queue, most per window{more}"),
-        height: 110.0,
-        scale: Scale::counts(max),
-        width: series.width.as_secs_f64(),
-        lines,
-    })
+    Some(LinePanel { title, height: 110.0, scale: Scale::counts(max), lines })
 }
 
 /// The greatest value, if one is above zero.
@@ -161,7 +274,7 @@ impl LinePanel {
         let plot = canvas.plot(top, bottom, range.clone());
         let mut ends = Vec::new();
         for line in &self.lines {
-            for steps in steps(&line.values, self.width, canvas.end) {
+            for steps in steps(&line.values, line.width, canvas.end) {
                 let points: Vec<_> =
                     steps.into_iter().map(|(x, value)| (x, self.scale.place(value))).collect();
                 plot.draw(&PathElement::new(points, line.ink))?;

@@ -3,7 +3,7 @@ use sim_models::outcome::{FaultWindow, Outcome, Series, TransitionLine, Verdict}
 use sim_models::policy::breaker::{StateName, TransitionReason};
 
 use super::canvas::RIGHT;
-use super::timeline;
+use super::{comparison, map, timeline};
 use crate::samples::{self, ms};
 
 const REPEAT: &str = "sim run payment.ron --set \"a=<b>\" --seed 7";
@@ -145,4 +145,81 @@ fn what_reaches_beyond_the_run_ends_with_it() {
         number.and_then(|number| number.parse::<f64>().ok()).expect("a number")
     });
     assert_eq!(xs.reduce(f64::max), Some(RIGHT));
+}
+
+fn assert_sound_svg(svg: &str) {
+    assert_well_formed(svg);
+    for nonsense in ["NaN", "inf", "=\"-"] {
+        assert!(!svg.contains(nonsense), "{nonsense} in {svg}");
+    }
+    assert!(svg.len() < 800_000, "{} bytes", svg.len());
+}
+
+#[test]
+fn a_comparison_states_its_finding_and_every_side() {
+    let (compared, runs) = samples::comparison(5);
+    let svg = comparison(&compared, &runs, REPEAT);
+    assert_sound_svg(&svg);
+    assert_eq!(svg, comparison(&compared, &runs, REPEAT));
+    let title = "“budget” cuts the peak at api from 500 to 18.52 arrivals per 100 ms";
+    assert!(svg.contains(&format!("-title\">{title}</title>")), "{svg}");
+    for content in ["full jitter", "99.9 %", "+7.4 /s to +8.6 /s: better", "s1..20-v", "repeat: "] {
+        assert!(svg.contains(content), "{content}");
+    }
+    // A side has one ink in all panels: two timelines, the distribution and the figures.
+    for (n, inks) in ["s1", "s5"].into_iter().enumerate() {
+        let count = svg.matches(&format!("<path class=\"{inks}\"")).count();
+        assert!(count >= 7, "{n}: {count}");
+    }
+}
+
+#[test]
+fn comparisons_of_any_size_are_drawn() {
+    for sides in [1, 2, 8, 11] {
+        let (compared, runs) = samples::comparison(sides);
+        assert_sound_svg(&comparison(&compared, &runs, REPEAT));
+    }
+    let (mut compared, runs) = samples::comparison(2);
+    for side in &mut compared.sides {
+        side.name = samples::hostile().scenario;
+        side.summary = Default::default();
+    }
+    compared.contrasts.clear();
+    assert_sound_svg(&comparison(&compared, &[samples::hostile(), samples::empty()], REPEAT));
+    assert_sound_svg(&comparison(&compared, &[], REPEAT));
+    compared.sides[1].summary = samples::comparison(1).0.sides.remove(0).summary;
+    assert_sound_svg(&comparison(&compared, &runs, REPEAT));
+}
+
+#[test]
+fn a_map_states_its_threshold_and_its_regions() {
+    let drawn = map(&samples::map(9, 6), REPEAT);
+    assert_sound_svg(&drawn);
+    assert_eq!(drawn, map(&samples::map(9, 6), REPEAT));
+    let title = "With checkout[0].attempts = 6: stable up to users.load.rate = 12/s, metastable \
+        from 20/s on";
+    assert!(drawn.contains(&format!("-title\">{title}</title>")), "{drawn}");
+    for content in ["stable", "vulnerable", "metastable", "overloaded", "60 %", "class=\"border\""]
+    {
+        assert!(drawn.contains(content), "{content}");
+    }
+}
+
+#[test]
+fn maps_of_any_size_are_drawn() {
+    for (columns, rows) in [(1, 1), (2, 1), (1, 7), (12, 12), (60, 40)] {
+        assert_sound_svg(&map(&samples::map(columns, rows), REPEAT));
+    }
+    let mut hostile = samples::map(3, 2);
+    let name = samples::hostile().scenario;
+    hostile.x.path = name.clone();
+    hostile.y.path = name.clone();
+    hostile.x.values = vec![name.clone(); 3];
+    hostile.y.values = vec![name; 2];
+    hostile.cells.iter_mut().for_each(|cell| {
+        cell.region = None;
+        cell.success = None;
+        cell.summary.recovery = None;
+    });
+    assert_sound_svg(&map(&hostile, REPEAT));
 }

@@ -1,16 +1,17 @@
 //! `sim compare`: variants, or files, on the same seeds.
 
 use sim_models::Scenario;
+use sim_models::outcome::Outcome;
 use sim_models::study::{Comparison, Contrast, Figure, Judgement, Kind, Side};
 
 use super::figure;
 use super::progress::Progress;
-use super::{command, extent, json, limited, line, options, table};
+use super::{command, extent, json, keep_chart, limited, line, options, table};
 use crate::args::{self, CompareArgs};
 use crate::diagnostics::Failure;
 use crate::file::{ScenarioFile, warnings_of};
 use crate::report::{self, Style};
-use crate::{Exit, console, words};
+use crate::{Exit, chart, console, words};
 
 /// The scenario as it stands, among its variants.
 const BASE: &str = "base";
@@ -26,11 +27,17 @@ pub fn compare(args: &CompareArgs) -> Result<Exit, Failure> {
     let tick = || progress.tick();
     let comparison = Comparison::run(&sides, &options(args.seeds, &args.study, &tick))?;
     drop(progress);
+    let repeat = args::repeat_compare(args);
     console::print(&if args.study.json {
         json::comparison(&comparison)
     } else {
-        text(&comparison, &args::repeat_compare(args), &console::style())
+        text(&comparison, &repeat, &console::style())
     })?;
+    // Timelines are of the first seed, whose runs no study keeps.
+    let first: Vec<Outcome> =
+        sides.iter().map(|(_, scenario)| scenario.run(args.study.first_seed)).collect();
+    let svg = chart::comparison(&comparison, &first, &repeat);
+    keep_chart(&args.out, &format!("{}-compare", first[0].scenario), &svg, args.study.json)?;
     Ok(Exit::Kept)
 }
 

@@ -6,12 +6,12 @@ use sim_models::study::{Axis, Cell, Estimate, Map, Misuse, RecoveryTally, Region
 
 use super::figure::{self, NONE};
 use super::progress::Progress;
-use super::{command, extent, json, line, options, table};
+use super::{command, extent, json, keep_chart, line, options, table};
 use crate::args::{self, MapArgs};
 use crate::diagnostics::Failure;
 use crate::file::{ScenarioFile, warnings_of};
 use crate::report::{self, Style};
-use crate::{Exit, console, words};
+use crate::{Exit, chart, console, words};
 
 /// Runs every cell and shows where the system is stable.
 ///
@@ -28,11 +28,14 @@ pub fn map(args: &MapArgs) -> Result<Exit, Failure> {
     let map = Map::run(&base, axes, &cells, &options(args.seeds, &args.study, &tick));
     let map = map.map_err(|misuse: Misuse| Failure::from(misuse))?;
     drop(progress);
+    let repeat = args::repeat_map(args);
     console::print(&if args.study.json {
         json::map(&map)
     } else {
-        text(&map, &args::repeat_map(args), &console::style())
+        text(&map, &repeat, &console::style())
     })?;
+    let svg = chart::map(&map, &repeat);
+    keep_chart(&args.out, &format!("{}-map", map.subject.scenario), &svg, args.study.json)?;
     Ok(Exit::Kept)
 }
 

@@ -2,7 +2,7 @@
 
 mod check;
 mod compare;
-mod figure;
+pub mod figure;
 mod json;
 mod map;
 mod progress;
@@ -11,13 +11,15 @@ pub use check::check;
 pub use compare::compare;
 pub use map::map;
 
+use std::path::Path;
+
 use sim_models::source::closest;
 use sim_models::study::{Misuse, Options, Subject, Summary};
 
 use crate::args::StudyArgs;
 use crate::diagnostics::Failure;
 use crate::report::{self, Style};
-use crate::words;
+use crate::{console, run, words};
 
 /// What was typed, as a study takes it.
 fn options<'a>(seeds: u64, args: &StudyArgs, progress: &'a (dyn Fn() + Sync)) -> Options<'a> {
@@ -63,6 +65,18 @@ fn extent(subject: &Subject) -> String {
     };
     let confidence = figure::rounded(subject.confidence * 100.0, 6);
     format!("{seeds}, {} each, {measured}; intervals at {confidence} %", subject.horizon)
+}
+
+/// Writes a chart and says where: beside a report in its manner, beside JSON on standard error.
+fn keep_chart(out: &Path, name: &str, svg: &str, json: bool) -> Result<(), Failure> {
+    let path = out.join(format!("{}.svg", run::file_name(name)));
+    run::keep(&path, svg)?;
+    let line = report::plain(&format!("{:<8}  {}", "chart", path.display()));
+    if json {
+        console::note(&line);
+        return Ok(());
+    }
+    console::print(&format!("{line}\n"))
 }
 
 /// A label and its text, as reports have them.

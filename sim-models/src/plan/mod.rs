@@ -5,19 +5,27 @@
 
 mod actors;
 mod build;
+mod cache;
 mod command;
 mod cycle;
 mod design;
+mod dist;
 mod expr;
 mod faults;
+mod files;
 mod join;
+mod load;
 mod policies;
 mod program;
 mod rules;
 mod service;
+mod stability;
 mod warnings;
 
-use sim_core::{Dist, Span};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use sim_core::{Dist, Intensity, Span, Time};
 
 use crate::invariant::InvariantPlan;
 use crate::kv::Eviction;
@@ -27,10 +35,10 @@ use crate::policy::bulkhead::BulkheadConfig;
 use crate::policy::concurrency::LimitConfig;
 use crate::policy::hedge::HedgeConfig;
 use crate::policy::rate_limiter::RateLimiterConfig;
-use crate::policy::{Advice, Ending, EndingSet, Retry, aws, outlier, throttle};
+use crate::policy::{Advice, Ending, EndingSet, Retry, aws, connections, outlier, throttle};
 use crate::scenario::spec::{
     Arrivals, Balancer, Contention, Custom, FallbackOn, Fsync, Full, Gc, Limits, Node,
-    OnDisconnect, Persistence, Recovery, SlowStart, Threads,
+    OnDisconnect, Persistence, Recovery, Requests, SlowStart, Threads,
 };
 use crate::source::SourceError;
 use crate::value::{FieldId, Texts, Value};
@@ -84,6 +92,8 @@ ids! {
     PacerId(u32);
     /// A bulkhead.
     BulkheadId(u32);
+    /// Connections that a caller keeps.
+    ConnectionsId(u32);
     /// A rate limiter.
     RateLimiterId(u32);
     /// An adaptive concurrency limit.
@@ -120,6 +130,14 @@ ids! {
     QueueId(u32);
     /// A length of time that varies.
     DistId(u32);
+    /// A rate over time.
+    IntensityId(u32);
+    /// A list of instants.
+    TraceId(u32);
+    /// A cache that every instance of a service has.
+    ServiceCacheId(u32);
+    /// A cached step.
+    CachedId(u32);
 }
 
 /// The compiled scenario.
@@ -133,6 +151,12 @@ pub(crate) struct Plan {
     pub window: Span,
     pub recovery: Recovery,
     pub limits: Limits,
+    /// The text of each file that the scenario names.
+    pub files: BTreeMap<String, Arc<str>>,
+    /// From when until when a load is above its usual: in order, and apart.
+    pub load_spikes: Vec<(Span, Span)>,
+    pub intensities: Vec<Intensity>,
+    pub traces: Vec<Vec<Time>>,
     pub texts: Texts,
     pub actors: Vec<ActorPlan>,
     /// The program of each endpoint.
@@ -151,6 +175,7 @@ pub(crate) struct Plan {
     pub pacers: Vec<Owned<aws::Config>>,
     pub breakers: Vec<BreakerPlan>,
     pub bulkheads: Vec<Owned<BulkheadConfig>>,
+    pub connections: Vec<ConnectionsPlan>,
     pub rate_limiters: Vec<Owned<RateLimiterPlan>>,
     pub concurrency_limits: Vec<Owned<LimitConfig>>,
     pub throttles: Vec<Owned<throttle::Config>>,
@@ -158,6 +183,8 @@ pub(crate) struct Plan {
     pub outliers: Vec<OutlierPlan>,
     /// The owner of each fallback's remembered answers.
     pub caches: Vec<ActorId>,
+    pub service_caches: Vec<ServiceCachePlan>,
+    pub cached: Vec<CachedPlan>,
     pub links: Vec<LinkPlan>,
     /// For each pair of actors `from × actors + to`: the link, if one is declared.
     pub routes: Vec<Option<u32>>,
@@ -213,9 +240,11 @@ pub(crate) struct ClientPlan {
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum LoadPlan {
-    Open { gap: Span, arrivals: Arrivals, from: Span, until: Span },
+    Open { rate: IntensityId, arrivals: Arrivals },
+    Sessions { rate: IntensityId, arrivals: Arrivals, requests: Requests, think: DistId },
     Closed { users: u32, think: DistId, until: Span },
     Burst { count: u32, at: Span },
+    Trace(TraceId),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -482,6 +511,8 @@ pub(crate) enum Instr {
     Spawn {
         then: Pc,
     },
+    /// Takes a value out of a cache, or has it worked out.
+    LookUp(CachedId),
     /// Goes on for another intent.
     Adopt(Operand),
     Effect(EffectId),
@@ -533,6 +564,14 @@ pub(crate) struct CommandPlan {
     pub from: Node,
 }
 
+/// Connections that one actor keeps to another.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ConnectionsPlan {
+    pub owner: ActorId,
+    pub to: ActorId,
+    pub config: connections::Config,
+}
+
 /// A stack of policies, outermost first.
 #[derive(Clone, Debug)]
 pub(crate) struct StackPlan {
@@ -547,6 +586,7 @@ pub(crate) enum LayerPlan {
     Deadline(Span),
     Breaker(BreakerId),
     Bulkhead(BulkheadId),
+    Connections(ConnectionsId),
     RateLimiter(RateLimiterId),
     ConcurrencyLimit(LimitId),
     Throttle(ThrottleId),
@@ -635,6 +675,31 @@ pub(crate) struct EffectPlan {
     pub fenced: bool,
     pub undoes: Option<KindId>,
     pub into: Option<Reg>,
+}
+
+/// A cache that every instance of a service has.
+#[derive(Clone, Debug)]
+pub(crate) struct ServiceCachePlan {
+    pub name: String,
+    pub owner: ActorId,
+    pub ttl: Span,
+    pub soft_ttl: Option<Span>,
+    pub capacity: Option<u32>,
+    pub coalesce: bool,
+    /// Of XFetch.
+    pub beta: Option<f64>,
+}
+
+/// A place that needs a value that may be cached.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CachedPlan {
+    pub cache: ServiceCacheId,
+    pub key: Operand,
+    pub into: Reg,
+    /// Where working it out begins.
+    pub body: Pc,
+    /// Where the program goes on.
+    pub exit: Pc,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -783,7 +848,7 @@ impl Plan {
 
     /// Something may disturb the system, so that its recovery can be judged.
     pub(crate) fn has_trigger(&self) -> bool {
-        self.recovery.trigger.is_some() || !self.faults.is_empty()
+        self.recovery.trigger.is_some() || !self.faults.is_empty() || !self.load_spikes.is_empty()
     }
 
     /// `api->psp`.

@@ -96,7 +96,13 @@ pub struct LatencySummary {
     pub max: Span,
     /// The percentiles, from the lowest to the highest.
     pub percentiles: Vec<Percentile>,
+    /// The distribution for a chart: ascending shares, evenly spaced in nines, and the latencies
+    /// that so many samples were not above, as far out as single samples tell.
+    pub curve: Vec<(f64, Span)>,
 }
+
+/// Twenty points of a curve to each nine, and at most six nines.
+const CURVE: (u32, u32) = (20, 6);
 
 /// Samples in nanoseconds by their bucket's upper end, in ascending order: a histogram without its
 /// empty buckets. All runs have the same buckets, so that merging loses nothing.
@@ -161,6 +167,17 @@ impl Samples {
     fn at(&self, rank: u64) -> Option<Span> {
         let (upper, _) = self.counts[self.bucket(rank.max(1))?];
         Some(Span::nanos(upper.min(self.max)))
+    }
+
+    /// The distribution's curve.
+    pub(crate) fn curve(&self) -> Vec<(f64, Span)> {
+        let (per_nine, nines) = CURVE;
+        let beyond = |n| math::pow(10.0, -f64::from(n) / f64::from(per_nine));
+        let total = self.total as f64;
+        let shares = (0..=nines * per_nine).map(beyond).take_while(|share| share * total >= 1.0);
+        let point =
+            |beyond: f64| Some((1.0 - beyond, self.at(((1.0 - beyond) * total).ceil() as u64)?));
+        shares.filter_map(point).collect()
     }
 
     /// The nearest rank of a quantile.

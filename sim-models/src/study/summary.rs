@@ -229,6 +229,7 @@ fn latency(who: &Who, pool: &Pool, confidence: f64) -> Option<LatencySummary> {
         samples: merged.total(),
         max: merged.max(),
         percentiles,
+        curve: merged.curve(),
     })
 }
 

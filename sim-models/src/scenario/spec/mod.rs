@@ -8,6 +8,7 @@ mod actor;
 mod fault;
 mod invariant;
 mod kv;
+mod load;
 mod policy;
 mod service;
 mod step;
@@ -22,6 +23,7 @@ pub use actor::*;
 pub use fault::*;
 pub use invariant::*;
 pub use kv::*;
+pub use load::*;
 pub use policy::*;
 pub use service::*;
 pub use step::*;
@@ -35,6 +37,7 @@ pub const SHORTHAND: &[(&str, &[&str])] = &[
     ("BlackHole", &["actor"]),
     ("Breaker", &["trip"]),
     ("Bulkhead", &["like()", "limit"]),
+    ("Cached", &["cache", "key"]),
     ("Call", &["to"]),
     ("ClockStep", &["actor"]),
     ("CompareAndDelete", &["key", "expected"]),
@@ -42,10 +45,13 @@ pub const SHORTHAND: &[(&str, &[&str])] = &[
     ("CompareAndSet", &["key", "expected", "value"]),
     ("ConcurrencyLimit", &["limit"]),
     ("Crash", &["actor"]),
+    ("ConnectionPool", &["size"]),
     ("Custom", &["kind"]),
     ("Delay", &["from", "to", "by"]),
     ("Duplicate", &["from", "to", "rate"]),
     ("Effect", &["kind"]),
+    ("Diurnal", &["period", "swing"]),
+    ("Empirical", &["values"]),
     ("Erlang", &["k", "mean"]),
     ("Errors", &["actor"]),
     ("Evict", &["store"]),
@@ -77,6 +83,7 @@ pub const SHORTHAND: &[(&str, &[&str])] = &[
     ("Match", &["value", "cases"]),
     ("Normal", &["mean", "sd"]),
     ("OnBehalfOf", &["origin", "body"]),
+    ("OnOff", &["on", "off"]),
     ("OutOfMemory", &["store"]),
     ("Outage", &["actor"]),
     ("Pareto", &["min", "shape"]),
@@ -86,6 +93,7 @@ pub const SHORTHAND: &[(&str, &[&str])] = &[
     ("Phase", &["name", "body"]),
     ("Publish", &["to"]),
     ("RPush", &["key", "value"]),
+    ("Ramp", &["at", "rate"]),
     ("RateLimiter", &["limit"]),
     ("Respond", &["status"]),
     ("Retry", &["like"]),
@@ -93,7 +101,10 @@ pub const SHORTHAND: &[(&str, &[&str])] = &[
     ("Set", &["key", "value"]),
     ("SlidingWindow", &["key"]),
     ("Slow", &["actor"]),
+    ("Spike", &["at", "rate"]),
+    ("Step", &["at", "rate"]),
     ("Throw", &["status"]),
+    ("Trace", &["file"]),
     ("Transitions", &["breaker"]),
     ("Try", &["body"]),
     ("Uniform", &["low", "high"]),

@@ -1,0 +1,389 @@
+//! The comparison of several scenarios as one SVG: their timelines over one axis, the
+//! distributions of their latencies, and their figures with intervals.
+//!
+//! A side keeps its colour and its dash in all panels: they are given out in the order of the
+//! sides, the first of which is what the others are compared with.
+
+use sim_core::{Time, math};
+use sim_models::outcome::Outcome;
+use sim_models::study::{
+    Comparison, Contrast, Figure, Judgement, Kind, LatencySummary, Metric, Quantile, Side, Unit,
+};
+
+use super::axis::Scale;
+use super::canvas::Canvas;
+use super::dots::{self, Cell, Column, DotPanel};
+use super::ink::{DOTS, Ink, SIDES};
+use super::measure;
+use super::nines::{Curve, NinesPanel};
+use super::sheet::Sheet;
+use super::stack::{GAP, Panel, Stack, TITLE, title};
+use super::{end, lanes, lines};
+use crate::study::figure;
+use crate::words;
+
+/// The comparison as a complete SVG document. `first` is the run with the first seed of each side,
+/// in the sides' order: timelines are of these. `repeat` is the command that repeats all.
+pub fn comparison(comparison: &Comparison, first: &[Outcome], repeat: &str) -> String {
+    let figure = Comparing::new(comparison, first);
+    let evidence = evidence(comparison);
+    let mut sheet = Sheet::new(figure.id(), &headline(comparison))
+        .evidence(&evidence)
+        .subject(&figure.subject())
+        .describe(&format!("{} {evidence}", figure.subject()));
+    for side in &comparison.sides {
+        sheet = sheet.corner(&format!("{} · {}", side.subject.id, short(&side.name)));
+    }
+    sheet = sheet.corner(&format!("repeat: {repeat}"));
+    let end = figure.stack.end.as_secs_f64();
+    sheet.svg(figure.height(), end, |canvas, top| figure.draw(canvas, top))
+}
+
+struct Comparing<'a> {
+    comparison: &'a Comparison,
+    stack: Stack,
+    /// The actor whose latencies are shown, and the panel.
+    nines: Option<(String, NinesPanel)>,
+    dots: Option<DotPanel>,
+}
+
+impl<'a> Comparing<'a> {
+    fn new(comparison: &'a Comparison, first: &[Outcome]) -> Comparing<'a> {
+        let shown = comparison.sides.len().min(SIDES.len());
+        let sides = &comparison.sides[..shown];
+        let nines = nines(sides);
+        let actor = nines.as_ref().map(|(actor, _)| actor.as_str());
+        Comparing {
+            comparison,
+            stack: timelines(sides, &first[..first.len().min(shown)]),
+            dots: figures(comparison, sides, actor),
+            nines,
+        }
+    }
+
+    fn id(&self) -> String {
+        let hash = self.comparison.sides.iter().fold(0u64, |hash, side| {
+            let id = &side.subject.id.first;
+            hash.rotate_left(7) ^ id.scenario_hash ^ id.overrides_hash.unwrap_or(1) ^ id.seed
+        });
+        format!("compare-{hash:016x}")
+    }
+
+    fn subject(&self) -> String {
+        let sides = &self.comparison.sides;
+        let first = &sides[0].subject;
+        let names: Vec<String> =
+            sides.iter().map(|side| format!("“{}”", short(&side.name))).collect();
+        let omitted = match sides.len().saturating_sub(SIDES.len()) {
+            0 => String::new(),
+            n => format!(" The last {n} are not drawn."),
+        };
+        let seed = first.id.first.seed;
+        format!(
+            "{}: {}. Timelines are of seed {seed}; everything else is of all seeds.{omitted}",
+            first.scenario,
+            names.join(", ")
+        )
+    }
+
+    fn height(&self) -> f64 {
+        let nines = self.nines.as_ref().map_or(0.0, |(_, panel)| TITLE + panel.height() + GAP);
+        let dots = self.dots.as_ref().map_or(0.0, |panel| TITLE + panel.height() + GAP);
+        self.stack.height() + GAP + nines + dots
+    }
+
+    fn draw(&self, canvas: &Canvas, top: f64) -> super::canvas::Drawn {
+        self.stack.draw(canvas, top)?;
+        let mut y = top + self.stack.height() + GAP;
+        if let Some((actor, panel)) = &self.nines {
+            let log = if panel.is_log() { " (log scale)" } else { "" };
+            let text = format!(
+                "Latencies of {actor}{log}: what share of submissions took no longer, all seeds \
+                 together, with intervals"
+            );
+            title(canvas, &text, y)?;
+            panel.draw(canvas, y + TITLE)?;
+            y += TITLE + panel.height() + GAP;
+        }
+        if let Some(panel) = &self.dots {
+            let text = self.dots_title();
+            title(canvas, &text, y)?;
+            panel.draw(canvas, y + TITLE)?;
+        }
+        Ok(())
+    }
+
+    fn dots_title(&self) -> String {
+        let first = &self.comparison.sides[0];
+        let confidence = 100.0 * first.subject.confidence;
+        match self.comparison.sides.len() {
+            1 => format!("Means over seeds with {confidence} % intervals"),
+            _ => format!(
+                "Means over seeds with {confidence} % intervals; in words the interval of the \
+                 difference from “{}”, seed by seed",
+                short(&first.name)
+            ),
+        }
+    }
+}
+
+/// Goodput and tail latency of the first seed over one axis.
+fn timelines(sides: &[Side], first: &[Outcome]) -> Stack {
+    let end = first.iter().map(end).max().unwrap_or(Time::from_nanos(1_000_000_000));
+    let sheet = &mut String::new();
+    let canvas = Canvas::new(sheet, 0.0, end.as_secs_f64());
+    let runs: Vec<lines::Run> = sides
+        .iter()
+        .zip(first)
+        .zip(SIDES)
+        .map(|((side, outcome), ink)| lines::Run { name: &side.name, ink, series: &outcome.series })
+        .collect();
+    let panels = [
+        first.first().and_then(|o| lanes::faults(&o.faults, &canvas)).map(Panel::Lanes),
+        lines::goodputs(&runs).map(Panel::Lines),
+        lines::tails(&runs).map(Panel::Lines),
+    ];
+    Stack { end, panels: panels.into_iter().flatten().collect() }
+}
+
+/// The latencies of the client that has most of them in the first side.
+fn nines(sides: &[Side]) -> Option<(String, NinesPanel)> {
+    let latencies = &sides.first()?.summary.latencies;
+    let most =
+        latencies.iter().rev().max_by_key(|latency| (latency.kind == "client", latency.samples))?;
+    let of = |side: &Side| side.summary.latencies.iter().find(|l| l.actor == most.actor).cloned();
+    let curve = |(side, ink): (&Side, Ink)| {
+        let LatencySummary { curve, percentiles, .. } = of(side)?;
+        Some(Curve { name: side.name.clone(), ink, points: curve, percentiles })
+    };
+    let curves = sides.iter().zip(SIDES).filter_map(curve).collect();
+    Some((most.actor.clone(), NinesPanel::new(curves)?))
+}
+
+/// The figures that say most, with those of all sides.
+fn figures(comparison: &Comparison, sides: &[Side], actor: Option<&str>) -> Option<DotPanel> {
+    let mut columns = Vec::new();
+    for figure in candidates(sides, actor) {
+        let column = column(comparison, sides, &figure);
+        columns.extend(column.filter(|_| columns.len() < dots::COLUMNS_MAX));
+    }
+    let sides = sides.iter().zip(SIDES).zip(DOTS);
+    let sides = sides.map(|((side, line), dot)| (side.name.clone(), line, dot)).collect();
+    (!columns.is_empty()).then_some(DotPanel { sides, columns })
+}
+
+/// What may be shown, the most telling first: goodput, tail, whether it stays down, amplification,
+/// recovery, and what fills their place where there is none.
+fn candidates(sides: &[Side], actor: Option<&str>) -> Vec<Figure> {
+    let measures = || sides.iter().flat_map(|side| &side.summary.measures);
+    // Of many hops or services, the one that is highest anywhere.
+    let highest = |kind: Kind| {
+        let of_kind = measures().filter(|measure| measure.metric.kind == kind);
+        let valued = of_kind.filter_map(|m| Some((m.estimate?.mean, &m.metric)));
+        let highest = valued.reduce(|a, b| if b.0 > a.0 { b } else { a });
+        highest.map(|(_, metric)| Figure::Mean(metric.clone()))
+    };
+    // A mean time to recover is of those that did; how many did not comes before it.
+    let down = highest(Kind::Metastable).filter(|figure| {
+        sides.iter().filter_map(|side| reading(side, figure)).any(|(share, _)| share > 0.0)
+    });
+    let broken = sides.iter().flat_map(|side| &side.summary.invariants).find(|i| i.broken > 0);
+    let tail = actor.map(|actor| Figure::Percentile(Quantile::P99, actor.to_owned()));
+    [
+        highest(Kind::Goodput),
+        tail,
+        down,
+        highest(Kind::Amplification),
+        highest(Kind::RecoveryTime),
+        broken.map(|invariant| Figure::Broken(invariant.name.clone())),
+        highest(Kind::PeakArrivals),
+        highest(Kind::Success),
+        highest(Kind::Wasted),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+fn column(comparison: &Comparison, sides: &[Side], figure: &Figure) -> Option<Column> {
+    let readings: Vec<_> = sides.iter().map(|side| reading(side, figure)).collect();
+    let ends = readings.iter().flatten().flat_map(|(value, interval)| {
+        [Some(*value), interval.map(|i| i.0), interval.map(|i| i.1)].into_iter().flatten()
+    });
+    let max = ends.clone().reduce(f64::max)?;
+    let positive = ends.filter(|value| *value > 0.0).reduce(f64::min).unwrap_or(1.0);
+    let unit = figure.unit();
+    let scale = match unit {
+        Unit::Millis => Scale::millis(positive, max),
+        Unit::Share => Scale::shares(max),
+        Unit::PerSecond | Unit::Ratio | Unit::Count => Scale::counts(max),
+    };
+    let words = |side: usize| match contrast(comparison, figure, side) {
+        _ if side == 0 => {
+            readings[0].map_or_else(String::new, |(value, _)| figure::figure(unit, value))
+        }
+        Some(contrast) => difference(contrast),
+        None => readings[side].map_or_else(String::new, |(value, _)| figure::figure(unit, value)),
+    };
+    let cell = |(side, reading): (usize, &Option<Reading>)| {
+        reading.map(|(value, interval)| Cell { value, interval, words: words(side) })
+    };
+    let cells = readings.iter().enumerate().map(cell).collect();
+    let missing = match figure {
+        Figure::Mean(Metric { kind: Kind::RecoveryTime, .. }) => "no run recovered",
+        _ => "no value",
+    };
+    Some(Column { title: column_title(figure), scale, cells, missing })
+}
+
+/// A value and the ends of its interval.
+type Reading = (f64, Option<(f64, f64)>);
+
+/// A figure of one side over all of its runs.
+fn reading(side: &Side, figure: &Figure) -> Option<Reading> {
+    match figure {
+        Figure::Mean(metric) => {
+            let measure = side.summary.measures.iter().find(|m| m.metric == *metric)?;
+            let estimate = measure.estimate?;
+            Some((estimate.mean, estimate.interval.map(|i| (i.low, i.high))))
+        }
+        Figure::Broken(invariant) => {
+            let tally = side.summary.invariants.iter().find(|i| i.name == *invariant)?;
+            let tested = tally.runs - tally.vacuous;
+            let interval = tally.rate.map(|rate| (rate.low, rate.high));
+            (tested > 0).then(|| (tally.broken as f64 / tested as f64, interval))
+        }
+        Figure::Percentile(quantile, actor) => {
+            let latency = side.summary.latencies.iter().find(|l| l.actor == *actor)?;
+            let percentile = latency.percentiles.iter().find(|p| p.quantile == *quantile)?;
+            let interval = percentile.low.zip(percentile.high);
+            let interval = interval.map(|(a, b)| (a.as_millis_f64(), b.as_millis_f64()));
+            Some((percentile.value.as_millis_f64(), interval))
+        }
+    }
+}
+
+fn contrast<'a>(comparison: &'a Comparison, figure: &Figure, side: usize) -> Option<&'a Contrast> {
+    comparison.contrasts.iter().find(|c| c.side == side && c.figure == *figure)
+}
+
+/// `-430 ms to -395 ms: better`.
+fn difference(contrast: &Contrast) -> String {
+    let unit = contrast.figure.unit();
+    match contrast.difference.interval {
+        Some(interval) => {
+            let interval = figure::difference_interval(unit, Some(interval));
+            format!("{interval}: {}", contrast.judgement.name())
+        }
+        None => format!("{}, no interval", figure::difference(unit, contrast.difference.mean)),
+    }
+}
+
+/// The other side's figure against the first side's that says most: sure, and large.
+fn headline(comparison: &Comparison) -> String {
+    let first = short(&comparison.sides[0].name);
+    let of = |judgement| {
+        let judged = comparison.contrasts.iter().filter(move |c| c.judgement == judgement);
+        judged.max_by(|a, b| weight(a).total_cmp(&weight(b)))
+    };
+    let Some(contrast) = of(Judgement::Better).or_else(|| of(Judgement::Worse)) else {
+        return match comparison.sides.len() {
+            1 => format!("“{first}” by itself"),
+            2 => format!("Nothing tells “{}” from “{first}”", short(&comparison.sides[1].name)),
+            _ => format!("Nothing tells any side from “{first}”"),
+        };
+    };
+    let Contrast { figure, side, reference, value, .. } = contrast;
+    let (verb, unit) = (if value < reference { "cuts" } else { "raises" }, figure.unit());
+    let per = match figure {
+        Figure::Mean(Metric { kind: Kind::PeakArrivals, .. }) => " arrivals per 100 ms",
+        _ => "",
+    };
+    format!(
+        "“{}” {verb} {} from {} to {}{per}",
+        short(&comparison.sides[*side].name),
+        noun(figure),
+        figure::figure(unit, *reference),
+        figure::figure(unit, *value),
+    )
+}
+
+/// How much a contrast says: the logarithm of the ratio of its figures; whether a system comes
+/// back at all counts more.
+fn weight(contrast: &Contrast) -> f64 {
+    let least = 0.01 * contrast.reference.abs().max(contrast.value.abs()).max(0.1);
+    let ratio = (contrast.value.abs() + least) / (contrast.reference.abs() + least);
+    let factor = match &contrast.figure {
+        Figure::Broken(_) => 2.0,
+        Figure::Mean(metric) if metric.kind == Kind::Metastable => 2.0,
+        Figure::Mean(metric) if metric.kind == Kind::Goodput => 1.5,
+        Figure::Mean(_) | Figure::Percentile(..) => 1.0,
+    };
+    factor * math::ln(ratio).abs()
+}
+
+fn evidence(comparison: &Comparison) -> String {
+    let sides = comparison.sides.len();
+    // What a limit ended on either side is in no difference.
+    let pairs = comparison.sides.iter().map(|side| side.pairs).min().unwrap_or(0);
+    let seeds = words::counted(pairs, "seed");
+    let confidence = 100.0 * comparison.sides[0].subject.confidence;
+    match (sides, pairs) {
+        (1, _) => format!("{seeds}; intervals are of {confidence} % confidence."),
+        (_, 0 | 1) => format!("{seeds}, the same luck for all sides; one run has no interval."),
+        _ => format!(
+            "{seeds}, the same luck for all sides; differences are seed by seed, at {confidence} % \
+             confidence."
+        ),
+    }
+}
+
+/// A name that leaves room for others beside it.
+fn short(name: &str) -> String {
+    measure::clip(name, 1.0, 28.0)
+}
+
+/// What a figure is called in a sentence.
+fn noun(figure: &Figure) -> String {
+    let (kind, of) = match figure {
+        Figure::Broken(invariant) => return format!("the share of runs that break {invariant}"),
+        Figure::Percentile(quantile, actor) => return format!("the {quantile} of {actor}"),
+        Figure::Mean(Metric { kind, of }) => (*kind, of.as_deref().unwrap_or("all")),
+    };
+    match kind {
+        Kind::Goodput => "goodput".to_owned(),
+        Kind::Success => "the share of success".to_owned(),
+        Kind::LatencyMean => format!("the mean latency of {of}"),
+        Kind::Amplification => format!("attempts per call of {of}"),
+        Kind::Wasted => format!("the wasted share of {of}'s work"),
+        Kind::Utilisation => format!("the utilisation of {of}"),
+        Kind::Waiting => format!("the mean queue of {of}"),
+        Kind::PeakArrivals => format!("the peak at {of}"),
+        Kind::Duplicated => format!("duplicates of {of}"),
+        Kind::RecoveryTime => "the time to recover".to_owned(),
+        Kind::Metastable => "the share of runs that stay down".to_owned(),
+    }
+}
+
+/// What a figure is called over its column, with its unit.
+fn column_title(figure: &Figure) -> String {
+    let (kind, of) = match figure {
+        Figure::Broken(invariant) => return format!("Runs that break {invariant}"),
+        Figure::Percentile(quantile, actor) => return format!("{quantile} latency, {actor}"),
+        Figure::Mean(Metric { kind, of }) => (*kind, of.as_deref()),
+    };
+    let title = match kind {
+        Kind::Goodput => "Goodput per second",
+        Kind::Success => "Success",
+        Kind::LatencyMean => "Mean latency",
+        Kind::Amplification => "Attempts per call",
+        Kind::Wasted => "Wasted work",
+        Kind::Utilisation => "Utilisation",
+        Kind::Waiting => "Requests waiting",
+        Kind::PeakArrivals => "Peak arrivals per 100 ms",
+        Kind::Duplicated => "Duplicated effects",
+        Kind::RecoveryTime => "Time to recover",
+        Kind::Metastable => "Runs that stay down",
+    };
+    of.map_or_else(|| title.to_owned(), |of| format!("{title}, {of}"))
+}
