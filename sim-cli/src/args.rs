@@ -494,6 +494,25 @@ mod tests {
     }
 
     #[test]
+    fn a_study_is_repeated_whatever_the_number_of_threads() {
+        let parse = |typed: &str| Args::try_parse_from(typed.split(' ')).unwrap().command;
+        let typed = "sim check x.ron --variant v --seeds 9 --first-seed 3 --until ci=5% --jobs 4";
+        let Command::Check(args) = parse(typed) else { panic!("`check` was typed") };
+        let repeat = "sim check x.ron --variant v --seeds 9 --first-seed 3 --until 'ci=5%' \
+            --metric goodput";
+        assert_eq!(repeat_check(&args), repeat);
+        let Command::Compare(args) = parse("sim compare x.ron --variants a,b --set h=1m") else {
+            panic!("`compare` was typed")
+        };
+        let repeat = "sim compare x.ron --variants a,b --set 'h=1m' --seeds 100";
+        assert_eq!(repeat_compare(&args), repeat);
+        let Command::Map(args) = parse("sim map x.ron --x a=1..3/3 --confidence 99%") else {
+            panic!("`map` was typed")
+        };
+        assert_eq!(repeat_map(&args), "sim map x.ron --x 'a=1,2,3' --seeds 5 --confidence 0.99");
+    }
+
+    #[test]
     fn a_setting_without_a_path_or_value_is_refused() {
         for set in ["horizon", "=5m", ""] {
             assert!(Args::try_parse_from(["sim", "run", "x.ron", "--set", set]).is_err(), "{set}");

@@ -24,7 +24,12 @@ pub fn headline(outcome: &Outcome) -> String {
             format!("{} broken at {}{times}{others}", result.name, violation.at)
         }
         (Verdict::Violated, None) => "An invariant was broken".to_owned(),
-        (Verdict::Kept, _) => held(outcome),
+        (Verdict::Kept, _) => match &outcome.recovery {
+            Some(recovery) if outcome.invariants.is_empty() => {
+                words::sentence(&recovery.to_string())
+            }
+            _ => held(outcome),
+        },
     }
 }
 

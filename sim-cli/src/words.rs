@@ -23,6 +23,12 @@ pub fn counted(n: u64, noun: &str) -> String {
     format!("{} {noun}{}", count(n), if n == 1 { "" } else { "s" })
 }
 
+/// A text that begins with a capital.
+pub fn sentence(text: &str) -> String {
+    let mut rest = text.chars();
+    rest.next().map_or_else(String::new, |first| first.to_uppercase().chain(rest).collect())
+}
+
 /// A measured length in three significant digits and the unit that suits it: `12.3 ms`, `1.5 s`.
 /// From two minutes on it reads as a clock would: `2m30s`.
 pub fn duration(span: Span) -> String {

@@ -64,10 +64,29 @@ struct ActorMetrics {
     dropped: u64,
     cancelled: u64,
     queue_len_max: u32,
+    /// Of a service with caches.
+    cache: Option<CacheCounts>,
     peak: Peak,
     peak_retries: Peak,
     /// Of a service.
     gauge: Option<Gauge>,
+}
+
+/// What the caches of a service did.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct CacheCounts {
+    /// Lookups that found a value.
+    pub hits: u64,
+    /// Lookups that found none.
+    pub misses: u64,
+    /// Values worked out.
+    pub computations: u64,
+    /// Misses that waited for somebody else's computation.
+    pub coalesced: u64,
+    /// Lookups that worked a value out anew before it had expired.
+    pub early: u64,
+    /// Values that made room for others.
+    pub evicted: u64,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -123,7 +142,7 @@ impl Metrics {
     pub(crate) fn new(plan: &Plan) -> Metrics {
         let from = Time::ZERO + plan.warmup;
         let queues = plan.actors.iter().map(|actor| matches!(actor.kind, ActorKind::Service(_)));
-        Metrics {
+        let mut metrics = Metrics {
             from,
             goodput: Goodput::default(),
             actors: plan.actors.iter().map(|actor| ActorMetrics::new(&actor.kind, from)).collect(),
@@ -134,7 +153,11 @@ impl Metrics {
             hops: HopWindows::new(plan.window, plan.pairs.len()),
             busy: BusyWindows::new(plan.window, plan.actors.len()),
             pulse: plan.has_trigger().then(|| Pulse::new(plan)),
+        };
+        for cache in &plan.service_caches {
+            metrics.cache(cache.owner);
         }
+        metrics
     }
 
     pub(crate) fn submitted(&mut self, client: ActorId) {
@@ -303,6 +326,11 @@ impl Metrics {
 
     pub(crate) fn queue_full(&mut self, actor: ActorId) {
         self.actors[actor.index()].queue_full += 1;
+    }
+
+    /// The counts of a service's caches.
+    pub(crate) fn cache(&mut self, actor: ActorId) -> &mut CacheCounts {
+        self.actors[actor.index()].cache.get_or_insert_default()
     }
 
     /// A request was not let in.
@@ -486,6 +514,7 @@ impl ActorMetrics {
             dropped: 0,
             cancelled: 0,
             queue_len_max: 0,
+            cache: None,
             peak: Peak::new(PEAK_WINDOW),
             peak_retries: Peak::new(PEAK_WINDOW),
         }
@@ -525,6 +554,16 @@ impl ActorMetrics {
             counters.push(("dropped", self.dropped));
             counters.push(("cancelled", self.cancelled));
             counters.push(("queue_len_max", self.queue_len_max.into()));
+        }
+        if let Some(cache) = self.cache {
+            counters.extend([
+                ("hits", cache.hits),
+                ("misses", cache.misses),
+                ("computations", cache.computations),
+                ("coalesced", cache.coalesced),
+                ("early", cache.early),
+                ("evicted", cache.evicted),
+            ]);
         }
         counters.push(("peak_arrivals_100ms", self.peak.max));
         counters.push(("peak_retries_100ms", self.peak_retries.max));

@@ -1,6 +1,7 @@
 //! Whole-system proofs.
 
 mod alone;
+mod caches;
 mod cli;
 mod conform;
 mod designs;
@@ -8,6 +9,7 @@ mod determinism;
 mod exam;
 mod failure_modes;
 mod gallery;
+mod incidents;
 mod invariants;
 mod language;
 mod laws;

@@ -4,14 +4,14 @@ use sim_models::Scenario;
 use sim_models::outcome::Outcome;
 use sim_models::study::{Comparison, Contrast, Figure, Judgement, Kind, Side};
 
-use super::figure::{self, NONE};
+use super::figure;
 use super::progress::Progress;
 use super::{command, extent, json, keep_chart, limited, line, options, table};
 use crate::args::{self, CompareArgs};
 use crate::diagnostics::Failure;
 use crate::file::{ScenarioFile, warnings_of};
 use crate::report::{self, Style};
-use crate::{Exit, chart, console};
+use crate::{Exit, chart, console, words};
 
 /// The scenario as it stands, among its variants.
 const BASE: &str = "base";
@@ -124,17 +124,18 @@ fn against(comparison: &Comparison, n: usize, side: &Side, style: &Style) -> Str
     };
     let contrasts = comparison.contrasts.iter().filter(|contrast| contrast.side == n);
     let rows: Vec<Vec<String>> =
-        contrasts.filter(of_users).map(|contrast| row(contrast, style)).collect();
+        contrasts.filter(of_users).map(|contrast| row(contrast, side.pairs, style)).collect();
     let (name, first) = (report::plain(&side.name), report::plain(&first.name));
     let title = report::paint(style.head, &format!("{name} against {first}"));
     if rows.is_empty() {
         return format!("\n{title}: no seed brought both to their horizon\n");
     }
-    let header = ["Figure", &first, &name, "difference", "true difference", "saved", "verdict"];
-    format!("\n{title}\n") + &table(style, &header, rows, &[6])
+    let header = ["Figure", &first, &name, "difference", "true difference", "verdict"];
+    let seeds = words::counted(side.pairs, "seed");
+    format!("\n{title}, {seeds}\n") + &table(style, &header, rows, &[5])
 }
 
-fn row(contrast: &Contrast, style: &Style) -> Vec<String> {
+fn row(contrast: &Contrast, pairs: u64, style: &Style) -> Vec<String> {
     let unit = contrast.figure.unit();
     let colour = match contrast.judgement {
         Judgement::Better => style.good,
@@ -142,18 +143,16 @@ fn row(contrast: &Contrast, style: &Style) -> Vec<String> {
         Judgement::Different => style.unsure,
         Judgement::NoDifference | Judgement::Unknown => style.dim,
     };
-    let saved = contrast.saved.map(|saved| figure::rounded((saved * 100.0).round(), 4) + " %");
-    let verdict = match contrast.judgement {
-        Judgement::NoDifference => format!("no difference at n = {}", contrast.difference.n),
-        other => other.name().to_owned(),
-    };
+    let verdict = contrast.judgement.name();
+    // A figure that not every run has rests on fewer seeds than the title says.
+    let n = contrast.difference.n;
+    let fewer = if n < pairs { format!(" at n = {n}") } else { String::new() };
     vec![
         report::plain(&contrast.figure.to_string()),
         figure::figure(unit, contrast.reference),
         figure::figure(unit, contrast.value),
         figure::difference(unit, contrast.difference.mean),
         figure::difference_interval(unit, contrast.difference.interval),
-        saved.unwrap_or_else(|| NONE.to_owned()),
-        report::paint(colour, &verdict),
+        report::paint(colour, verdict) + &fewer,
     ]
 }

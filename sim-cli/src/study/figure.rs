@@ -27,10 +27,14 @@ pub fn optional(unit: Unit, value: Option<f64>) -> String {
     value.map_or_else(|| NONE.to_owned(), |value| figure(unit, value))
 }
 
-/// A difference with its sign.
+/// A difference with its sign; that of shares in points, as 5 % more of 50 % is another thing.
 pub fn difference(unit: Unit, value: f64) -> String {
     let sign = if value > 0.0 { "+" } else { "" };
-    format!("{sign}{}", figure(unit, value))
+    let size = figure(unit, value);
+    match unit {
+        Unit::Share => format!("{sign}{}", size.replace('%', "points")),
+        _ => format!("{sign}{size}"),
+    }
 }
 
 /// An interval: `49.28 /s to 49.35 /s`.
@@ -93,7 +97,7 @@ mod tests {
             assert_eq!(figure(unit, value), text);
         }
         assert_eq!(difference(Unit::Millis, 2.0), "+2 ms");
-        assert_eq!(difference(Unit::Share, -0.5), "-50.00 %");
+        assert_eq!(difference(Unit::Share, -0.5), "-50.00 points");
         assert_eq!(interval(Unit::Ratio, None), NONE);
     }
 }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use sim_core::Time;
 
-use super::{Findings, Law, Scene, Seen, Topic};
+use super::{Findings, Law, Moment, Scene, Seen, Topic};
 use crate::plan::ActorId;
 use crate::policy::Fate;
 
@@ -48,7 +48,9 @@ impl Law for Goodput {
 
     fn conclude(&self, end: Scene<'_>, findings: &mut Findings) {
         if let Some(witness) = too_few(self.succeeded, self.begun, self.at_least) {
-            findings.violated(end.now, None, || witness);
+            // It is decided once the stretch is over, however long the run goes on.
+            let at = self.stretch.end.min(end.now.at);
+            findings.violated(Moment { at, ..end.now }, None, || witness);
         }
     }
 }

@@ -120,6 +120,8 @@ impl<'a> Builder<'a> {
             bulkheads: Vec::new(),
             connections: Vec::new(),
             caches: Vec::new(),
+            service_caches: Vec::new(),
+            cached: Vec::new(),
             outliers: Vec::new(),
             hedges: Vec::new(),
             throttles: Vec::new(),

@@ -133,8 +133,9 @@ impl Builder<'_> {
             }
             Fault::Stall => (FaultKind::Stall, "stands still".to_owned()),
             Fault::Flush { store } => {
-                let is_kv = |b: &Builder<'_>, id| b.is_kv(id);
-                let id = self.actor_that(store, &here.field("store"), is_kv, "store")?;
+                let has = |b: &Builder<'_>, id| b.is_kv(id) || b.has_cache(id);
+                let what = "store, and no service with caches";
+                let id = self.actor_that(store, &here.field("store"), has, what)?;
                 (FaultKind::Flush { store: id }, format!("{store}: forgets everything"))
             }
             Fault::Failover { .. }

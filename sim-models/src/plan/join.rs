@@ -3,7 +3,7 @@
 use super::build::Builder;
 use super::program::{Frame, Here, Role};
 use super::{ActorId, ActorKind, Operand, ProgramId, Target, builtin};
-use crate::scenario::spec::{self, Actor, Expr, Invariant};
+use crate::scenario::spec::{self, Actor, Balancer, Expr, Invariant};
 use crate::source::path_key;
 use crate::value::Value;
 
@@ -127,6 +127,11 @@ impl Builder<'_> {
             // An invariant looks at what an endpoint itself may forget to look at.
             let compares = |rule: &Invariant| matches!(rule, Invariant::EqualReplays(server) if *server == frame.name);
             program.reads_body |= self.spec.invariants.iter().any(compares);
+            // A ring looks at the key before the program does.
+            let owner = &self.plan.actors[frame.actor.index()].kind;
+            let on_a_ring = matches!(owner, ActorKind::Service(service)
+                if matches!(service.balancer, Balancer::RingHash { .. }));
+            program.reads_key |= on_a_ring && frame.role == Role::Endpoint;
         }
         // Who hands on what it was given reads it itself; chains of calls need several rounds.
         let mut changed = true;

@@ -5,6 +5,7 @@
 
 mod actors;
 mod build;
+mod cache;
 mod command;
 mod cycle;
 mod design;
@@ -133,6 +134,10 @@ ids! {
     IntensityId(u32);
     /// A list of instants.
     TraceId(u32);
+    /// A cache that every instance of a service has.
+    ServiceCacheId(u32);
+    /// A cached step.
+    CachedId(u32);
 }
 
 /// The compiled scenario.
@@ -178,6 +183,8 @@ pub(crate) struct Plan {
     pub outliers: Vec<OutlierPlan>,
     /// The owner of each fallback's remembered answers.
     pub caches: Vec<ActorId>,
+    pub service_caches: Vec<ServiceCachePlan>,
+    pub cached: Vec<CachedPlan>,
     pub links: Vec<LinkPlan>,
     /// For each pair of actors `from × actors + to`: the link, if one is declared.
     pub routes: Vec<Option<u32>>,
@@ -504,6 +511,8 @@ pub(crate) enum Instr {
     Spawn {
         then: Pc,
     },
+    /// Takes a value out of a cache, or has it worked out.
+    LookUp(CachedId),
     /// Goes on for another intent.
     Adopt(Operand),
     Effect(EffectId),
@@ -666,6 +675,31 @@ pub(crate) struct EffectPlan {
     pub fenced: bool,
     pub undoes: Option<KindId>,
     pub into: Option<Reg>,
+}
+
+/// A cache that every instance of a service has.
+#[derive(Clone, Debug)]
+pub(crate) struct ServiceCachePlan {
+    pub name: String,
+    pub owner: ActorId,
+    pub ttl: Span,
+    pub soft_ttl: Option<Span>,
+    pub capacity: Option<u32>,
+    pub coalesce: bool,
+    /// Of XFetch.
+    pub beta: Option<f64>,
+}
+
+/// A place that needs a value that may be cached.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CachedPlan {
+    pub cache: ServiceCacheId,
+    pub key: Operand,
+    pub into: Reg,
+    /// Where working it out begins.
+    pub body: Pc,
+    /// Where the program goes on.
+    pub exit: Pc,
 }
 
 #[derive(Clone, Copy, Debug)]

@@ -156,6 +156,11 @@ impl Frame {
         self.registers.get(name).copied()
     }
 
+    /// Whether something has given a name a value so far.
+    pub(super) fn gives(&self, name: &str) -> bool {
+        self.registers.contains_key(name) && !self.unassigned.contains_key(name)
+    }
+
     pub(super) fn known_names(&self) -> impl Iterator<Item = &str> {
         self.registers
             .keys()
@@ -268,6 +273,7 @@ impl Builder<'_> {
             Step::Parallel(branches) => self.parallel(frame, branches, here),
             Step::Spawn(steps) => self.spawn(frame, steps, here),
             Step::OnBehalfOf(step) => self.on_behalf_of(frame, step, here),
+            Step::Cached(step) => self.cached(frame, step, here),
             Step::Publish(step) => self.publish(frame, step, here),
             Step::Effect(step) => self.effect(frame, step, here),
             Step::Respond(step) => self.respond(frame, step, here),
@@ -574,7 +580,7 @@ impl Builder<'_> {
     }
 
     /// Steps that run as a task of their own.
-    fn branch(&mut self, frame: &mut Frame, steps: &[Step], here: &Here) {
+    pub(super) fn branch(&mut self, frame: &mut Frame, steps: &[Step], here: &Here) {
         frame.branches += 1;
         let depth = std::mem::take(&mut frame.depth);
         let finallies = std::mem::take(&mut frame.finallies);

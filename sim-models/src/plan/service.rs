@@ -35,6 +35,7 @@ impl Builder<'_> {
             let (every, from) = (plan.every, plan.from);
             self.plan.jobs.push(JobPlan { actor, program, every, from });
         }
+        self.service_caches(actor, service, &here.field("caches"));
         self.instances(service, here);
         self.hindrances(service, here);
         let (kind, limit, full) = self.queue_kind(&service.queue, &here.field("queue"));

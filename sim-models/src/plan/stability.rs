@@ -221,7 +221,7 @@ mod tests {
     #[test]
     fn more_work_than_the_workers_can_do_is_warned_of_with_the_figures() {
         let told = warnings(2, OPEN, CALL, WORK);
-        let expected = "busy.ron:8:47: 2 workers cannot do the work of 100.0 requests a second with \
+        let expected = "busy.ron:8:45: 2 workers cannot do the work of 100.0 requests a second with \
              20ms each: a utilisation of 1.00";
         assert!(told.len() == 1 && told[0].starts_with(expected), "{told:?}");
         assert!(warnings(3, OPEN, CALL, WORK).is_empty());

@@ -119,6 +119,8 @@ impl World {
         if own.state == InstanceState::Starting {
             own.come_up(ctx.now());
             service.roll_call();
+            let plan = self.plan.clone();
+            self.caches.flush(&plan, actor, Some(instance));
             self.report_level(actor, ctx);
         }
     }

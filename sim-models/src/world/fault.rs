@@ -91,6 +91,10 @@ impl World {
         self.metrics.struck(id, ctx.now());
         self.note(Note::Struck { fault: id }, ctx);
         match kind {
+            FaultKind::Flush { store } if self.service(store).is_some() => {
+                let plan = self.plan.clone();
+                self.caches.flush(&plan, store, None);
+            }
             FaultKind::Flush { store } => self.flush(store, ctx),
             FaultKind::Evict { store, policy, share } => self.evict(id, store, policy, share, ctx),
             FaultKind::Failover { store } if lasts.is_none() => self.fail_over(store, ctx),

@@ -9,6 +9,7 @@ mod autoscale;
 mod balancer;
 mod books;
 mod broker;
+mod cache;
 mod call;
 mod child;
 mod client;
@@ -47,6 +48,7 @@ use crate::pool::{Id, Pool};
 use crate::value::{Texts, Value};
 
 use broker::{BrokerState, Delivery};
+use cache::Caches;
 pub(crate) use call::Call;
 use call::Woken;
 use client::{ClientState, Intent};
@@ -136,6 +138,7 @@ mod purpose {
     pub(super) const EVICT: Purpose = Purpose(18);
     pub(super) const BALANCE: Purpose = Purpose(19);
     pub(super) const SESSION: Purpose = Purpose(40);
+    pub(super) const EARLY: Purpose = Purpose(41);
 }
 
 /// The index-addressed sources of chance.
@@ -160,6 +163,7 @@ struct Luck {
     evict: Indexed,
     balance: Indexed,
     session: Indexed,
+    early: Indexed,
 }
 
 impl Luck {
@@ -185,6 +189,7 @@ impl Luck {
             evict: indexed(purpose::EVICT),
             balance: indexed(purpose::BALANCE),
             session: indexed(purpose::SESSION),
+            early: indexed(purpose::EARLY),
         }
     }
 }
@@ -228,6 +233,7 @@ pub(crate) struct World {
     copies: Pool<RegionCopy>,
     intents: Vec<Intent>,
     policies: Policies,
+    caches: Caches,
     /// Room for what a breaker tells; empty between uses.
     changes: Vec<Change>,
     /// Calls whose policy lets them go on now, in order.
@@ -335,6 +341,7 @@ impl Model for World {
             + self.actors.iter().map(Actor::memory_bytes).sum::<usize>()
             + self.intents.capacity() * size_of::<Intent>()
             + self.ledger.memory_bytes()
+            + self.caches.memory_bytes()
             + self.watch.memory_bytes()
             + self.parked.iter().map(|events| events.capacity()).sum::<usize>() * size_of::<Event>()
     }
@@ -380,6 +387,7 @@ impl World {
             copies: Pool::default(),
             intents: Vec::new(),
             policies: Policies::new(&plan),
+            caches: Caches::default(),
             changes: Vec::new(),
             woken: VecDeque::new(),
             lanes: Lanes::default(),

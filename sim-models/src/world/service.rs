@@ -446,6 +446,8 @@ impl World {
             }
         }
         self.report_level(actor, ctx);
+        let plan = self.plan.clone();
+        self.caches.crash(&plan, actor, only);
         if only.is_none() {
             self.forget_admissions(actor);
             self.policies.forget(&self.plan, actor);

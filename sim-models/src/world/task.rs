@@ -29,7 +29,7 @@ use super::message::{Answer, conclude};
 pub(crate) struct Task {
     pub(super) actor: ActorId,
     program: ProgramId,
-    pc: Pc,
+    pub(super) pc: Pc,
     pub(super) registers: Vec<Value>,
     pub(super) intent: u32,
     /// Addresses every draw that this task makes.
@@ -37,7 +37,7 @@ pub(crate) struct Task {
     /// Nobody wants an answer after this.
     pub(super) deadline: Option<Time>,
     /// Instructions run since the last wait.
-    spent: u32,
+    pub(super) spent: u32,
     /// A branch: the registers that it has written.
     written: Vec<Reg>,
     works: u32,
@@ -45,11 +45,12 @@ pub(crate) struct Task {
     calls: u32,
     commands: u32,
     spawns: u32,
+    pub(super) lookups: u32,
     frames: Vec<Frame>,
     /// What led into each `catch`, `finally` and compensation that is running.
     finallies: Vec<Exit>,
     pub(super) origin: Origin,
-    waiting: Waiting,
+    pub(super) waiting: Waiting,
     pub(super) holds_worker: bool,
     /// Since when it does, and for how long it did before.
     pub(super) held_since: Time,
@@ -77,6 +78,7 @@ impl Default for Task {
             calls: 0,
             commands: 0,
             spawns: 0,
+            lookups: 0,
             frames: Vec::new(),
             finallies: Vec::new(),
             origin: Origin::Request(None),
@@ -101,15 +103,19 @@ pub(super) enum Origin {
     Branch { parent: Id<Task>, number: u32 },
     /// Nobody waits for it: a job, or what a program spawned.
     Alone,
+    /// Works out a value for a cache.
+    Flight(u64),
 }
 
 /// What a task waits for.
 #[derive(Clone, Debug)]
-enum Waiting {
+pub(super) enum Waiting {
     Nothing,
     /// Work or sleep.
     Timer(Handle),
     Call(Id<Call>),
+    /// A value that is worked out.
+    Flight(u64),
     /// Branches still running, and the error of the first branch that has one.
     Branches {
         tasks: Vec<Id<Task>>,
@@ -129,7 +135,7 @@ struct Frame {
 
 /// How a block is left.
 #[derive(Clone, Copy, Debug)]
-enum Exit {
+pub(super) enum Exit {
     Ordinary,
     Error(Raised),
     /// The request is answered.
@@ -189,7 +195,7 @@ impl Task {
     }
 
     /// Gives a variable of the program a value; a branch notes it, to give it back.
-    fn assign(&mut self, reg: Reg, value: Value) {
+    pub(super) fn assign(&mut self, reg: Reg, value: Value) {
         if matches!(self.origin, Origin::Branch { .. }) && !self.written.contains(&reg) {
             self.written.push(reg);
         }
@@ -202,17 +208,18 @@ impl Task {
 const INSTRUCTIONS_MAX: u32 = 1_000_000;
 
 /// What the lineages of a task's children and draws are told apart by.
-mod child {
-    pub(super) const CALL: u64 = 1;
-    pub(super) const COMMAND: u64 = 2;
-    pub(super) const BRANCH: u64 = 3;
-    pub(super) const WORK: u64 = 4;
-    pub(super) const SLEEP: u64 = 5;
-    pub(super) const SPAWN: u64 = 6;
+pub(super) mod child {
+    pub(in crate::world) const CALL: u64 = 1;
+    pub(in crate::world) const COMMAND: u64 = 2;
+    pub(in crate::world) const BRANCH: u64 = 3;
+    pub(in crate::world) const WORK: u64 = 4;
+    pub(in crate::world) const SLEEP: u64 = 5;
+    pub(in crate::world) const SPAWN: u64 = 6;
+    pub(in crate::world) const CACHED: u64 = 7;
 }
 
 /// What the interpreter does after an instruction.
-enum Next {
+pub(super) enum Next {
     Go,
     /// The task waits, or is no more.
     Stop,
@@ -423,6 +430,7 @@ impl World {
             Instr::Fork(fork) => return self.fork(id, fork, ctx),
             Instr::EndBranch => return self.end(id, Exit::Ordinary, ctx),
             Instr::Spawn { then } => self.spawn(id, then, ctx),
+            Instr::LookUp(cached) => return self.look_up(id, cached, ctx),
             Instr::Adopt(origin) => {
                 let origin = self.eval(id, origin);
                 return self.adopt(id, origin, ctx);
@@ -473,7 +481,7 @@ impl World {
     }
 
     /// Unwinds to the next handler that an exit has to pass, or ends the task.
-    fn leave_block(&mut self, id: Id<Task>, exit: Exit, ctx: &mut Ctx) -> Next {
+    pub(super) fn leave_block(&mut self, id: Id<Task>, exit: Exit, ctx: &mut Ctx) -> Next {
         let task = &mut self.tasks[id];
         let floor = match exit {
             Exit::Ordinary => return Next::Go,
@@ -783,6 +791,11 @@ impl World {
                 self.give_worker_back(id, ctx);
                 self.tasks.free(id);
             }
+            Origin::Flight(flight) => {
+                self.give_worker_back(id, ctx);
+                self.land(id, flight, error, ctx);
+                self.tasks.free(id);
+            }
         }
         Next::Stop
     }
@@ -803,7 +816,8 @@ impl World {
     /// Calls off everything a task waits for, its branches included. The slot stays.
     pub(super) fn abandon(&mut self, id: Id<Task>, ctx: &mut Ctx) {
         match std::mem::replace(&mut self.tasks[id].waiting, Waiting::Nothing) {
-            Waiting::Nothing => {}
+            // Whoever works a value out goes on, for others and the next time.
+            Waiting::Nothing | Waiting::Flight(_) => {}
             Waiting::Timer(handle) => {
                 ctx.cancel(handle);
             }

@@ -141,9 +141,9 @@ pub enum Fault {
     /// At a point only: the task that passes it stands still, as a thread that is not scheduled;
     /// the rest of its actor goes on.
     Stall,
-    /// A store forgets everything.
+    /// A store, or a service with caches, forgets everything.
     Flush {
-        /// The store.
+        /// The store or service.
         store: String,
     },
     /// A store's primary dies, and the replica that has most takes over with what it has.

@@ -37,6 +37,7 @@ pub const SHORTHAND: &[(&str, &[&str])] = &[
     ("BlackHole", &["actor"]),
     ("Breaker", &["trip"]),
     ("Bulkhead", &["like()", "limit"]),
+    ("Cached", &["cache", "key"]),
     ("Call", &["to"]),
     ("ClockStep", &["actor"]),
     ("CompareAndDelete", &["key", "expected"]),

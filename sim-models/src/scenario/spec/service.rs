@@ -51,6 +51,9 @@ pub struct Service {
     /// How much longer work takes beside other work.
     #[serde(default)]
     pub contention: Option<Contention>,
+    /// What each instance remembers, by name.
+    #[serde(default)]
+    pub caches: BTreeMap<String, Cache>,
     /// Programs by endpoint name.
     pub endpoints: BTreeMap<String, Vec<Step>>,
     /// Programs that it runs by itself, by name.
@@ -60,6 +63,43 @@ pub struct Service {
 
 fn one() -> u32 {
     1
+}
+
+/// What an instance remembers of what `Cached` steps worked out. A crash forgets it.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cache {
+    /// How long a value is served.
+    pub ttl: Span,
+    /// After this the first who asks has it worked out anew, and it is served meanwhile.
+    #[serde(default)]
+    pub soft_ttl: Option<Span>,
+    /// How many values there is room for; the one that was not used for longest makes room.
+    #[serde(default)]
+    pub capacity: Option<u32>,
+    /// Whether those who need one value wait for whoever works it out (single flight).
+    #[serde(default)]
+    pub coalesce: bool,
+    /// Whether a value may be worked out anew before it expires.
+    #[serde(default)]
+    pub early: Option<Early>,
+}
+
+/// Who works a value out anew before it expires.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub enum Early {
+    /// Whoever asks, with a probability that rises as the end draws near, the earlier the longer it
+    /// takes (Vattani et al., VLDB 2015).
+    XFetch {
+        /// Above 1 earlier, below 1 later.
+        #[serde(default = "beta")]
+        beta: f64,
+    },
+}
+
+fn beta() -> f64 {
+    1.0
 }
 
 /// Where requests wait for a worker. At most `limit` wait, beside those that are worked on.

@@ -124,6 +124,8 @@ pub enum Step {
     Spawn(Vec<Step>),
     /// Runs steps for another intent.
     OnBehalfOf(OnBehalfOf),
+    /// Takes a value out of a cache of the service, or works it out.
+    Cached(Cached),
     /// Hands a message to a broker and waits until it is stored.
     Publish(Publish),
     /// Does something durable that goes to the ledger.
@@ -192,6 +194,21 @@ pub struct OnBehalfOf {
     /// error, 500.
     pub origin: Expr,
     /// What.
+    pub body: Vec<Step>,
+}
+
+/// Takes a value out of a cache of the service, or works it out. The body runs on its own for all
+/// who wait for the value; it may read every variable, and what it sets nobody sees but `into`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cached {
+    /// The cache's name.
+    pub cache: String,
+    /// What the value is kept under.
+    pub key: Expr,
+    /// The variable that the body gives the value to be kept, and that takes a kept one.
+    pub into: String,
+    /// Works the value out.
     pub body: Vec<Step>,
 }
 
