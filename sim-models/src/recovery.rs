@@ -397,8 +397,9 @@ impl<'a> Judge<'a> {
 
     /// A backlog is left, and it may yet drain: it has become smaller since the trigger, or it is
     /// carried about by chance so that its direction is not known. That is so near the threshold,
-    /// where the flow of requests, within two standard deviations, may carry it off, and where it
-    /// moves as such a flow does; a backlog that something holds in place does not.
+    /// where the flow of requests in the second half of the time since, when what the trigger left
+    /// has come, may carry it off within two standard deviations, and where it moves as such a flow
+    /// does; a backlog that something holds in place does not.
     fn may_drain(&self) -> bool {
         let slots = &self.pulse.slots[self.healed..];
         let last = &slots[slots.len() - self.hold..];
@@ -423,16 +424,16 @@ impl<'a> Judge<'a> {
         if left < SHRINKING * most {
             return true;
         }
-        let (came, went, batch) = self.flow(n);
+        let late = &slots[half.min(slots.len() - hold)..];
+        let (came, went, batch) = self.flow(n, late);
         let chance = math::sqrt(batch * came + went);
-        let (least, most) = means(&slots[half.min(slots.len() - hold)..]);
-        came - went < 2.0 * chance && most - least > chance / 4.0
+        let (least, most) = means(late);
+        came - went < 2.0 * chance && most - least > chance / 8.0
     }
 
-    /// Requests that came to a service after the trigger, those that it completed, and how many
-    /// come at once: a decision brings its retries with it.
-    fn flow(&self, service: usize) -> (f64, f64, f64) {
-        let slots = &self.pulse.slots[self.healed..];
+    /// Requests that came to a service in some slots, those that it completed, and how many come at
+    /// once: a decision brings its retries with it.
+    fn flow(&self, service: usize, slots: &[Slot]) -> (f64, f64, f64) {
         let quiet = &self.pulse.slots[self.quiet.clone()];
         let count = |stretch: &[Slot], of: fn(&Flow) -> u32| {
             stretch.iter().map(|slot| f64::from(of(&slot.flows[service]))).sum::<f64>()

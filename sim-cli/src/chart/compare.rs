@@ -18,7 +18,7 @@ use super::measure;
 use super::nines::{Curve, NinesPanel};
 use super::sheet::Sheet;
 use super::stack::{GAP, Panel, Stack, TITLE, title};
-use super::{end, lanes, lines};
+use super::{disturbances, end, lanes, lines};
 use crate::study::figure;
 use crate::words;
 
@@ -139,7 +139,7 @@ fn timelines(sides: &[Side], first: &[Outcome]) -> Stack {
         .map(|((side, outcome), ink)| lines::Run { name: &side.name, ink, series: &outcome.series })
         .collect();
     let panels = [
-        first.first().and_then(|o| lanes::faults(&o.faults, &canvas)).map(Panel::Lanes),
+        first.first().and_then(|run| lanes::faults(&disturbances(run), &canvas)).map(Panel::Lanes),
         lines::goodputs(&runs).map(Panel::Lines),
         lines::tails(&runs).map(Panel::Lines),
     ];
@@ -284,6 +284,7 @@ fn headline(comparison: &Comparison) -> String {
     let first = short(&comparison.sides[0].name);
     let of = |judgement| {
         let judged = comparison.contrasts.iter().filter(move |c| c.judgement == judgement);
+        let judged = judged.filter(|contrast| is_of_users(comparison, contrast));
         judged.max_by(|a, b| weight(a).total_cmp(&weight(b)))
     };
     let Some(contrast) = of(Judgement::Better).or_else(|| of(Judgement::Worse)) else {
@@ -308,6 +309,21 @@ fn headline(comparison: &Comparison) -> String {
     )
 }
 
+/// A latency within the system says little of what users have.
+fn is_of_users(comparison: &Comparison, contrast: &Contrast) -> bool {
+    let is_client = |actor: &str| {
+        let mut latencies = comparison.sides[0].summary.latencies.iter();
+        latencies.any(|latency| latency.actor == actor && latency.kind == "client")
+    };
+    match &contrast.figure {
+        Figure::Percentile(_, actor) => is_client(actor),
+        Figure::Mean(Metric { kind: Kind::LatencyMean, of }) => {
+            of.as_deref().is_some_and(is_client)
+        }
+        Figure::Mean(_) | Figure::Broken(_) => true,
+    }
+}
+
 /// How much a contrast says: the logarithm of the ratio of its figures; whether a system comes
 /// back at all counts more.
 fn weight(contrast: &Contrast) -> f64 {
@@ -316,8 +332,9 @@ fn weight(contrast: &Contrast) -> f64 {
     let factor = match &contrast.figure {
         Figure::Broken(_) => 2.0,
         Figure::Mean(metric) if metric.kind == Kind::Metastable => 2.0,
-        Figure::Mean(metric) if metric.kind == Kind::Goodput => 1.5,
-        Figure::Mean(_) | Figure::Percentile(..) => 1.0,
+        Figure::Mean(metric) if metric.kind == Kind::Goodput => 3.0,
+        Figure::Mean(_) => 1.0,
+        Figure::Percentile(..) => 0.5,
     };
     factor * math::ln(ratio).abs()
 }

@@ -20,7 +20,7 @@ mod sheet;
 mod stack;
 
 use sim_core::Time;
-use sim_models::outcome::Outcome;
+use sim_models::outcome::{FaultWindow, Outcome};
 
 use crate::{finding, words};
 use canvas::Canvas;
@@ -64,7 +64,7 @@ fn panels(outcome: &Outcome) -> Stack {
     let series = &outcome.series;
     let timed = (!series.width.is_zero()).then_some(series);
     let panels = [
-        lanes::faults(&outcome.faults, &canvas).map(Panel::Lanes),
+        lanes::faults(&disturbances(outcome), &canvas).map(Panel::Lanes),
         outcome.recovery.as_ref().and_then(|r| lanes::recovery(r, &canvas)).map(Panel::Lanes),
         timed.and_then(lines::rates).map(Panel::Lines),
         timed.and_then(lines::latencies).map(Panel::Lines),
@@ -75,6 +75,17 @@ fn panels(outcome: &Outcome) -> Stack {
         lanes::broken(&outcome.invariants, &canvas).map(Panel::Lanes),
     ];
     Stack { end, panels: panels.into_iter().flatten().collect() }
+}
+
+/// What disturbed the system: its faults, or the trigger that the scenario states.
+fn disturbances(outcome: &Outcome) -> Vec<FaultWindow> {
+    match &outcome.recovery {
+        Some(recovery) if outcome.faults.is_empty() => {
+            let (from, to) = recovery.trigger;
+            vec![FaultWindow { label: "trigger".to_owned(), from, to }]
+        }
+        _ => outcome.faults.clone(),
+    }
 }
 
 /// The end of the time axis: that of the run, or of what is known if the run had none.

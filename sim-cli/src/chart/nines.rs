@@ -21,6 +21,9 @@ const MARKS: [(&str, f64); 6] = [
     ("99.99 %", 0.9999),
 ];
 
+/// The share of samples that may lie at the left edge.
+const QUICKEST: f64 = 0.05;
+
 /// Height of the plot, and from one name to the next, in px.
 const HEIGHT: f64 = 210.0;
 const NAME: f64 = 17.0;
@@ -48,8 +51,10 @@ pub struct Curve {
 impl NinesPanel {
     /// The distributions, if any sample was taken.
     pub fn new(curves: Vec<Curve>) -> Option<NinesPanel> {
+        // The quickest few would take all the room on a logarithmic scale; they go to its edge.
         let ends = curves.iter().flat_map(|curve| {
-            let points = curve.points.iter().map(|(_, latency)| *latency);
+            let points = curve.points.iter().filter(|(share, _)| *share >= QUICKEST);
+            let points = points.map(|(_, latency)| *latency);
             points.chain(curve.percentiles.iter().filter_map(|p| p.high))
         });
         let nanos = || ends.clone().map(Span::as_nanos).filter(|n| *n > 0);
