@@ -2,9 +2,9 @@
 
 use sim_core::{LimitHit, Span, Time};
 use sim_models::outcome::{
-    ActorSummary, CallSummary, EffectSummary, FaultWindow, InvariantResult, InvariantVerdict,
-    Latency, LedgerLine, LogLine, Outcome, RunId, RunLimit, Series, TransitionLine, Verdict,
-    Violation,
+    ActorSummary, CallSummary, EffectSummary, FaultWindow, Goodput, Histogram, InvariantResult,
+    InvariantVerdict, Latency, LedgerLine, LogLine, Outcome, RunId, RunLimit, Series,
+    TransitionLine, Verdict, Violation,
 };
 use sim_models::policy::breaker::{StateName, TransitionReason};
 
@@ -25,6 +25,8 @@ pub fn empty() -> Outcome {
         digest: 0x0123_4567_89ab_cdef,
         steps: 0,
         ended_at: Time::ZERO,
+        warmup: Span::ZERO,
+        goodput: Goodput::default(),
         limit: None,
         invariants: Vec::new(),
         effects: Vec::new(),
@@ -215,18 +217,24 @@ fn actors() -> Vec<ActorSummary> {
             kind: "service".to_owned(),
             counters: vec![("arrived", 5_400), ("answered", 5_398), ("shed", 2)],
             latency: Some(latency(90, 640)),
+            histogram: Histogram::new(3).expect("three digits are allowed"),
+            load: None,
         },
         ActorSummary {
             name: "redis".to_owned(),
             kind: "kv".to_owned(),
             counters: vec![("commands", 16_200), ("expired", 12)],
             latency: None,
+            histogram: Histogram::new(3).expect("three digits are allowed"),
+            load: None,
         },
         ActorSummary {
             name: "shoppers".to_owned(),
             kind: "client".to_owned(),
             counters: vec![("intents", 5_400), ("succeeded", 4_009), ("failed", 1_391)],
             latency: Some(latency(130, 1_900)),
+            histogram: Histogram::new(3).expect("three digits are allowed"),
+            load: None,
         },
     ]
 }

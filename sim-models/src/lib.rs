@@ -11,6 +11,7 @@
 pub mod conform;
 pub mod custom;
 pub mod designs;
+mod gauge;
 mod invariant;
 pub mod kv;
 mod ledger;

@@ -55,6 +55,11 @@ pub(crate) enum Note {
         pair: PairId,
         attempt: u32,
     },
+    Scaled {
+        actor: ActorId,
+        from: u32,
+        to: u32,
+    },
     TooLate {
         intent: u32,
         actor: ActorId,
@@ -244,6 +249,11 @@ fn line(
             let what = format!("attempt {attempt}: hedged, no answer yet");
             (Some(intent), plan.pair_name(pair), what)
         }
+        Note::Scaled { actor, from, to } => (
+            None,
+            plan.actor_name(actor).to_owned(),
+            format!("autoscaler: {to} instances instead of {from}"),
+        ),
         Note::TooLate { intent, actor } => {
             let what = "deadline already passed, not begun".to_owned();
             (Some(intent), plan.actor_name(actor).to_owned(), what)

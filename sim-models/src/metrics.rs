@@ -8,7 +8,10 @@ use std::collections::VecDeque;
 use hdrhistogram::Histogram;
 use sim_core::{Span, Time};
 
-use crate::outcome::{ActorSummary, CallSummary, FaultWindow, Latency, Series, TransitionLine};
+use crate::gauge::{Gauge, Level};
+use crate::outcome::{
+    ActorSummary, CallSummary, FaultWindow, Goodput, Latency, Series, TransitionLine,
+};
 use crate::plan::{ActorId, ActorKind, BreakerId, FaultId, PairId, Plan};
 use crate::policy::breaker::Transition;
 use crate::policy::{Ending, Fate, Reason};
@@ -19,6 +22,9 @@ const TRANSITIONS_MAX: usize = 100_000;
 /// Everything that a run counts.
 #[derive(Clone, Debug)]
 pub(crate) struct Metrics {
+    /// When measuring begins.
+    from: Time,
+    goodput: Goodput,
     actors: Vec<ActorMetrics>,
     pairs: Vec<PairMetrics>,
     transitions: Vec<(Time, BreakerId, Transition)>,
@@ -42,9 +48,13 @@ struct ActorMetrics {
     refused: u64,
     queue_full: u64,
     too_late: u64,
+    dropped: u64,
+    cancelled: u64,
     queue_len_max: u32,
     peak: Peak,
     peak_retries: Peak,
+    /// Of a service.
+    gauge: Option<Gauge>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -98,9 +108,12 @@ pub(crate) const PEAK_WINDOW: Span = Span::millis(100);
 
 impl Metrics {
     pub(crate) fn new(plan: &Plan) -> Metrics {
+        let from = Time::ZERO + plan.warmup;
         let queues = plan.actors.iter().map(|actor| matches!(actor.kind, ActorKind::Service(_)));
         Metrics {
-            actors: plan.actors.iter().map(|_| ActorMetrics::new()).collect(),
+            from,
+            goodput: Goodput::default(),
+            actors: plan.actors.iter().map(|actor| ActorMetrics::new(&actor.kind, from)).collect(),
             pairs: vec![PairMetrics::default(); plan.pairs.len()],
             transitions: Vec::new(),
             strikes: Vec::new(),
@@ -116,20 +129,24 @@ impl Metrics {
     pub(crate) fn intended(&mut self, client: ActorId, now: Time) {
         self.actors[client.index()].intents += 1;
         self.windows.at(now).offered += 1;
+        self.goodput.offered += u64::from(now >= self.from);
     }
 
     /// An intent was told success for the first time.
-    pub(crate) fn achieved(&mut self, now: Time) {
+    pub(crate) fn achieved(&mut self, begun: Time, now: Time) {
         self.windows.at(now).goodput += 1;
+        self.goodput.achieved += u64::from(begun >= self.from);
     }
 
     /// An intent's last submission ended, and none had succeeded.
-    pub(crate) fn missed(&mut self, now: Time) {
+    pub(crate) fn missed(&mut self, begun: Time, now: Time) {
         self.windows.at(now).failed += 1;
+        self.goodput.missed += u64::from(begun >= self.from);
     }
 
-    pub(crate) fn ended(&mut self, client: ActorId, fate: Fate, latency: Span, now: Time) {
-        self.actors[client.index()].ended(fate, latency);
+    pub(crate) fn ended(&mut self, client: ActorId, fate: Fate, begun: Time, now: Time) {
+        let latency = now.since(begun);
+        self.actors[client.index()].ended(fate, (begun >= self.from).then_some(latency));
         self.windows.at(now);
         self.windows.latencies.push(latency);
     }
@@ -193,8 +210,31 @@ impl Metrics {
         }
     }
 
-    pub(crate) fn answered(&mut self, actor: ActorId, ending: Ending, latency: Span) {
+    pub(crate) fn answered(&mut self, actor: ActorId, ending: Ending, arrived: Time, now: Time) {
+        let latency = (arrived >= self.from).then(|| now.since(arrived));
         self.actors[actor.index()].ended(ending.fate(), latency);
+    }
+
+    /// A service's workers or its queue hold more or less than before.
+    pub(crate) fn level(&mut self, actor: ActorId, level: Level, now: Time) {
+        let metrics = &mut self.actors[actor.index()];
+        metrics.queue_len_max = level.waiting.max(metrics.queue_len_max);
+        if let Some(gauge) = &mut metrics.gauge {
+            gauge.set(level, now);
+        }
+        self.windows.queue(actor, level.waiting, now);
+    }
+
+    /// A worker's time went into something that nobody wants any more.
+    pub(crate) fn wasted(&mut self, actor: ActorId, worked: Span, now: Time) {
+        if let Some(gauge) = &mut self.actors[actor.index()].gauge {
+            gauge.waste(worked, now);
+        }
+    }
+
+    /// What became of the intents that arose after the warm-up.
+    pub(crate) fn goodput(&self) -> Goodput {
+        self.goodput
     }
 
     pub(crate) fn turned_away(&mut self, actor: ActorId, ending: Ending) {
@@ -209,19 +249,19 @@ impl Metrics {
         self.actors[actor.index()].queue_full += 1;
     }
 
+    /// A request that waited was turned away by the queue's discipline.
+    pub(crate) fn dropped(&mut self, actor: ActorId) {
+        self.actors[actor.index()].dropped += 1;
+    }
+
+    /// A request ended because its caller had stopped waiting.
+    pub(crate) fn cancelled(&mut self, actor: ActorId) {
+        self.actors[actor.index()].cancelled += 1;
+    }
+
     /// A request came to a worker after its deadline.
     pub(crate) fn too_late(&mut self, actor: ActorId) {
         self.actors[actor.index()].too_late += 1;
-    }
-
-    pub(crate) fn queued(&mut self, actor: ActorId, waiting: u32, now: Time) {
-        let longest = &mut self.actors[actor.index()].queue_len_max;
-        *longest = waiting.max(*longest);
-        self.windows.queue(actor, waiting, now);
-    }
-
-    pub(crate) fn dequeued(&mut self, actor: ActorId, waiting: u32, now: Time) {
-        self.windows.queue(actor, waiting, now);
     }
 
     pub(crate) fn transition(&mut self, breaker: BreakerId, transition: Transition, now: Time) {
@@ -256,7 +296,7 @@ impl Metrics {
     }
 
     /// The actors' summaries, in order.
-    pub(crate) fn actor_summaries(&self, plan: &Plan) -> Vec<ActorSummary> {
+    pub(crate) fn actor_summaries(&self, plan: &Plan, end: Time) -> Vec<ActorSummary> {
         let summary = |(actor, metrics): (&crate::plan::ActorPlan, &ActorMetrics)| ActorSummary {
             name: actor.name.clone(),
             kind: match &actor.kind {
@@ -268,6 +308,8 @@ impl Metrics {
             },
             counters: metrics.counters(&actor.kind),
             latency: metrics.latency(),
+            histogram: metrics.latency.clone(),
+            load: metrics.gauge.as_ref().and_then(|gauge| gauge.averages(end)),
         };
         plan.actors.iter().zip(&self.actors).map(summary).collect()
     }
@@ -329,8 +371,9 @@ fn count(counts: &mut Vec<(&'static str, u64)>, reason: Reason) {
 }
 
 impl ActorMetrics {
-    fn new() -> ActorMetrics {
+    fn new(kind: &ActorKind, from: Time) -> ActorMetrics {
         ActorMetrics {
+            gauge: matches!(kind, ActorKind::Service(_)).then(|| Gauge::new(from)),
             latency: Histogram::new(3).expect("three digits are allowed"),
             latency_sum: 0,
             latency_max: Span::ZERO,
@@ -343,18 +386,22 @@ impl ActorMetrics {
             refused: 0,
             queue_full: 0,
             too_late: 0,
+            dropped: 0,
+            cancelled: 0,
             queue_len_max: 0,
             peak: Peak::new(PEAK_WINDOW),
             peak_retries: Peak::new(PEAK_WINDOW),
         }
     }
 
-    fn ended(&mut self, fate: Fate, latency: Span) {
+    /// `latency` is of what counts: what arose or arrived after the warm-up.
+    fn ended(&mut self, fate: Fate, latency: Option<Span>) {
         match fate {
             Fate::Succeeded => self.succeeded += 1,
             Fate::Failed => self.failed += 1,
             Fate::Unknown => self.unknown += 1,
         }
+        let Some(latency) = latency else { return };
         self.latency_max = self.latency_max.max(latency);
         self.latency_sum += u128::from(latency.as_nanos());
         self.latency.record(latency.as_nanos()).expect("the histogram grows as needed");
@@ -377,6 +424,8 @@ impl ActorMetrics {
         if let ActorKind::Service(_) = kind {
             counters.push(("queue_full", self.queue_full));
             counters.push(("deadline_passed", self.too_late));
+            counters.push(("dropped", self.dropped));
+            counters.push(("cancelled", self.cancelled));
             counters.push(("queue_len_max", self.queue_len_max.into()));
         }
         counters.push(("peak_arrivals_100ms", self.peak.max));

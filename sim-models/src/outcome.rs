@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+pub use hdrhistogram::Histogram;
 use sim_core::{LimitHit, Span, Time};
 
 use crate::policy::breaker::{StateName, TransitionReason};
@@ -30,6 +31,11 @@ pub struct Outcome {
     pub steps: u64,
     /// The instant at which the run ended.
     pub ended_at: Time,
+    /// When measuring began: latencies, time averages and goodput are of what arose or arrived
+    /// from then on.
+    pub warmup: Span,
+    /// What became of the intents that arose from then on.
+    pub goodput: Goodput,
     /// The limit that ended the run early, if one did.
     pub limit: Option<RunLimit>,
     /// One result per invariant, in the scenario's order.
@@ -217,6 +223,18 @@ pub struct LedgerLine {
     pub id: String,
 }
 
+/// What became of the users' intents after the warm-up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Goodput {
+    /// Intents that arose.
+    pub offered: u64,
+    /// Those that were told success.
+    pub achieved: u64,
+    /// Those whose last submission ended without any of them having succeeded. The rest was still
+    /// under way at the end.
+    pub missed: u64,
+}
+
 /// What one actor did.
 #[derive(Clone, Debug)]
 pub struct ActorSummary {
@@ -228,6 +246,24 @@ pub struct ActorSummary {
     pub counters: Vec<(&'static str, u64)>,
     /// Client: from a submission to its end. Others: from a request's arrival to its answer.
     pub latency: Option<Latency>,
+    /// The same latencies in nanoseconds, so that runs can be merged.
+    pub histogram: Histogram<u64>,
+    /// What its workers and its queue held on average, of a service.
+    pub load: Option<ServiceLoad>,
+}
+
+/// Averages over time of a service's workers and queue, from the warm-up to the end.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ServiceLoad {
+    /// Busy workers. One that waits for somebody else in a blocking service is busy.
+    pub busy_mean: f64,
+    /// Requests waiting for a worker.
+    pub waiting_mean: f64,
+    /// Busy workers as a share of all.
+    pub utilisation: f64,
+    /// Of the workers' time, the share that went into requests whose answer nobody awaited when it
+    /// came, or that a crash or a cancellation cut short. Null for a service that never worked.
+    pub wasted: Option<f64>,
 }
 
 /// A distribution of latencies.

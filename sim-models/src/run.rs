@@ -110,6 +110,8 @@ impl Run {
             digest,
             steps,
             ended_at: end,
+            warmup: plan.warmup,
+            goodput: world.metrics.goodput(),
             limit,
             invariants,
             effects: world.ledger.summaries(&plan.kinds),
@@ -122,7 +124,7 @@ impl Run {
                     id: plan.effect_name(entry.kind, entry.number),
                 })
                 .collect(),
-            actors: world.metrics.actor_summaries(plan),
+            actors: world.metrics.actor_summaries(plan, end),
             calls: world.metrics.call_summaries(plan),
             transitions: world.metrics.transition_lines(plan),
             log: world.log.lines(plan, &world.texts, |intent| world.intent_name(intent)),

@@ -204,13 +204,13 @@ enum When {
 fn actor_faults(actor: &str) -> [Fault; 7] {
     let actor = || actor.to_owned();
     [
-        Fault::Crash { actor: actor() },
+        Fault::Crash { actor: actor(), instance: None },
         Fault::Outage { actor: actor() },
         Fault::BlackHole { actor: actor() },
         Fault::Pause { actor: actor() },
         Fault::Errors { actor: actor(), rate: 1.0, status: 503 },
         Fault::Hang { actor: actor(), rate: 1.0 },
-        Fault::Slow { actor: actor(), factor: 100.0 },
+        Fault::Slow { actor: actor(), factor: 100.0, instance: None },
     ]
 }
 

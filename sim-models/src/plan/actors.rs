@@ -1,4 +1,4 @@
-//! Who acts and how messages travel: ids for all actors and endpoints, checked loads, queues,
+//! Who acts and how messages travel: ids for all actors, checked loads, queues of brokers,
 //! distributions and links.
 
 use sim_core::{Dist, DistError, Span};
@@ -7,10 +7,10 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::build::Builder;
 use super::program::{Callee, Here};
 use super::{
-    ActorId, ActorKind, ActorPlan, ClientPlan, DistId, EndpointId, JobPlan, LinkPlan, LoadPlan,
-    Operand, Pc, Program, ProgramId, QueueId, QueuePlan, ServicePlan, Subscriber,
+    ActorId, ActorKind, ActorPlan, ClientPlan, DistId, LinkPlan, LoadPlan, Operand, Pc, Program,
+    ProgramId, QueueId, QueuePlan, Subscriber,
 };
-use crate::scenario::spec::{self, Actor, Load, Queue};
+use crate::scenario::spec::{self, Actor, Load};
 use crate::source::{advice, path_key};
 use crate::value::Value;
 
@@ -134,39 +134,6 @@ impl Builder<'_> {
                 LoadPlan::Burst { count: *count, at: *at }
             }
         }
-    }
-
-    fn service(
-        &mut self,
-        actor: ActorId,
-        name: &str,
-        service: &spec::Service,
-        here: &Here,
-    ) -> ActorKind {
-        let workers = here.field("workers");
-        self.require(service.workers >= 1, &workers, service.workers, "at least 1");
-        for endpoint in service.endpoints.keys() {
-            let program = self.new_program(&format!("{name}.{endpoint}"));
-            let id = EndpointId::nth(self.plan.endpoints.len());
-            self.plan.endpoints.push(program);
-            self.endpoints.insert((actor, endpoint.clone()), id);
-        }
-        for (job, plan) in &service.jobs {
-            let place = here.field("jobs").field(&path_key(job));
-            self.require(!plan.every.is_zero(), &place.field("every"), plan.every, "above zero");
-            if service.endpoints.contains_key(job) {
-                self.problem(&place, format!("`{name}` has an endpoint `{job}` too"), None);
-            }
-            let program = self.new_program(&format!("{name}.{job}"));
-            let (every, from) = (plan.every, plan.from);
-            self.plan.jobs.push(JobPlan { actor, program, every, from });
-        }
-        let Queue::Fifo { limit } = service.queue;
-        ActorKind::Service(ServicePlan {
-            workers: service.workers,
-            queue_limit: limit,
-            threads: service.threads,
-        })
     }
 
     fn broker(

@@ -89,11 +89,13 @@ impl<'a> Builder<'a> {
             about: spec.about.clone(),
             hypothesis: spec.hypothesis.clone(),
             horizon: spec.horizon,
+            warmup: spec.warmup,
             window: spec.window.unwrap_or_else(|| round_up(spec.horizon / WINDOWS)),
             limits: spec.limits,
             texts,
             actors: Vec::new(),
             endpoints: Vec::new(),
+            classes: Vec::new(),
             jobs: Vec::new(),
             queues: Vec::new(),
             programs: Vec::new(),
@@ -194,6 +196,11 @@ impl<'a> Builder<'a> {
         }
         self.require(!spec.horizon.is_zero(), &Here::file("horizon"), spec.horizon, "above zero");
         let longest = spec.limits.time;
+        if spec.warmup >= spec.horizon {
+            let message = format!("warmup = {}; the horizon is {}", spec.warmup, spec.horizon);
+            let help = "nothing would be measured: warm up for less, or run for longer".to_owned();
+            self.problem(&Here::file("warmup"), message, Some(help));
+        }
         if spec.horizon > longest {
             let message = format!("horizon = {}; the limit is {longest}", spec.horizon);
             let help = "shorten the horizon, or raise limits.time".to_owned();

@@ -102,9 +102,10 @@ impl Builder<'_> {
                 let label = format!("{actor}: {} hang", percent(*rate));
                 (FaultKind::Hang { actor: id, rate: *rate }, label)
             }
-            Fault::Crash { actor } => {
+            Fault::Crash { actor, instance } => {
                 let id = self.actor_that(actor, &actor_here, served, "service, store or broker")?;
-                (FaultKind::Crash { actor: id }, format!("{actor}: crashed"))
+                let who = self.instance_of(actor, id, *instance, here);
+                (FaultKind::Crash { actor: id, instance: *instance }, format!("{who}: crashed"))
             }
             Fault::Outage { actor } => {
                 let id = self.actor_that(actor, &actor_here, served, "service, store or broker")?;
@@ -114,14 +115,13 @@ impl Builder<'_> {
                 let id = self.actor_that(actor, &actor_here, any, "actor")?;
                 (FaultKind::BlackHole { actor: id }, format!("{actor}: unreachable"))
             }
-            Fault::Slow { actor, factor } => {
+            Fault::Slow { actor, factor, instance } => {
                 let ok = factor.is_finite() && *factor > 0.0;
                 self.require(ok, &here.field("factor"), factor, "finite and above zero");
                 let id = self.actor_that(actor, &actor_here, served, "service, store or broker")?;
-                (
-                    FaultKind::Slow { actor: id, factor: *factor },
-                    format!("{actor}: {factor}x slower"),
-                )
+                let who = self.instance_of(actor, id, *instance, here);
+                let kind = FaultKind::Slow { actor: id, factor: *factor, instance: *instance };
+                (kind, format!("{who}: {factor}x slower"))
             }
             Fault::Pause { actor } => {
                 let id = self.actor_that(actor, &actor_here, served, "service, store or broker")?;
@@ -164,6 +164,24 @@ impl Builder<'_> {
                 (FaultKind::Delay { from: a, to: b, by: *by }, format!("{from}->{to}: {by} later"))
             }
         })
+    }
+
+    /// How an actor or one of its instances is told, once it is known to exist.
+    fn instance_of(
+        &mut self,
+        name: &str,
+        id: ActorId,
+        instance: Option<u32>,
+        here: &Here,
+    ) -> String {
+        let Some(n) = instance else { return name.to_owned() };
+        let count = match &self.plan.actors[id.index()].kind {
+            ActorKind::Service(service) => service.instances,
+            _ => 1,
+        };
+        let allowed = format!("below `instances`, {count}");
+        self.require(n < count, &here.field("instance"), n, &allowed);
+        format!("{name}[{n}]")
     }
 
     /// A fault of a store, or of a clock that a store may have.

@@ -14,6 +14,7 @@ mod join;
 mod policies;
 mod program;
 mod rules;
+mod service;
 mod warnings;
 
 use sim_core::{Dist, Span};
@@ -28,7 +29,8 @@ use crate::policy::hedge::HedgeConfig;
 use crate::policy::rate_limiter::RateLimiterConfig;
 use crate::policy::{Advice, Ending, EndingSet, Retry, aws, outlier, throttle};
 use crate::scenario::spec::{
-    Arrivals, Custom, FallbackOn, Fsync, Limits, Node, Persistence, Threads,
+    Arrivals, Balancer, Contention, Custom, FallbackOn, Fsync, Full, Gc, Limits, Node,
+    OnDisconnect, Persistence, SlowStart, Threads,
 };
 use crate::source::SourceError;
 use crate::value::{FieldId, Texts, Value};
@@ -127,12 +129,15 @@ pub(crate) struct Plan {
     pub about: String,
     pub hypothesis: String,
     pub horizon: Span,
+    pub warmup: Span,
     pub window: Span,
     pub limits: Limits,
     pub texts: Texts,
     pub actors: Vec<ActorPlan>,
     /// The program of each endpoint.
     pub endpoints: Vec<ProgramId>,
+    /// The class of each endpoint in its service's queue; 0 is the most important.
+    pub classes: Vec<u16>,
     pub jobs: Vec<JobPlan>,
     pub queues: Vec<QueuePlan>,
     pub programs: Vec<Program>,
@@ -215,8 +220,55 @@ pub(crate) enum LoadPlan {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ServicePlan {
     pub workers: u32,
-    pub queue_limit: u32,
+    pub queue: WaitPlan,
     pub threads: Threads,
+    pub on_disconnect: OnDisconnect,
+    pub instances: u32,
+    pub balancer: Balancer,
+    pub stale: Span,
+    pub autoscale: Option<AutoscalePlan>,
+    pub gc: Option<Gc>,
+    pub slow_start: Option<SlowStart>,
+    pub contention: Option<Contention>,
+}
+
+impl ServicePlan {
+    /// Work takes as long as it says.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.gc.is_none() && self.slow_start.is_none() && self.contention.is_none()
+    }
+}
+
+/// How requests wait at an instance.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct WaitPlan {
+    pub kind: QueueKind,
+    pub limit: u32,
+    pub full: Full,
+    pub max_wait: Option<Span>,
+    pub classes: u16,
+}
+
+/// Whose turn it is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum QueueKind {
+    Fifo,
+    Lifo,
+    AdaptiveLifo { above: u32 },
+    Priority,
+    Codel { target: Span, interval: Span },
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AutoscalePlan {
+    pub min: u32,
+    pub max: u32,
+    pub target_percent: u32,
+    /// Of one instance.
+    pub workers: u32,
+    pub every: Span,
+    pub delay: Span,
+    pub down_after: Span,
 }
 
 /// What a service does by itself.
@@ -613,6 +665,7 @@ pub(crate) enum FaultKind {
     },
     Crash {
         actor: ActorId,
+        instance: Option<u32>,
     },
     Outage {
         actor: ActorId,
@@ -623,6 +676,7 @@ pub(crate) enum FaultKind {
     Slow {
         actor: ActorId,
         factor: f64,
+        instance: Option<u32>,
     },
     Pause {
         actor: ActorId,

@@ -9,6 +9,7 @@ pub mod backoff;
 pub mod breaker;
 pub mod budget;
 pub mod bulkhead;
+pub mod codel;
 pub mod concurrency;
 pub mod endings;
 pub mod hedge;

@@ -55,6 +55,8 @@ pub(crate) struct Call {
     pub(super) attempt: u32,
     /// The attempt whose answer is awaited; 0 for none.
     pub(super) awaited: u32,
+    /// The message of the latest attempt.
+    pub(super) request: Id<Request>,
     /// Timers set so far.
     pub(super) timers: u32,
     /// An attempt has ended in doubt.
@@ -465,6 +467,11 @@ impl World {
         }
     }
 
+    /// Whether a call still waits for the answer to an attempt.
+    pub(super) fn awaits(&self, id: Id<Call>, attempt: u32) -> bool {
+        self.calls.get(id).is_some_and(|call| call.awaited == attempt)
+    }
+
     /// Tells whoever waits for a call how it ended.
     pub(super) fn finish_call(&mut self, id: Id<Call>, answer: Answer, ctx: &mut Ctx) {
         let Call { task, site, parent, .. } = self.calls[id];
@@ -512,6 +519,9 @@ impl World {
 
     /// Empties the layers from `first` inwards without counting anything.
     pub(super) fn let_go(&mut self, id: Id<Call>, first: usize, ctx: &mut Ctx) {
+        if self.calls[id].awaited > 0 {
+            self.disconnect(self.calls[id].request, ctx);
+        }
         self.await_no_more(id, ctx);
         for n in (first..self.calls[id].layers.len()).rev() {
             let held = std::mem::take(&mut self.calls[id].layers[n]);
@@ -620,6 +630,7 @@ impl World {
             ..Request::default()
         };
         let pair = site.pair;
+        self.calls[id].request = id_of_request;
         self.metrics.sent(pair, number > 1, ctx.now());
         if let Some((to, intent, key)) = self.flight(id) {
             let caller = self.requests[id_of_request].from;

@@ -248,14 +248,14 @@ impl World {
         if intent.told != before {
             intent.told_at = moment(ctx);
         }
-        let Intent { client, user, ended, told, .. } = *intent;
+        let Intent { client, user, ended, told, begun: arose, .. } = *intent;
         let is_last = ended == self.client_plan(client).clicks;
         ctx.observe(mix(fate as u64, intent_id.into()));
-        self.metrics.ended(client, fate, ctx.now().since(begun), ctx.now());
+        self.metrics.ended(client, fate, begun, ctx.now());
         if first_success {
-            self.metrics.achieved(ctx.now());
+            self.metrics.achieved(arose, ctx.now());
         } else if is_last && told != Some(Fate::Succeeded) {
-            self.metrics.missed(ctx.now());
+            self.metrics.missed(arose, ctx.now());
         }
         let (submission, intent) = (task.word(), intent_id);
         self.show(Seen::Ended { submission, intent, begun, fate, ending }, ctx);

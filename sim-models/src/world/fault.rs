@@ -26,8 +26,8 @@ pub(super) struct Condition {
     pub(super) hang: f64,
     /// Shares of requests answered with a status.
     errors: Vec<(f64, u16)>,
-    /// Factors on the length of work.
-    slow: Vec<f64>,
+    /// Factors on the length of work, of one instance or of all.
+    slow: Vec<(Option<u32>, f64)>,
 }
 
 impl Condition {
@@ -111,9 +111,9 @@ impl World {
         if let FaultKind::Failover { store } = kind {
             self.fail_over(store, ctx);
         }
-        if let FaultKind::Crash { actor } = kind {
+        if let FaultKind::Crash { actor, instance } = kind {
             match self.actors[actor.index()] {
-                Actor::Service(_) => self.crash_service(actor, ctx),
+                Actor::Service(_) => self.crash_service(actor, instance, ctx),
                 Actor::Store(_) => self.crash_store(actor, ctx),
                 // What was published survives, and what is under way comes again.
                 Actor::Broker(_) => {}
@@ -144,6 +144,12 @@ impl World {
         self.active_faults.retain(|active| *active != id);
         self.healed(id, ctx);
         self.refresh(ctx);
+        if let FaultKind::Crash { actor, instance } = self.plan.faults[id.index()].fault
+            && let Some(service) = self.service(actor)
+        {
+            service.restart(instance, ctx.now());
+            self.report_level(actor, ctx);
+        }
     }
 
     fn healed(&mut self, id: FaultId, ctx: &mut Ctx) {
@@ -203,13 +209,17 @@ impl World {
                 let hang = &mut conditions[actor.index()].hang;
                 *hang = either(*hang, rate);
             }
-            FaultKind::Crash { actor }
+            // The balancer knows of an instance that is down.
+            FaultKind::Crash { instance: Some(_), .. } => {}
+            FaultKind::Crash { actor, instance: None }
             | FaultKind::Outage { actor }
             | FaultKind::Failover { store: actor } => {
                 conditions[actor.index()].down = true;
             }
             FaultKind::BlackHole { actor } => conditions[actor.index()].black_hole = true,
-            FaultKind::Slow { actor, factor } => conditions[actor.index()].slow.push(factor),
+            FaultKind::Slow { actor, factor, instance } => {
+                conditions[actor.index()].slow.push((instance, factor));
+            }
             FaultKind::Pause { actor } => conditions[actor.index()].paused = true,
             FaultKind::Partition { from, to, both_ways } => {
                 let (there, back) = (self.route(from, to), self.route(to, from));
@@ -242,7 +252,9 @@ impl World {
     }
 
     /// How long work takes an actor that may be slow.
-    pub(super) fn slowed(&self, actor: ActorId, length: Span) -> Span {
-        self.conditions[actor.index()].slow.iter().fold(length, |length, factor| length * *factor)
+    pub(super) fn slowed(&self, actor: ActorId, instance: u32, length: Span) -> Span {
+        let slow = self.conditions[actor.index()].slow.iter();
+        let factors = slow.filter(|(only, _)| only.is_none_or(|only| only == instance));
+        factors.fold(length, |length, (_, factor)| length * *factor)
     }
 }

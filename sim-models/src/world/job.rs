@@ -47,6 +47,6 @@ impl World {
         let task = self.new_task(actor, program, intent, nth(lineage, JOB, turns));
         self.tasks[task].origin = Origin::Alone;
         self.jobs[id.index()].run = task;
-        self.make_ready(task);
+        self.make_ready(task, ctx);
     }
 }

@@ -9,7 +9,7 @@ use sim_core::{Draw, Span, Time, mix};
 use super::broker::Delivery;
 use super::call::Call;
 use super::store::Order;
-use super::{Actor, Ctx, Event, World, nth};
+use super::{Actor, Ctx, Event, Task, World, nth};
 use crate::custom::{Ask, Ticket};
 use crate::invariant::{Seen, Server, Topic};
 use crate::log::{Loss, Note};
@@ -37,6 +37,11 @@ pub(crate) struct Request {
     /// Nobody wants an answer after this.
     pub(super) deadline: Option<Time>,
     pub(super) arrived: Time,
+    /// At which instance of its service, and the task that works on it.
+    pub(super) instance: u32,
+    pub(super) task: Id<Task>,
+    /// For how long a worker has worked on it.
+    pub(super) worked: Span,
     pub(super) answer: Answer,
     /// Set when an answer is on its way.
     pub(super) answered: bool,
@@ -110,6 +115,9 @@ impl Default for Request {
             with: Vec::new(),
             deadline: None,
             arrived: Time::ZERO,
+            instance: 0,
+            task: Id::default(),
+            worked: Span::ZERO,
             answer: Answer::status(500),
             answered: false,
         }
@@ -141,8 +149,7 @@ impl World {
         let request = &mut self.requests[id];
         request.answer = answer;
         request.answered = true;
-        let latency = ctx.now().since(request.arrived);
-        self.metrics.answered(request.to, answer.ending, latency);
+        self.metrics.answered(request.to, answer.ending, request.arrived, ctx.now());
         self.show_answer(id, answer, ctx);
         self.travel(id, leg::BACK, ctx);
     }
@@ -215,7 +222,8 @@ impl World {
 
     /// A message is gone, and nobody is told.
     fn lose(&mut self, id: Id<Request>, what: Loss, ctx: &Ctx) {
-        let Request { intent, pair, .. } = self.requests[id];
+        let Request { intent, pair, to, worked, .. } = self.requests[id];
+        self.metrics.wasted(to, worked, ctx.now());
         self.note(Note::Lost { intent, pair, what }, ctx);
         self.requests.free(id);
     }
@@ -313,14 +321,19 @@ impl World {
 
     /// An answer arrives at its caller, which may have stopped waiting for it.
     pub(super) fn answered(&mut self, id: Id<Request>, ctx: &mut Ctx) {
-        let Request { from, sender, attempt, answer, .. } = self.requests[id];
+        let Request { from, to, sender, attempt, answer, worked, .. } = self.requests[id];
         if self.conditions[from.index()].black_hole {
             self.lose(id, Loss::Answer, ctx);
             return;
         }
         self.requests.free(id);
         match sender {
-            Sender::Call(call) => self.settle_attempt(call, attempt, answer, ctx),
+            Sender::Call(call) => {
+                if !self.awaits(call, attempt) || answer.ending == Ending::Reset {
+                    self.metrics.wasted(to, worked, ctx.now());
+                }
+                self.settle_attempt(call, attempt, answer, ctx);
+            }
             Sender::Delivery(delivery) => self.settle_delivery(delivery, answer, ctx),
         }
     }

@@ -4,6 +4,8 @@
 //! written to the ledger. The order of everything that happens at one instant is the order in
 //! which it was scheduled. Invariants and metrics look on; they cannot draw or schedule.
 
+mod autoscale;
+mod balancer;
 mod broker;
 mod call;
 mod child;
@@ -15,6 +17,7 @@ mod fault;
 mod follower;
 mod job;
 mod layer;
+mod line;
 mod message;
 mod policies;
 mod service;
@@ -95,6 +98,12 @@ pub(crate) enum Event {
     Visible(Id<Delivery>),
     /// A write arrives at a store of another region, or is sent there again.
     Copied(Id<RegionCopy>),
+    /// A service hears that a request's caller has stopped waiting.
+    Disconnect(Id<Request>),
+    /// An autoscaler looks.
+    Scale(ActorId),
+    /// An instance's start is over.
+    Started { actor: ActorId, instance: u32 },
 }
 
 /// An event is copied through the queue: it stays within 16 bytes.
@@ -123,6 +132,7 @@ mod purpose {
     pub(super) const SWEEP: Purpose = Purpose(16);
     pub(super) const LAG: Purpose = Purpose(17);
     pub(super) const EVICT: Purpose = Purpose(18);
+    pub(super) const BALANCE: Purpose = Purpose(19);
 }
 
 /// The index-addressed sources of chance.
@@ -145,6 +155,7 @@ struct Luck {
     sweep: Indexed,
     lag: Indexed,
     evict: Indexed,
+    balance: Indexed,
 }
 
 impl Luck {
@@ -168,6 +179,7 @@ impl Luck {
             sweep: indexed(purpose::SWEEP),
             lag: indexed(purpose::LAG),
             evict: indexed(purpose::EVICT),
+            balance: indexed(purpose::BALANCE),
         }
     }
 }
@@ -267,6 +279,11 @@ impl Model for World {
             Event::Turn(job) => (17, job.0.into()),
             Event::Visible(delivery) => (18, delivery.word()),
             Event::Copied(copy) => (19, copy.word()),
+            Event::Disconnect(request) => (20, request.word()),
+            Event::Scale(actor) => (21, actor.0.into()),
+            Event::Started { actor, instance } => {
+                (22, u64::from(actor.0) << 32 | u64::from(instance))
+            }
         };
         mix(kind, word)
     }
@@ -281,7 +298,7 @@ impl Model for World {
             Event::Burst(client) => self.burst(client, ctx),
             Event::Decide { client, user } => self.decide(client, user, ctx),
             Event::Submit { intent, submission } => self.submit(intent, submission, ctx),
-            Event::Resume(task) => self.resume(task),
+            Event::Resume(task) => self.resume(task, ctx),
             Event::Leave(task) => self.leave(task, ctx),
             Event::Deliver(request) => self.deliver(request, ctx),
             Event::Answer(request) => self.answered(request, ctx),
@@ -296,6 +313,9 @@ impl Model for World {
             Event::Turn(job) => self.turn(job, ctx),
             Event::Visible(delivery) => self.visible(delivery, ctx),
             Event::Copied(copy) => self.copied(copy, ctx),
+            Event::Disconnect(request) => self.disconnected(request, ctx),
+            Event::Scale(actor) => self.scale(actor, ctx),
+            Event::Started { actor, instance } => self.started(actor, instance, ctx),
         }
         self.run_ready(ctx);
     }
@@ -386,7 +406,13 @@ impl World {
                 ActorKind::Custom(_) => self.with_custom(ActorId::nth(n), ctx, |custom, desk| {
                     custom.on_start(desk);
                 }),
-                ActorKind::Service(_) | ActorKind::Kv { .. } | ActorKind::Broker => {}
+                ActorKind::Service(service) => {
+                    self.report_level(ActorId::nth(n), ctx);
+                    if let Some(scale) = service.autoscale {
+                        ctx.schedule_after(scale.every, Event::Scale(ActorId::nth(n)));
+                    }
+                }
+                ActorKind::Kv { .. } | ActorKind::Broker => {}
             }
         }
         self.start_jobs(ctx);
@@ -448,7 +474,7 @@ impl World {
                 }
                 to
             }
-            Event::Served(request) => self.requests.get(request)?.to,
+            Event::Served(request) | Event::Disconnect(request) => self.requests.get(request)?.to,
             Event::Copied(copy) => {
                 let copy = self.copies.get(copy)?;
                 if copy.sent { copy.to } else { copy.from }
@@ -505,6 +531,11 @@ impl World {
             Event::WakeBreaker(id) => format!("breaker {}", self.plan.breakers[id.index()].name),
             Event::Sweep(id) => {
                 format!("outlier detection {}", self.plan.outliers[id.index()].name)
+            }
+            Event::Disconnect(id) => format!("caller gone {}", request(id)),
+            Event::Scale(id) => format!("autoscaler of {}", actor(id)),
+            Event::Started { actor: id, instance } => {
+                format!("instance {instance} of {} is up", actor(id))
             }
             Event::Turn(id) => {
                 let program = self.plan.jobs[id.index()].program;

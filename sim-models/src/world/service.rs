@@ -1,105 +1,279 @@
-//! Services: workers, a bounded queue, and what a crash takes with it.
+//! Services: instances behind a balancer, each with workers and a line, and what a crash takes.
+//!
+//! A request is given its instance when it arrives, and stays there; so does everything that its
+//! program starts. What makes work take longer (contention, a slow start, a garbage collection) is
+//! asked for when the work begins; a collection that comes later makes it longer by its pause.
 
-use std::collections::VecDeque;
+use sim_core::{Span, Time, mix};
 
+use super::autoscale::Scaling;
+use super::balancer::Balancer;
+use super::line::{Joined, Line, Next, Waiting};
 use super::message::{Answer, Payload};
 use super::task::Origin;
-use super::{Actor, Ctx, Request, Task, World};
+use super::{Actor, Ctx, Event, Request, Task, World};
+use crate::gauge::Level;
 use crate::log::Note;
 use crate::plan::{ActorId, ServicePlan, builtin};
 use crate::policy::Ending;
 use crate::pool::Id;
-use crate::scenario::spec::Threads;
+use crate::scenario::spec::{Contention, OnDisconnect, Threads};
 
 /// A service's own state.
 #[derive(Debug)]
 pub(super) struct ServiceState {
-    plan: ServicePlan,
-    busy: u32,
-    queue: VecDeque<Waiting>,
-    /// Requests among those that wait; tasks that come back are not bounded by the queue.
-    requests_waiting: u32,
+    pub(super) plan: ServicePlan,
+    pub(super) instances: Vec<Instance>,
+    balancer: Balancer,
+    /// Over all instances.
+    pub(super) level: Level,
+    pub(super) scaling: Option<Scaling>,
 }
 
-/// Who waits for a worker.
-#[derive(Clone, Copy, Debug)]
-enum Waiting {
-    /// A request that nobody has begun.
-    Request(Id<Request>),
-    /// A task of an async service that has its answer and wants to go on.
-    Task(Id<Task>),
+/// One server.
+#[derive(Debug)]
+pub(super) struct Instance {
+    pub(super) busy: u32,
+    pub(super) line: Line,
+    pub(super) state: InstanceState,
+    /// When it came up, from which on it warms up.
+    up_since: Option<Time>,
+    /// Requests begun since the last collection.
+    begun: u32,
+    /// It stands still until then.
+    still_until: Time,
+    /// How long it has stood still in all.
+    stood_still: Span,
+}
+
+/// Whether an instance takes requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum InstanceState {
+    Up,
+    /// It will, when its start is over.
+    Starting,
+    /// It works off what it has, and may be started again.
+    Stopping,
+    Crashed,
+}
+
+impl Instance {
+    pub(super) fn new(plan: &ServicePlan, state: InstanceState) -> Instance {
+        Instance {
+            busy: 0,
+            line: Line::new(plan.queue),
+            state,
+            up_since: None,
+            begun: 0,
+            still_until: Time::ZERO,
+            stood_still: Span::ZERO,
+        }
+    }
+
+    pub(super) fn come_up(&mut self, now: Time) {
+        self.state = InstanceState::Up;
+        self.up_since = Some(now);
+    }
+
+    /// Requests at the instance, waiting or worked on.
+    fn requests(&self) -> u32 {
+        self.busy + self.line.requests()
+    }
+
+    /// How much longer than alone, warm and unhindered work takes that begins now.
+    fn factor(&self, plan: &ServicePlan, now: Time) -> f64 {
+        let mut factor = 1.0;
+        if let Some(Contention::Usl { sigma, kappa }) = plan.contention {
+            let n = f64::from(self.busy.max(1));
+            factor *= 1.0 + sigma * (n - 1.0) + kappa * n * (n - 1.0);
+        }
+        if let (Some(slow), Some(since)) = (plan.slow_start, self.up_since) {
+            let age = now.since(since);
+            if age < slow.lasts {
+                let left = 1.0 - age.as_secs_f64() / slow.lasts.as_secs_f64();
+                factor *= 1.0 + (slow.factor - 1.0) * left;
+            }
+        }
+        factor
+    }
+
+    /// Notes the begin of a request; after enough of them the instance stands still to collect.
+    fn collect_garbage(&mut self, plan: &ServicePlan, now: Time) {
+        let Some(gc) = plan.gc else { return };
+        self.begun += 1;
+        if self.begun < gc.after {
+            return;
+        }
+        self.begun = 0;
+        let pause = gc.pause + gc.per_request * u64::from(self.requests());
+        self.still_until = self.still_until.max(now) + pause;
+        self.stood_still += pause;
+    }
 }
 
 impl ServiceState {
     pub(super) fn new(plan: ServicePlan) -> ServiceState {
-        ServiceState { plan, busy: 0, queue: VecDeque::new(), requests_waiting: 0 }
+        let up = |_| Instance::new(&plan, InstanceState::Up);
+        let mut service = ServiceState {
+            instances: (0..plan.instances).map(up).collect(),
+            balancer: Balancer::new(plan.balancer, plan.stale),
+            level: Level::default(),
+            scaling: plan.autoscale.map(|_| Scaling::default()),
+            plan,
+        };
+        service.roll_call();
+        service
+    }
+
+    /// Tells the balancer who is up, and counts their workers.
+    pub(super) fn roll_call(&mut self) {
+        let is_up = |(_, instance): &(usize, &Instance)| instance.state == InstanceState::Up;
+        let up: Vec<u32> =
+            self.instances.iter().enumerate().filter(is_up).map(|(n, _)| n as u32).collect();
+        self.level.workers = up.len() as u32 * self.plan.workers;
+        self.balancer.set_up(up);
+    }
+
+    /// Starts what a fault had brought down.
+    pub(super) fn restart(&mut self, instance: Option<u32>, now: Time) {
+        for (n, own) in self.instances.iter_mut().enumerate() {
+            if instance.is_none_or(|only| only as usize == n)
+                && matches!(own.state, InstanceState::Crashed | InstanceState::Up)
+            {
+                own.come_up(now);
+            }
+        }
+        self.roll_call();
     }
 }
 
 impl World {
-    fn service(&mut self, actor: ActorId) -> Option<&mut ServiceState> {
+    pub(super) fn service(&mut self, actor: ActorId) -> Option<&mut ServiceState> {
         match &mut self.actors[actor.index()] {
             Actor::Service(service) => Some(service),
             _ => None,
         }
     }
 
+    /// Tells the metrics how many workers are busy and how many requests wait.
+    pub(super) fn report_level(&mut self, actor: ActorId, ctx: &Ctx) {
+        let Actor::Service(service) = &mut self.actors[actor.index()] else { return };
+        let level = service.level;
+        if let Some(scaling) = &mut service.scaling {
+            scaling.note(level, ctx.now());
+        }
+        self.metrics.level(actor, level, ctx.now());
+    }
+
     /// A request asks for a worker: it gets one, waits, or is turned away.
     pub(super) fn admit(&mut self, id: Id<Request>, ctx: &mut Ctx) {
-        let actor = self.requests[id].to;
+        let Request { to: actor, key, lineage, .. } = self.requests[id];
         if self.is_too_late(id, ctx) {
             return;
         }
+        let Some(instance) = self.balance(actor, key, lineage, ctx) else {
+            self.turn_away(id, Ending::Refused, ctx);
+            return;
+        };
+        self.requests[id].instance = instance;
+        let Payload::Endpoint(endpoint) = self.requests[id].payload else {
+            unreachable!("services are called at endpoints")
+        };
+        let class = self.plan.classes[endpoint.index()];
         let Some(service) = self.service(actor) else { return };
-        if service.busy < service.plan.workers {
-            service.busy += 1;
-            self.begin_request(id);
-        } else if service.requests_waiting < service.plan.queue_limit {
-            service.requests_waiting += 1;
-            service.queue.push_back(Waiting::Request(id));
-            let waiting = service.requests_waiting;
-            self.metrics.queued(actor, waiting, ctx.now());
-        } else {
-            self.metrics.queue_full(actor);
-            self.turn_away(id, Ending::Status(503), ctx);
+        let own = &mut service.instances[instance as usize];
+        if own.busy < service.plan.workers {
+            self.take_worker(actor, instance, ctx);
+            self.begin_request(id, ctx);
+            return;
+        }
+        match own.line.join(id, class, ctx.now()) {
+            Joined::Waits => {
+                service.level.waiting += 1;
+                self.report_level(actor, ctx);
+            }
+            Joined::Displaced(other) => {
+                self.metrics.dropped(actor);
+                self.turn_away(other, Ending::Status(503), ctx);
+            }
+            Joined::Full => {
+                self.metrics.queue_full(actor);
+                self.turn_away(id, Ending::Status(503), ctx);
+            }
+        }
+    }
+
+    /// The instance that a request goes to, if one is up.
+    fn balance(
+        &mut self,
+        actor: ActorId,
+        key: crate::value::Value,
+        lineage: u64,
+        ctx: &Ctx,
+    ) -> Option<u32> {
+        let mut draws = self.luck.balance.at(lineage);
+        let Actor::Service(service) = &mut self.actors[actor.index()] else { return None };
+        let ServiceState { balancer, instances, .. } = service;
+        let hash = match service.plan.balancer {
+            crate::scenario::spec::Balancer::RingHash { .. } => mix(self.texts.fingerprint(key), 0),
+            _ => 0,
+        };
+        let load = |n: u32| instances[n as usize].requests();
+        balancer.pick(hash, ctx.now(), &mut draws, load)
+    }
+
+    fn take_worker(&mut self, actor: ActorId, instance: u32, ctx: &Ctx) {
+        if let Some(service) = self.service(actor) {
+            service.instances[instance as usize].busy += 1;
+            service.level.busy += 1;
+            self.report_level(actor, ctx);
         }
     }
 
     /// Starts a request's program on a worker that was taken for it.
-    fn begin_request(&mut self, id: Id<Request>) {
-        let Request { to, intent, lineage, key, body, payload, deadline, .. } = self.requests[id];
+    fn begin_request(&mut self, id: Id<Request>, ctx: &Ctx) {
+        let Request { to, intent, lineage, key, body, payload, deadline, instance, .. } =
+            self.requests[id];
         let Payload::Endpoint(endpoint) = payload else {
             unreachable!("services are called at endpoints")
         };
+        if let Actor::Service(ServiceState { plan, instances, .. }) = &mut self.actors[to.index()] {
+            instances[instance as usize].collect_garbage(plan, ctx.now());
+        }
         let program = self.plan.endpoints[endpoint.index()];
         let task = self.new_task(to, program, intent, lineage);
         let entry = &mut self.tasks[task];
         entry.origin = Origin::Request(Some(id));
+        entry.instance = instance;
         entry.holds_worker = true;
+        entry.held_since = ctx.now();
         entry.deadline = deadline;
         entry.set(builtin::KEY, key);
         entry.set(builtin::BODY, body);
         for (reg, value) in &self.requests[id].with {
             entry.set(*reg, *value);
         }
+        self.requests[id].task = task;
         self.ready.push_back(task);
     }
 
     /// Whether a task may go on: it has a worker, or needs none, or has just got one. If not, it
     /// is put in line.
-    pub(super) fn has_worker(&mut self, id: Id<Task>) -> bool {
-        let Task { actor, holds_worker, .. } = self.tasks[id];
+    pub(super) fn has_worker(&mut self, id: Id<Task>, ctx: &Ctx) -> bool {
+        let Task { actor, instance, holds_worker, .. } = self.tasks[id];
         let Some(service) = self.service(actor) else { return true };
         // The branches of a blocking service's task run on their parent's worker.
         if holds_worker || service.plan.threads == Threads::Blocking {
             return true;
         }
-        if service.busy < service.plan.workers {
-            service.busy += 1;
-            self.tasks[id].holds_worker = true;
+        let own = &mut service.instances[instance as usize];
+        if own.busy < service.plan.workers {
+            self.take_worker(actor, instance, ctx);
+            let task = &mut self.tasks[id];
+            (task.holds_worker, task.held_since) = (true, ctx.now());
             return true;
         }
-        service.queue.push_back(Waiting::Task(id));
+        own.line.join_task(id, ctx.now());
         false
     }
 
@@ -119,27 +293,39 @@ impl World {
         if !std::mem::take(&mut task.holds_worker) {
             return;
         }
-        let actor = task.actor;
+        task.worked += ctx.now().since(task.held_since);
+        let (actor, instance) = (task.actor, task.instance);
         let Some(service) = self.service(actor) else { return };
-        service.busy -= 1;
+        service.instances[instance as usize].busy -= 1;
+        service.level.busy -= 1;
+        self.report_level(actor, ctx);
+        self.serve_next(actor, instance, ctx);
+    }
+
+    /// Gives a free worker to the next in line who may have it.
+    fn serve_next(&mut self, actor: ActorId, instance: u32, ctx: &mut Ctx) {
         while let Some(service) = self.service(actor)
-            && let Some(next) = service.queue.pop_front()
+            && let Some(next) = service.instances[instance as usize].line.next(ctx.now())
         {
-            match next {
-                Waiting::Request(request) => {
-                    service.requests_waiting -= 1;
-                    let waiting = service.requests_waiting;
-                    self.metrics.dequeued(actor, waiting, ctx.now());
-                    if self.is_too_late(request, ctx) {
-                        continue;
-                    }
-                    if let Some(service) = self.service(actor) {
-                        service.busy += 1;
-                    }
-                    self.begin_request(request);
+            let request = match next {
+                Next::Serve(Waiting::Task(task)) => {
+                    self.make_ready(task, ctx);
+                    return;
                 }
-                Waiting::Task(task) => self.make_ready(task),
+                Next::Serve(Waiting::Request(request)) | Next::Drop(request) => request,
+            };
+            service.level.waiting -= 1;
+            self.report_level(actor, ctx);
+            if self.is_too_late(request, ctx) {
+                continue;
             }
+            if let Next::Drop(_) = next {
+                self.metrics.dropped(actor);
+                self.turn_away(request, Ending::Status(503), ctx);
+                continue;
+            }
+            self.take_worker(actor, instance, ctx);
+            self.begin_request(request, ctx);
             return;
         }
     }
@@ -156,29 +342,105 @@ impl World {
         is_too_late
     }
 
-    /// The process dies: tasks and the queue are gone, and their callers' connections break.
-    pub(super) fn crash_service(&mut self, actor: ActorId, ctx: &mut Ctx) {
-        for task in self.tasks.ids_where(|task| task.actor == actor) {
+    /// How long work takes that a task begins now.
+    pub(super) fn length_of_work(&mut self, id: Id<Task>, length: Span, now: Time) -> Span {
+        let Task { actor, instance, .. } = self.tasks[id];
+        let length = self.slowed(actor, instance, length);
+        let Actor::Service(service) = &self.actors[actor.index()] else { return length };
+        if service.plan.is_plain() {
+            return length;
+        }
+        let own = &service.instances[instance as usize];
+        // What it has stood still before is none of this work's business.
+        self.tasks[id].stood_still = own.stood_still;
+        let stands_still = own.still_until.since(now.min(own.still_until));
+        length * own.factor(&service.plan, now) + stands_still
+    }
+
+    /// How much longer a task's work takes, since its instance has stood still meanwhile.
+    pub(super) fn hold_up(&mut self, id: Id<Task>) -> Span {
+        let Some(task) = self.tasks.get_mut(id) else { return Span::ZERO };
+        let Actor::Service(service) = &self.actors[task.actor.index()] else { return Span::ZERO };
+        if service.plan.gc.is_none() || !task.holds_worker {
+            return Span::ZERO;
+        }
+        let stood_still = service.instances[task.instance as usize].stood_still;
+        let more = stood_still - task.stood_still;
+        task.stood_still = stood_still;
+        more
+    }
+
+    /// The caller of a request has stopped waiting, and the service hears of it.
+    pub(super) fn disconnected(&mut self, id: Id<Request>, ctx: &mut Ctx) {
+        let Some(request) = self.requests.get(id) else { return };
+        let (actor, instance, task) = (request.to, request.instance, request.task);
+        let is_begun = self.tasks.get(task).is_some();
+        let Some(service) = self.service(actor) else { return };
+        if is_begun {
+            if self.cancel_task(task, ctx) {
+                self.metrics.cancelled(actor);
+            }
+        } else if service.instances[instance as usize].line.leave(id) {
+            service.level.waiting -= 1;
+            self.report_level(actor, ctx);
+            self.metrics.cancelled(actor);
+            self.turn_away(id, Ending::Status(499), ctx);
+        }
+    }
+
+    /// Sends word after a request that nobody awaits its answer any more, if its service listens.
+    pub(super) fn disconnect(&mut self, id: Id<Request>, ctx: &mut Ctx) {
+        let Some(request) = self.requests.get(id) else { return };
+        let (from, to, lineage) = (request.from, request.to, request.lineage);
+        let Some(service) = self.service(to) else { return };
+        if service.plan.on_disconnect == OnDisconnect::Cancel {
+            self.ship(from, to, mix(lineage, DISCONNECT), Event::Disconnect(id), ctx);
+        }
+    }
+
+    /// The process dies, or one of its instances: tasks and the line are gone, and their callers'
+    /// connections break.
+    pub(super) fn crash_service(&mut self, actor: ActorId, only: Option<u32>, ctx: &mut Ctx) {
+        let is_hit = |instance: u32| only.is_none_or(|only| only == instance);
+        for task in self.tasks.ids_where(|task| task.actor == actor && is_hit(task.instance)) {
             // A branch may have gone with its parent.
             if self.tasks.get(task).is_none() {
                 continue;
             }
             self.abandon(task, ctx);
             if let Origin::Request(Some(request)) = self.tasks[task].origin {
+                self.requests[request].worked = self.tasks[task].worked_until(ctx.now());
                 self.send_answer(request, Answer::bare(Ending::Reset), ctx);
             }
             self.tasks.free(task);
         }
         let Some(service) = self.service(actor) else { return };
-        service.busy = 0;
-        service.requests_waiting = 0;
-        for waiting in std::mem::take(&mut service.queue) {
+        let mut dispersed = Vec::new();
+        for (n, own) in service.instances.iter_mut().enumerate() {
+            if !is_hit(n as u32) {
+                continue;
+            }
+            service.level.busy -= own.busy;
+            service.level.waiting -= own.line.requests();
+            (own.busy, own.begun) = (0, 0);
+            dispersed.extend(own.line.disperse());
+            if only.is_some() {
+                own.state = InstanceState::Crashed;
+            }
+        }
+        service.roll_call();
+        for waiting in dispersed {
             if let Waiting::Request(request) = waiting {
                 self.turn_away(request, Ending::Reset, ctx);
             }
         }
-        self.metrics.dequeued(actor, 0, ctx.now());
-        self.policies.forget(&self.plan, actor);
-        self.unpark(actor, ctx);
+        self.report_level(actor, ctx);
+        if only.is_none() {
+            self.policies.forget(&self.plan, actor);
+            self.unpark(actor, ctx);
+        }
     }
 }
+
+/// Tells the word of a broken connection from the other messages of a request.
+const DISCONNECT: u64 = 4;

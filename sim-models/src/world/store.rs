@@ -123,7 +123,7 @@ impl World {
         let service_time = self.kv_plan(actor).service_time;
         let mut draws = self.luck.store.at(self.requests[id].lineage);
         let length = self.span(service_time, &mut draws);
-        let length = self.slowed(actor, length);
+        let length = self.slowed(actor, 0, length);
         ctx.schedule_after(length, Event::Served(id));
     }
 

@@ -51,6 +51,13 @@ pub(crate) struct Task {
     pub(super) origin: Origin,
     waiting: Waiting,
     pub(super) holds_worker: bool,
+    /// Since when it does, and for how long it did before.
+    pub(super) held_since: Time,
+    pub(super) worked: Span,
+    /// The instance of its service.
+    pub(super) instance: u32,
+    /// How long that had stood still when the work under way began.
+    pub(super) stood_still: Span,
 }
 
 impl Default for Task {
@@ -75,6 +82,10 @@ impl Default for Task {
             origin: Origin::Request(None),
             waiting: Waiting::Nothing,
             holds_worker: false,
+            held_since: Time::ZERO,
+            worked: Span::ZERO,
+            instance: 0,
+            stood_still: Span::ZERO,
         }
     }
 }
@@ -161,6 +172,12 @@ impl Raised {
 impl Task {
     pub(super) fn program(&self) -> ProgramId {
         self.program
+    }
+
+    /// For how long a worker has worked for it.
+    pub(super) fn worked_until(&self, now: Time) -> Span {
+        let held = if self.holds_worker { now.since(self.held_since) } else { Span::ZERO };
+        self.worked + held
     }
 
     pub(super) fn get(&self, reg: Reg) -> Value {
@@ -263,17 +280,22 @@ impl World {
     }
 
     /// A wait of the task is over.
-    pub(super) fn resume(&mut self, task: Id<Task>) {
+    pub(super) fn resume(&mut self, task: Id<Task>, ctx: &mut Ctx) {
+        let held_up = self.hold_up(task);
+        if !held_up.is_zero() {
+            self.wait(task, held_up, ctx);
+            return;
+        }
         if let Some(entry) = self.tasks.get_mut(task) {
             entry.waiting = Waiting::Nothing;
             entry.spent = 0;
-            self.make_ready(task);
+            self.make_ready(task, ctx);
         }
     }
 
     /// Puts a task on the ready list as soon as it has what it needs to run.
-    pub(super) fn make_ready(&mut self, task: Id<Task>) {
-        if self.has_worker(task) {
+    pub(super) fn make_ready(&mut self, task: Id<Task>, ctx: &Ctx) {
+        if self.has_worker(task, ctx) {
             self.ready.push_back(task);
         }
     }
@@ -383,9 +405,9 @@ impl World {
             }
             Instr::Work(dist) => {
                 task.works += 1;
-                let (actor, index) = (task.actor, nth(task.lineage, child::WORK, task.works));
+                let index = nth(task.lineage, child::WORK, task.works);
                 let length = self.span(dist, &mut self.luck.work.at(index));
-                let length = self.slowed(actor, length);
+                let length = self.length_of_work(id, length, ctx.now());
                 self.wait(id, length, ctx);
                 return Next::Stop;
             }
@@ -400,7 +422,7 @@ impl World {
             Instr::Call(site) => return self.start_call(id, site, ctx),
             Instr::Fork(fork) => return self.fork(id, fork, ctx),
             Instr::EndBranch => return self.end(id, Exit::Ordinary, ctx),
-            Instr::Spawn { then } => self.spawn(id, then),
+            Instr::Spawn { then } => self.spawn(id, then, ctx),
             Instr::Adopt(origin) => {
                 let origin = self.eval(id, origin);
                 return self.adopt(id, origin, ctx);
@@ -540,7 +562,7 @@ impl World {
         task.waiting = Waiting::Nothing;
         task.spent = 0;
         if let Next::Go = self.take_answer(id, site, answer, ctx) {
-            self.make_ready(id);
+            self.make_ready(id, ctx);
         }
     }
 
@@ -586,7 +608,7 @@ impl World {
         let mut tasks = Vec::with_capacity(count);
         for n in 0..count {
             let number = n as u32;
-            let Task { actor, program, intent, lineage, deadline, calls, spent, .. } =
+            let Task { actor, program, intent, lineage, deadline, calls, spent, instance, .. } =
                 self.tasks[id];
             let lineage = nth(mix(lineage, calls.into()), child::BRANCH, number);
             let task = self.new_task(actor, program, intent, lineage);
@@ -596,6 +618,7 @@ impl World {
             entry.origin = Origin::Branch { parent: id, number };
             entry.pc = self.plan.forks[fork.index()][n];
             entry.deadline = deadline;
+            entry.instance = instance;
             entry.spent = spent;
             tasks.push(task);
         }
@@ -603,7 +626,7 @@ impl World {
             return Next::Go;
         }
         for task in &tasks {
-            self.make_ready(*task);
+            self.make_ready(*task, ctx);
         }
         let parent = &mut self.tasks[id];
         parent.waiting = Waiting::Branches { tasks, left: count, error: None };
@@ -615,10 +638,11 @@ impl World {
 
     /// Starts a task with a copy of the registers at the next instruction; this one goes on
     /// elsewhere.
-    fn spawn(&mut self, id: Id<Task>, then: Pc) {
+    fn spawn(&mut self, id: Id<Task>, then: Pc, ctx: &Ctx) {
         let task = &mut self.tasks[id];
         task.spawns += 1;
-        let Task { actor, program, pc, intent, lineage, deadline, spawns, spent, .. } = *task;
+        let Task { actor, program, pc, intent, lineage, deadline, spawns, spent, instance, .. } =
+            *task;
         task.pc = then;
         let spawned = self.new_task(actor, program, intent, nth(lineage, child::SPAWN, spawns));
         let registers = self.tasks[id].registers.clone();
@@ -627,8 +651,9 @@ impl World {
         entry.origin = Origin::Alone;
         entry.pc = pc;
         entry.deadline = deadline;
+        entry.instance = instance;
         entry.spent = spent;
-        self.make_ready(spawned);
+        self.make_ready(spawned, ctx);
     }
 
     /// A branch has ended and gives back what it has written; the last one wakes its parent.
@@ -668,7 +693,7 @@ impl World {
             None => Next::Go,
         };
         if let Next::Go = next {
-            self.make_ready(parent);
+            self.make_ready(parent, ctx);
         }
     }
 
@@ -727,6 +752,7 @@ impl World {
         if let Origin::Request(request) = &mut self.tasks[id].origin
             && let Some(request) = request.take()
         {
+            self.requests[request].worked = self.tasks[id].worked_until(ctx.now());
             self.send_answer(request, answer, ctx);
         }
     }
@@ -759,6 +785,19 @@ impl World {
             }
         }
         Next::Stop
+    }
+
+    /// Whoever a task works for has stopped waiting: what the task waits for is called off, and it
+    /// goes on with an error. One that waits for nothing but its turn ends by itself; false then.
+    pub(super) fn cancel_task(&mut self, id: Id<Task>, ctx: &mut Ctx) -> bool {
+        if let Waiting::Nothing = self.tasks[id].waiting {
+            return false;
+        }
+        self.abandon(id, ctx);
+        if let Next::Go = self.fail(id, 499, ctx) {
+            self.make_ready(id, ctx);
+        }
+        true
     }
 
     /// Calls off everything a task waits for, its branches included. The slot stays.

@@ -1,11 +1,11 @@
-//! Actors, loads, links and the lengths of time that vary.
+//! Actors but services, loads, links and the lengths of time that vary.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use sim_core::Span;
 
-use super::{Expr, Kv, Step};
+use super::{Expr, Kv, Service, Step};
 use crate::scenario::units::Rate;
 
 /// Something that acts.
@@ -99,25 +99,6 @@ pub enum Arrivals {
     Uniform,
 }
 
-/// A server.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Service {
-    /// How many requests are worked on at once.
-    pub workers: u32,
-    /// Where requests wait for a worker.
-    #[serde(default)]
-    pub queue: Queue,
-    /// What a worker does while its request waits for somebody else.
-    #[serde(default)]
-    pub threads: Threads,
-    /// Programs by endpoint name.
-    pub endpoints: BTreeMap<String, Vec<Step>>,
-    /// Programs that it runs by itself, by name.
-    #[serde(default)]
-    pub jobs: BTreeMap<String, Job>,
-}
-
 /// A program that a service runs by itself, again and again, without a worker: a relay, a
 /// completer, a clean-up. One run at a time; a turn that finds the last run still under way, or the
 /// service down or paused, is skipped.
@@ -162,33 +143,6 @@ fn default_visibility() -> Span {
 
 fn default_deliveries() -> u32 {
     16
-}
-
-/// Where requests wait for a worker.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub enum Queue {
-    /// First come, first served; a request that finds `limit` waiting is answered 503.
-    Fifo {
-        /// How many may wait.
-        limit: u32,
-    },
-}
-
-impl Default for Queue {
-    fn default() -> Queue {
-        Queue::Fifo { limit: 1024 }
-    }
-}
-
-/// What a worker does while its request waits for somebody else.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-pub enum Threads {
-    /// It waits too: thread per request. This is how cascades happen.
-    #[default]
-    Blocking,
-    /// It serves other requests: an event loop or a coroutine.
-    Async,
 }
 
 /// An actor written in Rust.

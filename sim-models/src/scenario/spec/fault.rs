@@ -67,6 +67,9 @@ pub enum Fault {
     Crash {
         /// The service or store.
         actor: String,
+        /// Only this instance of a service, from 0; the balancer knows at once.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        instance: Option<u32>,
     },
     /// Refuses connections; work under way and data are kept.
     Outage {
@@ -84,6 +87,9 @@ pub enum Fault {
         actor: String,
         /// The factor.
         factor: f64,
+        /// Only this instance of a service, from 0.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        instance: Option<u32>,
     },
     /// Stands still, as in a long garbage collection; what arrives waits.
     Pause {

@@ -9,6 +9,7 @@ mod fault;
 mod invariant;
 mod kv;
 mod policy;
+mod service;
 mod step;
 
 use std::collections::BTreeMap;
@@ -22,6 +23,7 @@ pub use fault::*;
 pub use invariant::*;
 pub use kv::*;
 pub use policy::*;
+pub use service::*;
 pub use step::*;
 
 /// Which arguments of a constructor may be written without their name, in order.
@@ -119,6 +121,10 @@ pub struct Scenario {
     pub seed: u64,
     /// How long the run lasts in virtual time.
     pub horizon: Span,
+    /// When measuring begins: latencies, waits and shares are of what arises or arrives from then
+    /// on, so that a queue that starts empty does not flatter them. Counts are of the whole run.
+    #[serde(default)]
+    pub warmup: Span,
     /// The width of a window in series and charts; by default the horizon divided by 180, rounded
     /// up to a round number.
     #[serde(default)]

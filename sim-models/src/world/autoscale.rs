@@ -1,0 +1,183 @@
+//! Autoscaling: more instances when the workers are busy, fewer when they have long been idle.
+//!
+//! The rule of Kubernetes' horizontal pod autoscaler: `ceil(instances × utilisation / target)`,
+//! nothing within 10 % of the target, and fewer only if no look within `down_after` has wanted
+//! more. Between the decision and its effect lies `delay`, which is what makes it come too late.
+
+use sim_core::{Span, Time};
+
+use super::service::{Instance, InstanceState};
+use super::{Ctx, Event, World};
+use crate::gauge::Level;
+use crate::log::Note;
+use crate::plan::{ActorId, AutoscalePlan};
+
+/// Within so much of its target it leaves things as they are, in percent.
+const TOLERANCE_PERCENT: u128 = 10;
+
+/// What the autoscaler of a service knows.
+#[derive(Debug, Default)]
+pub(super) struct Scaling {
+    level: Level,
+    since: Time,
+    /// Worker-nanoseconds since the last look: taken, and there.
+    busy: u128,
+    workers: u128,
+    /// What was wanted when, as far as it still counts.
+    wanted: Vec<(Time, u32)>,
+}
+
+impl Scaling {
+    /// The level has changed.
+    pub(super) fn note(&mut self, level: Level, now: Time) {
+        let length = u128::from(now.since(self.since).as_nanos());
+        self.busy += length * u128::from(self.level.busy);
+        self.workers += length * u128::from(self.level.workers);
+        (self.level, self.since) = (level, now);
+    }
+
+    /// How many instances there should be, of `count` that there are or will be.
+    fn decide(&mut self, plan: &AutoscalePlan, count: u32, now: Time) -> u32 {
+        self.note(self.level, now);
+        let (busy, workers) = (std::mem::take(&mut self.busy), std::mem::take(&mut self.workers));
+        let aimed = workers * u128::from(plan.target_percent);
+        let is_near = 100 * (100 * busy).abs_diff(aimed) <= TOLERANCE_PERCENT * aimed;
+        let wanted = match aimed {
+            0 => count,
+            _ if is_near => count,
+            _ => {
+                let up = u128::from(self.level.workers) / u128::from(plan.workers.max(1));
+                let exact = (up * 100 * busy).div_ceil(aimed);
+                u32::try_from(exact).unwrap_or(u32::MAX)
+            }
+        };
+        let wanted = wanted.clamp(plan.min, plan.max);
+        self.wanted.retain(|(at, _)| now.since(*at) < plan.down_after);
+        self.wanted.push((now, wanted));
+        let most = self.wanted.iter().map(|(_, wanted)| *wanted).max().unwrap_or(wanted);
+        if wanted > count { wanted } else { most.min(count) }
+    }
+}
+
+impl World {
+    /// The autoscaler looks.
+    pub(super) fn scale(&mut self, actor: ActorId, ctx: &mut Ctx) {
+        let Some(service) = self.service(actor) else { return };
+        let Some(plan) = service.plan.autoscale else { return };
+        ctx.schedule_after(plan.every, Event::Scale(actor));
+        let is_meant =
+            |own: &Instance| matches!(own.state, InstanceState::Up | InstanceState::Starting);
+        let count = service.instances.iter().filter(|own| is_meant(own)).count() as u32;
+        let Some(scaling) = &mut service.scaling else { return };
+        let wanted = scaling.decide(&plan, count, ctx.now());
+        match wanted.cmp(&count) {
+            std::cmp::Ordering::Equal => return,
+            std::cmp::Ordering::Greater => {
+                for _ in count..wanted {
+                    self.start_instance(actor, plan.delay, ctx);
+                }
+            }
+            std::cmp::Ordering::Less => {
+                // The youngest go first, and what they have begun they end.
+                let mut spare = count - wanted;
+                for own in service.instances.iter_mut().rev() {
+                    if spare > 0 && is_meant(own) {
+                        own.state = InstanceState::Stopping;
+                        spare -= 1;
+                    }
+                }
+                service.roll_call();
+                self.report_level(actor, ctx);
+            }
+        }
+        self.note(Note::Scaled { actor, from: count, to: wanted }, ctx);
+    }
+
+    /// Starts an instance, in the place of one that has stopped if there is one.
+    fn start_instance(&mut self, actor: ActorId, delay: Span, ctx: &mut Ctx) {
+        let Some(service) = self.service(actor) else { return };
+        let has_stopped = |own: &Instance| {
+            own.state == InstanceState::Stopping && own.busy == 0 && own.line.requests() == 0
+        };
+        let n = match service.instances.iter().position(has_stopped) {
+            Some(n) => n,
+            None => {
+                let plan = &service.plan;
+                service.instances.push(Instance::new(plan, InstanceState::Starting));
+                service.instances.len() - 1
+            }
+        };
+        service.instances[n].state = InstanceState::Starting;
+        let instance = n as u32;
+        ctx.schedule_after(delay, Event::Started { actor, instance });
+    }
+
+    /// An instance's start is over, unless it is no longer wanted.
+    pub(super) fn started(&mut self, actor: ActorId, instance: u32, ctx: &mut Ctx) {
+        let Some(service) = self.service(actor) else { return };
+        let own = &mut service.instances[instance as usize];
+        if own.state == InstanceState::Starting {
+            own.come_up(ctx.now());
+            service.roll_call();
+            self.report_level(actor, ctx);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan() -> AutoscalePlan {
+        AutoscalePlan {
+            min: 1,
+            max: 10,
+            target_percent: 50,
+            workers: 4,
+            every: Span::secs(15),
+            delay: Span::secs(60),
+            down_after: Span::secs(300),
+        }
+    }
+
+    fn at(secs: u64) -> Time {
+        Time::ZERO + Span::secs(secs)
+    }
+
+    /// What it wants of two instances with four workers each after 15 s with so many busy.
+    fn wanted(scaling: &mut Scaling, busy: u32, count: u32, look: u64) -> u32 {
+        scaling.note(Level { workers: 4 * count, busy, waiting: 0 }, at(15 * (look - 1)));
+        scaling.decide(&plan(), count, at(15 * look))
+    }
+
+    #[test]
+    fn it_aims_at_its_target_and_leaves_what_is_near() {
+        assert_eq!(wanted(&mut Scaling::default(), 8, 2, 1), 4, "all busy, half aimed at");
+        assert_eq!(wanted(&mut Scaling::default(), 4, 2, 1), 2);
+        let mut scaling = Scaling::default();
+        let near = |workers, busy| Level { workers, busy, waiting: 0 };
+        scaling.note(near(100, 54), at(0));
+        let plan = AutoscalePlan { workers: 50, ..plan() };
+        assert_eq!(scaling.decide(&plan, 2, at(15)), 2, "54 % is within a tenth of 50 %");
+        scaling.note(near(100, 56), at(15));
+        assert_eq!(scaling.decide(&plan, 2, at(30)), 3);
+    }
+
+    #[test]
+    fn it_takes_away_only_what_it_has_not_wanted_for_long() {
+        let mut scaling = Scaling::default();
+        assert_eq!(wanted(&mut scaling, 8, 2, 1), 4);
+        for look in 2..=20 {
+            assert_eq!(wanted(&mut scaling, 0, 4, look), 4, "look {look}");
+        }
+        assert_eq!(wanted(&mut scaling, 0, 4, 21), 1);
+    }
+
+    #[test]
+    fn it_stays_within_its_bounds() {
+        let mut scaling = Scaling::default();
+        scaling.note(Level { workers: 40, busy: 40, waiting: 0 }, at(0));
+        assert_eq!(scaling.decide(&plan(), 10, at(15)), 10);
+        assert_eq!(wanted(&mut Scaling::default(), 0, 1, 1), 1);
+    }
+}
