@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args as Group, Parser, Subcommand, ValueEnum};
+use sim_models::study::{Axis, Until};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -11,6 +12,8 @@ Examples:
   sim run checkout.ron --all              compare its variants side by side
   sim run checkout.ron --set horizon=5m   change one value for this run
   sim run checkout.ron --record run.sim   keep every step of a run
+  sim check checkout.ron --seeds 1000     run it on many seeds, with confidence intervals
+  sim compare checkout.ron                pit its variants against it, seed by seed
   sim replay run.sim                      prove that it repeats, step by step
   sim conform traces/                     prove that policies behave like their libraries
 
@@ -48,6 +51,12 @@ pub enum Color {
 pub enum Command {
     /// Run a scenario and show what was found
     Run(RunArgs),
+    /// Run a scenario on many seeds: how often invariants break, and means with intervals
+    Check(CheckArgs),
+    /// Run variants on the same seeds, and tell which differences are more than luck
+    Compare(CompareArgs),
+    /// Vary one or two values, and tell where the system is stable and where it is not
+    Map(MapArgs),
     /// Repeat a recorded run and compare every step
     Replay(ReplayArgs),
     /// List the scenarios of a folder
@@ -112,6 +121,114 @@ pub struct RunArgs {
     /// Add the whole log
     #[arg(short, long)]
     pub verbose: bool,
+}
+
+/// Which seeds a study takes, and how it is shown.
+#[derive(Debug, Group)]
+pub struct StudyArgs {
+    /// The first seed; the others follow it
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub first_seed: u64,
+
+    /// How many threads, by default one per processor; the results do not depend on it
+    #[arg(short, long, value_name = "J", value_parser = parse_jobs)]
+    pub jobs: Option<usize>,
+
+    /// How sure intervals are
+    #[arg(long, value_name = "SHARE", default_value = "95%", value_parser = parse_confidence)]
+    pub confidence: f64,
+
+    /// Print JSON instead of text
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Group)]
+#[command(after_help = "\
+`--until ci=5%` stops as soon as the interval of the mean goodput, or of the figure that `--metric`
+names, reaches at most 5 % to either side. It looks after 30 runs, 45, 68 and so on, and asks it of
+an interval with half the allowed error, so that stopping at a lucky moment does not flatter.
+
+The exit code is 1 when an invariant that is not listed in the scenario's `breaks` was broken with
+any seed, or when a limit ended a run. What all figures mean is told in docs/STATISTICS.md.")]
+pub struct CheckArgs {
+    /// The scenario file
+    pub scenario: PathBuf,
+
+    #[command(flatten)]
+    pub changes: Changes,
+
+    /// How many seeds
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub seeds: u64,
+
+    /// Stop when a figure is known well enough, as in `ci=5%`
+    #[arg(long, value_name = "ci=PERCENT")]
+    pub until: Option<Until>,
+
+    /// The figure that `--until` looks at, such as `success`, `latency_mean:users` or `p99:users`
+    #[arg(long, value_name = "FIGURE", default_value = "goodput", requires = "until")]
+    pub metric: String,
+
+    #[command(flatten)]
+    pub study: StudyArgs,
+}
+
+#[derive(Debug, Group)]
+#[command(after_help = "\
+Each side is compared with the first one. Every seed gives all sides the same luck, so that
+differences are taken seed by seed. \"no difference\" means that the interval of the difference
+contains 0: more seeds may still tell. The exit code does not depend on what is found.")]
+pub struct CompareArgs {
+    /// One scenario file and its variants, or several files
+    #[arg(required = true, value_name = "SCENARIO")]
+    pub scenarios: Vec<PathBuf>,
+
+    /// The variants, separated by commas; `base` is the file as it stands. By default all of them
+    #[arg(long, value_name = "A,B,…", value_delimiter = ',')]
+    pub variants: Vec<String>,
+
+    /// Replace the value at a path on all sides; may be repeated
+    #[arg(long, value_name = "PATH=VALUE", value_parser = parse_set)]
+    pub set: Vec<(String, String)>,
+
+    /// How many seeds
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub seeds: u64,
+
+    #[command(flatten)]
+    pub study: StudyArgs,
+}
+
+#[derive(Debug, Group)]
+#[command(after_help = "\
+An axis is a path and its values, separated by commas (those within brackets and texts do not
+count), or a range with the number of its values:
+
+  sim map storm.ron --x 'actors.users.load.rate=20/s..60/s/5' --y 'policies.p[0].attempts=1,2,4'
+
+The exit code does not depend on what is found.")]
+pub struct MapArgs {
+    /// The scenario file
+    pub scenario: PathBuf,
+
+    #[command(flatten)]
+    pub changes: Changes,
+
+    /// What varies from column to column
+    #[arg(long, value_name = "PATH=V1,V2,…")]
+    pub x: Axis,
+
+    /// What varies from row to row
+    #[arg(long, value_name = "PATH=V1,V2,…")]
+    pub y: Option<Axis>,
+
+    /// How many seeds per cell
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub seeds: u64,
+
+    #[command(flatten)]
+    pub study: StudyArgs,
 }
 
 #[derive(Debug, Group)]
@@ -184,6 +301,24 @@ fn parse_set(text: &str) -> Result<(String, String), String> {
     }
 }
 
+fn parse_jobs(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(jobs) if (1..=1024).contains(&jobs) => Ok(jobs),
+        _ => Err("write a number of threads from 1 to 1024".to_owned()),
+    }
+}
+
+fn parse_confidence(text: &str) -> Result<f64, String> {
+    let (number, scale) = match text.strip_suffix('%') {
+        Some(percent) => (percent, 100.0),
+        None => (text, 1.0),
+    };
+    match number.trim().parse::<f64>() {
+        Ok(number) if (0.5..=0.9999).contains(&(number / scale)) => Ok(number / scale),
+        _ => Err("write a share from 50% to 99.99%, as in `95%`".to_owned()),
+    }
+}
+
 /// The command that repeats a run, quoted for a shell.
 pub fn repeat(
     scenario: &Path,
@@ -205,9 +340,64 @@ pub fn repeat_all(scenario: &Path, sets: &[(String, String)], seed: Option<u64>)
 
 /// The command that runs a scenario, before any option.
 pub fn base_command(scenario: &Path) -> String {
-    let path = scenario.to_string_lossy();
+    format!("sim run {}", file(scenario))
+}
+
+/// The command that repeats a check.
+pub fn repeat_check(args: &CheckArgs) -> String {
+    let mut command = format!("sim check {}", file(&args.scenario));
+    command += &changes(args.changes.variant.as_deref(), &args.changes.set);
+    command += &study(args.seeds, &args.study);
+    if let Some(until) = &args.until {
+        command += &option("until", &format!("ci={}%", until.percent()));
+        command += &option("metric", &args.metric);
+    }
+    command
+}
+
+/// The command that repeats a comparison.
+pub fn repeat_compare(args: &CompareArgs) -> String {
+    let files: Vec<String> = args.scenarios.iter().map(|path| file(path)).collect();
+    let mut command = format!("sim compare {}", files.join(" "));
+    if !args.variants.is_empty() {
+        command += &option("variants", &args.variants.join(","));
+    }
+    command + &changes(None, &args.set) + &study(args.seeds, &args.study)
+}
+
+/// The command that repeats a map.
+pub fn repeat_map(args: &MapArgs) -> String {
+    let mut command = format!("sim map {}", file(&args.scenario));
+    command += &changes(args.changes.variant.as_deref(), &args.changes.set);
+    for (name, axis) in [("x", Some(&args.x)), ("y", args.y.as_ref())] {
+        if let Some(axis) = axis {
+            command += &option(name, &format!("{}={}", axis.path, axis.values.join(",")));
+        }
+    }
+    command + &study(args.seeds, &args.study)
+}
+
+fn changes(variant: Option<&str>, sets: &[(String, String)]) -> String {
+    let variant = variant.map_or_else(String::new, |variant| option("variant", variant));
+    finish_command(variant, sets, None)
+}
+
+/// All that changes the result of a study; how many threads there are does not.
+fn study(seeds: u64, args: &StudyArgs) -> String {
+    let mut options = format!(" --seeds {seeds}");
+    if args.first_seed != 1 {
+        options += &format!(" --first-seed {}", args.first_seed);
+    }
+    if args.confidence != 0.95 {
+        options += &format!(" --confidence {}", args.confidence);
+    }
+    options
+}
+
+fn file(path: &Path) -> String {
+    let path = path.to_string_lossy();
     let guard = if path.starts_with('-') { "./" } else { "" };
-    format!("sim run {}", quoted(&format!("{guard}{path}")))
+    quoted(&format!("{guard}{path}"))
 }
 
 fn finish_command(mut command: String, sets: &[(String, String)], seed: Option<u64>) -> String {

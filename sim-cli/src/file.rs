@@ -13,6 +13,9 @@ use crate::diagnostics::Failure;
 /// A scenario is written by hand; 4 MiB is a hundred times the longest one that is.
 const SIZE_MAX: u64 = 4 << 20;
 
+/// A file of measurements that a scenario names; a day of arrivals at a hundred a second is as long.
+const MEASURED_MAX: u64 = 128 << 20;
+
 /// Where scenarios live when the user names no folder.
 pub const FOLDER: &str = "scenarios";
 
@@ -40,9 +43,7 @@ impl ScenarioFile {
             let help = format!("`sim list {shown}` shows the scenarios in it");
             return Err(Failure::with_help(format!("{shown} is a folder"), help));
         }
-        let mut bytes = Vec::new();
-        let file = File::open(path).map_err(failed)?;
-        file.take(SIZE_MAX + 1).read_to_end(&mut bytes).map_err(failed)?;
+        let bytes = read_up_to(path, SIZE_MAX + 1).map_err(failed)?;
         if bytes.len() as u64 > SIZE_MAX {
             return Err(Failure::new(format!("{shown} is longer than 4 MiB, so no scenario")));
         }
@@ -67,8 +68,33 @@ impl ScenarioFile {
         sets: &[(String, String)],
     ) -> Result<Scenario, Vec<SourceError>> {
         let label = self.path.to_string_lossy();
-        Scenario::load_with(&label, &self.text, variant, sets, Kinds::new())
+        let files = |name: &str| self.beside(name);
+        Scenario::load_with_files(&label, &self.text, variant, sets, Kinds::new(), &files)
     }
+
+    /// The text of a file that the scenario names, which lies beside it.
+    fn beside(&self, name: &str) -> Result<String, String> {
+        let folder = self.path.parent().unwrap_or(Path::new(""));
+        if Path::new(name).is_absolute() {
+            return Err(format!("{name} is no path from the folder of the scenario on"));
+        }
+        let path = folder.join(name);
+        let shown = path.display();
+        let bytes = read_up_to(&path, MEASURED_MAX + 1).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => format!("there is no file {shown}"),
+            _ => format!("cannot read {shown}: {error}"),
+        })?;
+        if bytes.len() as u64 > MEASURED_MAX {
+            return Err(format!("{shown} is longer than 128 MiB"));
+        }
+        String::from_utf8(bytes).map_err(|_| format!("{shown} is not a text in UTF-8"))
+    }
+}
+
+fn read_up_to(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(bytes_max).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// What several variants of a scenario are warned of, each thing once.

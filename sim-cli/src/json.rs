@@ -6,11 +6,12 @@
 
 use serde::Serialize as Derive;
 use serde::ser::{Serialize, SerializeMap, Serializer};
-use sim_core::Time;
+use sim_core::{Span, Time};
 use sim_models::outcome::{
-    ActorSummary, CallSummary, EffectSummary, InvariantResult, Latency, Outcome, TransitionLine,
-    Violation,
+    ActorSummary, CallSummary, EffectSummary, Goodput, InvariantResult, Latency, Outcome,
+    ServiceLoad, TransitionLine, Violation,
 };
+use sim_models::recovery::{Level, Recovery, RecoveryState};
 
 /// The version of the contract.
 const SCHEMA: u32 = 1;
@@ -46,10 +47,29 @@ struct Object<'a> {
     effects: Entries<&'a str, Effect>,
     transitions: Vec<Transition<'a>>,
     faults_missed: &'a [String],
+    recovery: Option<RecoveryView>,
     actors: Entries<&'a str, Actor<'a>>,
     calls: Entries<String, Call<'a>>,
     steps: u64,
     virtual_ms: f64,
+    warmup_ms: f64,
+    goodput: GoodputView,
+}
+
+#[derive(Derive)]
+struct GoodputView {
+    offered: u64,
+    achieved: u64,
+    missed: u64,
+}
+
+/// A service's workers and its queue, averaged over time.
+#[derive(Derive)]
+struct Load {
+    busy: f64,
+    waiting: f64,
+    utilisation: f64,
+    wasted: Option<f64>,
 }
 
 #[derive(Derive)]
@@ -84,6 +104,29 @@ struct Transition<'a> {
     from: String,
     to: String,
     reason: String,
+}
+
+#[derive(Derive)]
+struct RecoveryView {
+    state: &'static str,
+    why: Option<String>,
+    trigger_ms: [f64; 2],
+    at_ms: Option<f64>,
+    after_ms: Option<f64>,
+    hold_ms: f64,
+    drain_ms: Option<f64>,
+    before: LevelView,
+    last: LevelView,
+}
+
+#[derive(Derive)]
+struct LevelView {
+    from_ms: f64,
+    to_ms: f64,
+    offered: u64,
+    goodput: u64,
+    missed: u64,
+    latency_p50_ms: Option<f64>,
 }
 
 /// The counters stand beside `kind` and `latency_ms`, each under its own name.
@@ -130,10 +173,63 @@ impl<'a> From<&'a Outcome> for Object<'a> {
             effects: Entries(outcome.effects.iter().map(effect).collect()),
             transitions: outcome.transitions.iter().map(Transition::from).collect(),
             faults_missed: &outcome.faults_missed,
+            recovery: outcome.recovery.as_ref().map(RecoveryView::from),
             actors: Entries(outcome.actors.iter().map(|a| (&a.name[..], Actor(a))).collect()),
             calls: Entries(outcome.calls.iter().map(call).collect()),
             steps: outcome.steps,
             virtual_ms: ms(outcome.ended_at),
+            warmup_ms: outcome.warmup.as_millis_f64(),
+            goodput: GoodputView::from(outcome.goodput),
+        }
+    }
+}
+
+impl From<Goodput> for GoodputView {
+    fn from(goodput: Goodput) -> GoodputView {
+        let Goodput { offered, achieved, missed } = goodput;
+        GoodputView { offered, achieved, missed }
+    }
+}
+
+impl From<ServiceLoad> for Load {
+    fn from(load: ServiceLoad) -> Load {
+        let ServiceLoad { busy_mean: busy, waiting_mean: waiting, utilisation, wasted } = load;
+        Load { busy, waiting, utilisation, wasted }
+    }
+}
+
+impl From<&Recovery> for RecoveryView {
+    fn from(recovery: &Recovery) -> RecoveryView {
+        let (why, recovered) = match &recovery.state {
+            RecoveryState::Unhealthy { why } | RecoveryState::Undecided { why } => {
+                (Some(why.clone()), None)
+            }
+            RecoveryState::Recovered { at, after } => (None, Some((*at, *after))),
+            RecoveryState::Undisturbed | RecoveryState::Metastable => (None, None),
+        };
+        RecoveryView {
+            state: recovery.state.name(),
+            why,
+            trigger_ms: [ms(recovery.trigger.0), ms(recovery.trigger.1)],
+            at_ms: recovered.map(|(at, _)| ms(at)),
+            after_ms: recovered.map(|(_, after)| after.as_millis_f64()),
+            hold_ms: recovery.hold.as_millis_f64(),
+            drain_ms: recovery.drain.map(Span::as_millis_f64),
+            before: LevelView::from(&recovery.before),
+            last: LevelView::from(&recovery.last),
+        }
+    }
+}
+
+impl From<&Level> for LevelView {
+    fn from(level: &Level) -> LevelView {
+        LevelView {
+            from_ms: ms(level.from),
+            to_ms: ms(level.to),
+            offered: level.offered,
+            goodput: level.goodput,
+            missed: level.missed,
+            latency_p50_ms: level.latency_p50.map(Span::as_millis_f64),
         }
     }
 }
@@ -190,6 +286,9 @@ impl Serialize for Actor<'_> {
             map.serialize_entry(name, count)?;
         }
         map.serialize_entry("latency_ms", &self.0.latency.map(LatencyMs::from))?;
+        if let Some(load) = self.0.load {
+            map.serialize_entry("load", &Load::from(load))?;
+        }
         map.end()
     }
 }
@@ -317,6 +416,34 @@ mod tests {
     }
   ],
   "faults_missed": [],
+  "recovery": {
+    "state": "recovered",
+    "why": null,
+    "trigger_ms": [
+      30000.0,
+      50000.0
+    ],
+    "at_ms": 61000.0,
+    "after_ms": 11000.0,
+    "hold_ms": 30000.0,
+    "drain_ms": 30000.0,
+    "before": {
+      "from_ms": 0.0,
+      "to_ms": 30000.0,
+      "offered": 1342,
+      "goodput": 1310,
+      "missed": 32,
+      "latency_p50_ms": 114.0
+    },
+    "last": {
+      "from_ms": 90000.0,
+      "to_ms": 120000.0,
+      "offered": 1350,
+      "goodput": 1326,
+      "missed": 24,
+      "latency_p50_ms": 114.0
+    }
+  },
   "actors": {
     "api": {
       "kind": "service",
@@ -355,7 +482,13 @@ mod tests {
     }
   },
   "steps": 48213,
-  "virtual_ms": 120000.0
+  "virtual_ms": 120000.0,
+  "warmup_ms": 0.0,
+  "goodput": {
+    "offered": 0,
+    "achieved": 0,
+    "missed": 0
+  }
 }
 "#;
 }

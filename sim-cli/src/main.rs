@@ -21,6 +21,7 @@ mod report;
 mod run;
 #[cfg(test)]
 mod samples;
+mod study;
 mod validate;
 mod words;
 
@@ -46,6 +47,9 @@ fn main() -> ExitCode {
     console::choose_colour(args.color);
     let done = match &args.command {
         Command::Run(args) => run::run(args),
+        Command::Check(args) => study::check(args),
+        Command::Compare(args) => study::compare(args),
+        Command::Map(args) => study::map(args),
         Command::Replay(args) => replay::replay(args),
         Command::List(args) => list::list(args),
         Command::New(args) => new::new(args),

@@ -15,6 +15,7 @@
 //! beside its name and takes it when it is complete, and it is read line by line within bounds,
 //! so that neither a full disk nor a strange file does harm.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
@@ -37,8 +38,9 @@ const FORMAT: &str = "1";
 const WHAT_CHARS_MAX: usize = 500;
 /// The longest line of a step: four bytes per character and room for the figures.
 const LINE_MAX: u64 = 4 * WHAT_CHARS_MAX as u64 + 100;
-/// The longest header: a scenario of 4 MiB, each byte of which JSON may write as six.
-const HEADER_MAX: u64 = 32 << 20;
+/// The longest header: a scenario of 4 MiB, each byte of which JSON may write as six, and the files
+/// that it names.
+const HEADER_MAX: u64 = 256 << 20;
 
 /// What was run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,6 +50,9 @@ pub struct Header {
     pub scenario: String,
     /// All of the scenario file.
     pub source: String,
+    /// The files that it names, with their text.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub files: BTreeMap<String, String>,
     /// The variant, if not the base scenario.
     pub variant: Option<String>,
     /// The overrides in order: path and value.
@@ -72,6 +77,7 @@ impl Header {
         Header {
             scenario: file.path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
             source: file.text.clone(),
+            files: scenario.files().map(|(name, text)| (name.into(), text.into())).collect(),
             variant: variant.map(str::to_owned),
             sets: sets.to_vec(),
             seed,

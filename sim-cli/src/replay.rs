@@ -76,7 +76,12 @@ pub fn compare<R: BufRead>(
 ) -> Result<Finding, Failure> {
     let name = format!("{label}/{}", header.scenario);
     let variant = header.variant.as_deref();
-    let scenario = Scenario::load_with(&name, &header.source, variant, &header.sets, Kinds::new())?;
+    let (source, sets, kinds) = (&header.source, &header.sets, Kinds::new());
+    let files = |name: &str| match header.files.get(name) {
+        Some(text) => Ok(text.clone()),
+        None => Err(format!("the record holds no file {name}")),
+    };
+    let scenario = Scenario::load_with_files(&name, source, variant, sets, kinds, &files)?;
     if let Some(finding) = check_id(header, &scenario.run_id(header.seed)) {
         return Ok(finding);
     }

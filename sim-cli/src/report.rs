@@ -8,8 +8,10 @@ use std::fmt::Write as _;
 use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 use sim_core::Time;
 use sim_models::outcome::{
-    ActorSummary, CallSummary, FaultWindow, InvariantVerdict, LogLine, Outcome, Verdict, Violation,
+    ActorSummary, CallSummary, FaultWindow, InvariantVerdict, LogLine, Outcome, ServiceLoad,
+    Verdict, Violation,
 };
+use sim_models::recovery::RecoveryState;
 
 use crate::{finding, words};
 
@@ -124,6 +126,21 @@ impl Report<'_> {
                 self.line(format!("{label}  {lines}"));
             }
         }
+        if let Some(recovery) = outcome.recovery.as_ref().filter(|recovery| recovery.is_test()) {
+            let colour = match recovery.state {
+                RecoveryState::Recovered { .. } | RecoveryState::Undisturbed => self.style.good,
+                RecoveryState::Metastable => self.style.bad,
+                RecoveryState::Unhealthy { .. } | RecoveryState::Undecided { .. } => {
+                    self.style.unsure
+                }
+            };
+            let label = paint(colour, "recovery");
+            let text = plain(&recovery.to_string());
+            self.line(format!(
+                "{label}  {}",
+                textwrap::wrap(&text, COLUMNS - LABEL).join(NEW_LINE)
+            ));
+        }
         for missed in &outcome.faults_missed {
             let label = paint(self.style.unsure, "no strike");
             self.line(format!("{label} {}", plain(missed)));
@@ -209,6 +226,12 @@ impl Report<'_> {
             let of_kind: Vec<&ActorSummary> =
                 self.outcome.actors.iter().filter(|actor| actor.kind == kind).collect();
             let table = counters(kind, &of_kind);
+            self.table(&table);
+        }
+        let rows: Vec<Vec<String>> = self.outcome.actors.iter().filter_map(load_row).collect();
+        if !rows.is_empty() {
+            let header = ["Load, on average", "busy", "waiting", "utilisation", "wasted work"];
+            let table = table(header.map(String::from).to_vec(), rows);
             self.table(&table);
         }
         let rows: Vec<Vec<String>> = self.outcome.actors.iter().filter_map(latency_row).collect();
@@ -383,6 +406,15 @@ fn who(line: &LogLine) -> String {
     }
 }
 
+/// A service's workers and queue, averaged from the warm-up on.
+fn load_row(actor: &ActorSummary) -> Option<Vec<String>> {
+    let ServiceLoad { busy_mean, waiting_mean, utilisation, wasted } = actor.load?;
+    let percent = |share: f64| format!("{:.1} %", 100.0 * share);
+    let wasted = wasted.map_or_else(|| "-".to_owned(), percent);
+    let figures = [format!("{busy_mean:.2}"), format!("{waiting_mean:.2}"), percent(utilisation)];
+    Some(row(&actor.name, figures.into_iter().chain([wasted])))
+}
+
 /// The counters of actors of one kind: one row per actor, or one per counter where that is
 /// too wide.
 fn counters(kind: &str, actors: &[&ActorSummary]) -> Table {
@@ -527,6 +559,7 @@ mod tests {
 scenario  payment, variant "naive"
 about     Pay while the provider is flaky.
 expected  Nobody pays twice.
+recovery  recovered 11s after the trigger ended, at 61s
 
 Invariants
   violated  ExactlyOnce("charge"); 3 violations, first at 34.127s, step 812

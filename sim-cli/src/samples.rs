@@ -7,6 +7,7 @@ use sim_models::outcome::{
     TransitionLine, Verdict, Violation,
 };
 use sim_models::policy::breaker::{StateName, TransitionReason};
+use sim_models::recovery::{Level, Recovery, RecoveryState};
 
 /// The instant `n` milliseconds after the start.
 pub fn ms(n: u64) -> Time {
@@ -37,6 +38,7 @@ pub fn empty() -> Outcome {
         log: Vec::new(),
         log_omitted: 0,
         series: Series::default(),
+        recovery: None,
         faults: Vec::new(),
         faults_missed: Vec::new(),
     }
@@ -96,12 +98,32 @@ pub fn outage() -> Outcome {
         log: log(),
         log_omitted: 12,
         series: outage_series(),
+        recovery: Some(outage_recovery()),
         faults: vec![FaultWindow {
             label: "psp: errors 100% (503)".to_owned(),
             from: ms(30_000),
             to: ms(50_000),
         }],
         ..empty()
+    }
+}
+
+fn outage_recovery() -> Recovery {
+    let level = |from, to, offered, goodput| Level {
+        from: ms(from),
+        to: ms(to),
+        offered,
+        goodput,
+        missed: offered - goodput,
+        latency_p50: Some(Span::millis(114)),
+    };
+    Recovery {
+        trigger: (ms(30_000), ms(50_000)),
+        before: level(0, 30_000, 1_342, 1_310),
+        last: level(90_000, 120_000, 1_350, 1_326),
+        hold: Span::secs(30),
+        drain: Some(Span::secs(30)),
+        state: RecoveryState::Recovered { at: ms(61_000), after: Span::secs(11) },
     }
 }
 

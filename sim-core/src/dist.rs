@@ -2,7 +2,9 @@
 //!
 //! A sample takes exactly one random word, and rises with it, wherever the inverse of the
 //! distribution function can be had: two runs that draw the same word then stay paired, however
-//! their parameters differ. Only the gamma family takes several words, and a constant none.
+//! their parameters differ. Only the gamma family takes several words, and a constant none. A mixture
+//! takes what the part takes that its first word has chosen, parts of lower means for lower words: it
+//! rises with the draw within a part, and throughout where the parts do not overlap.
 
 use std::fmt;
 use std::sync::Arc;
@@ -77,6 +79,14 @@ enum Kind {
     /// Sorted, so that samples rise with the draw.
     Empirical {
         sorted: Arc<[f64]>,
+    },
+    /// Values that rise, each with the sum of the weights up to it.
+    Weighted {
+        cumulative: Arc<[(f64, u64)]>,
+    },
+    /// By mean, none a mixture itself, each with the sum of the weights up to it; the last is one.
+    Mixture {
+        parts: Arc<[(f64, Kind)]>,
     },
 }
 
@@ -258,10 +268,109 @@ impl Dist {
         Ok(Dist(Kind::Empirical { sorted: values.into() }))
     }
 
+    /// Each of the values, none negative, with a weight: a histogram. Weights of 0 are left out.
+    ///
+    /// # Errors
+    /// When a value is out of range, or the weights are all 0 or pass 2^64 in sum.
+    pub fn weighted(mut values: Vec<(f64, u64)>) -> Result<Dist, DistError> {
+        values.retain(|(_, weight)| *weight > 0);
+        require(!values.is_empty(), "sum of weights", 0.0, "a sum above 0 is needed")?;
+        values.iter().try_for_each(|&(value, _)| not_negative("value", value))?;
+        values.sort_by(|(a, _), (b, _)| a.total_cmp(b));
+        let mut sum = 0u64;
+        for (_, weight) in &mut values {
+            let next = sum.checked_add(*weight);
+            sum = next.ok_or(DistError {
+                name: "sum of weights",
+                found: f64::INFINITY,
+                allowed: "a sum below 2^64 is needed",
+            })?;
+            *weight = sum;
+        }
+        Ok(Dist(Kind::Weighted { cumulative: values.into() }))
+    }
+
+    /// One of several distributions, each with the probability `weight / sum of weights`.
+    ///
+    /// # Errors
+    /// When a weight is negative or not finite, or their sum is not above 0.
+    pub fn mixture(parts: Vec<(f64, Dist)>) -> Result<Dist, DistError> {
+        parts.iter().try_for_each(|(weight, _)| not_negative("weight", *weight))?;
+        let total = parts.iter().fold(0.0, |sum, (weight, _)| sum + weight);
+        positive("sum of weights", total)?;
+        let mut flat: Vec<(f64, Kind)> = Vec::new();
+        for (weight, Dist(kind)) in parts.into_iter().filter(|(weight, _)| *weight > 0.0) {
+            let share = weight / total;
+            match kind {
+                Kind::Mixture { parts } => {
+                    let before = std::iter::once(0.0).chain(parts.iter().map(|(sum, _)| *sum));
+                    let inner = parts.iter().zip(before);
+                    flat.extend(
+                        inner.map(|((sum, kind), before)| (share * (sum - before), kind.clone())),
+                    );
+                }
+                kind => flat.push((share, kind)),
+            }
+        }
+        flat.sort_by(|(_, a), (_, b)| a.mean().total_cmp(&b.mean()));
+        let mut sum = 0.0;
+        for (weight, _) in &mut flat {
+            sum += *weight;
+            *weight = sum;
+        }
+        // The sum of the shares is one but for rounding.
+        flat.last_mut().expect("the weights have a sum").0 = 1.0;
+        Ok(Dist(Kind::Mixture { parts: flat.into() }))
+    }
+
     /// Draws one sample, always finite: what would overflow is `f64::MAX`.
     #[inline]
     pub fn sample(&self, draw: &mut impl Draw) -> f64 {
-        let sample = match &self.0 {
+        match &self.0 {
+            Kind::Mixture { parts } => {
+                let (kind, word) = chosen(parts, draw.next_u64());
+                kind.sample(&mut After { first: Some(word), rest: draw })
+            }
+            kind => kind.sample(draw),
+        }
+    }
+
+    /// The mean, which for a Pareto is infinite up to a shape of 1.
+    pub fn mean(&self) -> f64 {
+        self.0.mean()
+    }
+}
+
+/// The part of a mixture that a word falls on, and a word for it: where within its share it fell.
+fn chosen(parts: &[(f64, Kind)], word: u64) -> (&Kind, u64) {
+    const WORDS: f64 = (1u128 << 64) as f64;
+    let at = word as f64 / WORDS;
+    let n = parts.partition_point(|(sum, _)| *sum <= at).min(parts.len() - 1);
+    let before = if n == 0 { 0.0 } else { parts[n - 1].0 };
+    // In whole numbers, so that no part gets a word of one.
+    let (low, high) = ((before * WORDS) as u128, (parts[n].0 * WORDS) as u128);
+    let high = high.max(low + 1);
+    let within = u128::from(word).clamp(low, high - 1) - low;
+    (&parts[n].1, u64::try_from((within << 64) / (high - low)).unwrap_or(u64::MAX))
+}
+
+/// A word that is there already, and then those of another source.
+struct After<'a, D> {
+    first: Option<u64>,
+    rest: &'a mut D,
+}
+
+impl<D: Draw> Draw for After<'_, D> {
+    #[inline]
+    fn next_u64(&mut self) -> u64 {
+        self.first.take().unwrap_or_else(|| self.rest.next_u64())
+    }
+}
+
+impl Kind {
+    #[inline]
+    fn sample(&self, draw: &mut impl Draw) -> f64 {
+        let sample = match self {
             Kind::Constant { value } => *value,
             Kind::Uniform { low, high } => low + (high - low) * draw.unit(),
             Kind::Exponential { mean } => mean * exponential(draw),
@@ -283,13 +392,18 @@ impl Dist {
                 let index = (u128::from(draw.next_u64()) * sorted.len() as u128) >> 64;
                 sorted[index as usize]
             }
+            Kind::Weighted { cumulative } => {
+                let total = cumulative.last().map_or(0, |(_, sum)| *sum);
+                let index = ((u128::from(draw.next_u64()) * u128::from(total)) >> 64) as u64;
+                cumulative[cumulative.partition_point(|(_, sum)| *sum <= index)].0
+            }
+            Kind::Mixture { .. } => unreachable!("a mixture has no mixture in it"),
         };
         sample.clamp(-f64::MAX, f64::MAX)
     }
 
-    /// The mean, which for a Pareto is infinite up to a shape of 1.
-    pub fn mean(&self) -> f64 {
-        match &self.0 {
+    fn mean(&self) -> f64 {
+        match self {
             Kind::Constant { value } => *value,
             Kind::Uniform { low, high } => low + (high - low) / 2.0,
             Kind::Exponential { mean } | Kind::Normal { mean, .. } | Kind::Erlang { mean, .. } => {
@@ -303,6 +417,23 @@ impl Dist {
             // The sum of the tail probabilities, P(rank > 0) + P(rank > 1) + ...
             Kind::Zipf { cumulative } => 1.0 + cumulative.iter().map(|c| 1.0 - c).sum::<f64>(),
             Kind::Empirical { sorted } => sorted.iter().sum::<f64>() / sorted.len() as f64,
+            Kind::Weighted { cumulative } => {
+                let total = cumulative.last().map_or(0, |(_, sum)| *sum) as f64;
+                let mut before = 0;
+                let parts = cumulative.iter().map(|(value, sum)| {
+                    let weight = sum - std::mem::replace(&mut before, *sum);
+                    value * (weight as f64 / total)
+                });
+                parts.sum()
+            }
+            Kind::Mixture { parts } => {
+                let mut before = 0.0;
+                let parts = parts.iter().map(|(sum, kind)| {
+                    let share = sum - std::mem::replace(&mut before, *sum);
+                    share * kind.mean()
+                });
+                parts.sum()
+            }
         }
     }
 }
@@ -368,7 +499,34 @@ mod tests {
             (Dist::weibull(2.0, 2.0), weibull),
             (Dist::zipf(3, 1.0), 72.0 / 121.0),
             (Dist::empirical(vec![5.0, 1.0, 3.0]), 8.0 / 3.0),
+            (Dist::weighted(vec![(4.0, 1), (9.0, 0), (0.0, 3)]), 3.0),
+            (two_modes(), 17.831_875),
         ]
+    }
+
+    /// Nine in ten between 0.5 and 1 or thereabouts, one in ten about 10.
+    fn two_modes() -> Result<Dist, DistError> {
+        let quick = vec![(1.0, Dist::uniform(0.0, 1.0)?), (1.0, Dist::uniform(0.5, 1.5)?)];
+        Dist::mixture(vec![(0.2, Dist::exponential(10.0)?), (1.8, Dist::mixture(quick)?)])
+    }
+
+    #[test]
+    fn a_mixture_has_its_parts_as_often_as_their_weights_say() {
+        let of = |value, weight| (weight, Dist::constant(value).unwrap());
+        let dist = Dist::mixture(vec![of(9.0, 1.0), of(1.0, 2.0), of(5.0, 0.0), of(4.0, 1.0)]);
+        let (dist, mut draws, mut counts) = (dist.unwrap(), draws(), [0u32; 10]);
+        assert_eq!(dist.mean(), 3.75);
+        (0..100_000).for_each(|_| counts[dist.sample(&mut draws) as usize] += 1);
+        for (value, expected) in [(1, 50_000), (4, 25_000), (5, 0), (9, 25_000)] {
+            assert!(counts[value].abs_diff(expected) < 700, "{counts:?}");
+        }
+        let sample = |word| dist.sample(&mut One(Some(word)));
+        assert_eq!((sample(0), sample(u64::MAX)), (1.0, 9.0), "it rises with the draw");
+        // A part takes as many words as it needs, also a part that is hardly ever chosen.
+        let rare = vec![(1e-18, Dist::gamma(0.5, 1.0).unwrap()), of(9.0, 1.0)];
+        let rare = Dist::mixture(rare).unwrap();
+        let sample = |word| rare.sample(&mut After { first: Some(word), rest: &mut draws.clone() });
+        assert!(sample(3) < 9.0 && sample(u64::MAX) == 9.0);
     }
 
     #[test]
@@ -390,6 +548,8 @@ mod tests {
             1.3782484330360982,
             1.0,
             5.0,
+            4.0,
+            0.5953031272769636,
         ];
         assert_eq!(samples, pinned);
     }
@@ -442,7 +602,8 @@ mod tests {
     fn inverted_samples_take_one_word_and_rise_with_it() {
         for (dist, _) in all() {
             let dist = dist.unwrap();
-            if matches!(dist.0, Kind::Erlang { .. } | Kind::Gamma { .. }) {
+            // The parts of this mixture overlap.
+            if matches!(dist.0, Kind::Erlang { .. } | Kind::Gamma { .. } | Kind::Mixture { .. }) {
                 continue;
             }
             let words = (0..=1000).map(|n| (u64::MAX / 1000) * n);
@@ -481,6 +642,12 @@ mod tests {
             (Dist::weibull(-1.0, 1.0), "scale = -1; a finite number above 0 is needed"),
             (Dist::zipf(0, 1.0), "n = 0; a number from 1 to 1048576 is needed"),
             (Dist::empirical(vec![]), "number of values = 0; at least one is needed"),
+            (Dist::weighted(vec![(1.0, 0)]), "sum of weights = 0; a sum above 0 is needed"),
+            (Dist::mixture(vec![]), "sum of weights = 0; a finite number above 0 is needed"),
+            (
+                Dist::mixture(vec![(-1.0, Dist::constant(1.0).unwrap())]),
+                "weight = -1; a finite number of at least 0 is needed",
+            ),
         ] {
             assert_eq!(dist.map_err(|error| error.to_string()), Err(message.to_owned()));
         }

@@ -94,6 +94,7 @@
 pub mod digest;
 pub mod dist;
 mod heap;
+pub mod intensity;
 mod ladder;
 pub mod limits;
 pub mod math;
@@ -105,6 +106,7 @@ pub mod time;
 
 pub use digest::{Checkpoint, Digest};
 pub use dist::{Dist, DistError};
+pub use intensity::Intensity;
 pub use limits::{LimitHit, Limits};
 pub use queue::{Handle, Lane};
 pub use simulation::{Context, Model, Simulation, Step, Stop};

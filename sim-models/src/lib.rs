@@ -21,11 +21,13 @@ pub mod outcome;
 mod plan;
 pub mod policy;
 mod pool;
+pub mod recovery;
 mod run;
 pub mod scenario;
 pub mod source;
 #[cfg(feature = "proptest")]
 pub mod strategies;
+pub mod study;
 pub mod value;
 mod world;
 

@@ -3,6 +3,9 @@
 //! Metrics only look on. Windows close in time order, so one buffer of latencies serves them all
 //! and their percentiles are exact; totals are held in HDR histograms within 0.1 %.
 
+pub(crate) mod pulse;
+mod windows;
+
 use std::collections::VecDeque;
 
 use hdrhistogram::Histogram;
@@ -15,6 +18,10 @@ use crate::outcome::{
 use crate::plan::{ActorId, ActorKind, BreakerId, FaultId, PairId, Plan};
 use crate::policy::breaker::Transition;
 use crate::policy::{Ending, Fate, Reason};
+use crate::recovery::{self, Recovery, Terms};
+
+use pulse::Pulse;
+use windows::{BusyWindows, HopWindows};
 
 /// The most transitions that are kept; a breaker that flaps for ever must not eat memory.
 const TRANSITIONS_MAX: usize = 100_000;
@@ -30,6 +37,10 @@ pub(crate) struct Metrics {
     transitions: Vec<(Time, BreakerId, Transition)>,
     strikes: Vec<(FaultId, Time, Option<Time>)>,
     windows: Windows,
+    hops: HopWindows,
+    busy: BusyWindows,
+    /// Kept where recovery can be judged.
+    pulse: Option<Pulse>,
 }
 
 #[derive(Clone, Debug)]
@@ -46,8 +57,10 @@ struct ActorMetrics {
     failed: u64,
     unknown: u64,
     refused: u64,
+    hung: u64,
     queue_full: u64,
     too_late: u64,
+    not_admitted: u64,
     dropped: u64,
     cancelled: u64,
     queue_len_max: u32,
@@ -118,6 +131,9 @@ impl Metrics {
             transitions: Vec::new(),
             strikes: Vec::new(),
             windows: Windows::new(plan.window, queues.collect()),
+            hops: HopWindows::new(plan.window, plan.pairs.len()),
+            busy: BusyWindows::new(plan.window, plan.actors.len()),
+            pulse: plan.has_trigger().then(|| Pulse::new(plan)),
         }
     }
 
@@ -129,18 +145,27 @@ impl Metrics {
     pub(crate) fn intended(&mut self, client: ActorId, now: Time) {
         self.actors[client.index()].intents += 1;
         self.windows.at(now).offered += 1;
+        if let Some(pulse) = &mut self.pulse {
+            pulse.offered(now);
+        }
         self.goodput.offered += u64::from(now >= self.from);
     }
 
     /// An intent was told success for the first time.
     pub(crate) fn achieved(&mut self, begun: Time, now: Time) {
         self.windows.at(now).goodput += 1;
+        if let Some(pulse) = &mut self.pulse {
+            pulse.achieved(now);
+        }
         self.goodput.achieved += u64::from(begun >= self.from);
     }
 
     /// An intent's last submission ended, and none had succeeded.
     pub(crate) fn missed(&mut self, begun: Time, now: Time) {
         self.windows.at(now).failed += 1;
+        if let Some(pulse) = &mut self.pulse {
+            pulse.missed(now);
+        }
         self.goodput.missed += u64::from(begun >= self.from);
     }
 
@@ -149,13 +174,20 @@ impl Metrics {
         self.actors[client.index()].ended(fate, (begun >= self.from).then_some(latency));
         self.windows.at(now);
         self.windows.latencies.push(latency);
+        if fate == Fate::Succeeded
+            && let Some(pulse) = &mut self.pulse
+        {
+            pulse.succeeded(latency, now);
+        }
     }
 
-    pub(crate) fn called(&mut self, pair: PairId) {
+    pub(crate) fn called(&mut self, pair: PairId, now: Time) {
+        self.hops.called(pair, now);
         self.pairs[pair.index()].calls += 1;
     }
 
     pub(crate) fn sent(&mut self, pair: PairId, retry: bool, now: Time) {
+        self.hops.sent(pair, now);
         let pair = &mut self.pairs[pair.index()];
         pair.attempts += 1;
         if retry {
@@ -201,6 +233,9 @@ impl Metrics {
     }
 
     pub(crate) fn arrived(&mut self, actor: ActorId, retry: bool, now: Time) {
+        if let Some(pulse) = &mut self.pulse {
+            pulse.arrived(actor, now);
+        }
         let actor = &mut self.actors[actor.index()];
         actor.arrived += 1;
         actor.peak.arrive(now);
@@ -211,6 +246,11 @@ impl Metrics {
     }
 
     pub(crate) fn answered(&mut self, actor: ActorId, ending: Ending, arrived: Time, now: Time) {
+        if ending.fate() == Fate::Succeeded
+            && let Some(pulse) = &mut self.pulse
+        {
+            pulse.completed(actor, now);
+        }
         let latency = (arrived >= self.from).then(|| now.since(arrived));
         self.actors[actor.index()].ended(ending.fate(), latency);
     }
@@ -223,6 +263,10 @@ impl Metrics {
             gauge.set(level, now);
         }
         self.windows.queue(actor, level.waiting, now);
+        self.busy.change(actor, level.busy, now);
+        if let Some(pulse) = &mut self.pulse {
+            pulse.waiting(actor, level.waiting, now);
+        }
     }
 
     /// A worker's time went into something that nobody wants any more.
@@ -245,8 +289,25 @@ impl Metrics {
         }
     }
 
+    /// A request was accepted and forgotten.
+    pub(crate) fn hung(&mut self, actor: ActorId) {
+        self.actors[actor.index()].hung += 1;
+    }
+
+    /// Requests that have come to an actor, and those of them that it is done with.
+    pub(crate) fn arrived_and_ended(&self, actor: ActorId) -> (u64, u64) {
+        let actor = &self.actors[actor.index()];
+        let answered = actor.succeeded + actor.failed + actor.unknown;
+        (actor.arrived, answered + actor.refused + actor.hung)
+    }
+
     pub(crate) fn queue_full(&mut self, actor: ActorId) {
         self.actors[actor.index()].queue_full += 1;
+    }
+
+    /// A request was not let in.
+    pub(crate) fn not_admitted(&mut self, actor: ActorId) {
+        self.actors[actor.index()].not_admitted += 1;
     }
 
     /// A request that waited was turned away by the queue's discipline.
@@ -347,19 +408,53 @@ impl Metrics {
         self.transitions.iter().map(line).collect()
     }
 
-    /// The faults' active times, in the order in which they struck.
+    /// The faults' active times, in the order in which they struck, and then the spikes of load.
     pub(crate) fn fault_windows(&self, plan: &Plan, end: Time) -> Vec<FaultWindow> {
         let window = |(fault, from, to): &(FaultId, Time, Option<Time>)| FaultWindow {
             label: plan.faults[fault.index()].label.clone(),
             from: *from,
             to: to.unwrap_or(end),
         };
-        self.strikes.iter().map(window).collect()
+        let spike = |(from, to): &(Span, Span)| FaultWindow {
+            label: "load spike".to_owned(),
+            from: Time::ZERO + *from,
+            to: Time::ZERO + *to,
+        };
+        let begun = plan.load_spikes.iter().filter(|(from, _)| Time::ZERO + *from <= end);
+        self.strikes.iter().map(window).chain(begun.map(spike)).collect()
+    }
+
+    /// The verdict of recovery; `None` when nothing disturbed the run.
+    pub(crate) fn recovery(&self, plan: &Plan, end: Time) -> Option<Recovery> {
+        let recovery = plan.recovery;
+        let strikes = self.strikes.iter().map(|(_, from, to)| (*from, to.unwrap_or(end)));
+        let spikes = plan.load_spikes.iter().map(|(a, b)| (Time::ZERO + *a, Time::ZERO + *b));
+        let union = |a: (Time, Time), b: (Time, Time)| (a.0.min(b.0), a.1.max(b.1));
+        let stated = recovery.trigger.map(|(from, to)| (Time::ZERO + from, Time::ZERO + to));
+        let terms = Terms {
+            trigger: stated.or_else(|| strikes.chain(spikes).reduce(union))?,
+            warmup: Time::ZERO + plan.warmup,
+            healthy: recovery.healthy,
+            within: recovery.within,
+            hold: recovery.hold,
+            drain: recovery.drain,
+        };
+        Some(recovery::judge(&self.pulse.clone()?.finish(end), &terms))
     }
 
     /// The windows up to `end`.
     pub(crate) fn series(&self, plan: &Plan, end: Time) -> Series {
-        self.windows.clone().finish(plan, end)
+        let series = self.windows.clone().finish(plan, end);
+        let windows = series.len();
+        let is_service = |n: &usize| matches!(plan.actors[*n].kind, ActorKind::Service(_));
+        let busy = self.busy.clone().means(windows, end).into_iter().enumerate();
+        let busy = busy.filter(|(n, _)| is_service(n));
+        let hops = self.hops.clone().amplification(windows).into_iter().enumerate();
+        Series {
+            busy: busy.map(|(n, means)| (plan.actors[n].name.clone(), means)).collect(),
+            amplification: hops.map(|(n, hop)| (plan.pair_name(PairId::nth(n)), hop)).collect(),
+            ..series
+        }
     }
 }
 
@@ -384,8 +479,10 @@ impl ActorMetrics {
             failed: 0,
             unknown: 0,
             refused: 0,
+            hung: 0,
             queue_full: 0,
             too_late: 0,
+            not_admitted: 0,
             dropped: 0,
             cancelled: 0,
             queue_len_max: 0,
@@ -423,6 +520,7 @@ impl ActorMetrics {
         counters.push(("refused", self.refused));
         if let ActorKind::Service(_) = kind {
             counters.push(("queue_full", self.queue_full));
+            counters.push(("not_admitted", self.not_admitted));
             counters.push(("deadline_passed", self.too_late));
             counters.push(("dropped", self.dropped));
             counters.push(("cancelled", self.cancelled));
@@ -531,6 +629,7 @@ impl Windows {
             latency_p50: self.closed.iter().map(|w| w.latency_p50).collect(),
             latency_p99: self.closed.iter().map(|w| w.latency_p99).collect(),
             queue_len_max: plan.actors.iter().enumerate().filter_map(queue).collect(),
+            ..Series::default()
         }
     }
 }

@@ -9,6 +9,7 @@ pub use hdrhistogram::Histogram;
 use sim_core::{LimitHit, Span, Time};
 
 use crate::policy::breaker::{StateName, TransitionReason};
+use crate::recovery::Recovery;
 
 /// What a run found.
 #[derive(Clone, Debug)]
@@ -56,6 +57,8 @@ pub struct Outcome {
     pub log_omitted: u64,
     /// Counts and latencies per window of time.
     pub series: Series,
+    /// What became of the system after the faults and spikes of load; `None` without any.
+    pub recovery: Option<Recovery>,
     /// When which fault was active.
     pub faults: Vec<FaultWindow>,
     /// Planned faults that never struck: their point was not passed, or not so often.
@@ -235,6 +238,33 @@ pub struct Goodput {
     pub missed: u64,
 }
 
+/// What a service holds at an instant, counted anew from its queues and tasks.
+///
+/// At every instant `arrived` is `ended + waiting + in_service`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceBooks {
+    /// The service's name.
+    pub name: String,
+    /// Requests that have arrived.
+    pub arrived: u64,
+    /// Those that were answered, turned away, or accepted and forgotten by a fault.
+    pub ended: u64,
+    /// Those that wait for a worker.
+    pub waiting: u64,
+    /// Those whose program has begun and has not answered.
+    pub in_service: u64,
+    /// Workers that a program holds.
+    pub busy: u64,
+    /// The same as the running totals of the metrics have it.
+    pub busy_told: u64,
+    /// Waiting requests, as the running totals have it.
+    pub waiting_told: u64,
+    /// Instances with a free worker beside a waiting request; there never are any.
+    pub idle_beside_work: u64,
+    /// No instance is alive.
+    pub crashed: bool,
+}
+
 /// What one actor did.
 #[derive(Clone, Debug)]
 pub struct ActorSummary {
@@ -368,6 +398,10 @@ pub struct Series {
     pub latency_p99: Vec<Option<Span>>,
     /// Per service with a queue: the longest queue seen in the window.
     pub queue_len_max: Vec<(String, Vec<u32>)>,
+    /// Per service: busy workers, averaged over the window.
+    pub busy: Vec<(String, Vec<f64>)>,
+    /// Per hop, `api->psp`: attempts per call; `None` where nothing was called.
+    pub amplification: Vec<(String, Vec<Option<f64>>)>,
 }
 
 impl Series {

@@ -113,6 +113,11 @@ impl<T> Pool<T> {
         self.free.push(id.slot);
     }
 
+    /// All entries, in slot order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.slots.iter().filter(|slot| slot.live).map(|slot| &slot.entry)
+    }
+
     /// The ids of all entries for which `is` holds, in slot order.
     pub(crate) fn ids_where(&self, mut is: impl FnMut(&T) -> bool) -> Vec<Id<T>> {
         let numbered = (0u32..).zip(&self.slots);

@@ -6,7 +6,9 @@ use sim_core::{Limits, Simulation, Step, Stop, Time};
 
 use crate::custom::Kinds;
 use crate::invariant::Moment;
-use crate::outcome::{InvariantVerdict, LedgerLine, Outcome, RunId, RunLimit, Verdict};
+use crate::outcome::{
+    InvariantVerdict, LedgerLine, Outcome, RunId, RunLimit, ServiceBooks, Verdict,
+};
 use crate::plan::{ActorKind, Plan};
 use crate::world::World;
 
@@ -76,6 +78,11 @@ impl Run {
         }
     }
 
+    /// What each service holds at the moment, by name.
+    pub fn books(&self) -> Vec<ServiceBooks> {
+        self.sim.model().books()
+    }
+
     /// Runs to the end and tells what was found.
     pub fn finish(mut self) -> Outcome {
         let stop = match self.stop {
@@ -130,6 +137,7 @@ impl Run {
             log: world.log.lines(plan, &world.texts, |intent| world.intent_name(intent)),
             log_omitted: world.log.omitted(),
             series: world.metrics.series(plan, end),
+            recovery: world.metrics.recovery(plan, end),
             faults: world.metrics.fault_windows(plan, end),
             faults_missed: world.faults_missed(),
         }

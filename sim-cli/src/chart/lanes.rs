@@ -1,10 +1,12 @@
-//! Panels of labelled spans and instants: what struck the system, and what broke in it.
+//! Panels of labelled spans and instants: what struck the system, whether it recovered, and what
+//! broke in it.
 //!
 //! Overlapping items go to lanes below each other, so that each label can be read.
 
 use plotters::style::text_anchor::HPos;
 use sim_core::Time;
 use sim_models::outcome::{FaultWindow, InvariantResult};
+use sim_models::recovery::{Recovery, RecoveryState};
 
 use super::canvas::{Canvas, Drawn, Face, LEFT, RIGHT};
 use super::ink::Ink;
@@ -30,6 +32,7 @@ pub struct LanePanel {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Faults,
+    Recovery(Ink),
     Broken,
 }
 
@@ -49,6 +52,22 @@ pub fn faults(faults: &[FaultWindow], canvas: &Canvas) -> Option<LanePanel> {
     pack(Kind::Faults, faults.iter().map(|f| (x(f.from), x(f.to.max(f.from)), f.label.clone())))
 }
 
+/// What became of the system after what struck it: how long it took to recover, or that it did not.
+/// Nothing where there was too little load for a verdict.
+pub fn recovery(recovery: &Recovery, canvas: &Canvas) -> Option<LanePanel> {
+    let x = |time: Time| canvas.x(time.as_secs_f64());
+    let (struck, healed) = recovery.trigger;
+    let (from, to, ink) = match recovery.state {
+        RecoveryState::Unhealthy { .. } => (recovery.before.from, struck, Ink::Fault),
+        RecoveryState::Undisturbed => (struck, healed, Ink::Closed),
+        RecoveryState::Recovered { at, .. } => (healed, at, Ink::HalfOpen),
+        RecoveryState::Metastable => (healed, recovery.last.to, Ink::Open),
+        RecoveryState::Undecided { .. } => (healed, recovery.last.to, Ink::Fault),
+    };
+    let item = (x(from), x(to.max(from)), recovery.to_string());
+    recovery.is_test().then(|| pack(Kind::Recovery(ink), [item].into_iter())).flatten()
+}
+
 /// The instants at which invariants broke first, if any did.
 pub fn broken(results: &[InvariantResult], canvas: &Canvas) -> Option<LanePanel> {
     let items = results.iter().filter_map(|result| {
@@ -65,7 +84,8 @@ fn pack(kind: Kind, items: impl Iterator<Item = (f64, f64, String)>) -> Option<L
     // Per lane, the stretches that are taken.
     let mut taken: Vec<Vec<(f64, f64)>> = Vec::new();
     for (left, right, label) in items {
-        let label = measure::clip(&label, SIZE, (RIGHT - LEFT) / 2.0);
+        let room = ((RIGHT - LEFT) / 2.0).max(right - left - 10.0);
+        let label = measure::clip(&label, SIZE, room);
         let wide = measure::width(&label, SIZE);
         // Inside the bar, else to its right, else to its left.
         let (label_x, anchor, from, to) = if wide + 10.0 <= right - left {
@@ -100,6 +120,7 @@ impl LanePanel {
     pub fn title(&self) -> String {
         let (title, noun) = match self.kind {
             Kind::Faults => ("Faults", "faults"),
+            Kind::Recovery(_) => ("Recovery from what disturbed the system", "verdicts"),
             Kind::Broken => ("First violation of each broken invariant", "invariants"),
         };
         match self.omitted {
@@ -116,10 +137,14 @@ impl LanePanel {
     /// Shades the faults' active times, or marks the violations' instants, between two heights.
     /// Overlapping shades are united, so that a dozen faults do not hide the data.
     pub fn behind(&self, canvas: &Canvas, top: f64, bottom: f64) -> Drawn {
-        if self.kind == Kind::Broken {
-            return self.items.iter().try_for_each(|item| {
-                canvas.line((item.left, top), (item.left, bottom), Ink::BrokenLine)
-            });
+        match self.kind {
+            Kind::Faults => {}
+            Kind::Recovery(_) => return Ok(()),
+            Kind::Broken => {
+                return self.items.iter().try_for_each(|item| {
+                    canvas.line((item.left, top), (item.left, bottom), Ink::BrokenLine)
+                });
+            }
         }
         let mut spans: Vec<(f64, f64)> =
             self.items.iter().map(|item| (item.left, item.right.max(item.left + 1.0))).collect();
@@ -141,9 +166,10 @@ impl LanePanel {
         for item in &self.items {
             let y = top + item.lane as f64 * LANE + (LANE - BAR) / 2.0;
             match self.kind {
-                Kind::Faults => {
+                Kind::Faults | Kind::Recovery(_) => {
+                    let ink = if let Kind::Recovery(ink) = self.kind { ink } else { Ink::Fault };
                     let right = item.right.max(item.left + 2.0);
-                    canvas.rect(item.left..right, y..y + BAR, Ink::Fault)?;
+                    canvas.rect(item.left..right, y..y + BAR, ink)?;
                 }
                 Kind::Broken => canvas.marker(item.left, y + 3.0, Ink::Broken)?,
             }

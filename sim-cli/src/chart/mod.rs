@@ -66,6 +66,7 @@ impl<'a> Figure<'a> {
         let timed = (!series.width.is_zero()).then_some(series);
         let panels = [
             lanes::faults(&outcome.faults, &canvas).map(Panel::Lanes),
+            outcome.recovery.as_ref().and_then(|r| lanes::recovery(r, &canvas)).map(Panel::Lanes),
             timed.and_then(lines::rates).map(Panel::Lines),
             timed.and_then(lines::latencies).map(Panel::Lines),
             timed.and_then(lines::queues).map(Panel::Lines),

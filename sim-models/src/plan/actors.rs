@@ -1,16 +1,14 @@
-//! Who acts and how messages travel: ids for all actors, checked loads, queues of brokers,
-//! distributions and links.
+//! Who acts and how messages travel: ids for all actors, queues of brokers, and links.
 
-use sim_core::{Dist, DistError, Span};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::build::Builder;
 use super::program::{Callee, Here};
 use super::{
-    ActorId, ActorKind, ActorPlan, ClientPlan, DistId, LinkPlan, LoadPlan, Operand, Pc, Program,
-    ProgramId, QueueId, QueuePlan, Subscriber,
+    ActorId, ActorKind, ActorPlan, ClientPlan, LinkPlan, Operand, Pc, Program, ProgramId, QueueId,
+    QueuePlan, Subscriber,
 };
-use crate::scenario::spec::{self, Actor, Load};
+use crate::scenario::spec::{self, Actor};
 use crate::source::{advice, path_key};
 use crate::value::Value;
 
@@ -112,30 +110,6 @@ impl Builder<'_> {
         })
     }
 
-    fn load(&mut self, load: &Load, here: &Here) -> LoadPlan {
-        match load {
-            Load::Open { rate, arrivals, from, until } => {
-                let until = until.unwrap_or(self.spec.horizon);
-                let found = format!("{from}, and until = {until}");
-                self.require(*from < until, &here.field("from"), found, "before `until`");
-                let (gap, arrivals, from) = (rate.mean_gap(), *arrivals, *from);
-                LoadPlan::Open { gap, arrivals, from, until }
-            }
-            Load::Closed { users, think, until } => {
-                self.require(*users >= 1, &here.field("users"), users, "at least 1");
-                LoadPlan::Closed {
-                    users: *users,
-                    think: self.dist(think, &here.field("think")),
-                    until: until.unwrap_or(self.spec.horizon),
-                }
-            }
-            Load::Burst { count, at } => {
-                self.require(*count >= 1, &here.field("count"), count, "at least 1");
-                LoadPlan::Burst { count: *count, at: *at }
-            }
-        }
-    }
-
     fn broker(
         &mut self,
         actor: ActorId,
@@ -197,31 +171,6 @@ impl Builder<'_> {
                 }
             }
         }
-    }
-
-    /// A checked distribution, in seconds.
-    pub(super) fn dist(&mut self, dist: &spec::Dist, here: &Here) -> DistId {
-        let secs = |span: &Span| span.as_secs_f64();
-        let made: Result<Dist, DistError> = match dist {
-            spec::Dist::Const(span) => Dist::constant(secs(span)),
-            spec::Dist::Uniform { low, high } => Dist::uniform(secs(low), secs(high)),
-            spec::Dist::Exponential(mean) => Dist::exponential(secs(mean)),
-            spec::Dist::Normal { mean, sd } => Dist::normal(secs(mean), secs(sd)),
-            spec::Dist::LogNormal { p50, p99 } => {
-                Dist::lognormal_from_percentiles(secs(p50), secs(p99))
-            }
-            spec::Dist::Erlang { k, mean } => Dist::erlang(*k, secs(mean)),
-            spec::Dist::Gamma { shape, mean } => Dist::gamma(*shape, secs(mean) / shape),
-            spec::Dist::Pareto { min, shape } => Dist::pareto(secs(min), *shape),
-            spec::Dist::Weibull { scale, shape } => Dist::weibull(secs(scale), *shape),
-            spec::Dist::Empirical(values) => Dist::empirical(values.iter().map(secs).collect()),
-        };
-        let dist = made.unwrap_or_else(|error| {
-            self.problem(here, error.to_string(), None);
-            Dist::constant(0.0).expect("zero is a length")
-        });
-        self.plan.dists.push(dist);
-        DistId::nth(self.plan.dists.len() - 1)
     }
 
     pub(super) fn links(&mut self) {

@@ -11,8 +11,9 @@ use super::policies::Layer;
 use super::program::{Here, SiteNote};
 use super::warnings::DesignUse;
 use super::{ActorId, EndpointId, KindId, PairId, Plan, QueueId, StackId, Words};
-use crate::scenario::spec::{Actor, Load, Scenario};
-use crate::source::{Document, SourceError, advice, path_key};
+use crate::scenario::Files;
+use crate::scenario::spec::{self, Scenario};
+use crate::source::{Document, SourceError, advice};
 use crate::value::{Texts, Value};
 
 /// The most windows of a run's series.
@@ -29,9 +30,14 @@ impl DocId {
 }
 
 /// Builds the plan, or tells everything that is wrong with the scenario.
-pub(crate) fn build(document: &Document, spec: &Scenario) -> Result<Plan, Vec<SourceError>> {
-    let mut builder = Builder::new(document, spec);
+pub(crate) fn build(
+    document: &Document,
+    spec: &Scenario,
+    files: Files<'_>,
+) -> Result<Plan, Vec<SourceError>> {
+    let mut builder = Builder::new(document, spec, files);
     builder.basics();
+    builder.recovery();
     builder.actors();
     builder.queues();
     builder.links();
@@ -44,6 +50,7 @@ pub(crate) fn build(document: &Document, spec: &Scenario) -> Result<Plan, Vec<So
     builder.load_fits_limits();
     cycle::check(&mut builder);
     if builder.problems.is_empty() {
+        builder.merge_spikes();
         builder.warnings();
     }
     if builder.problems.is_empty() { Ok(builder.plan) } else { Err(builder.problems) }
@@ -51,6 +58,7 @@ pub(crate) fn build(document: &Document, spec: &Scenario) -> Result<Plan, Vec<So
 
 pub(super) struct Builder<'a> {
     pub(super) spec: &'a Scenario,
+    pub(super) files: Files<'a>,
     pub(super) docs: Vec<Document>,
     pub(super) plan: Plan,
     pub(super) problems: Vec<SourceError>,
@@ -71,7 +79,7 @@ pub(super) struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    fn new(document: &Document, spec: &'a Scenario) -> Builder<'a> {
+    fn new(document: &Document, spec: &'a Scenario, files: Files<'a>) -> Builder<'a> {
         let mut texts = Texts::default();
         let mut word = |text: &str| Value::Text(texts.intern(text));
         let words = Words {
@@ -91,7 +99,12 @@ impl<'a> Builder<'a> {
             horizon: spec.horizon,
             warmup: spec.warmup,
             window: spec.window.unwrap_or_else(|| round_up(spec.horizon / WINDOWS)),
+            recovery: spec.recovery,
             limits: spec.limits,
+            files: BTreeMap::new(),
+            load_spikes: Vec::new(),
+            intensities: Vec::new(),
+            traces: Vec::new(),
             texts,
             actors: Vec::new(),
             endpoints: Vec::new(),
@@ -105,6 +118,7 @@ impl<'a> Builder<'a> {
             pairs: Vec::new(),
             breakers: Vec::new(),
             bulkheads: Vec::new(),
+            connections: Vec::new(),
             caches: Vec::new(),
             outliers: Vec::new(),
             hedges: Vec::new(),
@@ -132,6 +146,7 @@ impl<'a> Builder<'a> {
         };
         Builder {
             spec,
+            files,
             docs: vec![document.clone()],
             plan,
             problems: Vec::new(),
@@ -228,6 +243,21 @@ impl<'a> Builder<'a> {
         }
     }
 
+    fn recovery(&mut self) {
+        let spec::Recovery { trigger, healthy, within, hold, .. } = self.spec.recovery;
+        let here = Here::file("recovery");
+        self.ratio(healthy, &here.field("healthy"));
+        let is_factor = within.is_finite() && within >= 1.0;
+        self.require(is_factor, &here.field("within"), within, "a factor, at least 1");
+        self.require(!hold.is_zero(), &here.field("hold"), hold, "above zero");
+        if let Some((from, to)) = trigger {
+            let horizon = self.spec.horizon;
+            let found = format!("({from}, {to})");
+            let allowed = format!("a beginning and an end within the horizon, {horizon}");
+            self.require(from <= to && to <= horizon, &here.field("trigger"), found, &allowed);
+        }
+    }
+
     pub(super) fn status(&mut self, status: u16, here: &Here) {
         self.require((100..=599).contains(&status), here, status, "an HTTP status, 100..=599");
     }
@@ -269,43 +299,6 @@ impl<'a> Builder<'a> {
                 let done = self.done.iter().map(|kind| self.plan.kinds[kind.index()].as_str());
                 let help = advice(&name, done);
                 self.problem(&here, format!("no program has an effect `{name}`"), help);
-            }
-        }
-    }
-
-    /// Refuses a load that cannot be delivered within the step limit.
-    fn load_fits_limits(&mut self) {
-        let spec = self.spec;
-        for (name, actor) in &spec.actors {
-            let Actor::Client(client) = actor else { continue };
-            let here = Here::file(format!("actors.{}", path_key(name)));
-            let intents = match &client.load {
-                Load::Open { rate, from, until, .. } => {
-                    let end = until.unwrap_or(spec.horizon).min(spec.horizon);
-                    rate.per_second() * end.saturating_sub(*from).as_secs_f64()
-                }
-                Load::Closed { users, .. } => f64::from(*users),
-                Load::Burst { count, .. } => f64::from(*count),
-            };
-            let steps = intents * f64::from(client.clicks);
-            if steps > spec.limits.steps as f64 {
-                let message = format!(
-                    "this load submits about {steps:.0} times by the horizon; the run is limited \
-                     to {} steps",
-                    spec.limits.steps
-                );
-                let help = "lower the load, shorten the horizon, or raise limits.steps".to_owned();
-                self.problem(&here.field("load"), message, Some(help));
-            } else if matches!(client.load, Load::Closed { .. } | Load::Burst { .. })
-                && steps > spec.limits.pending as f64
-            {
-                let message = format!(
-                    "{steps:.0} submissions may be under way at once; the run is limited to {} \
-                     pending events",
-                    spec.limits.pending
-                );
-                let help = "lower the load, or raise limits.pending".to_owned();
-                self.problem(&here.field("load"), message, Some(help));
             }
         }
     }

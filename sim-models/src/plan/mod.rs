@@ -8,16 +8,23 @@ mod build;
 mod command;
 mod cycle;
 mod design;
+mod dist;
 mod expr;
 mod faults;
+mod files;
 mod join;
+mod load;
 mod policies;
 mod program;
 mod rules;
 mod service;
+mod stability;
 mod warnings;
 
-use sim_core::{Dist, Span};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use sim_core::{Dist, Intensity, Span, Time};
 
 use crate::invariant::InvariantPlan;
 use crate::kv::Eviction;
@@ -27,10 +34,10 @@ use crate::policy::bulkhead::BulkheadConfig;
 use crate::policy::concurrency::LimitConfig;
 use crate::policy::hedge::HedgeConfig;
 use crate::policy::rate_limiter::RateLimiterConfig;
-use crate::policy::{Advice, Ending, EndingSet, Retry, aws, outlier, throttle};
+use crate::policy::{Advice, Ending, EndingSet, Retry, aws, connections, outlier, throttle};
 use crate::scenario::spec::{
     Arrivals, Balancer, Contention, Custom, FallbackOn, Fsync, Full, Gc, Limits, Node,
-    OnDisconnect, Persistence, SlowStart, Threads,
+    OnDisconnect, Persistence, Recovery, Requests, SlowStart, Threads,
 };
 use crate::source::SourceError;
 use crate::value::{FieldId, Texts, Value};
@@ -84,6 +91,8 @@ ids! {
     PacerId(u32);
     /// A bulkhead.
     BulkheadId(u32);
+    /// Connections that a caller keeps.
+    ConnectionsId(u32);
     /// A rate limiter.
     RateLimiterId(u32);
     /// An adaptive concurrency limit.
@@ -120,6 +129,10 @@ ids! {
     QueueId(u32);
     /// A length of time that varies.
     DistId(u32);
+    /// A rate over time.
+    IntensityId(u32);
+    /// A list of instants.
+    TraceId(u32);
 }
 
 /// The compiled scenario.
@@ -131,7 +144,14 @@ pub(crate) struct Plan {
     pub horizon: Span,
     pub warmup: Span,
     pub window: Span,
+    pub recovery: Recovery,
     pub limits: Limits,
+    /// The text of each file that the scenario names.
+    pub files: BTreeMap<String, Arc<str>>,
+    /// From when until when a load is above its usual: in order, and apart.
+    pub load_spikes: Vec<(Span, Span)>,
+    pub intensities: Vec<Intensity>,
+    pub traces: Vec<Vec<Time>>,
     pub texts: Texts,
     pub actors: Vec<ActorPlan>,
     /// The program of each endpoint.
@@ -150,6 +170,7 @@ pub(crate) struct Plan {
     pub pacers: Vec<Owned<aws::Config>>,
     pub breakers: Vec<BreakerPlan>,
     pub bulkheads: Vec<Owned<BulkheadConfig>>,
+    pub connections: Vec<ConnectionsPlan>,
     pub rate_limiters: Vec<Owned<RateLimiterPlan>>,
     pub concurrency_limits: Vec<Owned<LimitConfig>>,
     pub throttles: Vec<Owned<throttle::Config>>,
@@ -212,15 +233,18 @@ pub(crate) struct ClientPlan {
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum LoadPlan {
-    Open { gap: Span, arrivals: Arrivals, from: Span, until: Span },
+    Open { rate: IntensityId, arrivals: Arrivals },
+    Sessions { rate: IntensityId, arrivals: Arrivals, requests: Requests, think: DistId },
     Closed { users: u32, think: DistId, until: Span },
     Burst { count: u32, at: Span },
+    Trace(TraceId),
 }
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ServicePlan {
     pub workers: u32,
     pub queue: WaitPlan,
+    pub admission: AdmissionPlan,
     pub threads: Threads,
     pub on_disconnect: OnDisconnect,
     pub instances: u32,
@@ -237,6 +261,13 @@ impl ServicePlan {
     pub(crate) fn is_plain(&self) -> bool {
         self.gc.is_none() && self.slow_start.is_none() && self.contention.is_none()
     }
+}
+
+/// What a request must pass before it may wait.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct AdmissionPlan {
+    pub rate: Option<RateLimiterId>,
+    pub concurrency: Option<LimitId>,
 }
 
 /// How requests wait at an instance.
@@ -524,6 +555,14 @@ pub(crate) struct CommandPlan {
     pub from: Node,
 }
 
+/// Connections that one actor keeps to another.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ConnectionsPlan {
+    pub owner: ActorId,
+    pub to: ActorId,
+    pub config: connections::Config,
+}
+
 /// A stack of policies, outermost first.
 #[derive(Clone, Debug)]
 pub(crate) struct StackPlan {
@@ -538,6 +577,7 @@ pub(crate) enum LayerPlan {
     Deadline(Span),
     Breaker(BreakerId),
     Bulkhead(BulkheadId),
+    Connections(ConnectionsId),
     RateLimiter(RateLimiterId),
     ConcurrencyLimit(LimitId),
     Throttle(ThrottleId),
@@ -770,6 +810,11 @@ impl Plan {
     /// `charge-4`: the effect of a kind with this number.
     pub(crate) fn effect_name(&self, kind: KindId, number: u32) -> String {
         format!("{}-{number}", self.kinds[kind.index()])
+    }
+
+    /// Something may disturb the system, so that its recovery can be judged.
+    pub(crate) fn has_trigger(&self) -> bool {
+        self.recovery.trigger.is_some() || !self.faults.is_empty() || !self.load_spikes.is_empty()
     }
 
     /// `api->psp`.

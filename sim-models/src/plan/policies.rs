@@ -5,15 +5,17 @@ use sim_core::Span;
 use super::build::Builder;
 use super::program::{Frame, Here, Other, Role};
 use super::{
-    ActorId, BreakerId, BreakerPlan, BudgetId, BulkheadId, CacheId, FallbackPlan, HedgeId,
-    HedgePlan, LayerPlan, LimitId, Operand, OutlierId, OutlierPlan, Owned, PacerId, ProgramId,
-    RateLimiterId, RateLimiterPlan, RetryId, RetryPlan, StackId, StackPlan, ThrottleId,
+    ActorId, AdmissionPlan, BreakerId, BreakerPlan, BudgetId, BulkheadId, CacheId, ConnectionsId,
+    ConnectionsPlan, FallbackPlan, HedgeId, HedgePlan, LayerPlan, LimitId, Operand, OutlierId,
+    OutlierPlan, Owned, PacerId, ProgramId, RateLimiterId, RateLimiterPlan, RetryId, RetryPlan,
+    StackId, StackPlan, ThrottleId,
 };
 use crate::policy::aws;
 use crate::policy::breaker::{Breaker, BreakerConfig, consecutive};
 use crate::policy::budget::{BudgetConfig, RetryBudget};
 use crate::policy::bulkhead::{Bulkhead, BulkheadConfig, semaphore};
 use crate::policy::concurrency::{ConcurrencyLimiter, LimitConfig};
+use crate::policy::connections;
 use crate::policy::hedge::Hedge;
 use crate::policy::outlier::{self, Outlier};
 use crate::policy::rate_limiter::RateLimiter;
@@ -43,6 +45,7 @@ pub(super) enum Layer {
         ignore: EndingSet,
     },
     Bulkhead(BulkheadConfig),
+    Connections(connections::Config),
     RateLimiter(RateLimiterPlan),
     ConcurrencyLimit(LimitConfig),
     Throttle(throttle::Config),
@@ -130,6 +133,7 @@ impl Builder<'_> {
                 Bulkhead::new(&config)?;
                 Layer::Bulkhead(config)
             }
+            Policy::ConnectionPool(pool) => return pool_layers(*pool),
             Policy::RateLimiter(limiter) => {
                 let machine = RateLimiter::new(&limiter.limit)?;
                 let wait = limiter.wait.or(machine.default_wait()).unwrap_or_default();
@@ -244,6 +248,10 @@ impl Builder<'_> {
             Layer::Bulkhead(config) => {
                 LayerPlan::Bulkhead(BulkheadId::nth(own(&mut plan.bulkheads, owner, config)))
             }
+            Layer::Connections(config) => {
+                plan.connections.push(ConnectionsPlan { owner, to, config });
+                LayerPlan::Connections(ConnectionsId::nth(plan.connections.len() - 1))
+            }
             Layer::RateLimiter(config) => {
                 let n = own(&mut plan.rate_limiters, owner, config);
                 LayerPlan::RateLimiter(RateLimiterId::nth(n))
@@ -272,6 +280,36 @@ impl Builder<'_> {
                 LayerPlan::Fallback(FallbackPlan { status, body, on, cache, calls: call.is_some() })
             }
         }
+    }
+
+    /// What guards a service's own door.
+    pub(super) fn admission(
+        &mut self,
+        owner: ActorId,
+        admission: &spec::Admission,
+        here: &Here,
+    ) -> AdmissionPlan {
+        let mut plan = AdmissionPlan::default();
+        if let Some(limit) = &admission.rate {
+            let limiter = RateLimiterPlan { limit: limit.clone(), wait: Span::ZERO };
+            match RateLimiter::new(limit) {
+                Ok(_) => {
+                    let n = own(&mut self.plan.rate_limiters, owner, limiter);
+                    plan.rate = Some(RateLimiterId::nth(n));
+                }
+                Err(error) => self.problem(&here.field("rate"), error.to_string(), None),
+            }
+        }
+        if let Some(limit) = &admission.concurrency {
+            match ConcurrencyLimiter::new(limit) {
+                Ok(_) => {
+                    let n = own(&mut self.plan.concurrency_limits, owner, limit.clone());
+                    plan.concurrency = Some(LimitId::nth(n));
+                }
+                Err(error) => self.problem(&here.field("concurrency"), error.to_string(), None),
+            }
+        }
+        plan
     }
 
     /// By layer of a stack: whom it may call instead of the callee that a call names.
@@ -426,6 +464,19 @@ fn bulkhead_config(bulkhead: &spec::Bulkhead) -> Result<BulkheadConfig, Refusal>
     let limit = limit.ok_or_else(|| refuse("limit", "a bulkhead needs a limit, or a library"))?;
     let queue = queue.unwrap_or(if wait.is_some() { u32::MAX } else { 0 });
     Ok(BulkheadConfig::Semaphore(semaphore::Config { limit, queue, wait: *wait }))
+}
+
+/// The right to a connection, and the connection.
+fn pool_layers(pool: spec::ConnectionPool) -> Result<Vec<Layer>, Refusal> {
+    let spec::ConnectionPool { size, wait, connect, idle } = pool;
+    if size == 0 {
+        return Err(refuse("size", "a pool of no connections; it must have at least 1"));
+    }
+    let permits = semaphore::Config { limit: size, queue: u32::MAX, wait: Some(wait) };
+    Ok(vec![
+        Layer::Bulkhead(BulkheadConfig::Semaphore(permits)),
+        Layer::Connections(connections::Config { connect, idle }),
+    ])
 }
 
 const OWN_OPTION: &str = "the library after `like` has its own options";

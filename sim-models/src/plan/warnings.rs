@@ -1,5 +1,6 @@
 //! What is allowed and yet unlikely to be meant: a design that forgets a key while its callers may
-//! still send it, or that gives a lock away while its holder may still be at work.
+//! still send it, or that gives a lock away while its holder may still be at work, or a load that no
+//! queue survives.
 //!
 //! Only what the policies bound is compared: a caller without a timeout may wait for ever, and
 //! nothing is said of it.
@@ -39,7 +40,7 @@ const ATTEMPTS_MAX: u32 = 1_000;
 impl Builder<'_> {
     pub(super) fn warnings(&mut self) {
         let uses = std::mem::take(&mut self.design_uses);
-        let mut warnings = Vec::new();
+        let mut warnings = self.unstable();
         for design in &uses {
             warnings.extend(self.forgets_too_early(design));
             warnings.extend(self.unlocks_too_early(design));

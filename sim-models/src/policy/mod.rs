@@ -11,6 +11,7 @@ pub mod budget;
 pub mod bulkhead;
 pub mod codel;
 pub mod concurrency;
+pub mod connections;
 pub mod endings;
 pub mod hedge;
 pub mod out_of_range;

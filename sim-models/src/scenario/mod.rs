@@ -3,8 +3,10 @@
 pub mod spec;
 pub mod units;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use sim_core::mix;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::custom::Kinds;
@@ -12,6 +14,9 @@ use crate::outcome::{Outcome, RunId};
 use crate::plan::{self, ActorKind, Plan};
 use crate::run::Run;
 use crate::source::{Document, SourceError, path_key};
+
+/// Gives the text of a file by the name that a scenario calls it by, or tells why it cannot.
+pub type Files<'a> = &'a dyn Fn(&str) -> Result<String, String>;
 
 /// A scenario that was read, checked and compiled, with its variant and overrides applied.
 ///
@@ -63,6 +68,23 @@ impl Scenario {
         sets: &[(String, String)],
         kinds: Kinds,
     ) -> Result<Scenario, Vec<SourceError>> {
+        Scenario::load_with_files(name, text, variant, sets, kinds, &no_files)
+    }
+
+    /// The same for a scenario that names files: `files` gives the text of each by its name. They
+    /// are part of what is run, as [`run_id`](Scenario::run_id) tells.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, each with its place; what `files` says of a file that it
+    /// cannot give.
+    pub fn load_with_files(
+        name: &str,
+        text: &str,
+        variant: Option<&str>,
+        sets: &[(String, String)],
+        kinds: Kinds,
+        files: Files<'_>,
+    ) -> Result<Scenario, Vec<SourceError>> {
         let mut document = Document::parse(name, text, spec::SHORTHAND).map_err(|e| vec![e])?;
         let mut applied = String::new();
         if let Some(variant) = variant {
@@ -73,14 +95,15 @@ impl Scenario {
             document.set("--set", path, value).map_err(|e| vec![e])?;
             applied.push_str(&format!("{path}\n{value}\n"));
         }
-        let (plan, seed) = compile(&document, &kinds)?;
+        let (plan, seed) = compile(&document, &kinds, files)?;
+        let scenario_hash = hash(text, &plan.files);
         Ok(Scenario {
             document,
             plan: Arc::new(plan),
             kinds,
             variant: variant.map(str::to_owned),
             seed,
-            scenario_hash: xxh3_64(text.as_bytes()),
+            scenario_hash,
             overrides_hash: (!applied.is_empty()).then(|| xxh3_64(applied.as_bytes())),
         })
     }
@@ -92,7 +115,11 @@ impl Scenario {
     pub fn with_faults(&self, faults: &str) -> Result<Scenario, Vec<SourceError>> {
         let mut scenario = self.clone();
         scenario.document.set("faults", "faults", faults).map_err(|e| vec![e])?;
-        let (plan, _) = compile(&scenario.document, &scenario.kinds)?;
+        let files = |name: &str| match self.plan.files.get(name) {
+            Some(text) => Ok(text.as_ref().to_owned()),
+            None => no_files(name),
+        };
+        let (plan, _) = compile(&scenario.document, &scenario.kinds, &files)?;
         scenario.plan = Arc::new(plan);
         let before = self.overrides_hash.unwrap_or(0);
         scenario.overrides_hash = Some(xxh3_64(format!("{before}\n{faults}").as_bytes()));
@@ -107,6 +134,11 @@ impl Scenario {
     /// What is allowed and yet unlikely to be meant, each with its place.
     pub fn warnings(&self) -> &[SourceError] {
         &self.plan.warnings
+    }
+
+    /// The files that it names, with their text.
+    pub fn files(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.plan.files.iter().map(|(name, text)| (name.as_str(), text.as_ref()))
     }
 
     /// Its story.
@@ -182,6 +214,16 @@ impl Scenario {
         self.plan.horizon
     }
 
+    /// What is measured is what arises from then on.
+    pub fn warmup(&self) -> sim_core::Span {
+        self.plan.warmup
+    }
+
+    /// The variant that was applied.
+    pub fn variant(&self) -> Option<&str> {
+        self.variant.as_deref()
+    }
+
     /// The id of the run with a seed.
     pub fn run_id(&self, seed: u64) -> RunId {
         RunId { scenario_hash: self.scenario_hash, overrides_hash: self.overrides_hash, seed }
@@ -198,10 +240,28 @@ impl Scenario {
     }
 }
 
+/// What a scenario finds that is loaded without files.
+fn no_files(name: &str) -> Result<String, String> {
+    Err(format!("the file {name} was not given along with the scenario"))
+}
+
+/// Tells scenarios apart, with all that was read of their files.
+fn hash(text: &str, files: &BTreeMap<String, Arc<str>>) -> u64 {
+    let own = xxh3_64(text.as_bytes());
+    files.iter().fold(own, |hash, (name, text)| {
+        let of = |text: &str| xxh3_64(text.as_bytes());
+        mix(mix(hash, of(name)), of(text))
+    })
+}
+
 /// Reads and compiles a document; also makes each custom actor once, so that a run cannot fail.
-fn compile(document: &Document, kinds: &Kinds) -> Result<(Plan, u64), Vec<SourceError>> {
+fn compile(
+    document: &Document,
+    kinds: &Kinds,
+    files: Files<'_>,
+) -> Result<(Plan, u64), Vec<SourceError>> {
     let spec: spec::Scenario = document.read().map_err(|e| vec![e])?;
-    let plan = plan::build(document, &spec)?;
+    let plan = plan::build(document, &spec, files)?;
     let mut problems = Vec::new();
     for actor in &plan.actors {
         if let ActorKind::Custom(custom) = &actor.kind

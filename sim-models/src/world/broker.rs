@@ -68,7 +68,7 @@ impl World {
             let subscriber = n as u32;
             let (attempts, timer) = (0, None);
             *entry = Delivery { queue, subscriber, lineage, intent, key, body, attempts, timer };
-            self.metrics.called(self.subscriber(delivery).pair);
+            self.metrics.called(self.subscriber(delivery).pair, ctx.now());
             self.hand_out(delivery, ctx);
         }
     }

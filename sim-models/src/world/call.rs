@@ -94,6 +94,10 @@ pub(super) enum Layer {
         since: Time,
         timer: Option<Timer>,
     },
+    /// Waits until a connection is open.
+    Connecting(Timer),
+    /// Uses a connection.
+    Connected,
     /// Waits for its turn at a rate limiter.
     Paced(Timer),
     Limit(LimitPermit),
@@ -160,7 +164,7 @@ impl World {
         let deadline = self.tasks[task].deadline;
         let id = self.new_call(Call { task, site, lineage, deadline, ..Call::default() });
         let pair = self.plan.sites[site.index()].pair;
-        self.metrics.called(pair);
+        self.metrics.called(pair, ctx.now());
         if let Some(deadline) = deadline {
             if deadline <= ctx.now() {
                 let answer = self.not_sent(id, Reason::DeadlinePassed { deadline }, ctx);
@@ -225,6 +229,10 @@ impl World {
                 LayerPlan::Bulkhead(bulkhead) => {
                     let bulkhead = bulkhead.index();
                     self.enter_bulkhead(id, n, bulkhead, ctx)
+                }
+                LayerPlan::Connections(connections) => {
+                    let connections = *connections;
+                    self.connect(id, n, connections, ctx)
                 }
                 LayerPlan::RateLimiter(limiter) => {
                     let limiter = limiter.index();
@@ -319,6 +327,7 @@ impl World {
                     self.settle_breaker(stack, n, permit, Some(answer.ending), ctx);
                 }
                 Layer::Bulkhead(permit) => self.settle_bulkhead(stack, n, permit, ctx),
+                Layer::Connected => self.hang_up(stack, n, answer.ending, ctx),
                 Layer::Limit(permit) => {
                     let sample = sample(answer.ending);
                     self.release_limit(id, n, permit, sample, ctx);
@@ -338,7 +347,11 @@ impl World {
                 Layer::Fallback(_) | Layer::Hedge(_) => {
                     unreachable!("a layer with children is left through them")
                 }
-                Layer::Parked | Layer::Queued { .. } | Layer::Granted(_) | Layer::Paced(_) => {
+                Layer::Parked
+                | Layer::Queued { .. }
+                | Layer::Granted(_)
+                | Layer::Connecting(_)
+                | Layer::Paced(_) => {
                     unreachable!("nothing comes up through a layer that waits")
                 }
             }
@@ -402,6 +415,10 @@ impl World {
                 call.in_doubt = true;
                 self.let_go(id, n + 1, ctx);
                 self.go_up(id, n, Answer::bare(Ending::TimedOut), ctx)
+            }
+            Layer::Connecting(timer) if is_due(timer) => {
+                call.layers[n] = Layer::Connected;
+                self.go_down(id, n + 1, ctx)
             }
             Layer::Paced(timer) if is_due(timer) => {
                 call.layers[n] = Layer::Nothing;
@@ -533,7 +550,7 @@ impl World {
     pub(super) fn drop_layer(&mut self, id: Id<Call>, n: usize, held: Layer, ctx: &mut Ctx) {
         let (stack, _) = self.stack_of(self.calls[id].site);
         match held {
-            Layer::Nothing | Layer::Parked | Layer::Host(_) => {}
+            Layer::Nothing | Layer::Parked | Layer::Host(_) | Layer::Connected => {}
             Layer::Retry(RetryLayer { ticket, waits, .. }) => {
                 if let RetryWait::Backoff(timer) | RetryWait::Pace(timer) = waits {
                     ctx.cancel(timer.handle);
@@ -542,7 +559,7 @@ impl World {
                     self.policies.budgets[budget.index()].end(ticket, ctx.now(), false);
                 }
             }
-            Layer::Timeout(timer) | Layer::Paced(timer) => {
+            Layer::Timeout(timer) | Layer::Paced(timer) | Layer::Connecting(timer) => {
                 ctx.cancel(timer.handle);
             }
             Layer::Deadline { timer, outer } => {
@@ -691,7 +708,7 @@ impl World {
 }
 
 /// How a call ended for an adaptive limit: an overloaded side answers 429 or 503, or not in time.
-fn sample(ending: Ending) -> Sample {
+pub(super) fn sample(ending: Ending) -> Sample {
     match ending {
         Ending::Status(200..=299) => Sample::Success,
         Ending::Status(408 | 429 | 503 | 504) | Ending::TimedOut => Sample::Dropped,

@@ -207,7 +207,7 @@ impl World {
             ..Call::default()
         };
         let fallback = self.new_call(call);
-        self.metrics.called(self.plan.sites[site.index()].pair);
+        self.metrics.called(self.plan.sites[site.index()].pair, ctx.now());
         self.calls[id].layers[n] = Layer::Fallback(fallback);
         let answer = self.go_down(fallback, 0, ctx)?;
         Some(self.fallback_over(id, n, fallback, answer, ctx))

@@ -3,7 +3,7 @@
 //! An intent is the user's decision. A double click submits it twice, a retry attempts it again;
 //! ledger and invariants count per intent.
 
-use sim_core::{Draw, Span, Stream, Time, mix};
+use sim_core::{Draw, Stream, Time, mix};
 
 use super::task::Origin;
 use super::{Actor, Ctx, Event, Task, World, moment};
@@ -12,7 +12,7 @@ use crate::log::Note;
 use crate::plan::{ActorId, ActorKind, ClientPlan, LoadPlan, ProgramId, builtin};
 use crate::policy::{Ending, Fate};
 use crate::pool::Id;
-use crate::scenario::spec::Arrivals;
+use crate::scenario::spec::{Arrivals, Requests};
 use crate::value::Value;
 
 /// A client's own state.
@@ -20,7 +20,7 @@ use crate::value::Value;
 pub(super) struct ClientState {
     arrivals: Stream,
     intents: u32,
-    /// Of a closed load: how often each user has thought.
+    /// Of a closed load: how often each user has thought; of sessions: the intents of each.
     rounds: Vec<u32>,
 }
 
@@ -67,15 +67,15 @@ impl World {
 
     pub(super) fn start_client(&mut self, client: ActorId, load: LoadPlan, ctx: &mut Ctx) {
         match load {
-            LoadPlan::Open { arrivals, from, until, .. } => {
+            LoadPlan::Open { rate, arrivals } | LoadPlan::Sessions { rate, arrivals, .. } => {
                 // A constant load has its first arrival at its very start, a random one after a
                 // first gap.
-                let first = match arrivals {
-                    Arrivals::Constant => Span::ZERO,
-                    Arrivals::Poisson | Arrivals::Uniform => self.gap(client),
+                let gap = match arrivals {
+                    Arrivals::Constant => 0.0,
+                    Arrivals::Poisson | Arrivals::Uniform => self.unit_gap(client, arrivals),
                 };
-                if from + first < until {
-                    ctx.schedule_at(Time::ZERO + from + first, Event::Arrive(client));
+                if let Some(at) = self.plan.intensities[rate.index()].after(Time::ZERO, gap) {
+                    ctx.schedule_at(at, Event::Arrive(client));
                 }
             }
             LoadPlan::Closed { users, .. } => {
@@ -87,31 +87,49 @@ impl World {
             LoadPlan::Burst { at, .. } => {
                 ctx.schedule_at(Time::ZERO + at, Event::Burst(client));
             }
+            LoadPlan::Trace(trace) => {
+                if let Some(at) = self.plan.traces[trace.index()].first() {
+                    ctx.schedule_at(*at, Event::Arrive(client));
+                }
+            }
         }
     }
 
-    /// The time to the next arrival of an open load.
-    fn gap(&mut self, client: ActorId) -> Span {
-        let LoadPlan::Open { gap, arrivals, .. } = self.client_plan(client).load else {
-            unreachable!("only open loads have gaps")
-        };
+    /// The gap to the next arrival at a rate of one.
+    fn unit_gap(&mut self, client: ActorId, arrivals: Arrivals) -> f64 {
         let draws = &mut self.client(client).arrivals;
         match arrivals {
-            Arrivals::Constant => gap,
-            Arrivals::Poisson => gap * -sim_core::math::ln(draws.unit_open()),
-            Arrivals::Uniform => gap * (2.0 * draws.unit()),
+            Arrivals::Constant => 1.0,
+            Arrivals::Poisson => -sim_core::math::ln(draws.unit_open()),
+            Arrivals::Uniform => 2.0 * draws.unit(),
         }
     }
 
     pub(super) fn arrive(&mut self, client: ActorId, ctx: &mut Ctx) {
-        let LoadPlan::Open { until, .. } = self.client_plan(client).load else {
-            unreachable!("only open loads have arrivals")
+        let load = self.client_plan(client).load;
+        let next = match load {
+            LoadPlan::Open { rate, arrivals } | LoadPlan::Sessions { rate, arrivals, .. } => {
+                let gap = self.unit_gap(client, arrivals);
+                self.plan.intensities[rate.index()].after(ctx.now(), gap)
+            }
+            LoadPlan::Trace(trace) => {
+                let next = self.client(client).intents as usize + 1;
+                self.plan.traces[trace.index()].get(next).copied()
+            }
+            LoadPlan::Closed { .. } | LoadPlan::Burst { .. } => {
+                unreachable!("only open loads have arrivals")
+            }
         };
-        let next = ctx.now() + self.gap(client);
-        if next < Time::ZERO + until {
+        if let Some(next) = next {
             ctx.schedule_at(next, Event::Arrive(client));
         }
-        self.begin(client, 0, ctx);
+        let mut user = 0;
+        if let LoadPlan::Sessions { .. } = load {
+            let rounds = &mut self.client(client).rounds;
+            user = u32::try_from(rounds.len()).expect("the memory limit bounds sessions");
+            rounds.push(1);
+        }
+        self.begin(client, user, ctx);
     }
 
     pub(super) fn burst(&mut self, client: ActorId, ctx: &mut Ctx) {
@@ -127,18 +145,43 @@ impl World {
         self.begin(client, user, ctx);
     }
 
+    /// A user who was answered, or begins, thinks of the next intent, if there is one.
     fn think(&mut self, client: ActorId, user: u32, ctx: &mut Ctx) {
-        let LoadPlan::Closed { think, until, .. } = self.client_plan(client).load else { return };
+        let (think, until) = match self.client_plan(client).load {
+            LoadPlan::Closed { think, until, .. } => (think, Time::ZERO + until),
+            LoadPlan::Sessions { think, requests, .. } => {
+                let done = self.client(client).rounds[user as usize];
+                if done >= self.requests(client, user, requests) {
+                    return;
+                }
+                (think, Time::MAX)
+            }
+            _ => return,
+        };
         self.client(client).rounds[user as usize] += 1;
         let lineage = self.round_lineage(client, user);
         let mut draws = self.luck.think.at(lineage);
         let at = ctx.now() + self.span(think, &mut draws);
-        if at < Time::ZERO + until {
+        if at < until {
             ctx.schedule_at(at, Event::Decide { client, user });
         }
     }
 
-    /// Addresses the luck of a closed-loop user's present round.
+    /// How many intents a session has.
+    fn requests(&self, client: ActorId, session: u32, requests: Requests) -> u32 {
+        match requests {
+            Requests::Constant(count) => count,
+            Requests::Geometric(mean) => {
+                let entity = self.plan.actors[client.index()].entity;
+                let draw = self.luck.session.at(mix(entity, session.into())).unit();
+                // By inversion; a mean of 1 leaves by a probability of 1.
+                let stays = sim_core::math::ln(1.0 - 1.0 / mean);
+                1 + (sim_core::math::ln(1.0 - draw) / stays) as u32
+            }
+        }
+    }
+
+    /// Addresses the luck of a closed-loop user's, or a session's, present round.
     fn round_lineage(&mut self, client: ActorId, user: u32) -> u64 {
         let round = self.client(client).rounds[user as usize];
         let entity = self.plan.actors[client.index()].entity;
@@ -152,7 +195,7 @@ impl World {
         state.intents += 1;
         let number = state.intents;
         let lineage = match load {
-            LoadPlan::Closed { .. } => self.round_lineage(client, user),
+            LoadPlan::Closed { .. } | LoadPlan::Sessions { .. } => self.round_lineage(client, user),
             _ => mix(self.plan.actors[client.index()].entity, number.into()),
         };
         let id = u32::try_from(self.intents.len()).expect("the memory limit bounds intents");

@@ -15,6 +15,8 @@ use crate::plan::{ActorId, ActorKind, FaultEntry, FaultId, FaultKind, PointId, T
 pub(super) struct Condition {
     /// Connections are refused.
     pub(super) down: bool,
+    /// The process is dead.
+    pub(super) crashed: bool,
     /// Nothing comes in or goes out.
     pub(super) black_hole: bool,
     pub(super) paused: bool,
@@ -112,6 +114,9 @@ impl World {
             self.fail_over(store, ctx);
         }
         if let FaultKind::Crash { actor, instance } = kind {
+            if instance.is_none() {
+                self.policies.break_connections(&self.plan, actor);
+            }
             match self.actors[actor.index()] {
                 Actor::Service(_) => self.crash_service(actor, instance, ctx),
                 Actor::Store(_) => self.crash_store(actor, ctx),
@@ -211,9 +216,11 @@ impl World {
             }
             // The balancer knows of an instance that is down.
             FaultKind::Crash { instance: Some(_), .. } => {}
-            FaultKind::Crash { actor, instance: None }
-            | FaultKind::Outage { actor }
-            | FaultKind::Failover { store: actor } => {
+            FaultKind::Crash { actor, instance: None } => {
+                let condition = &mut conditions[actor.index()];
+                (condition.down, condition.crashed) = (true, true);
+            }
+            FaultKind::Outage { actor } | FaultKind::Failover { store: actor } => {
                 conditions[actor.index()].down = true;
             }
             FaultKind::BlackHole { actor } => conditions[actor.index()].black_hole = true,

@@ -7,7 +7,7 @@ use super::message::Answer;
 use super::{Ctx, Event, World, layers, nth};
 use crate::invariant::Seen;
 use crate::log::{Note, Wait};
-use crate::plan::{BreakerId, LayerPlan, OutlierId, RetryPlan, StackId};
+use crate::plan::{BreakerId, ConnectionsId, LayerPlan, OutlierId, RetryPlan, StackId};
 use crate::policy::breaker::{Admission, Change, Machine, Permit, StateName, Verdict};
 use crate::policy::budget::Ticket;
 use crate::policy::bulkhead::{BulkheadPermit, Entry};
@@ -322,6 +322,33 @@ impl World {
                 let set = |ctx: &mut Ctx, event| ctx.schedule_after(wait, event);
                 Entered::Waits(Layer::Paced(self.set_timer(id, n as u8, ctx, set)))
             }
+        }
+    }
+
+    /// Takes a connection that is open, or waits until a new one is.
+    pub(super) fn connect(
+        &mut self,
+        id: Id<Call>,
+        n: usize,
+        connections: ConnectionsId,
+        ctx: &mut Ctx,
+    ) -> Entered {
+        match self.policies.connections[connections.index()].take(ctx.now()) {
+            Span::ZERO => Entered::On(Layer::Connected),
+            wait => {
+                let set = |ctx: &mut Ctx, event| ctx.schedule_after(wait, event);
+                Entered::Waits(Layer::Connecting(self.set_timer(id, n as u8, ctx, set)))
+            }
+        }
+    }
+
+    /// Keeps a connection over which an answer came; any other is closed.
+    pub(super) fn hang_up(&mut self, stack: StackId, n: usize, ending: Ending, ctx: &Ctx) {
+        let LayerPlan::Connections(connections) = layers(&self.plan, stack)[n] else {
+            unreachable!("a connection belongs to those that are kept")
+        };
+        if let Ending::Status(_) = ending {
+            self.policies.connections[connections.index()].give_back(ctx.now());
         }
     }
 

@@ -150,6 +150,7 @@ impl World {
         request.answer = answer;
         request.answered = true;
         self.metrics.answered(request.to, answer.ending, request.arrived, ctx.now());
+        self.leave_admission(id, answer.ending, ctx);
         self.show_answer(id, answer, ctx);
         self.travel(id, leg::BACK, ctx);
     }
@@ -174,6 +175,7 @@ impl World {
     pub(super) fn turn_away(&mut self, id: Id<Request>, ending: Ending, ctx: &mut Ctx) {
         self.requests[id].answer = Answer::bare(ending);
         self.metrics.turned_away(self.requests[id].to, ending);
+        self.leave_admission(id, ending, ctx);
         self.travel(id, leg::BACK, ctx);
     }
 
@@ -271,6 +273,7 @@ impl World {
             return;
         }
         if condition.hang > 0.0 && self.luck.hang.at(lineage).chance(condition.hang) {
+            self.metrics.hung(to);
             self.lose(id, Loss::Hung, ctx);
             return;
         }

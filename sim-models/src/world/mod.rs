@@ -4,8 +4,10 @@
 //! written to the ledger. The order of everything that happens at one instant is the order in
 //! which it was scheduled. Invariants and metrics look on; they cannot draw or schedule.
 
+mod admission;
 mod autoscale;
 mod balancer;
+mod books;
 mod broker;
 mod call;
 mod child;
@@ -133,6 +135,7 @@ mod purpose {
     pub(super) const LAG: Purpose = Purpose(17);
     pub(super) const EVICT: Purpose = Purpose(18);
     pub(super) const BALANCE: Purpose = Purpose(19);
+    pub(super) const SESSION: Purpose = Purpose(40);
 }
 
 /// The index-addressed sources of chance.
@@ -156,6 +159,7 @@ struct Luck {
     lag: Indexed,
     evict: Indexed,
     balance: Indexed,
+    session: Indexed,
 }
 
 impl Luck {
@@ -180,6 +184,7 @@ impl Luck {
             lag: indexed(purpose::LAG),
             evict: indexed(purpose::EVICT),
             balance: indexed(purpose::BALANCE),
+            session: indexed(purpose::SESSION),
         }
     }
 }

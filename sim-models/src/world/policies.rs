@@ -10,6 +10,7 @@ use crate::policy::breaker::Breaker;
 use crate::policy::budget::RetryBudget;
 use crate::policy::bulkhead::Bulkhead;
 use crate::policy::concurrency::ConcurrencyLimiter;
+use crate::policy::connections::Connections;
 use crate::policy::hedge::Hedge;
 use crate::policy::outlier::Outlier;
 use crate::policy::rate_limiter::RateLimiter;
@@ -26,6 +27,7 @@ pub(super) struct Policies {
     pub(super) pacers: Vec<ClientRateLimiter>,
     pub(super) breakers: Vec<BreakerState>,
     pub(super) bulkheads: Vec<Bulkhead>,
+    pub(super) connections: Vec<Connections>,
     pub(super) rate_limiters: Vec<RateLimiter>,
     pub(super) limits: Vec<ConcurrencyLimiter>,
     pub(super) throttles: Vec<AdaptiveThrottle>,
@@ -69,6 +71,7 @@ impl Policies {
             pacers: plan.pacers.iter().map(|_| ClientRateLimiter::new()).collect(),
             breakers: breakers.collect(),
             bulkheads: build(&plan.bulkheads, Bulkhead::new),
+            connections: plan.connections.iter().map(|p| Connections::new(p.config)).collect(),
             rate_limiters: build(&plan.rate_limiters, |plan| RateLimiter::new(&plan.limit)),
             limits: build(&plan.concurrency_limits, ConcurrencyLimiter::new),
             throttles: build(&plan.throttles, AdaptiveThrottle::new),
@@ -84,6 +87,8 @@ impl Policies {
         renew(owner, &mut self.budgets, fresh.budgets, plan.budgets.iter().map(|p| p.owner));
         renew(owner, &mut self.pacers, fresh.pacers, plan.pacers.iter().map(|p| p.owner));
         renew(owner, &mut self.bulkheads, fresh.bulkheads, plan.bulkheads.iter().map(|p| p.owner));
+        let owners = plan.connections.iter().map(|p| p.owner);
+        renew(owner, &mut self.connections, fresh.connections, owners);
         let owners = plan.rate_limiters.iter().map(|p| p.owner);
         renew(owner, &mut self.rate_limiters, fresh.rate_limiters, owners);
         let owners = plan.concurrency_limits.iter().map(|p| p.owner);
@@ -106,6 +111,17 @@ impl Policies {
                 // The timer stays: it finds a machine that does not want to be woken.
                 state.machine = fresh.machine;
                 state.parked.clear();
+            }
+        }
+    }
+}
+
+impl Policies {
+    /// A process has died, and with it the other ends of all connections to it.
+    pub(super) fn break_connections(&mut self, plan: &Plan, to: ActorId) {
+        for (connections, plan) in self.connections.iter_mut().zip(&plan.connections) {
+            if plan.to == to {
+                connections.break_all();
             }
         }
     }

@@ -4,6 +4,8 @@
 //! program starts. What makes work take longer (contention, a slow start, a garbage collection) is
 //! asked for when the work begins; a collection that comes later makes it longer by its pause.
 
+use std::collections::BTreeMap;
+
 use sim_core::{Span, Time, mix};
 
 use super::autoscale::Scaling;
@@ -16,6 +18,7 @@ use crate::gauge::Level;
 use crate::log::Note;
 use crate::plan::{ActorId, ServicePlan, builtin};
 use crate::policy::Ending;
+use crate::policy::concurrency::LimitPermit;
 use crate::pool::Id;
 use crate::scenario::spec::{Contention, OnDisconnect, Threads};
 
@@ -28,6 +31,8 @@ pub(super) struct ServiceState {
     /// Over all instances.
     pub(super) level: Level,
     pub(super) scaling: Option<Scaling>,
+    /// What requests hold of the service's own limit, by request.
+    pub(super) permits: BTreeMap<u64, LimitPermit>,
 }
 
 /// One server.
@@ -119,6 +124,7 @@ impl ServiceState {
             balancer: Balancer::new(plan.balancer, plan.stale),
             level: Level::default(),
             scaling: plan.autoscale.map(|_| Scaling::default()),
+            permits: BTreeMap::new(),
             plan,
         };
         service.roll_call();
@@ -169,6 +175,11 @@ impl World {
     pub(super) fn admit(&mut self, id: Id<Request>, ctx: &mut Ctx) {
         let Request { to: actor, key, lineage, .. } = self.requests[id];
         if self.is_too_late(id, ctx) {
+            return;
+        }
+        if let Err(ending) = self.pass_admission(id, ctx) {
+            self.metrics.not_admitted(actor);
+            self.turn_away(id, ending, ctx);
             return;
         }
         let Some(instance) = self.balance(actor, key, lineage, ctx) else {
@@ -436,6 +447,7 @@ impl World {
         }
         self.report_level(actor, ctx);
         if only.is_none() {
+            self.forget_admissions(actor);
             self.policies.forget(&self.plan, actor);
             self.unpark(actor, ctx);
         }

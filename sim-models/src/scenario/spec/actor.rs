@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use sim_core::Span;
 
-use super::{Expr, Kv, Service, Step};
-use crate::scenario::units::Rate;
+use super::{Expr, Kv, Load, Service, Step};
 
 /// Something that acts.
 #[derive(Clone, Debug, Deserialize)]
@@ -47,56 +46,6 @@ pub struct Client {
 
 fn one() -> u32 {
     1
-}
-
-/// When intents arise.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub enum Load {
-    /// At a rate, whether or not earlier intents are done.
-    Open {
-        /// Mean rate.
-        rate: Rate,
-        /// How the gaps vary.
-        #[serde(default)]
-        arrivals: Arrivals,
-        /// When the load begins; constant arrivals have one at exactly this instant.
-        #[serde(default)]
-        from: Span,
-        /// When it ends, itself excluded; by default at the horizon.
-        #[serde(default)]
-        until: Option<Span>,
-    },
-    /// Users who each wait for the answer, think, and come again.
-    Closed {
-        /// How many users.
-        users: u32,
-        /// The pause between an answer and the next intent; also before the first.
-        think: Dist,
-        /// When users stop coming; by default at the horizon.
-        #[serde(default)]
-        until: Option<Span>,
-    },
-    /// Many intents at one instant.
-    Burst {
-        /// How many.
-        count: u32,
-        /// When.
-        #[serde(default)]
-        at: Span,
-    },
-}
-
-/// How the gaps between open-loop arrivals vary.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-pub enum Arrivals {
-    /// Exponential gaps: independent users.
-    #[default]
-    Poisson,
-    /// Equal gaps.
-    Constant,
-    /// Gaps uniform between zero and twice the mean.
-    Uniform,
 }
 
 /// A program that a service runs by itself, again and again, without a worker: a relay, a
@@ -232,8 +181,24 @@ pub enum Dist {
         /// Below 1 heavy-tailed, above 1 light-tailed.
         shape: f64,
     },
-    /// Each of the given lengths equally likely.
-    Empirical(Vec<Span>),
+    /// Lengths that were measured: given one by one, or in a file of one kind or another.
+    Empirical {
+        /// Each of them equally likely.
+        #[serde(default)]
+        values: Option<Vec<Span>>,
+        /// The same with one length on each line.
+        #[serde(default)]
+        file: Option<String>,
+        /// A log of HDR histograms, all of whose intervals are taken together.
+        #[serde(default)]
+        hdr: Option<String>,
+        /// What a bare number in the file is a multiple of; by default a second in `file`, and to be
+        /// said for `hdr`.
+        #[serde(default)]
+        unit: Option<Span>,
+    },
+    /// One of several, each with a weight.
+    Mixture(Vec<(f64, Dist)>),
 }
 
 impl Default for Dist {

@@ -8,6 +8,7 @@ mod actor;
 mod fault;
 mod invariant;
 mod kv;
+mod load;
 mod policy;
 mod service;
 mod step;
@@ -22,6 +23,7 @@ pub use actor::*;
 pub use fault::*;
 pub use invariant::*;
 pub use kv::*;
+pub use load::*;
 pub use policy::*;
 pub use service::*;
 pub use step::*;
@@ -42,10 +44,13 @@ pub const SHORTHAND: &[(&str, &[&str])] = &[
     ("CompareAndSet", &["key", "expected", "value"]),
     ("ConcurrencyLimit", &["limit"]),
     ("Crash", &["actor"]),
+    ("ConnectionPool", &["size"]),
     ("Custom", &["kind"]),
     ("Delay", &["from", "to", "by"]),
     ("Duplicate", &["from", "to", "rate"]),
     ("Effect", &["kind"]),
+    ("Diurnal", &["period", "swing"]),
+    ("Empirical", &["values"]),
     ("Erlang", &["k", "mean"]),
     ("Errors", &["actor"]),
     ("Evict", &["store"]),
@@ -77,6 +82,7 @@ pub const SHORTHAND: &[(&str, &[&str])] = &[
     ("Match", &["value", "cases"]),
     ("Normal", &["mean", "sd"]),
     ("OnBehalfOf", &["origin", "body"]),
+    ("OnOff", &["on", "off"]),
     ("OutOfMemory", &["store"]),
     ("Outage", &["actor"]),
     ("Pareto", &["min", "shape"]),
@@ -86,6 +92,7 @@ pub const SHORTHAND: &[(&str, &[&str])] = &[
     ("Phase", &["name", "body"]),
     ("Publish", &["to"]),
     ("RPush", &["key", "value"]),
+    ("Ramp", &["at", "rate"]),
     ("RateLimiter", &["limit"]),
     ("Respond", &["status"]),
     ("Retry", &["like"]),
@@ -93,7 +100,10 @@ pub const SHORTHAND: &[(&str, &[&str])] = &[
     ("Set", &["key", "value"]),
     ("SlidingWindow", &["key"]),
     ("Slow", &["actor"]),
+    ("Spike", &["at", "rate"]),
+    ("Step", &["at", "rate"]),
     ("Throw", &["status"]),
+    ("Trace", &["file"]),
     ("Transitions", &["breaker"]),
     ("Try", &["body"]),
     ("Uniform", &["low", "high"]),
@@ -152,6 +162,9 @@ pub struct Scenario {
     /// Changed copies of the scenario: path → new value.
     #[serde(default)]
     pub variants: BTreeMap<String, BTreeMap<String, Ignored>>,
+    /// What counts as recovery.
+    #[serde(default)]
+    pub recovery: Recovery,
     /// When a run is ended as a finding.
     #[serde(default)]
     pub limits: Limits,
@@ -168,6 +181,29 @@ pub struct Ignored;
 impl<'de> Deserialize<'de> for Ignored {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Ignored, D::Error> {
         de::IgnoredAny::deserialize(deserializer).map(|_| Ignored)
+    }
+}
+
+/// How recovery from a trigger is judged.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Recovery {
+    /// From when to when the system is disturbed; by default from the first to the last instant of
+    /// all faults and spikes of load.
+    pub trigger: Option<(Span, Span)>,
+    /// The least share of intents that must succeed before the trigger.
+    pub healthy: f64,
+    /// By which factor goodput and median latency may be worse than before the trigger.
+    pub within: f64,
+    /// How long they must be so good.
+    pub hold: Span,
+    /// How long after the trigger a backlog may take to drain; by default it is worked out.
+    pub drain: Option<Span>,
+}
+
+impl Default for Recovery {
+    fn default() -> Recovery {
+        Recovery { trigger: None, healthy: 0.95, within: 1.1, hold: Span::secs(30), drain: None }
     }
 }
 

@@ -32,6 +32,8 @@ pub enum Policy {
     Breaker(Breaker),
     /// Bounds the calls in flight to one callee.
     Bulkhead(Bulkhead),
+    /// Keeps connections to one callee, up to a number, and lets calls wait for one.
+    ConnectionPool(ConnectionPool),
     /// Bounds the calls per time to one callee.
     RateLimiter(RateLimiter),
     /// Bounds the calls in flight by what the callee seems to bear.
@@ -157,6 +159,32 @@ pub struct Bulkhead {
     /// The longest wait for a permit; without it a call in the queue waits as long as it takes.
     #[serde(default)]
     pub wait: Option<Span>,
+}
+
+/// Keeps connections to one callee, up to a number, and lets calls wait for one.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConnectionPool {
+    /// Connections at most.
+    pub size: u32,
+    /// The longest wait for one.
+    #[serde(default = "pool_wait")]
+    pub wait: Span,
+    /// How long opening one takes.
+    #[serde(default)]
+    pub connect: Span,
+    /// An unused one is closed after this.
+    #[serde(default = "pool_idle")]
+    pub idle: Span,
+}
+
+/// HikariCP's `connectionTimeout` and `idleTimeout`.
+fn pool_wait() -> Span {
+    Span::secs(30)
+}
+
+fn pool_idle() -> Span {
+    Span::secs(600)
 }
 
 /// Bounds the calls per time to one callee.

@@ -6,6 +6,8 @@ use serde::Deserialize;
 use sim_core::Span;
 
 use super::{Job, Step};
+use crate::policy::concurrency::LimitConfig;
+use crate::policy::rate_limiter::RateLimiterConfig;
 
 /// A server, or several equal ones behind a balancer.
 #[derive(Clone, Debug, Deserialize)]
@@ -16,6 +18,9 @@ pub struct Service {
     /// Where requests wait for a worker of their instance.
     #[serde(default)]
     pub queue: Queue,
+    /// What a request must pass before it may even wait.
+    #[serde(default)]
+    pub admission: Admission,
     /// A request that has waited for longer is answered 503 when its turn comes, unworked.
     #[serde(default)]
     pub max_wait: Option<Span>,
@@ -140,6 +145,18 @@ pub enum Full {
     Block,
     /// The request that has waited longest is answered 503 in its place.
     DropOldest,
+}
+
+/// What a request must pass before it may even wait.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Admission {
+    /// How often requests are let in; one too many is answered 429.
+    #[serde(default)]
+    pub rate: Option<RateLimiterConfig>,
+    /// How many are let in at once, waiting or worked on; one too many is answered 503.
+    #[serde(default)]
+    pub concurrency: Option<LimitConfig>,
 }
 
 /// What a worker does while its request waits for somebody else.

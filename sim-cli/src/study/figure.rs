@@ -1,0 +1,99 @@
+//! Figures with their units, as people read them.
+
+use sim_core::Span;
+use sim_models::study::{Interval, Unit};
+
+use crate::words;
+
+/// What stands where there is nothing.
+pub const NONE: &str = "–";
+
+/// Significant digits of a figure.
+const DIGITS: usize = 4;
+
+/// A figure with its unit: `49.31 /s`, `97.92 %`, `12.3 ms`.
+pub fn figure(unit: Unit, value: f64) -> String {
+    match unit {
+        Unit::PerSecond => format!("{} /s", rounded(value, DIGITS)),
+        Unit::Share => share(value),
+        Unit::Millis if value < 0.0 => format!("-{}", figure(unit, -value)),
+        Unit::Millis => words::duration(Span::from_secs_f64(value / 1000.0)),
+        Unit::Ratio | Unit::Count => rounded(value, DIGITS),
+    }
+}
+
+/// A figure that may be there.
+pub fn optional(unit: Unit, value: Option<f64>) -> String {
+    value.map_or_else(|| NONE.to_owned(), |value| figure(unit, value))
+}
+
+/// A difference with its sign.
+pub fn difference(unit: Unit, value: f64) -> String {
+    let sign = if value > 0.0 { "+" } else { "" };
+    format!("{sign}{}", figure(unit, value))
+}
+
+/// An interval: `49.28 /s to 49.35 /s`.
+pub fn interval(unit: Unit, interval: Option<Interval>) -> String {
+    match interval {
+        Some(Interval { low, high }) => format!("{} to {}", figure(unit, low), figure(unit, high)),
+        None => NONE.to_owned(),
+    }
+}
+
+/// The interval of a difference: `-1.2 ms to +3 ms`.
+pub fn difference_interval(unit: Unit, interval: Option<Interval>) -> String {
+    match interval {
+        Some(Interval { low, high }) => {
+            format!("{} to {}", difference(unit, low), difference(unit, high))
+        }
+        None => NONE.to_owned(),
+    }
+}
+
+/// A share in percent. What is not quite all or nothing never reads as that.
+pub fn share(value: f64) -> String {
+    let (sign, size) = (if value < 0.0 { "-" } else { "" }, value.abs());
+    let decimals = if (0.01..=0.99).contains(&size) { 2 } else { 3 };
+    match size {
+        0.0 => "0 %".to_owned(),
+        1.0 => format!("{sign}100 %"),
+        _ if size < 0.000_005 => format!("{sign}<0.001 %"),
+        _ if size < 1.0 && size > 0.999_995 => format!("{sign}>99.999 %"),
+        _ => format!("{sign}{:.decimals$} %", size * 100.0),
+    }
+}
+
+/// A number in so many significant digits, without trailing zeros, and never with an exponent.
+pub fn rounded(value: f64, digits: usize) -> String {
+    let exact: f64 = format!("{value:.*e}", digits - 1).parse().expect("a number just written");
+    // `-0` reads as if something were missing.
+    format!("{}", if exact == 0.0 { 0.0 } else { exact })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_carry_their_units() {
+        for (unit, value, text) in [
+            (Unit::PerSecond, 49.3149, "49.31 /s"),
+            (Unit::Share, 0.979_21, "97.92 %"),
+            (Unit::Share, 0.001_234, "0.123 %"),
+            (Unit::Share, 0.999_999_9, ">99.999 %"),
+            (Unit::Share, 1.0, "100 %"),
+            (Unit::Share, 0.000_000_1, "<0.001 %"),
+            (Unit::Millis, 12.345, "12.3 ms"),
+            (Unit::Millis, -1500.0, "-1.5 s"),
+            (Unit::Ratio, 1.0, "1"),
+            (Unit::Count, 123_456.7, "123500"),
+            (Unit::Count, -0.0, "0"),
+        ] {
+            assert_eq!(figure(unit, value), text);
+        }
+        assert_eq!(difference(Unit::Millis, 2.0), "+2 ms");
+        assert_eq!(difference(Unit::Share, -0.5), "-50.00 %");
+        assert_eq!(interval(Unit::Ratio, None), NONE);
+    }
+}

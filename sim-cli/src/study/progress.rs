@@ -1,0 +1,35 @@
+//! A bar on standard error for what takes longer than a second, where somebody sits before it.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// A shorter wait needs no bar.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How far a study is. It vanishes when dropped.
+pub struct Progress(ProgressBar);
+
+impl Progress {
+    /// Counts up to a number of runs.
+    pub fn new(runs: u64) -> Progress {
+        let style = ProgressStyle::with_template("{wide_bar} {pos} of {len} runs, {eta} left");
+        let bar = ProgressBar::with_draw_target(Some(runs), ProgressDrawTarget::hidden());
+        Progress(bar.with_style(style.expect("a template that is right")))
+    }
+
+    /// One more run has ended.
+    pub fn tick(&self) {
+        self.0.inc(1);
+        if self.0.is_hidden() && self.0.elapsed() > PATIENCE {
+            // Where standard error is no terminal, it stays hidden.
+            self.0.set_draw_target(ProgressDrawTarget::stderr());
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}

@@ -1,0 +1,264 @@
+//! Many seeds of one scenario, all of them or until a figure is known well enough.
+//!
+//! Whoever looks again and again, and stops when it looks good, deceives himself: a run of luck
+//! ends the study early. So the rule looks rarely, at numbers of runs fixed beforehand that grow by
+//! half, begins at 30, and asks for more than is reported: the interval that decides has half the
+//! allowed error (97.5 % where 95 % is reported).
+
+use std::str::FromStr;
+
+use crate::Scenario;
+
+use super::Subject;
+use super::metric::Kind;
+use super::replicate::{Crew, Misuse, Options};
+use super::sample::Sample;
+use super::summary::{Summary, Tally};
+
+/// The runs after which the rule looks for the first time.
+const FIRST_LOOK: u64 = 30;
+
+/// What many runs of a scenario found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Check {
+    /// What was run.
+    pub subject: Subject,
+    /// Why no more seeds were run.
+    pub stop: Stop,
+    /// What was found.
+    pub summary: Summary,
+}
+
+/// Why a check ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Stop {
+    /// All seeds were run, and no precision was asked for.
+    AllSeeds,
+    /// The precision was reached.
+    Precise {
+        /// Of which figure.
+        figure: String,
+        /// The relative half-width that was asked for.
+        wanted: f64,
+        /// The relative half-width of the reported interval.
+        reached: f64,
+    },
+    /// All seeds were run, and the precision was not reached.
+    Imprecise {
+        /// Of which figure.
+        figure: String,
+        /// The relative half-width that was asked for.
+        wanted: f64,
+        /// The relative half-width of the reported interval; `None` when there is none.
+        reached: Option<f64>,
+    },
+}
+
+/// When to stop before all seeds were run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Until {
+    /// The largest half-width of the interval, as a share of the value.
+    pub relative: f64,
+    /// The figure whose interval it is, as it prints; `goodput` unless another is chosen.
+    pub figure: String,
+}
+
+impl Until {
+    /// The half-width in percent, as it was written.
+    pub fn percent(&self) -> f64 {
+        // What a division by 100 did to a number is undone above its last bits.
+        let percent = format!("{:.11e}", self.relative * 100.0);
+        percent.parse().expect("a number that was just written")
+    }
+}
+
+/// As on the command line: `ci=5%`.
+impl FromStr for Until {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Until, String> {
+        let fail = || {
+            format!(
+                "`{text}` is no rule; write `ci=5%` for intervals of at most 5 % to either side"
+            )
+        };
+        let percent = text.strip_prefix("ci=").ok_or_else(fail)?.strip_suffix('%');
+        let percent: f64 = percent.ok_or_else(fail)?.trim().parse().map_err(|_| fail())?;
+        if !(percent > 0.0 && percent < 100.0) {
+            return Err(fail());
+        }
+        Ok(Until { relative: percent / 100.0, figure: Kind::Goodput.name().to_owned() })
+    }
+}
+
+impl Check {
+    /// Runs a scenario on all seeds, or until a figure is known well enough.
+    ///
+    /// # Errors
+    /// Options that make no sense, or a figure that the scenario does not have.
+    ///
+    /// ```
+    /// use sim_models::Scenario;
+    /// use sim_models::study::{Check, Options};
+    ///
+    /// let text = r#"Scenario(
+    ///     name: "hello", about: "A few requests to one worker.", horizon: "10s",
+    ///     actors: {
+    ///         "users": Client(load: Open(rate: "5/s"), does: [Call("api.hello")]),
+    ///         "api": Service(workers: 1, endpoints: { "hello": [Work(Exponential("20ms"))] }),
+    ///     },
+    /// )"#;
+    /// let scenario = Scenario::load("hello.ron", text).unwrap();
+    /// let options =
+    ///     Options { first_seed: 1, seeds: 20, jobs: 0, confidence: 0.95, progress: &|| () };
+    /// let check = Check::run(&scenario, &options, None).unwrap();
+    /// let goodput = check.summary.measures[0].estimate.unwrap();
+    /// assert!(goodput.interval.unwrap().contains(5.0));
+    /// ```
+    pub fn run(
+        scenario: &Scenario,
+        options: &Options<'_>,
+        until: Option<&Until>,
+    ) -> Result<Check, Misuse> {
+        let work = |n| Sample::of(&scenario.run(options.first_seed + n));
+        let (tally, stop) = replicate(work, options, until)?;
+        let subject = Subject::new(scenario, options);
+        Ok(Check { subject, stop, summary: tally.finish(options.confidence) })
+    }
+}
+
+/// Takes samples until the rule is content, or there are no more seeds.
+fn replicate(
+    sample: impl Fn(u64) -> Sample + Sync,
+    options: &Options<'_>,
+    until: Option<&Until>,
+) -> Result<(Tally, Stop), Misuse> {
+    let crew = Crew::new(options)?;
+    let mut tally = Tally::default();
+    let Some(until) = until else {
+        crew.in_order(0..options.seeds, sample, |sample| tally.add(&sample));
+        return Ok((tally, Stop::AllSeeds));
+    };
+    let mut done = 0;
+    loop {
+        let end = next_look(done).min(options.seeds);
+        crew.in_order(done..end, &sample, |sample| tally.add(&sample));
+        done = end;
+        let look = look(&tally, until, options.confidence)?;
+        let (figure, wanted) = (until.figure.clone(), until.relative);
+        match look.reached {
+            Some(reached) if look.is_precise => {
+                return Ok((tally, Stop::Precise { figure, wanted, reached }));
+            }
+            reached if done == options.seeds => {
+                return Ok((tally, Stop::Imprecise { figure, wanted, reached }));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The number of runs at the next look: half as many again.
+fn next_look(done: u64) -> u64 {
+    FIRST_LOOK.max(done.saturating_add(done.div_ceil(2)))
+}
+
+/// What a look at a figure finds.
+struct Look {
+    /// The relative half-width of the interval that is reported.
+    reached: Option<f64>,
+    is_precise: bool,
+}
+
+fn look(tally: &Tally, until: &Until, confidence: f64) -> Result<Look, Misuse> {
+    if tally.runs() == 0 {
+        return Ok(Look { reached: None, is_precise: false });
+    }
+    let figures = tally.figures();
+    let Some(figure) = figures.iter().find(|figure| figure.to_string() == until.figure) else {
+        let known = figures.iter().map(ToString::to_string).collect();
+        return Err(Misuse::UnknownFigure { asked: until.figure.clone(), known });
+    };
+    let strict = tally.precision(figure, 1.0 - (1.0 - confidence) / 2.0);
+    let is_precise = strict.is_some_and(|precision| precision <= until.relative);
+    Ok(Look { reached: tally.precision(figure, confidence), is_precise })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::study::metric::Metric;
+    use sim_core::{Dist, Purpose, Streams};
+
+    const GOODPUT: Metric = Metric { kind: Kind::Goodput, of: None };
+
+    fn sample(seed: u64, goodput: f64) -> Sample {
+        Sample {
+            seed,
+            limit: None,
+            values: vec![(GOODPUT, Some(goodput))],
+            latencies: Vec::new(),
+            invariants: Vec::new(),
+            recovery: None,
+        }
+    }
+
+    fn options(seeds: u64) -> Options<'static> {
+        Options { first_seed: 1, seeds, jobs: 1, confidence: 0.95, progress: &|| () }
+    }
+
+    #[test]
+    fn the_rule_reads_as_people_write_it() {
+        for (text, percent) in [("ci=5%", 5.0), ("ci=0.7%", 0.7), ("ci= 12 %", 12.0)] {
+            assert_eq!(text.parse::<Until>().map(|until| until.percent()), Ok(percent), "{text}");
+        }
+        for text in ["", "5%", "ci=5", "ci=0%", "ci=-1%", "ci=100%", "ci=NaN%", "ci=x%", "n=5%"] {
+            let told = text.parse::<Until>().unwrap_err();
+            assert!(told.contains("ci=5%"), "{told}");
+        }
+    }
+
+    #[test]
+    fn looks_are_few_and_fixed_beforehand() {
+        let looks: Vec<u64> =
+            std::iter::successors(Some(next_look(0)), |done| Some(next_look(*done)))
+                .take(5)
+                .collect();
+        assert_eq!(looks, [30, 45, 68, 102, 153]);
+    }
+
+    /// Whoever stops at the first lucky moment is right too seldom; this rule is not.
+    #[test]
+    fn stopping_early_leaves_intervals_honest() {
+        let dist = Dist::normal(10.0, 5.0).unwrap();
+        let until = "ci=8%".parse().unwrap();
+        let (mut covered, mut early) = (0, 0);
+        for study in 0..400 {
+            let luck = Streams::new(9).indexed(Purpose(1), study);
+            let work = |n| sample(n, dist.sample(&mut luck.at(n)));
+            let (tally, stop) = replicate(work, &options(2000), Some(&until)).unwrap();
+            early += u32::from(matches!(stop, Stop::Precise { reached, .. } if reached <= 0.08));
+            let estimate = tally.finish(0.95).estimate(&GOODPUT).unwrap();
+            covered += u32::from(estimate.interval.unwrap().contains(10.0));
+        }
+        assert_eq!(early, 400, "some 200 runs suffice");
+        assert!((372..=392).contains(&covered), "{covered} of 400");
+    }
+
+    #[test]
+    fn a_rule_that_cannot_be_kept_runs_all_seeds() {
+        let until: Until = "ci=1%".parse().unwrap();
+        let (tally, stop) = replicate(|n| sample(n, 0.0), &options(100), Some(&until)).unwrap();
+        assert_eq!(tally.runs(), 100);
+        let figure = "goodput".to_owned();
+        assert_eq!(stop, Stop::Imprecise { figure, wanted: 0.01, reached: None }, "0 has no share");
+    }
+
+    #[test]
+    fn an_unknown_figure_is_refused_with_those_there_are() {
+        let until = Until { figure: "godput".to_owned(), relative: 0.05 };
+        let told = replicate(|n| sample(n, 1.0), &options(5), Some(&until)).map(|_| ());
+        let known = vec!["goodput".to_owned()];
+        assert_eq!(told, Err(Misuse::UnknownFigure { asked: "godput".to_owned(), known }));
+    }
+}

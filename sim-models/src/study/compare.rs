@@ -1,0 +1,377 @@
+//! Several scenarios on the same seeds: what differs, and whether that is luck.
+//!
+//! Luck is addressed by what it decides, so the same seed gives every side the same arrivals, work
+//! and latencies. What the luck of a seed does to all sides alike drops out of the difference, and
+//! far fewer runs suffice. Two sides that are the same differ by exactly nothing.
+//!
+//! Means are compared by Student's interval of the differences, seed by seed. Shares of runs (an
+//! invariant broken, a run metastable) are as sure as an exact test of the runs that differ says. A percentile of one side is moved by
+//! each group of runs by so much (see [`super::percentile`]); the difference of two percentiles is
+//! as sure as the differences of those pulls say.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use sim_core::math;
+
+use crate::Scenario;
+use crate::outcome::InvariantVerdict;
+
+use super::Subject;
+use super::estimate::{Estimate, Interval, Moments, paired_shares, student};
+use super::metric::{Better, Kind, Metric, Unit};
+use super::percentile::{self, Pool, Quantile, Reading};
+use super::replicate::{Crew, Misuse, Options};
+use super::sample::{Sample, Who};
+use super::summary::{Summary, Tally};
+
+/// Several sides on the same seeds, each against the first.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Comparison {
+    /// The sides; the first one is what the others are compared with.
+    pub sides: Vec<Side>,
+    /// One line per figure and further side: by figure, then by side.
+    pub contrasts: Vec<Contrast>,
+}
+
+/// One side of a comparison.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Side {
+    /// The variant, `base`, or a file.
+    pub name: String,
+    /// What was run.
+    pub subject: Subject,
+    /// What it found by itself.
+    pub summary: Summary,
+    /// Seeds in which both this side and the first reached their horizon; differences are over
+    /// these.
+    pub pairs: u64,
+}
+
+/// A figure of one side against the first side's.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Contrast {
+    /// What is compared.
+    pub figure: Figure,
+    /// Which side, by its place in [`Comparison::sides`]; never 0.
+    pub side: usize,
+    /// The figure of the first side, over the pairs.
+    pub reference: f64,
+    /// The figure of this side, over the pairs.
+    pub value: f64,
+    /// This side's minus the first side's, seed by seed. For a percentile it is the difference
+    /// of the merged percentiles, and there is no deviation.
+    pub difference: Estimate,
+    /// What that means.
+    pub judgement: Judgement,
+    /// The share of the difference's variance that pairing saved, against independent seeds:
+    /// 0.9 means that a tenth of the runs suffice. Below 0 pairing did harm. `None` where nothing
+    /// varies.
+    pub saved: Option<f64>,
+}
+
+/// What is compared.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Figure {
+    /// The share of runs that broke an invariant.
+    Broken(String),
+    /// The mean of a metric.
+    Mean(Metric),
+    /// A percentile of an actor's latencies, in milliseconds.
+    Percentile(Quantile, String),
+}
+
+/// What a difference means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Judgement {
+    /// This side is better than the first.
+    Better,
+    /// This side is worse than the first.
+    Worse,
+    /// They differ, and neither way is better.
+    Different,
+    /// The interval of the difference contains 0.
+    NoDifference,
+    /// There is no interval.
+    Unknown,
+}
+
+impl Figure {
+    /// In what it is measured.
+    pub fn unit(&self) -> Unit {
+        match self {
+            Figure::Broken(_) => Unit::Share,
+            Figure::Mean(metric) => metric.kind.unit(),
+            Figure::Percentile(..) => Unit::Millis,
+        }
+    }
+
+    /// Which way it should go.
+    pub fn better(&self) -> Better {
+        match self {
+            Figure::Mean(metric) => metric.kind.better(),
+            Figure::Broken(_) | Figure::Percentile(..) => Better::Lower,
+        }
+    }
+
+    /// True for what a run has or has not.
+    fn is_share_of_runs(&self) -> bool {
+        match self {
+            Figure::Broken(_) => true,
+            Figure::Mean(metric) => metric.kind == Kind::Metastable,
+            Figure::Percentile(..) => false,
+        }
+    }
+}
+
+/// As it is chosen on the command line: `goodput`, `p99:shoppers`; and `broken:AllAnswered`.
+impl fmt::Display for Figure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Figure::Broken(invariant) => write!(f, "broken:{invariant}"),
+            Figure::Mean(metric) => metric.fmt(f),
+            Figure::Percentile(quantile, actor) => write!(f, "{}:{actor}", quantile.name()),
+        }
+    }
+}
+
+impl Judgement {
+    /// What the interval of a difference means for a figure that is better this way.
+    pub fn of(difference: Option<Interval>, better: Better) -> Judgement {
+        match difference {
+            None => Judgement::Unknown,
+            Some(interval) if interval.contains(0.0) => Judgement::NoDifference,
+            Some(interval) => match (better, interval.low > 0.0) {
+                (Better::Neither, _) => Judgement::Different,
+                (Better::Higher, true) | (Better::Lower, false) => Judgement::Better,
+                (Better::Higher, false) | (Better::Lower, true) => Judgement::Worse,
+            },
+        }
+    }
+
+    /// Its name in tables and JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Judgement::Better => "better",
+            Judgement::Worse => "worse",
+            Judgement::Different => "different",
+            Judgement::NoDifference => "no difference",
+            Judgement::Unknown => "unknown",
+        }
+    }
+}
+
+impl Comparison {
+    /// Runs all sides on the same seeds. The first is what the others are compared with.
+    ///
+    /// # Errors
+    /// Options that make no sense, or fewer than two sides.
+    pub fn run(sides: &[(String, Scenario)], options: &Options<'_>) -> Result<Comparison, Misuse> {
+        if sides.len() < 2 {
+            return Err(Misuse::OneSide);
+        }
+        let crew = Crew::new(options)?;
+        let count = sides.len() as u64;
+        let mut duel = Duel::new(sides.len());
+        let mut round = Vec::with_capacity(sides.len());
+        let work = |n| {
+            let (seed, side) = (options.first_seed + n / count, (n % count) as usize);
+            Sample::of(&sides[side].1.run(seed))
+        };
+        let runs = options.seeds.saturating_mul(count);
+        crew.in_order(0..runs, work, |sample| {
+            round.push(sample);
+            if round.len() == sides.len() {
+                duel.add(&round);
+                round.clear();
+            }
+        });
+        let contrasts = duel.contrasts(options.confidence);
+        let tallies = duel.tallies.into_iter().zip(duel.pools);
+        let side =
+            |((name, scenario), (tally, pools)): (&(String, Scenario), (Tally, Pools))| Side {
+                name: name.clone(),
+                subject: Subject::new(scenario, options),
+                summary: tally.finish(options.confidence),
+                pairs: pools.pairs,
+            };
+        Ok(Comparison { sides: sides.iter().zip(tallies).map(side).collect(), contrasts })
+    }
+}
+
+/// A comparison under way.
+struct Duel {
+    tallies: Vec<Tally>,
+    /// Per side.
+    pools: Vec<Pools>,
+    /// Per figure and side: first's, this side's, and the differences.
+    pairings: BTreeMap<(Figure, usize), Pairing>,
+}
+
+/// The samples of the seeds in which both a side and the first one reached their horizon.
+#[derive(Clone, Debug, Default)]
+struct Pools {
+    pairs: u64,
+    first: BTreeMap<Who, Pool>,
+    this: BTreeMap<Who, Pool>,
+}
+
+impl Pools {
+    fn add(&mut self, first: &Sample, this: &Sample) {
+        self.pairs += 1;
+        for (pools, sample) in [(&mut self.first, first), (&mut self.this, this)] {
+            for (who, samples) in &sample.latencies {
+                pools.entry(who.clone()).or_default().add(samples);
+            }
+        }
+    }
+}
+
+/// A figure of two sides, seed by seed.
+#[derive(Clone, Copy, Debug, Default)]
+struct Pairing {
+    first: Moments,
+    this: Moments,
+    difference: Moments,
+    only_first: u64,
+    only_this: u64,
+}
+
+impl Duel {
+    fn new(sides: usize) -> Duel {
+        Duel {
+            tallies: vec![Tally::default(); sides],
+            pools: vec![Pools::default(); sides],
+            pairings: BTreeMap::new(),
+        }
+    }
+
+    /// Adds the runs of all sides with one seed.
+    fn add(&mut self, round: &[Sample]) {
+        for (tally, sample) in self.tallies.iter_mut().zip(round) {
+            tally.add(sample);
+        }
+        let values: Vec<BTreeMap<Figure, f64>> = round.iter().map(values).collect();
+        for (side, sample) in round.iter().enumerate() {
+            if round[0].limit.is_some() || sample.limit.is_some() {
+                continue;
+            }
+            self.pools[side].add(&round[0], sample);
+            for (figure, this) in values[side].iter().filter(|_| side > 0) {
+                if let Some(first) = values[0].get(figure) {
+                    let pairing = self.pairings.entry((figure.clone(), side)).or_default();
+                    pairing.add(*first, *this);
+                }
+            }
+        }
+    }
+
+    fn contrasts(&self, confidence: f64) -> Vec<Contrast> {
+        let pairings = self.pairings.iter();
+        let mut contrasts: Vec<Contrast> = pairings
+            .map(|((figure, side), pairing)| pairing.contrast(figure, *side, confidence))
+            .collect();
+        for (side, pools) in self.pools.iter().enumerate().skip(1) {
+            let [first, this] =
+                [&pools.first, &pools.this].map(|pools| readings(pools, confidence));
+            for (figure, this) in &this {
+                if let Some(first) = first.get(figure) {
+                    let (figure, sides) = (figure.clone(), [first, this]);
+                    contrasts.push(contrast(figure, side, sides, pools.pairs, confidence));
+                }
+            }
+        }
+        contrasts.sort_by(|a, b| (&a.figure, a.side).cmp(&(&b.figure, b.side)));
+        contrasts
+    }
+}
+
+/// What a run says of each figure that has a mean.
+fn values(sample: &Sample) -> BTreeMap<Figure, f64> {
+    let broken = sample.invariants.iter().map(|invariant| {
+        let is_broken = invariant.verdict == InvariantVerdict::Violated;
+        (Figure::Broken(invariant.name.clone()), f64::from(u8::from(is_broken)))
+    });
+    let means = sample.values.iter();
+    let means = means.filter_map(|(metric, value)| Some((Figure::Mean(metric.clone()), (*value)?)));
+    broken.chain(means).collect()
+}
+
+impl Pairing {
+    fn add(&mut self, first: f64, this: f64) {
+        self.first.add(first);
+        self.this.add(this);
+        self.difference.add(this - first);
+        self.only_first += u64::from(first > this);
+        self.only_this += u64::from(this > first);
+    }
+
+    fn contrast(&self, figure: &Figure, side: usize, confidence: f64) -> Contrast {
+        let mut difference = self.difference.estimate(confidence).expect("it has a pair");
+        if figure.is_share_of_runs() {
+            let (n, (this, first)) = (difference.n, (self.only_this, self.only_first));
+            difference.interval = paired_shares(this, first, n, confidence).filter(|_| n > 1);
+        }
+        let variance = |moments: &Moments| moments.variance();
+        let apart = variance(&self.first).zip(variance(&self.this)).map(|(a, b)| a + b);
+        let saved = variance(&self.difference).zip(apart.filter(|apart| *apart > 0.0));
+        Contrast {
+            figure: figure.clone(),
+            side,
+            reference: self.first.mean(),
+            value: self.this.mean(),
+            difference,
+            judgement: Judgement::of(difference.interval, figure.better()),
+            saved: saved.map(|(paired, apart)| 1.0 - paired / apart),
+        }
+    }
+}
+
+/// The percentiles of one side.
+fn readings(pools: &BTreeMap<Who, Pool>, confidence: f64) -> BTreeMap<Figure, Reading> {
+    let mut readings = BTreeMap::new();
+    for (who, pool) in pools {
+        let merged = pool.merged();
+        for quantile in Quantile::ALL {
+            let figure = Figure::Percentile(quantile, who.name.clone());
+            let reading = pool.read(&merged, quantile, confidence);
+            readings.extend(reading.map(|reading| (figure, reading)));
+        }
+    }
+    readings
+}
+
+/// A percentile of two sides.
+fn contrast(
+    figure: Figure,
+    side: usize,
+    [first, this]: [&Reading; 2],
+    pairs: u64,
+    confidence: f64,
+) -> Contrast {
+    const NANOS_PER_MILLI: f64 = 1e6;
+    let value = |reading: &Reading| reading.percentile.value.as_millis_f64();
+    // Both have as many groups, as both were given as many runs.
+    let pulls = first.pulls.as_ref().zip(this.pulls.as_ref());
+    let error = pulls.map(|(first, this)| {
+        let apart: Vec<f64> = this.iter().zip(first).map(|(this, first)| this - first).collect();
+        percentile::error(&apart) / NANOS_PER_MILLI
+    });
+    let alone = pulls.map(|(first, this)| {
+        let error = |pulls: &[f64]| percentile::error(pulls) / NANOS_PER_MILLI;
+        math::pow(error(first), 2.0) + math::pow(error(this), 2.0)
+    });
+    let saved = error.zip(alone.filter(|alone| *alone > 0.0));
+    let mean = value(this) - value(first);
+    let freedom = pulls.map_or(1, |(first, _)| first.len() as u64 - 1);
+    let reach = error.map(|error| Interval::around(mean, student(confidence, freedom) * error));
+    Contrast {
+        judgement: Judgement::of(reach, figure.better()),
+        figure,
+        side,
+        reference: value(first),
+        value: value(this),
+        difference: Estimate { mean, interval: reach, deviation: None, n: pairs },
+        saved: saved.map(|(error, alone)| 1.0 - error * error / alone),
+    }
+}

@@ -1,0 +1,95 @@
+//! Studies: one scenario on many seeds, and what can be said of it that one run cannot tell.
+//!
+//! [`Check`] replicates a scenario, [`Comparison`] puts several of them on the same seeds, [`Map`]
+//! varies two values. All three are made of [`Summary`]s: means over runs with their confidence
+//! intervals, percentiles of all samples together, and what became of each invariant. `docs/
+//! STATISTICS.md` tells what is measured, and how sure it is.
+//!
+//! **Invariant:** a study is a function of the scenario, the seeds and the options, and of nothing
+//! else. Only whole runs go to other threads, and they are reduced in the order of their seeds, so
+//! that the number of threads cannot move a bit.
+
+mod axis;
+mod check;
+mod compare;
+mod estimate;
+mod map;
+mod metric;
+mod percentile;
+mod replicate;
+mod sample;
+mod summary;
+
+pub use axis::Axis;
+pub use check::{Check, Stop, Until};
+pub use compare::{Comparison, Contrast, Figure, Judgement, Side};
+pub use estimate::{Estimate, Interval};
+pub use map::{Cell, Map, Region};
+pub use metric::{Better, Kind, Metric, Unit};
+pub use percentile::{LatencySummary, Percentile, Quantile};
+pub use replicate::{Misuse, Options};
+pub use summary::{InvariantTally, Limited, Measure, RecoveryTally, Summary};
+
+use std::fmt;
+
+use sim_core::Span;
+
+use crate::Scenario;
+use crate::outcome::RunId;
+
+/// What was studied: a scenario and its seeds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Subject {
+    /// The scenario's `name`.
+    pub scenario: String,
+    /// The variant, if not the scenario as it stands.
+    pub variant: Option<String>,
+    /// Names the study; the same id with the same options is the same study, bit for bit.
+    pub id: StudyId,
+    /// How long a run lasts.
+    pub horizon: Span,
+    /// What is measured is what arose from then on.
+    pub warmup: Span,
+    /// The confidence of all intervals, such as 0.95.
+    pub confidence: f64,
+}
+
+impl Subject {
+    fn new(scenario: &Scenario, options: &Options<'_>) -> Subject {
+        let first = scenario.run_id(options.first_seed);
+        Subject {
+            scenario: scenario.name().to_owned(),
+            variant: scenario.variant().map(str::to_owned),
+            id: StudyId { first, seeds: options.seeds },
+            horizon: scenario.horizon(),
+            warmup: scenario.warmup(),
+            confidence: options.confidence,
+        }
+    }
+}
+
+/// Names a study, as [`RunId`] names a run: `r1-…-s1..1000-v0.1.0`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StudyId {
+    /// The run with the first seed.
+    pub first: RunId,
+    /// How many seeds, one after the other, were asked for.
+    pub seeds: u64,
+}
+
+impl StudyId {
+    /// The last seed that was asked for.
+    pub fn last_seed(&self) -> u64 {
+        self.first.seed.saturating_add(self.seeds.saturating_sub(1))
+    }
+}
+
+impl fmt::Display for StudyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "r{}-{:016x}", RunId::FORMAT, self.first.scenario_hash)?;
+        if let Some(hash) = self.first.overrides_hash {
+            write!(f, "+{hash:016x}")?;
+        }
+        write!(f, "-s{}..{}-v{}", self.first.seed, self.last_seed(), RunId::ENGINE)
+    }
+}

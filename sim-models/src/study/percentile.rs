@@ -1,0 +1,379 @@
+//! Percentiles of all samples of all runs together, never averages of percentiles.
+//!
+//! The samples of one run depend on each other: a queue that is long for one request is long for
+//! the next. So how sure a percentile is follows from how much its share varies from run to run
+//! (Woodruff, "Confidence intervals for medians and other position measures", JASA 47, 1952): the
+//! share of samples at or below it is a ratio of sums over runs, whose standard error is taken to
+//! either side and read off the merged samples.
+//!
+//! From the 65th run on, runs share 64 groups that take the runs' place: memory stays bounded, and
+//! 63 degrees of freedom cost 2 % of an interval's width.
+
+use std::fmt;
+
+use hdrhistogram::Histogram;
+use sim_core::{Span, math};
+
+use super::estimate::student;
+
+/// Runs are merged into at most as many groups.
+const GROUPS_MAX: usize = 64;
+
+/// Fewer samples beyond a percentile do not tell how sure it is.
+const BEYOND_MIN: u64 = 10;
+
+/// What share of the samples lies at or below a percentile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Quantile {
+    /// Half of them.
+    P50,
+    /// 90 %.
+    P90,
+    /// 99 %.
+    P99,
+    /// 99.9 %.
+    P999,
+}
+
+impl Quantile {
+    /// All of them, in order.
+    pub const ALL: [Quantile; 4] = [Quantile::P50, Quantile::P90, Quantile::P99, Quantile::P999];
+
+    /// The share in thousandths.
+    pub fn per_mille(self) -> u64 {
+        match self {
+            Quantile::P50 => 500,
+            Quantile::P90 => 900,
+            Quantile::P99 => 990,
+            Quantile::P999 => 999,
+        }
+    }
+
+    /// Its name in JSON and on the command line: `p50`, `p90`, `p99` or `p999`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Quantile::P50 => "p50",
+            Quantile::P90 => "p90",
+            Quantile::P99 => "p99",
+            Quantile::P999 => "p999",
+        }
+    }
+}
+
+/// As people write it: `p99.9`.
+impl fmt::Display for Quantile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Quantile::P999 => "p99.9",
+            other => other.name(),
+        })
+    }
+}
+
+/// One percentile of the merged samples.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Percentile {
+    /// Which one.
+    pub quantile: Quantile,
+    /// Its value, within 0.1 %.
+    pub value: Span,
+    /// Where the true one begins; `None` where too few runs or samples tell.
+    pub low: Option<Span>,
+    /// Where it ends; likewise, and `None` also where it may lie beyond all that was seen.
+    pub high: Option<Span>,
+}
+
+/// The latencies of one actor over all runs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LatencySummary {
+    /// The actor.
+    pub actor: String,
+    /// `client`, `service`, `kv`, `broker` or the name of a custom kind.
+    pub kind: String,
+    /// How many samples all runs have.
+    pub samples: u64,
+    /// The longest one, exact.
+    pub max: Span,
+    /// The percentiles, from the lowest to the highest.
+    pub percentiles: Vec<Percentile>,
+}
+
+/// Samples in nanoseconds by their bucket's upper end, in ascending order: a histogram without its
+/// empty buckets. All runs have the same buckets, so that merging loses nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Samples {
+    counts: Vec<(u64, u64)>,
+    total: u64,
+    max: u64,
+}
+
+impl Samples {
+    /// The samples of a histogram, the longest of which is `max`.
+    pub(crate) fn of(histogram: &Histogram<u64>, max: Span) -> Samples {
+        let buckets = histogram.iter_recorded();
+        Samples {
+            counts: buckets.map(|b| (b.value_iterated_to(), b.count_at_value())).collect(),
+            total: histogram.len(),
+            max: max.as_nanos(),
+        }
+    }
+
+    pub(crate) fn total(&self) -> u64 {
+        self.total
+    }
+
+    pub(crate) fn max(&self) -> Span {
+        Span::nanos(self.max)
+    }
+
+    fn merge(&mut self, other: &Samples) {
+        let mut merged = Vec::with_capacity(self.counts.len() + other.counts.len());
+        let (mut ours, mut theirs) = (&self.counts[..], &other.counts[..]);
+        while let (Some(&(a, n)), Some(&(b, m))) = (ours.first(), theirs.first()) {
+            let count = if a <= b { n } else { 0 } + if b <= a { m } else { 0 };
+            merged.push((a.min(b), count));
+            ours = &ours[usize::from(a <= b)..];
+            theirs = &theirs[usize::from(b <= a)..];
+        }
+        merged.extend_from_slice(ours);
+        merged.extend_from_slice(theirs);
+        self.counts = merged;
+        self.total += other.total;
+        self.max = self.max.max(other.max);
+    }
+
+    /// How many samples lie in buckets up to that of `value`.
+    fn up_to(&self, value: u64) -> u64 {
+        let end = self.counts.partition_point(|(upper, _)| *upper <= value);
+        self.counts[..end].iter().map(|(_, count)| count).sum()
+    }
+
+    /// The bucket of the sample of a rank, counted from 1.
+    fn bucket(&self, rank: u64) -> Option<usize> {
+        let mut seen = 0;
+        self.counts.iter().position(|(_, count)| {
+            seen += count;
+            seen >= rank
+        })
+    }
+
+    /// The sample of a rank, as a length.
+    fn at(&self, rank: u64) -> Option<Span> {
+        let (upper, _) = self.counts[self.bucket(rank.max(1))?];
+        Some(Span::nanos(upper.min(self.max)))
+    }
+
+    /// The nearest rank of a quantile.
+    fn rank(&self, quantile: Quantile) -> u64 {
+        let exact = u128::from(self.total) * u128::from(quantile.per_mille());
+        u64::try_from(exact.div_ceil(1000)).expect("no more than all samples")
+    }
+}
+
+/// The samples of many runs, in groups of runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Pool {
+    groups: Vec<Samples>,
+    runs: usize,
+}
+
+/// A percentile, and what each group of runs did to it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Reading {
+    pub(crate) percentile: Percentile,
+    /// By how many nanoseconds each group moved it, about; their sum is 0. `None` where too few
+    /// runs or samples tell.
+    pub(crate) pulls: Option<Vec<f64>>,
+}
+
+impl Pool {
+    /// Adds the next run, also when it has no samples.
+    pub(crate) fn add(&mut self, run: &Samples) {
+        match self.groups.get_mut(self.runs % GROUPS_MAX) {
+            Some(group) => group.merge(run),
+            None => self.groups.push(run.clone()),
+        }
+        self.runs += 1;
+    }
+
+    /// All samples together.
+    pub(crate) fn merged(&self) -> Samples {
+        // Pairs of equal size are merged, so that no bucket is copied more than six times.
+        let mut parts = self.groups.clone();
+        while parts.len() > 1 {
+            let halves = parts.chunks(2).map(|pair| {
+                let mut merged = pair[0].clone();
+                pair[1..].iter().for_each(|other| merged.merge(other));
+                merged
+            });
+            parts = halves.collect();
+        }
+        parts.pop().unwrap_or_default()
+    }
+
+    /// A percentile of `merged`, which are this pool's samples; `None` when there are none.
+    pub(crate) fn read(
+        &self,
+        merged: &Samples,
+        quantile: Quantile,
+        confidence: f64,
+    ) -> Option<Reading> {
+        let rank = merged.rank(quantile);
+        let bucket = merged.bucket(rank.max(1))?;
+        let value = merged.at(rank)?;
+        let mut percentile = Percentile { quantile, value, low: None, high: None };
+        let beyond = merged.total - rank.min(merged.total);
+        if self.groups.len() < 2 || beyond < BEYOND_MIN {
+            return Some(Reading { percentile, pulls: None });
+        }
+        // A bucket may hold many equal samples; then its lower edge tells more than its upper one.
+        let below = bucket.checked_sub(1).map_or(0, |bucket| merged.counts[bucket].0);
+        let edges = [merged.counts[bucket].0, below].map(|edge| self.residuals(merged, edge));
+        let [at, under] = &edges;
+        let residuals = if sum_of_squares(under) > sum_of_squares(at) { under } else { at };
+
+        let (total, groups) = (merged.total as f64, self.groups.len());
+        let reach = student(confidence, groups as u64 - 1) * error(residuals);
+        let target = total * quantile.per_mille() as f64 / 1000.0;
+        let (low, high) = ((target - reach).floor(), (target + reach).ceil());
+        percentile.low = if low < 1.0 { None } else { merged.at(low as u64) };
+        percentile.high = if high > total { None } else { merged.at(high as u64) };
+        let pulls = match (percentile.low, percentile.high) {
+            (Some(from), Some(to)) => {
+                let width = (to.as_nanos() - from.as_nanos()) as f64;
+                let slope = if reach > 0.0 { width / (2.0 * reach) } else { 0.0 };
+                Some(residuals.iter().map(|residual| -residual * slope).collect())
+            }
+            _ => None,
+        };
+        Some(Reading { percentile, pulls })
+    }
+
+    /// Per group: its samples up to an edge, minus its due share of them.
+    fn residuals(&self, merged: &Samples, edge: u64) -> Vec<f64> {
+        let share = merged.up_to(edge) as f64 / merged.total as f64;
+        let residual = |group: &Samples| group.up_to(edge) as f64 - share * group.total as f64;
+        self.groups.iter().map(residual).collect()
+    }
+}
+
+/// The standard error of a sum whose parts have these residuals.
+pub(crate) fn error(residuals: &[f64]) -> f64 {
+    let groups = residuals.len() as f64;
+    math::sqrt(sum_of_squares(residuals) * groups / (groups - 1.0))
+}
+
+fn sum_of_squares(values: &[f64]) -> f64 {
+    values.iter().map(|value| value * value).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sim_core::{Dist, Purpose, Streams};
+
+    fn histogram(values: impl IntoIterator<Item = u64>) -> Histogram<u64> {
+        let mut histogram = Histogram::new(3).unwrap();
+        values.into_iter().for_each(|value| histogram.record(value).unwrap());
+        histogram
+    }
+
+    fn samples(values: &[u64]) -> Samples {
+        let max = Span::nanos(values.iter().copied().max().unwrap_or(0));
+        Samples::of(&histogram(values.iter().copied()), max)
+    }
+
+    fn pool(runs: &[Vec<u64>]) -> Pool {
+        let mut pool = Pool::default();
+        runs.iter().for_each(|run| pool.add(&samples(run)));
+        pool
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(50))]
+        #[test]
+        fn merged_percentiles_are_those_of_the_pooled_samples(
+            runs in proptest::collection::vec(
+                proptest::collection::vec(1_u64..50_000_000, 0..40), 1..150),
+        ) {
+            let all: Vec<u64> = runs.iter().flatten().copied().collect();
+            let (pool, pooled) = (pool(&runs), samples(&all));
+            proptest::prop_assert_eq!(&pool.merged(), &pooled);
+            let mut sorted = all;
+            sorted.sort_unstable();
+            for quantile in Quantile::ALL {
+                let Some(reading) = pool.read(&pooled, quantile, 0.95) else {
+                    proptest::prop_assert!(sorted.is_empty());
+                    continue;
+                };
+                let rank = (sorted.len() * quantile.per_mille() as usize).div_ceil(1000);
+                let exact = sorted[rank.max(1) - 1];
+                let found = reading.percentile.value.as_nanos();
+                proptest::prop_assert!(found >= exact && found - exact <= exact / 1000);
+                let Percentile { low, value, high, .. } = reading.percentile;
+                proptest::prop_assert!(low.is_none_or(|low| low <= value));
+                proptest::prop_assert!(high.is_none_or(|high| value <= high));
+            }
+        }
+    }
+
+    /// Runs that differ: each has a pace of its own, so that its samples go up or down together.
+    fn clustered(study: u64, runs: usize) -> Vec<Vec<u64>> {
+        let mut luck = Streams::new(77).open(Purpose(1), study);
+        let (pace, sample) = (Dist::normal(0.0, 0.3).unwrap(), Dist::normal(0.0, 0.5).unwrap());
+        let mut run = |_| {
+            let pace = pace.sample(&mut luck);
+            let mut value = || (1e6 * math::exp(pace + sample.sample(&mut luck))) as u64;
+            (0..100).map(|_| value()).collect()
+        };
+        (0..runs).map(&mut run).collect()
+    }
+
+    #[test]
+    fn the_interval_of_a_percentile_covers_it_although_runs_are_clusters() {
+        // Pace and sample together are lognormal with the deviation sqrt(0.09 + 0.25).
+        let truth = |z: f64| 1e6 * math::exp(z * math::sqrt(0.34));
+        for (quantile, truth, runs) in [
+            (Quantile::P50, truth(0.0), 40),
+            (Quantile::P90, truth(1.281_551_6), 40),
+            (Quantile::P99, truth(2.326_347_9), 100),
+        ] {
+            let covers = |study: &u64| {
+                let pool = pool(&clustered(*study, runs));
+                let reading = pool.read(&pool.merged(), quantile, 0.95).unwrap();
+                let bound = |span: Option<Span>| span.unwrap().as_nanos() as f64;
+                let Percentile { low, high, .. } = reading.percentile;
+                bound(low) <= truth && truth <= bound(high)
+            };
+            let share = (0..300).filter(covers).count() as f64 / 300.0;
+            assert!((0.915..=0.98).contains(&share), "{quantile}: {share}");
+        }
+    }
+
+    #[test]
+    fn samples_that_pretend_to_be_independent_would_deceive() {
+        // The same samples, dealt to runs so that the runs are alike: the interval shrinks.
+        let runs = clustered(1, 40);
+        let all: Vec<u64> = runs.iter().flatten().copied().collect();
+        let dealt: Vec<Vec<u64>> =
+            (0..40).map(|run| all.iter().skip(run).step_by(40).copied().collect()).collect();
+        let width = |pool: Pool| {
+            let reading = pool.read(&pool.merged(), Quantile::P50, 0.95).unwrap().percentile;
+            reading.high.unwrap().as_nanos() - reading.low.unwrap().as_nanos()
+        };
+        assert!(width(pool(&runs)) > 2 * width(pool(&dealt)));
+    }
+
+    #[test]
+    fn what_too_few_tell_has_no_interval() {
+        let runs = vec![vec![5; 100]; 3];
+        let pool = pool(&runs);
+        let read = |quantile| pool.read(&pool.merged(), quantile, 0.95).unwrap().percentile;
+        let (five, none) = (Span::nanos(5), None);
+        let p50 =
+            Percentile { quantile: Quantile::P50, value: five, low: Some(five), high: Some(five) };
+        assert_eq!(read(Quantile::P50), p50);
+        let p99 = Percentile { quantile: Quantile::P99, value: five, low: none, high: none };
+        assert_eq!(read(Quantile::P99), p99, "only three samples lie beyond it");
+    }
+}

@@ -1,0 +1,125 @@
+//! Runs on several threads, reduced as if there were one.
+
+use std::fmt;
+
+use rayon::prelude::*;
+
+/// How many runs are under way before they are reduced: enough for many threads, and few enough to
+/// keep in memory. It does not depend on the number of threads, as nothing here may.
+const BATCH: u64 = 256;
+
+/// What a thread's stack holds, as the main thread's does.
+const STACK: usize = 8 << 20;
+
+/// Which seeds, how they are run, and how sure intervals are.
+pub struct Options<'a> {
+    /// The first seed; the others follow it.
+    pub first_seed: u64,
+    /// How many seeds.
+    pub seeds: u64,
+    /// How many threads; 0 for one per processor. It changes nothing but the time it takes.
+    pub jobs: usize,
+    /// How sure intervals are, between 0.5 and 0.9999.
+    pub confidence: f64,
+    /// Is told of every run that has ended, from any thread.
+    pub progress: &'a (dyn Fn() + Sync),
+}
+
+/// Why a study could not begin.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Misuse {
+    /// No seed at all.
+    NoSeeds,
+    /// Seeds beyond the greatest one.
+    SeedsOverflow,
+    /// A confidence that is none, or that would need more luck than there is.
+    Confidence(f64),
+    /// A figure that the scenario does not have.
+    UnknownFigure {
+        /// What was asked for.
+        asked: String,
+        /// The figures there are.
+        known: Vec<String>,
+    },
+    /// A comparison with nothing to compare.
+    OneSide,
+    /// The system gives no threads.
+    NoThreads(String),
+}
+
+impl fmt::Display for Misuse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Misuse::NoSeeds => f.write_str("no seeds, no study; take at least 1"),
+            Misuse::SeedsOverflow => {
+                write!(f, "the last seed would lie beyond {}; begin earlier", u64::MAX)
+            }
+            Misuse::Confidence(confidence) => {
+                write!(f, "a confidence of {confidence} is not possible; it lies in 0.5..=0.9999")
+            }
+            Misuse::UnknownFigure { asked, .. } => {
+                write!(f, "no figure of this scenario is called `{asked}`")
+            }
+            Misuse::OneSide => f.write_str("one side alone cannot be compared"),
+            Misuse::NoThreads(why) => write!(f, "cannot start threads: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for Misuse {}
+
+impl Options<'_> {
+    fn check(&self) -> Result<(), Misuse> {
+        match self {
+            _ if self.seeds == 0 => Err(Misuse::NoSeeds),
+            _ if self.first_seed.checked_add(self.seeds - 1).is_none() => {
+                Err(Misuse::SeedsOverflow)
+            }
+            _ if !(0.5..=0.9999).contains(&self.confidence) => {
+                Err(Misuse::Confidence(self.confidence))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Threads that run things.
+pub(crate) struct Crew<'a> {
+    pool: rayon::ThreadPool,
+    options: &'a Options<'a>,
+}
+
+impl<'a> Crew<'a> {
+    pub(crate) fn new(options: &'a Options<'a>) -> Result<Crew<'a>, Misuse> {
+        options.check()?;
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(options.jobs).stack_size(STACK);
+        let pool = pool.build().map_err(|error| Misuse::NoThreads(error.to_string()))?;
+        Ok(Crew { pool, options })
+    }
+
+    /// Does each piece of work of a range on some thread, and hands the results over in the order
+    /// of the range.
+    pub(crate) fn in_order<T: Send>(
+        &self,
+        range: std::ops::Range<u64>,
+        work: impl Fn(u64) -> T + Sync,
+        mut take: impl FnMut(T),
+    ) {
+        let mut start = range.start;
+        while start < range.end {
+            let end = range.end.min(start + BATCH);
+            let batch: Vec<T> = self.pool.install(|| {
+                let work = |n| {
+                    let done = work(start + n as u64);
+                    (self.options.progress)();
+                    done
+                };
+                // One by one: a run is long, and some are much longer than others.
+                let size = (end - start) as usize;
+                (0..size).into_par_iter().with_max_len(1).map(work).collect()
+            });
+            batch.into_iter().for_each(&mut take);
+            start = end;
+        }
+    }
+}

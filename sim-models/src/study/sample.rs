@@ -1,0 +1,155 @@
+//! One run, reduced to what a study keeps of it.
+
+use sim_core::{Span, Time};
+
+use crate::outcome::{ActorSummary, CallSummary, InvariantResult, Outcome, Verdict};
+use crate::recovery::RecoveryState;
+
+use super::metric::{Kind, Metric};
+use super::percentile::Samples;
+
+/// What a study keeps of one run. It is made where the run was, so that the outcome, which is
+/// large, is dropped there.
+#[derive(Clone, Debug)]
+pub(crate) struct Sample {
+    pub(crate) seed: u64,
+    /// The limit that ended it early; then nothing else of it counts.
+    pub(crate) limit: Option<String>,
+    /// The metrics, with a value where it has one.
+    pub(crate) values: Vec<(Metric, Option<f64>)>,
+    pub(crate) latencies: Vec<(Who, Samples)>,
+    pub(crate) invariants: Vec<InvariantResult>,
+    pub(crate) recovery: Option<Recovery>,
+}
+
+/// An actor, clients first.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Who {
+    pub(crate) is_server: bool,
+    pub(crate) name: String,
+    pub(crate) kind: String,
+}
+
+/// What became of a run after its trigger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Recovery {
+    Unhealthy,
+    Undisturbed,
+    Recovered(Span),
+    Metastable,
+    Undecided,
+}
+
+impl Sample {
+    pub(crate) fn of(outcome: &Outcome) -> Sample {
+        let is_invalid = outcome.verdict == Verdict::Invalid;
+        let limit = || outcome.limit.as_ref().map_or("a limit".to_owned(), ToString::to_string);
+        let recovery = recovery(outcome);
+        let mut values = Vec::new();
+        for kind in Kind::ALL {
+            measure(outcome, recovery, kind, &mut |of, value| {
+                values.push((Metric { kind, of }, value));
+            });
+        }
+        Sample {
+            seed: outcome.run_id.seed,
+            limit: is_invalid.then(limit),
+            values,
+            latencies: outcome.actors.iter().map(latencies).collect(),
+            invariants: outcome.invariants.clone(),
+            recovery,
+        }
+    }
+}
+
+/// Tells each value of a kind, with what it is of.
+fn measure(
+    outcome: &Outcome,
+    recovery: Option<Recovery>,
+    kind: Kind,
+    tell: &mut impl FnMut(Option<String>, Option<f64>),
+) {
+    let actors = outcome.actors.iter();
+    let services = actors.clone().filter(|actor| actor.load.is_some());
+    let named = |actor: &ActorSummary| Some(actor.name.clone());
+    let load = |actor: &ActorSummary| actor.load.expect("of a service");
+    match kind {
+        Kind::Goodput => tell(None, goodput(outcome)),
+        Kind::Success => tell(None, success(outcome)),
+        Kind::LatencyMean => actors.for_each(|actor| {
+            tell(named(actor), actor.latency.map(|latency| latency.mean.as_millis_f64()));
+        }),
+        Kind::Amplification => outcome.calls.iter().for_each(|call| {
+            let hop = format!("{}->{}", call.from, call.to);
+            tell(Some(hop), amplification(call));
+        }),
+        Kind::Wasted => services.for_each(|s| tell(named(s), load(s).wasted)),
+        Kind::Utilisation => services.for_each(|s| tell(named(s), Some(load(s).utilisation))),
+        Kind::Waiting => services.for_each(|s| tell(named(s), Some(load(s).waiting_mean))),
+        Kind::PeakArrivals => services.for_each(|service| {
+            tell(named(service), counter(service, "peak_arrivals_100ms"));
+        }),
+        Kind::Duplicated => outcome.effects.iter().for_each(|effect| {
+            tell(Some(effect.kind.clone()), Some(effect.duplicated as f64));
+        }),
+        Kind::RecoveryTime => recovery.iter().for_each(|recovery| {
+            tell(
+                None,
+                match recovery {
+                    Recovery::Recovered(after) => Some(after.as_millis_f64()),
+                    _ => None,
+                },
+            );
+        }),
+        Kind::Metastable => recovery.iter().for_each(|recovery| {
+            tell(
+                None,
+                match recovery {
+                    Recovery::Metastable => Some(1.0),
+                    Recovery::Recovered(_) | Recovery::Undisturbed => Some(0.0),
+                    Recovery::Unhealthy | Recovery::Undecided => None,
+                },
+            );
+        }),
+    }
+}
+
+fn goodput(outcome: &Outcome) -> Option<f64> {
+    let measured = outcome.ended_at.since(Time::ZERO).saturating_sub(outcome.warmup);
+    let has_clients = outcome.actors.iter().any(|actor| actor.kind == "client");
+    let seconds = measured.as_secs_f64();
+    (has_clients && seconds > 0.0).then(|| outcome.goodput.achieved as f64 / seconds)
+}
+
+fn success(outcome: &Outcome) -> Option<f64> {
+    let ended = outcome.goodput.achieved + outcome.goodput.missed;
+    (ended > 0).then(|| outcome.goodput.achieved as f64 / ended as f64)
+}
+
+fn amplification(call: &CallSummary) -> Option<f64> {
+    (call.calls > 0).then(|| call.attempts as f64 / call.calls as f64)
+}
+
+fn counter(actor: &ActorSummary, name: &str) -> Option<f64> {
+    let counter = actor.counters.iter().find(|(counter, _)| *counter == name);
+    counter.map(|(_, count)| *count as f64)
+}
+
+fn latencies(actor: &ActorSummary) -> (Who, Samples) {
+    let is_server = actor.kind != "client";
+    let who = Who { is_server, name: actor.name.clone(), kind: actor.kind.clone() };
+    let max = actor.latency.map_or(Span::ZERO, |latency| latency.max);
+    (who, Samples::of(&actor.histogram, max))
+}
+
+/// `None` also when too little happened before the trigger to speak of a test of recovery.
+fn recovery(outcome: &Outcome) -> Option<Recovery> {
+    let recovery = outcome.recovery.as_ref().filter(|recovery| recovery.is_test())?;
+    Some(match &recovery.state {
+        RecoveryState::Unhealthy { .. } => Recovery::Unhealthy,
+        RecoveryState::Undisturbed => Recovery::Undisturbed,
+        RecoveryState::Recovered { after, .. } => Recovery::Recovered(*after),
+        RecoveryState::Metastable => Recovery::Metastable,
+        RecoveryState::Undecided { .. } => Recovery::Undecided,
+    })
+}
