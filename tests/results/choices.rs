@@ -10,7 +10,7 @@ pub fn topic() -> Topic {
         (Some("one"), "one choice at 0.9", 10.0, 10),
         (None, "two choices at 0.9", 2.614, 6),
         (Some("three"), "three choices at 0.9", 2.028, 6),
-        (Some("busier, one"), "one choice at 0.99", 100.0, 10),
+        (Some("busier, one"), "one choice at 0.99", 100.0, 8),
         (Some("busier"), "two choices at 0.99", 5.432, 6),
         (Some("busier, three"), "three choices at 0.99", 3.858, 6),
     ] {

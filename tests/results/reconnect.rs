@@ -1,7 +1,5 @@
 //! A thundering herd, round by round.
 
-use std::collections::BTreeMap;
-
 use sim_models::Scenario;
 
 use crate::measure::{Estimate, case, replicate};
@@ -14,12 +12,11 @@ const WINDOW_NANOS: u64 = 100_000_000;
 /// The instants at which agents arrive, per round: their first attempt is round 0.
 fn rounds(scenario: &Scenario, seed: u64) -> Vec<Vec<u64>> {
     let (mut run, mut rounds) = (scenario.start(seed), vec![Vec::new(); 7]);
-    let mut made = BTreeMap::new();
     while let Some(step) = run.step() {
-        if let Some(agent) = step.what.strip_prefix("request agents->server for ") {
-            let round = made.entry(agent.to_owned()).or_insert(0);
-            rounds[*round].push(step.at.as_nanos());
-            *round += 1;
+        if let Some(request) = step.what.strip_prefix("request agents->server attempt ") {
+            let (attempt, _) = request.split_once(' ').expect("a number and an agent");
+            let round: usize = attempt.parse().expect("a number");
+            rounds[round - 1].push(step.at.as_nanos());
         }
     }
     rounds
