@@ -16,6 +16,8 @@
 //! envoy    retries under way: at most 20 % of the requests under way, or 3, or max_retries
 //! grpc     tokens: a success brings 0.1, a failure costs 1, a retry needs more than half
 //! aws      tokens: 500, a retry costs 14 (after a throttle 5), its success brings them back
+//! bucket   tokens: 5, a call brings 0.1, a retry costs 1
+//! ratio    no tokens: retries while failures are at most a tenth of the calls
 //! ```
 //!
 //! All budgets speak as [`RetryBudget`] does. A call keeps a [`Ticket`]:
@@ -28,7 +30,9 @@
 //! ```
 
 pub mod aws;
+pub mod bucket;
 pub mod envoy;
+pub mod failure_ratio;
 pub mod finagle;
 pub mod grpc;
 
@@ -80,6 +84,10 @@ pub enum BudgetConfig {
     Grpc(grpc::Config),
     /// The retry quota of the AWS SDKs.
     Aws(aws::Config),
+    /// A token bucket that calls fill.
+    Bucket(bucket::Config),
+    /// Retries only while few attempts fail.
+    FailureRatio(failure_ratio::Config),
 }
 
 /// Any of the budgets.
@@ -112,6 +120,8 @@ pub enum RetryBudget {
     Envoy(envoy::Envoy),
     Grpc(grpc::Grpc),
     Aws(aws::Aws),
+    Bucket(bucket::Bucket),
+    FailureRatio(failure_ratio::FailureRatio),
 }
 
 impl RetryBudget {
@@ -127,6 +137,10 @@ impl RetryBudget {
             BudgetConfig::Envoy(config) => RetryBudget::Envoy(envoy::Envoy::new(config.clone())?),
             BudgetConfig::Grpc(config) => RetryBudget::Grpc(grpc::Grpc::new(config.clone())?),
             BudgetConfig::Aws(config) => RetryBudget::Aws(aws::Aws::new(config.clone())?),
+            BudgetConfig::Bucket(config) => RetryBudget::Bucket(bucket::Bucket::new(config)?),
+            BudgetConfig::FailureRatio(config) => {
+                RetryBudget::FailureRatio(failure_ratio::FailureRatio::new(config)?)
+            }
         })
     }
 
@@ -168,6 +182,8 @@ impl RetryBudget {
             RetryBudget::Envoy(machine) => machine,
             RetryBudget::Grpc(machine) => machine,
             RetryBudget::Aws(machine) => machine,
+            RetryBudget::Bucket(machine) => machine,
+            RetryBudget::FailureRatio(machine) => machine,
         }
     }
 }
@@ -289,6 +305,8 @@ mod tests {
             BudgetConfig::Envoy(envoy::Config::default()),
             BudgetConfig::Grpc(grpc::Config::default()),
             BudgetConfig::Aws(aws::Config::default()),
+            BudgetConfig::Bucket(bucket::Config::default()),
+            BudgetConfig::FailureRatio(failure_ratio::Config::default()),
         ] {
             let mut budget = RetryBudget::new(&config).expect("valid");
             let fresh = budget.clone();

@@ -1,0 +1,47 @@
+//! Timeouts and retries collapse an open system, and back-off saves it.
+
+use sim_models::outcome::Outcome;
+
+use crate::measure::{Estimate, case, outcomes};
+use crate::table::{Row, Topic};
+
+const RUNS: u64 = 100;
+
+/// Answers in time per second, between two seconds.
+fn goodput(outcome: &Outcome, from: usize, until: usize) -> f64 {
+    let answered: u32 = outcome.series.goodput[from..until].iter().sum();
+    f64::from(answered) / (until - from) as f64
+}
+
+/// From the end of the spike on, the first second that begins three at 40 a second or more.
+fn recovered(outcome: &Outcome) -> f64 {
+    let at = (25..77).find(|from| goodput(outcome, *from, from + 3) >= 40.0);
+    at.unwrap_or(80) as f64
+}
+
+pub fn topic() -> Topic {
+    let collapses = case("collapse", None, &[]);
+    let before = outcomes(&collapses, RUNS, |outcome| goodput(outcome, 10, 20));
+    let after = outcomes(&collapses, RUNS, |outcome| goodput(outcome, 60, 80));
+    let backs_off = case("collapse", Some("back-off"), &[]);
+    let at = outcomes(&backs_off, RUNS, recovered);
+    let stays = outcomes(&backs_off, RUNS, |outcome| goodput(outcome, 60, 80));
+    let row =
+        |what: &str, expected, samples: &[f64]| Row::new(what, expected, Estimate::mean(samples));
+    Topic {
+        title: "A simple collapse",
+        scenario: "collapse",
+        says: "is a public simulation of Marc Brooker's on back-off, 2022. The server's latency \
+            grows with what it has to do, so that retries feed on themselves: a spike of five \
+            seconds takes the system down for good, and waits between the attempts bring it back. \
+            The numbers are read off the published curves, which are means over runs. The 12 answers \
+            per second are no steady state: some seven runs in ten collapse to none, the \
+            others escape and answer 40.",
+        rows: vec![
+            row("before the spike: answers per second", 40.0, &before).percent(5.0),
+            row("at once, from 60 s: answers per second", 12.0, &after).within(1.0),
+            row("back-off, back at 40 a second: s", 30.0, &at).within(2.5),
+            row("back-off, from 60 s: answers per second", 40.0, &stays).percent(5.0),
+        ],
+    }
+}
