@@ -15,7 +15,7 @@ fn ratio(outcome: &Outcome, over: fn(&Outcome) -> f64) -> f64 {
 /// Retries per failed attempt in the second half, when what was there at the start is used up.
 fn retried(outcome: &Outcome, share: f64) -> f64 {
     let half = outcome.series.len() / 2;
-    let sum = |of: &[u32]| of[half..].iter().sum::<u32>() as f64;
+    let sum = |of: &[u32]| f64::from(of[half..].iter().sum::<u32>());
     let retries = sum(&outcome.series.retries);
     retries / ((sum(&outcome.series.offered) + retries) * share)
 }

@@ -197,7 +197,7 @@ impl Luck {
 #[derive(Debug)]
 enum Actor {
     Client(Box<ClientState>),
-    Service(ServiceState),
+    Service(Box<ServiceState>),
     Store(Box<StoreState>),
     Broker(BrokerState),
     Custom(Box<dyn CustomActor>),
@@ -363,7 +363,9 @@ impl World {
                     let arrivals = streams.open(purpose::ARRIVAL, actor.entity);
                     Actor::Client(Box::new(ClientState::new(arrivals)))
                 }
-                ActorKind::Service(service) => Actor::Service(ServiceState::new(*service)),
+                ActorKind::Service(service) => {
+                    Actor::Service(Box::new(ServiceState::new(*service)))
+                }
                 ActorKind::Kv { .. } => {
                     Actor::Store(Box::new(StoreState::new(&plan, ActorId::nth(n))))
                 }

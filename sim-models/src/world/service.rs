@@ -224,8 +224,8 @@ impl World {
     ) -> Option<u32> {
         let mut draws = self.luck.balance.at(lineage);
         let Actor::Service(service) = &mut self.actors[actor.index()] else { return None };
-        let ServiceState { balancer, instances, .. } = service;
-        let hash = match service.plan.balancer {
+        let ServiceState { balancer, instances, plan, .. } = &mut **service;
+        let hash = match plan.balancer {
             crate::scenario::spec::Balancer::RingHash { .. } => mix(self.texts.fingerprint(key), 0),
             _ => 0,
         };
@@ -248,7 +248,8 @@ impl World {
         let Payload::Endpoint(endpoint) = payload else {
             unreachable!("services are called at endpoints")
         };
-        if let Actor::Service(ServiceState { plan, instances, .. }) = &mut self.actors[to.index()] {
+        if let Some(service) = self.service(to) {
+            let ServiceState { plan, instances, .. } = service;
             instances[instance as usize].collect_garbage(plan, ctx.now());
         }
         let program = self.plan.endpoints[endpoint.index()];
