@@ -132,8 +132,8 @@ mod tests {
         busy.change(actor, 1, at(5));
         busy.change(actor, 3, at(8));
         busy.change(actor, 0, at(22));
-        assert_eq!(busy.clone().means(3, at(25)), [[1.1, 3.0, 1.2]], "the last ends half-way");
-        assert_eq!(busy.means(4, at(40)), [[1.1, 3.0, 0.6, 0.0]]);
+        assert_eq!(busy.clone().means(3, at(25)), [[0.9, 3.0, 1.2]], "the last ends half-way");
+        assert_eq!(busy.means(4, at(40)), [[0.9, 3.0, 0.6, 0.0]]);
     }
 
     #[test]
