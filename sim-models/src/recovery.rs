@@ -197,7 +197,9 @@ pub(crate) fn judge(pulse: &Pulse, terms: &Terms) -> Recovery {
 }
 
 struct Judge<'a> {
-    pulse: &'a Pulse,
+    grain: Span,
+    /// Up to the last in which an intent arose: what follows is no load that could be carried.
+    slots: &'a [Slot],
     terms: &'a Terms,
     before: Level,
     /// The slots from the warm-up to the trigger.
@@ -212,20 +214,30 @@ struct Judge<'a> {
 impl<'a> Judge<'a> {
     fn new(pulse: &'a Pulse, terms: &'a Terms) -> Judge<'a> {
         let grain = pulse.grain.as_nanos();
-        let slot = |n: u64| usize::try_from(n).unwrap_or(usize::MAX).min(pulse.slots.len());
+        let loaded = pulse.slots.iter().rposition(|slot| slot.offered > 0);
+        let slots = &pulse.slots[..loaded.map_or(0, |last| last + 1)];
+        let slot = |n: u64| usize::try_from(n).unwrap_or(usize::MAX).min(slots.len());
         let struck = slot(terms.trigger.0.as_nanos() / grain);
         let healed = slot(terms.trigger.1.as_nanos().div_ceil(grain));
         let warm = slot(terms.warmup.as_nanos().div_ceil(grain)).min(struck);
         let hold = usize::try_from(terms.hold.as_nanos().div_ceil(grain)).unwrap_or(usize::MAX);
         let (quiet, hold) = (warm..struck, hold.max(1));
-        let mut judge =
-            Judge { pulse, terms, before: Level::default(), quiet, hold, struck, healed };
+        let mut judge = Judge {
+            grain: pulse.grain,
+            slots,
+            terms,
+            before: Level::default(),
+            quiet,
+            hold,
+            struck,
+            healed,
+        };
         judge.before = judge.level(judge.quiet.clone());
         judge
     }
 
     fn verdict(&self) -> Recovery {
-        let end = self.pulse.slots.len();
+        let end = self.slots.len();
         let drain = self.terms.drain.or_else(|| self.drain());
         Recovery {
             trigger: self.terms.trigger,
@@ -275,7 +287,7 @@ impl<'a> Judge<'a> {
     /// The beginning of the first stretch after the trigger in which all was well, unless it
     /// relapsed after that.
     fn recovered(&self) -> Option<usize> {
-        let mut stretch = Stretch::new(&self.pulse.slots, self.healed, self.hold)?;
+        let mut stretch = Stretch::new(self.slots, self.healed, self.hold)?;
         let mut recovered = None;
         loop {
             match recovered {
@@ -309,9 +321,9 @@ impl<'a> Judge<'a> {
     fn is_degraded(&self, range: Range<usize>) -> bool {
         let before = self.before.goodput_ratio().expect("it was healthy");
         let bound = self.before.latency_p50.expect("it was healthy") * self.terms.within;
-        let range = range.start..range.end.min(self.pulse.slots.len());
+        let range = range.start..range.end.min(self.slots.len());
         let length = (self.hold / 10).max(1).min(range.len());
-        let slots = &self.pulse.slots[range];
+        let slots = &self.slots[range];
         slots.windows(length.max(1)).any(|short| {
             let sum = |of: fn(&Slot) -> u32| short.iter().map(|s| f64::from(of(s))).sum::<f64>();
             let (offered, goodput) = (sum(|s| s.offered), sum(|s| s.goodput));
@@ -330,15 +342,15 @@ impl<'a> Judge<'a> {
 
     /// What the run lacks to show that the system stays down by itself, if it lacks anything.
     fn could_have_recovered(&self, drain: Option<Span>) -> Result<(), String> {
-        let slots = &self.pulse.slots;
+        let slots = self.slots;
         let (end, trigger_end) = (self.time(slots.len()), self.terms.trigger.1);
         if self.healed + self.hold > slots.len() {
             let hold = self.terms.hold;
-            return Err(format!("the run ends less than {hold} after the trigger"));
+            return Err(format!("the load ends less than {hold} after the trigger"));
         }
         let last = &slots[slots.len() - self.hold..];
         if last.iter().map(|slot| u64::from(slot.offered)).sum::<u64>() < OFFERED_MIN {
-            return Err("the load had ended by then".to_owned());
+            return Err("hardly anybody came by then".to_owned());
         }
         let Some(drain) = drain else {
             return Err("the load is all that the bottleneck can carry, so that its backlog \
@@ -361,7 +373,7 @@ impl<'a> Judge<'a> {
     /// with the longest queue, and what users still wait for, over the capacity that it has to
     /// spare. `None` when it has none.
     fn drain(&self) -> Option<Span> {
-        let slots = &self.pulse.slots;
+        let slots = self.slots;
         let least = self.terms.hold;
         let Some(at) = self.healed.checked_sub(1).filter(|at| *at < slots.len()) else {
             return Some(least);
@@ -390,7 +402,7 @@ impl<'a> Judge<'a> {
         if spare <= 0.0 {
             return None;
         }
-        let grain = self.pulse.grain.as_secs_f64();
+        let grain = self.grain.as_secs_f64();
         let drain = Span::from_secs_f64(DRAIN_SAFETY * backlog / spare * grain);
         Some(drain.max(least))
     }
@@ -401,7 +413,7 @@ impl<'a> Judge<'a> {
     /// has come, may carry it off within two standard deviations, and where it moves as such a flow
     /// does; a backlog that something holds in place does not.
     fn may_drain(&self) -> bool {
-        let slots = &self.pulse.slots[self.healed..];
+        let slots = &self.slots[self.healed..];
         let last = &slots[slots.len() - self.hold..];
         let waiting = |stretch: &[Slot], n: usize| {
             let sum: u64 = stretch.iter().map(|slot| u64::from(slot.flows[n].waiting)).sum();
@@ -410,7 +422,7 @@ impl<'a> Judge<'a> {
         let services = 0..last[0].flows.len();
         let longest = services.max_by(|a, b| waiting(last, *a).total_cmp(&waiting(last, *b)));
         let Some(n) = longest else { return false };
-        let quiet = &self.pulse.slots[self.quiet.clone()];
+        let quiet = &self.slots[self.quiet.clone()];
         let left = waiting(last, n);
         if left < 1.0 + 2.0 * waiting(quiet, n) {
             return false;
@@ -434,7 +446,7 @@ impl<'a> Judge<'a> {
     /// Requests that came to a service in some slots, those that it completed, and how many come at
     /// once: a decision brings its retries with it.
     fn flow(&self, service: usize, slots: &[Slot]) -> (f64, f64, f64) {
-        let quiet = &self.pulse.slots[self.quiet.clone()];
+        let quiet = &self.slots[self.quiet.clone()];
         let count = |stretch: &[Slot], of: fn(&Flow) -> u32| {
             stretch.iter().map(|slot| f64::from(of(&slot.flows[service]))).sum::<f64>()
         };
@@ -447,16 +459,16 @@ impl<'a> Judge<'a> {
         let (from, to) = (self.time(range.start), self.time(range.end));
         let empty = Level { from, to, ..Level::default() };
         let length = range.len();
-        let Some(stretch) = Stretch::new(&self.pulse.slots, range.start, length) else {
+        let Some(stretch) = Stretch::new(self.slots, range.start, length) else {
             return empty;
         };
-        let missed = self.pulse.slots[range].iter().map(|slot| u64::from(slot.missed)).sum();
+        let missed = self.slots[range].iter().map(|slot| u64::from(slot.missed)).sum();
         let Stretch { offered, goodput, .. } = stretch;
         Level { offered, goodput, missed, latency_p50: stretch.median(), ..empty }
     }
 
     fn time(&self, slot: usize) -> Time {
-        Time::ZERO + self.pulse.grain * slot as u64
+        Time::ZERO + self.grain * slot as u64
     }
 }
 

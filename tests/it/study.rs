@@ -210,7 +210,13 @@ fn folder(name: &str) -> PathBuf {
 
 fn json(folder: &Path, args: &[&str]) -> (Option<i32>, Value) {
     let told = sim_in(folder, args);
-    assert_eq!(told.stderr, "", "no progress bar without a terminal");
+    let told_where = |line: &str| line.starts_with("chart ");
+    assert!(told.stderr.lines().all(told_where), "no progress bar without a terminal: {told:?}");
+    for line in told.stderr.lines() {
+        let chart = line.split_whitespace().last().expect("a path");
+        let svg = fs::read_to_string(folder.join(chart)).expect("the chart that was told");
+        assert!(svg.starts_with("<svg") && svg.ends_with("</svg>\n"), "{chart}");
+    }
     (told.code, serde_json::from_str(&told.stdout).unwrap_or_else(|_| panic!("{told:?}")))
 }
 
