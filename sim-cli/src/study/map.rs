@@ -138,7 +138,7 @@ fn legend(map: &Map) -> String {
         let meaning = match region {
             Region::Stable => "never degraded, or always recovered",
             Region::Vulnerable => "stays down after the trigger with some seeds",
-            Region::Metastable => "stays down after the trigger with every seed",
+            Region::Metastable => "stays down after the trigger with every seed that tells",
             Region::Overloaded => "not well even before the trigger, with most seeds",
             Region::Undecided => "the horizon comes too soon to tell, with some seeds",
         };

@@ -120,12 +120,13 @@ impl Region {
 
     /// Where the runs of a cell put it; `None` when none of them says anything.
     pub fn of(tally: &RecoveryTally) -> Option<Region> {
-        let tested = tally.undisturbed + tally.recovered + tally.metastable + tally.undecided;
+        let well = tally.undisturbed + tally.recovered;
+        let tested = well + tally.metastable + tally.undecided;
         match () {
             () if tally.unhealthy > tested => Some(Region::Overloaded),
             () if tested == 0 => None,
-            () if tally.metastable == tested => Some(Region::Metastable),
-            () if tally.metastable > 0 => Some(Region::Vulnerable),
+            () if tally.metastable > 0 && well > 0 => Some(Region::Vulnerable),
+            () if tally.metastable > tally.undecided => Some(Region::Metastable),
             () if tally.undecided > 0 => Some(Region::Undecided),
             () => Some(Region::Stable),
         }
