@@ -1,6 +1,7 @@
 //! A run's finding in one sentence, shared by the terminal, the chart's title and the report.
 
 use sim_models::outcome::{InvariantResult, InvariantVerdict, Outcome, Verdict, Violation};
+use sim_models::recovery::{Recovery, RecoveryState};
 
 use crate::words;
 
@@ -25,12 +26,20 @@ pub fn headline(outcome: &Outcome) -> String {
         }
         (Verdict::Violated, None) => "An invariant was broken".to_owned(),
         (Verdict::Kept, _) => match &outcome.recovery {
-            Some(recovery) if outcome.invariants.is_empty() => {
+            // Nothing was broken that was stated; what is worse may still have happened.
+            Some(recovery) if says_more(outcome, recovery) => {
                 words::sentence(&recovery.to_string())
             }
             _ => held(outcome),
         },
     }
+}
+
+/// Whether the verdict of recovery is the better headline for a run that broke nothing.
+fn says_more(outcome: &Outcome, recovery: &Recovery) -> bool {
+    recovery.is_test()
+        && (recovery.state == RecoveryState::Metastable
+            || count(outcome, InvariantVerdict::Kept) == 0)
 }
 
 /// The sentence under the headline: the witness of what broke, or else how much work was done.

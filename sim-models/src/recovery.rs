@@ -163,7 +163,7 @@ impl fmt::Display for Recovery {
             RecoveryState::Undecided { why } => {
                 write!(f, ": ")?;
                 kept(f)?;
-                write!(f, " at the end, and {why}")
+                write!(f, " in the last {}, and {why}", self.hold)
             }
         }
     }

@@ -293,7 +293,7 @@ fn lengths_that_cannot_be_are_refused_with_the_reason() {
         ("Empirical([])", "number of values = 0; at least one is needed"),
         (r#"Empirical(hdr: "h.hlog")"#, "`hdr` without `unit`; say what a value"),
         (r#"Empirical(hdr: "h.hlog", unit: "1us")"#, "h.hlog: it is no log of HDR histograms"),
-        (r#"LogNormal(p50: "2s", p99: "1s")"#, "p50 = 2; a number not above `p99` is needed"),
+        (r#"LogNormal(p50: "2s", p99: "1s")"#, "p50 = 2s; it must be at most `p99`, 1s"),
         ("Mixture([])", "sum of weights = 0"),
         (r#"Mixture([(0.0, Const("1s"))])"#, "sum of weights = 0; a finite number above 0"),
         (r#"Mixture([(-1.0, Const("1s")), (2.0, Const("1s"))])"#, "weight = -1"),

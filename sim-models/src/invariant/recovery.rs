@@ -1,4 +1,4 @@
-//! `RecoversWithin`: some time after the last fault healed, submissions succeed again.
+//! `RecoversWithin`: some time after the last fault or spike of load, submissions succeed again.
 
 use sim_core::{Span, Time};
 
@@ -39,12 +39,12 @@ impl Law for Recovery {
         }
     }
 
-    /// Vacuous without a fault, or when nothing began after the deadline.
+    /// Vacuous without a fault or a spike, or when nothing began after the deadline.
     fn conclude(&self, end: Scene<'_>, findings: &mut Findings) {
-        let strikes = end.world.metrics.strikes();
-        let Some(healed) = strikes.iter().map(|(_, _, to)| to.unwrap_or(end.now.at)).max() else {
-            return;
-        };
+        let strikes = end.world.metrics.strikes().iter();
+        let spikes = end.world.plan.load_spikes.iter().map(|(_, until)| Time::ZERO + *until);
+        let healed = strikes.map(|(_, _, to)| to.unwrap_or(end.now.at)).chain(spikes).max();
+        let Some(healed) = healed else { return };
         let deadline = healed + self.within;
         let successes = self.successes.iter().filter(|(begun, _)| *begun >= deadline);
         let slowest = successes.clone().map(|(_, latency)| *latency).max().unwrap_or(Span::ZERO);

@@ -20,6 +20,18 @@ impl Builder<'_> {
 
     pub(super) fn checked(&mut self, dist: &spec::Dist, here: &Here) -> Option<Dist> {
         let secs = |span: &Span| span.as_secs_f64();
+        // Two bounds out of order are told as they were written, not in seconds.
+        let ends = match dist {
+            spec::Dist::LogNormal { p50, p99 } => Some(("p50", *p50, "p99", *p99)),
+            spec::Dist::Uniform { low, high } => Some(("low", *low, "high", *high)),
+            _ => None,
+        };
+        if let Some((low, from, high, to)) = ends
+            && from > to
+        {
+            self.require(false, &here.field(low), from, &format!("at most `{high}`, {to}"));
+            return None;
+        }
         let made: Result<Dist, DistError> = match dist {
             spec::Dist::Const(span) => Dist::constant(secs(span)),
             spec::Dist::Uniform { low, high } => Dist::uniform(secs(low), secs(high)),

@@ -65,6 +65,10 @@ impl Builder<'_> {
                 let place = here.field("client");
                 let client = self.actor_that(client, &place, is_client, "client")?;
                 let until = until.as_ref().map_or(Time::MAX, time);
+                let (from_here, horizon) = (here.field("from"), self.spec.horizon);
+                let ok = time(from) < until && *from < horizon;
+                let allowed = format!("before `until` and the horizon, {horizon}");
+                self.require(ok, &from_here, from, &allowed);
                 Rule::Goodput { client, at_least: *at_least, from: time(from), until }
             }
             Invariant::PeakArrivals { at, max, window, retries_only } => {

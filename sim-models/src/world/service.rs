@@ -140,6 +140,11 @@ impl ServiceState {
         self.balancer.set_up(up);
     }
 
+    fn take_worker(&mut self, instance: u32) {
+        self.instances[instance as usize].busy += 1;
+        self.level.busy += 1;
+    }
+
     /// Starts what a fault had brought down.
     pub(super) fn restart(&mut self, instance: Option<u32>, now: Time) {
         for (n, own) in self.instances.iter_mut().enumerate() {
@@ -194,7 +199,8 @@ impl World {
         let Some(service) = self.service(actor) else { return };
         let own = &mut service.instances[instance as usize];
         if own.busy < service.plan.workers {
-            self.take_worker(actor, instance, ctx);
+            service.take_worker(instance);
+            self.report_level(actor, ctx);
             self.begin_request(id, ctx);
             return;
         }
@@ -231,14 +237,6 @@ impl World {
         };
         let load = |n: u32| instances[n as usize].requests();
         balancer.pick(hash, ctx.now(), &mut draws, load)
-    }
-
-    fn take_worker(&mut self, actor: ActorId, instance: u32, ctx: &Ctx) {
-        if let Some(service) = self.service(actor) {
-            service.instances[instance as usize].busy += 1;
-            service.level.busy += 1;
-            self.report_level(actor, ctx);
-        }
     }
 
     /// Starts a request's program on a worker that was taken for it.
@@ -280,7 +278,8 @@ impl World {
         }
         let own = &mut service.instances[instance as usize];
         if own.busy < service.plan.workers {
-            self.take_worker(actor, instance, ctx);
+            service.take_worker(instance);
+            self.report_level(actor, ctx);
             let task = &mut self.tasks[id];
             (task.holds_worker, task.held_since) = (true, ctx.now());
             return true;
@@ -310,8 +309,8 @@ impl World {
         let Some(service) = self.service(actor) else { return };
         service.instances[instance as usize].busy -= 1;
         service.level.busy -= 1;
-        self.report_level(actor, ctx);
         self.serve_next(actor, instance, ctx);
+        self.report_level(actor, ctx);
     }
 
     /// Gives a free worker to the next in line who may have it.
@@ -327,7 +326,6 @@ impl World {
                 Next::Serve(Waiting::Request(request)) | Next::Drop(request) => request,
             };
             service.level.waiting -= 1;
-            self.report_level(actor, ctx);
             if self.is_too_late(request, ctx) {
                 continue;
             }
@@ -336,7 +334,9 @@ impl World {
                 self.turn_away(request, Ending::Status(503), ctx);
                 continue;
             }
-            self.take_worker(actor, instance, ctx);
+            if let Some(service) = self.service(actor) {
+                service.take_worker(instance);
+            }
             self.begin_request(request, ctx);
             return;
         }
