@@ -25,7 +25,10 @@ fn town(service: &str, policy: &str) -> String {
                 "desk": Service(
                     {service}
                     endpoints: {{
-                        "ask": [Work(Exponential("50ms"))],
+                        "ask": [Parallel([
+                            [Work(Exponential("40ms"))],
+                            [Work(Exponential("20ms")), Parallel([[Work(Const("5ms"))], [Sleep(Const("9ms"))]])],
+                        ])],
                         "pay": [
                             Work(Exponential("20ms")),
                             Try([Call("vault.open", policy: "inner")], finally: [Work(Const("1ms"))]),

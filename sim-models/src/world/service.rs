@@ -301,10 +301,9 @@ impl World {
     /// A task is done with its worker; the next in line gets it.
     pub(super) fn give_worker_back(&mut self, id: Id<Task>, ctx: &mut Ctx) {
         let task = &mut self.tasks[id];
-        if !std::mem::take(&mut task.holds_worker) {
+        if !task.lose_worker(ctx.now()) {
             return;
         }
-        task.worked += ctx.now().since(task.held_since);
         let (actor, instance) = (task.actor, task.instance);
         let Some(service) = self.service(actor) else { return };
         service.instances[instance as usize].busy -= 1;
@@ -319,7 +318,11 @@ impl World {
             && let Some(next) = service.instances[instance as usize].line.next(ctx.now())
         {
             let request = match next {
+                // A branch may have been called off with its parent.
                 Next::Serve(Waiting::Task(task)) => {
+                    if self.tasks.get(task).is_none() {
+                        continue;
+                    }
                     self.make_ready(task, ctx);
                     return;
                 }
@@ -385,6 +388,9 @@ impl World {
     /// The caller of a request has stopped waiting, and the service hears of it.
     pub(super) fn disconnected(&mut self, id: Id<Request>, ctx: &mut Ctx) {
         let Some(request) = self.requests.get(id) else { return };
+        if request.answered {
+            return;
+        }
         let (actor, instance, task) = (request.to, request.instance, request.task);
         let is_begun = self.tasks.get(task).is_some();
         let Some(service) = self.service(actor) else { return };
@@ -414,14 +420,19 @@ impl World {
     /// connections break.
     pub(super) fn crash_service(&mut self, actor: ActorId, only: Option<u32>, ctx: &mut Ctx) {
         let is_hit = |instance: u32| only.is_none_or(|only| only == instance);
-        for task in self.tasks.ids_where(|task| task.actor == actor && is_hit(task.instance)) {
+        let hit = self.tasks.ids_where(|task| task.actor == actor && is_hit(task.instance));
+        // No worker is given back to those who are about to go as well.
+        for task in &hit {
+            self.tasks[*task].lose_worker(ctx.now());
+        }
+        for task in hit {
             // A branch may have gone with its parent.
             if self.tasks.get(task).is_none() {
                 continue;
             }
             self.abandon(task, ctx);
             if let Origin::Request(Some(request)) = self.tasks[task].origin {
-                self.requests[request].worked = self.tasks[task].worked_until(ctx.now());
+                self.requests[request].worked = self.tasks[task].worked;
                 self.send_answer(request, Answer::bare(Ending::Reset), ctx);
             }
             self.tasks.free(task);

@@ -180,6 +180,12 @@ impl Task {
         self.program
     }
 
+    /// Notes the time of the worker that it has had until now; false when it had none.
+    pub(super) fn lose_worker(&mut self, now: Time) -> bool {
+        self.worked = self.worked_until(now);
+        std::mem::take(&mut self.holds_worker)
+    }
+
     /// For how long a worker has worked for it.
     pub(super) fn worked_until(&self, now: Time) -> Span {
         let held = if self.holds_worker { now.since(self.held_since) } else { Span::ZERO };
@@ -826,6 +832,7 @@ impl World {
                 for branch in tasks {
                     if self.tasks.get(branch).is_some() {
                         self.abandon(branch, ctx);
+                        self.give_worker_back(branch, ctx);
                         self.tasks.free(branch);
                     }
                 }
