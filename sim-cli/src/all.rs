@@ -54,7 +54,9 @@ pub fn run(args: &RunArgs, file: &ScenarioFile) -> Result<Exit, Failure> {
         text(&outcomes, &repeat)
     })?;
     drawn?;
-    charts.iter().try_for_each(|chart| tell_where(args, "chart", chart))?;
+    if !args.quiet {
+        charts.iter().try_for_each(|chart| tell_where("chart", chart, args.json))?;
+    }
     Ok(exit(outcomes[0].verdict))
 }
 

@@ -48,20 +48,21 @@ pub fn run(args: &RunArgs) -> Result<Exit, Failure> {
     drawn?;
     let written = [("chart", Some(&chart)), ("record", args.record.as_ref())];
     for (what, path) in written.into_iter().filter_map(|(what, path)| Some((what, path?))) {
-        tell_where(args, what, path)?;
+        if !args.quiet {
+            tell_where(what, path, args.json)?;
+        }
     }
     Ok(exit(outcome.verdict))
 }
 
 /// Says where a file went: beside a report in its manner, beside JSON on standard error.
-pub fn tell_where(args: &RunArgs, what: &str, path: &Path) -> Result<(), Failure> {
+pub fn tell_where(what: &str, path: &Path, json: bool) -> Result<(), Failure> {
     let line = report::plain(&format!("{what:<8}  {}", path.display()));
-    match (args.quiet, args.json) {
-        (true, _) => {}
-        (false, true) => console::note(&line),
-        (false, false) => console::print(&format!("{line}\n"))?,
+    if json {
+        console::note(&line);
+        return Ok(());
     }
-    Ok(())
+    console::print(&format!("{line}\n"))
 }
 
 /// What a verdict means for whoever called the command.

@@ -37,6 +37,11 @@ impl Gauge {
         Gauge { from, since: from, level, workers: 0, busy: 0, waiting: 0, wasted: 0 }
     }
 
+    /// The level, as it was last set.
+    pub(crate) fn level(&self) -> Level {
+        self.level
+    }
+
     /// The level has changed.
     pub(crate) fn set(&mut self, level: Level, now: Time) {
         if now > self.since {
@@ -47,6 +52,11 @@ impl Gauge {
             self.since = now;
         }
         self.level = level;
+    }
+
+    /// Worker-nanoseconds so far: taken, and there.
+    pub(crate) fn areas(&self) -> (u128, u128) {
+        (self.busy, self.workers)
     }
 
     /// A worker's time went into something that nobody wants any more.

@@ -436,8 +436,9 @@ impl Metrics {
         self.transitions.iter().map(line).collect()
     }
 
-    /// The faults' active times, in the order in which they struck, and then the spikes of load.
-    pub(crate) fn fault_windows(&self, plan: &Plan, end: Time) -> Vec<FaultWindow> {
+    /// What disturbed the system: the faults' active times, in the order in which they struck, and
+    /// then the spikes of load.
+    pub(crate) fn disturbances(&self, plan: &Plan, end: Time) -> Vec<FaultWindow> {
         let window = |(fault, from, to): &(FaultId, Time, Option<Time>)| FaultWindow {
             label: plan.faults[fault.index()].label.clone(),
             from: *from,
@@ -455,12 +456,11 @@ impl Metrics {
     /// The verdict of recovery; `None` when nothing disturbed the run.
     pub(crate) fn recovery(&self, plan: &Plan, end: Time) -> Option<Recovery> {
         let recovery = plan.recovery;
-        let strikes = self.strikes.iter().map(|(_, from, to)| (*from, to.unwrap_or(end)));
-        let spikes = plan.load_spikes.iter().map(|(a, b)| (Time::ZERO + *a, Time::ZERO + *b));
+        let all = self.disturbances(plan, end).into_iter().map(|window| (window.from, window.to));
         let union = |a: (Time, Time), b: (Time, Time)| (a.0.min(b.0), a.1.max(b.1));
         let stated = recovery.trigger.map(|(from, to)| (Time::ZERO + from, Time::ZERO + to));
         let terms = Terms {
-            trigger: stated.or_else(|| strikes.chain(spikes).reduce(union))?,
+            trigger: stated.or_else(|| all.reduce(union))?,
             warmup: Time::ZERO + plan.warmup,
             healthy: recovery.healthy,
             within: recovery.within,

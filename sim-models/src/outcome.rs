@@ -349,6 +349,13 @@ pub struct CallSummary {
     pub given_up: Vec<(&'static str, u64)>,
 }
 
+impl CallSummary {
+    /// Attempts per call; `None` where nothing was called.
+    pub fn amplification(&self) -> Option<f64> {
+        (self.calls > 0).then(|| self.attempts as f64 / self.calls as f64)
+    }
+}
+
 /// One change of a breaker's state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TransitionLine {

@@ -138,7 +138,7 @@ impl Run {
             log_omitted: world.log.omitted(),
             series: world.metrics.series(plan, end),
             recovery: world.metrics.recovery(plan, end),
-            faults: world.metrics.fault_windows(plan, end),
+            faults: world.metrics.disturbances(plan, end),
             faults_missed: world.faults_missed(),
         }
     }

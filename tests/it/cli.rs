@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::support::{Told, root, scratch, sim_in};
+use crate::support::{Told, refused, root, scratch, sim_in};
 
 const GOOD: &str = r#"Scenario(
     name: "good", about: "A scenario to break.", horizon: "10s",
@@ -27,15 +27,6 @@ fn broken(folder: &Path, from: &str, to: &str) -> Told {
     assert!(GOOD.contains(from), "{from}");
     fs::write(folder.join("bad.ron"), GOOD.replacen(from, to, 1)).unwrap();
     sim_in(folder, &["run", "bad.ron"])
-}
-
-fn refused(told: &Told, wanted: &[&str]) {
-    assert_eq!(told.code, Some(2), "{told:?}");
-    assert_eq!(told.stdout, "", "results only on standard output");
-    assert!(!told.stderr.contains("panicked"), "{told:?}");
-    for text in wanted {
-        assert!(told.stderr.contains(text), "`{text}` is missing from:\n{}", told.stderr);
-    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use sim_models::Scenario;
-use sim_models::outcome::{InvariantVerdict, Outcome, Verdict};
+use sim_models::outcome::{CallSummary, InvariantVerdict, Outcome, Verdict};
 
 use crate::support::{broken, load, run, same_as_written, scenarios_in};
 
@@ -69,8 +69,8 @@ fn section(out: &mut String, file: &Path) {
         let setting = variant.as_deref().unwrap_or("as it stands");
         assert_ne!(outcome.verdict, Verdict::Invalid, "{name}, {setting}");
         assert_eq!(broken(outcome), known(outcome), "{name}, {setting}");
-        let per_call = outcome.calls.iter().filter(|call| call.calls > 0);
-        let worst = per_call.map(|c| c.attempts as f64 / c.calls as f64).fold(0.0, f64::max);
+        let per_call = outcome.calls.iter().filter_map(CallSummary::amplification);
+        let worst = per_call.fold(0.0, f64::max);
         let broken: Vec<String> = broken(outcome).iter().map(|b| format!("`{b}`")).collect();
         let broken = if broken.is_empty() { "none".to_owned() } else { broken.join("<br>") };
         let goodput = goodput(outcome);

@@ -11,7 +11,7 @@ use sim_models::study::{
     Check, Comparison, Contrast, Judgement, Kind, Map, Metric, Options, Region, Stop, Until,
 };
 
-use crate::support::{Told, holds, load, scratch, sim_in};
+use crate::support::{holds, load, refused, scratch, sim_in};
 
 /// A clerk who is busy half of the time: an M/M/1 queue, and a promise that luck breaks sometimes.
 const QUEUE: &str = r#"Scenario(
@@ -218,15 +218,6 @@ fn json(folder: &Path, args: &[&str]) -> (Option<i32>, Value) {
         assert!(svg.starts_with("<svg") && svg.ends_with("</svg>\n"), "{chart}");
     }
     (told.code, serde_json::from_str(&told.stdout).unwrap_or_else(|_| panic!("{told:?}")))
-}
-
-fn refused(told: &Told, wanted: &[&str]) {
-    assert_eq!(told.code, Some(2), "{told:?}");
-    assert_eq!(told.stdout, "", "results only on standard output");
-    assert!(!told.stderr.contains("panicked"), "{told:?}");
-    for text in wanted {
-        assert!(told.stderr.contains(text), "`{text}` is missing from:\n{}", told.stderr);
-    }
 }
 
 #[test]

@@ -169,3 +169,13 @@ fn binary() -> &'static Path {
         executable.expect("cargo names what it built")
     })
 }
+
+/// Asserts that a command line was refused, with all of the wanted words and no results.
+pub fn refused(told: &Told, wanted: &[&str]) {
+    assert_eq!(told.code, Some(2), "{told:?}");
+    assert_eq!(told.stdout, "", "results only on standard output");
+    assert!(!told.stderr.contains("panicked"), "{told:?}");
+    for text in wanted {
+        assert!(told.stderr.contains(text), "`{text}` is missing from:\n{}", told.stderr);
+    }
+}

@@ -19,7 +19,7 @@ use sim_models::study::{Misuse, Options, Subject, Summary};
 use crate::args::StudyArgs;
 use crate::diagnostics::Failure;
 use crate::report::{self, Style};
-use crate::{console, run, words};
+use crate::{run, words};
 
 /// What was typed, as a study takes it.
 fn options<'a>(seeds: u64, args: &StudyArgs, progress: &'a (dyn Fn() + Sync)) -> Options<'a> {
@@ -71,12 +71,7 @@ fn extent(subject: &Subject) -> String {
 fn keep_chart(out: &Path, name: &str, svg: &str, json: bool) -> Result<(), Failure> {
     let path = out.join(format!("{}.svg", run::file_name(name)));
     run::keep(&path, svg)?;
-    let line = report::plain(&format!("{:<8}  {}", "chart", path.display()));
-    if json {
-        console::note(&line);
-        return Ok(());
-    }
-    console::print(&format!("{line}\n"))
+    run::tell_where("chart", &path, json)
 }
 
 /// A label and its text, as reports have them.

@@ -41,10 +41,8 @@ impl Law for Recovery {
 
     /// Vacuous without a fault or a spike, or when nothing began after the deadline.
     fn conclude(&self, end: Scene<'_>, findings: &mut Findings) {
-        let strikes = end.world.metrics.strikes().iter();
-        let spikes = end.world.plan.load_spikes.iter().map(|(_, until)| Time::ZERO + *until);
-        let healed = strikes.map(|(_, _, to)| to.unwrap_or(end.now.at)).chain(spikes).max();
-        let Some(healed) = healed else { return };
+        let disturbances = end.world.metrics.disturbances(&end.world.plan, end.now.at);
+        let Some(healed) = disturbances.iter().map(|window| window.to).max() else { return };
         let deadline = healed + self.within;
         let successes = self.successes.iter().filter(|(begun, _)| *begun >= deadline);
         let slowest = successes.clone().map(|(_, latency)| *latency).max().unwrap_or(Span::ZERO);

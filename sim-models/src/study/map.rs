@@ -121,7 +121,7 @@ impl Region {
     /// Where the runs of a cell put it; `None` when none of them says anything.
     pub fn of(tally: &RecoveryTally) -> Option<Region> {
         let well = tally.undisturbed + tally.recovered;
-        let tested = well + tally.metastable + tally.undecided;
+        let tested = tally.tested() + tally.undecided;
         match () {
             () if tally.unhealthy > tested => Some(Region::Overloaded),
             () if tested == 0 => None,

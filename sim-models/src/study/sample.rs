@@ -2,7 +2,7 @@
 
 use sim_core::{Span, Time};
 
-use crate::outcome::{ActorSummary, CallSummary, InvariantResult, Outcome, Verdict};
+use crate::outcome::{ActorSummary, InvariantResult, Outcome, Verdict};
 use crate::recovery::RecoveryState;
 
 use super::metric::{Kind, Metric};
@@ -19,7 +19,7 @@ pub(crate) struct Sample {
     pub(crate) values: Vec<(Metric, Option<f64>)>,
     pub(crate) latencies: Vec<(Who, Samples)>,
     pub(crate) invariants: Vec<InvariantResult>,
-    pub(crate) recovery: Option<Recovery>,
+    pub(crate) recovery: Option<RecoveryState>,
 }
 
 /// An actor, clients first.
@@ -30,21 +30,12 @@ pub(crate) struct Who {
     pub(crate) kind: String,
 }
 
-/// What became of a run after its trigger.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Recovery {
-    Unhealthy,
-    Undisturbed,
-    Recovered(Span),
-    Metastable,
-    Undecided,
-}
-
 impl Sample {
     pub(crate) fn of(outcome: &Outcome) -> Sample {
         let is_invalid = outcome.verdict == Verdict::Invalid;
         let limit = || outcome.limit.as_ref().map_or("a limit".to_owned(), ToString::to_string);
-        let recovery = recovery(outcome);
+        let recovery = outcome.recovery.as_ref().filter(|recovery| recovery.is_test());
+        let recovery = recovery.map(|recovery| &recovery.state);
         let mut values = Vec::new();
         for kind in Kind::ALL {
             measure(outcome, recovery, kind, &mut |of, value| {
@@ -57,7 +48,7 @@ impl Sample {
             values,
             latencies: outcome.actors.iter().map(latencies).collect(),
             invariants: outcome.invariants.clone(),
-            recovery,
+            recovery: recovery.cloned(),
         }
     }
 }
@@ -65,7 +56,7 @@ impl Sample {
 /// Tells each value of a kind, with what it is of.
 fn measure(
     outcome: &Outcome,
-    recovery: Option<Recovery>,
+    recovery: Option<&RecoveryState>,
     kind: Kind,
     tell: &mut impl FnMut(Option<String>, Option<f64>),
 ) {
@@ -81,7 +72,7 @@ fn measure(
         }),
         Kind::Amplification => outcome.calls.iter().for_each(|call| {
             let hop = format!("{}->{}", call.from, call.to);
-            tell(Some(hop), amplification(call));
+            tell(Some(hop), call.amplification());
         }),
         Kind::Wasted => services.for_each(|s| tell(named(s), load(s).wasted)),
         Kind::Utilisation => services.for_each(|s| tell(named(s), Some(load(s).utilisation))),
@@ -92,24 +83,20 @@ fn measure(
         Kind::Duplicated => outcome.effects.iter().for_each(|effect| {
             tell(Some(effect.kind.clone()), Some(effect.duplicated as f64));
         }),
-        Kind::RecoveryTime => recovery.iter().for_each(|recovery| {
-            tell(
-                None,
-                match recovery {
-                    Recovery::Recovered(after) => Some(after.as_millis_f64()),
-                    _ => None,
-                },
-            );
+        Kind::RecoveryTime => recovery.iter().for_each(|state| {
+            let after = match state {
+                RecoveryState::Recovered { after, .. } => Some(after.as_millis_f64()),
+                _ => None,
+            };
+            tell(None, after);
         }),
-        Kind::Metastable => recovery.iter().for_each(|recovery| {
-            tell(
-                None,
-                match recovery {
-                    Recovery::Metastable => Some(1.0),
-                    Recovery::Recovered(_) | Recovery::Undisturbed => Some(0.0),
-                    Recovery::Unhealthy | Recovery::Undecided => None,
-                },
-            );
+        Kind::Metastable => recovery.iter().for_each(|state| {
+            let stays_down = match state {
+                RecoveryState::Metastable => Some(1.0),
+                RecoveryState::Recovered { .. } | RecoveryState::Undisturbed => Some(0.0),
+                RecoveryState::Unhealthy { .. } | RecoveryState::Undecided { .. } => None,
+            };
+            tell(None, stays_down);
         }),
     }
 }
@@ -126,10 +113,6 @@ fn success(outcome: &Outcome) -> Option<f64> {
     (ended > 0).then(|| outcome.goodput.achieved as f64 / ended as f64)
 }
 
-fn amplification(call: &CallSummary) -> Option<f64> {
-    (call.calls > 0).then(|| call.attempts as f64 / call.calls as f64)
-}
-
 fn counter(actor: &ActorSummary, name: &str) -> Option<f64> {
     let counter = actor.counters.iter().find(|(counter, _)| *counter == name);
     counter.map(|(_, count)| *count as f64)
@@ -140,16 +123,4 @@ fn latencies(actor: &ActorSummary) -> (Who, Samples) {
     let who = Who { is_server, name: actor.name.clone(), kind: actor.kind.clone() };
     let max = actor.latency.map_or(Span::ZERO, |latency| latency.max);
     (who, Samples::of(&actor.histogram, max))
-}
-
-/// `None` also when too little happened before the trigger to speak of a test of recovery.
-fn recovery(outcome: &Outcome) -> Option<Recovery> {
-    let recovery = outcome.recovery.as_ref().filter(|recovery| recovery.is_test())?;
-    Some(match &recovery.state {
-        RecoveryState::Unhealthy { .. } => Recovery::Unhealthy,
-        RecoveryState::Undisturbed => Recovery::Undisturbed,
-        RecoveryState::Recovered { after, .. } => Recovery::Recovered(*after),
-        RecoveryState::Metastable => Recovery::Metastable,
-        RecoveryState::Undecided { .. } => Recovery::Undecided,
-    })
 }

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use crate::outcome::{InvariantResult, InvariantVerdict, Violation};
+use crate::recovery::RecoveryState;
 
 use super::compare::Figure;
 use super::estimate::{Estimate, Interval, Moments, wilson};
 use super::metric::{Kind, Metric, Unit};
 use super::percentile::{LatencySummary, Percentile, Pool, Quantile};
-use super::sample::{Recovery, Sample, Who};
+use super::sample::{Sample, Who};
 
 /// Many runs of one scenario, reduced in the order of their seeds.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -143,8 +144,8 @@ impl Tally {
         for (tally, result) in self.invariants.iter_mut().zip(&sample.invariants) {
             tally.add(sample.seed, result);
         }
-        if let Some(recovery) = sample.recovery {
-            self.recovery.get_or_insert_default().add(sample.seed, recovery);
+        if let Some(state) = &sample.recovery {
+            self.recovery.get_or_insert_default().add(sample.seed, state);
         }
     }
 
@@ -262,13 +263,13 @@ impl InvariantTally {
 }
 
 impl RecoveryTally {
-    fn add(&mut self, seed: u64, recovery: Recovery) {
-        match recovery {
-            Recovery::Unhealthy => self.unhealthy += 1,
-            Recovery::Undisturbed => self.undisturbed += 1,
-            Recovery::Recovered(_) => self.recovered += 1,
-            Recovery::Undecided => self.undecided += 1,
-            Recovery::Metastable => {
+    fn add(&mut self, seed: u64, state: &RecoveryState) {
+        match state {
+            RecoveryState::Unhealthy { .. } => self.unhealthy += 1,
+            RecoveryState::Undisturbed => self.undisturbed += 1,
+            RecoveryState::Recovered { .. } => self.recovered += 1,
+            RecoveryState::Undecided { .. } => self.undecided += 1,
+            RecoveryState::Metastable => {
                 self.metastable += 1;
                 self.first_metastable.get_or_insert(seed);
             }

@@ -8,7 +8,7 @@ use sim_core::{Span, Time};
 
 use super::service::{Instance, InstanceState};
 use super::{Ctx, Event, World};
-use crate::gauge::Level;
+use crate::gauge::{Gauge, Level};
 use crate::log::Note;
 use crate::plan::{ActorId, AutoscalePlan};
 
@@ -16,37 +16,40 @@ use crate::plan::{ActorId, AutoscalePlan};
 const TOLERANCE_PERCENT: u128 = 10;
 
 /// What the autoscaler of a service knows.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Scaling {
-    level: Level,
-    since: Time,
-    /// Worker-nanoseconds since the last look: taken, and there.
-    busy: u128,
-    workers: u128,
+    /// Since the last look.
+    gauge: Gauge,
     /// What was wanted when, as far as it still counts.
     wanted: Vec<(Time, u32)>,
+}
+
+impl Default for Scaling {
+    fn default() -> Scaling {
+        Scaling { gauge: Gauge::new(Time::ZERO), wanted: Vec::new() }
+    }
 }
 
 impl Scaling {
     /// The level has changed.
     pub(super) fn note(&mut self, level: Level, now: Time) {
-        let length = u128::from(now.since(self.since).as_nanos());
-        self.busy += length * u128::from(self.level.busy);
-        self.workers += length * u128::from(self.level.workers);
-        (self.level, self.since) = (level, now);
+        self.gauge.set(level, now);
     }
 
     /// How many instances there should be, of `count` that there are or will be.
     fn decide(&mut self, plan: &AutoscalePlan, count: u32, now: Time) -> u32 {
-        self.note(self.level, now);
-        let (busy, workers) = (std::mem::take(&mut self.busy), std::mem::take(&mut self.workers));
+        let level = self.gauge.level();
+        self.gauge.set(level, now);
+        let (busy, workers) = self.gauge.areas();
+        self.gauge = Gauge::new(now);
+        self.gauge.set(level, now);
         let aimed = workers * u128::from(plan.target_percent);
         let is_near = 100 * (100 * busy).abs_diff(aimed) <= TOLERANCE_PERCENT * aimed;
         let wanted = match aimed {
             0 => count,
             _ if is_near => count,
             _ => {
-                let up = u128::from(self.level.workers) / u128::from(plan.workers.max(1));
+                let up = u128::from(level.workers) / u128::from(plan.workers.max(1));
                 let exact = (up * 100 * busy).div_ceil(aimed);
                 u32::try_from(exact).unwrap_or(u32::MAX)
             }

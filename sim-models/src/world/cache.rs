@@ -137,6 +137,21 @@ impl CacheState {
     }
 }
 
+/// Whose caches are meant: those of a service, or of one of its instances.
+#[derive(Clone, Copy)]
+struct Whose<'a> {
+    plan: &'a Plan,
+    actor: ActorId,
+    only: Option<u32>,
+}
+
+impl Whose<'_> {
+    fn owns(self, cache: ServiceCacheId, instance: u32) -> bool {
+        let is_own = self.plan.service_caches[cache.index()].owner == self.actor;
+        is_own && self.only.is_none_or(|only| only == instance)
+    }
+}
+
 impl Caches {
     /// An estimate of what it holds, in bytes.
     pub(super) fn memory_bytes(&self) -> usize {
@@ -146,9 +161,9 @@ impl Caches {
 
     /// Empties the caches of a service, or of one of its instances.
     pub(super) fn flush(&mut self, plan: &Plan, actor: ActorId, only: Option<u32>) {
+        let whose = Whose { plan, actor, only };
         for ((cache, instance), state) in &mut self.states {
-            let is_own = plan.service_caches[cache.index()].owner == actor;
-            if is_own && only.is_none_or(|only| only == *instance) {
+            if whose.owns(*cache, *instance) {
                 state.forget();
             }
         }
@@ -156,13 +171,10 @@ impl Caches {
 
     /// The same, and the flights are gone with their tasks.
     pub(super) fn crash(&mut self, plan: &Plan, actor: ActorId, only: Option<u32>) {
-        let is_hit = |cache: ServiceCacheId, instance: u32| {
-            let is_own = plan.service_caches[cache.index()].owner == actor;
-            is_own && only.is_none_or(|only| only == instance)
-        };
-        self.states.retain(|(cache, instance), _| !is_hit(*cache, *instance));
-        self.flights
-            .retain(|_, flight| !is_hit(plan.cached[flight.cached.index()].cache, flight.instance));
+        let whose = Whose { plan, actor, only };
+        self.states.retain(|(cache, instance), _| !whose.owns(*cache, *instance));
+        let cache_of = |flight: &Flight| plan.cached[flight.cached.index()].cache;
+        self.flights.retain(|_, flight| !whose.owns(cache_of(flight), flight.instance));
     }
 }
 
@@ -224,8 +236,7 @@ impl World {
         ctx: &mut Ctx,
     ) -> u64 {
         let CachedPlan { cache, body, into, .. } = self.plan.cached[cached.index()];
-        let Task { actor, intent, lineage, lookups, spent, instance, .. } = self.tasks[id];
-        let program = self.tasks[id].program();
+        let Task { actor, lineage, lookups, instance, .. } = self.tasks[id];
         self.caches.next += 1;
         let flight = self.caches.next;
         let waiters = Vec::new();
@@ -237,16 +248,10 @@ impl World {
         }
         self.metrics.cache(actor).computations += 1;
         let lineage = mix(nth(lineage, child::CACHED, lookups), 0);
-        let task = self.new_task(actor, program, intent, lineage);
-        let registers = self.tasks[id].registers.clone();
+        let task = self.child_task(id, body, lineage, Origin::Flight(flight));
         let entry = &mut self.tasks[task];
-        entry.registers.copy_from_slice(&registers);
         entry.set(into, Value::Nil);
-        entry.origin = Origin::Flight(flight);
-        entry.pc = body;
         entry.deadline = deadline;
-        entry.instance = instance;
-        entry.spent = spent;
         self.make_ready(task, ctx);
         flight
     }

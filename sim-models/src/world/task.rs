@@ -622,19 +622,11 @@ impl World {
         let mut tasks = Vec::with_capacity(count);
         for n in 0..count {
             let number = n as u32;
-            let Task { actor, program, intent, lineage, deadline, calls, spent, instance, .. } =
-                self.tasks[id];
+            let Task { lineage, calls, .. } = self.tasks[id];
             let lineage = nth(mix(lineage, calls.into()), child::BRANCH, number);
-            let task = self.new_task(actor, program, intent, lineage);
-            let registers = self.tasks[id].registers.clone();
-            let entry = &mut self.tasks[task];
-            entry.registers.copy_from_slice(&registers);
-            entry.origin = Origin::Branch { parent: id, number };
-            entry.pc = self.plan.forks[fork.index()][n];
-            entry.deadline = deadline;
-            entry.instance = instance;
-            entry.spent = spent;
-            tasks.push(task);
+            let pc = self.plan.forks[fork.index()][n];
+            let origin = Origin::Branch { parent: id, number };
+            tasks.push(self.child_task(id, pc, lineage, origin));
         }
         if count == 0 {
             return Next::Go;
@@ -655,19 +647,28 @@ impl World {
     fn spawn(&mut self, id: Id<Task>, then: Pc, ctx: &Ctx) {
         let task = &mut self.tasks[id];
         task.spawns += 1;
-        let Task { actor, program, pc, intent, lineage, deadline, spawns, spent, instance, .. } =
-            *task;
-        task.pc = then;
-        let spawned = self.new_task(actor, program, intent, nth(lineage, child::SPAWN, spawns));
-        let registers = self.tasks[id].registers.clone();
-        let entry = &mut self.tasks[spawned];
-        entry.registers.copy_from_slice(&registers);
-        entry.origin = Origin::Alone;
-        entry.pc = pc;
-        entry.deadline = deadline;
-        entry.instance = instance;
-        entry.spent = spent;
+        let pc = std::mem::replace(&mut task.pc, then);
+        let lineage = nth(task.lineage, child::SPAWN, task.spawns);
+        let spawned = self.child_task(id, pc, lineage, Origin::Alone);
         self.make_ready(spawned, ctx);
+    }
+
+    /// A task beside another, at the same instance and with a copy of its registers.
+    pub(super) fn child_task(
+        &mut self,
+        of: Id<Task>,
+        pc: Pc,
+        lineage: u64,
+        origin: Origin,
+    ) -> Id<Task> {
+        let Task { actor, program, intent, deadline, spent, instance, .. } = self.tasks[of];
+        let child = self.new_task(actor, program, intent, lineage);
+        let registers = self.tasks[of].registers.clone();
+        let entry = &mut self.tasks[child];
+        entry.registers.copy_from_slice(&registers);
+        (entry.origin, entry.pc, entry.deadline) = (origin, pc, deadline);
+        (entry.instance, entry.spent) = (instance, spent);
+        child
     }
 
     /// A branch has ended and gives back what it has written; the last one wakes its parent.
