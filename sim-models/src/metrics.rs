@@ -1,7 +1,6 @@
 //! What a run counts: totals per actor and per hop, and windows of time for the charts.
 //!
-//! Metrics only look on. Windows close in time order, so one buffer of latencies serves them all
-//! and their percentiles are exact; totals are held in HDR histograms within 0.1 %.
+//! Metrics only look on. Totals are held in HDR histograms within 0.1 %.
 
 pub(crate) mod pulse;
 mod windows;
@@ -21,7 +20,7 @@ use crate::policy::{Ending, Fate, Reason};
 use crate::recovery::{self, Recovery, Terms};
 
 use pulse::Pulse;
-use windows::{BusyWindows, HopWindows};
+use windows::Windows;
 
 /// The most transitions that are kept; a breaker that flaps for ever must not eat memory.
 const TRANSITIONS_MAX: usize = 100_000;
@@ -37,8 +36,6 @@ pub(crate) struct Metrics {
     transitions: Vec<(Time, BreakerId, Transition)>,
     strikes: Vec<(FaultId, Time, Option<Time>)>,
     windows: Windows,
-    hops: HopWindows,
-    busy: BusyWindows,
     /// Kept where recovery can be judged.
     pulse: Option<Pulse>,
 }
@@ -141,7 +138,7 @@ pub(crate) const PEAK_WINDOW: Span = Span::millis(100);
 impl Metrics {
     pub(crate) fn new(plan: &Plan) -> Metrics {
         let from = Time::ZERO + plan.warmup;
-        let queues = plan.actors.iter().map(|actor| matches!(actor.kind, ActorKind::Service(_)));
+        let services = plan.actors.iter().map(|actor| matches!(actor.kind, ActorKind::Service(_)));
         let mut metrics = Metrics {
             from,
             goodput: Goodput::default(),
@@ -149,9 +146,7 @@ impl Metrics {
             pairs: vec![PairMetrics::default(); plan.pairs.len()],
             transitions: Vec::new(),
             strikes: Vec::new(),
-            windows: Windows::new(plan.window, queues.collect()),
-            hops: HopWindows::new(plan.window, plan.pairs.len()),
-            busy: BusyWindows::new(plan.window, plan.actors.len()),
+            windows: Windows::new(plan.window, services.collect(), plan.pairs.len()),
             pulse: plan.has_trigger().then(|| Pulse::new(plan)),
         };
         for cache in &plan.service_caches {
@@ -195,8 +190,7 @@ impl Metrics {
     pub(crate) fn ended(&mut self, client: ActorId, fate: Fate, begun: Time, now: Time) {
         let latency = now.since(begun);
         self.actors[client.index()].ended(fate, (begun >= self.from).then_some(latency));
-        self.windows.at(now);
-        self.windows.latencies.push(latency);
+        self.windows.ended(latency, now);
         if fate == Fate::Succeeded
             && let Some(pulse) = &mut self.pulse
         {
@@ -205,12 +199,12 @@ impl Metrics {
     }
 
     pub(crate) fn called(&mut self, pair: PairId, now: Time) {
-        self.hops.called(pair, now);
+        self.windows.called(pair, now);
         self.pairs[pair.index()].calls += 1;
     }
 
     pub(crate) fn sent(&mut self, pair: PairId, retry: bool, now: Time) {
-        self.hops.sent(pair, now);
+        self.windows.sent(pair, now);
         let pair = &mut self.pairs[pair.index()];
         pair.attempts += 1;
         if retry {
@@ -285,8 +279,7 @@ impl Metrics {
         if let Some(gauge) = &mut metrics.gauge {
             gauge.set(level, now);
         }
-        self.windows.queue(actor, level.waiting, now);
-        self.busy.change(actor, level.busy, now);
+        self.windows.level(actor, level, now);
         if let Some(pulse) = &mut self.pulse {
             pulse.waiting(actor, level.waiting, now);
         }
@@ -472,17 +465,7 @@ impl Metrics {
 
     /// The windows up to `end`.
     pub(crate) fn series(&self, plan: &Plan, end: Time) -> Series {
-        let series = self.windows.clone().finish(plan, end);
-        let windows = series.len();
-        let is_service = |n: &usize| matches!(plan.actors[*n].kind, ActorKind::Service(_));
-        let busy = self.busy.clone().means(windows, end).into_iter().enumerate();
-        let busy = busy.filter(|(n, _)| is_service(n));
-        let hops = self.hops.clone().amplification(windows).into_iter().enumerate();
-        Series {
-            busy: busy.map(|(n, means)| (plan.actors[n].name.clone(), means)).collect(),
-            amplification: hops.map(|(n, hop)| (plan.pair_name(PairId::nth(n)), hop)).collect(),
-            ..series
-        }
+        self.windows.clone().finish(plan, end)
     }
 }
 
@@ -591,107 +574,6 @@ impl ActorMetrics {
     }
 }
 
-/// Counts per window of time. Only the last window is open.
-#[derive(Clone, Debug)]
-struct Windows {
-    width: Span,
-    closed: Vec<Window>,
-    open: Window,
-    /// Latencies of the open window.
-    latencies: Vec<Span>,
-    /// Per actor: the present length of its queue, if it has one.
-    queues: Vec<Option<u32>>,
-}
-
-#[derive(Clone, Debug, Default)]
-struct Window {
-    offered: u32,
-    goodput: u32,
-    failed: u32,
-    retries: u32,
-    latency_p50: Option<Span>,
-    latency_p99: Option<Span>,
-    queue_len_max: Vec<u32>,
-}
-
-impl Windows {
-    fn new(width: Span, has_queue: Vec<bool>) -> Windows {
-        let queues: Vec<Option<u32>> = has_queue.iter().map(|has| has.then_some(0)).collect();
-        let open = Window::opening(&queues);
-        Windows { width, closed: Vec::new(), open, latencies: Vec::new(), queues }
-    }
-
-    /// The window of `now`; those before it are closed.
-    fn at(&mut self, now: Time) -> &mut Window {
-        let end = (self.closed.len() as u64 + 1).saturating_mul(self.width.as_nanos());
-        if now.as_nanos() >= end {
-            self.advance(now.as_nanos() / self.width.as_nanos());
-        }
-        &mut self.open
-    }
-
-    #[cold]
-    fn advance(&mut self, to: u64) {
-        while (self.closed.len() as u64) < to {
-            let mut window = std::mem::replace(&mut self.open, Window::opening(&self.queues));
-            window.latency_p50 = percentile(&mut self.latencies, 0.5);
-            window.latency_p99 = percentile(&mut self.latencies, 0.99);
-            self.latencies.clear();
-            self.closed.push(window);
-        }
-    }
-
-    fn queue(&mut self, actor: ActorId, waiting: u32, now: Time) {
-        let open = self.at(now);
-        let longest = &mut open.queue_len_max[actor.index()];
-        *longest = waiting.max(*longest);
-        self.queues[actor.index()] = Some(waiting);
-    }
-
-    fn finish(mut self, plan: &Plan, end: Time) -> Series {
-        // A run that ends at a window's boundary does not begin the next one, except for what
-        // happened at that very instant.
-        let whole = end.as_nanos().div_ceil(self.width.as_nanos());
-        self.advance(whole.max(self.closed.len() as u64 + u64::from(self.open.is_touched())));
-        let column = |get: fn(&Window) -> u32| self.closed.iter().map(get).collect();
-        let queue = |(n, actor): (usize, &crate::plan::ActorPlan)| {
-            self.queues[n]?;
-            let lengths = self.closed.iter().map(|window| window.queue_len_max[n]).collect();
-            Some((actor.name.clone(), lengths))
-        };
-        Series {
-            width: self.width,
-            offered: column(|w| w.offered),
-            goodput: column(|w| w.goodput),
-            failed: column(|w| w.failed),
-            retries: column(|w| w.retries),
-            latency_p50: self.closed.iter().map(|w| w.latency_p50).collect(),
-            latency_p99: self.closed.iter().map(|w| w.latency_p99).collect(),
-            queue_len_max: plan.actors.iter().enumerate().filter_map(queue).collect(),
-            ..Series::default()
-        }
-    }
-}
-
-impl Window {
-    /// A window that begins with queues as they are.
-    fn opening(queues: &[Option<u32>]) -> Window {
-        let queue_len_max = queues.iter().map(|waiting| waiting.unwrap_or(0)).collect();
-        Window { queue_len_max, ..Window::default() }
-    }
-
-    fn is_touched(&self) -> bool {
-        self.offered + self.goodput + self.failed + self.retries > 0
-    }
-}
-
-/// The nearest-rank percentile of unsorted samples.
-fn percentile(samples: &mut [Span], quantile: f64) -> Option<Span> {
-    let rank = (samples.len() as f64 * quantile).ceil() as usize;
-    let index = rank.max(1) - 1;
-    (!samples.is_empty()).then(|| *samples.select_nth_unstable(index).1)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -703,13 +585,5 @@ mod tests {
             peak.arrive(Time::ZERO + Span::millis(ms));
         }
         assert_eq!(peak.max, 4, "60, 120, 150 and 159 lie within 100 ms");
-    }
-
-    #[test]
-    fn percentiles_are_by_nearest_rank() {
-        let mut samples: Vec<Span> = (1..=100).rev().map(Span::millis).collect();
-        assert_eq!(percentile(&mut samples, 0.5), Some(Span::millis(50)));
-        assert_eq!(percentile(&mut samples, 0.99), Some(Span::millis(99)));
-        assert_eq!(percentile(&mut [], 0.5), None);
     }
 }

@@ -1,15 +1,41 @@
-//! What charts show beside the counts of clients: busy workers and amplification per window.
+//! Windows of time for the charts: counts, percentiles, queues, busy workers and attempts.
+//!
+//! Windows close in time order, and only the last one is open, so that one buffer of latencies
+//! serves them all and their percentiles are exact.
 
 use sim_core::{Span, Time};
 
-use crate::plan::{ActorId, PairId};
+use crate::gauge::Level;
+use crate::outcome::Series;
+use crate::plan::{ActorId, PairId, Plan};
 
-/// Attempts and calls per hop and window.
+/// All windows up to the present one.
 #[derive(Clone, Debug)]
-pub(super) struct HopWindows {
+pub(super) struct Windows {
     width: Span,
-    closed: Vec<Vec<Hop>>,
-    open: Vec<Hop>,
+    closed: Vec<Window>,
+    open: Window,
+    /// Latencies of the open window.
+    latencies: Vec<Span>,
+    /// Per actor: what it holds, if it is a service.
+    services: Vec<Option<Held>>,
+}
+
+/// What happened in one window.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Window {
+    pub(super) offered: u32,
+    pub(super) goodput: u32,
+    pub(super) failed: u32,
+    pub(super) retries: u32,
+    latency_p50: Option<Span>,
+    latency_p99: Option<Span>,
+    /// By actor.
+    queue_len_max: Vec<u32>,
+    /// By actor, in worker-nanoseconds.
+    busy: Vec<u64>,
+    /// By pair.
+    hops: Vec<Hop>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -18,104 +44,157 @@ struct Hop {
     attempts: u32,
 }
 
-impl HopWindows {
-    pub(super) fn new(width: Span, hops: usize) -> HopWindows {
-        HopWindows { width, closed: Vec::new(), open: vec![Hop::default(); hops] }
+/// What a service holds, and since when that is in its window.
+#[derive(Clone, Copy, Debug, Default)]
+struct Held {
+    waiting: u32,
+    busy: u32,
+    since: Time,
+}
+
+impl Held {
+    /// The worker-nanoseconds from when they were last asked for.
+    fn settle(&mut self, now: Time) -> u64 {
+        let length = now.since(self.since).as_nanos();
+        self.since = now;
+        u64::from(self.busy).saturating_mul(length)
+    }
+}
+
+impl Windows {
+    pub(super) fn new(width: Span, is_service: Vec<bool>, pairs: usize) -> Windows {
+        let services = is_service.iter().map(|is| is.then(Held::default)).collect();
+        let (closed, latencies) = (Vec::new(), Vec::new());
+        let mut windows = Windows { width, closed, open: Window::default(), latencies, services };
+        windows.open = windows.opening(pairs);
+        windows
     }
 
-    pub(super) fn called(&mut self, pair: PairId, now: Time) {
-        self.at(now)[pair.index()].calls += 1;
-    }
-
-    pub(super) fn sent(&mut self, pair: PairId, now: Time) {
-        self.at(now)[pair.index()].attempts += 1;
-    }
-
-    /// By hop: attempts per call in each of so many windows; `None` where nothing was called.
-    pub(super) fn amplification(mut self, windows: usize) -> Vec<Vec<Option<f64>>> {
-        self.advance(windows as u64);
-        let ratio =
-            |hop: Hop| (hop.calls > 0).then(|| f64::from(hop.attempts) / f64::from(hop.calls));
-        let hops = 0..self.open.len();
-        hops.map(|n| self.closed[..windows].iter().map(|window| ratio(window[n])).collect())
-            .collect()
-    }
-
-    fn at(&mut self, now: Time) -> &mut [Hop] {
-        self.advance(now.as_nanos() / self.width.as_nanos());
+    /// The window of `now`; those before it are closed.
+    pub(super) fn at(&mut self, now: Time) -> &mut Window {
+        let end = (self.closed.len() as u64 + 1).saturating_mul(self.width.as_nanos());
+        if now.as_nanos() >= end {
+            self.advance(now.as_nanos() / self.width.as_nanos(), now);
+        }
         &mut self.open
     }
 
-    fn advance(&mut self, to: u64) {
+    /// A submission has ended.
+    pub(super) fn ended(&mut self, latency: Span, now: Time) {
+        self.at(now);
+        self.latencies.push(latency);
+    }
+
+    pub(super) fn called(&mut self, pair: PairId, now: Time) {
+        self.at(now).hops[pair.index()].calls += 1;
+    }
+
+    pub(super) fn sent(&mut self, pair: PairId, now: Time) {
+        self.at(now).hops[pair.index()].attempts += 1;
+    }
+
+    /// A service holds more or less than before.
+    pub(super) fn level(&mut self, actor: ActorId, level: Level, now: Time) {
+        self.at(now);
+        let n = actor.index();
+        let Some(held) = &mut self.services[n] else { return };
+        let area = &mut self.open.busy[n];
+        *area = area.saturating_add(held.settle(now));
+        (held.waiting, held.busy) = (level.waiting, level.busy);
+        let longest = &mut self.open.queue_len_max[n];
+        *longest = level.waiting.max(*longest);
+    }
+
+    pub(super) fn finish(mut self, plan: &Plan, end: Time) -> Series {
+        self.close(end);
+        let column = |get: fn(&Window) -> u32| self.closed.iter().map(get).collect();
+        let names = plan.actors.iter().map(|actor| actor.name.clone()).enumerate();
+        let services = || names.clone().filter(|(n, _)| self.services[*n].is_some());
+        let longest = |n: usize| self.closed.iter().map(|w| w.queue_len_max[n]).collect();
+        let pairs = (0..plan.pairs.len()).map(PairId::nth);
+        Series {
+            width: self.width,
+            offered: column(|w| w.offered),
+            goodput: column(|w| w.goodput),
+            failed: column(|w| w.failed),
+            retries: column(|w| w.retries),
+            latency_p50: self.closed.iter().map(|w| w.latency_p50).collect(),
+            latency_p99: self.closed.iter().map(|w| w.latency_p99).collect(),
+            queue_len_max: services().map(|(n, name)| (name, longest(n))).collect(),
+            busy: services().map(|(n, name)| (name, self.busy(n, end))).collect(),
+            amplification: pairs.map(|p| (plan.pair_name(p), self.amplification(p))).collect(),
+        }
+    }
+
+    /// Closes all windows up to the end of the run.
+    fn close(&mut self, end: Time) {
+        // A run that ends at a window's boundary does not begin the next one, except for what
+        // happened at that very instant.
+        let whole = end.as_nanos().div_ceil(self.width.as_nanos());
+        let touched = self.closed.len() as u64 + u64::from(self.open.is_touched());
+        self.advance(whole.max(touched), end);
+    }
+
+    /// Busy workers of a service in each window, on average; the last one may end early.
+    fn busy(&self, service: usize, end: Time) -> Vec<f64> {
+        let mean = |(n, window): (usize, &Window)| {
+            let begun = Time::ZERO + self.width * n as u64;
+            let length = self.width.min(end.max(begun).since(begun)).as_nanos().max(1);
+            window.busy[service] as f64 / length as f64
+        };
+        self.closed.iter().enumerate().map(mean).collect()
+    }
+
+    /// Attempts per call of a hop in each window; `None` where nothing was called.
+    fn amplification(&self, pair: PairId) -> Vec<Option<f64>> {
+        let ratio = |window: &Window| {
+            let Hop { calls, attempts } = window.hops[pair.index()];
+            (calls > 0).then(|| f64::from(attempts) / f64::from(calls))
+        };
+        self.closed.iter().map(ratio).collect()
+    }
+
+    /// Closes windows until so many are; nothing is known beyond `now`.
+    #[cold]
+    fn advance(&mut self, to: u64, now: Time) {
         while (self.closed.len() as u64) < to {
-            let next = vec![Hop::default(); self.open.len()];
+            let end = Time::ZERO + self.width * (self.closed.len() as u64 + 1);
+            for (held, area) in self.services.iter_mut().zip(&mut self.open.busy) {
+                if let Some(held) = held {
+                    *area = area.saturating_add(held.settle(end.min(now).max(held.since)));
+                }
+            }
+            self.open.latency_p50 = percentile(&mut self.latencies, 0.5);
+            self.open.latency_p99 = percentile(&mut self.latencies, 0.99);
+            self.latencies.clear();
+            let next = self.opening(self.open.hops.len());
             self.closed.push(std::mem::replace(&mut self.open, next));
         }
     }
-}
 
-/// How many workers were busy, averaged over each window.
-#[derive(Clone, Debug)]
-pub(super) struct BusyWindows {
-    width: Span,
-    /// By window and actor, in worker-nanoseconds.
-    closed: Vec<Vec<u64>>,
-    /// By actor.
-    open: Vec<Busy>,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Busy {
-    workers: u32,
-    since: Time,
-    area: u64,
-}
-
-impl Busy {
-    fn settle(&mut self, now: Time) {
-        let area = u64::from(self.workers).saturating_mul(now.since(self.since).as_nanos());
-        self.area = self.area.saturating_add(area);
-        self.since = now;
-    }
-}
-
-impl BusyWindows {
-    pub(super) fn new(width: Span, actors: usize) -> BusyWindows {
-        BusyWindows { width, closed: Vec::new(), open: vec![Busy::default(); actors] }
-    }
-
-    /// From `now` on, so many workers are busy.
-    pub(super) fn change(&mut self, actor: ActorId, workers: u32, now: Time) {
-        self.advance(now.as_nanos() / self.width.as_nanos());
-        let busy = &mut self.open[actor.index()];
-        busy.settle(now);
-        busy.workers = workers;
-    }
-
-    /// By actor: busy workers in each of so many windows, the last of which may end early.
-    pub(super) fn means(mut self, windows: usize, end: Time) -> Vec<Vec<f64>> {
-        self.advance((windows as u64).saturating_sub(1));
-        self.open.iter_mut().for_each(|busy| busy.settle(end.max(busy.since)));
-        self.closed.push(self.open.iter().map(|busy| busy.area).collect());
-        let width = |n: usize| {
-            let begun = Time::ZERO + self.width * n as u64;
-            self.width.min(end.max(begun).since(begun)).as_nanos().max(1)
-        };
-        let mean = |n: usize, actor: usize| self.closed[n][actor] as f64 / width(n) as f64;
-        let actors = 0..self.open.len();
-        actors.map(|actor| (0..windows).map(|n| mean(n, actor)).collect()).collect()
-    }
-
-    fn advance(&mut self, to: u64) {
-        while (self.closed.len() as u64) < to {
-            let end = Time::ZERO + self.width * (self.closed.len() as u64 + 1);
-            let areas = self.open.iter_mut().map(|busy| {
-                busy.settle(end);
-                std::mem::take(&mut busy.area)
-            });
-            self.closed.push(areas.collect());
+    /// A window that begins with queues as they are.
+    fn opening(&self, pairs: usize) -> Window {
+        let services = self.services.iter();
+        Window {
+            queue_len_max: services.map(|held| held.map_or(0, |held| held.waiting)).collect(),
+            busy: vec![0; self.services.len()],
+            hops: vec![Hop::default(); pairs],
+            ..Window::default()
         }
     }
+}
+
+impl Window {
+    fn is_touched(&self) -> bool {
+        self.offered + self.goodput + self.failed + self.retries > 0
+    }
+}
+
+/// The nearest-rank percentile of unsorted samples.
+fn percentile(samples: &mut [Span], quantile: f64) -> Option<Span> {
+    let rank = (samples.len() as f64 * quantile).ceil() as usize;
+    let index = rank.max(1) - 1;
+    (!samples.is_empty()).then(|| *samples.select_nth_unstable(index).1)
 }
 
 #[cfg(test)]
@@ -126,23 +205,46 @@ mod tests {
         Time::ZERO + Span::millis(ms)
     }
 
+    /// Windows of 10 ms over one service and one hop.
+    fn windows() -> Windows {
+        Windows::new(Span::millis(10), vec![true], 1)
+    }
+
     #[test]
     fn busy_workers_are_averaged_over_each_window() {
-        let (actor, mut busy) = (ActorId::nth(0), BusyWindows::new(Span::millis(10), 1));
-        busy.change(actor, 1, at(5));
-        busy.change(actor, 3, at(8));
-        busy.change(actor, 0, at(22));
-        assert_eq!(busy.clone().means(3, at(25)), [[0.9, 3.0, 1.2]], "the last ends half-way");
-        assert_eq!(busy.means(4, at(40)), [[0.9, 3.0, 0.6, 0.0]]);
+        let mut windows = windows();
+        let mut change = |busy, ms| {
+            let level = Level { busy, ..Level::default() };
+            windows.level(ActorId::nth(0), level, at(ms));
+        };
+        change(1, 5);
+        change(3, 8);
+        change(0, 22);
+        let means = |end: Time| {
+            let mut windows = windows.clone();
+            windows.close(end);
+            windows.busy(0, end)
+        };
+        assert_eq!(means(at(25)), [0.9, 3.0, 1.2], "the last ends half-way");
+        assert_eq!(means(at(40)), [0.9, 3.0, 0.6, 0.0]);
     }
 
     #[test]
     fn amplification_is_told_per_window() {
-        let (pair, mut hops) = (PairId::nth(0), HopWindows::new(Span::millis(10), 1));
-        hops.called(pair, at(1));
-        hops.sent(pair, at(1));
-        hops.sent(pair, at(9));
-        hops.sent(pair, at(12));
-        assert_eq!(hops.amplification(2), [[Some(2.0), None]]);
+        let (pair, mut windows) = (PairId::nth(0), windows());
+        windows.called(pair, at(1));
+        windows.sent(pair, at(1));
+        windows.sent(pair, at(9));
+        windows.sent(pair, at(12));
+        windows.close(at(20));
+        assert_eq!(windows.amplification(pair), [Some(2.0), None]);
+    }
+
+    #[test]
+    fn percentiles_are_by_nearest_rank() {
+        let mut samples: Vec<Span> = (1..=100).rev().map(Span::millis).collect();
+        assert_eq!(percentile(&mut samples, 0.5), Some(Span::millis(50)));
+        assert_eq!(percentile(&mut samples, 0.99), Some(Span::millis(99)));
+        assert_eq!(percentile(&mut [], 0.5), None);
     }
 }
