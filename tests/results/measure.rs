@@ -6,14 +6,15 @@ use std::thread;
 use sim_core::math::sqrt;
 use sim_models::Scenario;
 use sim_models::outcome::Outcome;
+use sim_models::study::{self, Interval, wilson};
 
 use crate::support;
 
 /// Where the models are.
 pub const FOLDER: &str = "scenarios/published";
 
-/// The 99.5th percentile of the normal distribution, for two-sided intervals of 99 %.
-const Z: f64 = 2.575_829;
+/// Of all intervals.
+const CONFIDENCE: f64 = 0.99;
 
 /// A model as it stands, in a variant, or with other parameters.
 pub fn case(name: &str, variant: Option<&str>, sets: &[(&str, &str)]) -> Scenario {
@@ -59,57 +60,33 @@ pub struct Estimate {
 impl Estimate {
     /// The mean of one number per run, with Student's interval.
     pub fn mean(samples: &[f64]) -> Estimate {
-        let (mean, deviation) = moments(samples);
-        let n = samples.len() as u64;
-        Estimate::around(mean, student(n - 1) * deviation / sqrt(n as f64), n)
+        Estimate::widened(samples, 1.0)
     }
 
     /// Where one further run would lie: for a published number that is itself one run.
     pub fn one_run(samples: &[f64]) -> Estimate {
-        let (mean, deviation) = moments(samples);
-        let n = samples.len() as u64;
-        Estimate::around(mean, student(n - 1) * deviation * sqrt(1.0 + 1.0 / n as f64), n)
+        // The error of the mean is a run's deviation by the root of their number; a further run
+        // adds its own deviation to it.
+        Estimate::widened(samples, sqrt(samples.len() as f64 + 1.0))
     }
 
     /// The share of the runs of which something is true, with Wilson's interval.
     pub fn share(samples: &[bool]) -> Estimate {
-        let hits = samples.iter().filter(|hit| **hit).count() as f64;
-        let n = samples.len() as f64;
-        let (share, z2) = (hits / n, Z * Z);
-        let middle = (share + z2 / (2.0 * n)) / (1.0 + z2 / n);
-        let half = Z / (1.0 + z2 / n) * sqrt(share * (1.0 - share) / n + z2 / (4.0 * n * n));
-        let (low, high) = ((middle - half).max(0.0), (middle + half).min(1.0));
-        Estimate { mean: share, low, high, n: samples.len() as u64 }
+        let (hits, n) = (samples.iter().filter(|hit| **hit).count() as u64, samples.len() as u64);
+        Estimate::of_trials(hits, n, n)
     }
 
     /// The share of trials of which something is true, counted over `n` runs.
     pub fn of_trials(hits: u64, trials: u64, n: u64) -> Estimate {
-        let share = hits as f64 / trials as f64;
-        let half = Z * sqrt(share * (1.0 - share) / trials as f64);
-        Estimate::around(share, half, n)
+        let Interval { low, high } = wilson(hits, trials, CONFIDENCE).expect("some trials");
+        Estimate { mean: hits as f64 / trials as f64, low, high, n }
     }
 
-    fn around(mean: f64, half: f64, n: u64) -> Estimate {
-        Estimate { mean, low: mean - half, high: mean + half, n }
+    fn widened(samples: &[f64], factor: f64) -> Estimate {
+        let over = study::Estimate::over(samples.iter().copied(), CONFIDENCE).expect("some runs");
+        let half = over.interval.expect("at least two runs").half_width() * factor;
+        Estimate { mean: over.mean, low: over.mean - half, high: over.mean + half, n: over.n }
     }
-}
-
-/// Mean and standard deviation.
-fn moments(samples: &[f64]) -> (f64, f64) {
-    let n = samples.len() as f64;
-    let mean = samples.iter().sum::<f64>() / n;
-    let squares: f64 = samples.iter().map(|x| (x - mean) * (x - mean)).sum();
-    (mean, sqrt(squares / (n - 1.0)))
-}
-
-/// The 99.5th percentile of Student's distribution, by the expansion of Cornish and Fisher; within
-/// 1 % from five degrees of freedom on.
-fn student(freedom: u64) -> f64 {
-    let (v, z) = (freedom as f64, Z);
-    let (z3, z5, z7) = (z * z * z, z * z * z * z * z, z * z * z * z * z * z * z);
-    z + (z3 + z) / (4.0 * v)
-        + (5.0 * z5 + 16.0 * z3 + 3.0 * z) / (96.0 * v * v)
-        + (3.0 * z7 + 19.0 * z5 + 17.0 * z3 - 15.0 * z) / (384.0 * v * v * v)
 }
 
 #[test]
@@ -121,9 +98,17 @@ fn seeds_keep_their_order() {
 
 #[test]
 fn intervals_are_those_of_the_tables() {
-    // Student's t of 0.995 for 5, 10, 30 degrees of freedom.
+    // Student's t of 0.995 for 5, 10, 30 degrees of freedom; the samples have a deviation of 1.
     for (freedom, table) in [(5, 4.032), (10, 3.169), (30, 2.750)] {
-        assert!((student(freedom) / table - 1.0).abs() < 0.01, "{freedom}");
+        let n = freedom + 1;
+        let apart = sqrt(f64::from(freedom) / 2.0);
+        let mut samples = vec![0.0; n as usize];
+        (samples[0], samples[1]) = (apart, -apart);
+        let half = Estimate::mean(&samples).high;
+        let student = half * sqrt(f64::from(n));
+        assert!((student / table - 1.0).abs() < 0.01, "{freedom}");
+        let further = Estimate::one_run(&samples).high / student;
+        assert!((further - sqrt(1.0 + 1.0 / f64::from(n))).abs() < 1e-9, "{freedom}");
     }
     let never = Estimate::share(&[false; 20]);
     assert_eq!((never.mean, never.low), (0.0, 0.0));

@@ -50,6 +50,15 @@ pub struct Estimate {
     pub n: u64,
 }
 
+impl Estimate {
+    /// The mean of one value per run, with Student's interval; `None` without any value.
+    pub fn over(values: impl IntoIterator<Item = f64>, confidence: f64) -> Option<Estimate> {
+        let mut moments = Moments::default();
+        values.into_iter().for_each(|value| moments.add(value));
+        moments.estimate(confidence)
+    }
+}
+
 /// Mean and variance of a stream of values, by Welford's method: no cancellation, whatever the
 /// values' size. The bits depend on the order, which is that of the seeds.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -115,7 +124,7 @@ fn portable(quantile: f64) -> f64 {
 
 /// Wilson's interval of a share: `part` of `whole` runs had it. It is honest where all or none of
 /// them did: none of 1,000 still leaves room for 0.38 %. `None` of no runs at all.
-pub(crate) fn wilson(part: u64, whole: u64, confidence: f64) -> Option<Interval> {
+pub fn wilson(part: u64, whole: u64, confidence: f64) -> Option<Interval> {
     if whole == 0 {
         return None;
     }

@@ -23,7 +23,7 @@ mod summary;
 pub use axis::Axis;
 pub use check::{Check, Stop, Until};
 pub use compare::{Comparison, Contrast, Figure, Judgement, Side};
-pub use estimate::{Estimate, Interval};
+pub use estimate::{Estimate, Interval, wilson};
 pub use map::{Cell, Map, Region};
 pub use metric::{Better, Kind, Metric, Unit};
 pub use percentile::{LatencySummary, Percentile, Quantile};
