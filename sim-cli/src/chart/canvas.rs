@@ -11,6 +11,7 @@ use plotters::style::{Color, FontDesc, FontFamily, FontStyle, TextStyle};
 
 use super::backend::{Svg, UNITS};
 use super::ink::Ink;
+use super::measure;
 
 /// Width of every figure in px: a page of a design review at full width.
 pub const WIDTH: f64 = 1100.0;
@@ -51,6 +52,14 @@ impl Face {
             family: FontFamily::SansSerif,
             h: HPos::Left,
             v: VPos::Bottom,
+        }
+    }
+
+    /// The size, in px, at which an ordinary face is as wide as this one.
+    pub const fn measured(&self) -> f64 {
+        match self.style {
+            FontStyle::Bold => self.size * measure::BOLD,
+            _ => self.size,
         }
     }
 

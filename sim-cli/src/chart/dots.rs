@@ -91,7 +91,7 @@ impl Column {
     ) -> Drawn {
         let bold = Face { style: FontStyle::Bold, ..Face::new(11.0, Ink::Text) };
         canvas.text(
-            measure::clip(&self.title, 11.0, right - left + 8.0),
+            measure::clip(&self.title, bold.measured(), right - left + GAP - 4.0),
             left,
             top + 12.0,
             bold,

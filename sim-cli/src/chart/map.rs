@@ -181,16 +181,18 @@ impl<'a> Grid<'a> {
         let bold = |size| Face { style: FontStyle::Bold, ..Face::new(size, Ink::Halo) };
         let centred = |face: Face| face.middle().aligned(HPos::Center);
         let name = cell.region.map_or("", Region::name);
-        if fits(&number, 12.0) && self.high >= 32.0 {
+        if fits(&number, bold(12.0).measured()) && self.high >= 32.0 {
             let names = [name, short(cell.region), letter(cell.region)];
             let name = names.into_iter().find(|name| fits(name, 9.5)).unwrap_or("");
             canvas.text(&number, middle, top + self.high / 2.0 - 7.0, centred(bold(12.0)))?;
             let small = centred(Face::new(9.5, Ink::Halo));
             return canvas.text(name, middle, top + self.high / 2.0 + 9.0, small);
         }
-        let text = if fits(&number, 10.0) { &number } else { letter(cell.region) };
-        if fits(text, 10.0) {
-            canvas.text(text, middle, top + self.high / 2.0, centred(bold(10.0)))?;
+        let face = bold(10.0);
+        let fits = |text: &str| fits(text, face.measured());
+        let text = if fits(&number) { &number } else { letter(cell.region) };
+        if fits(text) {
+            canvas.text(text, middle, top + self.high / 2.0, centred(face))?;
         }
         Ok(())
     }
@@ -210,14 +212,14 @@ impl<'a> Grid<'a> {
         let bold = Face { style: FontStyle::Bold, ..Face::new(12.0, Ink::Text) };
         let room = self.key_x() - MARGIN - LEFT;
         canvas.text(
-            measure::clip(&format!("{} →", map.x.path), 12.0, room),
+            measure::clip(&format!("{} →", map.x.path), bold.measured(), room),
             LEFT,
             bottom + 36.0,
             bold,
         )?;
         if !map.y.is_none() {
-            let title =
-                measure::clip(&format!("{} ↓", map.y.path), 12.0, self.key_x() - 2.0 * MARGIN);
+            let room = self.key_x() - 2.0 * MARGIN;
+            let title = measure::clip(&format!("{} ↓", map.y.path), bold.measured(), room);
             canvas.text(title, MARGIN, cells - 10.0, bold)?;
             for (n, value) in map.y.values.iter().enumerate() {
                 let y = cells + (n as f64 + 0.5) * self.high;

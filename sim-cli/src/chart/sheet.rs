@@ -70,7 +70,7 @@ impl Sheet {
     }
 
     fn set(&mut self, text: &str, lines_max: usize, face: Face, (first, next): (f64, f64)) {
-        let lines = measure::wrap(text, face.size, WIDTH - 2.0 * MARGIN, lines_max);
+        let lines = measure::wrap(text, face.measured(), WIDTH - 2.0 * MARGIN, lines_max);
         for (i, line) in lines.into_iter().enumerate() {
             self.header.push((line, face, if i == 0 { first } else { next }));
         }

@@ -73,7 +73,7 @@ impl Stack {
 /// A panel's title in the room above its plot.
 pub fn title(canvas: &Canvas, text: &str, top: f64) -> Drawn {
     let bold = Face { style: FontStyle::Bold, ..Face::new(12.0, Ink::Halo) };
-    let text = measure::clip(text, 12.0, WIDTH - 2.0 * MARGIN);
+    let text = measure::clip(text, bold.measured(), WIDTH - 2.0 * MARGIN);
     canvas.text(text, MARGIN, top + TITLE - 12.0, bold)
 }
 
