@@ -6,13 +6,13 @@ use sim_models::outcome::{
     InvariantVerdict, Latency, LedgerLine, LogLine, Outcome, RunId, RunLimit, Series,
     TransitionLine, Verdict, Violation,
 };
-use sim_models::policy::breaker::{StateName, TransitionReason};
 use sim_models::recovery::{Level, Recovery, RecoveryState};
 use sim_models::study::{
     Axis, Cell, Comparison, Contrast, Estimate, Figure, Interval, Judgement, Kind, LatencySummary,
     Map, Measure, Metric, Percentile, Quantile, RecoveryTally, Region, Side, StudyId, Subject,
     Summary,
 };
+use sim_policies::breaker::{StateName, TransitionReason};
 
 /// The instant `n` milliseconds after the start.
 pub fn ms(n: u64) -> Time {

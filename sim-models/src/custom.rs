@@ -10,8 +10,8 @@ use std::fmt;
 
 use sim_core::{Draws, Indexed, Span, Time, mix};
 
-use crate::value::{Texts, Value};
 use crate::world::{Answer, Ctx, Event, Request, World};
+use sim_redis::value::{Texts, Value};
 
 /// An actor of a user's own kind.
 ///

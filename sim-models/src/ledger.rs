@@ -13,7 +13,7 @@ use sim_core::{Span, Time};
 use crate::invariant::Moment;
 use crate::outcome::EffectSummary;
 use crate::plan::{ActorId, KindId};
-use crate::value::Value;
+use sim_redis::value::Value;
 
 /// One durable effect.
 #[derive(Clone, Copy, Debug)]

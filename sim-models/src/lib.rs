@@ -13,13 +13,11 @@ pub mod custom;
 pub mod designs;
 mod gauge;
 mod invariant;
-pub mod kv;
 mod ledger;
 mod log;
 mod metrics;
 pub mod outcome;
 mod plan;
-pub mod policy;
 mod pool;
 pub mod recovery;
 mod run;
@@ -28,7 +26,6 @@ pub mod source;
 #[cfg(feature = "proptest")]
 pub mod strategies;
 pub mod study;
-pub mod value;
 mod world;
 
 pub use run::{Run, StepLine};

@@ -7,10 +7,10 @@ use sim_core::{Span, Time};
 use crate::ledger::StaleToken;
 use crate::outcome::LogLine;
 use crate::plan::{ActorId, BreakerId, FaultId, KindId, OutlierId, PairId, Plan, QueueId};
-use crate::policy::breaker::Transition;
-use crate::policy::outlier::Ejection;
-use crate::policy::{Ending, Fate, Reason};
-use crate::value::{TextId, Texts};
+use sim_policies::breaker::Transition;
+use sim_policies::outlier::Ejection;
+use sim_policies::{Ending, Fate, Reason};
+use sim_redis::value::{TextId, Texts};
 
 /// Who decides on an intent, in the story.
 const USER: &str = "user";

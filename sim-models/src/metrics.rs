@@ -15,9 +15,9 @@ use crate::outcome::{
     ActorSummary, CallSummary, FaultWindow, Goodput, Latency, Series, TransitionLine,
 };
 use crate::plan::{ActorId, ActorKind, BreakerId, FaultId, PairId, Plan};
-use crate::policy::breaker::Transition;
-use crate::policy::{Ending, Fate, Reason};
 use crate::recovery::{self, Recovery, Terms};
+use sim_policies::breaker::Transition;
+use sim_policies::{Ending, Fate, Reason};
 
 use pulse::Pulse;
 use windows::Windows;

@@ -41,8 +41,8 @@ use proptest::sample::select;
 use sim_core::Span;
 
 use crate::Scenario;
-use crate::kv::Eviction;
 use crate::scenario::spec::{Fault, FaultPlan};
+use sim_redis::Eviction;
 
 /// Any seed; shrinks towards 0.
 pub fn seeds() -> impl Strategy<Value = u64> {

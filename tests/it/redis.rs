@@ -10,8 +10,8 @@
 
 use proptest::prelude::*;
 use proptest::test_runner::{TestCaseError, TestCaseResult};
-use sim_models::kv::{Connection, Node, Reply};
-use sim_models::value::Texts;
+use sim_redis::value::Texts;
+use sim_redis::{Connection, Node, Reply};
 
 use crate::resp::{Client, Resp, Server};
 use crate::support::holds;

@@ -2,7 +2,7 @@
 
 use sim_core::{Span, Time};
 use sim_models::outcome::{Outcome, Verdict};
-use sim_models::policy::breaker::StateName;
+use sim_policies::breaker::StateName;
 
 use crate::support::{actor, broken, call, counter, effects, load, run, shipped};
 

@@ -4,7 +4,7 @@
 
 use sim_core::Time;
 use sim_models::outcome::TransitionLine;
-use sim_models::policy::breaker::StateName;
+use sim_policies::breaker::StateName;
 
 use super::canvas::{Canvas, Drawn, Face, RIGHT, WIDTH};
 use super::ink::Ink;

@@ -1,6 +1,6 @@
 use sim_core::{Span, Time};
 use sim_models::outcome::{FaultWindow, Outcome, Series, TransitionLine, Verdict};
-use sim_models::policy::breaker::{StateName, TransitionReason};
+use sim_policies::breaker::{StateName, TransitionReason};
 
 use super::canvas::RIGHT;
 use super::{comparison, map, timeline};

@@ -6,7 +6,7 @@ use sim_core::Time;
 
 use super::{Findings, Law, Scene, Seen, Server, Topic};
 use crate::plan::ActorId;
-use crate::value::Value;
+use sim_redis::value::Value;
 
 /// What may have one call under way: a client's key of the request that the caller serves, and the
 /// intent where one of two callers serves no key.

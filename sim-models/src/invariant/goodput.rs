@@ -6,7 +6,7 @@ use sim_core::Time;
 
 use super::{Findings, Law, Moment, Scene, Seen, Topic};
 use crate::plan::ActorId;
-use crate::policy::Fate;
+use sim_policies::Fate;
 
 #[derive(Debug)]
 pub(super) struct Goodput {

@@ -11,7 +11,7 @@ use sim_core::Time;
 use super::write::{Act, Life, Write};
 use super::{Findings, Law, Scene, Seen, Topic};
 use crate::plan::ActorId;
-use crate::value::TextId;
+use sim_redis::value::TextId;
 
 /// Who holds a lock.
 #[derive(Clone, Copy, Debug)]

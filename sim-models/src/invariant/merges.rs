@@ -3,7 +3,7 @@
 use super::receipts::{named, of_kind};
 use super::{Findings, Law, Moment, Scene, Seen, Topic};
 use crate::plan::KindId;
-use crate::policy::Fate;
+use sim_policies::Fate;
 
 #[derive(Debug)]
 pub(super) struct Merges {

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use super::{Findings, Law, Moment, Scene, Seen, Topic};
 use crate::ledger::Entry;
 use crate::plan::KindId;
-use crate::policy::Fate;
-use crate::value::{Texts, Value};
+use sim_policies::Fate;
+use sim_redis::value::{Texts, Value};
 
 #[derive(Debug)]
 pub(super) struct Receipts {

@@ -4,7 +4,7 @@ use sim_core::{Span, Time};
 
 use super::goodput::too_few;
 use super::{Findings, Law, Scene, Seen, Topic};
-use crate::policy::Fate;
+use sim_policies::Fate;
 
 /// The share of submissions that must succeed for a run to count as recovered.
 const RECOVERED: f64 = 0.9;

@@ -5,7 +5,7 @@ use std::collections::btree_map::Entry;
 
 use super::{Findings, Law, Scene, Seen, Server, Topic};
 use crate::plan::ActorId;
-use crate::value::Value;
+use sim_redis::value::Value;
 
 /// What counts as one request: a client's key, or the intent at an endpoint that looks at no key.
 type Scope = Result<(ActorId, Value), u32>;

@@ -22,7 +22,7 @@ use super::transitions::Transitions;
 use super::waits::Waits;
 use super::{Law, Server};
 use crate::plan::{ActorId, BreakerId, KindId, PairId};
-use crate::policy::breaker::StateName;
+use sim_policies::breaker::StateName;
 
 /// An invariant of a compiled scenario.
 #[derive(Clone, Debug)]

@@ -3,7 +3,7 @@
 use sim_core::{Span, Time};
 
 use super::{Findings, Law, Scene, Seen, Topic};
-use crate::policy::{Ending, Fate};
+use sim_policies::{Ending, Fate};
 
 #[derive(Debug)]
 pub(super) struct Settling {

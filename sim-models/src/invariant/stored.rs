@@ -3,7 +3,7 @@
 use super::write::{Act, Write};
 use super::{Findings, Law, Scene, Seen, Topic};
 use crate::plan::ActorId;
-use crate::value::{Texts, Value};
+use sim_redis::value::{Texts, Value};
 
 #[derive(Debug)]
 pub(super) struct Stored {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Findings, Law, Scene, Seen, Topic};
 use crate::plan::{ActorId, KindId};
-use crate::value::Value;
+use sim_redis::value::Value;
 
 /// What a token fences at an actor: a key under which the effect happens once, or else an intent.
 type Scope = (ActorId, Result<Value, u32>);

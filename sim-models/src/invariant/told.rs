@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::settled::is_final;
 use super::{Findings, Law, Moment, Scene, Seen, Topic};
 use crate::plan::KindId;
-use crate::policy::Fate;
+use sim_policies::Fate;
 
 /// Who was told success has an effect.
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use sim_core::Time;
 
 use super::{Findings, Law, Scene};
 use crate::plan::BreakerId;
-use crate::policy::breaker::StateName;
+use sim_policies::breaker::StateName;
 
 #[derive(Debug)]
 pub(super) struct Transitions {

@@ -7,9 +7,9 @@ use sim_core::{Span, Time};
 use super::{Findings, InvariantPlan, Moment, Write};
 use crate::outcome::{InvariantResult, InvariantVerdict, Violation};
 use crate::plan::{ActorId, EndpointId, KindId, PairId, Plan};
-use crate::policy::{Ending, Fate};
-use crate::value::Value;
 use crate::world::World;
+use sim_policies::{Ending, Fate};
+use sim_redis::value::Value;
 
 /// Something that has happened.
 #[derive(Clone, Copy, Debug)]

@@ -2,10 +2,10 @@
 
 use sim_core::Span;
 
-use crate::kv::Reply;
 use crate::plan::KindId;
 use crate::scenario::spec::KvOp;
-use crate::value::{TextId, Texts, Value};
+use sim_redis::Reply;
+use sim_redis::value::{TextId, Texts, Value};
 
 /// A change of one key.
 #[derive(Clone, Copy, Debug)]

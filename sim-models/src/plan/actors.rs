@@ -10,7 +10,7 @@ use super::{
 };
 use crate::scenario::spec::{self, Actor};
 use crate::source::{advice, path_key};
-use crate::value::Value;
+use sim_redis::value::Value;
 
 impl Builder<'_> {
     /// The id of an actor by its name.

@@ -14,7 +14,7 @@ use super::{ActorId, EndpointId, KindId, PairId, Plan, QueueId, StackId, Words};
 use crate::scenario::Files;
 use crate::scenario::spec::{self, Scenario};
 use crate::source::{Document, SourceError, advice};
-use crate::value::{Texts, Value};
+use sim_redis::value::{Texts, Value};
 
 /// The most windows of a run's series.
 const WINDOWS_MAX: u64 = 1_000_000;

@@ -7,7 +7,7 @@ use super::build::Builder;
 use super::program::{Frame, Here, SiteNote};
 use super::{ActorId, ActorKind, CommandPlan, Instr, KvPlan, Operand, Site, Target};
 use crate::scenario::spec::{Expr, KvOp, KvStep, Node};
-use crate::value::Value;
+use sim_redis::value::Value;
 
 /// A command whose arguments are worked out when it is sent.
 pub(crate) type OpPlan = KvOp<Operand, super::KindId>;

@@ -5,7 +5,7 @@ use super::program::{Frame, Here};
 use super::{CondId, CondPlan, Operand, Part, RecordTemplateId, TemplateId};
 use crate::scenario::spec::{Cond, Expr};
 use crate::source::advice;
-use crate::value::Value;
+use sim_redis::value::Value;
 
 impl Builder<'_> {
     pub(super) fn cond(&mut self, frame: &mut Frame, cond: &Cond, here: &Here) -> CondId {

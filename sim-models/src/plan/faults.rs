@@ -5,9 +5,9 @@ use sim_core::Span;
 use super::build::Builder;
 use super::program::Here;
 use super::{ActorId, ActorKind, FaultEntry, FaultKind, KvPlan, PointId, Trigger};
-use crate::kv::Eviction;
 use crate::scenario::spec::{Fault, FaultPlan};
 use crate::source::advice;
+use sim_redis::Eviction;
 
 /// The furthest that a clock steps: eight times a hundred such steps still fit into 64 bits.
 const CLOCK_STEP_MAX: Span = Span::secs(3_650 * 86_400 / 10);

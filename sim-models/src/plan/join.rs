@@ -5,7 +5,7 @@ use super::program::{Frame, Here, Role};
 use super::{ActorId, ActorKind, Operand, ProgramId, Target, builtin};
 use crate::scenario::spec::{self, Actor, Balancer, Expr, Invariant};
 use crate::source::path_key;
-use crate::value::Value;
+use sim_redis::value::Value;
 
 impl Builder<'_> {
     /// Compiles every program, then joins callers and callees.

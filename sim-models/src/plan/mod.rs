@@ -28,20 +28,20 @@ use std::sync::Arc;
 use sim_core::{Dist, Intensity, Span, Time};
 
 use crate::invariant::InvariantPlan;
-use crate::kv::Eviction;
-use crate::policy::breaker::{Breaker, BreakerConfig, Verdict};
-use crate::policy::budget::BudgetConfig;
-use crate::policy::bulkhead::BulkheadConfig;
-use crate::policy::concurrency::LimitConfig;
-use crate::policy::hedge::HedgeConfig;
-use crate::policy::rate_limiter::RateLimiterConfig;
-use crate::policy::{Advice, Ending, EndingSet, Retry, aws, connections, outlier, throttle};
 use crate::scenario::spec::{
     Arrivals, Balancer, Contention, Custom, FallbackOn, Fsync, Full, Gc, Limits, Node,
     OnDisconnect, Persistence, Recovery, Requests, SlowStart, Threads,
 };
 use crate::source::SourceError;
-use crate::value::{FieldId, Texts, Value};
+use sim_policies::breaker::{Breaker, BreakerConfig, Verdict};
+use sim_policies::budget::BudgetConfig;
+use sim_policies::bulkhead::BulkheadConfig;
+use sim_policies::concurrency::LimitConfig;
+use sim_policies::hedge::HedgeConfig;
+use sim_policies::rate_limiter::RateLimiterConfig;
+use sim_policies::{Advice, Ending, EndingSet, Retry, aws, connections, outlier, throttle};
+use sim_redis::Eviction;
+use sim_redis::value::{FieldId, Texts, Value};
 
 pub(crate) use build::build;
 pub(crate) use command::OpPlan;

@@ -10,20 +10,20 @@ use super::{
     OutlierPlan, Owned, PacerId, ProgramId, RateLimiterId, RateLimiterPlan, RetryId, RetryPlan,
     StackId, StackPlan, ThrottleId,
 };
-use crate::policy::aws;
-use crate::policy::breaker::{Breaker, BreakerConfig, consecutive};
-use crate::policy::budget::{BudgetConfig, RetryBudget};
-use crate::policy::bulkhead::{Bulkhead, BulkheadConfig, semaphore};
-use crate::policy::concurrency::{ConcurrencyLimiter, LimitConfig};
-use crate::policy::connections;
-use crate::policy::hedge::Hedge;
-use crate::policy::outlier::{self, Outlier};
-use crate::policy::rate_limiter::RateLimiter;
-use crate::policy::retry::HouseConfig;
-use crate::policy::throttle::{self, AdaptiveThrottle};
-use crate::policy::{EndingSet, OutOfRange, Retry, RetryConfig};
 use crate::scenario::spec::{self, Expr, OutlierPreset, Policy, Trip};
 use crate::source::{advice, path_key};
+use sim_policies::aws;
+use sim_policies::breaker::{Breaker, BreakerConfig, consecutive};
+use sim_policies::budget::{BudgetConfig, RetryBudget};
+use sim_policies::bulkhead::{Bulkhead, BulkheadConfig, semaphore};
+use sim_policies::concurrency::{ConcurrencyLimiter, LimitConfig};
+use sim_policies::connections;
+use sim_policies::hedge::Hedge;
+use sim_policies::outlier::{self, Outlier};
+use sim_policies::rate_limiter::RateLimiter;
+use sim_policies::retry::HouseConfig;
+use sim_policies::throttle::{self, AdaptiveThrottle};
+use sim_policies::{EndingSet, OutOfRange, Retry, RetryConfig};
 
 /// The most policies in one stack.
 const LAYERS_MAX: usize = 16;

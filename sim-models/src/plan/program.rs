@@ -8,12 +8,12 @@ use crate::plan::{
     Pc, PointId, Program, ProgramId, QueueId, Reg, RespondId, RespondPlan, Site, SiteId, StackId,
     Target, builtin,
 };
-use crate::policy::Advice;
 use crate::scenario::spec::{
     Call, Expr, Idempotent, If, Loop, Match, OnBehalfOf, Phase, Publish, Step, Try,
 };
 use crate::source::{SourceError, advice};
-use crate::value::Value;
+use sim_policies::Advice;
+use sim_redis::value::Value;
 
 use super::build::{Builder, DocId};
 use super::warnings::DesignUse;

@@ -6,10 +6,10 @@ use super::build::Builder;
 use super::program::{Callee, Here};
 use super::{ActorId, ActorKind, BreakerId, KindId, PairId};
 use crate::invariant::{BooksRule, InvariantPlan, Rule, Server};
-use crate::policy::breaker::StateName;
 use crate::scenario::spec::{BreakerState, Invariant, SHORTHAND};
 use crate::source::{Document, advice};
-use crate::value::Value;
+use sim_policies::breaker::StateName;
+use sim_redis::value::Value;
 
 impl Builder<'_> {
     pub(super) fn invariants(&mut self) {

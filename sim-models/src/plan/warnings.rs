@@ -10,8 +10,8 @@ use sim_core::{Span, Time};
 use super::build::Builder;
 use super::program::Here;
 use super::{ActorKind, LayerPlan, ProgramId, RetryPlan, Site, SiteId, Target};
-use crate::policy::{Advice, Decision, Ending};
 use crate::source::SourceError;
+use sim_policies::{Advice, Decision, Ending};
 
 /// One use of a design in a program.
 pub(super) struct DesignUse {

@@ -8,8 +8,8 @@ use sim_core::{Draw, Span};
 use super::call::sample;
 use super::{Ctx, Request, World};
 use crate::plan::ActorId;
-use crate::policy::Ending;
 use crate::pool::Id;
+use sim_policies::Ending;
 
 /// Tells the draws of a server's limit from those of its callers' policies.
 const ADMISSION: u64 = 0xad;

@@ -16,9 +16,9 @@ use super::message::{Answer, Payload, Sender};
 use super::{Actor, Ctx, Event, Request, World};
 use crate::log::{Handover, Note};
 use crate::plan::{ActorId, QueueId, Subscriber};
-use crate::policy::Fate;
 use crate::pool::Id;
-use crate::value::Value;
+use sim_policies::Fate;
+use sim_redis::value::Value;
 
 /// A broker's own state.
 #[derive(Clone, Copy, Debug, Default)]

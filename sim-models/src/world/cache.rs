@@ -23,7 +23,7 @@ use super::task::{Exit, Next, Origin, Raised, Waiting, child};
 use super::{Ctx, Task, World, nth};
 use crate::plan::{ActorId, CachedId, CachedPlan, Plan, Reg, ServiceCacheId, ServiceCachePlan};
 use crate::pool::Id;
-use crate::value::Value;
+use sim_redis::value::Value;
 
 /// The caches of all instances of all services.
 #[derive(Debug, Default)]

@@ -31,13 +31,13 @@ use super::{Ctx, Event, Request, Task, World, eval, layers};
 use crate::invariant::{Seen, Server, Topic};
 use crate::log::Note;
 use crate::plan::{LayerPlan, Operand, PairId, SiteId, StackId, Target, builtin};
-use crate::policy::breaker::Permit;
-use crate::policy::budget::Ticket;
-use crate::policy::bulkhead::{BulkheadPermit, Place};
-use crate::policy::concurrency::{LimitPermit, Sample};
-use crate::policy::{Ending, Fate, Reason, RetryState};
 use crate::pool::Id;
-use crate::value::Value;
+use sim_policies::breaker::Permit;
+use sim_policies::budget::Ticket;
+use sim_policies::bulkhead::{BulkheadPermit, Place};
+use sim_policies::concurrency::{LimitPermit, Sample};
+use sim_policies::{Ending, Fate, Reason, RetryState};
+use sim_redis::value::Value;
 
 /// One call of a program over all its attempts, or a child of such a call.
 #[derive(Debug, Default)]

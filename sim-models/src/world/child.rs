@@ -8,10 +8,10 @@ use super::message::Answer;
 use super::{Ctx, World, layers, nth};
 use crate::log::Note;
 use crate::plan::{FallbackPlan, HedgeId, LayerPlan};
-use crate::policy::hedge::{AllFailed, Judgement};
-use crate::policy::{Ending, Fate};
 use crate::pool::Id;
 use crate::scenario::spec::FallbackOn;
+use sim_policies::hedge::{AllFailed, Judgement};
+use sim_policies::{Ending, Fate};
 
 /// The attempts that a hedge has under way.
 #[derive(Debug, Default)]

@@ -10,10 +10,10 @@ use super::{Actor, Ctx, Event, Task, World, moment};
 use crate::invariant::{Moment, Seen};
 use crate::log::Note;
 use crate::plan::{ActorId, ActorKind, ClientPlan, LoadPlan, ProgramId, builtin};
-use crate::policy::{Ending, Fate};
 use crate::pool::Id;
 use crate::scenario::spec::{Arrivals, Requests};
-use crate::value::Value;
+use sim_policies::{Ending, Fate};
+use sim_redis::value::Value;
 
 /// A client's own state.
 #[derive(Debug)]

@@ -3,14 +3,14 @@
 use sim_core::Span;
 
 use super::message::Answer;
-use crate::kv::{
+use crate::plan::KindId;
+use crate::scenario::spec::KvOp;
+use sim_policies::Ending;
+use sim_redis::value::{Texts, Value};
+use sim_redis::{
     Bound, Command, Condition, ExpireOnly, Expiry, HashPart, Key, KvError, Reply, Side, Unit,
     ZAddOnly, ZRangeBy,
 };
-use crate::plan::KindId;
-use crate::policy::Ending;
-use crate::scenario::spec::KvOp;
-use crate::value::{Texts, Value};
 
 /// A command whose arguments are known.
 pub(super) type Op = KvOp<Value, KindId>;

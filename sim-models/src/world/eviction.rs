@@ -2,9 +2,9 @@
 
 use super::follower::Change;
 use super::{Ctx, World};
-use crate::kv::{Command, Eviction};
 use crate::log::Note;
 use crate::plan::{ActorId, FaultId};
+use sim_redis::{Command, Eviction};
 
 impl World {
     /// Memory is short: a share of the keys that the policy may remove goes.

@@ -9,9 +9,9 @@ use std::sync::Arc;
 use sim_core::{Span, Time};
 
 use crate::invariant::Write;
-use crate::kv::{Command, Key, Snapshot, Store};
 use crate::scenario::spec::{Fsync, Persistence};
-use crate::value::Texts;
+use sim_redis::value::Texts;
+use sim_redis::{Command, Key, Snapshot, Store};
 
 /// What one command, or one transaction, has changed.
 #[derive(Clone, Debug, Default)]
@@ -107,8 +107,8 @@ pub(super) fn durable_at(persistence: Persistence, now: Time) -> Option<Time> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kv::{Condition, Expiry};
-    use crate::value::Value;
+    use sim_redis::value::Value;
+    use sim_redis::{Condition, Expiry};
 
     fn write(texts: &mut Texts, key: &str, execution: i64) -> Arc<Change> {
         let set = Command::Set {

@@ -8,13 +8,13 @@ use super::{Ctx, Event, World, layers, nth};
 use crate::invariant::Seen;
 use crate::log::{Note, Wait};
 use crate::plan::{BreakerId, ConnectionsId, LayerPlan, OutlierId, RetryPlan, StackId};
-use crate::policy::breaker::{Admission, Change, Machine, Permit, StateName, Verdict};
-use crate::policy::budget::Ticket;
-use crate::policy::bulkhead::{BulkheadPermit, Entry};
-use crate::policy::concurrency::{LimitPermit, Sample};
-use crate::policy::outlier::Ejection;
-use crate::policy::{Decision, Ending, Fate, Reason};
 use crate::pool::Id;
+use sim_policies::breaker::{Admission, Change, Machine, Permit, StateName, Verdict};
+use sim_policies::budget::Ticket;
+use sim_policies::bulkhead::{BulkheadPermit, Entry};
+use sim_policies::concurrency::{LimitPermit, Sample};
+use sim_policies::outlier::Ejection;
+use sim_policies::{Decision, Ending, Fate, Reason};
 
 impl World {
     pub(super) fn enter_retry(

@@ -9,9 +9,9 @@ use sim_core::Time;
 
 use super::{Request, Task};
 use crate::plan::{QueueKind, WaitPlan};
-use crate::policy::codel::{Codel, Turn};
 use crate::pool::Id;
 use crate::scenario::spec::Full;
+use sim_policies::codel::{Codel, Turn};
 
 /// Who waits for a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

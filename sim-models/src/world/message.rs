@@ -14,9 +14,9 @@ use crate::custom::{Ask, Ticket};
 use crate::invariant::{Seen, Server, Topic};
 use crate::log::{Loss, Note};
 use crate::plan::{ActorId, EndpointId, PairId, QueueId, Reg};
-use crate::policy::{Advice, Ending, Fate};
 use crate::pool::Id;
-use crate::value::Value;
+use sim_policies::{Advice, Ending, Fate};
+use sim_redis::value::Value;
 
 /// One attempt's message.
 #[derive(Clone, Debug)]

@@ -43,9 +43,9 @@ use crate::plan::{
     ActorId, ActorKind, ActorPlan, BreakerId, DistId, FaultId, JobId, LayerPlan, Operand,
     OutlierId, Part, Plan, Reg, StackId,
 };
-use crate::policy::breaker::Change;
 use crate::pool::{Id, Pool};
-use crate::value::{Texts, Value};
+use sim_policies::breaker::Change;
+use sim_redis::value::{Texts, Value};
 
 use broker::{BrokerState, Delivery};
 use cache::Caches;

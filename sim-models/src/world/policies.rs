@@ -4,19 +4,19 @@ use sim_core::{Handle, Time};
 
 use super::call::Call;
 use crate::plan::{ActorId, Owned, Plan};
-use crate::policy::OutOfRange;
-use crate::policy::aws::ClientRateLimiter;
-use crate::policy::breaker::Breaker;
-use crate::policy::budget::RetryBudget;
-use crate::policy::bulkhead::Bulkhead;
-use crate::policy::concurrency::ConcurrencyLimiter;
-use crate::policy::connections::Connections;
-use crate::policy::hedge::Hedge;
-use crate::policy::outlier::Outlier;
-use crate::policy::rate_limiter::RateLimiter;
-use crate::policy::throttle::AdaptiveThrottle;
 use crate::pool::Id;
-use crate::value::Value;
+use sim_policies::OutOfRange;
+use sim_policies::aws::ClientRateLimiter;
+use sim_policies::breaker::Breaker;
+use sim_policies::budget::RetryBudget;
+use sim_policies::bulkhead::Bulkhead;
+use sim_policies::concurrency::ConcurrencyLimiter;
+use sim_policies::connections::Connections;
+use sim_policies::hedge::Hedge;
+use sim_policies::outlier::Outlier;
+use sim_policies::rate_limiter::RateLimiter;
+use sim_policies::throttle::AdaptiveThrottle;
+use sim_redis::value::Value;
 
 /// The state of every policy, by its id in the plan.
 ///

@@ -17,10 +17,10 @@ use super::{Actor, Ctx, Event, Request, Task, World};
 use crate::gauge::Level;
 use crate::log::Note;
 use crate::plan::{ActorId, ServicePlan, builtin};
-use crate::policy::Ending;
-use crate::policy::concurrency::LimitPermit;
 use crate::pool::Id;
 use crate::scenario::spec::{Contention, OnDisconnect, Threads};
+use sim_policies::Ending;
+use sim_policies::concurrency::LimitPermit;
 
 /// A service's own state.
 #[derive(Debug)]
@@ -224,7 +224,7 @@ impl World {
     fn balance(
         &mut self,
         actor: ActorId,
-        key: crate::value::Value,
+        key: sim_redis::value::Value,
         lineage: u64,
         ctx: &Ctx,
     ) -> Option<u32> {

@@ -16,13 +16,13 @@ use super::message::Answer;
 use super::transaction::Watches;
 use super::{Actor, Ctx, Event, Request, World};
 use crate::invariant::{Seen, Topic, Write};
-use crate::kv::{Command, Key, Mode, Reply, Role, Store};
 use crate::log::{Note, StoreLoss};
 use crate::plan::{ActorId, ActorKind, KvPlan, Plan};
-use crate::policy::Ending;
 use crate::pool::Id;
 use crate::scenario::spec::{Fsync, KvOp, Node, Persistence};
-use crate::value::{Texts, Value};
+use sim_policies::Ending;
+use sim_redis::value::{Texts, Value};
+use sim_redis::{Command, Key, Mode, Reply, Role, Store};
 
 /// A command on its way to a store.
 #[derive(Clone, Debug)]

@@ -17,9 +17,9 @@ use crate::plan::{
     ActorId, CondId, CondPlan, EffectId, EffectPlan, ForkId, Instr, Last, Operand, Pc, Plan,
     PointId, ProgramId, Reg, RespondId, SiteId, builtin,
 };
-use crate::policy::{Ending, Fate};
 use crate::pool::Id;
-use crate::value::{Texts, Value};
+use sim_policies::{Ending, Fate};
+use sim_redis::value::{Texts, Value};
 
 use super::call::Call;
 use super::message::{Answer, conclude};

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use sim_core::Span;
 
-use crate::kv::Eviction;
+use sim_redis::Eviction;
 
 /// A fault and when it strikes.
 #[derive(Clone, Debug, Deserialize, Serialize)]

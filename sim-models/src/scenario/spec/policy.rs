@@ -8,16 +8,16 @@ use sim_core::Span;
 
 use super::Expr;
 use super::step::present;
-use crate::policy::breaker::{
+use sim_policies::breaker::{
     cockatiel, failsafe, gobreaker, hystrix, opossum, polly, pybreaker, resilience4j,
 };
-use crate::policy::budget::BudgetConfig;
-use crate::policy::bulkhead::BulkheadConfig;
-use crate::policy::concurrency::LimitConfig;
-use crate::policy::hedge::HedgeConfig;
-use crate::policy::rate_limiter::RateLimiterConfig;
-use crate::policy::retry::RetryConfig;
-use crate::policy::{EndingSet, Growth, Jitter, outlier, throttle};
+use sim_policies::budget::BudgetConfig;
+use sim_policies::bulkhead::BulkheadConfig;
+use sim_policies::concurrency::LimitConfig;
+use sim_policies::hedge::HedgeConfig;
+use sim_policies::rate_limiter::RateLimiterConfig;
+use sim_policies::retry::RetryConfig;
+use sim_policies::{EndingSet, Growth, Jitter, outlier, throttle};
 
 /// One policy of a stack.
 #[derive(Clone, Debug, Deserialize)]

@@ -6,8 +6,8 @@ use serde::Deserialize;
 use sim_core::Span;
 
 use super::{Job, Step};
-use crate::policy::concurrency::LimitConfig;
-use crate::policy::rate_limiter::RateLimiterConfig;
+use sim_policies::concurrency::LimitConfig;
+use sim_policies::rate_limiter::RateLimiterConfig;
 
 /// A server, or several equal ones behind a balancer.
 #[derive(Clone, Debug, Deserialize)]

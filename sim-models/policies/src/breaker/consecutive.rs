@@ -1,0 +1,424 @@
+//! The breaker that opens after consecutive failures and closes after consecutive tests.
+//!
+//! Invites: a few failures in a row are common luck at a high rate of calls, and one bad instance
+//! behind an address opens the way to all of them.
+//!
+//! ```text
+//!                 `failures` in a row
+//!    +--------+ -----------------------> +-------------------+
+//!    | closed |                          | open until t      |  refuses every call
+//!    +--------+ <--.                     +-------------------+
+//!      admits all   \                      |               ^
+//!                    \ `close_after`       | first call    | a test fails:
+//!                     \ tests in a row     | at or after t | t = now + open_for
+//!                      \ succeed           v               |
+//!                       `--------------- +-------------------+
+//!                                        | half-open         |  admits one test at a time
+//!                                        +-------------------+
+//! ```
+//!
+//! Every arrow begins a new *period*. A result counts only in the period that admitted its call:
+//! one that arrives later says how things were, and changes nothing.
+
+use sim_core::{Span, Time};
+
+use super::{Admission, Change, Machine, Permit, StateName, Transition, TransitionReason, Verdict};
+use crate::out_of_range::{above_zero, at_least_one};
+use crate::{OutOfRange, Reason};
+
+/// When the breaker opens and closes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Failures in a row that open it, at least 1.
+    pub failures: u32,
+    /// How long it refuses before it lets a test request through, above zero.
+    pub open_for: Span,
+    /// Successful tests in a row that close it, at least 1.
+    pub close_after: u32,
+}
+
+/// What the breaker does at the moment, and what it counts meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Calls pass.
+    Closed {
+        /// Failures since the last success.
+        failures: u32,
+    },
+    /// Calls are refused.
+    Open {
+        /// From this instant on the next call is let through as a test.
+        until: Time,
+    },
+    /// One test request at a time passes.
+    HalfOpen {
+        /// Tests that have succeeded since it was open.
+        successes: u32,
+        /// A test is under way.
+        probing: bool,
+    },
+}
+
+/// Opens after failures in a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Consecutive {
+    config: Config,
+    state: State,
+    /// Counts the transitions, so that a permit knows which state gave it.
+    period: u64,
+}
+
+impl Consecutive {
+    /// A closed breaker.
+    ///
+    /// # Errors
+    /// When `failures`, `open_for` or `close_after` is zero.
+    pub fn new(config: Config) -> Result<Consecutive, OutOfRange> {
+        at_least_one("failures", config.failures)?;
+        at_least_one("close_after", config.close_after)?;
+        above_zero("open_for", config.open_for)?;
+        Ok(Consecutive { config, state: State::Closed { failures: 0 }, period: 0 })
+    }
+
+    /// Begins a new period, which makes all permits of the old one late.
+    fn enter(&mut self, state: State, reason: TransitionReason, changes: &mut Vec<Change>) {
+        let from = self.state.name();
+        self.state = state;
+        self.period += 1;
+        changes.push(Change::Transition(Transition { from, to: state.name(), reason }));
+    }
+}
+
+impl Machine for Consecutive {
+    fn admit(&mut self, now: Time, changes: &mut Vec<Change>) -> Admission {
+        match self.state {
+            State::Closed { .. } => {}
+            State::Open { until } if now < until => {
+                return Admission::Refused(Reason::BreakerOpen { until: Some(until) });
+            }
+            State::Open { .. } => {
+                let half_open = State::HalfOpen { successes: 0, probing: true };
+                self.enter(half_open, TransitionReason::OpenTimeOver, changes);
+            }
+            State::HalfOpen { probing: true, .. } => {
+                return Admission::Refused(Reason::BreakerProbing);
+            }
+            State::HalfOpen { successes, probing: false } => {
+                self.state = State::HalfOpen { successes, probing: true };
+            }
+        }
+        Admission::Admitted(Permit { started: now, tag: self.period })
+    }
+
+    fn settle(&mut self, permit: Permit, now: Time, verdict: Verdict, changes: &mut Vec<Change>) {
+        if permit.tag != self.period {
+            return;
+        }
+        let reopened = State::Open { until: now + self.config.open_for };
+        match (self.state, verdict) {
+            (State::Closed { .. }, Verdict::Ignored | Verdict::Cancelled) => {}
+            (State::Closed { .. }, Verdict::Success) => {
+                self.state = State::Closed { failures: 0 };
+            }
+            (State::Closed { failures }, Verdict::Failure) => {
+                if failures + 1 == self.config.failures {
+                    self.enter(reopened, TransitionReason::ConsecutiveFailures, changes);
+                } else {
+                    self.state = State::Closed { failures: failures + 1 };
+                }
+            }
+            (State::HalfOpen { successes, .. }, Verdict::Ignored | Verdict::Cancelled) => {
+                self.state = State::HalfOpen { successes, probing: false };
+            }
+            (State::HalfOpen { successes, .. }, Verdict::Success) => {
+                if successes + 1 == self.config.close_after {
+                    let closed = State::Closed { failures: 0 };
+                    self.enter(closed, TransitionReason::TestsSucceeded, changes);
+                } else {
+                    self.state = State::HalfOpen { successes: successes + 1, probing: false };
+                }
+            }
+            (State::HalfOpen { .. }, Verdict::Failure) => {
+                self.enter(reopened, TransitionReason::TestFailed, changes);
+            }
+            (State::Open { .. }, _) => panic!("an open breaker gives no permits"),
+        }
+    }
+
+    fn state(&self) -> StateName {
+        self.state.name()
+    }
+}
+
+impl State {
+    /// The state without its counts.
+    pub const fn name(self) -> StateName {
+        match self {
+            State::Closed { .. } => StateName::Closed,
+            State::Open { .. } => StateName::Open,
+            State::HalfOpen { .. } => StateName::HalfOpen,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn only_transition(changes: &[Change]) -> Option<Transition> {
+        match changes {
+            [] => None,
+            [Change::Transition(transition)] => Some(*transition),
+            more => panic!("one call brings one transition: {more:?}"),
+        }
+    }
+
+    fn ask(breaker: &mut Consecutive, now: Time) -> (Result<Permit, Reason>, Option<Transition>) {
+        let mut changes = Vec::new();
+        let answer = match breaker.admit(now, &mut changes) {
+            Admission::Admitted(permit) => Ok(permit),
+            Admission::Refused(reason) => Err(reason),
+            Admission::Parked => panic!("this breaker parks nobody"),
+        };
+        (answer, only_transition(&changes))
+    }
+
+    fn end(
+        breaker: &mut Consecutive,
+        permit: Permit,
+        now: Time,
+        verdict: Verdict,
+    ) -> Option<Transition> {
+        let mut changes = Vec::new();
+        breaker.settle(permit, now, verdict, &mut changes);
+        only_transition(&changes)
+    }
+
+    /// What happens to the breaker next.
+    #[derive(Clone, Copy, Debug)]
+    enum Input {
+        /// A call asks.
+        Call,
+        /// One of the calls under way ends.
+        End(prop::sample::Index, Verdict),
+    }
+
+    /// What happened, with the breaker before and after.
+    #[derive(Debug)]
+    struct Step {
+        at: Time,
+        before: Consecutive,
+        after: Consecutive,
+        what: What,
+    }
+
+    #[derive(Debug)]
+    enum What {
+        Asked { refusal: Option<Reason> },
+        Ended { verdict: Verdict, late: bool, transition: Option<Transition> },
+    }
+
+    /// Lives through the inputs. A call is late when the breaker changed state since its start,
+    /// which is counted here without a look at the permit.
+    fn play(config: Config, inputs: &[(Span, Input)]) -> Vec<Step> {
+        let mut breaker = Consecutive::new(config).expect("valid");
+        let (mut now, mut changes, mut under_way) = (Time::ZERO, 0, Vec::new());
+        let mut steps = Vec::new();
+        for &(gap, input) in inputs {
+            now += gap;
+            let before = breaker.clone();
+            let what = match input {
+                Input::Call => {
+                    let (answer, transition) = ask(&mut breaker, now);
+                    changes += u32::from(transition.is_some());
+                    let answer = answer.map(|permit| under_way.push((permit, changes)));
+                    What::Asked { refusal: answer.err() }
+                }
+                Input::End(_, _) if under_way.is_empty() => continue,
+                Input::End(index, verdict) => {
+                    let (permit, began) = under_way.remove(index.index(under_way.len()));
+                    let late = began != changes;
+                    let transition = end(&mut breaker, permit, now, verdict);
+                    changes += u32::from(transition.is_some());
+                    What::Ended { verdict, late, transition }
+                }
+            };
+            steps.push(Step { at: now, before, after: breaker.clone(), what });
+        }
+        steps
+    }
+
+    fn stories() -> impl Strategy<Value = (Config, Vec<(Span, Input)>)> {
+        let config = (1..4u32, 1..4u32).prop_map(|(failures, close_after)| Config {
+            failures,
+            open_for: Span::secs(10),
+            close_after,
+        });
+        // Time often stands still, and sometimes passes the open time exactly.
+        let gap = prop_oneof![5 => Just(0), 3 => 0..10u64, 1 => Just(10), 1 => 11..30u64];
+        let verdict = prop_oneof![
+            4 => Just(Verdict::Success),
+            6 => Just(Verdict::Failure),
+            1 => Just(Verdict::Ignored),
+            1 => Just(Verdict::Cancelled),
+        ];
+        let input = prop_oneof![
+            Just(Input::Call),
+            (any::<prop::sample::Index>(), verdict).prop_map(|(i, v)| Input::End(i, v)),
+        ];
+        (config, vec((gap.prop_map(Span::secs), input), 0..120))
+    }
+
+    proptest! {
+        #[test]
+        fn an_open_breaker_admits_nobody_before_its_time((config, inputs) in stories()) {
+            for step in play(config, &inputs) {
+                if let (State::Open { until }, What::Asked { refusal }) =
+                    (step.before.state, &step.what)
+                {
+                    let expected = (step.at < until).then_some(Reason::BreakerOpen { until: Some(until) });
+                    prop_assert_eq!(*refusal, expected);
+                }
+            }
+        }
+
+        #[test]
+        fn half_open_admits_one_probe((config, inputs) in stories()) {
+            let mut probes = 0;
+            for step in play(config, &inputs) {
+                let half_open = step.after.state.name() == StateName::HalfOpen;
+                match step.what {
+                    _ if !half_open => probes = 0,
+                    What::Asked { refusal: None } => probes += 1,
+                    What::Ended { late: false, .. } => probes -= 1,
+                    What::Asked { .. } | What::Ended { .. } => {}
+                }
+                prop_assert!(probes == 0 || probes == 1);
+                if let State::HalfOpen { probing, .. } = step.after.state {
+                    prop_assert_eq!(probing, probes == 1);
+                }
+            }
+        }
+
+        #[test]
+        fn late_results_change_nothing((config, inputs) in stories()) {
+            for step in play(config, &inputs) {
+                if let What::Ended { late: true, transition, .. } = step.what {
+                    prop_assert_eq!(transition, None);
+                    prop_assert_eq!(step.before, step.after);
+                }
+            }
+        }
+
+        /// Counts verdicts in a row with one naive counter per direction.
+        #[test]
+        fn it_turns_exactly_at_its_thresholds((config, inputs) in stories()) {
+            let (mut failures, mut successes) = (0, 0);
+            for step in play(config, &inputs) {
+                let What::Ended { verdict, late: false, transition } = step.what else { continue };
+                match verdict {
+                    Verdict::Success => (successes, failures) = (successes + 1, 0),
+                    Verdict::Failure => (successes, failures) = (0, failures + 1),
+                    Verdict::Ignored | Verdict::Cancelled => {}
+                }
+                let to = match step.before.state {
+                    State::Closed { .. } if failures == config.failures => Some(StateName::Open),
+                    State::HalfOpen { .. } if failures > 0 => Some(StateName::Open),
+                    State::HalfOpen { .. } if successes == config.close_after => {
+                        Some(StateName::Closed)
+                    }
+                    _ => None,
+                };
+                prop_assert_eq!(transition.map(|t| t.to), to);
+                if to == Some(StateName::Open) {
+                    let until = step.at + config.open_for;
+                    prop_assert_eq!(step.after.state, State::Open { until });
+                }
+                if to.is_some() {
+                    (failures, successes) = (0, 0);
+                }
+            }
+        }
+    }
+
+    /// The thresholds of the timeline below.
+    const FIVE_OPEN_THREE_CLOSE: Config =
+        Config { failures: 5, open_for: Span::secs(30), close_after: 3 };
+
+    #[test]
+    fn an_outage_opens_it_and_three_tests_close_it() {
+        let mut breaker = Consecutive::new(FIVE_OPEN_THREE_CLOSE).expect("valid");
+        let mut story = Vec::new();
+        let mut refused = Vec::new();
+        // One request each second, answered at once; the other side is down from 2 to 35.
+        for second in 0..=38 {
+            let now = Time::ZERO + Span::secs(second);
+            let up = !(2..36).contains(&second);
+            match ask(&mut breaker, now) {
+                (Err(reason), _) => {
+                    assert_eq!(reason.to_string(), "breaker open until 36s");
+                    refused.push(second);
+                }
+                (Ok(permit), transition) => {
+                    let verdict = if up { Verdict::Success } else { Verdict::Failure };
+                    let settled = end(&mut breaker, permit, now, verdict);
+                    for Transition { from, to, reason } in transition.into_iter().chain(settled) {
+                        story.push(format!("{now}: {from} -> {to}, {reason}"));
+                    }
+                }
+            }
+        }
+        assert_eq!(refused, (7..=35).collect::<Vec<u64>>());
+        assert_eq!(
+            story,
+            [
+                "6s: closed -> open, consecutive failures",
+                "36s: open -> half-open, open time over",
+                "38s: half-open -> closed, tests succeeded",
+            ]
+        );
+        assert_eq!(breaker.state, State::Closed { failures: 0 });
+    }
+
+    #[test]
+    fn a_failed_test_restarts_the_open_time() {
+        let config = Config { failures: 1, open_for: Span::secs(30), close_after: 2 };
+        let mut breaker = Consecutive::new(config).expect("valid");
+        let second = |n| Time::ZERO + Span::secs(n);
+        for (start, ends, verdict) in
+            [(0, 0, Verdict::Failure), (30, 30, Verdict::Success), (31, 33, Verdict::Failure)]
+        {
+            let permit = ask(&mut breaker, second(start)).0.expect("admitted");
+            end(&mut breaker, permit, second(ends), verdict);
+        }
+        assert_eq!(breaker.state, State::Open { until: second(63) });
+    }
+
+    #[test]
+    fn a_cancelled_test_gives_its_turn_to_the_next() {
+        let config = Config { failures: 1, open_for: Span::secs(1), close_after: 1 };
+        let mut breaker = Consecutive::new(config).expect("valid");
+        let permit = ask(&mut breaker, Time::ZERO).0.expect("closed");
+        end(&mut breaker, permit, Time::ZERO, Verdict::Failure);
+        let now = Time::ZERO + Span::secs(1);
+        let test = ask(&mut breaker, now).0.expect("the open time is over");
+        assert_eq!(ask(&mut breaker, now).0.err(), Some(Reason::BreakerProbing));
+        assert_eq!(end(&mut breaker, test, now, Verdict::Cancelled), None);
+        assert!(ask(&mut breaker, now).0.is_ok());
+    }
+
+    #[test]
+    fn thresholds_of_zero_are_refused_by_name() {
+        let valid = FIVE_OPEN_THREE_CLOSE;
+        for (config, field) in [
+            (Config { failures: 0, ..valid }, "failures"),
+            (Config { open_for: Span::ZERO, ..valid }, "open_for"),
+            (Config { close_after: 0, ..valid }, "close_after"),
+        ] {
+            assert_eq!(Consecutive::new(config).map_err(|e| e.field), Err(field));
+        }
+    }
+}

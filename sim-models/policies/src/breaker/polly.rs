@@ -1,0 +1,737 @@
+//! The breaker of Polly v8: a ratio of failures over a rolling time, and one test.
+//!
+//! Answers: a dependency that fails for a share of its calls. Only failures are judged, and only
+//! while enough calls pass, so that a quiet caller is left alone.
+//!
+//! Invites: one test decides for all, and so does one late result that meets it half-open; a test
+//! that never ends keeps it half-open for ever, since it has no time of its own for tests.
+//!
+//! ```text
+//!                a failure, and then failures / calls >= `failure_ratio`
+//!                among at least `minimum_throughput` calls
+//!    +--------+ ----------------------------------------------> +--------------+
+//!    | closed |                                                 | open until t |  refuses all
+//!    +--------+ <--.                                            +--------------+
+//!      admits all   \                                             |           ^
+//!                    \                             first call     |           |  a failure:
+//!                     \                            at or after t  v           |  the test's, or
+//!                      \ a success: the test's, or a late one   +--------------+ a late one
+//!                       `-------------------------------------- | half-open    |
+//!                                                               +--------------+
+//!                                                                 admits one test
+//! ```
+//!
+//! Its peculiarities, each pinned by a test:
+//! - Whatever `ShouldHandle` does not handle is a success, a cancelled call included: by default
+//!   an `OperationCanceledException` is not handled. A cancelled test closes the breaker.
+//! - A result counts in the state that it meets, whenever its call began. Open, it is counted and
+//!   moves nothing; closing forgets everything counted.
+//! - The rolling time is made of sub-windows. The first result that finds the current one a tenth
+//!   of the sampling duration old begins the next, so they are not aligned to anything; one that
+//!   began a whole sampling duration ago falls out with all its results.
+//!
+//! Reference: Polly 8.x, `CircuitStateController`, `AdvancedCircuitBehavior`,
+//! `RollingHealthMetrics`, `CircuitBreakerStrategyOptions`, `CircuitBreakerManualControl`.
+//!
+//! Left out: the single window for sampling durations below 200 ms, which the options' own range
+//! rules out; generators of break durations other than an exponential one. The library's clock
+//! counts ticks of 100 ns, this one nanoseconds.
+
+use std::collections::VecDeque;
+
+use serde::Deserialize;
+use sim_core::{Span, Time};
+
+use super::{Admission, Change, Machine, Permit, StateName, Transition, TransitionReason, Verdict};
+use crate::out_of_range::within;
+use crate::{Backoff, Jitter, OutOfRange, Reason};
+
+/// `HealthMetrics.NumberOfWindows`.
+const SUB_WINDOWS: u64 = 10;
+
+/// The range that the library accepts for both durations.
+const SHORTEST: Span = Span::millis(500);
+const LONGEST: Span = Span::secs(24 * 60 * 60);
+
+/// Its options, under the library's names and with its defaults.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// The share of failures that opens it, 0 to 1. Default 0.1.
+    pub failure_ratio: f64,
+    /// Calls that must have ended within the sampling duration, at least 2. Default 100.
+    pub minimum_throughput: u32,
+    /// How far back calls count, 500 ms to a day. Default 30 s.
+    pub sampling_duration: Span,
+    /// How long it stays open, 500 ms to a day. Default 5 s.
+    pub break_duration: Span,
+    /// An open time that grows with each test since it was last closed, in the place of
+    /// `break_duration`. The library takes any function here. Default none.
+    pub break_duration_generator: Option<BreakDurationGenerator>,
+}
+
+/// A break duration of `base * factor^n` after n half-open attempts, at most `cap`.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BreakDurationGenerator {
+    /// The first break, not above the cap. Default 5 s.
+    pub base: Span,
+    /// The growth from one to the next, finite and at least 1. Default 2.
+    pub factor: f64,
+    /// The longest break. Default 60 s.
+    pub cap: Span,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            failure_ratio: 0.1,
+            minimum_throughput: 100,
+            sampling_duration: Span::secs(30),
+            break_duration: Span::secs(5),
+            break_duration_generator: None,
+        }
+    }
+}
+
+impl Default for BreakDurationGenerator {
+    fn default() -> BreakDurationGenerator {
+        BreakDurationGenerator { base: Span::secs(5), factor: 2.0, cap: Span::secs(60) }
+    }
+}
+
+/// What the breaker does at the moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Closed,
+    Open {
+        /// From this instant on the next call is let through as the test.
+        until: Time,
+    },
+    /// The test is under way.
+    HalfOpen,
+    /// Opened by hand.
+    Isolated,
+}
+
+/// The state machine.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Polly {
+    config: Config,
+    generator: Option<Backoff>,
+    state: State,
+    health: Health,
+    /// Tests since it was last closed.
+    half_open_attempts: u32,
+    /// Counts the transitions, so that a transition can name a late result as its reason.
+    period: u64,
+}
+
+impl Polly {
+    /// A closed breaker.
+    ///
+    /// # Errors
+    /// When an option is outside what the library accepts.
+    pub fn new(config: Config) -> Result<Polly, OutOfRange> {
+        within("failure_ratio", config.failure_ratio, 0.0, 1.0)?;
+        if config.minimum_throughput < 2 {
+            let found = config.minimum_throughput;
+            return Err(OutOfRange::new("minimum_throughput", found, "at least 2"));
+        }
+        duration("sampling_duration", config.sampling_duration)?;
+        duration("break_duration", config.break_duration)?;
+        let generator = config
+            .break_duration_generator
+            .map(|BreakDurationGenerator { base, factor, cap }| {
+                Backoff::new(base, factor, cap, Jitter::None)
+            })
+            .transpose()
+            .map_err(|error| OutOfRange {
+                field: match error.field {
+                    "base" => "break_duration_generator.base",
+                    _ => "break_duration_generator.factor",
+                },
+                ..error
+            })?;
+        Ok(Polly {
+            generator,
+            state: State::Closed,
+            health: Health::new(config.sampling_duration),
+            half_open_attempts: 0,
+            period: 0,
+            config,
+        })
+    }
+
+    /// Opens it by hand, until it is closed by hand: the library's `IsolateAsync`.
+    pub fn isolate(&mut self, changes: &mut Vec<Change>) {
+        self.enter(State::Isolated, TransitionReason::Manual, changes);
+    }
+
+    /// Closes it by hand and forgets everything counted: the library's `CloseAsync`.
+    pub fn close(&mut self, changes: &mut Vec<Change>) {
+        self.turn_closed(TransitionReason::Manual, changes);
+    }
+
+    fn turn_closed(&mut self, reason: TransitionReason, changes: &mut Vec<Change>) {
+        self.half_open_attempts = 0;
+        self.health.clear();
+        self.enter(State::Closed, reason, changes);
+    }
+
+    fn turn_open(&mut self, now: Time, reason: TransitionReason, changes: &mut Vec<Change>) {
+        let lasts = match &self.generator {
+            None => self.config.break_duration,
+            // The first break comes before any test, the first delay before the first retry.
+            Some(generator) => {
+                generator.delay(self.half_open_attempts.saturating_add(1), Span::ZERO, 0)
+            }
+        };
+        self.enter(State::Open { until: now + lasts }, reason, changes);
+    }
+
+    /// Tells of the new state, unless it is in a state of that name already.
+    fn enter(&mut self, state: State, reason: TransitionReason, changes: &mut Vec<Change>) {
+        let (from, to) = (self.state.name(), state.name());
+        self.state = state;
+        if from != to {
+            self.period += 1;
+            changes.push(Change::Transition(Transition { from, to, reason }));
+        }
+    }
+
+    /// True when the share of failures, which has just grown, opens the breaker.
+    fn should_break(&self) -> bool {
+        let Sums { successes, failures } = self.health.sums;
+        let throughput = successes + failures;
+        throughput >= u64::from(self.config.minimum_throughput)
+            && failures as f64 / throughput as f64 >= self.config.failure_ratio
+    }
+}
+
+impl Machine for Polly {
+    fn admit(&mut self, now: Time, changes: &mut Vec<Change>) -> Admission {
+        match self.state {
+            State::Closed => {}
+            State::Open { until } if now < until => {
+                return Admission::Refused(Reason::BreakerOpen { until: Some(until) });
+            }
+            State::Open { .. } => {
+                self.half_open_attempts = self.half_open_attempts.saturating_add(1);
+                self.enter(State::HalfOpen, TransitionReason::OpenTimeOver, changes);
+            }
+            State::HalfOpen => return Admission::Refused(Reason::BreakerProbing),
+            State::Isolated => return Admission::Refused(Reason::BreakerOpen { until: None }),
+        }
+        Admission::Admitted(Permit { started: now, tag: self.period })
+    }
+
+    fn settle(&mut self, permit: Permit, now: Time, verdict: Verdict, changes: &mut Vec<Change>) {
+        let late = permit.tag != self.period;
+        let failed = match verdict {
+            Verdict::Failure => true,
+            Verdict::Success | Verdict::Ignored | Verdict::Cancelled => false,
+        };
+        match (self.state, failed) {
+            (State::HalfOpen, false) => {
+                let reason = if late {
+                    TransitionReason::LateSuccess
+                } else {
+                    TransitionReason::TestsSucceeded
+                };
+                self.turn_closed(reason, changes);
+            }
+            (State::HalfOpen, true) => {
+                let reason =
+                    if late { TransitionReason::LateFailure } else { TransitionReason::TestFailed };
+                self.turn_open(now, reason, changes);
+            }
+            (State::Closed, true) => {
+                self.health.record(now, failed);
+                if self.should_break() {
+                    self.turn_open(now, TransitionReason::FailureRate, changes);
+                }
+            }
+            (State::Closed, false) | (State::Open { .. } | State::Isolated, _) => {
+                self.health.record(now, failed);
+            }
+        }
+    }
+
+    fn state(&self) -> StateName {
+        self.state.name()
+    }
+}
+
+impl State {
+    const fn name(self) -> StateName {
+        match self {
+            State::Closed => StateName::Closed,
+            State::Open { .. } => StateName::Open,
+            State::HalfOpen => StateName::HalfOpen,
+            State::Isolated => StateName::ForcedOpen,
+        }
+    }
+}
+
+/// Results of a sub-window, or of all of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Sums {
+    successes: u64,
+    failures: u64,
+}
+
+/// Results of the sampling duration, in sub-windows with running sums.
+#[derive(Clone, Debug, PartialEq)]
+struct Health {
+    sampling: Span,
+    /// When each sub-window began, and what it counted; the oldest first.
+    windows: VecDeque<(Time, Sums)>,
+    sums: Sums,
+}
+
+impl Health {
+    fn new(sampling: Span) -> Health {
+        // Sub-windows begin at least a tenth apart. Where the tenth is rounded down an eleventh
+        // fits in, and the newest is there before the oldest goes.
+        let windows = VecDeque::with_capacity(SUB_WINDOWS as usize + 2);
+        Health { sampling, windows, sums: Sums::default() }
+    }
+
+    fn record(&mut self, now: Time, failed: bool) {
+        let age = |began: Time| now.since(began);
+        let newest = self.windows.back().map(|(began, _)| *began);
+        if newest.is_none_or(|began| age(began) >= self.sampling / SUB_WINDOWS) {
+            self.windows.push_back((now, Sums::default()));
+        }
+        while let Some((began, gone)) = self.windows.front().copied()
+            && age(began) >= self.sampling
+        {
+            self.windows.pop_front();
+            self.sums.successes -= gone.successes;
+            self.sums.failures -= gone.failures;
+        }
+        let newest = self.windows.back_mut().map(|(_, sums)| sums);
+        for sums in newest.into_iter().chain([&mut self.sums]) {
+            sums.successes += u64::from(!failed);
+            sums.failures += u64::from(failed);
+        }
+    }
+
+    fn clear(&mut self) {
+        self.windows.clear();
+        self.sums = Sums::default();
+    }
+}
+
+fn duration(field: &'static str, found: Span) -> Result<(), OutOfRange> {
+    if (SHORTEST..=LONGEST).contains(&found) {
+        Ok(())
+    } else {
+        Err(OutOfRange::new(field, found, format!("in {SHORTEST}..={LONGEST}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What happens to the breaker next.
+    #[derive(Clone, Copy, Debug)]
+    enum Input {
+        /// A call asks.
+        Call,
+        /// One of the calls under way ends.
+        End(prop::sample::Index, Verdict),
+        /// Opened by hand.
+        Isolate,
+        /// Closed by hand.
+        Close,
+    }
+
+    /// What happened, with the breaker before and after.
+    #[derive(Debug)]
+    struct Step {
+        at: Time,
+        before: Polly,
+        after: Polly,
+        what: What,
+        changes: Vec<Change>,
+    }
+
+    #[derive(Clone, Copy, Debug)]
+    enum What {
+        Asked { refusal: Option<Reason> },
+        Ended { failed: bool },
+        ByHand,
+    }
+
+    fn play(config: &Config, inputs: &[(Span, Input)]) -> Vec<Step> {
+        let mut breaker = Polly::new(config.clone()).expect("valid");
+        let (mut now, mut under_way, mut steps) = (Time::ZERO, Vec::new(), Vec::new());
+        for &(gap, input) in inputs {
+            now += gap;
+            let (before, mut changes) = (breaker.clone(), Vec::new());
+            let what = match input {
+                Input::Call => match breaker.admit(now, &mut changes) {
+                    Admission::Admitted(permit) => {
+                        under_way.push(permit);
+                        What::Asked { refusal: None }
+                    }
+                    Admission::Refused(reason) => What::Asked { refusal: Some(reason) },
+                    Admission::Parked => panic!("this breaker parks nobody"),
+                },
+                Input::End(..) if under_way.is_empty() => continue,
+                Input::End(index, verdict) => {
+                    let permit = under_way.remove(index.index(under_way.len()));
+                    breaker.settle(permit, now, verdict, &mut changes);
+                    What::Ended { failed: verdict == Verdict::Failure }
+                }
+                Input::Isolate => {
+                    breaker.isolate(&mut changes);
+                    What::ByHand
+                }
+                Input::Close => {
+                    breaker.close(&mut changes);
+                    What::ByHand
+                }
+            };
+            steps.push(Step { at: now, before, after: breaker.clone(), what, changes });
+        }
+        steps
+    }
+
+    fn configs() -> impl Strategy<Value = Config> {
+        let ratio = prop::sample::select(vec![0.0, 0.1, 1.0 / 3.0, 0.5, 1.0]);
+        let sampling = prop_oneof![Just(Span::secs(1)), Just(Span::nanos(1_000_000_009))];
+        (ratio, 2..6u32, sampling, any::<bool>()).prop_map(
+            |(failure_ratio, minimum_throughput, sampling_duration, grows)| Config {
+                failure_ratio,
+                minimum_throughput,
+                sampling_duration,
+                break_duration: Span::millis(700),
+                break_duration_generator: grows.then(|| BreakDurationGenerator {
+                    base: Span::millis(700),
+                    factor: 2.0,
+                    cap: Span::secs(2),
+                }),
+            },
+        )
+    }
+
+    fn inputs() -> impl Strategy<Value = Vec<(Span, Input)>> {
+        // Time often stands still, and meets the edges of sub-windows and breaks exactly.
+        let gap = prop_oneof![
+            5 => Just(0),
+            3 => 1..99u64,
+            2 => Just(100),
+            1 => Just(700),
+            1 => 0..1500u64,
+        ];
+        let verdict = prop_oneof![
+            5 => Just(Verdict::Success),
+            4 => Just(Verdict::Failure),
+            1 => Just(Verdict::Ignored),
+            1 => Just(Verdict::Cancelled),
+        ];
+        let end = (any::<prop::sample::Index>(), verdict).prop_map(|(i, v)| Input::End(i, v));
+        let input = prop_oneof![
+            20 => Just(Input::Call),
+            20 => end,
+            1 => Just(Input::Isolate),
+            1 => Just(Input::Close),
+        ];
+        vec((gap.prop_map(Span::millis), input), 0..150)
+    }
+
+    proptest! {
+        #[test]
+        fn an_open_breaker_admits_nobody_before_its_time(
+            config in configs(),
+            inputs in inputs(),
+        ) {
+            for step in play(&config, &inputs) {
+                let What::Asked { refusal } = step.what else { continue };
+                let expected = match step.before.state {
+                    State::Open { until } if step.at < until => {
+                        Some(Reason::BreakerOpen { until: Some(until) })
+                    }
+                    State::Isolated => Some(Reason::BreakerOpen { until: None }),
+                    State::HalfOpen => Some(Reason::BreakerProbing),
+                    State::Closed | State::Open { .. } => None,
+                };
+                prop_assert_eq!(refusal, expected);
+            }
+        }
+
+        #[test]
+        fn half_open_admits_one_test(config in configs(), inputs in inputs()) {
+            let mut tests = 0;
+            for step in play(&config, &inputs) {
+                if step.after.state != State::HalfOpen {
+                    tests = 0;
+                } else if let What::Asked { refusal: None } = step.what {
+                    tests += 1;
+                }
+                let expected = u32::from(step.after.state == State::HalfOpen);
+                prop_assert_eq!(tests, expected);
+            }
+        }
+
+        /// The whole machine against the list of all results since it was last closed, each with
+        /// the beginning of its sub-window, counted anew at every step.
+        #[test]
+        fn it_opens_exactly_when_the_results_say_so(config in configs(), inputs in inputs()) {
+            let (mut results, mut began): (Vec<(Time, bool)>, Option<Time>) = (Vec::new(), None);
+            let mut attempts = 0;
+            for step in play(&config, &inputs) {
+                let mut expected = step.before.state;
+                let tenth = config.sampling_duration.as_nanos() / 10;
+                let open = |attempts: u32| {
+                    let grown = Span::millis(700 << attempts.min(5)).min(Span::secs(2));
+                    let grows = config.break_duration_generator.is_some();
+                    let lasts = if grows { grown } else { config.break_duration };
+                    State::Open { until: step.at + lasts }
+                };
+                match (step.what, step.before.state) {
+                    (What::Ended { failed }, State::HalfOpen) => {
+                        expected = if failed { open(attempts) } else { State::Closed };
+                    }
+                    (What::Ended { failed }, state) => {
+                        let old = |t: Time| step.at.since(t).as_nanos() >= tenth;
+                        if began.is_none_or(old) {
+                            began = Some(step.at);
+                        }
+                        results.push((began.expect("set above"), failed));
+                        let kept = |(t, _): &&(Time, bool)| {
+                            step.at.since(*t) < config.sampling_duration
+                        };
+                        let calls = results.iter().filter(kept).count();
+                        let failures = results.iter().filter(kept).filter(|r| r.1).count();
+                        let sums = step.after.health.sums;
+                        let (s, f) = (sums.successes, sums.failures);
+                        prop_assert_eq!((s + f, f), (calls as u64, failures as u64));
+                        let enough = calls >= config.minimum_throughput as usize;
+                        let high = failures as f64 / calls as f64 >= config.failure_ratio;
+                        if state == State::Closed && failed && enough && high {
+                            expected = open(attempts);
+                        }
+                    }
+                    (What::Asked { .. }, State::Open { until }) if step.at >= until => {
+                        attempts += 1;
+                        expected = State::HalfOpen;
+                    }
+                    (What::Asked { .. }, _) => {}
+                    (What::ByHand, _) => expected = step.after.state,
+                }
+                prop_assert_eq!(step.after.state, expected);
+                let closing = matches!(
+                    step.changes[..],
+                    [Change::Transition(Transition { to: StateName::Closed, .. })]
+                );
+                let closed_by_hand =
+                    matches!(step.what, What::ByHand) && step.after.state == State::Closed;
+                if closing || closed_by_hand {
+                    (attempts, began) = (0, None);
+                    results.clear();
+                }
+            }
+        }
+
+        #[test]
+        fn sub_windows_stay_few(config in configs(), inputs in inputs()) {
+            for step in play(&config, &inputs) {
+                prop_assert!(step.after.health.windows.len() as u64 <= SUB_WINDOWS + 1);
+            }
+        }
+    }
+
+    fn at_ms(ms: u64) -> Time {
+        Time::ZERO + Span::millis(ms)
+    }
+
+    fn ask(breaker: &mut Polly, ms: u64) -> Result<Permit, Reason> {
+        match breaker.admit(at_ms(ms), &mut Vec::new()) {
+            Admission::Admitted(permit) => Ok(permit),
+            Admission::Refused(reason) => Err(reason),
+            Admission::Parked => panic!("this breaker parks nobody"),
+        }
+    }
+
+    /// The end of a call, and what brought a change about if there is one.
+    fn end(
+        breaker: &mut Polly,
+        permit: Permit,
+        ms: u64,
+        verdict: Verdict,
+    ) -> Option<TransitionReason> {
+        let mut changes = Vec::new();
+        breaker.settle(permit, at_ms(ms), verdict, &mut changes);
+        match changes[..] {
+            [] => None,
+            [Change::Transition(transition)] => Some(transition.reason),
+            _ => panic!("one call brings one transition: {changes:?}"),
+        }
+    }
+
+    fn call(breaker: &mut Polly, ms: u64, verdict: Verdict) -> Option<TransitionReason> {
+        let permit = ask(breaker, ms).expect("admitted");
+        end(breaker, permit, ms, verdict)
+    }
+
+    /// Half of at least four calls within 10 s open it for 5 s.
+    fn small() -> Config {
+        Config {
+            failure_ratio: 0.5,
+            minimum_throughput: 4,
+            sampling_duration: Span::secs(10),
+            ..Config::default()
+        }
+    }
+
+    /// A breaker that opened at time zero, and `late` calls from before.
+    fn opened(config: Config, late: usize) -> (Polly, Vec<Permit>) {
+        let mut breaker = Polly::new(config).expect("valid");
+        let late = (0..late).map(|_| ask(&mut breaker, 0).expect("closed")).collect();
+        for _ in 0..4 {
+            call(&mut breaker, 0, Verdict::Failure);
+        }
+        assert_eq!(breaker.state(), StateName::Open);
+        (breaker, late)
+    }
+
+    #[test]
+    fn only_a_failure_opens_it() {
+        let mut breaker = Polly::new(small()).expect("valid");
+        for verdict in [
+            Verdict::Failure,
+            Verdict::Failure,
+            Verdict::Failure,
+            Verdict::Success,
+            Verdict::Ignored,
+        ] {
+            assert_eq!(call(&mut breaker, 0, verdict), None, "3 of 4 failed, and no failure since");
+        }
+        assert_eq!(call(&mut breaker, 0, Verdict::Failure), Some(TransitionReason::FailureRate));
+    }
+
+    #[test]
+    fn the_first_call_at_the_end_of_the_break_is_the_one_test() {
+        let (mut breaker, _) = opened(small(), 0);
+        let until = Some(at_ms(5000));
+        assert_eq!(ask(&mut breaker, 4999).err(), Some(Reason::BreakerOpen { until }));
+        let test = ask(&mut breaker, 5000).expect("the test");
+        assert_eq!(ask(&mut breaker, 1_000_000).err(), Some(Reason::BreakerProbing));
+        let reason = end(&mut breaker, test, 1_000_000, Verdict::Failure);
+        assert_eq!(reason, Some(TransitionReason::TestFailed));
+        assert_eq!(breaker.state, State::Open { until: at_ms(1_005_000) });
+    }
+
+    #[test]
+    fn a_cancelled_test_closes_it() {
+        let (mut breaker, _) = opened(small(), 0);
+        let reason = call(&mut breaker, 5000, Verdict::Cancelled);
+        assert_eq!(reason, Some(TransitionReason::TestsSucceeded));
+        assert_eq!(breaker.state(), StateName::Closed);
+    }
+
+    #[test]
+    fn a_late_result_decides_for_the_test() {
+        for (verdict, reason, state) in [
+            (Verdict::Success, TransitionReason::LateSuccess, StateName::Closed),
+            (Verdict::Failure, TransitionReason::LateFailure, StateName::Open),
+        ] {
+            let (mut breaker, mut late) = opened(small(), 2);
+            let while_open = late.pop().expect("two calls from before");
+            assert_eq!(end(&mut breaker, while_open, 1000, verdict), None);
+            let _test = ask(&mut breaker, 5000).expect("the test");
+            let while_half_open = late.pop().expect("two calls from before");
+            assert_eq!(end(&mut breaker, while_half_open, 5001, verdict), Some(reason));
+            assert_eq!(breaker.state(), state);
+        }
+    }
+
+    #[test]
+    fn a_sub_window_begins_with_a_result_and_falls_out_whole() {
+        let mut breaker = Polly::new(small()).expect("valid");
+        // The first sub-window: it lasts while it is less than a second old.
+        call(&mut breaker, 500, Verdict::Failure);
+        call(&mut breaker, 1499, Verdict::Failure);
+        // The second.
+        call(&mut breaker, 1500, Verdict::Failure);
+        call(&mut breaker, 10_499, Verdict::Success);
+        assert_eq!(breaker.health.sums, Sums { successes: 1, failures: 3 });
+        call(&mut breaker, 10_500, Verdict::Success);
+        assert_eq!(breaker.health.sums, Sums { successes: 2, failures: 1 });
+    }
+
+    #[test]
+    fn failed_tests_are_not_counted_and_closing_forgets() {
+        let (mut breaker, _) = opened(small(), 0);
+        call(&mut breaker, 5000, Verdict::Failure);
+        assert_eq!(breaker.health.sums, Sums { successes: 0, failures: 4 });
+        call(&mut breaker, 10_000, Verdict::Success);
+        assert_eq!(breaker.health.sums, Sums::default());
+    }
+
+    #[test]
+    fn the_break_grows_with_the_tests_since_it_was_closed() {
+        let generator =
+            BreakDurationGenerator { base: Span::secs(1), factor: 3.0, cap: Span::secs(20) };
+        let (mut breaker, _) =
+            opened(Config { break_duration_generator: Some(generator), ..small() }, 0);
+        let (mut now, mut breaks) = (0, Vec::new());
+        for _ in 0..4 {
+            let State::Open { until } = breaker.state else { panic!("open") };
+            breaks.push(until.since(at_ms(now)).as_millis() / 1000);
+            now += breaks[breaks.len() - 1] * 1000;
+            call(&mut breaker, now, Verdict::Failure);
+        }
+        assert_eq!(breaks, [1, 3, 9, 20]);
+    }
+
+    #[test]
+    fn isolated_it_refuses_until_it_is_closed_by_hand() {
+        let mut breaker = Polly::new(small()).expect("valid");
+        let mut changes = Vec::new();
+        breaker.isolate(&mut changes);
+        let refused = Some(Reason::BreakerOpen { until: None });
+        assert_eq!(ask(&mut breaker, 1_000_000_000).err(), refused);
+        breaker.close(&mut changes);
+        assert_eq!(changes.len(), 2);
+        assert!(ask(&mut breaker, 1_000_000_000).is_ok());
+    }
+
+    #[test]
+    fn options_out_of_range_are_refused_by_name() {
+        type Spoil = fn(&mut Config);
+        let refused: [(&str, Spoil); 9] = [
+            ("failure_ratio", |c| c.failure_ratio = 1.1),
+            ("failure_ratio", |c| c.failure_ratio = f64::NAN),
+            ("minimum_throughput", |c| c.minimum_throughput = 1),
+            ("sampling_duration", |c| c.sampling_duration = Span::millis(499)),
+            ("sampling_duration", |c| c.sampling_duration = Span::secs(86_401)),
+            ("break_duration", |c| c.break_duration = Span::ZERO),
+            ("break_duration", |c| c.break_duration = Span::MAX),
+            ("break_duration_generator.base", |c| {
+                let base = Span::secs(61);
+                c.break_duration_generator = Some(BreakDurationGenerator { base, ..GENERATOR });
+            }),
+            ("break_duration_generator.factor", |c| {
+                c.break_duration_generator =
+                    Some(BreakDurationGenerator { factor: 0.5, ..GENERATOR });
+            }),
+        ];
+        for (field, spoil) in refused {
+            let mut config = Config::default();
+            spoil(&mut config);
+            assert_eq!(Polly::new(config).map_err(|e| e.field), Err(field));
+        }
+    }
+
+    const GENERATOR: BreakDurationGenerator =
+        BreakDurationGenerator { base: Span::secs(1), factor: 2.0, cap: Span::secs(60) };
+}

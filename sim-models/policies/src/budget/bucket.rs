@@ -1,0 +1,142 @@
+//! A token bucket that calls fill: each call brings a tenth of a retry.
+//!
+//! Answers: retries in proportion to the calls. However much fails, they add a tenth to the load,
+//! and a little more while the bucket that was full at the start lasts.
+//!
+//! Invites: a long quiet failure rate just below the deposit never empties the bucket, so that all
+//! is retried; and a bucket per client is large when the clients are many and their calls few.
+//!
+//! Reference: M. Brooker, "Fixing retries with token buckets and circuit breakers", 2022, where it
+//! is the adaptive strategy.
+//!
+//! ```text
+//! call     tokens = min(capacity, tokens + per_call)
+//! retry    only while tokens > 1, and takes 1
+//! ```
+//!
+//! Tokens are whole thousandths.
+
+use serde::Deserialize;
+use sim_core::Time;
+
+use super::{Machine, Ticket};
+use crate::out_of_range::within;
+use crate::{Ending, OutOfRange};
+
+/// What a retry costs, in thousandths of a token.
+const RETRY: u64 = 1000;
+
+/// The parameters of the bucket. Of both numbers three decimals count.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// The tokens at the start and at most, in 0..=1000000. Default: 5.
+    pub capacity: f64,
+    /// The tokens that a call brings when it starts, in 0..=1000. Default: 0.1.
+    pub per_call: f64,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config { capacity: 5.0, per_call: 0.1 }
+    }
+}
+
+/// The bucket of one caller.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bucket {
+    capacity: u64,
+    per_call: u64,
+    tokens: u64,
+}
+
+impl Bucket {
+    /// A full bucket.
+    ///
+    /// # Errors
+    /// When a number is out of its range.
+    pub fn new(config: &Config) -> Result<Bucket, OutOfRange> {
+        within("capacity", config.capacity, 0.0, 1e6)?;
+        within("per_call", config.per_call, 0.0, 1e3)?;
+        let thousandths = |tokens: f64| (tokens * 1000.0 + 0.5) as u64;
+        let capacity = thousandths(config.capacity);
+        Ok(Bucket { capacity, per_call: thousandths(config.per_call), tokens: capacity })
+    }
+}
+
+impl Machine for Bucket {
+    fn begin(&mut self, _ticket: &mut Ticket, _now: Time) {
+        self.tokens = self.capacity.min(self.tokens + self.per_call);
+    }
+
+    fn withdraw(&mut self, _ticket: &mut Ticket, _now: Time, _ending: Ending) -> bool {
+        let permitted = self.tokens > RETRY;
+        if permitted {
+            self.tokens -= RETRY;
+        }
+        permitted
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::BudgetConfig;
+    use super::super::tests::{Did, inputs, play};
+    use super::*;
+
+    proptest! {
+        /// However the calls end, retries are bounded by what was there and what calls brought.
+        #[test]
+        fn retries_are_at_most_what_the_calls_have_paid_for(
+            capacity in 0..8000u32, per_call in 0..1500u32, inputs in inputs(10, 120),
+        ) {
+            let config = Config {
+                capacity: f64::from(capacity) / 1000.0,
+                per_call: f64::from(per_call) / 1000.0,
+            };
+            let (mut left, mut retries, mut calls) = (capacity, 0, 0);
+            for step in play(&BudgetConfig::Bucket(config), &inputs) {
+                match step.did {
+                    Did::Began => {
+                        calls += 1;
+                        left = capacity.min(left + per_call);
+                    }
+                    Did::Asked { permitted, .. } => {
+                        prop_assert_eq!(permitted, left > 1000);
+                        retries += u32::from(permitted);
+                        left -= if permitted { 1000 } else { 0 };
+                    }
+                    Did::Ended(_) | Did::Abandoned => {}
+                }
+                prop_assert!(retries * 1000 <= capacity + calls * per_call);
+            }
+        }
+    }
+
+    #[test]
+    fn five_tokens_are_four_retries_and_then_every_tenth_call_has_one() {
+        let mut bucket = Bucket::new(&Config::default()).expect("valid");
+        let mut retry = || bucket.withdraw(&mut Ticket::default(), Time::ZERO, Ending::TimedOut);
+        assert_eq!((0..9).filter(|_| retry()).count(), 4, "more than one must be there");
+        let mut retries = 0;
+        for _ in 0..100 {
+            bucket.begin(&mut Ticket::default(), Time::ZERO);
+            let ending = Ending::TimedOut;
+            retries += u32::from(bucket.withdraw(&mut Ticket::default(), Time::ZERO, ending));
+        }
+        assert_eq!(retries, 10);
+    }
+
+    #[test]
+    fn impossible_parameters_are_refused_by_name() {
+        let refused = |capacity, per_call| {
+            Bucket::new(&Config { capacity, per_call }).map_err(|e| e.field).err()
+        };
+        assert_eq!(refused(-1.0, 0.1), Some("capacity"));
+        assert_eq!(refused(f64::NAN, 0.1), Some("capacity"));
+        assert_eq!(refused(5.0, -0.1), Some("per_call"));
+        assert_eq!(refused(0.0, 0.0), None);
+    }
+}

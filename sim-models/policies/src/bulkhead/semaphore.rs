@@ -1,0 +1,254 @@
+//! A number of permits, and places to wait for one.
+//!
+//! Answers and invites what [`super`] says. With `queue` 0 nobody waits, and the bulkhead only
+//! refuses; the presets of Resilience4j, cockatiel and Polly are semaphores as well.
+//!
+//! ```text
+//!   somebody waits  =>  in_use = limit      (so that nobody overtakes)
+//! ```
+//!
+//! cockatiel breaks that rule, see [`super::presets::Cockatiel`].
+
+use sim_core::Span;
+
+use super::line::{Line, Place};
+use super::{BulkheadPermit, Entry};
+use crate::out_of_range::at_least_one;
+use crate::{OutOfRange, Reason};
+
+/// How many go at once, how many wait and how long.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Calls under way at once, at least 1.
+    pub limit: u32,
+    /// Places to wait in, 0 by default.
+    #[serde(default)]
+    pub queue: u32,
+    /// The longest wait; as long as it takes by default. With zero nobody waits.
+    #[serde(default)]
+    pub wait: Option<Span>,
+}
+
+impl Config {
+    /// So many calls at once; nobody waits.
+    pub const fn limit(limit: u32) -> Config {
+        Config { limit, queue: 0, wait: None }
+    }
+}
+
+/// Counts the permits in use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Semaphore {
+    config: Config,
+    leaving: Leaving,
+    in_use: u32,
+    line: Line,
+}
+
+/// What becomes of the place of a call that leaves the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Leaving {
+    /// It is free at once.
+    Frees,
+    /// It stays taken, and when its turn comes, that turn is lost: nobody goes.
+    LosesTheTurn,
+}
+
+impl Semaphore {
+    /// A semaphore with all its permits.
+    ///
+    /// # Errors
+    /// When `limit` is zero.
+    pub fn new(config: Config) -> Result<Semaphore, OutOfRange> {
+        at_least_one("limit", config.limit)?;
+        Ok(Semaphore::with(config, Leaving::Frees))
+    }
+
+    pub(super) fn with(config: Config, leaving: Leaving) -> Semaphore {
+        let waits = config.wait.is_none_or(|wait| !wait.is_zero());
+        let config = Config { queue: if waits { config.queue } else { 0 }, ..config };
+        Semaphore { leaving, in_use: 0, line: Line::new(config.queue), config }
+    }
+
+    /// See [`super::Bulkhead::enter`].
+    pub fn enter(&mut self, token: u64) -> Entry {
+        if self.in_use < self.config.limit {
+            self.in_use += 1;
+            Entry::Admitted(BulkheadPermit(()))
+        } else if self.line.len() < self.config.queue {
+            Entry::Queued(self.line.join(token))
+        } else {
+            Entry::Refused(Reason::BulkheadFull { limit: self.config.limit })
+        }
+    }
+
+    /// See [`super::Bulkhead::settle`].
+    ///
+    /// # Panics
+    /// When more permits come back than were given.
+    #[must_use = "the call whose turn it is would never go"]
+    pub fn settle(&mut self, permit: BulkheadPermit) -> Option<(u64, BulkheadPermit)> {
+        assert!(self.in_use > 0, "a permit came back that this bulkhead never gave");
+        match self.line.serve() {
+            Some(Some(token)) => Some((token, permit)),
+            Some(None) | None => {
+                self.in_use -= 1;
+                None
+            }
+        }
+    }
+
+    /// See [`super::Bulkhead::leave`].
+    ///
+    /// # Panics
+    /// When the turn of `place` has already come.
+    pub fn leave(&mut self, place: Place) {
+        match self.leaving {
+            Leaving::Frees => self.line.give_up(place),
+            Leaving::LosesTheTurn => self.line.abandon(place),
+        }
+    }
+
+    /// The longest wait.
+    pub const fn longest_wait(&self) -> Option<Span> {
+        self.config.wait
+    }
+
+    /// Permits in use, 0 to the limit.
+    pub const fn in_use(&self) -> u32 {
+        self.in_use
+    }
+
+    /// All permits.
+    pub const fn limit(&self) -> u32 {
+        self.config.limit
+    }
+
+    /// Places that are taken.
+    pub const fn queued(&self) -> u32 {
+        self.line.len()
+    }
+
+    /// All places.
+    pub const fn places(&self) -> u32 {
+        self.config.queue
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Enter,
+        Settle(prop::sample::Index),
+        Leave(prop::sample::Index),
+    }
+
+    fn semaphore(limit: u32, queue: u32) -> Semaphore {
+        Semaphore::new(Config { limit, queue, wait: None }).expect("valid")
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let step = prop_oneof![
+            3 => Just(Step::Enter),
+            2 => any::<prop::sample::Index>().prop_map(Step::Settle),
+            1 => any::<prop::sample::Index>().prop_map(Step::Leave),
+        ];
+        proptest::collection::vec(step, 0..120)
+    }
+
+    proptest! {
+        #[test]
+        fn it_serves_in_order_and_never_passes_its_limits(
+            limit in 1..5u32, queue in 0..5u32, steps in steps(),
+        ) {
+            let mut bulkhead = semaphore(limit, queue);
+            let mut under_way: Vec<BulkheadPermit> = Vec::new();
+            let mut waiting: VecDeque<(u64, Place)> = VecDeque::new();
+            for (token, step) in (0..).zip(steps) {
+                match step {
+                    Step::Enter => {
+                        let (room, places) =
+                            (under_way.len() < limit as usize, waiting.len() < queue as usize);
+                        match bulkhead.enter(token) {
+                            Entry::Admitted(permit) => {
+                                prop_assert!(room && waiting.is_empty());
+                                under_way.push(permit);
+                            }
+                            Entry::Queued(place) => {
+                                prop_assert!(!room && places);
+                                waiting.push_back((token, place));
+                            }
+                            Entry::Refused(reason) => {
+                                prop_assert!(!room && !places);
+                                prop_assert_eq!(reason, Reason::BulkheadFull { limit });
+                            }
+                        }
+                    }
+                    Step::Settle(_) if under_way.is_empty() => {}
+                    Step::Settle(index) => {
+                        let permit = under_way.swap_remove(index.index(under_way.len()));
+                        let next = bulkhead.settle(permit);
+                        let first = waiting.pop_front().map(|(token, _)| token);
+                        prop_assert_eq!(next.as_ref().map(|(token, _)| *token), first);
+                        under_way.extend(next.map(|(_, permit)| permit));
+                    }
+                    Step::Leave(_) if waiting.is_empty() => {}
+                    Step::Leave(index) => {
+                        let place = waiting.remove(index.index(waiting.len())).expect("waits").1;
+                        bulkhead.leave(place);
+                    }
+                }
+                prop_assert_eq!(bulkhead.in_use() as usize, under_way.len());
+                prop_assert_eq!(bulkhead.queued() as usize, waiting.len());
+                prop_assert!(bulkhead.in_use() <= limit && bulkhead.queued() <= queue);
+            }
+            while let Some(permit) = under_way.pop() {
+                under_way.extend(bulkhead.settle(permit).map(|(_, permit)| permit));
+            }
+            prop_assert_eq!((bulkhead.in_use(), bulkhead.queued()), (0, 0));
+        }
+    }
+
+    #[test]
+    fn a_slow_dependency_takes_its_permits_and_no_more() {
+        let mut bulkhead = semaphore(3, 0);
+        let entries: Vec<Entry> = (0..5).map(|token| bulkhead.enter(token)).collect();
+        let full = Entry::Refused(Reason::BulkheadFull { limit: 3 });
+        assert_eq!(entries[3..], [full, Entry::Refused(Reason::BulkheadFull { limit: 3 })]);
+        for entry in entries {
+            if let Entry::Admitted(permit) = entry {
+                assert_eq!(bulkhead.settle(permit), None);
+            }
+        }
+        assert_eq!(bulkhead.in_use(), 0);
+    }
+
+    #[test]
+    fn with_a_wait_of_zero_nobody_waits() {
+        let config = Config { limit: 1, queue: 9, wait: Some(Span::ZERO) };
+        let mut bulkhead = Semaphore::new(config).expect("valid");
+        assert!(matches!(bulkhead.enter(1), Entry::Admitted(_)));
+        assert!(matches!(bulkhead.enter(2), Entry::Refused(_)));
+    }
+
+    #[test]
+    #[should_panic(expected = "never gave")]
+    fn a_permit_of_another_bulkhead_is_noticed() {
+        let (mut mine, mut other) = (semaphore(1, 0), semaphore(1, 0));
+        let Entry::Admitted(permit) = other.enter(1) else { panic!("one is free") };
+        let _ = mine.settle(permit);
+    }
+
+    #[test]
+    fn a_bulkhead_without_permits_is_refused() {
+        assert_eq!(Semaphore::new(Config::limit(0)).map_err(|e| e.field), Err("limit"));
+    }
+}

@@ -1,0 +1,42 @@
+//! gRPC's hedging policy: proposal A6, "Client Retries", section "Hedging Policy".
+
+use sim_core::Span;
+
+use crate::OutOfRange;
+
+/// The client's cap on attempts.
+const ATTEMPTS_MAX: u32 = 5;
+
+/// A service config's `hedgingPolicy`.
+#[derive(Clone, Debug, PartialEq, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// All attempts, the first included: at least 2, and more than 5 count as 5. gRPC has no
+    /// default; here 2.
+    pub max_attempts: u32,
+    /// Between one attempt and the next. By default zero, which sends all at once.
+    pub hedging_delay: Span,
+    /// Statuses after which the next attempt goes at once; all others end the call. Written as
+    /// HTTP would: 503 for `UNAVAILABLE`, 504 for `DEADLINE_EXCEEDED`. By default none.
+    pub non_fatal_status_codes: Vec<u16>,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config { max_attempts: 2, hedging_delay: Span::ZERO, non_fatal_status_codes: Vec::new() }
+    }
+}
+
+impl Config {
+    pub(super) fn checked(&self) -> Result<(), OutOfRange> {
+        if self.max_attempts < 2 {
+            return Err(OutOfRange::new("max_attempts", self.max_attempts, "at least 2"));
+        }
+        Ok(())
+    }
+
+    /// All attempts, after the cap.
+    pub(super) fn attempts(&self) -> u32 {
+        self.max_attempts.min(ATTEMPTS_MAX)
+    }
+}

@@ -1,0 +1,37 @@
+//! Polly's hedging strategy: Polly.Core 8, `HedgingStrategyOptions`, `HedgingExecutionContext`.
+//!
+//! Left out: Polly cancels the losers and then waits for them to end before it answers.
+
+use sim_core::Span;
+
+use crate::OutOfRange;
+
+/// The strategy's options.
+#[derive(Clone, Debug, PartialEq, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// How long to wait for an outcome before the next attempt. Zero sends all at once; none,
+    /// Polly's infinite time span, sends the next only after a failure. By default 2 s.
+    pub delay: Option<Span>,
+    /// Attempts beside the first, 1 to 10. By default 1.
+    pub max_hedged_attempts: u32,
+    /// Statuses after which the next attempt goes at once; any other ends the call. None stands
+    /// for Polly's default, every exception, with a client that throws whatever is not a success.
+    pub should_handle: Option<Vec<u16>>,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config { delay: Some(Span::secs(2)), max_hedged_attempts: 1, should_handle: None }
+    }
+}
+
+impl Config {
+    pub(super) fn checked(&self) -> Result<(), OutOfRange> {
+        if !(1..=10).contains(&self.max_hedged_attempts) {
+            let found = self.max_hedged_attempts;
+            return Err(OutOfRange::new("max_hedged_attempts", found, "in 1..=10"));
+        }
+        Ok(())
+    }
+}

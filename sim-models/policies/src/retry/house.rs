@@ -1,0 +1,132 @@
+//! The house's own retry: any growth, any jitter, and the other side is listened to.
+//!
+//! Answers: the settings that a careful client would choose.
+//!
+//! Invites: nothing that the choice of numbers does not invite.
+//!
+//! Reference: RFC 9110, section 10.2.3, for `Retry-After`.
+//!
+//! ```text
+//! wait = max(back-off, Retry-After)
+//! now - start + wait > total                            -> give up
+//! ```
+
+use serde::Deserialize;
+use sim_core::Span;
+
+use super::{Failure, attempts_left};
+use crate::backoff::Growth;
+use crate::out_of_range::at_least_one;
+use crate::{Backoff, EndingSet, Jitter, OutOfRange, Reason};
+
+/// When and how often to try again.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HouseConfig {
+    /// Attempts in all, the first included; at least 1, by default 3.
+    pub attempts: u32,
+    /// No retry starts later than this after the first attempt started; one may start at exactly
+    /// this time. No limit by default.
+    pub total: Option<Span>,
+    /// How the waits grow; by default from 1 s, doubling up to 60 s.
+    pub backoff: Growth,
+    /// How luck spreads the waits; by default not at all.
+    pub jitter: Jitter,
+    /// The endings that are worth another attempt; by default [`HouseConfig::RETRYABLE`].
+    pub on: EndingSet,
+    /// What becomes of the other side's `Retry-After`; by default [`RetryAfter::AtLeast`].
+    pub retry_after: RetryAfter,
+}
+
+/// What becomes of the other side's `Retry-After`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub enum RetryAfter {
+    /// It is not heard.
+    Ignore,
+    /// No wait is shorter.
+    #[default]
+    AtLeast,
+    /// It takes the place of the wait.
+    Exactly,
+}
+
+impl HouseConfig {
+    /// 408, 429, 500, 502, 503, 504 and every broken or missing answer.
+    ///
+    /// Not in it: 409, which some servers use for "busy with the same key" and most for "your
+    /// request contradicts what is stored"; and what an open breaker or a full bulkhead inside the
+    /// retry has refused, since they refuse in order to shed load. Add them by name.
+    pub const RETRYABLE: EndingSet = EndingSet::NONE
+        .with_statuses(408, 408)
+        .with_statuses(429, 429)
+        .with_statuses(500, 500)
+        .with_statuses(502, 504)
+        .with_no_answer();
+}
+
+impl Default for HouseConfig {
+    fn default() -> HouseConfig {
+        HouseConfig {
+            attempts: 3,
+            total: None,
+            backoff: Growth::default(),
+            jitter: Jitter::None,
+            on: HouseConfig::RETRYABLE,
+            retry_after: RetryAfter::AtLeast,
+        }
+    }
+}
+
+/// The house's rules.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct House {
+    attempts_max: u32,
+    total_max: Option<Span>,
+    backoff: Backoff,
+    retry_after: RetryAfter,
+}
+
+/// The wait before the attempt under way, from which decorrelated jitter draws the next.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Memory {
+    previous: Span,
+}
+
+impl House {
+    pub(super) fn new(config: &HouseConfig) -> Result<House, OutOfRange> {
+        at_least_one("attempts", config.attempts)?;
+        Ok(House {
+            attempts_max: config.attempts,
+            total_max: config.total,
+            backoff: Backoff::of(config.backoff, config.jitter)?,
+            retry_after: config.retry_after,
+        })
+    }
+
+    pub(super) const fn start(&self) -> Memory {
+        Memory { previous: self.backoff.base() }
+    }
+
+    pub(super) fn after(
+        &self,
+        memory: &mut Memory,
+        failure: &Failure,
+        draw: u64,
+    ) -> Result<Span, Reason> {
+        attempts_left(failure.attempt, Some(self.attempts_max))?;
+        let backoff = self.backoff.delay(failure.attempt, memory.previous, draw);
+        let after = match (self.retry_after, failure.retry_after) {
+            (RetryAfter::Ignore, _) | (_, None) => backoff,
+            (RetryAfter::AtLeast, Some(asked)) => backoff.max(asked),
+            (RetryAfter::Exactly, Some(asked)) => asked,
+        };
+        if let Some(total_max) = self.total_max
+            && failure.elapsed + after > total_max
+        {
+            return Err(Reason::TotalTimeExhausted { total_max });
+        }
+        // The other side's request to wait says nothing about the pace of later retries.
+        memory.previous = backoff;
+        Ok(after)
+    }
+}
