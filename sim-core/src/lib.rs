@@ -109,6 +109,6 @@ pub use dist::{Dist, DistError};
 pub use intensity::Intensity;
 pub use limits::{LimitHit, Limits};
 pub use queue::{Handle, Lane};
-pub use simulation::{Context, Model, Simulation, Step, Stop};
+pub use simulation::{Context, Model, Moment, Simulation, Step, Stop};
 pub use stream::{Draw, Draws, Indexed, Purpose, Stream, Streams, mix};
 pub use time::{Span, Time};

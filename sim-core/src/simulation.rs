@@ -12,6 +12,15 @@ use crate::time::{Span, Time};
 /// Memory is estimated every so many steps: often enough to stop a storm within a megabyte.
 const MEMORY_INTERVAL: u64 = 1024;
 
+/// An instant and the step of the run at which something happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moment {
+    /// The instant.
+    pub at: Time,
+    /// The number of the step, from 1.
+    pub step: u64,
+}
+
 /// A world of events.
 pub trait Model {
     /// What happens in this world.
@@ -50,6 +59,12 @@ impl<E> Context<E> {
     #[inline]
     pub fn step(&self) -> u64 {
         self.step
+    }
+
+    /// The present instant and step.
+    #[inline]
+    pub fn moment(&self) -> Moment {
+        Moment { at: self.now, step: self.step }
     }
 
     /// Schedules an event at an instant.

@@ -9,8 +9,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use sim_core::{Draws, Indexed, Span, Time, mix};
-
-use crate::world::{Answer, Ctx, Event, Request, World};
 use sim_redis::value::{Texts, Value};
 
 /// An actor of a user's own kind.
@@ -71,11 +69,15 @@ pub struct Ask {
 
 /// The right to answer one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ticket(crate::pool::Id<Request>);
+pub struct Ticket(u64);
 
 impl Ticket {
-    pub(crate) fn new(request: crate::pool::Id<Request>) -> Ticket {
-        Ticket(request)
+    pub(crate) fn new(word: u64) -> Ticket {
+        Ticket(word)
+    }
+
+    pub(crate) fn word(self) -> u64 {
+        self.0
     }
 }
 
@@ -92,7 +94,7 @@ pub struct Desk<'a> {
 /// What a custom actor has ordered.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Order {
-    Answer { ticket: Ticket, answer: Answer, after: Span },
+    Answer { ticket: Ticket, status: u16, body: Value, after: Span },
     Wake { token: u64, after: Span },
 }
 
@@ -122,8 +124,7 @@ impl<'a> Desk<'a> {
 
     /// Answers a request with a status, after a while.
     pub fn answer(&mut self, ticket: Ticket, status: u16, body: Value, after: Span) {
-        let answer = Answer { body, ..Answer::status(status) };
-        self.orders.push(Order::Answer { ticket, answer, after });
+        self.orders.push(Order::Answer { ticket, status, body, after });
     }
 
     /// Asks for [`CustomActor::on_wake`] after a while.
@@ -169,25 +170,5 @@ impl Kinds {
             });
         };
         make(config)
-    }
-}
-
-impl World {
-    pub(crate) fn carry_out(
-        &mut self,
-        actor: crate::plan::ActorId,
-        orders: Vec<Order>,
-        ctx: &mut Ctx,
-    ) {
-        for order in orders {
-            match order {
-                Order::Wake { token, after } => {
-                    ctx.schedule_after(after, Event::Wake { actor, token });
-                }
-                Order::Answer { ticket: Ticket(request), answer, after } => {
-                    self.answer_later(request, answer, after, ctx);
-                }
-            }
-        }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use sim_core::Span;
 
-use crate::scenario::spec::Expr;
+use crate::language::Expr;
 
 /// Designs may use designs; no deeper than this, so that one that uses itself is refused.
 pub(crate) const NESTING_MAX: usize = 4;

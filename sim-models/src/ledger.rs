@@ -8,12 +8,12 @@ use std::hash::BuildHasher;
 
 use hashbrown::HashTable;
 use rustc_hash::FxBuildHasher;
+use sim_core::Moment;
 use sim_core::{Span, Time};
+use sim_redis::value::Value;
 
-use crate::invariant::Moment;
 use crate::outcome::EffectSummary;
 use crate::plan::{ActorId, KindId};
-use sim_redis::value::Value;
 
 /// One durable effect.
 #[derive(Clone, Copy, Debug)]

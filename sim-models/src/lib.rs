@@ -8,11 +8,13 @@
 //!
 //! **Invariant:** this crate has never heard of terminals, files or SVG.
 
+mod compile;
 pub mod conform;
 pub mod custom;
 pub mod designs;
-mod gauge;
+mod intent;
 mod invariant;
+pub mod language;
 mod ledger;
 mod log;
 mod metrics;

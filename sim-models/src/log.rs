@@ -3,14 +3,14 @@
 //! Notes are small and copyable while the run lasts; they become sentences at its end.
 
 use sim_core::{Span, Time};
-
-use crate::ledger::StaleToken;
-use crate::outcome::LogLine;
-use crate::plan::{ActorId, BreakerId, FaultId, KindId, OutlierId, PairId, Plan, QueueId};
 use sim_policies::breaker::Transition;
 use sim_policies::outlier::Ejection;
 use sim_policies::{Ending, Fate, Reason};
 use sim_redis::value::{TextId, Texts};
+
+use crate::ledger::StaleToken;
+use crate::outcome::LogLine;
+use crate::plan::{ActorId, BreakerId, FaultId, KindId, OutlierId, PairId, Plan, QueueId};
 
 /// Who decides on an intent, in the story.
 const USER: &str = "user";

@@ -7,9 +7,9 @@ use std::fmt;
 
 pub use hdrhistogram::Histogram;
 use sim_core::{LimitHit, Span, Time};
+use sim_policies::breaker::{StateName, TransitionReason};
 
 use crate::recovery::Recovery;
-use sim_policies::breaker::{StateName, TransitionReason};
 
 /// What a run found.
 #[derive(Clone, Debug)]

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use sim_core::Moment;
 use sim_core::{Limits, Simulation, Step, Stop, Time};
 
 use crate::custom::Kinds;
-use crate::invariant::Moment;
 use crate::outcome::{
     InvariantVerdict, LedgerLine, Outcome, RunId, RunLimit, ServiceBooks, Verdict,
 };
@@ -96,7 +96,7 @@ impl Run {
         let (digest, steps, end) = (self.sim.digest(), self.sim.steps(), self.sim.now());
         let world = self.sim.model();
         let plan = &world.plan;
-        let invariants = world.watch.results(world, Moment { at: end, step: steps });
+        let invariants = world.watch.results(world.scene(Moment { at: end, step: steps }));
         let is_violated =
             |i: &crate::outcome::InvariantResult| i.verdict == InvariantVerdict::Violated;
         let verdict = if limit.is_some() {

@@ -39,10 +39,10 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use sim_core::Span;
+use sim_redis::Eviction;
 
 use crate::Scenario;
-use crate::scenario::spec::{Fault, FaultPlan};
-use sim_redis::Eviction;
+use crate::language::{Fault, FaultPlan};
 
 /// Any seed; shrinks towards 0.
 pub fn seeds() -> impl Strategy<Value = u64> {

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use sim_models::designs::BUILT_IN;
+use sim_models::language::SHORTHAND;
 use sim_models::outcome::Outcome;
-use sim_models::scenario::spec::SHORTHAND;
 use sim_models::source::Document;
 
 use crate::exam::{exam, situations};

@@ -224,7 +224,7 @@ fn submissions_are_conserved() {
 fn calls_are_conserved() {
     let relay = load(RELAY, None, &[]);
     // A paused actor's timers wait with it, so its calls may be open at the end.
-    let timers_run = |fault: &_| !matches!(fault, sim_models::scenario::spec::Fault::Pause { .. });
+    let timers_run = |fault: &_| !matches!(fault, sim_models::language::Fault::Pause { .. });
     let faults = FaultPlans::of(&relay).only(timers_run).strategy();
     holds(256, (seeds(), faults), |(seed, faults)| {
         let outcome = faults.strike(&relay).run(seed);

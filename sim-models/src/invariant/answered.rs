@@ -7,7 +7,7 @@ pub(super) struct AllAnswered;
 
 impl Law for AllAnswered {
     fn conclude(&self, end: Scene<'_>, findings: &mut Findings) {
-        for (intent, state) in (0u32..).zip(end.world.intents()) {
+        for (intent, state) in end.intents.iter() {
             findings.exercised |= state.submitted > 0;
             if state.submitted > state.ended {
                 findings.violated(end.now, Some(intent), || {

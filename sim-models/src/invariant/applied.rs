@@ -22,7 +22,7 @@ impl Applied {
     fn witness(&self, scene: Scene<'_>, intent: u32, effects: u32, causes: u32) -> String {
         let (cause, effect) = (scene.kind(self.cause), scene.kind(self.effect));
         let name = scene.intent(intent);
-        let latest = scene.world.ledger.entries().iter().rev();
+        let latest = scene.ledger.entries().iter().rev();
         let latest = latest.clone().find(|e| (e.kind, e.intent) == (self.effect, intent));
         let named = latest.map_or(String::new(), |e| scene.effect(self.effect, e.number));
         match causes {
@@ -51,7 +51,7 @@ impl Law for Applied {
         self.causes[n] += u32::from(kind == self.cause);
         if kind == self.effect {
             findings.exercised = true;
-            let (effects, causes) = (scene.world.ledger.net(intent, kind), self.causes[n]);
+            let (effects, causes) = (scene.ledger.net(intent, kind), self.causes[n]);
             if effects > causes {
                 findings.violated(scene.now, Some(intent), || {
                     self.witness(scene, intent, effects, causes)
@@ -62,7 +62,7 @@ impl Law for Applied {
 
     /// Those that were already too many when they came are not counted again.
     fn conclude(&self, end: Scene<'_>, findings: &mut Findings) {
-        let ledger = &end.world.ledger;
+        let ledger = end.ledger;
         let mut due = vec![0u32; self.causes.len()];
         for entry in ledger.entries() {
             let is_old = end.now.at.since(entry.at) >= self.within && entry.at <= end.now.at;

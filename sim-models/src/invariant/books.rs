@@ -2,15 +2,7 @@
 
 use super::receipts::of_kind;
 use super::{Findings, Law, Scene, Seen, Topic};
-use crate::plan::KindId;
-
-/// The kinds of effects that make up the books.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct BooksRule {
-    pub captured: KindId,
-    pub refunded: Option<KindId>,
-    pub fulfilled: KindId,
-}
+use crate::plan::{BooksRule, KindId};
 
 #[derive(Debug)]
 pub(super) struct Books {
@@ -34,7 +26,7 @@ impl Books {
     /// refund that says nothing of undoing.
     fn in_force(&self, end: Scene<'_>, intent: u32) -> u32 {
         let Account { captures, refunds } = self.accounts[intent as usize];
-        let undone = captures - end.world.ledger.net(intent, self.rule.captured);
+        let undone = captures - end.ledger.net(intent, self.rule.captured);
         captures.saturating_sub(undone.max(refunds))
     }
 }
@@ -71,7 +63,7 @@ impl Law for Books {
     fn conclude(&self, end: Scene<'_>, findings: &mut Findings) {
         for intent in (0u32..).take(self.accounts.len()) {
             let captures = self.in_force(end, intent);
-            let fulfilments = end.world.ledger.net(intent, self.rule.fulfilled);
+            let fulfilments = end.ledger.net(intent, self.rule.fulfilled);
             if captures == fulfilments && captures <= 1 {
                 continue;
             }

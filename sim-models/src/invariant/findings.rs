@@ -1,13 +1,6 @@
 //! What was found of one invariant.
 
-use sim_core::Time;
-
-/// An instant and the step of the run at which something happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Moment {
-    pub at: Time,
-    pub step: u64,
-}
+use sim_core::Moment;
 
 /// What was found of one invariant.
 #[derive(Clone, Debug, Default)]

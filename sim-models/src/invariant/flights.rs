@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use sim_core::Time;
-
-use super::{Findings, Law, Scene, Seen, Server, Topic};
-use crate::plan::ActorId;
 use sim_redis::value::Value;
+
+use super::{Findings, Law, Scene, Seen, Topic};
+use crate::plan::{ActorId, Server};
 
 /// What may have one call under way: a client's key of the request that the caller serves, and the
 /// intent where one of two callers serves no key.
@@ -66,8 +66,8 @@ impl Law for Flights {
                 if let Some(first) = other {
                     findings.violated(scene.now, Some(intent), || {
                         let (place, name) = (scene.server(to), scene.intent(intent));
-                        let other = scene.world.plan.actor_name(first.caller);
-                        let own = scene.world.plan.actor_name(caller);
+                        let other = scene.plan.actor_name(first.caller);
+                        let own = scene.plan.actor_name(caller);
                         let begun = first.since;
                         format!(
                             "{place} is called for {name} by {own} at {since}, \

@@ -2,11 +2,11 @@
 
 use std::ops::Range;
 
-use sim_core::Time;
-
-use super::{Findings, Law, Moment, Scene, Seen, Topic};
-use crate::plan::ActorId;
+use sim_core::{Moment, Time};
 use sim_policies::Fate;
+
+use super::{Findings, Law, Scene, Seen, Topic};
+use crate::plan::ActorId;
 
 #[derive(Debug)]
 pub(super) struct Goodput {

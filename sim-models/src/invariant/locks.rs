@@ -7,11 +7,11 @@
 use std::collections::BTreeMap;
 
 use sim_core::Time;
+use sim_redis::value::TextId;
 
 use super::write::{Act, Life, Write};
 use super::{Findings, Law, Scene, Seen, Topic};
 use crate::plan::ActorId;
-use sim_redis::value::TextId;
 
 /// Who holds a lock.
 #[derive(Clone, Copy, Debug)]
@@ -44,12 +44,12 @@ impl Law for Locks {
     fn see(&mut self, seen: &Seen, scene: Scene<'_>, findings: &mut Findings) {
         let Seen::Written { store, execution, intent, write } = *seen else { return };
         let Write { key, act, guarded } = write;
-        if store != self.store || !matches(&self.pattern, scene.world.texts().text(key)) {
+        if store != self.store || !matches(&self.pattern, scene.texts.text(key)) {
             return;
         }
         findings.exercised = true;
         let now = scene.now.at;
-        let lock = || scene.world.texts().text(key);
+        let lock = || scene.texts.text(key);
         let hold = self.holds.get(&key).copied();
         let hold = hold.filter(|hold| hold.until.is_none_or(|until| now <= until));
         if let Some(hold) = hold.filter(|hold| hold.execution != execution && !guarded) {

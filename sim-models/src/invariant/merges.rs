@@ -1,9 +1,11 @@
 //! `NoMerge`: two purchases are two effects, and nobody is told of another's.
 
-use super::receipts::{named, of_kind};
-use super::{Findings, Law, Moment, Scene, Seen, Topic};
-use crate::plan::KindId;
+use sim_core::Moment;
 use sim_policies::Fate;
+
+use super::receipts::{named, of_kind};
+use super::{Findings, Law, Scene, Seen, Topic};
+use crate::plan::KindId;
 
 #[derive(Debug)]
 pub(super) struct Merges {
@@ -43,12 +45,12 @@ impl Law for Merges {
                 });
             }
         }
-        for (intent, state) in (0u32..).zip(end.world.intents()) {
+        for (intent, state) in end.intents.iter() {
             if state.told != Some(Fate::Succeeded) {
                 continue;
             }
             findings.exercised = true;
-            if end.world.ledger.net(intent, self.kind) == 0 {
+            if end.ledger.net(intent, self.kind) == 0 {
                 findings.violated(state.told_at, Some(intent), || {
                     let (name, kind) = (end.intent(intent), end.kind(self.kind));
                     format!("{name} was told success and has no {kind} of its own in force")

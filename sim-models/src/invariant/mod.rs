@@ -29,9 +29,7 @@ mod waits;
 mod watch;
 mod write;
 
-pub(crate) use books::BooksRule;
-pub(crate) use findings::{Findings, Moment};
-pub(crate) use rule::{InvariantPlan, Rule};
-use watch::{Law, Scene};
-pub(crate) use watch::{Seen, Server, Topic, Watch};
+pub(crate) use findings::Findings;
+use watch::Law;
+pub(crate) use watch::{Scene, Seen, Topic, Watch};
 pub(crate) use write::Write;

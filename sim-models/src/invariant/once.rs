@@ -21,7 +21,7 @@ impl Law for Once {
             && kind == self.kind
         {
             findings.exercised = true;
-            if scene.world.ledger.net(intent, kind) > 1 {
+            if scene.ledger.net(intent, kind) > 1 {
                 findings.violated(scene.now, Some(intent), || duplicates(scene, kind, intent));
             }
         }
@@ -36,7 +36,7 @@ impl Law for Once {
 
 /// Every effect of the intent so far, with its instant.
 fn duplicates(scene: Scene<'_>, kind: KindId, intent: u32) -> String {
-    let entries = scene.world.ledger.entries().iter();
+    let entries = scene.ledger.entries().iter();
     let of_intent = entries.filter(|e| (e.kind, e.intent) == (kind, intent));
     let told: Vec<String> =
         of_intent.map(|e| format!("{} at {}", scene.effect(kind, e.number), e.at)).collect();

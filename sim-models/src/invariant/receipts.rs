@@ -5,11 +5,13 @@
 
 use std::collections::BTreeMap;
 
-use super::{Findings, Law, Moment, Scene, Seen, Topic};
-use crate::ledger::Entry;
-use crate::plan::KindId;
+use sim_core::Moment;
 use sim_policies::Fate;
 use sim_redis::value::{Texts, Value};
+
+use super::{Findings, Law, Scene, Seen, Topic};
+use crate::ledger::Entry;
+use crate::plan::KindId;
 
 #[derive(Debug)]
 pub(super) struct Receipts {
@@ -63,7 +65,7 @@ impl Law for Receipts {
             let own = in_force.get(&intent).map_or(&[][..], Vec::as_slice);
             if own != [number] {
                 // Wrong since it was told, or since what came after.
-                let told = end.world.intents()[intent as usize].told_at;
+                let told = end.intents[intent].told_at;
                 let latest = own.iter().filter_map(|n| effects.get(*n as usize - 1)).next_back();
                 let at = match latest.map(|entry| Moment { at: entry.at, step: entry.step }) {
                     Some(done) if done.step > told.step => done,
@@ -113,14 +115,14 @@ fn mismatch(
 
 /// The ledger's entries of a kind; the one with number `n` is at `n - 1`.
 pub(super) fn of_kind(scene: Scene<'_>, kind: KindId) -> Vec<&Entry> {
-    scene.world.ledger.entries().iter().filter(|entry| entry.kind == kind).collect()
+    scene.ledger.entries().iter().filter(|entry| entry.kind == kind).collect()
 }
 
 /// The numbers of the effects of a kind that a content names: `charge-4`, as a whole or as a field
 /// at any depth.
 pub(super) fn named(scene: Scene<'_>, kind: KindId, content: Value) -> Vec<u32> {
     let mut found = Vec::new();
-    collect(scene.world.texts(), scene.kind(kind), content, &mut found);
+    collect(scene.texts, scene.kind(kind), content, &mut found);
     found
 }
 

@@ -1,10 +1,10 @@
 //! `RecoversWithin`: some time after the last fault or spike of load, submissions succeed again.
 
 use sim_core::{Span, Time};
+use sim_policies::Fate;
 
 use super::goodput::too_few;
 use super::{Findings, Law, Scene, Seen, Topic};
-use sim_policies::Fate;
 
 /// The share of submissions that must succeed for a run to count as recovered.
 const RECOVERED: f64 = 0.9;
@@ -41,7 +41,7 @@ impl Law for Recovery {
 
     /// Vacuous without a fault or a spike, or when nothing began after the deadline.
     fn conclude(&self, end: Scene<'_>, findings: &mut Findings) {
-        let disturbances = end.world.metrics.disturbances(&end.world.plan, end.now.at);
+        let disturbances = end.metrics.disturbances(end.plan, end.now.at);
         let Some(healed) = disturbances.iter().map(|window| window.to).max() else { return };
         let deadline = healed + self.within;
         let successes = self.successes.iter().filter(|(begun, _)| *begun >= deadline);

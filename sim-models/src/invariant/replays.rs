@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use super::{Findings, Law, Scene, Seen, Server, Topic};
-use crate::plan::ActorId;
 use sim_redis::value::Value;
+
+use super::{Findings, Law, Scene, Seen, Topic};
+use crate::plan::{ActorId, Server};
 
 /// What counts as one request: a client's key, or the intent at an endpoint that looks at no key.
 type Scope = Result<(ActorId, Value), u32>;
@@ -53,10 +54,10 @@ impl Law for Replays {
         };
         findings.exercised = true;
         let under = || match scope {
-            Ok((_, key)) => format!("under the key {}", scene.world.texts().show(key)),
+            Ok((_, key)) => format!("under the key {}", scene.texts.show(key)),
             Err(intent) => format!("for {}", scene.intent(intent)),
         };
-        let show = |value: Value| scene.world.texts().show(value);
+        let show = |value: Value| scene.texts.show(value);
         if first.content != content {
             findings.violated(scene.now, Some(intent), || {
                 let (server, under) = (scene.server(self.of), under());

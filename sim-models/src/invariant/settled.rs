@@ -1,9 +1,9 @@
 //! `SettlesWithin`: every user is told something final, in time.
 
 use sim_core::{Span, Time};
+use sim_policies::{Ending, Fate};
 
 use super::{Findings, Law, Scene, Seen, Topic};
-use sim_policies::{Ending, Fate};
 
 #[derive(Debug)]
 pub(super) struct Settling {
@@ -46,9 +46,9 @@ impl Law for Settling {
     }
 
     fn conclude(&self, end: Scene<'_>, findings: &mut Findings) {
-        let strikes = end.world.metrics.strikes().iter();
+        let strikes = end.metrics.strikes().iter();
         let healed = strikes.filter_map(|(_, _, to)| *to).max().unwrap_or(Time::ZERO);
-        for (intent, state) in (0u32..).zip(end.world.intents()) {
+        for (intent, state) in end.intents.iter() {
             let due = state.begun.max(healed) + self.within;
             if state.submitted == 0 || due > end.now.at {
                 continue;

@@ -1,9 +1,10 @@
 //! `StoredIsKnown`: what is stored as an answer is one whose outcome is known.
 
+use sim_redis::value::{Texts, Value};
+
 use super::write::{Act, Write};
 use super::{Findings, Law, Scene, Seen, Topic};
 use crate::plan::ActorId;
-use sim_redis::value::{Texts, Value};
 
 #[derive(Debug)]
 pub(super) struct Stored {
@@ -22,7 +23,7 @@ impl Law for Stored {
         if store != self.store {
             return;
         }
-        let texts = scene.world.texts();
+        let texts = scene.texts;
         let (outcome, value) = match act {
             Act::Set { value, .. } | Act::Push(value) => (of_value(texts, value), value),
             Act::Field { field, value } if texts.show(field) == "status" => {

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use sim_redis::value::Value;
+
 use super::{Findings, Law, Scene, Seen, Topic};
 use crate::plan::{ActorId, KindId};
-use sim_redis::value::Value;
 
 /// What a token fences at an actor: a key under which the effect happens once, or else an intent.
 type Scope = (ActorId, Result<Value, u32>);
@@ -29,7 +30,7 @@ impl Law for Tokens {
 
     fn see(&mut self, seen: &Seen, scene: Scene<'_>, findings: &mut Findings) {
         let Seen::Effect { kind, intent } = *seen else { return };
-        let Some(entry) = scene.world.ledger.entries().last() else { return };
+        let Some(entry) = scene.ledger.entries().last() else { return };
         let Some(token) = entry.token.filter(|_| kind == self.kind) else { return };
         let guarded = if entry.once == Value::Nil { Err(intent) } else { Ok(entry.once) };
         let scope = (entry.actor, guarded);

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::settled::is_final;
-use super::{Findings, Law, Moment, Scene, Seen, Topic};
-use crate::plan::KindId;
+use sim_core::Moment;
 use sim_policies::Fate;
+
+use super::settled::is_final;
+use super::{Findings, Law, Scene, Seen, Topic};
+use crate::plan::KindId;
 
 /// Who was told success has an effect.
 #[derive(Debug)]
@@ -47,7 +49,7 @@ impl Law for Failed {
     }
 
     fn conclude(&self, end: Scene<'_>, findings: &mut Findings) {
-        for (intent, state) in (0u32..).zip(end.world.intents()) {
+        for (intent, state) in end.intents.iter() {
             let told_at = match state.told {
                 Some(Fate::Failed) => Some(state.told_at),
                 Some(Fate::Unknown) => self.refused.get(&intent).copied(),
@@ -55,7 +57,7 @@ impl Law for Failed {
             };
             let Some(told_at) = told_at else { continue };
             findings.exercised = true;
-            if end.world.ledger.net(intent, self.kind) > 0 {
+            if end.ledger.net(intent, self.kind) > 0 {
                 findings.violated(told_at, Some(intent), || {
                     let (name, kind) = (end.intent(intent), end.kind(self.kind));
                     format!("{name} was told failure, yet there is a {kind}")
@@ -71,12 +73,12 @@ impl Law for Failed {
 
 /// Who was told success has an effect of the kind.
 pub(super) fn each_acked(end: Scene<'_>, findings: &mut Findings, kind: KindId) {
-    for (intent, state) in (0u32..).zip(end.world.intents()) {
+    for (intent, state) in end.intents.iter() {
         if state.told != Some(Fate::Succeeded) {
             continue;
         }
         findings.exercised = true;
-        if end.world.ledger.net(intent, kind) == 0 {
+        if end.ledger.net(intent, kind) == 0 {
             findings.violated(state.told_at, Some(intent), || {
                 let (name, kind) = (end.intent(intent), end.kind(kind));
                 format!("{name} was told success without any {kind}")

@@ -1,10 +1,10 @@
 //! `Transitions`: a breaker changes its state exactly when expected.
 
 use sim_core::Time;
+use sim_policies::breaker::StateName;
 
 use super::{Findings, Law, Scene};
 use crate::plan::BreakerId;
-use sim_policies::breaker::StateName;
 
 #[derive(Debug)]
 pub(super) struct Transitions {
@@ -15,8 +15,8 @@ pub(super) struct Transitions {
 impl Law for Transitions {
     fn conclude(&self, end: Scene<'_>, findings: &mut Findings) {
         let Transitions { breaker, expect } = self;
-        let metrics = &end.world.metrics;
-        let pair = end.world.plan.breakers[breaker.index()].pair;
+        let metrics = end.metrics;
+        let pair = end.plan.breakers[breaker.index()].pair;
         findings.exercised = metrics.calls(pair) > 0;
         let seen: Vec<(Time, StateName)> = metrics
             .transitions()

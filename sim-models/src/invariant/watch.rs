@@ -2,14 +2,17 @@
 
 use std::fmt::Debug;
 
-use sim_core::{Span, Time};
-
-use super::{Findings, InvariantPlan, Moment, Write};
-use crate::outcome::{InvariantResult, InvariantVerdict, Violation};
-use crate::plan::{ActorId, EndpointId, KindId, PairId, Plan};
-use crate::world::World;
+use sim_core::{Moment, Span, Time};
 use sim_policies::{Ending, Fate};
-use sim_redis::value::Value;
+use sim_redis::value::{Texts, Value};
+
+use super::rule::law;
+use super::{Findings, Write};
+use crate::intent::Intents;
+use crate::ledger::Ledger;
+use crate::metrics::Metrics;
+use crate::outcome::{InvariantResult, InvariantVerdict, Violation};
+use crate::plan::{ActorId, InvariantPlan, KindId, PairId, Plan, Server};
 
 /// Something that has happened.
 #[derive(Clone, Copy, Debug)]
@@ -44,13 +47,6 @@ pub(crate) enum Seen {
     Settled { to: Server, call: u64, intent: u32, key: Value },
 }
 
-/// Who answers calls.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Server {
-    Endpoint(EndpointId),
-    Custom { actor: ActorId, endpoint: Value },
-}
-
 /// What happenings have in common: laws say which topics they want to see.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Topic {
@@ -79,45 +75,49 @@ impl Seen {
     }
 }
 
-/// The world at the moment of a happening.
+/// What a law may look at, at the moment of a happening.
 #[derive(Clone, Copy)]
-pub(super) struct Scene<'a> {
-    pub world: &'a World,
+pub(crate) struct Scene<'a> {
+    pub plan: &'a Plan,
+    pub texts: &'a Texts,
+    pub intents: &'a Intents,
+    pub ledger: &'a Ledger,
+    pub metrics: &'a Metrics,
     pub now: Moment,
 }
 
 impl Scene<'_> {
     /// `shoppers-17`.
     pub(super) fn intent(&self, intent: u32) -> String {
-        self.world.intent_name(intent)
+        self.intents.name(self.plan, intent)
     }
 
     /// `charge-4`.
     pub(super) fn effect(&self, kind: KindId, number: u32) -> String {
-        self.world.plan.effect_name(kind, number)
+        self.plan.effect_name(kind, number)
     }
 
     /// `charge`.
     pub(super) fn kind(&self, kind: KindId) -> &str {
-        &self.world.plan.kinds[kind.index()]
+        &self.plan.kinds[kind.index()]
     }
 
     /// `api.pay`.
     pub(super) fn server(&self, server: Server) -> String {
-        let plan = &self.world.plan;
+        let plan = self.plan;
         match server {
             Server::Endpoint(endpoint) => {
                 plan.programs[plan.endpoints[endpoint.index()].index()].name.clone()
             }
             Server::Custom { actor, endpoint } => {
-                format!("{}.{}", plan.actor_name(actor), self.world.texts().show(endpoint))
+                format!("{}.{}", plan.actor_name(actor), self.texts.show(endpoint))
             }
         }
     }
 
     /// The client whose intent it is: a tenant.
     pub(super) fn client(&self, intent: u32) -> ActorId {
-        self.world.intents()[intent as usize].client
+        self.intents[intent].client
     }
 }
 
@@ -157,7 +157,7 @@ struct Check {
 impl Watch {
     pub(crate) fn new(plan: &Plan) -> Watch {
         let check = |invariant: &InvariantPlan| Check {
-            law: invariant.rule.law(),
+            law: law(&invariant.rule),
             findings: Findings::default(),
         };
         let checks: Vec<Check> = plan.invariants.iter().map(check).collect();
@@ -173,9 +173,9 @@ impl Watch {
     }
 
     /// Shows every law what has happened.
-    pub(crate) fn see(&mut self, seen: &Seen, world: &World, now: Moment) {
+    pub(crate) fn see(&mut self, seen: &Seen, scene: Scene<'_>) {
         for Check { law, findings } in &mut self.checks {
-            law.see(seen, Scene { world, now }, findings);
+            law.see(seen, scene, findings);
         }
     }
 
@@ -185,10 +185,10 @@ impl Watch {
     }
 
     /// The judgement over every invariant, in the scenario's order.
-    pub(crate) fn results(&self, world: &World, end: Moment) -> Vec<InvariantResult> {
+    pub(crate) fn results(&self, end: Scene<'_>) -> Vec<InvariantResult> {
         let judge = |(check, plan): (&Check, &InvariantPlan)| {
             let mut findings = check.findings.clone();
-            check.law.conclude(Scene { world, now: end }, &mut findings);
+            check.law.conclude(end, &mut findings);
             let Findings { exercised, violations, first } = findings;
             let verdict = match (violations, exercised) {
                 (1.., _) => InvariantVerdict::Violated,
@@ -198,12 +198,12 @@ impl Watch {
             let first = first.map(|found| Violation {
                 at: found.at.at,
                 step: found.at.step,
-                intent: found.intent.map(|intent| world.intent_name(intent)),
+                intent: found.intent.map(|intent| end.intent(intent)),
                 witness: found.witness,
             });
             let (name, known) = (plan.name.clone(), plan.known);
             InvariantResult { name, known, verdict, violations, first }
         };
-        self.checks.iter().zip(&world.plan.invariants).map(judge).collect()
+        self.checks.iter().zip(&end.plan.invariants).map(judge).collect()
     }
 }

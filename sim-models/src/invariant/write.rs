@@ -1,11 +1,10 @@
 //! What a store command has changed, as far as invariants care.
 
 use sim_core::Span;
-
-use crate::plan::KindId;
-use crate::scenario::spec::KvOp;
 use sim_redis::Reply;
 use sim_redis::value::{TextId, Texts, Value};
+
+use crate::plan::{KindId, KvOp};
 
 /// A change of one key.
 #[derive(Clone, Copy, Debug)]

@@ -5,7 +5,7 @@
 
 use sim_core::{Span, Time};
 
-use crate::gauge::Level;
+use super::Level;
 use crate::outcome::Series;
 use crate::plan::{ActorId, PairId, Plan};
 

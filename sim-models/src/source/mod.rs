@@ -32,6 +32,9 @@ pub use error::{Place, SourceError};
 pub use names::Shorthand;
 pub use path::path_key;
 
+/// Gives the text of a file by the name that a scenario calls it by, or tells why it cannot.
+pub type Files<'a> = &'a dyn Fn(&str) -> Result<String, String>;
+
 /// A scenario's text with all overrides applied and all arguments named.
 #[derive(Clone, Debug)]
 pub struct Document {

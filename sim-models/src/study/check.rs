@@ -7,13 +7,12 @@
 
 use std::str::FromStr;
 
-use crate::Scenario;
-
 use super::Subject;
 use super::metric::Kind;
 use super::replicate::{Crew, Misuse, Options};
 use super::sample::Sample;
 use super::summary::{Summary, Tally};
+use crate::Scenario;
 
 /// The runs after which the rule looks for the first time.
 const FIRST_LOOK: u64 = 30;

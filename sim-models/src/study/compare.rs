@@ -14,9 +14,6 @@ use std::fmt;
 
 use sim_core::math;
 
-use crate::Scenario;
-use crate::outcome::InvariantVerdict;
-
 use super::Subject;
 use super::estimate::{Estimate, Interval, Moments, paired_shares, student};
 use super::metric::{Better, Kind, Metric, Unit};
@@ -24,6 +21,8 @@ use super::percentile::{self, Pool, Quantile, Reading};
 use super::replicate::{Crew, Misuse, Options};
 use super::sample::{Sample, Who};
 use super::summary::{Summary, Tally};
+use crate::Scenario;
+use crate::outcome::InvariantVerdict;
 
 /// Several sides on the same seeds, each against the first.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,7 +1,5 @@
 //! Two values of a scenario, varied together: where it is stable, and where it is not.
 
-use crate::Scenario;
-
 use super::Subject;
 use super::axis::Axis;
 use super::estimate::Estimate;
@@ -9,6 +7,7 @@ use super::metric::{Kind, Metric};
 use super::replicate::{Crew, Misuse, Options};
 use super::sample::Sample;
 use super::summary::{RecoveryTally, Summary, Tally};
+use crate::Scenario;
 
 /// A grid of cells, each of them some seeds of the scenario with two values set.
 #[derive(Clone, Debug, PartialEq)]

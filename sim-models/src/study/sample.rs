@@ -2,11 +2,10 @@
 
 use sim_core::{Span, Time};
 
-use crate::outcome::{ActorSummary, InvariantResult, Outcome, Verdict};
-use crate::recovery::RecoveryState;
-
 use super::metric::{Kind, Metric};
 use super::percentile::Samples;
+use crate::outcome::{ActorSummary, InvariantResult, Outcome, Verdict};
+use crate::recovery::RecoveryState;
 
 /// What a study keeps of one run. It is made where the run was, so that the outcome, which is
 /// large, is dropped there.

@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::outcome::{InvariantResult, InvariantVerdict, Violation};
-use crate::recovery::RecoveryState;
-
 use super::compare::Figure;
 use super::estimate::{Estimate, Interval, Moments, wilson};
 use super::metric::{Kind, Metric, Unit};
 use super::percentile::{LatencySummary, Percentile, Pool, Quantile};
 use super::sample::{Sample, Who};
+use crate::outcome::{InvariantResult, InvariantVerdict, Violation};
+use crate::recovery::RecoveryState;
 
 /// Many runs of one scenario, reduced in the order of their seeds.
 #[derive(Clone, Debug, Default, PartialEq)]

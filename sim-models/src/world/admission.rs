@@ -4,12 +4,12 @@
 //! both together took. Its permit is held until the request is answered or turned away.
 
 use sim_core::{Draw, Span};
+use sim_policies::Ending;
 
 use super::call::sample;
 use super::{Ctx, Request, World};
 use crate::plan::ActorId;
 use crate::pool::Id;
-use sim_policies::Ending;
 
 /// Tells the draws of a server's limit from those of its callers' policies.
 const ADMISSION: u64 = 0xad;

@@ -8,8 +8,8 @@ use sim_core::{Span, Time};
 
 use super::service::{Instance, InstanceState};
 use super::{Ctx, Event, World};
-use crate::gauge::{Gauge, Level};
 use crate::log::Note;
+use crate::metrics::{Gauge, Level};
 use crate::plan::{ActorId, AutoscalePlan};
 
 /// Within so much of its target it leaves things as they are, in percent.

@@ -6,7 +6,7 @@
 
 use sim_core::{Draw, Span, Time, mix};
 
-use crate::scenario::spec::Balancer as Algorithm;
+use crate::plan::Balancer as Algorithm;
 
 #[derive(Debug)]
 pub(super) struct Balancer {

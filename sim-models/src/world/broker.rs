@@ -11,14 +11,14 @@
 //! while an earlier delivery is still being worked on, as with Amazon SQS.
 
 use sim_core::{Handle, mix};
+use sim_policies::Fate;
+use sim_redis::value::Value;
 
 use super::message::{Answer, Payload, Sender};
 use super::{Actor, Ctx, Event, Request, World};
 use crate::log::{Handover, Note};
 use crate::plan::{ActorId, QueueId, Subscriber};
 use crate::pool::Id;
-use sim_policies::Fate;
-use sim_redis::value::Value;
 
 /// A broker's own state.
 #[derive(Clone, Copy, Debug, Default)]

@@ -18,12 +18,12 @@
 use std::collections::BTreeMap;
 
 use sim_core::{Draw, Span, Time, mix};
+use sim_redis::value::Value;
 
 use super::task::{Exit, Next, Origin, Raised, Waiting, child};
 use super::{Ctx, Task, World, nth};
 use crate::plan::{ActorId, CachedId, CachedPlan, Plan, Reg, ServiceCacheId, ServiceCachePlan};
 use crate::pool::Id;
-use sim_redis::value::Value;
 
 /// The caches of all instances of all services.
 #[derive(Debug, Default)]

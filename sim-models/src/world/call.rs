@@ -23,21 +23,21 @@
 //! ```
 
 use sim_core::{Draw, Handle, Time, mix};
-
-use super::child::{Hedging, Judged};
-use super::message::{Answer, Payload, Sender};
-use super::store::Order;
-use super::{Ctx, Event, Request, Task, World, eval, layers};
-use crate::invariant::{Seen, Server, Topic};
-use crate::log::Note;
-use crate::plan::{LayerPlan, Operand, PairId, SiteId, StackId, Target, builtin};
-use crate::pool::Id;
 use sim_policies::breaker::Permit;
 use sim_policies::budget::Ticket;
 use sim_policies::bulkhead::{BulkheadPermit, Place};
 use sim_policies::concurrency::{LimitPermit, Sample};
 use sim_policies::{Ending, Fate, Reason, RetryState};
 use sim_redis::value::Value;
+
+use super::child::{Hedging, Judged};
+use super::message::{Answer, Payload, Sender};
+use super::store::Order;
+use super::{Ctx, Event, Request, Task, World, eval, layers};
+use crate::invariant::{Seen, Topic};
+use crate::log::Note;
+use crate::plan::{LayerPlan, Operand, PairId, Server, SiteId, StackId, Target, builtin};
+use crate::pool::Id;
 
 /// One call of a program over all its attempts, or a child of such a call.
 #[derive(Debug, Default)]

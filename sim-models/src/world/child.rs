@@ -2,16 +2,15 @@
 //! a fallback may ask another endpoint.
 
 use sim_core::{Span, Time};
+use sim_policies::hedge::{AllFailed, Judgement};
+use sim_policies::{Ending, Fate};
 
 use super::call::{Call, Layer, Timer};
 use super::message::Answer;
 use super::{Ctx, World, layers, nth};
 use crate::log::Note;
-use crate::plan::{FallbackPlan, HedgeId, LayerPlan};
+use crate::plan::{FallbackOn, FallbackPlan, HedgeId, LayerPlan};
 use crate::pool::Id;
-use crate::scenario::spec::FallbackOn;
-use sim_policies::hedge::{AllFailed, Judgement};
-use sim_policies::{Ending, Fate};
 
 /// The attempts that a hedge has under way.
 #[derive(Debug, Default)]

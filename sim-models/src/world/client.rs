@@ -3,17 +3,19 @@
 //! An intent is the user's decision. A double click submits it twice, a retry attempts it again;
 //! ledger and invariants count per intent.
 
-use sim_core::{Draw, Stream, Time, mix};
-
-use super::task::Origin;
-use super::{Actor, Ctx, Event, Task, World, moment};
-use crate::invariant::{Moment, Seen};
-use crate::log::Note;
-use crate::plan::{ActorId, ActorKind, ClientPlan, LoadPlan, ProgramId, builtin};
-use crate::pool::Id;
-use crate::scenario::spec::{Arrivals, Requests};
+use sim_core::{Draw, Moment, Stream, Time, mix};
 use sim_policies::{Ending, Fate};
 use sim_redis::value::Value;
+
+use super::task::Origin;
+use super::{Actor, Ctx, Event, Task, World};
+use crate::intent::Intent;
+use crate::invariant::Seen;
+use crate::log::Note;
+use crate::plan::{
+    ActorId, ActorKind, Arrivals, ClientPlan, LoadPlan, ProgramId, Requests, builtin,
+};
+use crate::pool::Id;
 
 /// A client's own state.
 #[derive(Debug)]
@@ -22,26 +24,6 @@ pub(super) struct ClientState {
     intents: u32,
     /// Of a closed load: how often each user has thought; of sessions: the intents of each.
     rounds: Vec<u32>,
-}
-
-/// One decision of one user.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Intent {
-    pub client: ActorId,
-    /// Its number at the client, from 1.
-    pub number: u32,
-    user: u32,
-    /// Addresses its luck: the same whatever becomes of other intents.
-    lineage: u64,
-    pub begun: Time,
-    /// Submissions so far, and those that have ended.
-    pub submitted: u32,
-    pub ended: u32,
-    pub told: Option<Fate>,
-    /// No user's: what a service does by itself.
-    pub background: Option<ProgramId>,
-    /// When that was last decided.
-    pub told_at: Moment,
 }
 
 impl ClientState {
@@ -198,8 +180,7 @@ impl World {
             LoadPlan::Closed { .. } | LoadPlan::Sessions { .. } => self.round_lineage(client, user),
             _ => mix(self.plan.actors[client.index()].entity, number.into()),
         };
-        let id = u32::try_from(self.intents.len()).expect("the memory limit bounds intents");
-        self.intents.push(Intent {
+        let id = self.intents.push(Intent {
             client,
             number,
             user,
@@ -208,7 +189,7 @@ impl World {
             submitted: 0,
             ended: 0,
             told: None,
-            told_at: moment(ctx),
+            told_at: ctx.moment(),
             background: None,
         });
         self.metrics.intended(client, ctx.now());
@@ -220,8 +201,8 @@ impl World {
     }
 
     pub(super) fn submit(&mut self, intent: u32, submission: u32, ctx: &mut Ctx) {
-        self.intents[intent as usize].submitted += 1;
-        let Intent { client, lineage, .. } = self.intents[intent as usize];
+        self.intents[intent].submitted += 1;
+        let Intent { client, lineage, .. } = self.intents[intent];
         let lineage = mix(lineage, submission.into());
         self.metrics.submitted(client);
         self.show(Seen::Submitted { client }, ctx);
@@ -277,7 +258,7 @@ impl World {
             ctx.cancel(handle);
         }
         self.tasks.free(task);
-        let intent = &mut self.intents[intent_id as usize];
+        let intent = &mut self.intents[intent_id];
         intent.ended += 1;
         let first_success = fate == Fate::Succeeded && intent.told != Some(Fate::Succeeded);
         // Success outweighs everything, and doubt outweighs a failure: one submission of the
@@ -289,7 +270,7 @@ impl World {
             (_, Fate::Failed) => Fate::Failed,
         });
         if intent.told != before {
-            intent.told_at = moment(ctx);
+            intent.told_at = ctx.moment();
         }
         let Intent { client, user, ended, told, begun: arose, .. } = *intent;
         let is_last = ended == self.client_plan(client).clicks;
@@ -310,16 +291,11 @@ impl World {
 
     /// `shoppers-17`.
     pub(crate) fn intent_name(&self, intent: u32) -> String {
-        let Intent { client, number, background, .. } = self.intents[intent as usize];
-        if let Some(program) = background {
-            return self.plan.programs[program.index()].name.clone();
-        }
-        format!("{}-{number}", self.plan.actor_name(client))
+        self.intents.name(&self.plan, intent)
     }
 
     /// An intent of nobody's, for a program that a service runs by itself.
     pub(super) fn background_intent(&mut self, actor: ActorId, program: ProgramId) -> u32 {
-        let id = u32::try_from(self.intents.len()).expect("jobs are few");
         self.intents.push(Intent {
             client: actor,
             number: 0,
@@ -331,11 +307,6 @@ impl World {
             told: None,
             background: Some(program),
             told_at: Moment { at: Time::ZERO, step: 0 },
-        });
-        id
-    }
-
-    pub(crate) fn intents(&self) -> &[Intent] {
-        &self.intents
+        })
     }
 }

@@ -1,16 +1,15 @@
 //! Commands of scenarios as commands of the engine, and its replies as answers.
 
 use sim_core::Span;
-
-use super::message::Answer;
-use crate::plan::KindId;
-use crate::scenario::spec::KvOp;
 use sim_policies::Ending;
 use sim_redis::value::{Texts, Value};
 use sim_redis::{
     Bound, Command, Condition, ExpireOnly, Expiry, HashPart, Key, KvError, Reply, Side, Unit,
     ZAddOnly, ZRangeBy,
 };
+
+use super::message::Answer;
+use crate::plan::{KindId, KvOp};
 
 /// A command whose arguments are known.
 pub(super) type Op = KvOp<Value, KindId>;

@@ -11,12 +11,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sim_core::{Span, mix};
+use sim_redis::{Key, Snapshot};
 
 use super::follower::Change;
 use super::{Ctx, Event, World};
 use crate::plan::ActorId;
 use crate::pool::Id;
-use sim_redis::{Key, Snapshot};
 
 /// When a key was last written, and by which store: of two at one instant the later name wins.
 type Stamp = (i64, ActorId);

@@ -1,10 +1,11 @@
 //! Keys that a store removes by itself: because they have expired, or because memory is short.
 
+use sim_redis::{Command, Eviction};
+
 use super::follower::Change;
 use super::{Ctx, World};
 use crate::log::Note;
 use crate::plan::{ActorId, FaultId};
-use sim_redis::{Command, Eviction};
 
 impl World {
     /// Memory is short: a share of the keys that the policy may remove goes.

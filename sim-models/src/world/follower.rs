@@ -7,11 +7,11 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use sim_core::{Span, Time};
-
-use crate::invariant::Write;
-use crate::scenario::spec::{Fsync, Persistence};
 use sim_redis::value::Texts;
 use sim_redis::{Command, Key, Snapshot, Store};
+
+use crate::invariant::Write;
+use crate::plan::{Fsync, Persistence};
 
 /// What one command, or one transaction, has changed.
 #[derive(Clone, Debug, Default)]

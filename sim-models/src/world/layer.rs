@@ -1,6 +1,12 @@
 //! What each policy layer does with a call that comes in and with an ending that goes out.
 
 use sim_core::{Draw, Span, mix};
+use sim_policies::breaker::{Admission, Change, Machine, Permit, StateName, Verdict};
+use sim_policies::budget::Ticket;
+use sim_policies::bulkhead::{BulkheadPermit, Entry};
+use sim_policies::concurrency::{LimitPermit, Sample};
+use sim_policies::outlier::Ejection;
+use sim_policies::{Decision, Ending, Fate, Reason};
 
 use super::call::{Call, Entered, Layer, RetryLayer, RetryWait, Timer, Woken};
 use super::message::Answer;
@@ -9,12 +15,6 @@ use crate::invariant::Seen;
 use crate::log::{Note, Wait};
 use crate::plan::{BreakerId, ConnectionsId, LayerPlan, OutlierId, RetryPlan, StackId};
 use crate::pool::Id;
-use sim_policies::breaker::{Admission, Change, Machine, Permit, StateName, Verdict};
-use sim_policies::budget::Ticket;
-use sim_policies::bulkhead::{BulkheadPermit, Entry};
-use sim_policies::concurrency::{LimitPermit, Sample};
-use sim_policies::outlier::Ejection;
-use sim_policies::{Decision, Ending, Fate, Reason};
 
 impl World {
     pub(super) fn enter_retry(

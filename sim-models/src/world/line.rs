@@ -6,12 +6,11 @@
 use std::collections::VecDeque;
 
 use sim_core::Time;
+use sim_policies::codel::{Codel, Turn};
 
 use super::{Request, Task};
-use crate::plan::{QueueKind, WaitPlan};
+use crate::plan::{Full, QueueKind, WaitPlan};
 use crate::pool::Id;
-use crate::scenario::spec::Full;
-use sim_policies::codel::{Codel, Turn};
 
 /// Who waits for a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,18 +5,18 @@
 //! request for the same attempt; whichever answer comes first settles the attempt.
 
 use sim_core::{Draw, Span, Time, mix};
+use sim_policies::{Advice, Ending, Fate};
+use sim_redis::value::Value;
 
 use super::broker::Delivery;
 use super::call::Call;
 use super::store::Order;
 use super::{Actor, Ctx, Event, Task, World, nth};
 use crate::custom::{Ask, Ticket};
-use crate::invariant::{Seen, Server, Topic};
+use crate::invariant::{Seen, Topic};
 use crate::log::{Loss, Note};
-use crate::plan::{ActorId, EndpointId, PairId, QueueId, Reg};
+use crate::plan::{ActorId, EndpointId, PairId, QueueId, Reg, Server};
 use crate::pool::Id;
-use sim_policies::{Advice, Ending, Fate};
-use sim_redis::value::Value;
 
 /// One attempt's message.
 #[derive(Clone, Debug)]
@@ -295,7 +295,7 @@ impl World {
         let Payload::Custom { endpoint } = payload else {
             unreachable!("custom actors are called at endpoints")
         };
-        let ask = Ask { ticket: Ticket::new(id), endpoint, key, body, attempt };
+        let ask = Ask { ticket: Ticket::new(id.word()), endpoint, key, body, attempt };
         self.with_custom(to, ctx, |custom, desk| custom.on_request(ask, desk));
     }
 

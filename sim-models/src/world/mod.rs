@@ -15,6 +15,7 @@ mod child;
 mod client;
 mod command;
 mod copies;
+mod custom;
 mod eviction;
 mod fault;
 mod follower;
@@ -31,10 +32,13 @@ mod transaction;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use sim_core::{Context, Draw, Indexed, Lane, Model, Purpose, Span, Streams, Time, mix};
+use sim_core::{Context, Draw, Indexed, Lane, Model, Moment, Purpose, Span, Streams, Time, mix};
+use sim_policies::breaker::Change;
+use sim_redis::value::{Texts, Value};
 
-use crate::custom::{CustomActor, Desk};
-use crate::invariant::{Moment, Seen, Watch};
+use crate::custom::CustomActor;
+use crate::intent::Intents;
+use crate::invariant::{Scene, Seen, Watch};
 use crate::ledger::Ledger;
 use crate::log::{Log, Note};
 use crate::metrics::Metrics;
@@ -44,14 +48,12 @@ use crate::plan::{
     OutlierId, Part, Plan, Reg, StackId,
 };
 use crate::pool::{Id, Pool};
-use sim_policies::breaker::Change;
-use sim_redis::value::{Texts, Value};
 
 use broker::{BrokerState, Delivery};
 use cache::Caches;
 pub(crate) use call::Call;
 use call::Woken;
-use client::{ClientState, Intent};
+use client::ClientState;
 pub(crate) use copies::RegionCopy;
 use fault::{Condition, RouteCondition};
 use job::JobState;
@@ -231,7 +233,7 @@ pub(crate) struct World {
     deliveries: Pool<Delivery>,
     jobs: Vec<JobState>,
     copies: Pool<RegionCopy>,
-    intents: Vec<Intent>,
+    intents: Intents,
     policies: Policies,
     caches: Caches,
     /// Room for what a breaker tells; empty between uses.
@@ -339,7 +341,7 @@ impl Model for World {
             + self.deliveries.memory_bytes(0)
             + self.copies.memory_bytes(128)
             + self.actors.iter().map(Actor::memory_bytes).sum::<usize>()
-            + self.intents.capacity() * size_of::<Intent>()
+            + self.intents.memory_bytes()
             + self.ledger.memory_bytes()
             + self.caches.memory_bytes()
             + self.watch.memory_bytes()
@@ -387,7 +389,7 @@ impl World {
             deliveries: Pool::default(),
             jobs: Vec::new(),
             copies: Pool::default(),
-            intents: Vec::new(),
+            intents: Intents::default(),
             policies: Policies::new(&plan),
             caches: Caches::default(),
             changes: Vec::new(),
@@ -572,14 +574,14 @@ impl World {
     }
 
     fn show_all(&mut self, seen: Seen, ctx: &Ctx) {
-        // The watch looks at the world, and the world holds the watch.
-        let mut watch = std::mem::take(&mut self.watch);
-        watch.see(&seen, self, moment(ctx));
-        self.watch = watch;
+        let World { plan, texts, intents, ledger, metrics, watch, .. } = self;
+        watch.see(&seen, Scene { plan, texts, intents, ledger, metrics, now: ctx.moment() });
     }
 
-    pub(crate) fn texts(&self) -> &Texts {
-        &self.texts
+    /// What laws may look at, at an instant.
+    pub(crate) fn scene(&self, now: Moment) -> Scene<'_> {
+        let World { plan, texts, intents, ledger, metrics, .. } = self;
+        Scene { plan, texts, intents, ledger, metrics, now }
     }
 
     fn note(&mut self, note: Note, ctx: &Ctx) {
@@ -594,26 +596,6 @@ impl World {
     /// What an operand means in a task.
     fn eval(&mut self, task: Id<Task>, operand: Operand) -> Value {
         eval(&self.plan, &mut self.texts, &self.tasks[task].registers, operand)
-    }
-
-    fn with_custom(
-        &mut self,
-        actor: ActorId,
-        ctx: &mut Ctx,
-        act: impl FnOnce(&mut dyn CustomActor, &mut Desk<'_>),
-    ) {
-        let Actor::Custom(custom) = &mut self.actors[actor.index()] else {
-            unreachable!("only custom actors are asked")
-        };
-        let entity = self.plan.actors[actor.index()].entity;
-        let mut desk = Desk::new(ctx.now(), &mut self.texts, self.luck.custom, entity);
-        act(custom.as_mut(), &mut desk);
-        let orders = desk.into_orders();
-        self.carry_out(actor, orders, ctx);
-    }
-
-    fn wake_custom(&mut self, actor: ActorId, token: u64, ctx: &mut Ctx) {
-        self.with_custom(actor, ctx, |custom, desk| custom.on_wake(token, desk));
     }
 }
 
@@ -656,9 +638,4 @@ fn layers(plan: &Plan, stack: StackId) -> &[LayerPlan] {
 /// Addresses a draw or a child within a lineage: what it is for, and which one.
 fn nth(lineage: u64, what: u64, n: u32) -> u64 {
     mix(lineage, what << 32 | u64::from(n))
-}
-
-/// The present instant and step.
-fn moment(ctx: &Ctx) -> Moment {
-    Moment { at: ctx.now(), step: ctx.step() }
 }

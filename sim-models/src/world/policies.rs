@@ -1,10 +1,6 @@
 //! What the policies of a run remember between calls, and when they forget it.
 
 use sim_core::{Handle, Time};
-
-use super::call::Call;
-use crate::plan::{ActorId, Owned, Plan};
-use crate::pool::Id;
 use sim_policies::OutOfRange;
 use sim_policies::aws::ClientRateLimiter;
 use sim_policies::breaker::Breaker;
@@ -17,6 +13,10 @@ use sim_policies::outlier::Outlier;
 use sim_policies::rate_limiter::RateLimiter;
 use sim_policies::throttle::AdaptiveThrottle;
 use sim_redis::value::Value;
+
+use super::call::Call;
+use crate::plan::{ActorId, Owned, Plan};
+use crate::pool::Id;
 
 /// The state of every policy, by its id in the plan.
 ///

@@ -7,6 +7,8 @@
 use std::collections::BTreeMap;
 
 use sim_core::{Span, Time, mix};
+use sim_policies::Ending;
+use sim_policies::concurrency::LimitPermit;
 
 use super::autoscale::Scaling;
 use super::balancer::Balancer;
@@ -14,13 +16,12 @@ use super::line::{Joined, Line, Next, Waiting};
 use super::message::{Answer, Payload};
 use super::task::Origin;
 use super::{Actor, Ctx, Event, Request, Task, World};
-use crate::gauge::Level;
 use crate::log::Note;
-use crate::plan::{ActorId, ServicePlan, builtin};
+use crate::metrics::Level;
+use crate::plan::{
+    ActorId, Balancer as Algorithm, Contention, OnDisconnect, ServicePlan, Threads, builtin,
+};
 use crate::pool::Id;
-use crate::scenario::spec::{Contention, OnDisconnect, Threads};
-use sim_policies::Ending;
-use sim_policies::concurrency::LimitPermit;
 
 /// A service's own state.
 #[derive(Debug)]
@@ -232,7 +233,7 @@ impl World {
         let Actor::Service(service) = &mut self.actors[actor.index()] else { return None };
         let ServiceState { balancer, instances, plan, .. } = &mut **service;
         let hash = match plan.balancer {
-            crate::scenario::spec::Balancer::RingHash { .. } => mix(self.texts.fingerprint(key), 0),
+            Algorithm::RingHash { .. } => mix(self.texts.fingerprint(key), 0),
             _ => 0,
         };
         let load = |n: u32| instances[n as usize].requests();

@@ -8,6 +8,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use sim_core::{Span, Time, mix};
+use sim_policies::Ending;
+use sim_redis::value::{Texts, Value};
+use sim_redis::{Command, Key, Mode, Reply, Role, Store};
 
 use super::command::{self, Op};
 use super::copies::Stamps;
@@ -17,12 +20,8 @@ use super::transaction::Watches;
 use super::{Actor, Ctx, Event, Request, World};
 use crate::invariant::{Seen, Topic, Write};
 use crate::log::{Note, StoreLoss};
-use crate::plan::{ActorId, ActorKind, KvPlan, Plan};
+use crate::plan::{ActorId, ActorKind, Fsync, KvOp, KvPlan, Node, Persistence, Plan};
 use crate::pool::Id;
-use crate::scenario::spec::{Fsync, KvOp, Node, Persistence};
-use sim_policies::Ending;
-use sim_redis::value::{Texts, Value};
-use sim_redis::{Command, Key, Mode, Reply, Role, Store};
 
 /// A command on its way to a store.
 #[derive(Clone, Debug)]

@@ -5,10 +5,14 @@
 //! ends the wait puts it back on the ready list. An error unwinds to the nearest `Try`.
 
 use sim_core::{Handle, Span, Time, mix};
+use sim_policies::{Ending, Fate};
+use sim_redis::value::{Texts, Value};
 
-use super::client::Intent;
+use super::call::Call;
 use super::fault::Hit;
-use super::{Ctx, Event, Request, World, moment, nth};
+use super::message::{Answer, conclude};
+use super::{Ctx, Event, Request, World, nth};
+use crate::intent::Intent;
 use crate::invariant::Seen;
 use crate::ledger::Deed;
 use crate::log::Note;
@@ -18,11 +22,6 @@ use crate::plan::{
     PointId, ProgramId, Reg, RespondId, SiteId, builtin,
 };
 use crate::pool::Id;
-use sim_policies::{Ending, Fate};
-use sim_redis::value::{Texts, Value};
-
-use super::call::Call;
-use super::message::{Answer, conclude};
 
 /// One run of a program.
 #[derive(Clone, Debug)]
@@ -269,7 +268,7 @@ impl World {
     /// Fills the variables that say whose intent a task serves.
     fn tell_intent(&mut self, id: Id<Task>) {
         let task = &mut self.tasks[id];
-        let Intent { client, number, .. } = self.intents[task.intent as usize];
+        let Intent { client, number, .. } = self.intents[task.intent];
         task.set(builtin::INTENT, Value::Int(number.into()));
         task.set(builtin::ORIGIN, Value::Int(task.intent.into()));
         if self.plan.programs[task.program.index()].reads_client {
@@ -283,7 +282,7 @@ impl World {
     fn adopt(&mut self, id: Id<Task>, origin: Value, ctx: &mut Ctx) -> Next {
         if let Value::Int(n) = origin
             && let Ok(intent) = u32::try_from(n)
-            && (intent as usize) < self.intents.len()
+            && self.intents.get(intent).is_some()
         {
             self.tasks[id].intent = intent;
             self.tell_intent(id);
@@ -734,7 +733,7 @@ impl World {
     /// Something durable happens; its number, or nothing when its token is stale.
     pub(super) fn record_effect(&mut self, deed: Deed, ctx: &mut Ctx) -> Option<u32> {
         let Deed { kind, actor, intent, .. } = deed;
-        let entry = match self.ledger.record(moment(ctx), deed) {
+        let entry = match self.ledger.record(ctx.moment(), deed) {
             Ok(entry) => entry,
             Err(stale) => {
                 self.note(Note::Fenced { intent, actor, kind, stale }, ctx);

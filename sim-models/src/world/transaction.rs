@@ -3,15 +3,15 @@
 
 use std::collections::BTreeMap;
 
+use sim_redis::value::Value;
+use sim_redis::{Key, KvError, Reply, Watched};
+
 use super::command::{self, Op};
 use super::store::Order;
 use super::{Ctx, Request, World};
 use crate::ledger::Deed;
-use crate::plan::{ActorId, builtin};
+use crate::plan::{ActorId, KvOp, builtin};
 use crate::pool::Id;
-use crate::scenario::spec::KvOp;
-use sim_redis::value::Value;
-use sim_redis::{Key, KvError, Reply, Watched};
 
 /// The keys that executions watch at one store.
 #[derive(Debug, Default)]

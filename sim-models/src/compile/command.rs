@@ -1,0 +1,259 @@
+//! Commands to stores: names become ids, arguments operands, and what Redis or the store would
+//! refuse is refused here.
+
+use sim_core::Span;
+use sim_redis::value::Value;
+
+use super::builder::{Builder, SiteNote};
+use super::frame::Frame;
+use super::place::Here;
+use crate::language::{Expr, KvOp, KvStep, Node};
+use crate::plan::{ActorId, ActorKind, CommandPlan, Instr, KvPlan, OpPlan, Operand, Site, Target};
+
+/// Where a command stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Alone,
+    /// In the list of a `Multi` or `Transaction`.
+    Listed,
+}
+
+impl Builder<'_> {
+    /// Compiles a step that sends a command.
+    pub(super) fn command(&mut self, frame: &mut Frame, step: &KvStep, here: &Here) {
+        let Some(to) = self.actor(&step.store, &here.field("store")) else { return };
+        let ActorKind::Kv(store) = self.plan.actors[to.index()].kind.clone() else {
+            let message = format!("`{}` is no store", step.store);
+            let help = "name an actor that is a Kv(…)".to_owned();
+            self.problem(&here.field("store"), message, Some(help));
+            return;
+        };
+        let place = here.field("op");
+        self.check_command(&step.op, Place::Alone, &place);
+        self.check_nodes(step, &store, here);
+        let op = self.lower(frame, &step.op, &place);
+        let is_repeatable = is_repeatable(&op);
+        self.effectful[frame.id.index()] |= has_effect(&op);
+        let target = Target::Kv(CommandPlan { op, from: step.from });
+        let into = step.into.as_deref();
+        let into = into.map(|name| self.variable(frame, name, &here.field("into")));
+        let site = Site {
+            target,
+            to,
+            stack: self.stack(frame.actor, step.policy.as_deref(), to, here),
+            pair: self.pair(frame.actor, to),
+            into,
+            into_status: None,
+            into_headers: None,
+            repeatable: is_repeatable,
+            instead: Vec::new(),
+        };
+        let note = SiteNote {
+            owner: frame.id,
+            here: here.clone(),
+            with: Vec::new(),
+            keyed: false,
+            idempotent: Some(is_repeatable),
+        };
+        let id = self.site(note, site);
+        self.emit(Instr::Call(id));
+    }
+
+    fn lower(&mut self, frame: &mut Frame, op: &KvOp, here: &Here) -> OpPlan {
+        let mut argument = |expr: &Expr, slot: crate::language::Slot| {
+            let here = slot.nth.map_or_else(|| here.clone(), |n| here.at(n));
+            let here = if slot.field.is_empty() { here } else { here.field(slot.field) };
+            self.operand(frame, expr, &here)
+        };
+        let op: KvOp<Operand, String> = op.map(&mut argument, &mut String::clone);
+        op.map(&mut |operand, _| *operand, &mut |kind| self.kind_done(kind))
+    }
+
+    /// Refuses what a store would always refuse.
+    fn check_command(&mut self, op: &KvOp, place: Place, here: &Here) {
+        match op {
+            KvOp::Set { nx, xx, ex, px, keep_ttl, .. } => {
+                if *nx && *xx {
+                    self.problem(here, "SET takes NX or XX, not both", None);
+                }
+                if usize::from(ex.is_some()) + usize::from(px.is_some()) + usize::from(*keep_ttl)
+                    > 1
+                {
+                    self.problem(here, "SET takes one of EX, PX and KEEPTTL", None);
+                }
+                self.lifetime(*ex, "seconds", &here.field("ex"));
+                self.lifetime(*px, "milliseconds", &here.field("px"));
+            }
+            KvOp::Expire { after, nx, xx, gt, lt, .. } => {
+                if (*nx && (*xx || *gt || *lt)) || (*gt && *lt) {
+                    let help = "allowed are NX alone, XX, GT, LT, XX with GT, and XX with LT";
+                    self.problem(here, "these conditions exclude each other", Some(help.into()));
+                }
+                self.lifetime(Some(*after), "milliseconds", &here.field("after"));
+            }
+            KvOp::CompareAndExpire { px, .. } | KvOp::CompareAndSet { px, .. } => {
+                self.lifetime(Some(*px), "milliseconds", &here.field("px"));
+            }
+            KvOp::SlidingWindow { window, .. } | KvOp::FixedWindow { window, .. } => {
+                self.lifetime(Some(*window), "milliseconds", &here.field("window"));
+            }
+            KvOp::Watch(_) | KvOp::Wait { .. } | KvOp::Multi(_) | KvOp::Transaction(_)
+                if place == Place::Listed =>
+            {
+                let help = "it takes commands on keys, and Effect".to_owned();
+                let message = format!("{} cannot be one of several commands", name(op));
+                self.problem(here, message, Some(help));
+            }
+            KvOp::Wait { timeout, .. } => {
+                self.require(!timeout.is_zero(), &here.field("timeout"), timeout, "above zero");
+            }
+            KvOp::Multi(ops) | KvOp::Transaction(ops) => {
+                if ops.is_empty() {
+                    self.problem(here, format!("{} of no commands", name(op)), None);
+                }
+                for (n, op) in ops.iter().enumerate() {
+                    self.check_command(op, Place::Listed, &here.at(n));
+                }
+            }
+            KvOp::Effect { .. } if place == Place::Alone => {
+                let help = "write it as a step, or in a Multi or Transaction of a store".to_owned();
+                self.problem(here, "Effect is no command of its own", Some(help));
+            }
+            _ => {}
+        }
+    }
+
+    /// A lifetime is a whole number of its unit, and lasts.
+    fn lifetime(&mut self, span: Option<Span>, unit: &str, here: &Here) {
+        let nanos = if unit == "seconds" { 1_000_000_000 } else { 1_000_000 };
+        if let Some(span) = span {
+            let is_whole = !span.is_zero() && span.as_nanos() % nanos == 0;
+            self.require(is_whole, here, span, &format!("whole {unit}, at least 1"));
+        }
+    }
+
+    /// Refuses commands to replicas that a store does not have, or that replicas do not take.
+    fn check_nodes(&mut self, step: &KvStep, store: &KvPlan, here: &Here) {
+        let (name_of_store, has) = (&step.store, store.replicas);
+        let help = || Some("give the store `replicas`".to_owned());
+        if let KvOp::Wait { replicas, .. } = step.op {
+            let here = here.field("op").field("replicas");
+            if has == 0 {
+                self.problem(&here, format!("`{name_of_store}` has no replicas"), help());
+            } else {
+                let ok = (1..=has).contains(&replicas);
+                self.require(ok, &here, replicas, &format!("in 1..={has}"));
+            }
+        }
+        if step.from == Node::Replica {
+            let here = here.field("from");
+            if has == 0 {
+                self.problem(&here, format!("`{name_of_store}` has no replicas"), help());
+            } else if !is_read(&step.op) {
+                let message = format!("a replica takes no {}", name(&step.op));
+                let help = "only reads go to a replica".to_owned();
+                self.problem(&here, message, Some(help));
+            }
+        }
+    }
+
+    /// What a scenario says of a store.
+    pub(super) fn kv(&mut self, actor: ActorId, kv: &crate::language::Kv, here: &Here) -> KvPlan {
+        let allowed = format!("in 0..={REPLICAS_MAX}");
+        let replicas = here.field("replicas");
+        self.require(kv.replicas <= REPLICAS_MAX, &replicas, kv.replicas, &allowed);
+        if kv.lag.is_some() && kv.replicas == 0 {
+            let help = "give it `replicas`, or leave `lag` out".to_owned();
+            let message = "a store without replicas has no lag";
+            self.problem(&here.field("lag"), message, Some(help));
+        }
+        let mut copies_to = Vec::new();
+        for (n, name) in kv.copies_to.iter().enumerate() {
+            let here = here.field("copies_to").at(n);
+            let Some(to) = self.actor(name, &here) else { continue };
+            let is_store = matches!(self.spec.actors[name], crate::language::Actor::Kv(_));
+            if !is_store {
+                self.problem(&here, format!("`{name}` is no store"), None);
+            } else if to == actor {
+                self.problem(&here, "a store does not copy to itself", None);
+            } else if copies_to.contains(&to) {
+                self.problem(&here, format!("`{name}` stands here twice"), None);
+            }
+            copies_to.push(to);
+        }
+        KvPlan {
+            service_time: self.dist(&kv.service_time, &here.field("service_time")),
+            replicas: kv.replicas.min(REPLICAS_MAX),
+            lag: kv.lag.as_ref().map(|lag| self.dist(lag, &here.field("lag"))),
+            persistence: kv.persistence,
+            regional: !copies_to.is_empty() || self.is_copied_to(actor),
+            copies_to,
+            active_expiry: kv.active_expiry,
+        }
+    }
+
+    /// Whether another store copies to this one.
+    fn is_copied_to(&self, actor: ActorId) -> bool {
+        self.spec.actors.values().any(|other| match other {
+            crate::language::Actor::Kv(other) => {
+                other.copies_to.iter().any(|name| self.actor_ids.get(name) == Some(&actor))
+            }
+            _ => false,
+        })
+    }
+}
+
+/// The most replicas of a store: more than anybody runs, few enough that each may have a copy.
+const REPLICAS_MAX: u32 = 16;
+
+/// A command's name, for people.
+fn name<E: std::fmt::Debug, K: std::fmt::Debug>(op: &KvOp<E, K>) -> String {
+    let text = format!("{op:?}");
+    text.split(['(', ' ', '{']).next().unwrap_or_default().to_owned()
+}
+
+/// Changes nothing.
+fn is_read<E, K>(op: &KvOp<E, K>) -> bool {
+    matches!(
+        op,
+        KvOp::Get(_)
+            | KvOp::Exists(_)
+            | KvOp::Pttl(_)
+            | KvOp::HGet { .. }
+            | KvOp::HGetAll(_)
+            | KvOp::HLen(_)
+            | KvOp::LLen(_)
+            | KvOp::LIndex { .. }
+            | KvOp::ZScore { .. }
+            | KvOp::ZCard(_)
+            | KvOp::ZRangeByScore { .. }
+    )
+}
+
+/// Done twice, it leaves what it leaves when done once.
+fn is_repeatable(op: &OpPlan) -> bool {
+    match op {
+        KvOp::Incr(_)
+        | KvOp::IncrBy { .. }
+        | KvOp::GetDel(_)
+        | KvOp::HIncrBy { .. }
+        | KvOp::LPush { .. }
+        | KvOp::RPush { .. }
+        | KvOp::LPop(_)
+        | KvOp::RPop(_)
+        | KvOp::LMove { .. }
+        | KvOp::FixedWindow { .. } => false,
+        KvOp::Multi(ops) | KvOp::Transaction(ops) => ops.iter().all(is_repeatable),
+        KvOp::Effect { .. } => !has_effect(op),
+        _ => true,
+    }
+}
+
+/// Leaves an effect each time.
+fn has_effect(op: &OpPlan) -> bool {
+    match op {
+        KvOp::Multi(ops) | KvOp::Transaction(ops) => ops.iter().any(has_effect),
+        KvOp::Effect { once, .. } => *once == Operand::Const(Value::Nil),
+        _ => false,
+    }
+}

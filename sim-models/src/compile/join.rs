@@ -1,0 +1,175 @@
+//! Joins programs: every endpoint is compiled, then callers and callees are matched.
+
+use sim_redis::value::Value;
+
+use super::builder::Builder;
+use super::frame::{Frame, Role};
+use super::place::Here;
+use crate::language::{self, Actor, Balancer, Expr, Invariant};
+use crate::plan::{ActorId, ActorKind, Operand, ProgramId, Target, builtin};
+use crate::source::path_key;
+
+impl Builder<'_> {
+    /// Compiles every program, then joins callers and callees.
+    pub(super) fn programs(&mut self) {
+        let mut frames = Vec::new();
+        self.effectful = vec![false; self.plan.programs.len()];
+        // In the order of actors and jobs, as they were made.
+        let jobs: Vec<ProgramId> = self.plan.jobs.iter().map(|job| job.program).collect();
+        let mut jobs = jobs.into_iter();
+        for (name, actor) in &self.spec.actors {
+            let here = Here::file(format!("actors.{}", path_key(name)));
+            let id = self.actor_ids[name];
+            match actor {
+                Actor::Client(client) => frames.push(self.client_program(id, client, &here)),
+                Actor::Service(service) => {
+                    for (endpoint, steps) in &service.endpoints {
+                        let endpoint_id = self.endpoints[&(id, endpoint.clone())];
+                        let program = self.plan.endpoints[endpoint_id.index()];
+                        let full = format!("{name}.{endpoint}");
+                        let mut frame = Frame::new(id, Role::Endpoint, full, program);
+                        let key = path_key(endpoint);
+                        self.program(&mut frame, steps, &here.field("endpoints").field(&key));
+                        frames.push(frame);
+                    }
+                    for (job, plan) in &service.jobs {
+                        let program = jobs.next().expect("each job has its program");
+                        let mut frame = Frame::new(id, Role::Job, format!("{name}.{job}"), program);
+                        let here = here.field("jobs").field(&path_key(job)).field("does");
+                        self.program(&mut frame, &plan.does, &here);
+                        frames.push(frame);
+                    }
+                }
+                Actor::Kv(_) | Actor::Broker(_) | Actor::Custom(_) => {}
+            }
+        }
+        self.bind_arguments(&mut frames);
+        self.mark_repeatable();
+        self.drop_unread(&frames);
+        for frame in frames {
+            self.problems.extend(frame.unassigned.into_values());
+        }
+    }
+
+    fn client_program(&mut self, id: ActorId, client: &language::Client, here: &Here) -> Frame {
+        let name = self.name_of(id).to_owned();
+        let ActorKind::Client(plan) = &self.plan.actors[id.index()].kind else {
+            unreachable!("made from a client")
+        };
+        let mut frame = Frame::new(id, Role::Client, name.clone(), plan.program);
+        let body = self.operand(&mut frame, &client.body, &here.field("body"));
+        let key = Expr::Text(format!("{}-{{intent}}", name.replace('{', "{{").replace('}', "}}")));
+        let key = self.operand(&mut frame, &key, here);
+        if let ActorKind::Client(plan) = &mut self.plan.actors[id.index()].kind {
+            (plan.body, plan.key) = (body, key);
+        }
+        self.program(&mut frame, &client.does, &here.field("does"));
+        frame
+    }
+
+    /// `with` arguments go to the callee's variables of the same name.
+    fn bind_arguments(&mut self, frames: &mut [Frame]) {
+        for n in 0..self.plan.sites.len() {
+            let arguments = std::mem::take(&mut self.site_notes[n].with);
+            let Target::Endpoint { endpoint, .. } = &self.plan.sites[n].target else { continue };
+            let program = self.plan.endpoints[endpoint.index()];
+            let Some(callee) = frames.iter_mut().find(|frame| frame.id == program) else {
+                continue;
+            };
+            let mut bound = Vec::new();
+            let mut unknown = Vec::new();
+            for (name, value) in arguments {
+                match callee.parameter(&name) {
+                    Some(reg) => bound.push((reg, value)),
+                    None => unknown.push((name, callee.name.clone())),
+                }
+            }
+            for (name, callee) in unknown {
+                let here = self.site_notes[n].here.field("with").field(&name);
+                self.problem(&here, format!("`{callee}` reads no variable `{name}`"), None);
+            }
+            if let Target::Endpoint { with, .. } = &mut self.plan.sites[n].target {
+                *with = bound;
+            }
+        }
+    }
+
+    /// A call may be repeated when it has a key, or when nothing that it leads to can happen twice.
+    fn mark_repeatable(&mut self) {
+        // An effect of a callee is an effect of its caller too; chains of calls need several rounds.
+        let mut changed = true;
+        while changed {
+            changed = false;
+            for (site, note) in self.plan.sites.iter().zip(&self.site_notes) {
+                let Target::Endpoint { endpoint, .. } = site.target else { continue };
+                let callee = self.plan.endpoints[endpoint.index()];
+                let has_effect = note.idempotent != Some(true) && self.effectful[callee.index()];
+                let owner = &mut self.effectful[note.owner.index()];
+                changed |= has_effect && !*owner;
+                *owner |= has_effect;
+            }
+        }
+        for (site, note) in self.plan.sites.iter_mut().zip(&self.site_notes) {
+            site.repeatable = note.idempotent.unwrap_or_else(|| match site.target {
+                Target::Endpoint { endpoint, .. } => {
+                    let callee = self.plan.endpoints[endpoint.index()];
+                    note.keyed || !self.effectful[callee.index()]
+                }
+                // What a custom actor does with a request is its own affair.
+                Target::Custom { .. } | Target::Queue { .. } | Target::Kv(_) => true,
+            });
+        }
+    }
+
+    /// Keys and contents that no callee reads are neither worked out nor sent.
+    fn drop_unread(&mut self, frames: &[Frame]) {
+        for frame in frames {
+            let program = &mut self.plan.programs[frame.id.index()];
+            (program.reads_key, program.reads_body) = (frame.reads_key, frame.reads_body);
+            // An invariant looks at what an endpoint itself may forget to look at.
+            let compares = |rule: &Invariant| matches!(rule, Invariant::EqualReplays(server) if *server == frame.name);
+            program.reads_body |= self.spec.invariants.iter().any(compares);
+            // A ring looks at the key before the program does.
+            let owner = &self.plan.actors[frame.actor.index()].kind;
+            let on_a_ring = matches!(owner, ActorKind::Service(service)
+                if matches!(service.balancer, Balancer::RingHash { .. }));
+            program.reads_key |= on_a_ring && frame.role == Role::Endpoint;
+        }
+        // Who hands on what it was given reads it itself; chains of calls need several rounds.
+        let mut changed = true;
+        while changed {
+            changed = false;
+            for (site, note) in self.plan.sites.iter().zip(&self.site_notes) {
+                let (key, body, reads_key, reads_body) = match &site.target {
+                    Target::Endpoint { endpoint, key, body, .. } => {
+                        let callee = self.plan.endpoints[endpoint.index()];
+                        let callee = &self.plan.programs[callee.index()];
+                        (key, body, callee.reads_key, callee.reads_body)
+                    }
+                    Target::Custom { key, body, .. } | Target::Queue { key, body, .. } => {
+                        (key, body, true, true)
+                    }
+                    Target::Kv(_) => continue,
+                };
+                let owner = &mut self.plan.programs[note.owner.index()];
+                let hands_key = reads_key && *key == Operand::Reg(builtin::KEY);
+                let hands_body = reads_body && *body == Operand::Reg(builtin::BODY);
+                changed |= (hands_key && !owner.reads_key) || (hands_body && !owner.reads_body);
+                owner.reads_key |= hands_key;
+                owner.reads_body |= hands_body;
+            }
+        }
+        for site in &mut self.plan.sites {
+            if let Target::Endpoint { endpoint, key, body, .. } = &mut site.target {
+                let callee = self.plan.endpoints[endpoint.index()];
+                let callee = &self.plan.programs[callee.index()];
+                if !callee.reads_key {
+                    *key = Operand::Const(Value::Nil);
+                }
+                if !callee.reads_body {
+                    *body = Operand::Const(Value::Nil);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,448 @@
+//! Policy stacks: checked once by name, then bound to each caller and callee that use them.
+
+use sim_core::Span;
+use sim_policies::breaker::{Breaker, BreakerConfig, consecutive};
+use sim_policies::budget::RetryBudget;
+use sim_policies::bulkhead::{Bulkhead, BulkheadConfig, semaphore};
+use sim_policies::concurrency::ConcurrencyLimiter;
+use sim_policies::connections;
+use sim_policies::hedge::Hedge;
+use sim_policies::outlier::Outlier;
+use sim_policies::rate_limiter::RateLimiter;
+use sim_policies::retry::HouseConfig;
+use sim_policies::throttle::AdaptiveThrottle;
+use sim_policies::{EndingSet, OutOfRange, Retry, RetryConfig};
+
+use super::builder::{Builder, Other};
+use super::frame::{Frame, Role};
+use super::layer::Layer;
+use super::place::Here;
+use crate::language::{self, Expr, OutlierPreset, Policy, Trip};
+use crate::plan::{
+    ActorId, AdmissionPlan, BreakerId, BreakerPlan, BudgetId, BulkheadId, CacheId, ConnectionsId,
+    ConnectionsPlan, FallbackPlan, HedgeId, HedgePlan, LayerPlan, LimitId, Operand, OutlierId,
+    OutlierPlan, Owned, PacerId, ProgramId, RateLimiterId, RateLimiterPlan, RetryId, RetryPlan,
+    StackId, StackPlan, ThrottleId,
+};
+use crate::source::{advice, path_key};
+
+/// The most policies in one stack.
+const LAYERS_MAX: usize = 16;
+
+/// Why a policy cannot be used.
+struct Refusal {
+    /// The option, as the policy spells it; none when it is the policy as a whole.
+    field: Option<&'static str>,
+    message: String,
+}
+
+impl From<OutOfRange> for Refusal {
+    fn from(error: OutOfRange) -> Refusal {
+        Refusal { field: Some(error.field), message: error.to_string() }
+    }
+}
+
+fn refuse(field: &'static str, message: impl Into<String>) -> Refusal {
+    Refusal { field: Some(field), message: message.into() }
+}
+
+impl Builder<'_> {
+    /// Checks every policy, whether it is used or not.
+    pub(super) fn policies(&mut self) {
+        for (name, stack) in &self.spec.policies {
+            let here = Here::file(format!("policies.{}", path_key(name)));
+            if stack.len() > LAYERS_MAX {
+                let message =
+                    format!("{} policies in one stack; at most {LAYERS_MAX}", stack.len());
+                self.problem(&here, message, None);
+            }
+            let mut layers = Vec::new();
+            for (n, policy) in stack.iter().enumerate() {
+                let here = here.at(n);
+                match self.layers_of(policy, &here) {
+                    Ok(more) => layers.extend(more),
+                    Err(refusal) => self.refused(&here, refusal),
+                }
+            }
+            self.policies.insert(name.clone(), layers);
+        }
+    }
+
+    fn refused(&mut self, here: &Here, refusal: Refusal) {
+        let Refusal { field, message } = refusal;
+        let place = field.map_or_else(|| here.clone(), |field| self.place_of(here, field));
+        self.problem(&place, message, None);
+    }
+
+    /// An option of a preset lies one level deeper than one of the policy, as the cap of a backoff
+    /// does; the deepest place that exists in the file is pointed at.
+    fn place_of(&self, here: &Here, field: &str) -> Here {
+        let exists = |here: &Here| self.docs[0].text_of(&here.path).is_some();
+        let inner = ["like", "trip", "limit", "backoff", "budget"].map(|inner| here.field(inner));
+        let deep = inner.iter().map(|inner| inner.field(field)).find(&exists);
+        let own = Some(here.field(field)).filter(&exists);
+        // Left out: then the preset whose default does not fit the other options.
+        let preset = || inner.iter().find(|inner| exists(inner)).cloned();
+        deep.or(own).or_else(preset).unwrap_or_else(|| here.clone())
+    }
+
+    /// A policy as one layer, or as several where a library's breaker comes with its own timeout
+    /// and semaphore.
+    fn layers_of(&mut self, policy: &Policy, here: &Here) -> Result<Vec<Layer>, Refusal> {
+        Ok(vec![match policy {
+            Policy::Retry(retry) => retry_layer(retry)?,
+            Policy::Timeout(after) => Layer::Timeout(above_zero(*after, "a timeout")?),
+            Policy::Deadline(after) => Layer::Deadline(above_zero(*after, "a deadline")?),
+            Policy::Breaker(breaker) => return breaker_layers(breaker),
+            Policy::Bulkhead(bulkhead) => {
+                let config = bulkhead_config(bulkhead)?;
+                Bulkhead::new(&config)?;
+                Layer::Bulkhead(config)
+            }
+            Policy::ConnectionPool(pool) => return pool_layers(*pool),
+            Policy::RateLimiter(limiter) => {
+                let machine = RateLimiter::new(&limiter.limit)?;
+                let wait = limiter.wait.or(machine.default_wait()).unwrap_or_default();
+                Layer::RateLimiter(RateLimiterPlan { limit: limiter.limit.clone(), wait })
+            }
+            Policy::ConcurrencyLimit(limit) => {
+                ConcurrencyLimiter::new(&limit.limit)?;
+                Layer::ConcurrencyLimit(limit.limit.clone())
+            }
+            Policy::AdaptiveThrottle(config) => {
+                AdaptiveThrottle::new(config)?;
+                Layer::Throttle(config.clone())
+            }
+            Policy::Hedge(hedge) => {
+                Hedge::new(&hedge.like)?;
+                let even_if_unsafe = hedge.even_if_unsafe;
+                Layer::Hedge(HedgePlan { hedge: hedge.like.clone(), even_if_unsafe })
+            }
+            Policy::OutlierDetection(detection) => {
+                let OutlierPreset::Envoy(config) = &detection.like;
+                let hosts = u32::try_from(detection.hosts.len() + 1).unwrap_or(u32::MAX);
+                Outlier::new(config, hosts)?;
+                for (n, host) in detection.hosts.iter().enumerate() {
+                    self.actor(host, &here.field("hosts").at(n));
+                }
+                Layer::Outlier { config: Box::new(config.clone()), hosts: detection.hosts.clone() }
+            }
+            Policy::Fallback(fallback) => {
+                self.status(fallback.status, &here.field("status"));
+                if fallback.cached.is_some() && fallback.call.is_some() {
+                    let message = "a fallback answers from its cache or asks another endpoint; \
+                                   for both write two fallbacks";
+                    return Err(refuse("call", message));
+                }
+                let body = self.literal(&fallback.body, &here.field("body"));
+                Layer::Fallback {
+                    status: fallback.status,
+                    body,
+                    on: fallback.on,
+                    cached: fallback.cached,
+                    call: fallback.call.clone(),
+                }
+            }
+        }])
+    }
+
+    /// An expression that names no variables.
+    fn literal(&mut self, expr: &Expr, here: &Here) -> Operand {
+        let mut frame = Frame::new(ActorId(0), Role::Endpoint, String::new(), ProgramId(0));
+        let operand = self.operand(&mut frame, expr, here);
+        if !matches!(operand, Operand::Const(_)) {
+            self.problem(here, "a fallback's body cannot name variables", None);
+        }
+        operand
+    }
+
+    /// The stack of a policy as one caller uses it for one callee; each such use has its own
+    /// breakers, limits and budgets.
+    pub(super) fn stack(
+        &mut self,
+        from: ActorId,
+        policy: Option<&str>,
+        to: ActorId,
+        here: &Here,
+    ) -> StackId {
+        let key = (from, policy.map(str::to_owned), to);
+        if let Some(id) = self.stacks.get(&key) {
+            return *id;
+        }
+        let mut layers = Vec::new();
+        if let Some(name) = policy {
+            match self.policies.get(name) {
+                Some(found) => layers = found.clone(),
+                None => {
+                    let help = advice(name, self.spec.policies.keys().map(String::as_str));
+                    let message = format!("there is no policy `{name}`");
+                    self.problem(&here.field("policy"), message, help);
+                }
+            }
+        }
+        let layers = layers
+            .into_iter()
+            .map(|layer| self.bind(layer, from, policy.unwrap_or_default(), to))
+            .collect();
+        let id = StackId::nth(self.plan.stacks.len());
+        self.plan.stacks.push(StackPlan { layers });
+        self.stacks.insert(key, id);
+        id
+    }
+
+    fn bind(&mut self, layer: Layer, owner: ActorId, policy: &str, to: ActorId) -> LayerPlan {
+        let name = format!("{}->{} {policy}", self.name_of(owner), self.name_of(to));
+        let pair = self.pair(owner, to);
+        let plan = &mut self.plan;
+        match layer {
+            Layer::Retry { retry, budget, pacer, even_if_unsafe } => {
+                plan.retries.push(*retry);
+                LayerPlan::Retry(RetryPlan {
+                    retry: RetryId::nth(plan.retries.len() - 1),
+                    budget: budget.map(|b| BudgetId::nth(own(&mut plan.budgets, owner, b))),
+                    pacer: pacer.map(|p| PacerId::nth(own(&mut plan.pacers, owner, p))),
+                    even_if_unsafe,
+                })
+            }
+            Layer::Timeout(after) => LayerPlan::Timeout(after),
+            Layer::Deadline(after) => LayerPlan::Deadline(after),
+            Layer::Breaker { config, record, ignore } => {
+                let config = *config;
+                plan.breakers.push(BreakerPlan { name, owner, pair, config, record, ignore });
+                LayerPlan::Breaker(BreakerId::nth(plan.breakers.len() - 1))
+            }
+            Layer::Bulkhead(config) => {
+                LayerPlan::Bulkhead(BulkheadId::nth(own(&mut plan.bulkheads, owner, config)))
+            }
+            Layer::Connections(config) => {
+                plan.connections.push(ConnectionsPlan { owner, to, config });
+                LayerPlan::Connections(ConnectionsId::nth(plan.connections.len() - 1))
+            }
+            Layer::RateLimiter(config) => {
+                let n = own(&mut plan.rate_limiters, owner, config);
+                LayerPlan::RateLimiter(RateLimiterId::nth(n))
+            }
+            Layer::ConcurrencyLimit(config) => {
+                let n = own(&mut plan.concurrency_limits, owner, config);
+                LayerPlan::ConcurrencyLimit(LimitId::nth(n))
+            }
+            Layer::Throttle(config) => {
+                LayerPlan::Throttle(ThrottleId::nth(own(&mut plan.throttles, owner, config)))
+            }
+            Layer::Hedge(config) => {
+                LayerPlan::Hedge(HedgeId::nth(own(&mut plan.hedges, owner, config)))
+            }
+            Layer::Outlier { config, hosts } => {
+                let others = hosts.iter().filter_map(|name| self.actor_ids.get(name).copied());
+                let hosts = std::iter::once(to).chain(others).collect();
+                plan.outliers.push(OutlierPlan { name, owner, config: *config, hosts });
+                LayerPlan::Outlier(OutlierId::nth(plan.outliers.len() - 1))
+            }
+            Layer::Fallback { status, body, on, cached, call } => {
+                let cache = cached.map(|keep| {
+                    plan.caches.push(owner);
+                    (CacheId::nth(plan.caches.len() - 1), keep)
+                });
+                LayerPlan::Fallback(FallbackPlan { status, body, on, cache, calls: call.is_some() })
+            }
+        }
+    }
+
+    /// What guards a service's own door.
+    pub(super) fn admission(
+        &mut self,
+        owner: ActorId,
+        admission: &language::Admission,
+        here: &Here,
+    ) -> AdmissionPlan {
+        let mut plan = AdmissionPlan::default();
+        if let Some(limit) = &admission.rate {
+            let limiter = RateLimiterPlan { limit: limit.clone(), wait: Span::ZERO };
+            match RateLimiter::new(limit) {
+                Ok(_) => {
+                    let n = own(&mut self.plan.rate_limiters, owner, limiter);
+                    plan.rate = Some(RateLimiterId::nth(n));
+                }
+                Err(error) => self.problem(&here.field("rate"), error.to_string(), None),
+            }
+        }
+        if let Some(limit) = &admission.concurrency {
+            match ConcurrencyLimiter::new(limit) {
+                Ok(_) => {
+                    let n = own(&mut self.plan.concurrency_limits, owner, limit.clone());
+                    plan.concurrency = Some(LimitId::nth(n));
+                }
+                Err(error) => self.problem(&here.field("concurrency"), error.to_string(), None),
+            }
+        }
+        plan
+    }
+
+    /// By layer of a stack: whom it may call instead of the callee that a call names.
+    pub(super) fn others(
+        &mut self,
+        policy: Option<&str>,
+        name: &str,
+        here: &Here,
+    ) -> Vec<(usize, Vec<Other>)> {
+        let layers = policy.and_then(|policy| self.policies.get(policy)).cloned();
+        let mut found = Vec::new();
+        for (n, layer) in layers.unwrap_or_default().iter().enumerate() {
+            let others = match layer {
+                Layer::Outlier { hosts, .. } => {
+                    let (_, endpoint) = name.split_once('.').unwrap_or_default();
+                    // One that does not exist was complained of where it stands.
+                    let hosts = hosts.iter().filter(|host| self.actor_ids.contains_key(*host));
+                    let hosts = hosts.map(|host| format!("{host}.{endpoint}"));
+                    let hosts: Vec<String> = hosts.collect();
+                    let mut others = vec![Other::Itself];
+                    others.extend(hosts.iter().filter_map(|host| self.other(host, here)));
+                    others
+                }
+                Layer::Fallback { call: Some(call), .. } => {
+                    self.other(call, here).into_iter().collect()
+                }
+                _ => continue,
+            };
+            found.push((n, others));
+        }
+        found
+    }
+
+    fn other(&mut self, name: &str, here: &Here) -> Option<Other> {
+        let (actor, endpoint) = self.callee(name, &here.field("policy"))?;
+        Some(Other::Callee(actor, endpoint))
+    }
+}
+
+fn own<T>(table: &mut Vec<Owned<T>>, owner: ActorId, config: T) -> usize {
+    table.push(Owned { owner, config });
+    table.len() - 1
+}
+
+fn above_zero(after: Span, what: &str) -> Result<Span, Refusal> {
+    if after.is_zero() {
+        let message = format!("{what} of zero; it must be above zero");
+        return Err(Refusal { field: None, message });
+    }
+    Ok(after)
+}
+
+fn retry_layer(retry: &language::Retry) -> Result<Layer, Refusal> {
+    let language::Retry { like, attempts, backoff, jitter, total, on, .. } = retry;
+    let (budget, even_if_unsafe) = (retry.budget.clone(), retry.even_if_unsafe);
+    if let Some(budget) = &budget {
+        RetryBudget::new(budget)?;
+    }
+    if let Some(preset) = like {
+        let given = [
+            ("attempts", attempts.is_some()),
+            ("backoff", backoff.is_some()),
+            ("jitter", jitter.is_some()),
+            ("total", total.is_some()),
+            ("on", on.is_some()),
+            ("conflict", retry.conflict),
+            ("rejected", retry.rejected),
+        ];
+        if let Some((field, _)) = given.iter().find(|(_, given)| *given) {
+            return Err(refuse(field, OWN_OPTION));
+        }
+        let retry = Box::new(Retry::new(preset)?);
+        let (own_budget, pacer) = match preset {
+            RetryConfig::Botocore(config) => {
+                (config.budget(), config.is_adaptive().then(|| config.clone()))
+            }
+            _ => (None, None),
+        };
+        let budget = budget.or(own_budget);
+        return Ok(Layer::Retry { retry, budget, pacer, even_if_unsafe });
+    }
+    let mut on = on.unwrap_or(HouseConfig::RETRYABLE);
+    for (word, wanted) in [("409", retry.conflict), ("rejected", retry.rejected)] {
+        if wanted {
+            on = on.with(word).expect("a word that is known");
+        }
+    }
+    let house = HouseConfig {
+        attempts: attempts
+            .ok_or_else(|| refuse("attempts", "a retry needs `attempts`, or a library"))?,
+        backoff: backoff.unwrap_or_default(),
+        jitter: jitter.unwrap_or_default(),
+        total: *total,
+        on,
+        ..HouseConfig::default()
+    };
+    let retry = Box::new(Retry::new(&RetryConfig::House(house))?);
+    Ok(Layer::Retry { retry, budget, pacer: None, even_if_unsafe })
+}
+
+/// A breaker, with the timeout that a library's breaker brings along.
+fn breaker_layers(breaker: &language::Breaker) -> Result<Vec<Layer>, Refusal> {
+    let language::Breaker { trip, open_for, close_after, record, ignore } = breaker;
+    let config = match trip {
+        Trip::Consecutive { failures } => BreakerConfig::Consecutive(consecutive::Config {
+            failures: *failures,
+            open_for: open_for.unwrap_or(Span::secs(30)),
+            close_after: close_after.unwrap_or(3),
+        }),
+        _ if open_for.is_some() => {
+            return Err(refuse("open_for", "a library's breaker has its own option for that"));
+        }
+        _ if close_after.is_some() => {
+            return Err(refuse("close_after", "a library's breaker has its own option for that"));
+        }
+        Trip::Resilience4j(config) => BreakerConfig::Resilience4j(config.clone()),
+        Trip::Hystrix(config) => BreakerConfig::Hystrix(config.clone()),
+        Trip::Polly(config) => BreakerConfig::Polly(config.clone()),
+        Trip::Failsafe(config) => BreakerConfig::Failsafe(config.clone()),
+        Trip::Gobreaker(config) => BreakerConfig::Gobreaker(config.clone()),
+        Trip::Opossum(config) => BreakerConfig::Opossum(config.clone()),
+        Trip::Cockatiel(config) => BreakerConfig::Cockatiel(config.clone()),
+        Trip::Pybreaker(config) => BreakerConfig::Pybreaker(config.clone()),
+    };
+    Breaker::new(&config)?;
+    let (timeout, record) = match &config {
+        BreakerConfig::Opossum(config) => (config.timeout, *record),
+        // A full pool or semaphore inside of a command is a failure of the command.
+        BreakerConfig::Hystrix(config) => {
+            let usual = EndingSet::TRANSIENT.with("rejected").expect("a word that is known");
+            (config.timeout, Some(record.unwrap_or(usual)))
+        }
+        _ => (Span::ZERO, *record),
+    };
+    let mut layers = vec![Layer::Breaker { config: Box::new(config), record, ignore: *ignore }];
+    if !timeout.is_zero() {
+        layers.push(Layer::Timeout(timeout));
+    }
+    Ok(layers)
+}
+
+fn bulkhead_config(bulkhead: &language::Bulkhead) -> Result<BulkheadConfig, Refusal> {
+    let language::Bulkhead { like, limit, queue, wait } = bulkhead;
+    if let Some(like) = like {
+        return match (limit, queue, wait) {
+            (None, None, None) => Ok(like.clone()),
+            (Some(_), ..) => Err(refuse("limit", OWN_OPTION)),
+            (_, Some(_), _) => Err(refuse("queue", OWN_OPTION)),
+            (.., Some(_)) => Err(refuse("wait", OWN_OPTION)),
+        };
+    }
+    let limit = limit.ok_or_else(|| refuse("limit", "a bulkhead needs a limit, or a library"))?;
+    let queue = queue.unwrap_or(if wait.is_some() { u32::MAX } else { 0 });
+    Ok(BulkheadConfig::Semaphore(semaphore::Config { limit, queue, wait: *wait }))
+}
+
+/// The right to a connection, and the connection.
+fn pool_layers(pool: language::ConnectionPool) -> Result<Vec<Layer>, Refusal> {
+    let language::ConnectionPool { size, wait, connect, idle } = pool;
+    if size == 0 {
+        return Err(refuse("size", "a pool of no connections; it must have at least 1"));
+    }
+    let permits = semaphore::Config { limit: size, queue: u32::MAX, wait: Some(wait) };
+    Ok(vec![
+        Layer::Bulkhead(BulkheadConfig::Semaphore(permits)),
+        Layer::Connections(connections::Config { connect, idle }),
+    ])
+}
+
+const OWN_OPTION: &str = "the library after `like` has its own options";

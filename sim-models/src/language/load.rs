@@ -1,0 +1,169 @@
+//! Loads: when intents arise.
+
+use serde::Deserialize;
+use sim_core::Span;
+
+use super::Dist;
+use crate::language::units::{Level, Rate};
+
+/// When intents arise.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub enum Load {
+    /// At a rate, whether or not earlier intents are done.
+    Open {
+        /// Mean rate.
+        #[serde(default)]
+        rate: Option<Rate>,
+        /// Instead of `rate`: a file of times and rates, each of which holds until the next time.
+        #[serde(default)]
+        rates: Option<String>,
+        /// What becomes of the rate, each change applied to what those before it have made of it.
+        #[serde(default)]
+        changes: Vec<Change>,
+        /// How the gaps vary.
+        #[serde(default)]
+        arrivals: Arrivals,
+        /// When the load begins; constant arrivals have one at exactly this instant.
+        #[serde(default)]
+        from: Span,
+        /// When it ends, itself excluded; by default at the horizon.
+        #[serde(default)]
+        until: Option<Span>,
+    },
+    /// Sessions begin at a rate, whoever is still there; within one, each intent waits for the
+    /// answer to the last.
+    Sessions {
+        /// Mean rate of sessions.
+        #[serde(default)]
+        rate: Option<Rate>,
+        /// Instead of `rate`: a file of times and rates, each of which holds until the next time.
+        #[serde(default)]
+        rates: Option<String>,
+        /// What becomes of the rate, as in `Open`.
+        #[serde(default)]
+        changes: Vec<Change>,
+        /// How the gaps between sessions vary.
+        #[serde(default)]
+        arrivals: Arrivals,
+        /// When the first session may begin.
+        #[serde(default)]
+        from: Span,
+        /// When sessions stop beginning, itself excluded; those begun go on. By default at the
+        /// horizon.
+        #[serde(default)]
+        until: Option<Span>,
+        /// Intents in a session.
+        requests: Requests,
+        /// The pause between an answer and the next intent.
+        #[serde(default)]
+        think: Dist,
+    },
+    /// Users who each wait for the answer, think, and come again.
+    Closed {
+        /// How many users.
+        users: u32,
+        /// The pause between an answer and the next intent; also before the first.
+        think: Dist,
+        /// When users stop coming; by default at the horizon.
+        #[serde(default)]
+        until: Option<Span>,
+    },
+    /// Many intents at one instant.
+    Burst {
+        /// How many.
+        count: u32,
+        /// When.
+        #[serde(default)]
+        at: Span,
+    },
+    /// An intent at each time of a file.
+    Trace {
+        /// A time on each line.
+        file: String,
+    },
+}
+
+/// How the gaps between open-loop arrivals vary.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+pub enum Arrivals {
+    /// Exponential gaps: independent users.
+    #[default]
+    Poisson,
+    /// Equal gaps.
+    Constant,
+    /// Gaps uniform between zero and twice the mean.
+    Uniform,
+}
+
+/// What becomes of a rate.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub enum Change {
+    /// From an instant on it is another one.
+    Step {
+        /// When.
+        at: Span,
+        /// To what.
+        rate: Level,
+    },
+    /// It changes steadily to another one, and stays there.
+    Ramp {
+        /// From when on.
+        at: Span,
+        /// How long it takes.
+        #[serde(rename = "for")]
+        lasts: Span,
+        /// To what.
+        rate: Level,
+    },
+    /// For a while it is another one. The time of a spike counts as a disturbance, as that of a
+    /// fault does.
+    Spike {
+        /// From when on.
+        at: Span,
+        /// How long.
+        #[serde(rename = "for")]
+        lasts: Span,
+        /// Which.
+        rate: Level,
+    },
+    /// As it is for a while, another one for a while, again and again.
+    OnOff {
+        /// How long as it is.
+        on: Span,
+        /// How long the other one.
+        off: Span,
+        /// The other one; by default nothing comes.
+        #[serde(default)]
+        rate: Level,
+    },
+    /// It rises and falls as a cosine does: lowest at the start of the run, highest half a period
+    /// later, the mean unchanged.
+    Diurnal {
+        /// From one lowest point to the next.
+        period: Span,
+        /// By which share of itself it rises and falls, in 0..=1.
+        swing: f64,
+    },
+}
+
+/// How many intents a session has.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub enum Requests {
+    /// After each the user stays with the same probability; the mean, from 1 on.
+    Geometric(f64),
+    /// Always as many.
+    Constant(u32),
+}
+
+impl Requests {
+    /// How many there are on average.
+    pub fn mean(self) -> f64 {
+        match self {
+            Requests::Geometric(mean) => mean,
+            Requests::Constant(count) => f64::from(count),
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! Policies of a stack.
+//!
+//! The options of a library's preset are those of its policy: they are read straight into the
+//! policy's own configuration, where their meaning, their ranges and their defaults stand.
+
+use serde::Deserialize;
+use sim_core::Span;
+use sim_policies::breaker::{
+    cockatiel, failsafe, gobreaker, hystrix, opossum, polly, pybreaker, resilience4j,
+};
+use sim_policies::budget::BudgetConfig;
+use sim_policies::bulkhead::BulkheadConfig;
+use sim_policies::concurrency::LimitConfig;
+use sim_policies::hedge::HedgeConfig;
+use sim_policies::rate_limiter::RateLimiterConfig;
+use sim_policies::retry::RetryConfig;
+use sim_policies::{EndingSet, Growth, Jitter, outlier, throttle};
+
+use super::Expr;
+use super::step::present;
+
+/// One policy of a stack.
+#[derive(Clone, Debug, Deserialize)]
+pub enum Policy {
+    /// Attempts again after failures that may pass.
+    Retry(Retry),
+    /// Stops waiting.
+    Timeout(Span),
+    /// Stops waiting, and tells everybody who works for the call when that will be.
+    Deadline(Span),
+    /// Stops asking a callee that fails.
+    Breaker(Breaker),
+    /// Bounds the calls in flight to one callee.
+    Bulkhead(Bulkhead),
+    /// Keeps connections to one callee, up to a number, and lets calls wait for one.
+    ConnectionPool(ConnectionPool),
+    /// Bounds the calls per time to one callee.
+    RateLimiter(RateLimiter),
+    /// Bounds the calls in flight by what the callee seems to bear.
+    ConcurrencyLimit(ConcurrencyLimit),
+    /// Refuses calls at random, the more the callee rejects.
+    AdaptiveThrottle(throttle::Config),
+    /// Sends another attempt before the first has ended.
+    Hedge(Hedge),
+    /// Chooses among endpoints, and leaves out those that fail.
+    OutlierDetection(OutlierDetection),
+    /// Answers for a callee that cannot.
+    Fallback(Fallback),
+}
+
+/// Attempts again after failures that may pass.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Retry {
+    /// A library whose retry this is, with that library's options; the options below that say how
+    /// often, when and after what to retry are then not given.
+    #[serde(default)]
+    pub like: Option<RetryConfig>,
+    /// All attempts, the first included.
+    #[serde(default)]
+    pub attempts: Option<u32>,
+    /// The wait before each retry.
+    #[serde(default, deserialize_with = "present")]
+    pub backoff: Option<Growth>,
+    /// How chance changes that wait.
+    #[serde(default, deserialize_with = "present")]
+    pub jitter: Option<Jitter>,
+    /// No retry starts later than this after the first attempt.
+    #[serde(default)]
+    pub total: Option<Span>,
+    /// What is attempted again; by default 408, 429, 500, 502, 503, 504, a timeout, a refused or
+    /// reset connection.
+    #[serde(default)]
+    pub on: Option<EndingSet>,
+    /// Whether a 409 is attempted again too, as clients of an idempotent API do.
+    #[serde(default)]
+    pub conflict: bool,
+    /// Whether a refusal by the caller's own policies is attempted again too.
+    #[serde(default)]
+    pub rejected: bool,
+    /// What all retries of this caller to this callee share.
+    #[serde(default)]
+    pub budget: Option<BudgetConfig>,
+    /// Retries a call that may have had its effect although it has no key.
+    #[serde(default)]
+    pub even_if_unsafe: bool,
+}
+
+/// Stops asking a callee that fails.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Breaker {
+    /// What opens it, or the library whose breaker it is.
+    #[serde(default)]
+    pub trip: Trip,
+    /// How long it stays open before it lets a test request through; 30 s by default. A library's
+    /// breaker has its own option for that.
+    #[serde(default)]
+    pub open_for: Option<Span>,
+    /// How many test requests must succeed in a row to close it; 3 by default. A library's breaker
+    /// has its own option for that.
+    #[serde(default)]
+    pub close_after: Option<u32>,
+    /// What counts as a failure; by default 408, 429, a 5xx, a timeout, a refused or reset
+    /// connection.
+    #[serde(default)]
+    pub record: Option<EndingSet>,
+    /// What the breaker is told to ignore. Some libraries count it as a success.
+    #[serde(default)]
+    pub ignore: EndingSet,
+}
+
+/// What opens a breaker.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub enum Trip {
+    /// Failures in a row.
+    Consecutive {
+        /// How many.
+        failures: u32,
+    },
+    /// Resilience4j's `CircuitBreaker`.
+    Resilience4j(resilience4j::Config),
+    /// Hystrix's `HystrixCircuitBreaker`, with its command's timeout.
+    Hystrix(hystrix::Config),
+    /// Polly's circuit breaker strategy.
+    Polly(polly::Config),
+    /// Failsafe's `CircuitBreaker`.
+    Failsafe(failsafe::Config),
+    /// gobreaker's `CircuitBreaker`.
+    Gobreaker(gobreaker::Config),
+    /// opossum's `CircuitBreaker`, with its timeout and its semaphore.
+    Opossum(opossum::Config),
+    /// cockatiel's `circuitBreaker`.
+    Cockatiel(cockatiel::Config),
+    /// pybreaker's `CircuitBreaker`.
+    Pybreaker(pybreaker::Config),
+}
+
+impl Default for Trip {
+    fn default() -> Trip {
+        Trip::Consecutive { failures: 5 }
+    }
+}
+
+/// Bounds the calls in flight to one callee.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bulkhead {
+    /// A library whose bulkhead this is, with that library's options.
+    #[serde(default)]
+    pub like: Option<BulkheadConfig>,
+    /// Calls in flight.
+    #[serde(default)]
+    pub limit: Option<u32>,
+    /// Calls that may wait for a permit; none by default, or any number when `wait` is given.
+    #[serde(default)]
+    pub queue: Option<u32>,
+    /// The longest wait for a permit; without it a call in the queue waits as long as it takes.
+    #[serde(default)]
+    pub wait: Option<Span>,
+}
+
+/// Keeps connections to one callee, up to a number, and lets calls wait for one.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConnectionPool {
+    /// Connections at most.
+    pub size: u32,
+    /// The longest wait for one.
+    #[serde(default = "pool_wait")]
+    pub wait: Span,
+    /// How long opening one takes.
+    #[serde(default)]
+    pub connect: Span,
+    /// An unused one is closed after this.
+    #[serde(default = "pool_idle")]
+    pub idle: Span,
+}
+
+/// HikariCP's `connectionTimeout` and `idleTimeout`.
+fn pool_wait() -> Span {
+    Span::secs(30)
+}
+
+fn pool_idle() -> Span {
+    Span::secs(600)
+}
+
+/// Bounds the calls per time to one callee.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RateLimiter {
+    /// The kind of limiter, or the library whose limiter it is.
+    pub limit: RateLimiterConfig,
+    /// The longest wait for a permit; by default none, or what the library waits.
+    #[serde(default)]
+    pub wait: Option<Span>,
+}
+
+/// Bounds the calls in flight by what the callee seems to bear.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConcurrencyLimit {
+    /// The algorithm, with the options of Netflix's concurrency-limits.
+    pub limit: LimitConfig,
+}
+
+/// Sends another attempt before the first has ended.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hedge {
+    /// How and when, or the library whose hedging this is.
+    pub like: HedgeConfig,
+    /// Hedges a call although it has no key and may have its effect twice.
+    #[serde(default)]
+    pub even_if_unsafe: bool,
+}
+
+/// Chooses among endpoints, and leaves out those that fail.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OutlierDetection {
+    /// The actors that may be called instead of the one that the call names, at an endpoint of the
+    /// same name.
+    pub hosts: Vec<String>,
+    /// When an endpoint is left out, with the options of Envoy's outlier detection.
+    #[serde(default)]
+    pub like: OutlierPreset,
+}
+
+/// When an endpoint is left out.
+#[derive(Clone, Debug, Deserialize)]
+pub enum OutlierPreset {
+    /// Envoy's outlier detection.
+    Envoy(outlier::Config),
+}
+
+impl Default for OutlierPreset {
+    fn default() -> OutlierPreset {
+        OutlierPreset::Envoy(outlier::Config::default())
+    }
+}
+
+/// Answers for a callee that cannot: with a fixed answer, with the last good one, or with another
+/// endpoint's.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fallback {
+    /// The status of the answer.
+    #[serde(default = "ok")]
+    pub status: u16,
+    /// Its content.
+    #[serde(default)]
+    pub body: Expr,
+    /// Answers with what the callee last answered, unless that is older than this.
+    #[serde(default)]
+    pub cached: Option<Span>,
+    /// Asks this endpoint instead, with the same key and content.
+    #[serde(default)]
+    pub call: Option<String>,
+    /// When the fallback answers.
+    #[serde(default)]
+    pub on: FallbackOn,
+}
+
+fn ok() -> u16 {
+    200
+}
+
+/// When a fallback answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub enum FallbackOn {
+    /// When a policy inside it refused the call, as an open breaker does.
+    #[default]
+    Rejected,
+    /// On every ending that is not a success.
+    Failure,
+}

@@ -1,0 +1,330 @@
+//! Services: workers, queues, instances behind a balancer, and what makes work take longer.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use sim_core::Span;
+use sim_policies::concurrency::LimitConfig;
+use sim_policies::rate_limiter::RateLimiterConfig;
+
+use super::{Job, Step};
+
+/// A server, or several equal ones behind a balancer.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Service {
+    /// How many requests each instance works on at once.
+    pub workers: u32,
+    /// Where requests wait for a worker of their instance.
+    #[serde(default)]
+    pub queue: Queue,
+    /// What a request must pass before it may even wait.
+    #[serde(default)]
+    pub admission: Admission,
+    /// A request that has waited for longer is answered 503 when its turn comes, unworked.
+    #[serde(default)]
+    pub max_wait: Option<Span>,
+    /// What a worker does while its request waits for somebody else.
+    #[serde(default)]
+    pub threads: Threads,
+    /// What becomes of a request whose caller has stopped waiting.
+    #[serde(default)]
+    pub on_disconnect: OnDisconnect,
+    /// How many servers there are, each with its workers and its queue.
+    #[serde(default = "one")]
+    pub instances: u32,
+    /// How a request finds its instance.
+    #[serde(default)]
+    pub balancer: Balancer,
+    /// The balancer knows loads as they were at the latest multiple of this; zero is at once.
+    #[serde(default)]
+    pub stale: Span,
+    /// Starts and stops instances as the load has it.
+    #[serde(default)]
+    pub autoscale: Option<Autoscale>,
+    /// Garbage collections that stop the world.
+    #[serde(default)]
+    pub gc: Option<Gc>,
+    /// An instance that has just started works more slowly.
+    #[serde(default)]
+    pub slow_start: Option<SlowStart>,
+    /// How much longer work takes beside other work.
+    #[serde(default)]
+    pub contention: Option<Contention>,
+    /// What each instance remembers, by name.
+    #[serde(default)]
+    pub caches: BTreeMap<String, Cache>,
+    /// Programs by endpoint name.
+    pub endpoints: BTreeMap<String, Vec<Step>>,
+    /// Programs that it runs by itself, by name.
+    #[serde(default)]
+    pub jobs: BTreeMap<String, Job>,
+}
+
+fn one() -> u32 {
+    1
+}
+
+/// What an instance remembers of what `Cached` steps worked out. A crash forgets it.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cache {
+    /// How long a value is served.
+    pub ttl: Span,
+    /// After this the first who asks has it worked out anew, and it is served meanwhile.
+    #[serde(default)]
+    pub soft_ttl: Option<Span>,
+    /// How many values there is room for; the one that was not used for longest makes room.
+    #[serde(default)]
+    pub capacity: Option<u32>,
+    /// Whether those who need one value wait for whoever works it out (single flight).
+    #[serde(default)]
+    pub coalesce: bool,
+    /// Whether a value may be worked out anew before it expires.
+    #[serde(default)]
+    pub early: Option<Early>,
+}
+
+/// Who works a value out anew before it expires.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub enum Early {
+    /// Whoever asks, with a probability that rises as the end draws near, the earlier the longer it
+    /// takes (Vattani et al., VLDB 2015).
+    XFetch {
+        /// Above 1 earlier, below 1 later.
+        #[serde(default = "beta")]
+        beta: f64,
+    },
+}
+
+fn beta() -> f64 {
+    1.0
+}
+
+/// Where requests wait for a worker. At most `limit` wait, beside those that are worked on.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub enum Queue {
+    /// First come, first served.
+    Fifo {
+        /// How many may wait.
+        limit: u32,
+        /// What a request meets that finds so many waiting.
+        #[serde(default)]
+        full: Full,
+    },
+    /// Last come, first served: under overload the few who are served are served fresh.
+    Lifo {
+        /// How many may wait.
+        limit: u32,
+        /// What a request meets that finds so many waiting.
+        #[serde(default)]
+        full: Full,
+    },
+    /// First come, first served, while few wait; last come, first served, while more than `above`
+    /// do (Maurer, "Fail at scale", ACM Queue 2015).
+    AdaptiveLifo {
+        /// How many may wait.
+        limit: u32,
+        /// With more than so many waiting, the latest is served first.
+        above: u32,
+        /// What a request meets that finds so many waiting.
+        #[serde(default)]
+        full: Full,
+    },
+    /// The most important endpoint first, and among equals first come, first served. A full queue
+    /// lets go of the latest of the least important to make room for a more important one.
+    Priority {
+        /// How many may wait.
+        limit: u32,
+        /// Endpoints, most important first; those that are not named come last.
+        order: Vec<String>,
+    },
+    /// First come, first served, with CoDel (RFC 8289): once requests have waited for longer than
+    /// `target` throughout an `interval`, some are answered 503 instead of being worked on, more
+    /// and more until the wait is short again.
+    Codel {
+        /// How many may wait.
+        limit: u32,
+        /// The wait that is fine.
+        #[serde(default = "codel_target")]
+        target: Span,
+        /// How long the wait must have been too long.
+        #[serde(default = "codel_interval")]
+        interval: Span,
+        /// What a request meets that finds so many waiting.
+        #[serde(default)]
+        full: Full,
+    },
+}
+
+/// The values of RFC 8289, section 4.2 and 4.3.
+fn codel_target() -> Span {
+    Span::millis(5)
+}
+
+fn codel_interval() -> Span {
+    Span::millis(100)
+}
+
+impl Default for Queue {
+    fn default() -> Queue {
+        Queue::Fifo { limit: 1024, full: Full::Reject }
+    }
+}
+
+/// What a request meets when the queue is full.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub enum Full {
+    /// It is answered 503.
+    #[default]
+    Reject,
+    /// It waits outside until there is room, as connections do that nobody has accepted yet: first
+    /// come, first in, and without a bound.
+    Block,
+    /// The request that has waited longest is answered 503 in its place.
+    DropOldest,
+}
+
+/// What a request must pass before it may even wait.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Admission {
+    /// How often requests are let in; one too many is answered 429.
+    #[serde(default)]
+    pub rate: Option<RateLimiterConfig>,
+    /// How many are let in at once, waiting or worked on; one too many is answered 503.
+    #[serde(default)]
+    pub concurrency: Option<LimitConfig>,
+}
+
+/// What a worker does while its request waits for somebody else.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub enum Threads {
+    /// It waits too: thread per request. This is how cascades happen.
+    #[default]
+    Blocking,
+    /// It serves other requests: an event loop or a coroutine.
+    Async,
+}
+
+/// What becomes of a request whose caller has stopped waiting: it timed out, left, was cancelled
+/// itself, or has got its answer from another attempt.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub enum OnDisconnect {
+    /// Nobody notices; it is worked on to its end.
+    #[default]
+    Ignore,
+    /// The service hears of it one latency later. A request in the queue is dropped; in a running
+    /// program whatever it waits for is called off, which cancels the calls below it too, and the
+    /// error 499 is raised, so that its `finally` blocks run.
+    Cancel,
+}
+
+/// How a request finds its instance, among those that are up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub enum Balancer {
+    /// One after the other.
+    #[default]
+    RoundRobin,
+    /// Any.
+    Random,
+    /// One with the fewest requests, waiting or worked on; any of them where they are several.
+    LeastRequest,
+    /// The one with the fewest requests of so many that are picked at random: 2 is the power of
+    /// two choices (Mitzenmacher 1996).
+    Choices(u32),
+    /// The one that the request's key falls to on a ring, so that equal keys meet at one instance
+    /// and few keys move when one is gone (Karger et al. 1997).
+    RingHash {
+        /// Points on the ring per instance.
+        #[serde(default = "ring_points")]
+        points: u32,
+    },
+}
+
+fn ring_points() -> u32 {
+    100
+}
+
+/// Starts and stops instances as Kubernetes' horizontal pod autoscaler does.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Autoscale {
+    /// The fewest instances.
+    pub min: u32,
+    /// The most.
+    pub max: u32,
+    /// The share of busy workers to aim at.
+    #[serde(default = "scale_target")]
+    pub target: f64,
+    /// How often it looks, at the average since it last looked.
+    #[serde(default = "scale_every")]
+    pub every: Span,
+    /// From the decision until a new instance takes requests.
+    #[serde(default = "scale_delay")]
+    pub delay: Span,
+    /// It stops instances only when it has wanted fewer for so long.
+    #[serde(default = "scale_down_after")]
+    pub down_after: Span,
+}
+
+fn scale_target() -> f64 {
+    0.7
+}
+
+/// The defaults of Kubernetes' controller manager: a look each 15 s, a stabilisation window of
+/// 5 min before fewer.
+fn scale_every() -> Span {
+    Span::secs(15)
+}
+
+fn scale_delay() -> Span {
+    Span::secs(60)
+}
+
+fn scale_down_after() -> Span {
+    Span::secs(300)
+}
+
+/// Garbage collections that stop an instance's world: no work proceeds meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Gc {
+    /// A collection comes after so many requests have been begun: each allocates.
+    pub after: u32,
+    /// How long it takes at least.
+    #[serde(default)]
+    pub pause: Span,
+    /// How much longer for each request at the instance, waiting or worked on: each is alive.
+    #[serde(default)]
+    pub per_request: Span,
+}
+
+/// Cold caches, lazy connections, code that is not compiled yet.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SlowStart {
+    /// How many times as long work takes at first; the factor falls evenly to 1.
+    pub factor: f64,
+    /// When it has fallen to 1.
+    #[serde(rename = "for")]
+    pub lasts: Span,
+}
+
+/// How much longer work takes beside other work of the same instance.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub enum Contention {
+    /// The universal scalability law (Gunther 1993): with `n` workers busy when the work begins,
+    /// its own included, it takes `1 + sigma (n - 1) + kappa n (n - 1)` times as long.
+    Usl {
+        /// Waiting for each other.
+        sigma: f64,
+        /// Keeping each other's caches coherent.
+        #[serde(default)]
+        kappa: f64,
+    },
+}

@@ -1,0 +1,588 @@
+//! What a run counts: totals per actor and per hop, and windows of time for the charts.
+//!
+//! Metrics only look on. Totals are held in HDR histograms within 0.1 %.
+
+mod gauge;
+mod windows;
+
+use std::collections::VecDeque;
+
+use hdrhistogram::Histogram;
+use sim_core::{Span, Time};
+use sim_policies::breaker::Transition;
+use sim_policies::{Ending, Fate, Reason};
+
+use crate::outcome::{
+    ActorSummary, CallSummary, FaultWindow, Goodput, Latency, Series, TransitionLine,
+};
+use crate::plan::{ActorId, ActorKind, BreakerId, FaultId, PairId, Plan};
+use crate::recovery::{self, Pulse, Recovery, Terms};
+
+pub(crate) use gauge::{Gauge, Level};
+use windows::Windows;
+
+/// The most transitions that are kept; a breaker that flaps for ever must not eat memory.
+const TRANSITIONS_MAX: usize = 100_000;
+
+/// Everything that a run counts.
+#[derive(Clone, Debug)]
+pub(crate) struct Metrics {
+    /// When measuring begins.
+    from: Time,
+    goodput: Goodput,
+    actors: Vec<ActorMetrics>,
+    pairs: Vec<PairMetrics>,
+    transitions: Vec<(Time, BreakerId, Transition)>,
+    strikes: Vec<(FaultId, Time, Option<Time>)>,
+    windows: Windows,
+    /// Kept where recovery can be judged.
+    pulse: Option<Pulse>,
+}
+
+#[derive(Clone, Debug)]
+struct ActorMetrics {
+    latency: Histogram<u64>,
+    latency_sum: u128,
+    latency_max: Span,
+    /// Client: intents.
+    intents: u64,
+    /// Client: submissions. Others: requests that arrived.
+    arrived: u64,
+    retries_arrived: u64,
+    succeeded: u64,
+    failed: u64,
+    unknown: u64,
+    refused: u64,
+    hung: u64,
+    queue_full: u64,
+    too_late: u64,
+    not_admitted: u64,
+    dropped: u64,
+    cancelled: u64,
+    queue_len_max: u32,
+    /// Of a service with caches.
+    cache: Option<CacheCounts>,
+    peak: Peak,
+    peak_retries: Peak,
+    /// Of a service.
+    gauge: Option<Gauge>,
+}
+
+/// What the caches of a service did.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct CacheCounts {
+    /// Lookups that found a value.
+    pub hits: u64,
+    /// Lookups that found none.
+    pub misses: u64,
+    /// Values worked out.
+    pub computations: u64,
+    /// Misses that waited for somebody else's computation.
+    pub coalesced: u64,
+    /// Lookups that worked a value out anew before it had expired.
+    pub early: u64,
+    /// Values that made room for others.
+    pub evicted: u64,
+}
+
+#[derive(Clone, Debug, Default)]
+struct PairMetrics {
+    calls: u64,
+    attempts: u64,
+    retries: u64,
+    success: u64,
+    failed: u64,
+    unknown: u64,
+    abandoned: u64,
+    fallbacks: u64,
+    hedges: u64,
+    unsafe_retries: u64,
+    rejected: Vec<(&'static str, u64)>,
+    given_up: Vec<(&'static str, u64)>,
+}
+
+/// The most arrivals in any window of a length, wherever the window begins.
+#[derive(Clone, Debug)]
+pub(crate) struct Peak {
+    length: Span,
+    recent: VecDeque<Time>,
+    max: u64,
+}
+
+impl Peak {
+    pub(crate) fn new(length: Span) -> Peak {
+        Peak { length, recent: VecDeque::new(), max: 0 }
+    }
+
+    /// The most arrivals in any window so far.
+    pub(crate) fn max(&self) -> u64 {
+        self.max
+    }
+
+    /// Counts an arrival; the number in the window that ends with it.
+    pub(crate) fn arrive(&mut self, now: Time) -> u64 {
+        while self.recent.front().is_some_and(|first| now.since(*first) >= self.length) {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(now);
+        let count = self.recent.len() as u64;
+        self.max = self.max.max(count);
+        count
+    }
+}
+
+/// The window in which peaks of arrivals are reported.
+pub(crate) const PEAK_WINDOW: Span = Span::millis(100);
+
+impl Metrics {
+    pub(crate) fn new(plan: &Plan) -> Metrics {
+        let from = Time::ZERO + plan.warmup;
+        let services = plan.actors.iter().map(|actor| matches!(actor.kind, ActorKind::Service(_)));
+        let mut metrics = Metrics {
+            from,
+            goodput: Goodput::default(),
+            actors: plan.actors.iter().map(|actor| ActorMetrics::new(&actor.kind, from)).collect(),
+            pairs: vec![PairMetrics::default(); plan.pairs.len()],
+            transitions: Vec::new(),
+            strikes: Vec::new(),
+            windows: Windows::new(plan.window, services.collect(), plan.pairs.len()),
+            pulse: plan.has_trigger().then(|| Pulse::new(plan)),
+        };
+        for cache in &plan.service_caches {
+            metrics.cache(cache.owner);
+        }
+        metrics
+    }
+
+    pub(crate) fn submitted(&mut self, client: ActorId) {
+        self.actors[client.index()].arrived += 1;
+    }
+
+    /// An intent arose.
+    pub(crate) fn intended(&mut self, client: ActorId, now: Time) {
+        self.actors[client.index()].intents += 1;
+        self.windows.at(now).offered += 1;
+        if let Some(pulse) = &mut self.pulse {
+            pulse.offered(now);
+        }
+        self.goodput.offered += u64::from(now >= self.from);
+    }
+
+    /// An intent was told success for the first time.
+    pub(crate) fn achieved(&mut self, begun: Time, now: Time) {
+        self.windows.at(now).goodput += 1;
+        if let Some(pulse) = &mut self.pulse {
+            pulse.achieved(now);
+        }
+        self.goodput.achieved += u64::from(begun >= self.from);
+    }
+
+    /// An intent's last submission ended, and none had succeeded.
+    pub(crate) fn missed(&mut self, begun: Time, now: Time) {
+        self.windows.at(now).failed += 1;
+        if let Some(pulse) = &mut self.pulse {
+            pulse.missed(now);
+        }
+        self.goodput.missed += u64::from(begun >= self.from);
+    }
+
+    pub(crate) fn ended(&mut self, client: ActorId, fate: Fate, begun: Time, now: Time) {
+        let latency = now.since(begun);
+        self.actors[client.index()].ended(fate, (begun >= self.from).then_some(latency));
+        self.windows.ended(latency, now);
+        if fate == Fate::Succeeded
+            && let Some(pulse) = &mut self.pulse
+        {
+            pulse.succeeded(latency, now);
+        }
+    }
+
+    pub(crate) fn called(&mut self, pair: PairId, now: Time) {
+        self.windows.called(pair, now);
+        self.pairs[pair.index()].calls += 1;
+    }
+
+    pub(crate) fn sent(&mut self, pair: PairId, retry: bool, now: Time) {
+        self.windows.sent(pair, now);
+        let pair = &mut self.pairs[pair.index()];
+        pair.attempts += 1;
+        if retry {
+            pair.retries += 1;
+            self.windows.at(now).retries += 1;
+        }
+    }
+
+    pub(crate) fn rejected(&mut self, pair: PairId, reason: Reason) {
+        count(&mut self.pairs[pair.index()].rejected, reason);
+    }
+
+    pub(crate) fn gave_up(&mut self, pair: PairId, reason: Reason) {
+        count(&mut self.pairs[pair.index()].given_up, reason);
+    }
+
+    /// A further attempt was sent before the first had ended.
+    pub(crate) fn hedged(&mut self, pair: PairId) {
+        self.pairs[pair.index()].hedges += 1;
+    }
+
+    /// A call that may have done its work, and has no key, is repeated because the scenario
+    /// insists.
+    pub(crate) fn unsafe_retry(&mut self, pair: PairId) {
+        self.pairs[pair.index()].unsafe_retries += 1;
+    }
+
+    pub(crate) fn fell_back(&mut self, pair: PairId) {
+        self.pairs[pair.index()].fallbacks += 1;
+    }
+
+    pub(crate) fn call_ended(&mut self, pair: PairId, fate: Fate) {
+        let pair = &mut self.pairs[pair.index()];
+        match fate {
+            Fate::Succeeded => pair.success += 1,
+            Fate::Failed => pair.failed += 1,
+            Fate::Unknown => pair.unknown += 1,
+        }
+    }
+
+    pub(crate) fn abandoned(&mut self, pair: PairId) {
+        self.pairs[pair.index()].abandoned += 1;
+    }
+
+    pub(crate) fn arrived(&mut self, actor: ActorId, retry: bool, now: Time) {
+        if let Some(pulse) = &mut self.pulse {
+            pulse.arrived(actor, now);
+        }
+        let actor = &mut self.actors[actor.index()];
+        actor.arrived += 1;
+        actor.peak.arrive(now);
+        if retry {
+            actor.retries_arrived += 1;
+            actor.peak_retries.arrive(now);
+        }
+    }
+
+    pub(crate) fn answered(&mut self, actor: ActorId, ending: Ending, arrived: Time, now: Time) {
+        if ending.fate() == Fate::Succeeded
+            && let Some(pulse) = &mut self.pulse
+        {
+            pulse.completed(actor, now);
+        }
+        let latency = (arrived >= self.from).then(|| now.since(arrived));
+        self.actors[actor.index()].ended(ending.fate(), latency);
+    }
+
+    /// A service's workers or its queue hold more or less than before.
+    pub(crate) fn level(&mut self, actor: ActorId, level: Level, now: Time) {
+        let metrics = &mut self.actors[actor.index()];
+        metrics.queue_len_max = level.waiting.max(metrics.queue_len_max);
+        if let Some(gauge) = &mut metrics.gauge {
+            gauge.set(level, now);
+        }
+        self.windows.level(actor, level, now);
+        if let Some(pulse) = &mut self.pulse {
+            pulse.waiting(actor, level.waiting, now);
+        }
+    }
+
+    /// A worker's time went into something that nobody wants any more.
+    pub(crate) fn wasted(&mut self, actor: ActorId, worked: Span, now: Time) {
+        if let Some(gauge) = &mut self.actors[actor.index()].gauge {
+            gauge.waste(worked, now);
+        }
+    }
+
+    /// What became of the intents that arose after the warm-up.
+    pub(crate) fn goodput(&self) -> Goodput {
+        self.goodput
+    }
+
+    pub(crate) fn turned_away(&mut self, actor: ActorId, ending: Ending) {
+        let actor = &mut self.actors[actor.index()];
+        match ending {
+            Ending::Refused | Ending::Reset => actor.refused += 1,
+            _ => actor.failed += 1,
+        }
+    }
+
+    /// A request was accepted and forgotten.
+    pub(crate) fn hung(&mut self, actor: ActorId) {
+        self.actors[actor.index()].hung += 1;
+    }
+
+    /// Requests that have come to an actor, and those of them that it is done with.
+    pub(crate) fn arrived_and_ended(&self, actor: ActorId) -> (u64, u64) {
+        let actor = &self.actors[actor.index()];
+        let answered = actor.succeeded + actor.failed + actor.unknown;
+        (actor.arrived, answered + actor.refused + actor.hung)
+    }
+
+    pub(crate) fn queue_full(&mut self, actor: ActorId) {
+        self.actors[actor.index()].queue_full += 1;
+    }
+
+    /// The counts of a service's caches.
+    pub(crate) fn cache(&mut self, actor: ActorId) -> &mut CacheCounts {
+        self.actors[actor.index()].cache.get_or_insert_default()
+    }
+
+    /// A request was not let in.
+    pub(crate) fn not_admitted(&mut self, actor: ActorId) {
+        self.actors[actor.index()].not_admitted += 1;
+    }
+
+    /// A request that waited was turned away by the queue's discipline.
+    pub(crate) fn dropped(&mut self, actor: ActorId) {
+        self.actors[actor.index()].dropped += 1;
+    }
+
+    /// A request ended because its caller had stopped waiting.
+    pub(crate) fn cancelled(&mut self, actor: ActorId) {
+        self.actors[actor.index()].cancelled += 1;
+    }
+
+    /// A request came to a worker after its deadline.
+    pub(crate) fn too_late(&mut self, actor: ActorId) {
+        self.actors[actor.index()].too_late += 1;
+    }
+
+    pub(crate) fn transition(&mut self, breaker: BreakerId, transition: Transition, now: Time) {
+        if self.transitions.len() < TRANSITIONS_MAX {
+            self.transitions.push((now, breaker, transition));
+        }
+    }
+
+    pub(crate) fn struck(&mut self, fault: FaultId, now: Time) {
+        self.strikes.push((fault, now, None));
+    }
+
+    pub(crate) fn healed(&mut self, fault: FaultId, now: Time) {
+        let open = |(id, _, to): &&mut (FaultId, Time, Option<Time>)| *id == fault && to.is_none();
+        if let Some((_, _, to)) = self.strikes.iter_mut().find(open) {
+            *to = Some(now);
+        }
+    }
+
+    /// Calls that programs made over a hop.
+    pub(crate) fn calls(&self, pair: PairId) -> u64 {
+        self.pairs[pair.index()].calls
+    }
+
+    pub(crate) fn transitions(&self) -> &[(Time, BreakerId, Transition)] {
+        &self.transitions
+    }
+
+    /// When each fault that struck did so, and when it healed.
+    pub(crate) fn strikes(&self) -> &[(FaultId, Time, Option<Time>)] {
+        &self.strikes
+    }
+
+    /// The actors' summaries, in order.
+    pub(crate) fn actor_summaries(&self, plan: &Plan, end: Time) -> Vec<ActorSummary> {
+        let summary = |(actor, metrics): (&crate::plan::ActorPlan, &ActorMetrics)| ActorSummary {
+            name: actor.name.clone(),
+            kind: match &actor.kind {
+                ActorKind::Client(_) => "client".to_owned(),
+                ActorKind::Service(_) => "service".to_owned(),
+                ActorKind::Kv { .. } => "kv".to_owned(),
+                ActorKind::Broker => "broker".to_owned(),
+                ActorKind::Custom(custom) => custom.kind.clone(),
+            },
+            counters: metrics.counters(&actor.kind),
+            latency: metrics.latency(),
+            histogram: metrics.latency.clone(),
+            load: metrics.gauge.as_ref().and_then(|gauge| gauge.averages(end)),
+        };
+        plan.actors.iter().zip(&self.actors).map(summary).collect()
+    }
+
+    /// The hops' summaries, in order.
+    pub(crate) fn call_summaries(&self, plan: &Plan) -> Vec<CallSummary> {
+        let summary = |((from, to), pair): (&(ActorId, ActorId), &PairMetrics)| CallSummary {
+            from: plan.actor_name(*from).to_owned(),
+            to: plan.actor_name(*to).to_owned(),
+            calls: pair.calls,
+            attempts: pair.attempts,
+            retries: pair.retries,
+            success: pair.success,
+            failed: pair.failed,
+            unknown: pair.unknown,
+            abandoned: pair.abandoned,
+            fallbacks: pair.fallbacks,
+            hedges: pair.hedges,
+            unsafe_retries: pair.unsafe_retries,
+            rejected: pair.rejected.clone(),
+            given_up: pair.given_up.clone(),
+        };
+        plan.pairs.iter().zip(&self.pairs).map(summary).collect()
+    }
+
+    /// The breakers' changes of state, in order.
+    pub(crate) fn transition_lines(&self, plan: &Plan) -> Vec<TransitionLine> {
+        let line = |(at, breaker, transition): &(Time, BreakerId, Transition)| TransitionLine {
+            at: *at,
+            policy: plan.breakers[breaker.index()].name.clone(),
+            from: transition.from,
+            to: transition.to,
+            reason: transition.reason,
+        };
+        self.transitions.iter().map(line).collect()
+    }
+
+    /// What disturbed the system: the faults' active times, in the order in which they struck, and
+    /// then the spikes of load.
+    pub(crate) fn disturbances(&self, plan: &Plan, end: Time) -> Vec<FaultWindow> {
+        let window = |(fault, from, to): &(FaultId, Time, Option<Time>)| FaultWindow {
+            label: plan.faults[fault.index()].label.clone(),
+            from: *from,
+            to: to.unwrap_or(end),
+        };
+        let spike = |(from, to): &(Span, Span)| FaultWindow {
+            label: "load spike".to_owned(),
+            from: Time::ZERO + *from,
+            to: Time::ZERO + *to,
+        };
+        let begun = plan.load_spikes.iter().filter(|(from, _)| Time::ZERO + *from <= end);
+        self.strikes.iter().map(window).chain(begun.map(spike)).collect()
+    }
+
+    /// The verdict of recovery; `None` when nothing disturbed the run.
+    pub(crate) fn recovery(&self, plan: &Plan, end: Time) -> Option<Recovery> {
+        let recovery = plan.recovery;
+        let all = self.disturbances(plan, end).into_iter().map(|window| (window.from, window.to));
+        let union = |a: (Time, Time), b: (Time, Time)| (a.0.min(b.0), a.1.max(b.1));
+        let stated = recovery.trigger.map(|(from, to)| (Time::ZERO + from, Time::ZERO + to));
+        let terms = Terms {
+            trigger: stated.or_else(|| all.reduce(union))?,
+            warmup: Time::ZERO + plan.warmup,
+            healthy: recovery.healthy,
+            within: recovery.within,
+            hold: recovery.hold,
+            drain: recovery.drain,
+        };
+        Some(recovery::judge(&self.pulse.clone()?.finish(end), &terms))
+    }
+
+    /// The windows up to `end`.
+    pub(crate) fn series(&self, plan: &Plan, end: Time) -> Series {
+        self.windows.clone().finish(plan, end)
+    }
+}
+
+fn count(counts: &mut Vec<(&'static str, u64)>, reason: Reason) {
+    match counts.iter_mut().find(|(name, _)| *name == reason.name()) {
+        Some((_, n)) => *n += 1,
+        None => counts.push((reason.name(), 1)),
+    }
+}
+
+impl ActorMetrics {
+    fn new(kind: &ActorKind, from: Time) -> ActorMetrics {
+        ActorMetrics {
+            gauge: matches!(kind, ActorKind::Service(_)).then(|| Gauge::new(from)),
+            latency: Histogram::new(3).expect("three digits are allowed"),
+            latency_sum: 0,
+            latency_max: Span::ZERO,
+            intents: 0,
+            arrived: 0,
+            retries_arrived: 0,
+            succeeded: 0,
+            failed: 0,
+            unknown: 0,
+            refused: 0,
+            hung: 0,
+            queue_full: 0,
+            too_late: 0,
+            not_admitted: 0,
+            dropped: 0,
+            cancelled: 0,
+            queue_len_max: 0,
+            cache: None,
+            peak: Peak::new(PEAK_WINDOW),
+            peak_retries: Peak::new(PEAK_WINDOW),
+        }
+    }
+
+    /// `latency` is of what counts: what arose or arrived after the warm-up.
+    fn ended(&mut self, fate: Fate, latency: Option<Span>) {
+        match fate {
+            Fate::Succeeded => self.succeeded += 1,
+            Fate::Failed => self.failed += 1,
+            Fate::Unknown => self.unknown += 1,
+        }
+        let Some(latency) = latency else { return };
+        self.latency_max = self.latency_max.max(latency);
+        self.latency_sum += u128::from(latency.as_nanos());
+        self.latency.record(latency.as_nanos()).expect("the histogram grows as needed");
+    }
+
+    fn counters(&self, kind: &ActorKind) -> Vec<(&'static str, u64)> {
+        let ended =
+            [("succeeded", self.succeeded), ("failed", self.failed), ("unknown", self.unknown)];
+        if let ActorKind::Client(_) = kind {
+            let open = self.arrived - self.succeeded - self.failed - self.unknown;
+            let mut counters = vec![("intents", self.intents), ("submitted", self.arrived)];
+            counters.extend(ended);
+            counters.push(("unanswered", open));
+            return counters;
+        }
+        let mut counters =
+            vec![("arrived", self.arrived), ("retries_arrived", self.retries_arrived)];
+        counters.extend(ended);
+        counters.push(("refused", self.refused));
+        if let ActorKind::Service(_) = kind {
+            counters.push(("queue_full", self.queue_full));
+            counters.push(("not_admitted", self.not_admitted));
+            counters.push(("deadline_passed", self.too_late));
+            counters.push(("dropped", self.dropped));
+            counters.push(("cancelled", self.cancelled));
+            counters.push(("queue_len_max", self.queue_len_max.into()));
+        }
+        if let Some(cache) = self.cache {
+            counters.extend([
+                ("hits", cache.hits),
+                ("misses", cache.misses),
+                ("computations", cache.computations),
+                ("coalesced", cache.coalesced),
+                ("early", cache.early),
+                ("evicted", cache.evicted),
+            ]);
+        }
+        counters.push(("peak_arrivals_100ms", self.peak.max));
+        counters.push(("peak_retries_100ms", self.peak_retries.max));
+        counters
+    }
+
+    fn latency(&self) -> Option<Latency> {
+        let count = self.latency.len();
+        if count == 0 {
+            return None;
+        }
+        let mean = u64::try_from(self.latency_sum / u128::from(count)).expect("a mean of u64s");
+        let max = self.latency_max.as_nanos();
+        // A percentile is reported as its bucket's upper end, which may lie above the maximum.
+        let at = |quantile| Span::nanos(self.latency.value_at_quantile(quantile).min(max));
+        Some(Latency {
+            count,
+            mean: Span::nanos(mean),
+            p50: at(0.5),
+            p90: at(0.9),
+            p99: at(0.99),
+            p999: at(0.999),
+            max: self.latency_max,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peak_is_found_wherever_its_window_begins() {
+        let mut peak = Peak::new(Span::millis(100));
+        for ms in [0, 60, 120, 150, 159, 300] {
+            peak.arrive(Time::ZERO + Span::millis(ms));
+        }
+        assert_eq!(peak.max, 4, "60, 120, 150 and 159 lie within 100 ms");
+    }
+}

@@ -1,0 +1,193 @@
+//! The pulse of a run: small slots of equal length that can be added up to any stretch of time.
+//!
+//! A chart's windows hold percentiles, which cannot be added up. A slot holds counts only, its
+//! latencies in buckets less than 1 % wide, so that the median over any stretch can be told.
+
+use sim_core::{Span, Time};
+
+use crate::plan::{ActorId, ActorKind, Plan};
+
+/// A hold of 30 s is looked at by the second.
+const SLOTS_PER_HOLD: u64 = 30;
+
+/// Bounds memory: a slot's latencies take a few hundred bytes.
+const SLOTS_MAX: u64 = 20_000;
+
+/// The upper bits of a latency that its bucket keeps: 128 buckets per factor of two.
+const BITS: u32 = 7;
+
+/// Buckets that a `u64` can fall into.
+pub(crate) const BUCKETS: usize = ((64 - BITS as usize) << BITS) + (1 << BITS);
+
+/// What happened per slot.
+#[derive(Clone, Debug)]
+pub(crate) struct Pulse {
+    /// The length of a slot; slot `i` covers `[i × grain, (i + 1) × grain)`.
+    pub grain: Span,
+    /// Those that have ended.
+    pub slots: Vec<Slot>,
+    open: Slot,
+    latencies: Vec<u16>,
+    /// By actor: where its flow stands in a slot, if it is a service.
+    services: Vec<Option<usize>>,
+}
+
+/// What happened in one slot.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Slot {
+    /// Intents that arose.
+    pub offered: u32,
+    /// Intents that were told success for the first time.
+    pub goodput: u32,
+    /// Intents that ended without success.
+    pub missed: u32,
+    /// Latencies of the submissions that succeeded: bucket and count, in order.
+    pub latencies: Vec<(u16, u32)>,
+    /// By service, in the scenario's order.
+    pub flows: Vec<Flow>,
+}
+
+/// What went through a service in one slot.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Flow {
+    /// Requests that arrived.
+    pub arrived: u32,
+    /// Requests that were worked on and answered well, whether or not anybody still waited.
+    pub completed: u32,
+    /// Requests that wait for a worker, at the slot's end.
+    pub waiting: u32,
+}
+
+impl Pulse {
+    pub(crate) fn new(plan: &Plan) -> Pulse {
+        let finest = plan.horizon.as_nanos() / SLOTS_MAX;
+        let grain = (plan.recovery.hold.as_nanos() / SLOTS_PER_HOLD).max(finest).max(1);
+        let mut count = 0..;
+        let mut next = |is_service: bool| is_service.then(|| count.next()).flatten();
+        let is_service = |kind: &ActorKind| matches!(kind, ActorKind::Service(_));
+        let services: Vec<_> = plan.actors.iter().map(|a| next(is_service(&a.kind))).collect();
+        let flows = vec![Flow::default(); services.iter().flatten().count()];
+        Pulse {
+            grain: Span::nanos(grain),
+            slots: Vec::new(),
+            open: Slot { flows, ..Slot::default() },
+            latencies: Vec::new(),
+            services,
+        }
+    }
+
+    pub(crate) fn offered(&mut self, now: Time) {
+        self.at(now).offered += 1;
+    }
+
+    pub(crate) fn achieved(&mut self, now: Time) {
+        self.at(now).goodput += 1;
+    }
+
+    pub(crate) fn missed(&mut self, now: Time) {
+        self.at(now).missed += 1;
+    }
+
+    /// A submission succeeded.
+    pub(crate) fn succeeded(&mut self, latency: Span, now: Time) {
+        self.at(now);
+        self.latencies.push(bucket(latency));
+    }
+
+    pub(crate) fn arrived(&mut self, actor: ActorId, now: Time) {
+        if let Some(flow) = self.flow(actor, now) {
+            flow.arrived += 1;
+        }
+    }
+
+    pub(crate) fn completed(&mut self, actor: ActorId, now: Time) {
+        if let Some(flow) = self.flow(actor, now) {
+            flow.completed += 1;
+        }
+    }
+
+    pub(crate) fn waiting(&mut self, actor: ActorId, waiting: u32, now: Time) {
+        if let Some(flow) = self.flow(actor, now) {
+            flow.waiting = waiting;
+        }
+    }
+
+    /// The slots that have ended by `end`; one that is cut short is left out.
+    pub(crate) fn finish(mut self, end: Time) -> Pulse {
+        self.advance(end.as_nanos() / self.grain.as_nanos());
+        self
+    }
+
+    fn flow(&mut self, actor: ActorId, now: Time) -> Option<&mut Flow> {
+        let n = self.services[actor.index()]?;
+        Some(&mut self.at(now).flows[n])
+    }
+
+    /// The slot of `now`; those before it are closed.
+    fn at(&mut self, now: Time) -> &mut Slot {
+        let end = (self.slots.len() as u64 + 1).saturating_mul(self.grain.as_nanos());
+        if now.as_nanos() >= end {
+            self.advance(now.as_nanos() / self.grain.as_nanos());
+        }
+        &mut self.open
+    }
+
+    #[cold]
+    fn advance(&mut self, to: u64) {
+        while (self.slots.len() as u64) < to {
+            let mut flows = self.open.flows.clone();
+            for flow in &mut flows {
+                *flow = Flow { waiting: flow.waiting, ..Flow::default() };
+            }
+            let next = Slot { flows, ..Slot::default() };
+            let mut slot = std::mem::replace(&mut self.open, next);
+            self.latencies.sort_unstable();
+            for &bucket in &self.latencies {
+                match slot.latencies.last_mut() {
+                    Some((last, count)) if *last == bucket => *count += 1,
+                    _ => slot.latencies.push((bucket, 1)),
+                }
+            }
+            self.latencies.clear();
+            self.slots.push(slot);
+        }
+    }
+}
+
+/// The bucket of a latency: the latency itself while it is small, else its upper bits.
+fn bucket(latency: Span) -> u16 {
+    let nanos = latency.as_nanos();
+    let shift = (u64::BITS - nanos.leading_zeros()).saturating_sub(BITS + 1);
+    let index = (u64::from(shift) << BITS) + (nanos >> shift);
+    u16::try_from(index).expect("fewer buckets than that")
+}
+
+/// The middle of a bucket.
+pub(crate) fn latency(bucket: usize) -> Span {
+    let shift = (bucket >> BITS).saturating_sub(1);
+    let upper = (bucket - (shift << BITS)) as u64;
+    Span::nanos((upper << shift) + (1 << shift) / 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bucket_tells_its_latency_within_a_percent() {
+        for nanos in (0..64).flat_map(|bit| [1u64 << bit, (1 << bit) + (1 << bit) / 3, 3]) {
+            for nanos in [nanos, nanos - 1, u64::MAX - nanos] {
+                let bucket = usize::from(bucket(Span::nanos(nanos)));
+                let told = latency(bucket).as_nanos();
+                assert!(bucket < BUCKETS, "{nanos}");
+                assert!(told.abs_diff(nanos) <= nanos / 128 + 1, "{nanos} told as {told}");
+            }
+        }
+    }
+
+    #[test]
+    fn buckets_are_in_the_order_of_latencies() {
+        let told: Vec<Span> = (0..BUCKETS).map(latency).collect();
+        assert!(told.is_sorted(), "{told:?}");
+    }
+}

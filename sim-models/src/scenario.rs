@@ -1,0 +1,273 @@
+//! Scenarios: a file becomes something that runs.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use sim_core::mix;
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::compile;
+use crate::custom::Kinds;
+use crate::language;
+use crate::outcome::{Outcome, RunId};
+use crate::plan::{ActorKind, ActorPlan, Plan};
+use crate::run::Run;
+use crate::source::{Document, SourceError, path_key};
+
+pub use crate::source::Files;
+
+/// A scenario that was read, checked and compiled, with its variant and overrides applied.
+///
+/// ```
+/// use sim_models::Scenario;
+/// use sim_models::outcome::Verdict;
+///
+/// let text = r#"Scenario(
+///     name: "hello", about: "Ten requests to one worker.", horizon: "10s",
+///     actors: {
+///         "users": Client(load: Open(rate: "1/s", arrivals: Constant), does: [Call("api.hello")]),
+///         "api": Service(workers: 1, endpoints: { "hello": [Work(Const("20ms"))] }),
+///     },
+///     invariants: [AllAnswered],
+/// )"#;
+/// let scenario = Scenario::load("hello.ron", text).unwrap();
+/// let outcome = scenario.run(scenario.seed());
+/// assert_eq!(outcome.verdict, Verdict::Kept);
+/// assert_eq!(outcome.digest, scenario.run(scenario.seed()).digest);
+/// ```
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    document: Document,
+    plan: Arc<Plan>,
+    kinds: Kinds,
+    variant: Option<String>,
+    seed: u64,
+    scenario_hash: u64,
+    overrides_hash: Option<u64>,
+}
+
+impl Scenario {
+    /// Reads a scenario as it stands; errors call it `name`.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, each with its place.
+    pub fn load(name: &str, text: &str) -> Result<Scenario, Vec<SourceError>> {
+        Scenario::load_with(name, text, None, &[], Kinds::new())
+    }
+
+    /// Reads a scenario, applies a variant and then overrides (`path`, `value`) in order.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, each with its place: in the file or in an override.
+    pub fn load_with(
+        name: &str,
+        text: &str,
+        variant: Option<&str>,
+        sets: &[(String, String)],
+        kinds: Kinds,
+    ) -> Result<Scenario, Vec<SourceError>> {
+        Scenario::load_with_files(name, text, variant, sets, kinds, &no_files)
+    }
+
+    /// The same for a scenario that names files: `files` gives the text of each by its name. They
+    /// are part of what is run, as [`run_id`](Scenario::run_id) tells.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, each with its place; what `files` says of a file that it
+    /// cannot give.
+    pub fn load_with_files(
+        name: &str,
+        text: &str,
+        variant: Option<&str>,
+        sets: &[(String, String)],
+        kinds: Kinds,
+        files: Files<'_>,
+    ) -> Result<Scenario, Vec<SourceError>> {
+        let mut document = Document::parse(name, text, language::SHORTHAND).map_err(|e| vec![e])?;
+        let mut applied = String::new();
+        if let Some(variant) = variant {
+            document.overlay(&format!("variants.{}", path_key(variant))).map_err(|e| vec![e])?;
+            applied.push_str(&format!("{variant}\n"));
+        }
+        for (path, value) in sets {
+            document.set("--set", path, value).map_err(|e| vec![e])?;
+            applied.push_str(&format!("{path}\n{value}\n"));
+        }
+        let (plan, seed) = compile(&document, &kinds, files)?;
+        let scenario_hash = hash(text, &plan.files);
+        Ok(Scenario {
+            document,
+            plan: Arc::new(plan),
+            kinds,
+            variant: variant.map(str::to_owned),
+            seed,
+            scenario_hash,
+            overrides_hash: (!applied.is_empty()).then(|| xxh3_64(applied.as_bytes())),
+        })
+    }
+
+    /// The same scenario with other faults, written as in a file: `[At("3s", …), …]`.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub fn with_faults(&self, faults: &str) -> Result<Scenario, Vec<SourceError>> {
+        let mut scenario = self.clone();
+        scenario.document.set("faults", "faults", faults).map_err(|e| vec![e])?;
+        let files = |name: &str| match self.plan.files.get(name) {
+            Some(text) => Ok(text.as_ref().to_owned()),
+            None => no_files(name),
+        };
+        let (plan, _) = compile(&scenario.document, &scenario.kinds, &files)?;
+        scenario.plan = Arc::new(plan);
+        let before = self.overrides_hash.unwrap_or(0);
+        scenario.overrides_hash = Some(xxh3_64(format!("{before}\n{faults}").as_bytes()));
+        Ok(scenario)
+    }
+
+    /// The scenario's name.
+    pub fn name(&self) -> &str {
+        &self.plan.name
+    }
+
+    /// What is allowed and yet unlikely to be meant, each with its place.
+    pub fn warnings(&self) -> &[SourceError] {
+        &self.plan.warnings
+    }
+
+    /// The files that it names, with their text.
+    pub fn files(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.plan.files.iter().map(|(name, text)| (name.as_str(), text.as_ref()))
+    }
+
+    /// Its story.
+    pub fn about(&self) -> &str {
+        &self.plan.about
+    }
+
+    /// The seed that the file asks for when nobody names another.
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// The names of its variants.
+    pub fn variants(&self) -> Vec<String> {
+        self.document.children("variants")
+    }
+
+    /// The names of its labelled points, such as `api.pay/charged`, at which a fault can strike.
+    pub fn points(&self) -> &[String] {
+        &self.plan.points
+    }
+
+    /// The names of its services, and those of its stores.
+    pub fn services_and_stores(&self) -> (Vec<&str>, Vec<&str>) {
+        let names = |is: fn(&ActorKind) -> bool| {
+            let of_kind = self.plan.actors.iter().filter(|actor| is(&actor.kind));
+            of_kind.map(|actor| actor.name.as_str()).collect()
+        };
+        (
+            names(|kind| matches!(kind, ActorKind::Service(_))),
+            names(|kind| matches!(kind, ActorKind::Kv { .. })),
+        )
+    }
+
+    /// The names of its stores that have a replica.
+    pub fn replicated_stores(&self) -> Vec<&str> {
+        let actors = self.plan.actors.iter();
+        let has_replica = |kind: &ActorKind| matches!(kind, ActorKind::Kv(kv) if kv.replicas > 0);
+        actors.filter(|a| has_replica(&a.kind)).map(|actor| actor.name.as_str()).collect()
+    }
+
+    /// The names of its actors that look at a clock: stores, and services that read `{now}`.
+    pub fn clocks(&self) -> Vec<&str> {
+        let plan = &self.plan;
+        let reads = |name: &str| {
+            let own = plan.programs.iter().filter(|program| program.reads_clock);
+            own.filter_map(|program| program.name.split_once('.')).any(|(actor, _)| actor == name)
+        };
+        let has_clock = |actor: &&ActorPlan| match actor.kind {
+            ActorKind::Kv(_) => true,
+            ActorKind::Service(_) => reads(&actor.name),
+            ActorKind::Client(_) | ActorKind::Broker | ActorKind::Custom(_) => false,
+        };
+        plan.actors.iter().filter(has_clock).map(|actor| actor.name.as_str()).collect()
+    }
+
+    /// The pairs of actors that talk, caller first, and then the stores that copy to others.
+    pub fn hops(&self) -> Vec<(&str, &str)> {
+        let name = |id| self.plan.actor_name(id);
+        let calls = self.plan.pairs.iter().map(|(from, to)| (name(*from), name(*to)));
+        let copies = self.plan.actors.iter().flat_map(|actor| {
+            let to: &[_] = match &actor.kind {
+                ActorKind::Kv(kv) => &kv.copies_to,
+                _ => &[],
+            };
+            to.iter().map(move |to| (actor.name.as_str(), name(*to)))
+        });
+        calls.chain(copies).collect()
+    }
+
+    /// How long a run lasts.
+    pub fn horizon(&self) -> sim_core::Span {
+        self.plan.horizon
+    }
+
+    /// What is measured is what arises from then on.
+    pub fn warmup(&self) -> sim_core::Span {
+        self.plan.warmup
+    }
+
+    /// The variant that was applied.
+    pub fn variant(&self) -> Option<&str> {
+        self.variant.as_deref()
+    }
+
+    /// The id of the run with a seed.
+    pub fn run_id(&self, seed: u64) -> RunId {
+        RunId { scenario_hash: self.scenario_hash, overrides_hash: self.overrides_hash, seed }
+    }
+
+    /// Runs it to its end.
+    pub fn run(&self, seed: u64) -> Outcome {
+        self.start(seed).finish()
+    }
+
+    /// Begins a run that is taken step by step.
+    pub fn start(&self, seed: u64) -> Run {
+        Run::new(self.plan.clone(), &self.kinds, self.run_id(seed), self.variant.clone())
+    }
+}
+
+/// What a scenario finds that is loaded without files.
+fn no_files(name: &str) -> Result<String, String> {
+    Err(format!("the file {name} was not given along with the scenario"))
+}
+
+/// Tells scenarios apart, with all that was read of their files.
+fn hash(text: &str, files: &BTreeMap<String, Arc<str>>) -> u64 {
+    let own = xxh3_64(text.as_bytes());
+    files.iter().fold(own, |hash, (name, text)| {
+        let of = |text: &str| xxh3_64(text.as_bytes());
+        mix(mix(hash, of(name)), of(text))
+    })
+}
+
+/// Reads and compiles a document; also makes each custom actor once, so that a run cannot fail.
+fn compile(
+    document: &Document,
+    kinds: &Kinds,
+    files: Files<'_>,
+) -> Result<(Plan, u64), Vec<SourceError>> {
+    let spec: language::Scenario = document.read().map_err(|e| vec![e])?;
+    let plan = compile::compile(document, &spec, files)?;
+    let mut problems = Vec::new();
+    for actor in &plan.actors {
+        if let ActorKind::Custom(custom) = &actor.kind
+            && let Err(message) = kinds.make(&custom.kind, &custom.config)
+        {
+            let path = format!("actors.{}", path_key(&actor.name));
+            problems.push(document.problem(&path, message, None));
+        }
+    }
+    if problems.is_empty() { Ok((plan, spec.seed)) } else { Err(problems) }
+}
