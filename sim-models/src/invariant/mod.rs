@@ -12,6 +12,7 @@ mod books;
 mod findings;
 mod flights;
 mod goodput;
+mod law;
 mod locks;
 mod merges;
 mod once;
@@ -30,6 +31,7 @@ mod watch;
 mod write;
 
 pub(crate) use findings::Findings;
-use watch::Law;
-pub(crate) use watch::{Scene, Seen, Topic, Watch};
+use law::Law;
+pub(crate) use law::{Scene, Seen, Topic};
+pub(crate) use watch::Watch;
 pub(crate) use write::Write;

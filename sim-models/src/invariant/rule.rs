@@ -5,6 +5,7 @@ use super::applied::Applied;
 use super::books::Books;
 use super::flights::Flights;
 use super::goodput::Goodput;
+use super::law::Law;
 use super::locks::Locks;
 use super::merges::Merges;
 use super::once::Once;
@@ -18,7 +19,6 @@ use super::tokens::Tokens;
 use super::told::{Acked, Failed};
 use super::transitions::Transitions;
 use super::waits::Waits;
-use super::watch::Law;
 use crate::plan::Rule;
 
 /// The law that checks a rule in one run.

@@ -13,6 +13,7 @@ mod axis;
 mod check;
 mod compare;
 mod estimate;
+mod figure;
 mod map;
 mod metric;
 mod percentile;
@@ -22,8 +23,9 @@ mod summary;
 
 pub use axis::Axis;
 pub use check::{Check, Stop, Until};
-pub use compare::{Comparison, Contrast, Figure, Judgement, Side};
+pub use compare::{Comparison, Contrast, Judgement, Side};
 pub use estimate::{Estimate, Interval, wilson};
+pub use figure::Figure;
 pub use map::{Cell, Map, Region};
 pub use metric::{Better, Kind, Metric, Unit};
 pub use percentile::{LatencySummary, Percentile, Quantile};

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::compare::Figure;
 use super::estimate::{Estimate, Interval, Moments, wilson};
+use super::figure::Figure;
 use super::metric::{Kind, Metric, Unit};
 use super::percentile::{LatencySummary, Percentile, Pool, Quantile};
 use super::sample::{Sample, Who};
