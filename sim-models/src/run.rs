@@ -95,8 +95,9 @@ impl Run {
         };
         let (digest, steps, end) = (self.sim.digest(), self.sim.steps(), self.sim.now());
         let world = self.sim.model();
-        let plan = &world.plan;
-        let invariants = world.watch.results(world.scene(Moment { at: end, step: steps }));
+        let shared = &world.shared;
+        let plan = &shared.plan;
+        let invariants = shared.watch.results(shared.scene(Moment { at: end, step: steps }));
         let is_violated =
             |i: &crate::outcome::InvariantResult| i.verdict == InvariantVerdict::Violated;
         let verdict = if limit.is_some() {
@@ -106,7 +107,7 @@ impl Run {
         } else {
             Verdict::Kept
         };
-        let entries = world.ledger.entries().iter().take(LEDGER_LINES_MAX);
+        let entries = shared.ledger.entries().iter().take(LEDGER_LINES_MAX);
         Outcome {
             run_id: self.id,
             scenario: plan.name.clone(),
@@ -118,27 +119,27 @@ impl Run {
             steps,
             ended_at: end,
             warmup: plan.warmup,
-            goodput: world.metrics.goodput(),
+            goodput: shared.metrics.goodput(),
             limit,
             invariants,
-            effects: world.ledger.summaries(&plan.kinds),
+            effects: shared.ledger.summaries(&plan.kinds),
             ledger: entries
                 .map(|entry| LedgerLine {
                     at: entry.at,
                     kind: plan.kinds[entry.kind.index()].clone(),
                     actor: plan.actor_name(entry.actor).to_owned(),
-                    intent: world.intent_name(entry.intent),
+                    intent: shared.intent_name(entry.intent),
                     id: plan.effect_name(entry.kind, entry.number),
                 })
                 .collect(),
-            actors: world.metrics.actor_summaries(plan, end),
-            calls: world.metrics.call_summaries(plan),
-            transitions: world.metrics.transition_lines(plan),
-            log: world.log.lines(plan, &world.texts, |intent| world.intent_name(intent)),
-            log_omitted: world.log.omitted(),
-            series: world.metrics.series(plan, end),
-            recovery: world.metrics.recovery(plan, end),
-            faults: world.metrics.disturbances(plan, end),
+            actors: shared.metrics.actor_summaries(plan, end),
+            calls: shared.metrics.call_summaries(plan),
+            transitions: shared.metrics.transition_lines(plan),
+            log: shared.log.lines(plan, &shared.texts, |intent| shared.intent_name(intent)),
+            log_omitted: shared.log.omitted(),
+            series: shared.metrics.series(plan, end),
+            recovery: shared.metrics.recovery(plan, end),
+            faults: shared.metrics.disturbances(plan, end),
             faults_missed: world.faults_missed(),
         }
     }

@@ -14,11 +14,13 @@ use sim_core::{Handle, mix};
 use sim_policies::Fate;
 use sim_redis::value::Value;
 
-use super::message::{Answer, Payload, Sender};
-use super::{Actor, Ctx, Event, Request, World};
 use crate::log::{Handover, Note};
-use crate::plan::{ActorId, QueueId, Subscriber};
-use crate::pool::Id;
+use crate::plan::{ActorId, ActorKind, Plan, QueueId, Subscriber};
+use crate::pool::{Id, Pool};
+use crate::world::network::Request;
+use crate::world::network::{Answer, Payload, Sender};
+use crate::world::shared::ByActor;
+use crate::world::{Ctx, Event, World};
 
 /// A broker's own state.
 #[derive(Clone, Copy, Debug, Default)]
@@ -41,61 +43,81 @@ pub(crate) struct Delivery {
     timer: Option<Handle>,
 }
 
+/// Every broker, and every message that somebody has yet to acknowledge.
+#[derive(Debug)]
+pub(super) struct Brokers {
+    by_actor: ByActor<BrokerState>,
+    deliveries: Pool<Delivery>,
+}
+
+impl Brokers {
+    pub(super) fn new(plan: &Plan) -> Brokers {
+        let by_actor = ByActor::new(plan, |id| match plan.actors[id.index()].kind {
+            ActorKind::Broker => Some(BrokerState::default()),
+            _ => None,
+        });
+        Brokers { by_actor, deliveries: Pool::default() }
+    }
+
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.deliveries.memory_bytes(0)
+    }
+}
+
 impl World {
     /// A message is stored, acknowledged to its publisher, and handed out.
     pub(super) fn store_message(&mut self, id: Id<Request>, ctx: &mut Ctx) {
-        let Request { to, intent, lineage, key, body, .. } = self.requests[id];
-        let Payload::Message(queue) = self.requests[id].payload else {
+        let Request { to, intent, lineage, key, body, .. } = self.network.requests[id];
+        let Payload::Message(queue) = self.network.requests[id].payload else {
             unreachable!("brokers take messages")
         };
-        let Actor::Broker(broker) = &mut self.actors[to.index()] else {
-            unreachable!("messages are sent to brokers")
-        };
+        let broker = &mut self.brokers.by_actor[to];
         broker.stored += 1;
         let number = broker.stored;
         let key = if key == Value::Nil {
-            let name = format!("{}-{number}", self.plan.queues[queue.index()].name);
-            Value::Text(self.texts.intern(&name))
+            let name = format!("{}-{number}", self.shared.plan.queues[queue.index()].name);
+            Value::Text(self.shared.texts.intern(&name))
         } else {
             key
         };
-        ctx.observe(self.texts.fingerprint(key));
-        self.note(Note::Message { intent, queue, what: Handover::Stored }, ctx);
+        ctx.observe(self.shared.texts.fingerprint(key));
+        self.shared.note(Note::Message { intent, queue, what: Handover::Stored }, ctx);
         self.send_answer(id, Answer { body: key, ..Answer::status(201) }, ctx);
-        for n in 0..self.plan.queues[queue.index()].subscribers.len() {
+        for n in 0..self.shared.plan.queues[queue.index()].subscribers.len() {
             let lineage = mix(lineage, n as u64);
-            let (delivery, entry) = self.deliveries.take();
+            let (delivery, entry) = self.brokers.deliveries.take();
             let subscriber = n as u32;
             let (attempts, timer) = (0, None);
             *entry = Delivery { queue, subscriber, lineage, intent, key, body, attempts, timer };
-            self.metrics.called(self.subscriber(delivery).pair, ctx.now());
+            self.shared.metrics.called(self.subscriber(delivery).pair, ctx.now());
             self.hand_out(delivery, ctx);
         }
     }
 
     fn subscriber(&self, id: Id<Delivery>) -> Subscriber {
-        let Delivery { queue, subscriber, .. } = self.deliveries[id];
-        self.plan.queues[queue.index()].subscribers[subscriber as usize]
+        let Delivery { queue, subscriber, .. } = self.brokers.deliveries[id];
+        self.shared.plan.queues[queue.index()].subscribers[subscriber as usize]
     }
 
     /// Sends a message to its subscriber, and looks after it again at the end of the visibility
     /// timeout. A broker that is down keeps it until then.
     fn hand_out(&mut self, id: Id<Delivery>, ctx: &mut Ctx) {
         let Subscriber { actor, endpoint, pair } = self.subscriber(id);
-        let Delivery { queue, lineage, intent, key, body, attempts, .. } = self.deliveries[id];
-        let plan = &self.plan.queues[queue.index()];
+        let Delivery { queue, lineage, intent, key, body, attempts, .. } =
+            self.brokers.deliveries[id];
+        let plan = &self.shared.plan.queues[queue.index()];
         let (broker, visibility) = (plan.broker, plan.visibility);
         let timer = ctx.schedule_after(visibility, Event::Visible(id));
-        self.deliveries[id].timer = Some(timer);
-        if self.conditions[broker.index()].down {
+        self.brokers.deliveries[id].timer = Some(timer);
+        if self.shared.conditions[broker.index()].down {
             return;
         }
         let attempt = attempts + 1;
-        self.deliveries[id].attempts = attempt;
+        self.brokers.deliveries[id].attempts = attempt;
         if attempt > 1 {
-            self.note(Note::Message { intent, queue, what: Handover::Again(attempt) }, ctx);
+            self.shared.note(Note::Message { intent, queue, what: Handover::Again(attempt) }, ctx);
         }
-        let (request_id, request) = self.requests.take();
+        let (request_id, request) = self.network.requests.take();
         let mut with = std::mem::take(&mut request.with);
         with.clear();
         *request = Request {
@@ -112,16 +134,18 @@ impl World {
             with,
             ..Request::default()
         };
-        self.metrics.sent(pair, attempt > 1, ctx.now());
+        self.shared.metrics.sent(pair, attempt > 1, ctx.now());
         self.send_request(request_id, ctx);
     }
 
     /// A subscriber's answer arrives at its broker.
     pub(super) fn settle_delivery(&mut self, id: Id<Delivery>, answer: Answer, ctx: &mut Ctx) {
-        let Some(Delivery { queue, timer, .. }) = self.deliveries.get(id).copied() else { return };
-        let broker = self.plan.queues[queue.index()].broker;
+        let Some(Delivery { queue, timer, .. }) = self.brokers.deliveries.get(id).copied() else {
+            return;
+        };
+        let broker = self.shared.plan.queues[queue.index()].broker;
         // A dead process hears nothing.
-        if answer.fate() != Fate::Succeeded || self.conditions[broker.index()].down {
+        if answer.fate() != Fate::Succeeded || self.shared.conditions[broker.index()].down {
             return;
         }
         if let Some(timer) = timer {
@@ -132,28 +156,29 @@ impl World {
 
     /// A message that nobody has acknowledged can be seen again.
     pub(super) fn visible(&mut self, id: Id<Delivery>, ctx: &mut Ctx) {
-        let Some(Delivery { queue, intent, attempts, .. }) = self.deliveries.get(id).copied()
+        let Some(Delivery { queue, intent, attempts, .. }) =
+            self.brokers.deliveries.get(id).copied()
         else {
             return;
         };
-        if attempts < self.plan.queues[queue.index()].attempts_max {
+        if attempts < self.shared.plan.queues[queue.index()].attempts_max {
             self.hand_out(id, ctx);
             return;
         }
-        self.note(Note::Message { intent, queue, what: Handover::Dead }, ctx);
+        self.shared.note(Note::Message { intent, queue, what: Handover::Dead }, ctx);
         self.end_delivery(id, Fate::Failed, ctx);
     }
 
     fn end_delivery(&mut self, id: Id<Delivery>, fate: Fate, ctx: &mut Ctx) {
         let pair = self.subscriber(id).pair;
         ctx.observe(mix(pair.0.into(), fate as u64));
-        self.metrics.call_ended(pair, fate);
-        self.deliveries.free(id);
+        self.shared.metrics.call_ended(pair, fate);
+        self.brokers.deliveries.free(id);
     }
 
     /// The broker whose message a delivery is.
     pub(super) fn broker_of(&self, id: Id<Delivery>) -> Option<ActorId> {
-        let delivery = self.deliveries.get(id)?;
-        Some(self.plan.queues[delivery.queue.index()].broker)
+        let delivery = self.brokers.deliveries.get(id)?;
+        Some(self.shared.plan.queues[delivery.queue.index()].broker)
     }
 }

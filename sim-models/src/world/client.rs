@@ -3,19 +3,22 @@
 //! An intent is the user's decision. A double click submits it twice, a retry attempts it again;
 //! ledger and invariants count per intent.
 
-use sim_core::{Draw, Moment, Stream, Time, mix};
+use sim_core::{Draw, Lane, Moment, Stream, Streams, Time, mix};
 use sim_policies::{Ending, Fate};
 use sim_redis::value::Value;
 
-use super::task::Origin;
-use super::{Actor, Ctx, Event, Task, World};
 use crate::intent::Intent;
 use crate::invariant::Seen;
 use crate::log::Note;
 use crate::plan::{
-    ActorId, ActorKind, Arrivals, ClientPlan, LoadPlan, ProgramId, Requests, builtin,
+    ActorId, ActorKind, ActorPlan, Arrivals, ClientPlan, LoadPlan, Plan, ProgramId, Requests,
+    builtin,
 };
 use crate::pool::Id;
+use crate::world::shared::ByActor;
+use crate::world::task::Origin;
+use crate::world::task::Task;
+use crate::world::{Ctx, Event, World, luck};
 
 /// A client's own state.
 #[derive(Debug)]
@@ -32,19 +35,43 @@ impl ClientState {
     }
 }
 
+/// Every client.
+#[derive(Debug)]
+pub(super) struct Clients {
+    by_actor: ByActor<ClientState>,
+    /// The lane of each client's patience.
+    lanes: Vec<Option<Lane>>,
+}
+
+impl Clients {
+    pub(super) fn new(plan: &Plan, streams: &Streams) -> Clients {
+        let by_actor = ByActor::new(plan, |id| {
+            let actor = &plan.actors[id.index()];
+            let arrivals = || streams.open(luck::ARRIVAL, actor.entity);
+            matches!(actor.kind, ActorKind::Client(_)).then(|| ClientState::new(arrivals()))
+        });
+        Clients { by_actor, lanes: Vec::new() }
+    }
+
+    pub(super) fn open_lanes(&mut self, plan: &Plan, ctx: &mut Ctx) {
+        let lane = |actor: &ActorPlan| match &actor.kind {
+            ActorKind::Client(client) => client.patience.map(|patience| ctx.lane(patience)),
+            _ => None,
+        };
+        self.lanes = plan.actors.iter().map(lane).collect();
+    }
+}
+
 impl World {
     fn client_plan(&self, client: ActorId) -> &ClientPlan {
-        match &self.plan.actors[client.index()].kind {
+        match &self.shared.plan.actors[client.index()].kind {
             ActorKind::Client(plan) => plan,
             _ => unreachable!("only clients have loads"),
         }
     }
 
     fn client(&mut self, client: ActorId) -> &mut ClientState {
-        match &mut self.actors[client.index()] {
-            Actor::Client(state) => state,
-            _ => unreachable!("only clients have loads"),
-        }
+        &mut self.clients.by_actor[client]
     }
 
     pub(super) fn start_client(&mut self, client: ActorId, load: LoadPlan, ctx: &mut Ctx) {
@@ -56,7 +83,8 @@ impl World {
                     Arrivals::Constant => 0.0,
                     Arrivals::Poisson | Arrivals::Uniform => self.unit_gap(client, arrivals),
                 };
-                if let Some(at) = self.plan.intensities[rate.index()].after(Time::ZERO, gap) {
+                if let Some(at) = self.shared.plan.intensities[rate.index()].after(Time::ZERO, gap)
+                {
                     ctx.schedule_at(at, Event::Arrive(client));
                 }
             }
@@ -70,7 +98,7 @@ impl World {
                 ctx.schedule_at(Time::ZERO + at, Event::Burst(client));
             }
             LoadPlan::Trace(trace) => {
-                if let Some(at) = self.plan.traces[trace.index()].first() {
+                if let Some(at) = self.shared.plan.traces[trace.index()].first() {
                     ctx.schedule_at(*at, Event::Arrive(client));
                 }
             }
@@ -92,11 +120,11 @@ impl World {
         let next = match load {
             LoadPlan::Open { rate, arrivals } | LoadPlan::Sessions { rate, arrivals, .. } => {
                 let gap = self.unit_gap(client, arrivals);
-                self.plan.intensities[rate.index()].after(ctx.now(), gap)
+                self.shared.plan.intensities[rate.index()].after(ctx.now(), gap)
             }
             LoadPlan::Trace(trace) => {
                 let next = self.client(client).intents as usize + 1;
-                self.plan.traces[trace.index()].get(next).copied()
+                self.shared.plan.traces[trace.index()].get(next).copied()
             }
             LoadPlan::Closed { .. } | LoadPlan::Burst { .. } => {
                 unreachable!("only open loads have arrivals")
@@ -142,8 +170,8 @@ impl World {
         };
         self.client(client).rounds[user as usize] += 1;
         let lineage = self.round_lineage(client, user);
-        let mut draws = self.luck.think.at(lineage);
-        let at = ctx.now() + self.span(think, &mut draws);
+        let mut draws = self.shared.luck.think.at(lineage);
+        let at = ctx.now() + self.shared.span(think, &mut draws);
         if at < until {
             ctx.schedule_at(at, Event::Decide { client, user });
         }
@@ -154,8 +182,8 @@ impl World {
         match requests {
             Requests::Constant(count) => count,
             Requests::Geometric(mean) => {
-                let entity = self.plan.actors[client.index()].entity;
-                let draw = self.luck.session.at(mix(entity, session.into())).unit();
+                let entity = self.shared.plan.actors[client.index()].entity;
+                let draw = self.shared.luck.session.at(mix(entity, session.into())).unit();
                 // By inversion; a mean of 1 leaves by a probability of 1.
                 let stays = sim_core::math::ln(1.0 - 1.0 / mean);
                 1 + (sim_core::math::ln(1.0 - draw) / stays) as u32
@@ -166,7 +194,7 @@ impl World {
     /// Addresses the luck of a closed-loop user's, or a session's, present round.
     fn round_lineage(&mut self, client: ActorId, user: u32) -> u64 {
         let round = self.client(client).rounds[user as usize];
-        let entity = self.plan.actors[client.index()].entity;
+        let entity = self.shared.plan.actors[client.index()].entity;
         mix(mix(entity, user.into()), round.into())
     }
 
@@ -178,9 +206,9 @@ impl World {
         let number = state.intents;
         let lineage = match load {
             LoadPlan::Closed { .. } | LoadPlan::Sessions { .. } => self.round_lineage(client, user),
-            _ => mix(self.plan.actors[client.index()].entity, number.into()),
+            _ => mix(self.shared.plan.actors[client.index()].entity, number.into()),
         };
-        let id = self.intents.push(Intent {
+        let id = self.shared.intents.push(Intent {
             client,
             number,
             user,
@@ -192,7 +220,7 @@ impl World {
             told_at: ctx.moment(),
             background: None,
         });
-        self.metrics.intended(client, ctx.now());
+        self.shared.metrics.intended(client, ctx.now());
         for later in 1..clicks {
             let at = ctx.now() + apart * u64::from(later);
             ctx.schedule_at(at, Event::Submit { intent: id, submission: later + 1 });
@@ -201,17 +229,17 @@ impl World {
     }
 
     pub(super) fn submit(&mut self, intent: u32, submission: u32, ctx: &mut Ctx) {
-        self.intents[intent].submitted += 1;
-        let Intent { client, lineage, .. } = self.intents[intent];
+        self.shared.intents[intent].submitted += 1;
+        let Intent { client, lineage, .. } = self.shared.intents[intent];
         let lineage = mix(lineage, submission.into());
-        self.metrics.submitted(client);
-        self.show(Seen::Submitted { client }, ctx);
-        self.note(Note::Submitted { intent, submission }, ctx);
+        self.shared.metrics.submitted(client);
+        self.shared.show(Seen::Submitted { client }, ctx);
+        self.shared.note(Note::Submitted { intent, submission }, ctx);
         let task = self.new_task(client, self.client_plan(client).program, intent, lineage);
-        let leave = self.lanes.patience[client.index()]
+        let leave = self.clients.lanes[client.index()]
             .map(|lane| ctx.schedule_on(lane, Event::Leave(task)));
         let ClientPlan { program, key, body, .. } = *self.client_plan(client);
-        let program = &self.plan.programs[program.index()];
+        let program = &self.shared.plan.programs[program.index()];
         let (reads_key, reads_body) = (program.reads_key, program.reads_body);
         let entry = &mut self.tasks[task];
         entry.origin = Origin::Submission { begun: ctx.now(), leave };
@@ -225,7 +253,7 @@ impl World {
             let body = self.eval(task, body);
             self.tasks[task].set(builtin::BODY, body);
         }
-        self.ready.push_back(task);
+        self.tasks.ready.push_back(task);
     }
 
     /// The user gives up on a submission; what was sent goes on without them.
@@ -235,7 +263,7 @@ impl World {
         if let Origin::Submission { leave, .. } = &mut entry.origin {
             *leave = None;
         }
-        self.note(Note::Left { intent }, ctx);
+        self.shared.note(Note::Left { intent }, ctx);
         self.abandon(task, ctx);
         self.end_submission(task, Fate::Unknown, None, ctx);
     }
@@ -258,7 +286,7 @@ impl World {
             ctx.cancel(handle);
         }
         self.tasks.free(task);
-        let intent = &mut self.intents[intent_id];
+        let intent = &mut self.shared.intents[intent_id];
         intent.ended += 1;
         let first_success = fate == Fate::Succeeded && intent.told != Some(Fate::Succeeded);
         // Success outweighs everything, and doubt outweighs a failure: one submission of the
@@ -275,32 +303,27 @@ impl World {
         let Intent { client, user, ended, told, begun: arose, .. } = *intent;
         let is_last = ended == self.client_plan(client).clicks;
         ctx.observe(mix(fate as u64, intent_id.into()));
-        self.metrics.ended(client, fate, begun, ctx.now());
+        self.shared.metrics.ended(client, fate, begun, ctx.now());
         if first_success {
-            self.metrics.achieved(arose, ctx.now());
+            self.shared.metrics.achieved(arose, ctx.now());
         } else if is_last && told != Some(Fate::Succeeded) {
-            self.metrics.missed(arose, ctx.now());
+            self.shared.metrics.missed(arose, ctx.now());
         }
         let (submission, intent) = (task.word(), intent_id);
-        self.show(Seen::Ended { submission, intent, begun, fate, ending }, ctx);
-        self.note(Note::Told { intent: intent_id, fate }, ctx);
+        self.shared.show(Seen::Ended { submission, intent, begun, fate, ending }, ctx);
+        self.shared.note(Note::Told { intent: intent_id, fate }, ctx);
         if is_last {
             self.think(client, user, ctx);
         }
     }
 
-    /// `shoppers-17`.
-    pub(crate) fn intent_name(&self, intent: u32) -> String {
-        self.intents.name(&self.plan, intent)
-    }
-
     /// An intent of nobody's, for a program that a service runs by itself.
     pub(super) fn background_intent(&mut self, actor: ActorId, program: ProgramId) -> u32 {
-        self.intents.push(Intent {
+        self.shared.intents.push(Intent {
             client: actor,
             number: 0,
             user: 0,
-            lineage: self.plan.actors[actor.index()].entity,
+            lineage: self.shared.plan.actors[actor.index()].entity,
             begun: Time::ZERO,
             submitted: 0,
             ended: 0,

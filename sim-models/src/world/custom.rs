@@ -1,9 +1,10 @@
 //! Actors written in Rust: what they see, and what becomes of their orders.
 
-use super::{Actor, Answer, Ctx, Event, World};
 use crate::custom::{CustomActor, Desk, Order};
 use crate::plan::ActorId;
 use crate::pool::Id;
+use crate::world::network::Answer;
+use crate::world::{Ctx, Event, World};
 
 impl World {
     pub(super) fn with_custom(
@@ -12,11 +13,10 @@ impl World {
         ctx: &mut Ctx,
         act: impl FnOnce(&mut dyn CustomActor, &mut Desk<'_>),
     ) {
-        let Actor::Custom(custom) = &mut self.actors[actor.index()] else {
-            unreachable!("only custom actors are asked")
-        };
-        let entity = self.plan.actors[actor.index()].entity;
-        let mut desk = Desk::new(ctx.now(), &mut self.texts, self.luck.custom, entity);
+        let custom = &mut self.customs[actor];
+        let entity = self.shared.plan.actors[actor.index()].entity;
+        let mut desk =
+            Desk::new(ctx.now(), &mut self.shared.texts, self.shared.luck.custom, entity);
         act(custom.as_mut(), &mut desk);
         let orders = desk.into_orders();
         self.carry_out(actor, orders, ctx);

@@ -3,41 +3,13 @@
 //! Several faults may be active at once. Whenever one strikes or heals, the conditions are worked
 //! out anew from all that are active, so that overlapping faults need no bookkeeping.
 
-use sim_core::{Draw, Span};
+use sim_core::Span;
 
-use super::message::either;
-use super::{Actor, Ctx, Event, World};
 use crate::log::Note;
-use crate::plan::{ActorId, ActorKind, FaultEntry, FaultId, FaultKind, PointId, Trigger};
-
-/// Under what conditions an actor works.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Condition {
-    /// Connections are refused.
-    pub(super) down: bool,
-    /// The process is dead.
-    pub(super) crashed: bool,
-    /// Nothing comes in or goes out.
-    pub(super) black_hole: bool,
-    pub(super) paused: bool,
-    /// By how much the wall clock is ahead, in nanoseconds.
-    pub(super) clock_ns: i64,
-    /// Commands that need memory fail.
-    pub(super) out_of_memory: bool,
-    /// The share of requests that are accepted and forgotten.
-    pub(super) hang: f64,
-    /// Shares of requests answered with a status.
-    errors: Vec<(f64, u16)>,
-    /// Factors on the length of work, of one instance or of all.
-    slow: Vec<(Option<u32>, f64)>,
-}
-
-impl Condition {
-    /// The status with which a request is answered unworked, if chance has it so.
-    pub(super) fn error(&self, draws: &mut impl Draw) -> Option<u16> {
-        self.errors.iter().find(|(rate, _)| draws.chance(*rate)).map(|(_, status)| *status)
-    }
-}
+use crate::plan::{ActorId, ActorKind, FaultEntry, FaultId, FaultKind, Plan, PointId, Trigger};
+use crate::world::condition::{Condition, RouteCondition};
+use crate::world::network::either;
+use crate::world::{Ctx, Event, World};
 
 /// What a fault does to the very task that passed its point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,28 +21,43 @@ pub(super) enum Hit {
     Stall(Span),
 }
 
-/// Under what conditions messages travel one way between two actors.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct RouteCondition {
-    pub(super) cut: bool,
-    pub(super) loss: f64,
-    pub(super) duplicate: f64,
-    pub(super) delay: Span,
+/// What is active, and who waits for it to pass.
+#[derive(Debug)]
+pub(super) struct Faults {
+    active: Vec<FaultId>,
+    /// Events of a paused actor, in order.
+    pub(super) parked: Vec<Vec<Event>>,
+    /// How often each point was passed.
+    passages: Vec<u32>,
+}
+
+impl Faults {
+    pub(super) fn new(plan: &Plan) -> Faults {
+        Faults {
+            active: Vec::new(),
+            parked: vec![Vec::new(); plan.actors.len()],
+            passages: vec![0; plan.points.len()],
+        }
+    }
+
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.parked.iter().map(|events| events.capacity()).sum::<usize>() * size_of::<Event>()
+    }
 }
 
 impl World {
     /// A program passes a labelled point; a fault may be waiting there.
     pub(super) fn pass(&mut self, point: PointId, ctx: &mut Ctx) -> Hit {
-        self.passages[point.index()] += 1;
-        let passage = self.passages[point.index()];
+        self.faults.passages[point.index()] += 1;
+        let passage = self.faults.passages[point.index()];
         let mut hit = Hit::Nothing;
-        for n in 0..self.plan.faults.len() {
-            if let Trigger::After { point: at, nth } = self.plan.faults[n].trigger
+        for n in 0..self.shared.plan.faults.len() {
+            if let Trigger::After { point: at, nth } = self.shared.plan.faults[n].trigger
                 && at == point
                 && nth == passage
             {
                 self.strike(FaultId::nth(n), ctx);
-                let FaultEntry { fault, lasts, .. } = &self.plan.faults[n];
+                let FaultEntry { fault, lasts, .. } = &self.shared.plan.faults[n];
                 hit = match (hit, *fault, *lasts) {
                     // The first fault of a plan that hits the task is the one that does.
                     (Hit::Nothing, FaultKind::Throw { status }, _) => Hit::Error(status),
@@ -85,15 +72,15 @@ impl World {
     /// A fault begins. One that hits the very task that triggered it takes effect before the
     /// task's next instruction.
     pub(super) fn strike(&mut self, id: FaultId, ctx: &mut Ctx) {
-        let fault = &self.plan.faults[id.index()];
+        let fault = &self.shared.plan.faults[id.index()];
         let (kind, lasts) = (fault.fault, fault.lasts);
         ctx.observe(u64::from(id.0) << 1 | 1);
-        self.metrics.struck(id, ctx.now());
-        self.note(Note::Struck { fault: id }, ctx);
+        self.shared.metrics.struck(id, ctx.now());
+        self.shared.note(Note::Struck { fault: id }, ctx);
         match kind {
             FaultKind::Flush { store } if self.service(store).is_some() => {
-                let plan = self.plan.clone();
-                self.caches.flush(&plan, store, None);
+                let plan = self.shared.plan.clone();
+                self.services.caches.flush(&plan, store, None);
             }
             FaultKind::Flush { store } => self.flush(store, ctx),
             FaultKind::Evict { store, policy, share } => self.evict(id, store, policy, share, ctx),
@@ -112,48 +99,49 @@ impl World {
         if let Some(lasts) = lasts {
             ctx.schedule_after(lasts, Event::Heal(id));
         }
-        self.active_faults.push(id);
+        self.faults.active.push(id);
         self.refresh(ctx);
         if let FaultKind::Failover { store } = kind {
             self.fail_over(store, ctx);
         }
         if let FaultKind::Crash { actor, instance } = kind {
             if instance.is_none() {
-                self.policies.break_connections(&self.plan, actor);
+                self.stack.policies.break_connections(&self.shared.plan, actor);
             }
-            match self.actors[actor.index()] {
-                Actor::Service(_) => self.crash_service(actor, instance, ctx),
-                Actor::Store(_) => self.crash_store(actor, ctx),
+            match self.shared.plan.actors[actor.index()].kind {
+                ActorKind::Service(_) => self.crash_service(actor, instance, ctx),
+                ActorKind::Kv(_) => self.crash_store(actor, ctx),
                 // What was published survives, and what is under way comes again.
-                Actor::Broker(_) => {}
-                Actor::Client(_) | Actor::Custom(_) => unreachable!("checked"),
+                ActorKind::Broker => {}
+                ActorKind::Client(_) | ActorKind::Custom(_) => unreachable!("checked"),
             }
         }
     }
 
     /// What was planned and never struck.
     pub(crate) fn faults_missed(&self) -> Vec<String> {
-        let struck =
-            |n: usize| self.metrics.strikes().iter().any(|(fault, ..)| *fault == FaultId::nth(n));
+        let struck = |n: usize| {
+            self.shared.metrics.strikes().iter().any(|(fault, ..)| *fault == FaultId::nth(n))
+        };
         let missed = |(n, entry): (usize, &FaultEntry)| match entry.trigger {
             _ if struck(n) => None,
             Trigger::At(at) => Some(format!("{}, at {at}", entry.label)),
             Trigger::After { point, nth } => Some(format!(
                 "{}, at passage {nth} of {}, which was passed {} times",
                 entry.label,
-                self.plan.points[point.index()],
-                self.passages[point.index()],
+                self.shared.plan.points[point.index()],
+                self.faults.passages[point.index()],
             )),
         };
-        self.plan.faults.iter().enumerate().filter_map(missed).collect()
+        self.shared.plan.faults.iter().enumerate().filter_map(missed).collect()
     }
 
     /// A fault ends.
     pub(super) fn heal(&mut self, id: FaultId, ctx: &mut Ctx) {
-        self.active_faults.retain(|active| *active != id);
+        self.faults.active.retain(|active| *active != id);
         self.healed(id, ctx);
         self.refresh(ctx);
-        if let FaultKind::Crash { actor, instance } = self.plan.faults[id.index()].fault
+        if let FaultKind::Crash { actor, instance } = self.shared.plan.faults[id.index()].fault
             && let Some(service) = self.service(actor)
         {
             service.restart(instance, ctx.now());
@@ -163,27 +151,28 @@ impl World {
 
     fn healed(&mut self, id: FaultId, ctx: &mut Ctx) {
         ctx.observe(u64::from(id.0) << 1);
-        self.metrics.healed(id, ctx.now());
-        self.note(Note::Healed { fault: id }, ctx);
+        self.shared.metrics.healed(id, ctx.now());
+        self.shared.note(Note::Healed { fault: id }, ctx);
     }
 
     /// Works out all conditions from the active faults; events of actors that are no longer
     /// paused happen now, in the order in which they waited.
     fn refresh(&mut self, ctx: &mut Ctx) {
-        let clocks: Vec<i64> = self.conditions.iter().map(|condition| condition.clock_ns).collect();
-        self.conditions.fill(super::Condition::default());
-        self.routes.fill(RouteCondition::default());
-        for n in 0..self.active_faults.len() {
-            let fault = self.plan.faults[self.active_faults[n].index()].fault;
+        let clocks: Vec<i64> =
+            self.shared.conditions.iter().map(|condition| condition.clock_ns).collect();
+        self.shared.conditions.fill(Condition::default());
+        self.network.routes.fill(RouteCondition::default());
+        for n in 0..self.faults.active.len() {
+            let fault = self.shared.plan.faults[self.faults.active[n].index()].fault;
             self.impose(fault);
         }
         for (n, before) in clocks.into_iter().enumerate() {
-            if self.conditions[n].clock_ns < before {
+            if self.shared.conditions[n].clock_ns < before {
                 self.clock_goes_back(ActorId::nth(n), before, ctx);
             }
         }
-        for n in 0..self.parked.len() {
-            if !self.conditions[n].paused {
+        for n in 0..self.faults.parked.len() {
+            if !self.shared.conditions[n].paused {
                 self.unpark(ActorId::nth(n), ctx);
             }
         }
@@ -192,7 +181,7 @@ impl World {
     /// Before a store's clock goes back, what had expired by it was deleted, unless the store
     /// deletes nothing by itself.
     fn clock_goes_back(&mut self, actor: ActorId, before_ns: i64, ctx: &Ctx) {
-        if let ActorKind::Kv(kv) = &self.plan.actors[actor.index()].kind
+        if let ActorKind::Kv(kv) = &self.shared.plan.actors[actor.index()].kind
             && kv.active_expiry
         {
             let now_ns = i64::try_from(ctx.now().as_nanos()).unwrap_or(i64::MAX);
@@ -203,13 +192,13 @@ impl World {
 
     /// What waited for a paused actor happens now, in the order in which it came.
     pub(super) fn unpark(&mut self, actor: ActorId, ctx: &mut Ctx) {
-        for event in std::mem::take(&mut self.parked[actor.index()]) {
+        for event in std::mem::take(&mut self.faults.parked[actor.index()]) {
             ctx.schedule_at(ctx.now(), event);
         }
     }
 
     fn impose(&mut self, fault: FaultKind) {
-        let conditions = &mut self.conditions;
+        let conditions = &mut self.shared.conditions;
         match fault {
             FaultKind::Errors { actor, rate, status } => {
                 conditions[actor.index()].errors.push((rate, status));
@@ -234,20 +223,21 @@ impl World {
             FaultKind::Pause { actor } => conditions[actor.index()].paused = true,
             FaultKind::Partition { from, to, both_ways } => {
                 let (there, back) = (self.route(from, to), self.route(to, from));
-                self.routes[there].cut = true;
-                self.routes[back].cut |= both_ways;
+                self.network.routes[there].cut = true;
+                self.network.routes[back].cut |= both_ways;
             }
             FaultKind::Loss { from, to, rate } => {
                 let route = self.route(from, to);
-                self.routes[route].loss = either(self.routes[route].loss, rate);
+                self.network.routes[route].loss = either(self.network.routes[route].loss, rate);
             }
             FaultKind::Duplicate { from, to, rate } => {
                 let route = self.route(from, to);
-                self.routes[route].duplicate = either(self.routes[route].duplicate, rate);
+                self.network.routes[route].duplicate =
+                    either(self.network.routes[route].duplicate, rate);
             }
             FaultKind::Delay { from, to, by } => {
                 let route = self.route(from, to);
-                self.routes[route].delay += by;
+                self.network.routes[route].delay += by;
             }
             FaultKind::ClockStep { actor, by } => {
                 let clock_ns = &mut conditions[actor.index()].clock_ns;
@@ -260,12 +250,5 @@ impl World {
             | FaultKind::Flush { .. }
             | FaultKind::Evict { .. } => {}
         }
-    }
-
-    /// How long work takes an actor that may be slow.
-    pub(super) fn slowed(&self, actor: ActorId, instance: u32, length: Span) -> Span {
-        let slow = self.conditions[actor.index()].slow.iter();
-        let factors = slow.filter(|(only, _)| only.is_none_or(|only| only == instance));
-        factors.fold(length, |length, (_, factor)| length * *factor)
     }
 }

@@ -4,64 +4,44 @@
 //! written to the ledger. The order of everything that happens at one instant is the order in
 //! which it was scheduled. Invariants and metrics look on; they cannot draw or schedule.
 
-mod admission;
-mod autoscale;
-mod balancer;
-mod books;
 mod broker;
-mod cache;
-mod call;
-mod child;
 mod client;
-mod command;
-mod copies;
+mod condition;
 mod custom;
-mod eviction;
 mod fault;
-mod follower;
-mod job;
-mod layer;
-mod line;
-mod message;
-mod policies;
+mod luck;
+mod network;
 mod service;
+mod shared;
+mod stack;
 mod store;
 mod task;
-mod transaction;
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
-use sim_core::{Context, Draw, Indexed, Lane, Model, Moment, Purpose, Span, Streams, Time, mix};
-use sim_policies::breaker::Change;
+use sim_core::{Context, Model, Streams, Time, mix};
 use sim_redis::value::{Texts, Value};
 
 use crate::custom::CustomActor;
-use crate::intent::Intents;
-use crate::invariant::{Scene, Seen, Watch};
-use crate::ledger::Ledger;
-use crate::log::{Log, Note};
-use crate::metrics::Metrics;
 use crate::outcome::RunLimit;
 use crate::plan::{
-    ActorId, ActorKind, ActorPlan, BreakerId, DistId, FaultId, JobId, LayerPlan, Operand,
-    OutlierId, Part, Plan, Reg, StackId,
+    ActorId, ActorKind, ActorPlan, BreakerId, FaultId, JobId, Operand, OutlierId, Part, Plan, Reg,
+    Trigger,
 };
-use crate::pool::{Id, Pool};
+use crate::pool::Id;
 
-use broker::{BrokerState, Delivery};
-use cache::Caches;
-pub(crate) use call::Call;
-use call::Woken;
-use client::ClientState;
-pub(crate) use copies::RegionCopy;
-use fault::{Condition, RouteCondition};
-use job::JobState;
-pub(crate) use message::{Answer, Request};
-use policies::Policies;
-use service::ServiceState;
-use store::StoreState;
-pub(crate) use task::Task;
+use broker::{Brokers, Delivery};
+use client::Clients;
+use fault::Faults;
+use luck::Luck;
+use network::{Network, Request};
+use service::Services;
+use shared::ByActor;
+pub(crate) use shared::Shared;
+use stack::{Call, Stack};
+use store::Stores;
+use store::copies::RegionCopy;
+use task::{Task, Tasks};
 
 /// Something that happens at an instant.
 #[derive(Clone, Copy, Debug)]
@@ -115,153 +95,19 @@ pub(crate) enum Event {
 /// An event is copied through the queue: it stays within 16 bytes.
 const _: () = assert!(size_of::<Event>() <= 16);
 
-/// What each source of chance is for. Draws are addressed by what they decide, so that a policy
-/// that skips or adds one leaves all others their luck.
-mod purpose {
-    use sim_core::Purpose;
-
-    pub(super) const ARRIVAL: Purpose = Purpose(1);
-    pub(super) const WORK: Purpose = Purpose(2);
-    pub(super) const SLEEP: Purpose = Purpose(3);
-    pub(super) const THINK: Purpose = Purpose(4);
-    pub(super) const LATENCY: Purpose = Purpose(5);
-    pub(super) const LOSS: Purpose = Purpose(6);
-    pub(super) const DUPLICATE: Purpose = Purpose(7);
-    pub(super) const JITTER: Purpose = Purpose(8);
-    pub(super) const ERRORS: Purpose = Purpose(9);
-    pub(super) const HANG: Purpose = Purpose(10);
-    pub(super) const STORE: Purpose = Purpose(11);
-    pub(super) const CUSTOM: Purpose = Purpose(12);
-    pub(super) const THROTTLE: Purpose = Purpose(13);
-    pub(super) const HOST: Purpose = Purpose(14);
-    pub(super) const PROBE: Purpose = Purpose(15);
-    pub(super) const SWEEP: Purpose = Purpose(16);
-    pub(super) const LAG: Purpose = Purpose(17);
-    pub(super) const EVICT: Purpose = Purpose(18);
-    pub(super) const BALANCE: Purpose = Purpose(19);
-    pub(super) const SESSION: Purpose = Purpose(40);
-    pub(super) const EARLY: Purpose = Purpose(41);
-}
-
-/// The index-addressed sources of chance.
-#[derive(Clone, Copy, Debug)]
-struct Luck {
-    work: Indexed,
-    sleep: Indexed,
-    think: Indexed,
-    latency: Indexed,
-    loss: Indexed,
-    duplicate: Indexed,
-    jitter: Indexed,
-    errors: Indexed,
-    hang: Indexed,
-    store: Indexed,
-    custom: Indexed,
-    throttle: Indexed,
-    host: Indexed,
-    probe: Indexed,
-    sweep: Indexed,
-    lag: Indexed,
-    evict: Indexed,
-    balance: Indexed,
-    session: Indexed,
-    early: Indexed,
-}
-
-impl Luck {
-    fn new(streams: &Streams) -> Luck {
-        let indexed = |purpose: Purpose| streams.indexed(purpose, 0);
-        Luck {
-            work: indexed(purpose::WORK),
-            sleep: indexed(purpose::SLEEP),
-            think: indexed(purpose::THINK),
-            latency: indexed(purpose::LATENCY),
-            loss: indexed(purpose::LOSS),
-            duplicate: indexed(purpose::DUPLICATE),
-            jitter: indexed(purpose::JITTER),
-            errors: indexed(purpose::ERRORS),
-            hang: indexed(purpose::HANG),
-            store: indexed(purpose::STORE),
-            custom: indexed(purpose::CUSTOM),
-            throttle: indexed(purpose::THROTTLE),
-            host: indexed(purpose::HOST),
-            probe: indexed(purpose::PROBE),
-            sweep: indexed(purpose::SWEEP),
-            lag: indexed(purpose::LAG),
-            evict: indexed(purpose::EVICT),
-            balance: indexed(purpose::BALANCE),
-            session: indexed(purpose::SESSION),
-            early: indexed(purpose::EARLY),
-        }
-    }
-}
-
-#[derive(Debug)]
-enum Actor {
-    Client(Box<ClientState>),
-    Service(Box<ServiceState>),
-    Store(Box<StoreState>),
-    Broker(BrokerState),
-    Custom(Box<dyn CustomActor>),
-}
-
-impl Actor {
-    /// An estimate of what it holds that can grow without bound, in bytes.
-    fn memory_bytes(&self) -> usize {
-        match self {
-            Actor::Store(store) => store.memory_bytes(),
-            Actor::Client(_) | Actor::Service(_) | Actor::Broker(_) | Actor::Custom(_) => 0,
-        }
-    }
-}
-
 /// The state of one run.
 #[derive(Debug)]
 pub(crate) struct World {
-    pub(crate) plan: Arc<Plan>,
-    pub(crate) texts: Texts,
-    luck: Luck,
-    actors: Vec<Actor>,
-    conditions: Vec<Condition>,
-    routes: Vec<RouteCondition>,
-    active_faults: Vec<FaultId>,
-    /// Events of a paused actor, in order.
-    parked: Vec<Vec<Event>>,
-    tasks: Pool<Task>,
-    calls: Pool<Call>,
-    requests: Pool<Request>,
-    deliveries: Pool<Delivery>,
-    jobs: Vec<JobState>,
-    copies: Pool<RegionCopy>,
-    intents: Intents,
-    policies: Policies,
-    caches: Caches,
-    /// Room for what a breaker tells; empty between uses.
-    changes: Vec<Change>,
-    /// Calls whose policy lets them go on now, in order.
-    woken: VecDeque<Woken>,
-    /// The lane of each timeout and constant latency, found once.
-    lanes: Lanes,
-    /// Tasks that can run now, in order.
-    ready: VecDeque<Id<Task>>,
-    /// How often each point was passed.
-    passages: Vec<u32>,
-    executions: u64,
-    /// Why the world has stopped by itself.
-    runaway: Option<RunLimit>,
-    pub(crate) ledger: Ledger,
-    pub(crate) watch: Watch,
-    pub(crate) metrics: Metrics,
-    pub(crate) log: Log,
-}
-
-#[derive(Debug, Default)]
-struct Lanes {
-    /// By stack and layer.
-    timeouts: Vec<Vec<Option<Lane>>>,
-    /// By link; the last is for actors without one.
-    latencies: Vec<Option<Lane>>,
-    patience: Vec<Option<Lane>>,
+    pub(crate) shared: Shared,
+    clients: Clients,
+    tasks: Tasks,
+    stack: Stack,
+    network: Network,
+    services: Services,
+    stores: Stores,
+    brokers: Brokers,
+    customs: ByActor<Box<dyn CustomActor>>,
+    faults: Faults,
 }
 
 pub(crate) type Ctx = Context<Event>;
@@ -303,7 +149,7 @@ impl Model for World {
 
     fn handle(&mut self, event: Event, ctx: &mut Ctx) {
         if let Some(actor) = self.paused_owner(event) {
-            self.parked[actor.index()].push(event);
+            self.faults.parked[actor.index()].push(event);
             return;
         }
         match event {
@@ -334,18 +180,14 @@ impl Model for World {
     }
 
     fn memory_bytes(&self) -> usize {
-        self.texts.memory_bytes()
-            + self.tasks.memory_bytes(128)
-            + self.calls.memory_bytes(128)
-            + self.requests.memory_bytes(0)
-            + self.deliveries.memory_bytes(0)
-            + self.copies.memory_bytes(128)
-            + self.actors.iter().map(Actor::memory_bytes).sum::<usize>()
-            + self.intents.memory_bytes()
-            + self.ledger.memory_bytes()
-            + self.caches.memory_bytes()
-            + self.watch.memory_bytes()
-            + self.parked.iter().map(|events| events.capacity()).sum::<usize>() * size_of::<Event>()
+        self.shared.memory_bytes()
+            + self.tasks.memory_bytes()
+            + self.stack.memory_bytes()
+            + self.network.memory_bytes()
+            + self.services.memory_bytes()
+            + self.stores.memory_bytes()
+            + self.brokers.memory_bytes()
+            + self.faults.memory_bytes()
     }
 }
 
@@ -356,64 +198,31 @@ impl World {
         mut custom: impl FnMut(&ActorPlan) -> Box<dyn CustomActor>,
     ) -> World {
         let streams = Streams::new(seed);
-        let actors: Vec<Actor> = plan
-            .actors
-            .iter()
-            .enumerate()
-            .map(|(n, actor)| match &actor.kind {
-                ActorKind::Client(_) => {
-                    let arrivals = streams.open(purpose::ARRIVAL, actor.entity);
-                    Actor::Client(Box::new(ClientState::new(arrivals)))
-                }
-                ActorKind::Service(service) => {
-                    Actor::Service(Box::new(ServiceState::new(*service)))
-                }
-                ActorKind::Kv { .. } => {
-                    Actor::Store(Box::new(StoreState::new(&plan, ActorId::nth(n))))
-                }
-                ActorKind::Broker => Actor::Broker(BrokerState::default()),
-                ActorKind::Custom(_) => Actor::Custom(custom(actor)),
-            })
-            .collect();
-        let count = actors.len();
         World {
-            texts: plan.texts.clone(),
-            luck: Luck::new(&streams),
-            conditions: vec![Condition::default(); count],
-            routes: vec![RouteCondition::default(); count * count],
-            active_faults: Vec::new(),
-            parked: vec![Vec::new(); count],
-            tasks: Pool::default(),
-            calls: Pool::default(),
-            requests: Pool::default(),
-            deliveries: Pool::default(),
-            jobs: Vec::new(),
-            copies: Pool::default(),
-            intents: Intents::default(),
-            policies: Policies::new(&plan),
-            caches: Caches::default(),
-            changes: Vec::new(),
-            woken: VecDeque::new(),
-            lanes: Lanes::default(),
-            ready: VecDeque::new(),
-            passages: vec![0; plan.points.len()],
-            executions: 0,
-            runaway: None,
-            ledger: Ledger::new(plan.kinds.len()),
-            watch: Watch::new(&plan),
-            metrics: Metrics::new(&plan),
-            log: Log::new(plan.limits.log),
-            actors,
-            plan,
+            clients: Clients::new(&plan, &streams),
+            tasks: Tasks::default(),
+            stack: Stack::new(&plan),
+            network: Network::new(&plan),
+            services: Services::new(&plan),
+            stores: Stores::new(&plan),
+            brokers: Brokers::new(&plan),
+            customs: ByActor::new(&plan, |id| {
+                let actor = &plan.actors[id.index()];
+                matches!(actor.kind, ActorKind::Custom(_)).then(|| custom(actor))
+            }),
+            faults: Faults::new(&plan),
+            shared: Shared::new(plan, Luck::new(&streams)),
         }
     }
 
     /// Schedules the first events: loads and timed faults.
     pub(crate) fn start(&mut self, ctx: &mut Ctx) {
-        self.open_lanes(ctx);
-        let plan = self.plan.clone();
+        let plan = self.shared.plan.clone();
+        self.stack.open_lanes(&plan, ctx);
+        self.network.open_lanes(&plan, ctx);
+        self.clients.open_lanes(&plan, ctx);
         for (n, fault) in plan.faults.iter().enumerate() {
-            if let crate::plan::Trigger::At(at) = fault.trigger {
+            if let Trigger::At(at) = fault.trigger {
                 ctx.schedule_at(Time::ZERO + at, Event::Strike(FaultId::nth(n)));
             }
         }
@@ -437,41 +246,15 @@ impl World {
 
     /// Why the world stopped by itself, if it did.
     pub(crate) fn runaway(&self) -> Option<&RunLimit> {
-        self.runaway.as_ref()
-    }
-
-    fn open_lanes(&mut self, ctx: &mut Ctx) {
-        let plan = &self.plan;
-        self.lanes.timeouts = plan
-            .stacks
-            .iter()
-            .map(|stack| {
-                let lane = |layer: &LayerPlan| match layer {
-                    LayerPlan::Timeout(after) => Some(ctx.lane(*after)),
-                    _ => None,
-                };
-                stack.layers.iter().map(lane).collect()
-            })
-            .collect();
-        self.lanes.latencies =
-            plan.links.iter().map(|link| link.constant.map(|latency| ctx.lane(latency))).collect();
-        self.lanes.latencies.push(Some(ctx.lane(Span::ZERO)));
-        self.lanes.patience = plan
-            .actors
-            .iter()
-            .map(|actor| match &actor.kind {
-                ActorKind::Client(client) => client.patience.map(|patience| ctx.lane(patience)),
-                _ => None,
-            })
-            .collect();
+        self.tasks.runaway.as_ref()
     }
 
     /// Goes on with every call and runs every task that can, in order, until all wait.
     fn run_ready(&mut self, ctx: &mut Ctx) {
-        while self.runaway.is_none() {
-            if let Some(woken) = self.woken.pop_front() {
+        while self.tasks.runaway.is_none() {
+            if let Some(woken) = self.stack.woken.pop_front() {
                 self.wake_call(woken, ctx);
-            } else if let Some(task) = self.ready.pop_front() {
+            } else if let Some(task) = self.tasks.ready.pop_front() {
                 self.run(task, ctx);
             } else {
                 return;
@@ -484,40 +267,46 @@ impl World {
         let owner = match event {
             Event::Resume(task) => self.tasks.get(task)?.actor,
             Event::Deliver(request) => {
-                let to = self.requests.get(request)?.to;
+                let to = self.network.requests.get(request)?.to;
                 // A dead process refuses, whatever it was paused for.
-                if self.conditions[to.index()].down {
+                if self.shared.conditions[to.index()].down {
                     return None;
                 }
                 to
             }
-            Event::Served(request) | Event::Disconnect(request) => self.requests.get(request)?.to,
+            Event::Served(request) | Event::Disconnect(request) => {
+                self.network.requests.get(request)?.to
+            }
             Event::Copied(copy) => {
-                let copy = self.copies.get(copy)?;
+                let copy = self.stores.copies.get(copy)?;
                 if copy.sent { copy.to } else { copy.from }
             }
-            Event::Answer(request) => self.requests.get(request)?.from,
-            Event::Timer { call, .. } => self.tasks.get(self.calls.get(call)?.task)?.actor,
+            Event::Answer(request) => self.network.requests.get(request)?.from,
+            Event::Timer { call, .. } => self.tasks.get(self.stack.calls.get(call)?.task)?.actor,
             Event::Visible(delivery) => self.broker_of(delivery)?,
             _ => return None,
         };
-        self.conditions[owner.index()].paused.then_some(owner)
+        self.shared.conditions[owner.index()].paused.then_some(owner)
     }
 
     /// What an event is, for people.
     pub(crate) fn describe(&self, event: Event) -> String {
-        let actor = |id: ActorId| self.plan.actor_name(id);
+        let actor = |id: ActorId| self.shared.plan.actor_name(id);
         let task = |id: Id<Task>| match self.tasks.get(id) {
             Some(task) => {
-                let intent = self.intent_name(task.intent);
-                format!("{} for {intent}", self.plan.programs[task.program().index()].name)
+                let intent = self.shared.intent_name(task.intent);
+                format!("{} for {intent}", self.shared.plan.programs[task.program().index()].name)
             }
             None => "a task that is gone".to_owned(),
         };
-        let request = |id: Id<Request>| match self.requests.get(id) {
+        let request = |id: Id<Request>| match self.network.requests.get(id) {
             Some(request) => {
-                let (pair, intent) = (request.pair, self.intent_name(request.intent));
-                format!("{} attempt {} for {intent}", self.plan.pair_name(pair), request.attempt)
+                let (pair, intent) = (request.pair, self.shared.intent_name(request.intent));
+                format!(
+                    "{} attempt {} for {intent}",
+                    self.shared.plan.pair_name(pair),
+                    request.attempt
+                )
             }
             None => "a message that is gone".to_owned(),
         };
@@ -526,28 +315,34 @@ impl World {
             Event::Burst(client) => format!("burst at {}", actor(client)),
             Event::Decide { client, user } => format!("user {user} of {} decides", actor(client)),
             Event::Submit { intent, submission } => {
-                format!("click {submission} of {}", self.intent_name(intent))
+                format!("click {submission} of {}", self.shared.intent_name(intent))
             }
             Event::Resume(id) => format!("resume {}", task(id)),
             Event::Leave(id) => format!("patience ends: {}", task(id)),
             Event::Deliver(id) => format!("request {}", request(id)),
             Event::Answer(id) => format!("answer {}", request(id)),
-            Event::Timer { call, layer, .. } => match self.calls.get(call) {
+            Event::Timer { call, layer, .. } => match self.stack.calls.get(call) {
                 Some(call) => format!("timer of policy {layer}: {}", task(call.task)),
                 None => "a timer that is gone".to_owned(),
             },
             Event::Served(id) => format!("command done {}", request(id)),
-            Event::Strike(fault) => format!("fault: {}", self.plan.faults[fault.index()].label),
-            Event::Heal(fault) => format!("healed: {}", self.plan.faults[fault.index()].label),
+            Event::Strike(fault) => {
+                format!("fault: {}", self.shared.plan.faults[fault.index()].label)
+            }
+            Event::Heal(fault) => {
+                format!("healed: {}", self.shared.plan.faults[fault.index()].label)
+            }
             Event::Reply(id) => format!("reply {}", request(id)),
             Event::Wake { actor: id, token } => format!("wake {} ({token})", actor(id)),
-            Event::Copied(id) => match self.copies.get(id) {
+            Event::Copied(id) => match self.stores.copies.get(id) {
                 Some(copy) => format!("copy {}->{}", actor(copy.from), actor(copy.to)),
                 None => "a copy that is gone".to_owned(),
             },
-            Event::WakeBreaker(id) => format!("breaker {}", self.plan.breakers[id.index()].name),
+            Event::WakeBreaker(id) => {
+                format!("breaker {}", self.shared.plan.breakers[id.index()].name)
+            }
             Event::Sweep(id) => {
-                format!("outlier detection {}", self.plan.outliers[id.index()].name)
+                format!("outlier detection {}", self.shared.plan.outliers[id.index()].name)
             }
             Event::Disconnect(id) => format!("caller gone {}", request(id)),
             Event::Scale(id) => format!("autoscaler of {}", actor(id)),
@@ -555,8 +350,8 @@ impl World {
                 format!("instance {instance} of {} is up", actor(id))
             }
             Event::Turn(id) => {
-                let program = self.plan.jobs[id.index()].program;
-                format!("turn of {}", self.plan.programs[program.index()].name)
+                let program = self.shared.plan.jobs[id.index()].program;
+                format!("turn of {}", self.shared.plan.programs[program.index()].name)
             }
             Event::Visible(id) => match self.broker_of(id) {
                 Some(broker) => format!("message of {} visible again", actor(broker)),
@@ -565,37 +360,9 @@ impl World {
         }
     }
 
-    /// Shows the invariants what has happened, if one of them wants to know.
-    #[inline]
-    fn show(&mut self, seen: Seen, ctx: &Ctx) {
-        if self.watch.wants(seen.topic()) {
-            self.show_all(seen, ctx);
-        }
-    }
-
-    fn show_all(&mut self, seen: Seen, ctx: &Ctx) {
-        let World { plan, texts, intents, ledger, metrics, watch, .. } = self;
-        watch.see(&seen, Scene { plan, texts, intents, ledger, metrics, now: ctx.moment() });
-    }
-
-    /// What laws may look at, at an instant.
-    pub(crate) fn scene(&self, now: Moment) -> Scene<'_> {
-        let World { plan, texts, intents, ledger, metrics, .. } = self;
-        Scene { plan, texts, intents, ledger, metrics, now }
-    }
-
-    fn note(&mut self, note: Note, ctx: &Ctx) {
-        self.log.push(ctx.now(), ctx.step(), note);
-    }
-
-    /// Draws a length of time.
-    fn span(&self, dist: DistId, draws: &mut impl Draw) -> Span {
-        Span::from_secs_f64(self.plan.dists[dist.index()].sample(draws))
-    }
-
     /// What an operand means in a task.
     fn eval(&mut self, task: Id<Task>, operand: Operand) -> Value {
-        eval(&self.plan, &mut self.texts, &self.tasks[task].registers, operand)
+        eval(&self.shared.plan, &mut self.shared.texts, &self.tasks[task].registers, operand)
     }
 }
 
@@ -628,11 +395,6 @@ fn eval(plan: &Plan, texts: &mut Texts, registers: &[Value], operand: Operand) -
             Value::Record(texts.record(&values))
         }
     }
-}
-
-/// The layers of a stack, without borrowing the world.
-fn layers(plan: &Plan, stack: StackId) -> &[LayerPlan] {
-    &plan.stacks[stack.index()].layers
 }
 
 /// Addresses a draw or a child within a lineage: what it is for, and which one.

@@ -20,14 +20,15 @@ use std::collections::BTreeMap;
 use sim_core::{Draw, Span, Time, mix};
 use sim_redis::value::Value;
 
-use super::task::{Exit, Next, Origin, Raised, Waiting, child};
-use super::{Ctx, Task, World, nth};
 use crate::plan::{ActorId, CachedId, CachedPlan, Plan, Reg, ServiceCacheId, ServiceCachePlan};
 use crate::pool::Id;
+use crate::world::task::Task;
+use crate::world::task::{Exit, Next, Origin, Raised, Waiting, child};
+use crate::world::{Ctx, World, nth};
 
 /// The caches of all instances of all services.
 #[derive(Debug, Default)]
-pub(super) struct Caches {
+pub(in crate::world) struct Caches {
     /// Where something was ever looked up, by cache and instance.
     states: BTreeMap<(ServiceCacheId, u32), CacheState>,
     flights: BTreeMap<u64, Flight>,
@@ -154,13 +155,13 @@ impl Whose<'_> {
 
 impl Caches {
     /// An estimate of what it holds, in bytes.
-    pub(super) fn memory_bytes(&self) -> usize {
+    pub(in crate::world) fn memory_bytes(&self) -> usize {
         let entries: usize = self.states.values().map(|state| state.entries.len()).sum();
         entries * (size_of::<Entry>() + 4 * size_of::<Value>())
     }
 
     /// Empties the caches of a service, or of one of its instances.
-    pub(super) fn flush(&mut self, plan: &Plan, actor: ActorId, only: Option<u32>) {
+    pub(in crate::world) fn flush(&mut self, plan: &Plan, actor: ActorId, only: Option<u32>) {
         let whose = Whose { plan, actor, only };
         for ((cache, instance), state) in &mut self.states {
             if whose.owns(*cache, *instance) {
@@ -170,7 +171,7 @@ impl Caches {
     }
 
     /// The same, and the flights are gone with their tasks.
-    pub(super) fn crash(&mut self, plan: &Plan, actor: ActorId, only: Option<u32>) {
+    pub(in crate::world) fn crash(&mut self, plan: &Plan, actor: ActorId, only: Option<u32>) {
         let whose = Whose { plan, actor, only };
         self.states.retain(|(cache, instance), _| !whose.owns(*cache, *instance));
         let cache_of = |flight: &Flight| plan.cached[flight.cached.index()].cache;
@@ -180,19 +181,24 @@ impl Caches {
 
 impl World {
     /// A task needs a value: it has it at once, or waits until it is worked out.
-    pub(super) fn look_up(&mut self, id: Id<Task>, cached: CachedId, ctx: &mut Ctx) -> Next {
-        let CachedPlan { cache, key, into, exit, .. } = self.plan.cached[cached.index()];
+    pub(in crate::world) fn look_up(
+        &mut self,
+        id: Id<Task>,
+        cached: CachedId,
+        ctx: &mut Ctx,
+    ) -> Next {
+        let CachedPlan { cache, key, into, exit, .. } = self.shared.plan.cached[cached.index()];
         let key = self.eval(id, key);
         let task = &mut self.tasks[id];
         task.lookups += 1;
         let (instance, actor) = (task.instance, task.actor);
         let draw = nth(task.lineage, child::CACHED, task.lookups);
-        let draw = self.luck.early.at(draw).unit_open();
+        let draw = self.shared.luck.early.at(draw).unit_open();
         task.pc = exit;
-        let plan = &self.plan.service_caches[cache.index()];
-        let state = self.caches.states.entry((cache, instance)).or_default();
+        let plan = &self.shared.plan.service_caches[cache.index()];
+        let state = self.services.caches.states.entry((cache, instance)).or_default();
         let look = state.look(plan, key, ctx.now(), draw);
-        let counts = self.metrics.cache(actor);
+        let counts = self.shared.metrics.cache(actor);
         match look {
             Look::Fresh(_) | Look::Stale(_) => counts.hits += 1,
             Look::Early => counts.early += 1,
@@ -219,7 +225,7 @@ impl World {
     }
 
     fn wait_for_flight(&mut self, id: Id<Task>, flight: u64, into: Reg, ctx: &mut Ctx) -> Next {
-        let entry = self.caches.flights.get_mut(&flight).expect("it is under way");
+        let entry = self.services.caches.flights.get_mut(&flight).expect("it is under way");
         entry.waiters.push((id, into));
         self.tasks[id].waiting = Waiting::Flight(flight);
         self.yield_worker(id, ctx);
@@ -235,18 +241,18 @@ impl World {
         deadline: Option<Time>,
         ctx: &mut Ctx,
     ) -> u64 {
-        let CachedPlan { cache, body, into, .. } = self.plan.cached[cached.index()];
+        let CachedPlan { cache, body, into, .. } = self.shared.plan.cached[cached.index()];
         let Task { actor, lineage, lookups, instance, .. } = self.tasks[id];
-        self.caches.next += 1;
-        let flight = self.caches.next;
+        self.services.caches.next += 1;
+        let flight = self.services.caches.next;
         let waiters = Vec::new();
         let entry = Flight { cached, instance, key, begun: ctx.now(), waiters };
-        self.caches.flights.insert(flight, entry);
-        if self.plan.service_caches[cache.index()].coalesce {
-            let state = self.caches.states.entry((cache, instance)).or_default();
+        self.services.caches.flights.insert(flight, entry);
+        if self.shared.plan.service_caches[cache.index()].coalesce {
+            let state = self.services.caches.states.entry((cache, instance)).or_default();
             state.flights.insert(key, flight);
         }
-        self.metrics.cache(actor).computations += 1;
+        self.shared.metrics.cache(actor).computations += 1;
         let lineage = mix(nth(lineage, child::CACHED, lookups), 0);
         let task = self.child_task(id, body, lineage, Origin::Flight(flight));
         let entry = &mut self.tasks[task];
@@ -257,19 +263,25 @@ impl World {
     }
 
     /// A flight has ended: what it found is kept, and all who wait go on with it, or with its error.
-    pub(super) fn land(&mut self, id: Id<Task>, flight: u64, error: Option<Raised>, ctx: &mut Ctx) {
-        let found = self.caches.flights.remove(&flight);
+    pub(in crate::world) fn land(
+        &mut self,
+        id: Id<Task>,
+        flight: u64,
+        error: Option<Raised>,
+        ctx: &mut Ctx,
+    ) {
+        let found = self.services.caches.flights.remove(&flight);
         let Some(Flight { cached, instance, key, begun, waiters }) = found else { return };
-        let CachedPlan { cache, into, .. } = self.plan.cached[cached.index()];
+        let CachedPlan { cache, into, .. } = self.shared.plan.cached[cached.index()];
         let (value, actor) = (self.tasks[id].get(into), self.tasks[id].actor);
-        let state = self.caches.states.entry((cache, instance)).or_default();
+        let state = self.services.caches.states.entry((cache, instance)).or_default();
         if state.flights.get(&key) == Some(&flight) {
             state.flights.remove(&key);
         }
         if error.is_none() {
-            let plan = &self.plan.service_caches[cache.index()];
+            let plan = &self.shared.plan.service_caches[cache.index()];
             let evicted = state.store(plan, key, value, (begun, ctx.now()));
-            self.metrics.cache(actor).evicted += evicted;
+            self.shared.metrics.cache(actor).evicted += evicted;
         } else if let Some(entry) = state.entries.get_mut(&key) {
             entry.refreshed = false;
         }

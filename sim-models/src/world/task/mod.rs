@@ -4,14 +4,13 @@
 //! of a `Parallel`. It runs instruction after instruction until one has to wait; the event that
 //! ends the wait puts it back on the ready list. An error unwinds to the nearest `Try`.
 
+use std::collections::VecDeque;
+use std::ops::{Deref, DerefMut};
+
 use sim_core::{Handle, Span, Time, mix};
 use sim_policies::{Ending, Fate};
 use sim_redis::value::{Texts, Value};
 
-use super::call::Call;
-use super::fault::Hit;
-use super::message::{Answer, conclude};
-use super::{Ctx, Event, Request, World, nth};
 use crate::intent::Intent;
 use crate::invariant::Seen;
 use crate::ledger::Deed;
@@ -21,22 +20,27 @@ use crate::plan::{
     ActorId, CondId, CondPlan, EffectId, EffectPlan, ForkId, Instr, Last, Operand, Pc, Plan,
     PointId, ProgramId, Reg, RespondId, SiteId, builtin,
 };
-use crate::pool::Id;
+use crate::pool::{Id, Pool};
+use crate::world::fault::Hit;
+use crate::world::network::Request;
+use crate::world::network::{Answer, conclude};
+use crate::world::stack::Call;
+use crate::world::{Ctx, Event, World, eval, nth};
 
 /// One run of a program.
 #[derive(Clone, Debug)]
 pub(crate) struct Task {
-    pub(super) actor: ActorId,
+    pub(in crate::world) actor: ActorId,
     program: ProgramId,
-    pub(super) pc: Pc,
-    pub(super) registers: Vec<Value>,
-    pub(super) intent: u32,
+    pub(in crate::world) pc: Pc,
+    pub(in crate::world) registers: Vec<Value>,
+    pub(in crate::world) intent: u32,
     /// Addresses every draw that this task makes.
-    pub(super) lineage: u64,
+    pub(in crate::world) lineage: u64,
     /// Nobody wants an answer after this.
-    pub(super) deadline: Option<Time>,
+    pub(in crate::world) deadline: Option<Time>,
     /// Instructions run since the last wait.
-    pub(super) spent: u32,
+    pub(in crate::world) spent: u32,
     /// A branch: the registers that it has written.
     written: Vec<Reg>,
     works: u32,
@@ -44,20 +48,20 @@ pub(crate) struct Task {
     calls: u32,
     commands: u32,
     spawns: u32,
-    pub(super) lookups: u32,
+    pub(in crate::world) lookups: u32,
     frames: Vec<Frame>,
     /// What led into each `catch`, `finally` and compensation that is running.
     finallies: Vec<Exit>,
-    pub(super) origin: Origin,
-    pub(super) waiting: Waiting,
-    pub(super) holds_worker: bool,
+    pub(in crate::world) origin: Origin,
+    pub(in crate::world) waiting: Waiting,
+    pub(in crate::world) holds_worker: bool,
     /// Since when it does, and for how long it did before.
-    pub(super) held_since: Time,
-    pub(super) worked: Span,
+    pub(in crate::world) held_since: Time,
+    pub(in crate::world) worked: Span,
     /// The instance of its service.
-    pub(super) instance: u32,
+    pub(in crate::world) instance: u32,
     /// How long that had stood still when the work under way began.
-    pub(super) stood_still: Span,
+    pub(in crate::world) stood_still: Span,
 }
 
 impl Default for Task {
@@ -93,7 +97,7 @@ impl Default for Task {
 
 /// Why a task runs.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Origin {
+pub(in crate::world) enum Origin {
     /// A user submitted an intent.
     Submission { begun: Time, leave: Option<Handle> },
     /// A request came; `None` once it is answered.
@@ -108,7 +112,7 @@ pub(super) enum Origin {
 
 /// What a task waits for.
 #[derive(Clone, Debug)]
-pub(super) enum Waiting {
+pub(in crate::world) enum Waiting {
     Nothing,
     /// Work or sleep.
     Timer(Handle),
@@ -134,7 +138,7 @@ struct Frame {
 
 /// How a block is left.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Exit {
+pub(in crate::world) enum Exit {
     Ordinary,
     Error(Raised),
     /// The request is answered.
@@ -148,7 +152,7 @@ pub(super) enum Exit {
 
 /// An error on its way to a handler.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Raised {
+pub(in crate::world) struct Raised {
     ending: Ending,
     /// The content of the answer that it was.
     body: Value,
@@ -175,32 +179,32 @@ impl Raised {
 }
 
 impl Task {
-    pub(super) fn program(&self) -> ProgramId {
+    pub(in crate::world) fn program(&self) -> ProgramId {
         self.program
     }
 
     /// Notes the time of the worker that it has had until now; false when it had none.
-    pub(super) fn lose_worker(&mut self, now: Time) -> bool {
+    pub(in crate::world) fn lose_worker(&mut self, now: Time) -> bool {
         self.worked = self.worked_until(now);
         std::mem::take(&mut self.holds_worker)
     }
 
     /// For how long a worker has worked for it.
-    pub(super) fn worked_until(&self, now: Time) -> Span {
+    pub(in crate::world) fn worked_until(&self, now: Time) -> Span {
         let held = if self.holds_worker { now.since(self.held_since) } else { Span::ZERO };
         self.worked + held
     }
 
-    pub(super) fn get(&self, reg: Reg) -> Value {
+    pub(in crate::world) fn get(&self, reg: Reg) -> Value {
         self.registers[reg.index()]
     }
 
-    pub(super) fn set(&mut self, reg: Reg, value: Value) {
+    pub(in crate::world) fn set(&mut self, reg: Reg, value: Value) {
         self.registers[reg.index()] = value;
     }
 
     /// Gives a variable of the program a value; a branch notes it, to give it back.
-    pub(super) fn assign(&mut self, reg: Reg, value: Value) {
+    pub(in crate::world) fn assign(&mut self, reg: Reg, value: Value) {
         if matches!(self.origin, Origin::Branch { .. }) && !self.written.contains(&reg) {
             self.written.push(reg);
         }
@@ -213,7 +217,7 @@ impl Task {
 const INSTRUCTIONS_MAX: u32 = 1_000_000;
 
 /// What the lineages of a task's children and draws are told apart by.
-pub(super) mod child {
+pub(in crate::world) mod child {
     pub(in crate::world) const CALL: u64 = 1;
     pub(in crate::world) const COMMAND: u64 = 2;
     pub(in crate::world) const BRANCH: u64 = 3;
@@ -224,24 +228,54 @@ pub(super) mod child {
 }
 
 /// What the interpreter does after an instruction.
-pub(super) enum Next {
+pub(in crate::world) enum Next {
     Go,
     /// The task waits, or is no more.
     Stop,
 }
 
+/// Every run of a program.
+#[derive(Debug, Default)]
+pub(in crate::world) struct Tasks {
+    pool: Pool<Task>,
+    /// Tasks that can run now, in order.
+    pub(in crate::world) ready: VecDeque<Id<Task>>,
+    executions: u64,
+    /// Why the world has stopped on its own.
+    pub(in crate::world) runaway: Option<RunLimit>,
+}
+
+impl Deref for Tasks {
+    type Target = Pool<Task>;
+    fn deref(&self) -> &Pool<Task> {
+        &self.pool
+    }
+}
+
+impl DerefMut for Tasks {
+    fn deref_mut(&mut self) -> &mut Pool<Task> {
+        &mut self.pool
+    }
+}
+
+impl Tasks {
+    pub(in crate::world) fn memory_bytes(&self) -> usize {
+        self.pool.memory_bytes(128)
+    }
+}
+
 impl World {
     /// A task at the start of a program, with fresh registers.
-    pub(super) fn new_task(
+    pub(in crate::world) fn new_task(
         &mut self,
         actor: ActorId,
         program: ProgramId,
         intent: u32,
         lineage: u64,
     ) -> Id<Task> {
-        let frame = &self.plan.programs[program.index()];
-        self.executions += 1;
-        let (id, task) = self.tasks.take();
+        let frame = &self.shared.plan.programs[program.index()];
+        self.tasks.executions += 1;
+        let (id, task) = self.tasks.pool.take();
         let mut registers = std::mem::take(&mut task.registers);
         registers.clear();
         registers.resize(frame.registers.into(), Value::Nil);
@@ -260,7 +294,7 @@ impl World {
             finallies: std::mem::take(&mut task.finallies),
             ..Task::default()
         };
-        task.set(builtin::EXECUTION, Value::Int(self.executions.cast_signed()));
+        task.set(builtin::EXECUTION, Value::Int(self.tasks.executions.cast_signed()));
         self.tell_intent(id);
         id
     }
@@ -268,11 +302,11 @@ impl World {
     /// Fills the variables that say whose intent a task serves.
     fn tell_intent(&mut self, id: Id<Task>) {
         let task = &mut self.tasks[id];
-        let Intent { client, number, .. } = self.intents[task.intent];
+        let Intent { client, number, .. } = self.shared.intents[task.intent];
         task.set(builtin::INTENT, Value::Int(number.into()));
         task.set(builtin::ORIGIN, Value::Int(task.intent.into()));
-        if self.plan.programs[task.program.index()].reads_client {
-            let name = self.texts.intern(self.plan.actor_name(client));
+        if self.shared.plan.programs[task.program.index()].reads_client {
+            let name = self.shared.texts.intern(self.shared.plan.actor_name(client));
             task.set(builtin::CLIENT, Value::Text(name));
         }
     }
@@ -282,7 +316,7 @@ impl World {
     fn adopt(&mut self, id: Id<Task>, origin: Value, ctx: &mut Ctx) -> Next {
         if let Value::Int(n) = origin
             && let Ok(intent) = u32::try_from(n)
-            && self.intents.get(intent).is_some()
+            && self.shared.intents.get(intent).is_some()
         {
             self.tasks[id].intent = intent;
             self.tell_intent(id);
@@ -292,7 +326,7 @@ impl World {
     }
 
     /// A wait of the task is over.
-    pub(super) fn resume(&mut self, task: Id<Task>, ctx: &mut Ctx) {
+    pub(in crate::world) fn resume(&mut self, task: Id<Task>, ctx: &mut Ctx) {
         let held_up = self.hold_up(task);
         if !held_up.is_zero() {
             self.wait(task, held_up, ctx);
@@ -306,14 +340,14 @@ impl World {
     }
 
     /// Puts a task on the ready list as soon as it has what it needs to run.
-    pub(super) fn make_ready(&mut self, task: Id<Task>, ctx: &Ctx) {
+    pub(in crate::world) fn make_ready(&mut self, task: Id<Task>, ctx: &Ctx) {
         if self.has_worker(task, ctx) {
-            self.ready.push_back(task);
+            self.tasks.ready.push_back(task);
         }
     }
 
     /// Runs a task until it waits or ends.
-    pub(super) fn run(&mut self, id: Id<Task>, ctx: &mut Ctx) {
+    pub(in crate::world) fn run(&mut self, id: Id<Task>, ctx: &mut Ctx) {
         if self.is_parked(id) {
             return;
         }
@@ -321,10 +355,10 @@ impl World {
         loop {
             // A fault at a point may have killed the task.
             let Some(task) = self.tasks.get_mut(id) else { return };
-            let is_overfull = self.texts.is_overfull();
+            let is_overfull = self.shared.texts.is_overfull();
             if task.spent == INSTRUCTIONS_MAX || is_overfull {
-                let program = self.plan.programs[task.program.index()].name.clone();
-                self.runaway = Some(if is_overfull {
+                let program = self.shared.plan.programs[task.program.index()].name.clone();
+                self.tasks.runaway = Some(if is_overfull {
                     RunLimit::Overfull { program }
                 } else {
                     RunLimit::Endless { program }
@@ -333,7 +367,7 @@ impl World {
                 return;
             }
             task.spent += 1;
-            let instr = self.plan.code[task.pc.index()];
+            let instr = self.shared.plan.code[task.pc.index()];
             task.pc.0 += 1;
             if let Next::Stop = self.execute(id, instr, ctx) {
                 return;
@@ -344,17 +378,17 @@ impl World {
     /// Lets a task of a paused actor wait until the actor goes on.
     fn is_parked(&mut self, id: Id<Task>) -> bool {
         let Some(Task { actor, .. }) = self.tasks.get(id) else { return false };
-        let is_paused = self.conditions[actor.index()].paused;
+        let is_paused = self.shared.conditions[actor.index()].paused;
         if is_paused {
-            self.parked[actor.index()].push(Event::Resume(id));
+            self.faults.parked[actor.index()].push(Event::Resume(id));
         }
         is_paused
     }
 
     /// Sets `{now}`, the wall clock of the task's actor, if its program reads it.
-    pub(super) fn set_clock(&mut self, id: Id<Task>, ctx: &Ctx) {
+    pub(in crate::world) fn set_clock(&mut self, id: Id<Task>, ctx: &Ctx) {
         let Some(Task { actor, program, .. }) = self.tasks.get(id) else { return };
-        if self.plan.programs[program.index()].reads_clock {
+        if self.shared.plan.programs[program.index()].reads_clock {
             let now = self.wall_ms(*actor, ctx.now());
             self.tasks[id].set(builtin::NOW, Value::Int(now));
         }
@@ -376,7 +410,7 @@ impl World {
             }
             Instr::Jump(to) => task.pc = to,
             Instr::Unless { cond, to } => {
-                if !holds(&self.plan, &mut self.texts, &task.registers, cond) {
+                if !holds(&self.shared.plan, &mut self.shared.texts, &task.registers, cond) {
                     task.pc = to;
                 }
             }
@@ -418,7 +452,7 @@ impl World {
             Instr::Work(dist) => {
                 task.works += 1;
                 let index = nth(task.lineage, child::WORK, task.works);
-                let length = self.span(dist, &mut self.luck.work.at(index));
+                let length = self.shared.span(dist, &mut self.shared.luck.work.at(index));
                 let length = self.length_of_work(id, length, ctx.now());
                 self.wait(id, length, ctx);
                 return Next::Stop;
@@ -426,7 +460,7 @@ impl World {
             Instr::Sleep(dist) => {
                 task.sleeps += 1;
                 let index = nth(task.lineage, child::SLEEP, task.sleeps);
-                let length = self.span(dist, &mut self.luck.sleep.at(index));
+                let length = self.shared.span(dist, &mut self.shared.luck.sleep.at(index));
                 self.yield_worker(id, ctx);
                 self.wait(id, length, ctx);
                 return Next::Stop;
@@ -486,7 +520,12 @@ impl World {
     }
 
     /// Unwinds to the next handler that an exit has to pass, or ends the task.
-    pub(super) fn leave_block(&mut self, id: Id<Task>, exit: Exit, ctx: &mut Ctx) -> Next {
+    pub(in crate::world) fn leave_block(
+        &mut self,
+        id: Id<Task>,
+        exit: Exit,
+        ctx: &mut Ctx,
+    ) -> Next {
         let task = &mut self.tasks[id];
         let floor = match exit {
             Exit::Ordinary => return Next::Go,
@@ -531,7 +570,7 @@ impl World {
 
     /// Fills `{error.status}`, `{error.kind}` and `{error.fate}`.
     fn explain(&mut self, id: Id<Task>, raised: Raised) {
-        let words = self.plan.words;
+        let words = self.shared.plan.words;
         let (status, kind) = match raised.ending {
             Ending::Status(status) => (Value::Int(status.into()), words.status),
             Ending::TimedOut => (Value::Nil, words.timeout),
@@ -552,7 +591,7 @@ impl World {
 
     fn start_call(&mut self, id: Id<Task>, site: SiteId, ctx: &mut Ctx) -> Next {
         let task = &mut self.tasks[id];
-        let lineage = if self.plan.sites[site.index()].is_command() {
+        let lineage = if self.shared.plan.sites[site.index()].is_command() {
             task.commands += 1;
             nth(task.lineage, child::COMMAND, task.commands)
         } else {
@@ -570,7 +609,13 @@ impl World {
     }
 
     /// A call of a waiting task has ended.
-    pub(super) fn call_ended(&mut self, id: Id<Task>, site: SiteId, answer: Answer, ctx: &mut Ctx) {
+    pub(in crate::world) fn call_ended(
+        &mut self,
+        id: Id<Task>,
+        site: SiteId,
+        answer: Answer,
+        ctx: &mut Ctx,
+    ) {
         let task = &mut self.tasks[id];
         task.waiting = Waiting::Nothing;
         task.spent = 0;
@@ -582,7 +627,7 @@ impl World {
     /// Binds an answer to the site's variables, or raises what it was instead of a success.
     fn take_answer(&mut self, id: Id<Task>, site: SiteId, answer: Answer, ctx: &mut Ctx) -> Next {
         self.show_receipt(id, answer, ctx);
-        let site = &self.plan.sites[site.index()];
+        let site = &self.shared.plan.sites[site.index()];
         let (into, into_status, into_headers) = (site.into, site.into_status, site.into_headers);
         let task = &mut self.tasks[id];
         if let Some(reg) = into_headers {
@@ -613,17 +658,17 @@ impl World {
         };
         let (submission, content) = (root.word(), answer.body);
         let success = answer.ending.is_success();
-        self.show(Seen::Received { submission, intent, success, content }, ctx);
+        self.shared.show(Seen::Received { submission, intent, success, content }, ctx);
     }
 
     fn fork(&mut self, id: Id<Task>, fork: ForkId, ctx: &mut Ctx) -> Next {
-        let count = self.plan.forks[fork.index()].len();
+        let count = self.shared.plan.forks[fork.index()].len();
         let mut tasks = Vec::with_capacity(count);
         for n in 0..count {
             let number = n as u32;
             let Task { lineage, calls, .. } = self.tasks[id];
             let lineage = nth(mix(lineage, calls.into()), child::BRANCH, number);
-            let pc = self.plan.forks[fork.index()][n];
+            let pc = self.shared.plan.forks[fork.index()][n];
             let origin = Origin::Branch { parent: id, number };
             tasks.push(self.child_task(id, pc, lineage, origin));
         }
@@ -653,7 +698,7 @@ impl World {
     }
 
     /// A task beside another, at the same instance and with a copy of its registers.
-    pub(super) fn child_task(
+    pub(in crate::world) fn child_task(
         &mut self,
         of: Id<Task>,
         pc: Pc,
@@ -713,7 +758,7 @@ impl World {
 
     fn effect(&mut self, id: Id<Task>, effect: EffectId, ctx: &mut Ctx) -> Next {
         let EffectPlan { kind, once, keep, token, fenced, undoes, into } =
-            self.plan.effects[effect.index()];
+            self.shared.plan.effects[effect.index()];
         let (once, token) = (self.eval(id, once), self.eval(id, token));
         let task = &self.tasks[id];
         let (actor, intent) = (task.actor, task.intent);
@@ -723,36 +768,36 @@ impl World {
             return self.fail(id, 412, ctx);
         };
         if let Some(reg) = into {
-            let name = self.plan.effect_name(kind, number);
-            let value = Value::Text(self.texts.intern(&name));
+            let name = self.shared.plan.effect_name(kind, number);
+            let value = Value::Text(self.shared.texts.intern(&name));
             self.tasks[id].assign(reg, value);
         }
         Next::Go
     }
 
     /// Something durable happens; its number, or nothing when its token is stale.
-    pub(super) fn record_effect(&mut self, deed: Deed, ctx: &mut Ctx) -> Option<u32> {
+    pub(in crate::world) fn record_effect(&mut self, deed: Deed, ctx: &mut Ctx) -> Option<u32> {
         let Deed { kind, actor, intent, .. } = deed;
-        let entry = match self.ledger.record(ctx.moment(), deed) {
+        let entry = match self.shared.ledger.record(ctx.moment(), deed) {
             Ok(entry) => entry,
             Err(stale) => {
-                self.note(Note::Fenced { intent, actor, kind, stale }, ctx);
+                self.shared.note(Note::Fenced { intent, actor, kind, stale }, ctx);
                 return None;
             }
         };
         ctx.observe(mix(nth(entry.number.into(), kind.0.into(), intent), entry.repeated.into()));
-        self.note(
+        self.shared.note(
             Note::Effect { intent, actor, kind, number: entry.number, repeated: entry.repeated },
             ctx,
         );
         if !entry.repeated {
-            self.show(Seen::Effect { kind, intent }, ctx);
+            self.shared.show(Seen::Effect { kind, intent }, ctx);
         }
         Some(entry.number)
     }
 
     fn respond(&mut self, id: Id<Task>, respond: RespondId, ctx: &mut Ctx) -> Next {
-        let plan = self.plan.responds[respond.index()];
+        let plan = self.shared.plan.responds[respond.index()];
         let (status, body) = (self.eval(id, plan.status), self.eval(id, plan.body));
         let headers = self.eval(id, plan.headers);
         let advice = plan.advice;
@@ -766,7 +811,7 @@ impl World {
         if let Origin::Request(request) = &mut self.tasks[id].origin
             && let Some(request) = request.take()
         {
-            self.requests[request].worked = self.tasks[id].worked_until(ctx.now());
+            self.network.requests[request].worked = self.tasks[id].worked_until(ctx.now());
             self.send_answer(request, answer, ctx);
         }
     }
@@ -808,7 +853,7 @@ impl World {
 
     /// Whoever a task works for has stopped waiting: what the task waits for is called off, and it
     /// goes on with an error. One that waits for nothing but its turn ends by itself; false then.
-    pub(super) fn cancel_task(&mut self, id: Id<Task>, ctx: &mut Ctx) -> bool {
+    pub(in crate::world) fn cancel_task(&mut self, id: Id<Task>, ctx: &mut Ctx) -> bool {
         if let Waiting::Nothing = self.tasks[id].waiting {
             return false;
         }
@@ -820,7 +865,7 @@ impl World {
     }
 
     /// Calls off everything a task waits for, its branches included. The slot stays.
-    pub(super) fn abandon(&mut self, id: Id<Task>, ctx: &mut Ctx) {
+    pub(in crate::world) fn abandon(&mut self, id: Id<Task>, ctx: &mut Ctx) {
         match std::mem::replace(&mut self.tasks[id].waiting, Waiting::Nothing) {
             // Whoever works a value out goes on, for others and the next time.
             Waiting::Nothing | Waiting::Flight(_) => {}
@@ -851,7 +896,7 @@ fn as_status(value: Value) -> u16 {
 
 /// Whether a condition holds over a program's registers.
 fn holds(plan: &Plan, texts: &mut Texts, registers: &[Value], cond: CondId) -> bool {
-    let mut value = |operand: Operand| super::eval(plan, texts, registers, operand);
+    let mut value = |operand: Operand| eval(plan, texts, registers, operand);
     match &plan.conds[cond.index()] {
         CondPlan::Is(a) => value(*a).is_truthy(),
         CondPlan::Eq(a, b) => value(*a) == value(*b),

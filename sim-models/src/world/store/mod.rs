@@ -4,6 +4,12 @@
 //! line of its own. What a write changes goes to the replicas and to the file, which are
 //! [`Follower`]s, and to the stores of other regions, at the instant at which it is carried out.
 
+mod command;
+pub(in crate::world) mod copies;
+mod eviction;
+mod follower;
+mod transaction;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -12,44 +18,47 @@ use sim_policies::Ending;
 use sim_redis::value::{Texts, Value};
 use sim_redis::{Command, Key, Mode, Reply, Role, Store};
 
-use super::command::{self, Op};
-use super::copies::Stamps;
-use super::follower::{Change, Follower, durable_at};
-use super::message::Answer;
-use super::transaction::Watches;
-use super::{Actor, Ctx, Event, Request, World};
 use crate::invariant::{Seen, Topic, Write};
 use crate::log::{Note, StoreLoss};
 use crate::plan::{ActorId, ActorKind, Fsync, KvOp, KvPlan, Node, Persistence, Plan};
-use crate::pool::Id;
+use crate::pool::{Id, Pool};
+use crate::world::network::Answer;
+use crate::world::network::Request;
+use crate::world::shared::ByActor;
+use crate::world::store::copies::{RegionCopy, Stamps};
+use crate::world::store::follower::{Change, Follower, durable_at};
+use crate::world::store::transaction::Watches;
+use crate::world::{Ctx, Event, World};
+
+use command::Op;
 
 /// A command on its way to a store.
 #[derive(Clone, Debug)]
-pub(super) struct Order {
-    pub(super) op: Op,
-    pub(super) from: Node,
+pub(in crate::world) struct Order {
+    pub(in crate::world) op: Op,
+    pub(in crate::world) from: Node,
     /// The run of a program that sends it, which is what a connection is to Redis.
-    pub(super) execution: i64,
+    pub(in crate::world) execution: i64,
 }
 
 /// A store's own state.
 #[derive(Debug, Default)]
-pub(super) struct StoreState {
-    pub(super) data: Store,
+pub(in crate::world) struct StoreState {
+    pub(in crate::world) data: Store,
     /// The first of each is being carried out.
     primary_line: VecDeque<Id<Request>>,
     replica_line: VecDeque<Id<Request>>,
-    pub(super) replicas: Vec<Follower>,
+    pub(in crate::world) replicas: Vec<Follower>,
     /// What is on the disk, unless that is nothing or everything.
     disk: Option<Follower>,
     /// `Wait`s that are not answered yet.
     waits: Vec<Id<Request>>,
-    pub(super) watches: Watches,
-    pub(super) stamps: Stamps,
+    pub(in crate::world) watches: Watches,
+    pub(in crate::world) stamps: Stamps,
 }
 
 impl StoreState {
-    pub(super) fn new(plan: &Plan, actor: ActorId) -> StoreState {
+    pub(in crate::world) fn new(plan: &Plan, actor: ActorId) -> StoreState {
         let ActorKind::Kv(kv) = &plan.actors[actor.index()].kind else {
             unreachable!("only stores have a store's state")
         };
@@ -65,7 +74,7 @@ impl StoreState {
         }
     }
 
-    pub(super) fn memory_bytes(&self) -> usize {
+    pub(in crate::world) fn memory_bytes(&self) -> usize {
         let followers = self.replicas.iter().chain(&self.disk).map(Follower::memory_bytes);
         self.data.memory_bytes()
             + followers.sum::<usize>()
@@ -74,20 +83,42 @@ impl StoreState {
     }
 }
 
+/// Every store, and the writes on their way to other regions.
+#[derive(Debug)]
+pub(in crate::world) struct Stores {
+    by_actor: ByActor<StoreState>,
+    pub(in crate::world) copies: Pool<RegionCopy>,
+}
+
+impl Stores {
+    pub(in crate::world) fn new(plan: &Plan) -> Stores {
+        let by_actor = ByActor::new(plan, |id| match plan.actors[id.index()].kind {
+            ActorKind::Kv(_) => Some(StoreState::new(plan, id)),
+            _ => None,
+        });
+        Stores { by_actor, copies: Pool::default() }
+    }
+
+    pub(in crate::world) fn memory_bytes(&self) -> usize {
+        let stores = self.by_actor.iter().map(|(_, store)| store.memory_bytes());
+        self.copies.memory_bytes(128) + stores.sum::<usize>()
+    }
+}
+
 impl World {
-    pub(super) fn store(&mut self, actor: ActorId) -> &mut StoreState {
+    pub(in crate::world) fn store(&mut self, actor: ActorId) -> &mut StoreState {
         self.store_and_texts(actor).0
     }
 
-    pub(super) fn store_and_texts(&mut self, actor: ActorId) -> (&mut StoreState, &mut Texts) {
-        match &mut self.actors[actor.index()] {
-            Actor::Store(store) => (store, &mut self.texts),
-            _ => unreachable!("only stores take commands"),
-        }
+    pub(in crate::world) fn store_and_texts(
+        &mut self,
+        actor: ActorId,
+    ) -> (&mut StoreState, &mut Texts) {
+        (&mut self.stores.by_actor[actor], &mut self.shared.texts)
     }
 
-    pub(super) fn kv_plan(&self, actor: ActorId) -> &KvPlan {
-        match &self.plan.actors[actor.index()].kind {
+    pub(in crate::world) fn kv_plan(&self, actor: ActorId) -> &KvPlan {
+        match &self.shared.plan.actors[actor.index()].kind {
             ActorKind::Kv(kv) => kv,
             _ => unreachable!("only stores take commands"),
         }
@@ -95,18 +126,18 @@ impl World {
 
     /// An actor's wall clock in nanoseconds since the run began; one that was set back may be
     /// negative.
-    pub(super) fn wall_ns(&self, actor: ActorId, now: Time) -> i64 {
+    pub(in crate::world) fn wall_ns(&self, actor: ActorId, now: Time) -> i64 {
         let steady = i64::try_from(now.as_nanos()).unwrap_or(i64::MAX);
-        steady.saturating_add(self.conditions[actor.index()].clock_ns)
+        steady.saturating_add(self.shared.conditions[actor.index()].clock_ns)
     }
 
     /// The same in whole milliseconds.
-    pub(super) fn wall_ms(&self, actor: ActorId, now: Time) -> i64 {
+    pub(in crate::world) fn wall_ms(&self, actor: ActorId, now: Time) -> i64 {
         self.wall_ns(actor, now).div_euclid(1_000_000)
     }
 
-    pub(super) fn enqueue_command(&mut self, id: Id<Request>, ctx: &mut Ctx) {
-        let (actor, node) = (self.requests[id].to, self.node_of(id));
+    pub(in crate::world) fn enqueue_command(&mut self, id: Id<Request>, ctx: &mut Ctx) {
+        let (actor, node) = (self.network.requests[id].to, self.node_of(id));
         let line = self.store(actor).line(node);
         line.push_back(id);
         if line.len() == 1 {
@@ -115,20 +146,20 @@ impl World {
     }
 
     fn node_of(&self, id: Id<Request>) -> Node {
-        self.requests[id].order.as_ref().map_or(Node::Primary, |order| order.from)
+        self.network.requests[id].order.as_ref().map_or(Node::Primary, |order| order.from)
     }
 
     fn begin_command(&mut self, actor: ActorId, id: Id<Request>, ctx: &mut Ctx) {
         let service_time = self.kv_plan(actor).service_time;
-        let mut draws = self.luck.store.at(self.requests[id].lineage);
-        let length = self.span(service_time, &mut draws);
-        let length = self.slowed(actor, 0, length);
+        let mut draws = self.shared.luck.store.at(self.network.requests[id].lineage);
+        let length = self.shared.span(service_time, &mut draws);
+        let length = self.shared.conditions[actor.index()].slowed(0, length);
         ctx.schedule_after(length, Event::Served(id));
     }
 
     /// The current command takes effect, all at this instant; the next one begins.
-    pub(super) fn served(&mut self, id: Id<Request>, ctx: &mut Ctx) {
-        let Some(request) = self.requests.get(id) else { return };
+    pub(in crate::world) fn served(&mut self, id: Id<Request>, ctx: &mut Ctx) {
+        let Some(request) = self.network.requests.get(id) else { return };
         let (actor, node) = (request.to, self.node_of(id));
         let store = self.store(actor);
         // After a crash the command is no longer in line, and its event comes to nothing.
@@ -137,9 +168,9 @@ impl World {
             return;
         }
         store.line(node).pop_front();
-        let order = self.requests[id].order.take().expect("a store is sent commands");
+        let order = self.network.requests[id].order.take().expect("a store is sent commands");
         if let Some(answer) = self.obey(actor, id, *order, ctx) {
-            ctx.observe(self.texts.fingerprint(answer.body));
+            ctx.observe(self.shared.texts.fingerprint(answer.body));
             self.send_answer(id, answer, ctx);
         }
         if let Some(next) = self.store(actor).line(node).front().copied() {
@@ -161,7 +192,7 @@ impl World {
                 return self.await_replicas(actor, id, &order, *replicas, *timeout, ctx);
             }
             KvOp::Watch(key) => {
-                let key = self.texts.text_of(*key);
+                let key = self.shared.texts.text_of(*key);
                 self.watch(actor, key, order.execution, now_ms);
                 Reply::Ok
             }
@@ -175,18 +206,18 @@ impl World {
                 reply
             }
         };
-        Some(command::answer(&order.op, reply, &mut self.texts))
+        Some(command::answer(&order.op, reply, &mut self.shared.texts))
     }
 
     /// An empty change, made for a request.
-    pub(super) fn change(
+    pub(in crate::world) fn change(
         &self,
         actor: ActorId,
         id: Id<Request>,
         order: &Order,
         now: Time,
     ) -> Change {
-        let request = &self.requests[id];
+        let request = &self.network.requests[id];
         Change {
             now_ms: self.wall_ms(actor, now),
             execution: order.execution,
@@ -197,8 +228,13 @@ impl World {
     }
 
     /// One command on the primary; what it changes is noted.
-    pub(super) fn apply(&mut self, actor: ActorId, op: &Op, change: &mut Change) -> Reply {
-        let out_of_memory = self.conditions[actor.index()].out_of_memory;
+    pub(in crate::world) fn apply(
+        &mut self,
+        actor: ActorId,
+        op: &Op,
+        change: &mut Change,
+    ) -> Reply {
+        let out_of_memory = self.shared.conditions[actor.index()].out_of_memory;
         let is_followed = self.kv_plan(actor).is_followed();
         let (store, texts) = self.store_and_texts(actor);
         let command = match command::command(op, change.now_ms, texts) {
@@ -224,18 +260,23 @@ impl World {
                 }
             }
         }
-        if self.watch.wants(Topic::Writes) {
-            change.writes.extend(Write::of(op, &reply, &mut self.texts));
+        if self.shared.watch.wants(Topic::Writes) {
+            change.writes.extend(Write::of(op, &reply, &mut self.shared.texts));
         }
         reply
     }
 
     /// Hands a change on to all who follow.
-    pub(super) fn propagate(&mut self, actor: ActorId, mut change: Change, ctx: &mut Ctx) {
+    pub(in crate::world) fn propagate(
+        &mut self,
+        actor: ActorId,
+        mut change: Change,
+        ctx: &mut Ctx,
+    ) {
         let (store, execution) = (actor, change.execution);
         if let Some(intent) = change.intent {
             for write in std::mem::take(&mut change.writes) {
-                self.show(Seen::Written { store, execution, intent, write }, ctx);
+                self.shared.show(Seen::Written { store, execution, intent, write }, ctx);
             }
         }
         if change.commands.is_empty() {
@@ -246,11 +287,13 @@ impl World {
     }
 
     /// Hands a change on to the store's own followers.
-    pub(super) fn hand_on(&mut self, actor: ActorId, change: Change, now: Time) {
+    pub(in crate::world) fn hand_on(&mut self, actor: ActorId, change: Change, now: Time) {
         let kv = self.kv_plan(actor);
         let (lag, persistence) = (kv.lag, kv.persistence);
         let lag = |world: &World, n: u64| match lag {
-            Some(lag) => world.span(lag, &mut world.luck.lag.at(mix(change.lineage, n))),
+            Some(lag) => {
+                world.shared.span(lag, &mut world.shared.luck.lag.at(mix(change.lineage, n)))
+            }
             None => Span::ZERO,
         };
         let lags: Vec<Span> = (0..u64::from(kv.replicas)).map(|n| lag(self, n)).collect();
@@ -300,7 +343,7 @@ impl World {
         let end = enough.min(now + timeout);
         if end > now {
             store.waits.push(id);
-            self.requests[id].order = Some(Box::new(order.clone()));
+            self.network.requests[id].order = Some(Box::new(order.clone()));
             ctx.schedule_at(end, Event::Served(id));
             return None;
         }
@@ -320,14 +363,14 @@ impl World {
         let waits = &mut self.store(actor).waits;
         let Some(n) = waits.iter().position(|wait| *wait == id) else { return };
         waits.remove(n);
-        let order = self.requests[id].order.take().expect("a wait keeps its command");
+        let order = self.network.requests[id].order.take().expect("a wait keeps its command");
         let answer = self.acknowledged(actor, order.execution, ctx.now());
-        ctx.observe(self.texts.fingerprint(answer.body));
+        ctx.observe(self.shared.texts.fingerprint(answer.body));
         self.send_answer(id, answer, ctx);
     }
 
     /// The store forgets everything, and tells its followers.
-    pub(super) fn flush(&mut self, actor: ActorId, ctx: &mut Ctx) {
+    pub(in crate::world) fn flush(&mut self, actor: ActorId, ctx: &mut Ctx) {
         let now_ms = self.wall_ms(actor, ctx.now());
         let (store, _) = self.store_and_texts(actor);
         store.data.flush();
@@ -338,7 +381,7 @@ impl World {
     }
 
     /// The store's process dies. What its file has is there when it comes back.
-    pub(super) fn crash_store(&mut self, actor: ActorId, ctx: &mut Ctx) {
+    pub(in crate::world) fn crash_store(&mut self, actor: ActorId, ctx: &mut Ctx) {
         let persistence = self.kv_plan(actor).persistence;
         let now = ctx.now();
         let (store, texts) = self.store_and_texts(actor);
@@ -363,7 +406,7 @@ impl World {
     }
 
     /// The primary dies, and the replica that has most takes its place.
-    pub(super) fn fail_over(&mut self, actor: ActorId, ctx: &mut Ctx) {
+    pub(in crate::world) fn fail_over(&mut self, actor: ActorId, ctx: &mut Ctx) {
         let now = ctx.now();
         let (store, texts) = self.store_and_texts(actor);
         for replica in &mut store.replicas {
@@ -395,10 +438,10 @@ impl World {
     fn tell_lost(&mut self, store: ActorId, how: StoreLoss, lost: &[Arc<Change>], ctx: &Ctx) {
         let is_write = |change: &&Arc<Change>| !change.keys.is_empty();
         let writes = lost.iter().filter(is_write).count() as u32;
-        self.note(Note::StoreLost { store, how, writes }, ctx);
+        self.shared.note(Note::StoreLost { store, how, writes }, ctx);
         for change in lost {
             if let (Some(intent), Some(key)) = (change.intent, change.keys.first()) {
-                self.note(Note::WriteLost { intent, store, key: *key }, ctx);
+                self.shared.note(Note::WriteLost { intent, store, key: *key }, ctx);
             }
         }
     }

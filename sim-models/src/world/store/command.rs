@@ -8,17 +8,21 @@ use sim_redis::{
     ZAddOnly, ZRangeBy,
 };
 
-use super::message::Answer;
 use crate::plan::{KindId, KvOp};
+use crate::world::network::Answer;
 
 /// A command whose arguments are known.
-pub(super) type Op = KvOp<Value, KindId>;
+pub(in crate::world) type Op = KvOp<Value, KindId>;
 
 /// The engine's command for one that concerns keys.
 ///
 /// # Errors
 /// An argument that must be a number is none.
-pub(super) fn command(op: &Op, now_ms: i64, texts: &mut Texts) -> Result<Command, KvError> {
+pub(in crate::world) fn command(
+    op: &Op,
+    now_ms: i64,
+    texts: &mut Texts,
+) -> Result<Command, KvError> {
     let mut text = |value: &Value| texts.text_of(*value);
     Ok(match op {
         KvOp::Get(key) => Command::Get { key: text(key) },
@@ -145,7 +149,7 @@ fn score_of(value: Value, texts: &Texts) -> Result<f64, KvError> {
 }
 
 /// The keys that a command names; `LMove` names two.
-pub(super) fn keys(op: &Op, texts: &mut Texts) -> Vec<Key> {
+pub(in crate::world) fn keys(op: &Op, texts: &mut Texts) -> Vec<Key> {
     let mut keys = Vec::with_capacity(1);
     let mut kind = |kind: &KindId| *kind;
     let _ = op.map(
@@ -160,7 +164,7 @@ pub(super) fn keys(op: &Op, texts: &mut Texts) -> Vec<Key> {
 }
 
 /// Whether a reply within a `Transaction` says that the command was refused.
-pub(super) fn is_refused(op: &Op, reply: &Reply) -> bool {
+pub(in crate::world) fn is_refused(op: &Op, reply: &Reply) -> bool {
     match (op, reply) {
         (_, Reply::Error(_)) => true,
         (KvOp::Set { .. }, reply) => *reply == Reply::Nil,
@@ -176,7 +180,7 @@ pub(super) fn is_refused(op: &Op, reply: &Reply) -> bool {
 }
 
 /// What a client is answered.
-pub(super) fn answer(op: &Op, reply: Reply, texts: &mut Texts) -> Answer {
+pub(in crate::world) fn answer(op: &Op, reply: Reply, texts: &mut Texts) -> Answer {
     let body = match reply {
         Reply::Error(error) => return Answer::status(status(&error)),
         Reply::Array(replies) => match op {

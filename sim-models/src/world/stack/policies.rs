@@ -14,49 +14,49 @@ use sim_policies::rate_limiter::RateLimiter;
 use sim_policies::throttle::AdaptiveThrottle;
 use sim_redis::value::Value;
 
-use super::call::Call;
 use crate::plan::{ActorId, Owned, Plan};
 use crate::pool::Id;
+use crate::world::stack::Call;
 
 /// The state of every policy, by its id in the plan.
 ///
 /// Each belongs to one caller and its use of one stack for one callee: callers share nothing.
 #[derive(Debug)]
-pub(super) struct Policies {
-    pub(super) budgets: Vec<RetryBudget>,
-    pub(super) pacers: Vec<ClientRateLimiter>,
-    pub(super) breakers: Vec<BreakerState>,
-    pub(super) bulkheads: Vec<Bulkhead>,
-    pub(super) connections: Vec<Connections>,
-    pub(super) rate_limiters: Vec<RateLimiter>,
-    pub(super) limits: Vec<ConcurrencyLimiter>,
-    pub(super) throttles: Vec<AdaptiveThrottle>,
-    pub(super) hedges: Vec<Hedge>,
-    pub(super) outliers: Vec<OutlierState>,
+pub(in crate::world) struct Policies {
+    pub(in crate::world) budgets: Vec<RetryBudget>,
+    pub(in crate::world) pacers: Vec<ClientRateLimiter>,
+    pub(in crate::world) breakers: Vec<BreakerState>,
+    pub(in crate::world) bulkheads: Vec<Bulkhead>,
+    pub(in crate::world) connections: Vec<Connections>,
+    pub(in crate::world) rate_limiters: Vec<RateLimiter>,
+    pub(in crate::world) limits: Vec<ConcurrencyLimiter>,
+    pub(in crate::world) throttles: Vec<AdaptiveThrottle>,
+    pub(in crate::world) hedges: Vec<Hedge>,
+    pub(in crate::world) outliers: Vec<OutlierState>,
     /// What fallbacks remember, and since when.
-    pub(super) cached: Vec<Option<(Time, Value)>>,
+    pub(in crate::world) cached: Vec<Option<(Time, Value)>>,
 }
 
 /// A breaker with what waits for it.
 #[derive(Debug)]
-pub(super) struct BreakerState {
-    pub(super) machine: Breaker,
+pub(in crate::world) struct BreakerState {
+    pub(in crate::world) machine: Breaker,
     /// When it is going to act by itself.
-    pub(super) timer: Option<(Time, Handle)>,
+    pub(in crate::world) timer: Option<(Time, Handle)>,
     /// Calls that wait for the end of another, with that one's tag, in the order they came.
-    pub(super) parked: Vec<(Id<Call>, u64)>,
+    pub(in crate::world) parked: Vec<(Id<Call>, u64)>,
 }
 
 /// Outlier detection with its timer.
 #[derive(Debug)]
-pub(super) struct OutlierState {
-    pub(super) machine: Outlier,
+pub(in crate::world) struct OutlierState {
+    pub(in crate::world) machine: Outlier,
     /// When it is going to look at its endpoints.
-    pub(super) sweep: Option<Time>,
+    pub(in crate::world) sweep: Option<Time>,
 }
 
 impl Policies {
-    pub(super) fn new(plan: &Plan) -> Policies {
+    pub(in crate::world) fn new(plan: &Plan) -> Policies {
         let breakers = plan.breakers.iter().map(|plan| BreakerState {
             machine: checked(Breaker::new(&plan.config)),
             timer: None,
@@ -82,7 +82,7 @@ impl Policies {
     }
 
     /// A restarted process has forgotten what its policies had counted.
-    pub(super) fn forget(&mut self, plan: &Plan, owner: ActorId) {
+    pub(in crate::world) fn forget(&mut self, plan: &Plan, owner: ActorId) {
         let fresh = Policies::new(plan);
         renew(owner, &mut self.budgets, fresh.budgets, plan.budgets.iter().map(|p| p.owner));
         renew(owner, &mut self.pacers, fresh.pacers, plan.pacers.iter().map(|p| p.owner));
@@ -118,7 +118,7 @@ impl Policies {
 
 impl Policies {
     /// A process has died, and with it the other ends of all connections to it.
-    pub(super) fn break_connections(&mut self, plan: &Plan, to: ActorId) {
+    pub(in crate::world) fn break_connections(&mut self, plan: &Plan, to: ActorId) {
         for (connections, plan) in self.connections.iter_mut().zip(&plan.connections) {
             if plan.to == to {
                 connections.break_all();

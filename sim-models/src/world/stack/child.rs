@@ -5,34 +5,35 @@ use sim_core::{Span, Time};
 use sim_policies::hedge::{AllFailed, Judgement};
 use sim_policies::{Ending, Fate};
 
-use super::call::{Call, Layer, Timer};
-use super::message::Answer;
-use super::{Ctx, World, layers, nth};
 use crate::log::Note;
 use crate::plan::{FallbackOn, FallbackPlan, HedgeId, LayerPlan};
 use crate::pool::Id;
+use crate::world::network::Answer;
+use crate::world::stack::layers;
+use crate::world::stack::{Call, Layer, Timer};
+use crate::world::{Ctx, World, nth};
 
 /// The attempts that a hedge has under way.
 #[derive(Debug, Default)]
-pub(super) struct Hedging {
-    pub(super) children: Vec<Child>,
-    pub(super) sent: u32,
-    pub(super) timer: Option<Timer>,
+pub(in crate::world) struct Hedging {
+    pub(in crate::world) children: Vec<Child>,
+    pub(in crate::world) sent: u32,
+    pub(in crate::world) timer: Option<Timer>,
     /// How the first attempt ended, if it has.
     first: Option<Answer>,
 }
 
 /// An attempt of a hedge.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Child {
-    pub(super) call: Id<Call>,
+pub(in crate::world) struct Child {
+    pub(in crate::world) call: Id<Call>,
     /// Its number, from 1.
     number: u32,
     since: Time,
 }
 
 /// What becomes of a hedge when one of its attempts has ended.
-pub(super) enum Judged {
+pub(in crate::world) enum Judged {
     /// The next attempt is due at once.
     Next,
     /// Others are still under way.
@@ -47,10 +48,15 @@ const FALLBACK: u64 = 1;
 impl World {
     /// Sends a hedge layer's next attempt, and those that follow at once. Returns the answer that
     /// leaves the call, if one does already.
-    pub(super) fn send_hedge(&mut self, id: Id<Call>, n: usize, ctx: &mut Ctx) -> Option<Answer> {
+    pub(in crate::world) fn send_hedge(
+        &mut self,
+        id: Id<Call>,
+        n: usize,
+        ctx: &mut Ctx,
+    ) -> Option<Answer> {
         loop {
             let hedge = self.hedge_of(id, n);
-            let Call { task, site, lineage, deadline, .. } = self.calls[id];
+            let Call { task, site, lineage, deadline, .. } = self.stack.calls[id];
             let first = n as u8 + 1;
             let parent = Some((id, n as u8));
             let call = Call { task, site, lineage, parent, first, deadline, ..Call::default() };
@@ -61,8 +67,8 @@ impl World {
             hedging.children.push(Child { call: child, number: sent, since: ctx.now() });
             if sent > 1 {
                 let (intent, pair) = (self.intent_of(id), self.pair_of(id));
-                self.metrics.hedged(pair);
-                self.note(Note::Hedges { intent, pair, attempt: sent }, ctx);
+                self.shared.metrics.hedged(pair);
+                self.shared.note(Note::Hedges { intent, pair, attempt: sent }, ctx);
             }
             if let Some(answer) = self.go_down(child, usize::from(first), ctx) {
                 // What it leaves behind is decided as for any child that ends.
@@ -87,7 +93,7 @@ impl World {
     }
 
     /// A child of a hedge has ended: what becomes of the hedge.
-    pub(super) fn judge(
+    pub(in crate::world) fn judge(
         &mut self,
         id: Id<Call>,
         n: usize,
@@ -103,10 +109,10 @@ impl World {
             hedging.first = Some(answer);
         }
         let (sent, others, first) = (hedging.sent, hedging.children.len(), hedging.first);
-        self.calls.free(child);
-        self.calls[id].in_doubt |= answer.in_doubt || answer.ending.fate() == Fate::Unknown;
+        self.stack.calls.free(child);
+        self.stack.calls[id].in_doubt |= answer.in_doubt || answer.ending.fate() == Fate::Unknown;
         let more = self.further_hedge(id, hedge, sent).is_some();
-        let policy = &mut self.policies.hedges[hedge.index()];
+        let policy = &mut self.stack.policies.hedges[hedge.index()];
         if policy.learns_from(number, answer.ending) {
             policy.observe(ctx.now().since(since));
         }
@@ -128,43 +134,48 @@ impl World {
         }
         // An attempt that is let go of may do its work all the same.
         answer.in_doubt |= others > 0;
-        self.calls[id].in_doubt |= others > 0;
-        let held = std::mem::take(&mut self.calls[id].layers[n]);
+        self.stack.calls[id].in_doubt |= others > 0;
+        let held = std::mem::take(&mut self.stack.calls[id].layers[n]);
         self.drop_layer(id, n, held, ctx);
         Judged::Over(answer)
     }
 
     /// The wait before the next hedge; `None` when there is no further. A call that may do its work
     /// twice is not hedged, unless the scenario insists.
-    pub(super) fn further_hedge(&self, id: Id<Call>, hedge: HedgeId, sent: u32) -> Option<Span> {
-        let is_safe = self.plan.sites[self.calls[id].site.index()].repeatable
-            || self.plan.hedges[hedge.index()].config.even_if_unsafe;
-        is_safe.then(|| self.policies.hedges[hedge.index()].next(sent)).flatten()
+    pub(in crate::world) fn further_hedge(
+        &self,
+        id: Id<Call>,
+        hedge: HedgeId,
+        sent: u32,
+    ) -> Option<Span> {
+        let is_safe = self.shared.plan.sites[self.stack.calls[id].site.index()].repeatable
+            || self.shared.plan.hedges[hedge.index()].config.even_if_unsafe;
+        is_safe.then(|| self.stack.policies.hedges[hedge.index()].next(sent)).flatten()
     }
 
-    pub(super) fn hedging(&mut self, id: Id<Call>, n: usize) -> &mut Hedging {
-        match &mut self.calls[id].layers[n] {
+    pub(in crate::world) fn hedging(&mut self, id: Id<Call>, n: usize) -> &mut Hedging {
+        match &mut self.stack.calls[id].layers[n] {
             Layer::Hedge(hedging) => hedging,
             _ => unreachable!("only hedges have hedges"),
         }
     }
 
-    pub(super) fn hedge_of(&self, id: Id<Call>, n: usize) -> HedgeId {
-        let (stack, _) = self.stack_of(self.calls[id].site);
-        match &layers(&self.plan, stack)[n] {
+    pub(in crate::world) fn hedge_of(&self, id: Id<Call>, n: usize) -> HedgeId {
+        let (stack, _) = self.stack_of(self.stack.calls[id].site);
+        match &layers(&self.shared.plan, stack)[n] {
             LayerPlan::Hedge(hedge) => *hedge,
             _ => unreachable!("only hedges have hedges"),
         }
     }
 
-    pub(super) fn call_off_hedge_timer(&mut self, id: Id<Call>, n: usize, ctx: &mut Ctx) {
+    pub(in crate::world) fn call_off_hedge_timer(&mut self, id: Id<Call>, n: usize, ctx: &mut Ctx) {
         if let Some(timer) = self.hedging(id, n).timer.take() {
             ctx.cancel(timer.handle);
         }
     }
 
     /// What a fallback layer makes of an ending; `None` when another call is under way for it.
-    pub(super) fn fall_back(
+    pub(in crate::world) fn fall_back(
         &mut self,
         id: Id<Call>,
         n: usize,
@@ -174,14 +185,14 @@ impl World {
     ) -> Option<Answer> {
         let pair = self.pair_of(id);
         if let Some((cache, keep)) = plan.cache {
-            let cached = &mut self.policies.cached[cache.index()];
+            let cached = &mut self.stack.policies.cached[cache.index()];
             if answer.ending.is_success() {
                 *cached = Some((ctx.now(), answer.body));
             } else if applies(plan.on, answer.ending)
                 && let Some((since, body)) = *cached
                 && ctx.now().since(since) <= keep
             {
-                self.metrics.fell_back(pair);
+                self.shared.metrics.fell_back(pair);
                 return Some(Answer { body, ..Answer::status(plan.status) });
             }
             return Some(answer);
@@ -189,14 +200,14 @@ impl World {
         if !applies(plan.on, answer.ending) {
             return Some(answer);
         }
-        self.metrics.fell_back(pair);
+        self.shared.metrics.fell_back(pair);
         if !plan.calls {
-            let body = self.eval(self.calls[id].task, plan.body);
+            let body = self.eval(self.stack.calls[id].task, plan.body);
             return Some(Answer { body, ..Answer::status(plan.status) });
         }
-        self.calls[id].in_doubt |= answer.in_doubt;
-        let Call { task, site, lineage, deadline, .. } = self.calls[id];
-        let site = self.plan.sites[site.index()].instead(n, 0);
+        self.stack.calls[id].in_doubt |= answer.in_doubt;
+        let Call { task, site, lineage, deadline, .. } = self.stack.calls[id];
+        let site = self.shared.plan.sites[site.index()].instead(n, 0);
         let call = Call {
             task,
             site,
@@ -206,14 +217,14 @@ impl World {
             ..Call::default()
         };
         let fallback = self.new_call(call);
-        self.metrics.called(self.plan.sites[site.index()].pair, ctx.now());
-        self.calls[id].layers[n] = Layer::Fallback(fallback);
+        self.shared.metrics.called(self.shared.plan.sites[site.index()].pair, ctx.now());
+        self.stack.calls[id].layers[n] = Layer::Fallback(fallback);
         let answer = self.go_down(fallback, 0, ctx)?;
         Some(self.fallback_over(id, n, fallback, answer, ctx))
     }
 
     /// The other call of a fallback layer has ended.
-    pub(super) fn fallback_over(
+    pub(in crate::world) fn fallback_over(
         &mut self,
         id: Id<Call>,
         n: usize,
@@ -221,7 +232,7 @@ impl World {
         answer: Answer,
         ctx: &mut Ctx,
     ) -> Answer {
-        self.calls[id].layers[n] = Layer::Nothing;
+        self.stack.calls[id].layers[n] = Layer::Nothing;
         self.end_call(fallback, answer, ctx);
         answer
     }

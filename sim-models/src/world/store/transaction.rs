@@ -6,16 +6,17 @@ use std::collections::BTreeMap;
 use sim_redis::value::Value;
 use sim_redis::{Key, KvError, Reply, Watched};
 
-use super::command::{self, Op};
-use super::store::Order;
-use super::{Ctx, Request, World};
 use crate::ledger::Deed;
 use crate::plan::{ActorId, KvOp, builtin};
 use crate::pool::Id;
+use crate::world::network::Request;
+use crate::world::store::Order;
+use crate::world::store::command::{self, Op};
+use crate::world::{Ctx, World};
 
 /// The keys that executions watch at one store.
 #[derive(Debug, Default)]
-pub(super) struct Watches {
+pub(in crate::world) struct Watches {
     /// By execution: `None` when the store has begun anew since.
     by_execution: BTreeMap<i64, Vec<Option<Watched>>>,
     /// How many executions may watch before those that are gone are looked for.
@@ -24,13 +25,13 @@ pub(super) struct Watches {
 
 impl Watches {
     /// The store's process is another one: whatever was watched counts as changed.
-    pub(super) fn all_changed(&mut self) {
+    pub(in crate::world) fn all_changed(&mut self) {
         for watched in self.by_execution.values_mut() {
             watched.fill(None);
         }
     }
 
-    pub(super) fn memory_bytes(&self) -> usize {
+    pub(in crate::world) fn memory_bytes(&self) -> usize {
         let held = |watched: &Vec<_>| 64 + watched.capacity() * size_of::<Option<Watched>>();
         self.by_execution.values().map(held).sum()
     }
@@ -41,7 +42,13 @@ const WATCHES_MIN: usize = 64;
 
 impl World {
     /// Notes how a key is now, for the execution's next `Multi`.
-    pub(super) fn watch(&mut self, actor: ActorId, key: Key, execution: i64, now_ms: i64) {
+    pub(in crate::world) fn watch(
+        &mut self,
+        actor: ActorId,
+        key: Key,
+        execution: i64,
+        now_ms: i64,
+    ) {
         let watches = &self.store(actor).watches;
         if watches.by_execution.len() >= watches.swept_at.max(WATCHES_MIN) {
             self.forget_watches(actor);
@@ -71,7 +78,7 @@ impl World {
 
     /// `MULTI … EXEC` in one message: nil when a watched key was changed, and nothing is done;
     /// otherwise everything is, errors or not.
-    pub(super) fn multi(
+    pub(in crate::world) fn multi(
         &mut self,
         actor: ActorId,
         id: Id<Request>,
@@ -80,7 +87,7 @@ impl World {
         ctx: &mut Ctx,
     ) -> Reply {
         let mut change = self.change(actor, id, order, ctx.now());
-        let is_full = self.conditions[actor.index()].out_of_memory;
+        let is_full = self.shared.conditions[actor.index()].out_of_memory;
         let store = self.store(actor);
         let watched = store.watches.by_execution.remove(&order.execution).unwrap_or_default();
         let is_unchanged = |watched: &Option<Watched>| {
@@ -102,7 +109,7 @@ impl World {
     }
 
     /// All commands, or none when one of them is refused: then nil.
-    pub(super) fn transaction(
+    pub(in crate::world) fn transaction(
         &mut self,
         actor: ActorId,
         id: Id<Request>,
@@ -136,7 +143,7 @@ impl World {
 
     /// The effects of commands that have been carried out together.
     fn effects(&mut self, actor: ActorId, id: Id<Request>, ops: &[Op], ctx: &mut Ctx) {
-        let intent = self.requests[id].intent;
+        let intent = self.network.requests[id].intent;
         for op in ops {
             if let KvOp::Effect { kind, once } = op {
                 let deed = Deed {

@@ -13,24 +13,24 @@ use std::sync::Arc;
 use sim_core::{Span, mix};
 use sim_redis::{Key, Snapshot};
 
-use super::follower::Change;
-use super::{Ctx, Event, World};
 use crate::plan::ActorId;
 use crate::pool::Id;
+use crate::world::store::follower::Change;
+use crate::world::{Ctx, Event, World};
 
 /// When a key was last written, and by which store: of two at one instant the later name wins.
 type Stamp = (i64, ActorId);
 
 /// The last writes that a store knows of, by key.
 #[derive(Debug, Default)]
-pub(super) struct Stamps(BTreeMap<Key, Stamp>);
+pub(in crate::world) struct Stamps(BTreeMap<Key, Stamp>);
 
 impl Stamps {
-    pub(super) fn clear(&mut self) {
+    pub(in crate::world) fn clear(&mut self) {
         self.0.clear();
     }
 
-    pub(super) fn memory_bytes(&self) -> usize {
+    pub(in crate::world) fn memory_bytes(&self) -> usize {
         self.0.len() * 48
     }
 }
@@ -38,14 +38,14 @@ impl Stamps {
 /// A write on its way to another region.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RegionCopy {
-    pub(super) from: ActorId,
-    pub(super) to: ActorId,
+    pub(in crate::world) from: ActorId,
+    pub(in crate::world) to: ActorId,
     content: Arc<Content>,
     lineage: u64,
     /// How often it was sent.
     tries: u32,
     /// On its way; else it waits to be sent again.
-    pub(super) sent: bool,
+    pub(in crate::world) sent: bool,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -62,7 +62,7 @@ const COPY: u64 = 4;
 
 impl World {
     /// Sends a change of a store to the regions that it copies to.
-    pub(super) fn copy(&mut self, actor: ActorId, change: &Change, ctx: &mut Ctx) {
+    pub(in crate::world) fn copy(&mut self, actor: ActorId, change: &Change, ctx: &mut Ctx) {
         let kv = self.kv_plan(actor);
         if !kv.regional || change.keys.is_empty() {
             return;
@@ -80,7 +80,7 @@ impl World {
         let content = Arc::new(Content { keys, intent: change.intent });
         for (n, to) in (0u64..).zip(regions) {
             let lineage = mix(mix(change.lineage, COPY), n);
-            let (id, entry) = self.copies.take();
+            let (id, entry) = self.stores.copies.take();
             let content = content.clone();
             *entry = RegionCopy { from: actor, to, content, lineage, tries: 0, sent: false };
             self.send_copy(id, ctx);
@@ -88,35 +88,35 @@ impl World {
     }
 
     /// A copy arrives, or is sent again.
-    pub(super) fn copied(&mut self, id: Id<RegionCopy>, ctx: &mut Ctx) {
-        let RegionCopy { from, to, sent, .. } = self.copies[id];
+    pub(in crate::world) fn copied(&mut self, id: Id<RegionCopy>, ctx: &mut Ctx) {
+        let RegionCopy { from, to, sent, .. } = self.stores.copies[id];
         let is_deaf = |actor: ActorId| {
-            let condition = &self.conditions[actor.index()];
+            let condition = &self.shared.conditions[actor.index()];
             condition.down || condition.black_hole
         };
         if !sent {
             // What a dead process had yet to send is gone with it.
-            if self.conditions[from.index()].down {
-                self.copies.free(id);
+            if self.shared.conditions[from.index()].down {
+                self.stores.copies.free(id);
             } else {
                 self.send_copy(id, ctx);
             }
         } else if is_deaf(to) {
-            self.copies[id].sent = false;
+            self.stores.copies[id].sent = false;
             ctx.schedule_after(RESEND, Event::Copied(id));
         } else {
             self.take_copy(id, ctx);
-            self.copies.free(id);
+            self.stores.copies.free(id);
         }
     }
 
     fn send_copy(&mut self, id: Id<RegionCopy>, ctx: &mut Ctx) {
-        let copy = &mut self.copies[id];
+        let copy = &mut self.stores.copies[id];
         copy.tries += 1;
         let (from, to) = (copy.from, copy.to);
         let index = mix(copy.lineage, copy.tries.into());
         let arrives = self.ship(from, to, index, Event::Copied(id), ctx);
-        self.copies[id].sent = arrives;
+        self.stores.copies[id].sent = arrives;
         if !arrives {
             ctx.schedule_after(RESEND, Event::Copied(id));
         }
@@ -124,8 +124,8 @@ impl World {
 
     /// Takes what is newer than what is known.
     fn take_copy(&mut self, id: Id<RegionCopy>, ctx: &mut Ctx) {
-        let RegionCopy { to, lineage, .. } = self.copies[id];
-        let content = self.copies[id].content.clone();
+        let RegionCopy { to, lineage, .. } = self.stores.copies[id];
+        let content = self.stores.copies[id].content.clone();
         let now_ms = self.wall_ms(to, ctx.now());
         let mut change = Change { now_ms, lineage, intent: content.intent, ..Change::default() };
         let store = self.store(to);

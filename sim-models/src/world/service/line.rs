@@ -8,13 +8,14 @@ use std::collections::VecDeque;
 use sim_core::Time;
 use sim_policies::codel::{Codel, Turn};
 
-use super::{Request, Task};
 use crate::plan::{Full, QueueKind, WaitPlan};
 use crate::pool::Id;
+use crate::world::network::Request;
+use crate::world::task::Task;
 
 /// Who waits for a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Waiting {
+pub(in crate::world) enum Waiting {
     /// A request that nobody has begun.
     Request(Id<Request>),
     /// A task of an async service that has its answer and wants to go on.
@@ -23,7 +24,7 @@ pub(super) enum Waiting {
 
 /// What became of a request that wanted to wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Joined {
+pub(in crate::world) enum Joined {
     Waits,
     /// Another lost its place to it.
     Displaced(Id<Request>),
@@ -32,14 +33,14 @@ pub(super) enum Joined {
 
 /// Whose turn it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Next {
+pub(in crate::world) enum Next {
     Serve(Waiting),
     /// Its turn came, and it is turned away.
     Drop(Id<Request>),
 }
 
 #[derive(Debug)]
-pub(super) struct Line {
+pub(in crate::world) struct Line {
     plan: WaitPlan,
     /// By class, the most important first.
     classes: Vec<VecDeque<Place>>,
@@ -57,7 +58,7 @@ struct Place {
 }
 
 impl Line {
-    pub(super) fn new(plan: WaitPlan) -> Line {
+    pub(in crate::world) fn new(plan: WaitPlan) -> Line {
         let codel = match plan.kind {
             QueueKind::Codel { target, interval } => Some(Codel::new(target, interval)),
             _ => None,
@@ -67,12 +68,12 @@ impl Line {
     }
 
     /// Requests that wait, inside and outside.
-    pub(super) fn requests(&self) -> u32 {
+    pub(in crate::world) fn requests(&self) -> u32 {
         self.requests + self.outside.len() as u32
     }
 
     /// A request of a class joins the line, if it may.
-    pub(super) fn join(&mut self, request: Id<Request>, class: u16, now: Time) -> Joined {
+    pub(in crate::world) fn join(&mut self, request: Id<Request>, class: u16, now: Time) -> Joined {
         let place = Place { waiting: Waiting::Request(request), since: now };
         if self.requests < self.plan.limit {
             self.requests += 1;
@@ -96,12 +97,12 @@ impl Line {
     }
 
     /// A task that wants to go on joins the line.
-    pub(super) fn join_task(&mut self, task: Id<Task>, now: Time) {
+    pub(in crate::world) fn join_task(&mut self, task: Id<Task>, now: Time) {
         self.classes[0].push_back(Place { waiting: Waiting::Task(task), since: now });
     }
 
     /// Takes whoever is next out of the line.
-    pub(super) fn next(&mut self, now: Time) -> Option<Next> {
+    pub(in crate::world) fn next(&mut self, now: Time) -> Option<Next> {
         let latest_first = match self.plan.kind {
             QueueKind::Lifo => true,
             QueueKind::AdaptiveLifo { above } => self.requests > above,
@@ -124,7 +125,7 @@ impl Line {
     }
 
     /// Takes a request out of the line; false when it does not wait here.
-    pub(super) fn leave(&mut self, request: Id<Request>) -> bool {
+    pub(in crate::world) fn leave(&mut self, request: Id<Request>) -> bool {
         let wanted = Waiting::Request(request);
         let find = |class: &VecDeque<Place>| class.iter().position(|p| p.waiting == wanted);
         for class in &mut self.classes {
@@ -140,7 +141,7 @@ impl Line {
     }
 
     /// Everybody who waits, in order; the line is empty then.
-    pub(super) fn disperse(&mut self) -> Vec<Waiting> {
+    pub(in crate::world) fn disperse(&mut self) -> Vec<Waiting> {
         let inside = self.classes.iter_mut().flat_map(|class| class.drain(..));
         let all = inside.chain(self.outside.drain(..)).map(|place| place.waiting).collect();
         self.requests = 0;

@@ -4,14 +4,15 @@
 
 use sim_core::{Time, mix};
 
-use super::task::Origin;
-use super::{Ctx, Event, Task, World, nth};
 use crate::plan::{JobId, JobPlan};
 use crate::pool::Id;
+use crate::world::task::Origin;
+use crate::world::task::Task;
+use crate::world::{Ctx, Event, World, nth};
 
 /// A job's own state.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct JobState {
+pub(in crate::world) struct JobState {
     /// The intent of nobody's that its runs begin with.
     intent: u32,
     turns: u32,
@@ -23,30 +24,31 @@ pub(super) struct JobState {
 const JOB: u64 = 7;
 
 impl World {
-    pub(super) fn start_jobs(&mut self, ctx: &mut Ctx) {
-        for n in 0..self.plan.jobs.len() {
-            let JobPlan { actor, program, every, from } = self.plan.jobs[n];
+    pub(in crate::world) fn start_jobs(&mut self, ctx: &mut Ctx) {
+        for n in 0..self.shared.plan.jobs.len() {
+            let JobPlan { actor, program, every, from } = self.shared.plan.jobs[n];
             let intent = self.background_intent(actor, program);
-            self.jobs.push(JobState { intent, turns: 0, run: Id::default() });
+            self.services.jobs.push(JobState { intent, turns: 0, run: Id::default() });
             ctx.schedule_at(Time::ZERO + from + every, Event::Turn(JobId::nth(n)));
         }
     }
 
     /// A job's turn has come.
-    pub(super) fn turn(&mut self, id: JobId, ctx: &mut Ctx) {
-        let JobPlan { actor, program, every, .. } = self.plan.jobs[id.index()];
+    pub(in crate::world) fn turn(&mut self, id: JobId, ctx: &mut Ctx) {
+        let JobPlan { actor, program, every, .. } = self.shared.plan.jobs[id.index()];
         ctx.schedule_after(every, Event::Turn(id));
-        let job = &mut self.jobs[id.index()];
+        let job = &mut self.services.jobs[id.index()];
         job.turns += 1;
         let JobState { intent, turns, run } = *job;
-        let condition = &self.conditions[actor.index()];
+        let condition = &self.shared.conditions[actor.index()];
         if condition.down || condition.paused || self.tasks.get(run).is_some() {
             return;
         }
-        let lineage = mix(self.plan.actors[actor.index()].entity, u64::from(id.0) << 32 | JOB);
+        let lineage =
+            mix(self.shared.plan.actors[actor.index()].entity, u64::from(id.0) << 32 | JOB);
         let task = self.new_task(actor, program, intent, nth(lineage, JOB, turns));
         self.tasks[task].origin = Origin::Alone;
-        self.jobs[id.index()].run = task;
+        self.services.jobs[id.index()].run = task;
         self.make_ready(task, ctx);
     }
 }

@@ -6,18 +6,18 @@
 
 use sim_core::{Span, Time};
 
-use super::service::{Instance, InstanceState};
-use super::{Ctx, Event, World};
 use crate::log::Note;
 use crate::metrics::{Gauge, Level};
 use crate::plan::{ActorId, AutoscalePlan};
+use crate::world::service::{Instance, InstanceState};
+use crate::world::{Ctx, Event, World};
 
 /// Within so much of its target it leaves things as they are, in percent.
 const TOLERANCE_PERCENT: u128 = 10;
 
 /// What the autoscaler of a service knows.
 #[derive(Debug)]
-pub(super) struct Scaling {
+pub(in crate::world) struct Scaling {
     /// Since the last look.
     gauge: Gauge,
     /// What was wanted when, as far as it still counts.
@@ -32,7 +32,7 @@ impl Default for Scaling {
 
 impl Scaling {
     /// The level has changed.
-    pub(super) fn note(&mut self, level: Level, now: Time) {
+    pub(in crate::world) fn note(&mut self, level: Level, now: Time) {
         self.gauge.set(level, now);
     }
 
@@ -64,7 +64,7 @@ impl Scaling {
 
 impl World {
     /// The autoscaler looks.
-    pub(super) fn scale(&mut self, actor: ActorId, ctx: &mut Ctx) {
+    pub(in crate::world) fn scale(&mut self, actor: ActorId, ctx: &mut Ctx) {
         let Some(service) = self.service(actor) else { return };
         let Some(plan) = service.plan.autoscale else { return };
         ctx.schedule_after(plan.every, Event::Scale(actor));
@@ -93,7 +93,7 @@ impl World {
                 self.report_level(actor, ctx);
             }
         }
-        self.note(Note::Scaled { actor, from: count, to: wanted }, ctx);
+        self.shared.note(Note::Scaled { actor, from: count, to: wanted }, ctx);
     }
 
     /// Starts an instance, in the place of one that has stopped if there is one.
@@ -116,14 +116,14 @@ impl World {
     }
 
     /// An instance's start is over, unless it is no longer wanted.
-    pub(super) fn started(&mut self, actor: ActorId, instance: u32, ctx: &mut Ctx) {
+    pub(in crate::world) fn started(&mut self, actor: ActorId, instance: u32, ctx: &mut Ctx) {
         let Some(service) = self.service(actor) else { return };
         let own = &mut service.instances[instance as usize];
         if own.state == InstanceState::Starting {
             own.come_up(ctx.now());
             service.roll_call();
-            let plan = self.plan.clone();
-            self.caches.flush(&plan, actor, Some(instance));
+            let plan = self.shared.plan.clone();
+            self.services.caches.flush(&plan, actor, Some(instance));
             self.report_level(actor, ctx);
         }
     }

@@ -4,59 +4,61 @@
 //! is freed when its answer arrives or when either leg loses it. A duplicated request is a second
 //! request for the same attempt; whichever answer comes first settles the attempt.
 
-use sim_core::{Draw, Span, Time, mix};
+use sim_core::{Draw, Lane, Span, Time, mix};
 use sim_policies::{Advice, Ending, Fate};
 use sim_redis::value::Value;
 
-use super::broker::Delivery;
-use super::call::Call;
-use super::store::Order;
-use super::{Actor, Ctx, Event, Task, World, nth};
 use crate::custom::{Ask, Ticket};
 use crate::invariant::{Seen, Topic};
 use crate::log::{Loss, Note};
-use crate::plan::{ActorId, EndpointId, PairId, QueueId, Reg, Server};
-use crate::pool::Id;
+use crate::plan::{ActorId, ActorKind, EndpointId, PairId, Plan, QueueId, Reg, Server};
+use crate::pool::{Id, Pool};
+use crate::world::broker::Delivery;
+use crate::world::condition::RouteCondition;
+use crate::world::stack::Call;
+use crate::world::store::Order;
+use crate::world::task::Task;
+use crate::world::{Ctx, Event, World, nth};
 
 /// One attempt's message.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
-    pub(super) from: ActorId,
-    pub(super) to: ActorId,
-    pub(super) pair: PairId,
-    pub(super) sender: Sender,
-    pub(super) attempt: u32,
-    pub(super) intent: u32,
-    pub(super) lineage: u64,
-    pub(super) payload: Payload,
+    pub(in crate::world) from: ActorId,
+    pub(in crate::world) to: ActorId,
+    pub(in crate::world) pair: PairId,
+    pub(in crate::world) sender: Sender,
+    pub(in crate::world) attempt: u32,
+    pub(in crate::world) intent: u32,
+    pub(in crate::world) lineage: u64,
+    pub(in crate::world) payload: Payload,
     /// The command for a store, until it is carried out. Apart, since most requests have none.
-    pub(super) order: Option<Box<Order>>,
-    pub(super) key: Value,
-    pub(super) body: Value,
-    pub(super) with: Vec<(Reg, Value)>,
+    pub(in crate::world) order: Option<Box<Order>>,
+    pub(in crate::world) key: Value,
+    pub(in crate::world) body: Value,
+    pub(in crate::world) with: Vec<(Reg, Value)>,
     /// Nobody wants an answer after this.
-    pub(super) deadline: Option<Time>,
-    pub(super) arrived: Time,
+    pub(in crate::world) deadline: Option<Time>,
+    pub(in crate::world) arrived: Time,
     /// At which instance of its service, and the task that works on it.
-    pub(super) instance: u32,
-    pub(super) task: Id<Task>,
+    pub(in crate::world) instance: u32,
+    pub(in crate::world) task: Id<Task>,
     /// For how long a worker has worked on it.
-    pub(super) worked: Span,
-    pub(super) answer: Answer,
+    pub(in crate::world) worked: Span,
+    pub(in crate::world) answer: Answer,
     /// Set when an answer is on its way.
-    pub(super) answered: bool,
+    pub(in crate::world) answered: bool,
 }
 
 /// Who waits for a request's answer.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Sender {
+pub(in crate::world) enum Sender {
     Call(Id<Call>),
     Delivery(Id<Delivery>),
 }
 
 /// What is asked.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Payload {
+pub(in crate::world) enum Payload {
     Endpoint(EndpointId),
     Message(QueueId),
     /// The command stands in [`Request::order`].
@@ -87,13 +89,13 @@ impl Answer {
     }
 
     /// An ending without content.
-    pub(super) fn bare(ending: Ending) -> Answer {
+    pub(in crate::world) fn bare(ending: Ending) -> Answer {
         let (body, headers, advice) = (Value::Nil, Value::Nil, Advice::None);
         Answer { ending, body, headers, advice, in_doubt: false }
     }
 
     /// What the caller may conclude.
-    pub(super) fn fate(self) -> Fate {
+    pub(in crate::world) fn fate(self) -> Fate {
         conclude(self.ending, self.in_doubt)
     }
 }
@@ -126,18 +128,45 @@ impl Default for Request {
 
 /// The two legs of a request's way draw from different places.
 mod leg {
-    pub(super) const OUT: u64 = 1;
-    pub(super) const BACK: u64 = 2;
-    pub(super) const DUPLICATE: u64 = 3;
+    pub(in crate::world) const OUT: u64 = 1;
+    pub(in crate::world) const BACK: u64 = 2;
+    pub(in crate::world) const DUPLICATE: u64 = 3;
+}
+
+/// Messages on their way, and the routes they take.
+#[derive(Debug)]
+pub(in crate::world) struct Network {
+    pub(in crate::world) requests: Pool<Request>,
+    /// By caller and callee.
+    pub(in crate::world) routes: Vec<RouteCondition>,
+    /// The lane of each constant latency, by link; the last is for actors without one.
+    pub(in crate::world) lanes: Vec<Option<Lane>>,
+}
+
+impl Network {
+    pub(in crate::world) fn new(plan: &Plan) -> Network {
+        let routes = vec![RouteCondition::default(); plan.actors.len() * plan.actors.len()];
+        Network { requests: Pool::default(), routes, lanes: Vec::new() }
+    }
+
+    pub(in crate::world) fn open_lanes(&mut self, plan: &Plan, ctx: &mut Ctx) {
+        let lanes = plan.links.iter().map(|link| link.constant.map(|latency| ctx.lane(latency)));
+        self.lanes = lanes.collect();
+        self.lanes.push(Some(ctx.lane(Span::ZERO)));
+    }
+
+    pub(in crate::world) fn memory_bytes(&self) -> usize {
+        self.requests.memory_bytes(0)
+    }
 }
 
 impl World {
     /// Puts a filled-in request on its way.
-    pub(super) fn send_request(&mut self, id: Id<Request>, ctx: &mut Ctx) {
-        let Request { from, to, lineage, .. } = self.requests[id];
+    pub(in crate::world) fn send_request(&mut self, id: Id<Request>, ctx: &mut Ctx) {
+        let Request { from, to, lineage, .. } = self.network.requests[id];
         if self.is_duplicated(from, to, lineage) {
-            let copy = self.requests[id].clone();
-            let (twin, entry) = self.requests.take();
+            let copy = self.network.requests[id].clone();
+            let (twin, entry) = self.network.requests.take();
             *entry = Request { lineage: mix(lineage, leg::DUPLICATE), ..copy };
             self.travel(twin, leg::OUT, ctx);
         }
@@ -145,43 +174,43 @@ impl World {
     }
 
     /// Sends an answer back to the caller.
-    pub(super) fn send_answer(&mut self, id: Id<Request>, answer: Answer, ctx: &mut Ctx) {
-        let request = &mut self.requests[id];
+    pub(in crate::world) fn send_answer(&mut self, id: Id<Request>, answer: Answer, ctx: &mut Ctx) {
+        let request = &mut self.network.requests[id];
         request.answer = answer;
         request.answered = true;
-        self.metrics.answered(request.to, answer.ending, request.arrived, ctx.now());
+        self.shared.metrics.answered(request.to, answer.ending, request.arrived, ctx.now());
         self.leave_admission(id, answer.ending, ctx);
         self.show_answer(id, answer, ctx);
         self.travel(id, leg::BACK, ctx);
     }
 
     fn show_answer(&mut self, id: Id<Request>, answer: Answer, ctx: &Ctx) {
-        if !self.watch.wants(Topic::Answers) {
+        if !self.shared.watch.wants(Topic::Answers) {
             return;
         }
-        let Request { to, intent, key, body, .. } = self.requests[id];
-        let from = match self.requests[id].payload {
+        let Request { to, intent, key, body, .. } = self.network.requests[id];
+        let from = match self.network.requests[id].payload {
             Payload::Endpoint(endpoint) => Server::Endpoint(endpoint),
             Payload::Custom { endpoint } => Server::Custom { actor: to, endpoint },
             Payload::Message(_) | Payload::Command => return,
         };
         if let Ending::Status(status) = answer.ending {
             let content = answer.body;
-            self.show(Seen::Answered { from, intent, key, body, status, content }, ctx);
+            self.shared.show(Seen::Answered { from, intent, key, body, status, content }, ctx);
         }
     }
 
     /// Sends back what a caller notices when nobody serves it: no work was done for it here.
-    pub(super) fn turn_away(&mut self, id: Id<Request>, ending: Ending, ctx: &mut Ctx) {
-        self.requests[id].answer = Answer::bare(ending);
-        self.metrics.turned_away(self.requests[id].to, ending);
+    pub(in crate::world) fn turn_away(&mut self, id: Id<Request>, ending: Ending, ctx: &mut Ctx) {
+        self.network.requests[id].answer = Answer::bare(ending);
+        self.shared.metrics.turned_away(self.network.requests[id].to, ending);
         self.leave_admission(id, ending, ctx);
         self.travel(id, leg::BACK, ctx);
     }
 
     /// One leg: the message arrives after the link's latency, or is lost.
     fn travel(&mut self, id: Id<Request>, leg: u64, ctx: &mut Ctx) {
-        let request = &self.requests[id];
+        let request = &self.network.requests[id];
         let (back, lineage) = (leg == leg::BACK, request.lineage);
         let (from, to) = if back { (request.to, request.from) } else { (request.from, request.to) };
         let event = if back { Event::Answer(id) } else { Event::Deliver(id) };
@@ -191,7 +220,7 @@ impl World {
     }
 
     /// Schedules what arrives after the link's latency; false when it is lost on the way.
-    pub(super) fn ship(
+    pub(in crate::world) fn ship(
         &mut self,
         from: ActorId,
         to: ActorId,
@@ -202,9 +231,9 @@ impl World {
         if self.is_lost(from, to, index) {
             return false;
         }
-        let delay = self.routes[self.route(from, to)].delay;
-        let link = self.plan.routes[self.route(from, to)];
-        let lane = self.lanes.latencies[link.map_or(self.plan.links.len(), |l| l as usize)];
+        let delay = self.network.routes[self.route(from, to)].delay;
+        let link = self.shared.plan.routes[self.route(from, to)];
+        let lane = self.network.lanes[link.map_or(self.shared.plan.links.len(), |l| l as usize)];
         match (lane, link) {
             (Some(lane), _) if delay.is_zero() => {
                 ctx.schedule_on(lane, event);
@@ -213,8 +242,8 @@ impl World {
                 ctx.schedule_after(lane.delay() + delay, event);
             }
             (None, Some(link)) => {
-                let latency = self.plan.links[link as usize].latency;
-                let latency = self.span(latency, &mut self.luck.latency.at(index));
+                let latency = self.shared.plan.links[link as usize].latency;
+                let latency = self.shared.span(latency, &mut self.shared.luck.latency.at(index));
                 ctx.schedule_after(latency + delay, event);
             }
             (None, None) => unreachable!("actors without a link have a lane"),
@@ -224,74 +253,76 @@ impl World {
 
     /// A message is gone, and nobody is told.
     fn lose(&mut self, id: Id<Request>, what: Loss, ctx: &Ctx) {
-        let Request { intent, pair, to, worked, .. } = self.requests[id];
-        self.metrics.wasted(to, worked, ctx.now());
-        self.note(Note::Lost { intent, pair, what }, ctx);
-        self.requests.free(id);
+        let Request { intent, pair, to, worked, .. } = self.network.requests[id];
+        self.shared.metrics.wasted(to, worked, ctx.now());
+        self.shared.note(Note::Lost { intent, pair, what }, ctx);
+        self.network.requests.free(id);
     }
 
-    pub(super) fn route(&self, from: ActorId, to: ActorId) -> usize {
-        from.index() * self.actors.len() + to.index()
+    pub(in crate::world) fn route(&self, from: ActorId, to: ActorId) -> usize {
+        from.index() * self.shared.conditions.len() + to.index()
     }
 
     fn is_lost(&self, from: ActorId, to: ActorId, index: u64) -> bool {
         let route = self.route(from, to);
-        let condition = &self.routes[route];
+        let condition = &self.network.routes[route];
         if condition.cut
-            || self.conditions[from.index()].black_hole
-            || self.conditions[to.index()].black_hole
+            || self.shared.conditions[from.index()].black_hole
+            || self.shared.conditions[to.index()].black_hole
         {
             return true;
         }
-        let link = self.plan.routes[route].map_or(0.0, |l| self.plan.links[l as usize].loss);
+        let link =
+            self.shared.plan.routes[route].map_or(0.0, |l| self.shared.plan.links[l as usize].loss);
         let loss = either(link, condition.loss);
-        loss > 0.0 && self.luck.loss.at(index).chance(loss)
+        loss > 0.0 && self.shared.luck.loss.at(index).chance(loss)
     }
 
     fn is_duplicated(&self, from: ActorId, to: ActorId, index: u64) -> bool {
         let route = self.route(from, to);
-        let link = self.plan.routes[route].map_or(0.0, |l| self.plan.links[l as usize].duplicate);
-        let duplicate = either(link, self.routes[route].duplicate);
-        duplicate > 0.0 && self.luck.duplicate.at(index).chance(duplicate)
+        let link = self.shared.plan.routes[route]
+            .map_or(0.0, |l| self.shared.plan.links[l as usize].duplicate);
+        let duplicate = either(link, self.network.routes[route].duplicate);
+        duplicate > 0.0 && self.shared.luck.duplicate.at(index).chance(duplicate)
     }
 
     /// A request arrives at its callee.
-    pub(super) fn deliver(&mut self, id: Id<Request>, ctx: &mut Ctx) {
-        let request = &mut self.requests[id];
+    pub(in crate::world) fn deliver(&mut self, id: Id<Request>, ctx: &mut Ctx) {
+        let request = &mut self.network.requests[id];
         request.arrived = ctx.now();
         let Request { to, attempt, lineage, .. } = *request;
-        let condition = &self.conditions[to.index()];
+        let condition = &self.shared.conditions[to.index()];
         if condition.black_hole {
             self.lose(id, Loss::Request, ctx);
             return;
         }
-        self.metrics.arrived(to, attempt > 1, ctx.now());
-        self.show(Seen::Arrived { actor: to, retry: attempt > 1 }, ctx);
-        let condition = &self.conditions[to.index()];
+        self.shared.metrics.arrived(to, attempt > 1, ctx.now());
+        self.shared.show(Seen::Arrived { actor: to, retry: attempt > 1 }, ctx);
+        let condition = &self.shared.conditions[to.index()];
         if condition.down {
             self.turn_away(id, Ending::Refused, ctx);
             return;
         }
-        if condition.hang > 0.0 && self.luck.hang.at(lineage).chance(condition.hang) {
-            self.metrics.hung(to);
+        if condition.hang > 0.0 && self.shared.luck.hang.at(lineage).chance(condition.hang) {
+            self.shared.metrics.hung(to);
             self.lose(id, Loss::Hung, ctx);
             return;
         }
-        if let Some(status) = condition.error(&mut self.luck.errors.at(lineage)) {
+        if let Some(status) = condition.error(&mut self.shared.luck.errors.at(lineage)) {
             self.turn_away(id, Ending::Status(status), ctx);
             return;
         }
-        match &mut self.actors[to.index()] {
-            Actor::Service(_) => self.admit(id, ctx),
-            Actor::Store(_) => self.enqueue_command(id, ctx),
-            Actor::Broker(_) => self.store_message(id, ctx),
-            Actor::Custom(_) => self.ask_custom(id, ctx),
-            Actor::Client(_) => unreachable!("nobody calls a client"),
+        match self.shared.plan.actors[to.index()].kind {
+            ActorKind::Service(_) => self.admit(id, ctx),
+            ActorKind::Kv(_) => self.enqueue_command(id, ctx),
+            ActorKind::Broker => self.store_message(id, ctx),
+            ActorKind::Custom(_) => self.ask_custom(id, ctx),
+            ActorKind::Client(_) => unreachable!("nobody calls a client"),
         }
     }
 
     fn ask_custom(&mut self, id: Id<Request>, ctx: &mut Ctx) {
-        let Request { to, payload, key, body, attempt, .. } = self.requests[id];
+        let Request { to, payload, key, body, attempt, .. } = self.network.requests[id];
         let Payload::Custom { endpoint } = payload else {
             unreachable!("custom actors are called at endpoints")
         };
@@ -307,7 +338,7 @@ impl World {
         after: Span,
         ctx: &mut Ctx,
     ) {
-        if let Some(request) = self.requests.get_mut(id)
+        if let Some(request) = self.network.requests.get_mut(id)
             && !request.answered
         {
             request.answer = answer;
@@ -317,23 +348,23 @@ impl World {
     }
 
     /// A custom actor's answer is due.
-    pub(super) fn reply(&mut self, id: Id<Request>, ctx: &mut Ctx) {
-        let answer = self.requests[id].answer;
+    pub(in crate::world) fn reply(&mut self, id: Id<Request>, ctx: &mut Ctx) {
+        let answer = self.network.requests[id].answer;
         self.send_answer(id, answer, ctx);
     }
 
     /// An answer arrives at its caller, which may have stopped waiting for it.
-    pub(super) fn answered(&mut self, id: Id<Request>, ctx: &mut Ctx) {
-        let Request { from, to, sender, attempt, answer, worked, .. } = self.requests[id];
-        if self.conditions[from.index()].black_hole {
+    pub(in crate::world) fn answered(&mut self, id: Id<Request>, ctx: &mut Ctx) {
+        let Request { from, to, sender, attempt, answer, worked, .. } = self.network.requests[id];
+        if self.shared.conditions[from.index()].black_hole {
             self.lose(id, Loss::Answer, ctx);
             return;
         }
-        self.requests.free(id);
+        self.network.requests.free(id);
         match sender {
             Sender::Call(call) => {
                 if !self.awaits(call, attempt) || answer.ending == Ending::Reset {
-                    self.metrics.wasted(to, worked, ctx.now());
+                    self.shared.metrics.wasted(to, worked, ctx.now());
                 }
                 self.settle_attempt(call, attempt, answer, ctx);
             }
@@ -343,7 +374,7 @@ impl World {
 }
 
 /// What may be concluded from an ending after attempts in doubt: only a success removes doubt.
-pub(super) fn conclude(ending: Ending, in_doubt: bool) -> Fate {
+pub(in crate::world) fn conclude(ending: Ending, in_doubt: bool) -> Fate {
     match ending.fate() {
         Fate::Failed if in_doubt => Fate::Unknown,
         fate => fate,
@@ -351,6 +382,6 @@ pub(super) fn conclude(ending: Ending, in_doubt: bool) -> Fate {
 }
 
 /// The chance that at least one of two independent things happens.
-pub(super) fn either(a: f64, b: f64) -> f64 {
+pub(in crate::world) fn either(a: f64, b: f64) -> f64 {
     1.0 - (1.0 - a) * (1.0 - b)
 }

@@ -22,57 +22,67 @@
 //!  network
 //! ```
 
-use sim_core::{Draw, Handle, Time, mix};
-use sim_policies::breaker::Permit;
+mod child;
+mod layer;
+mod policies;
+
+use std::collections::VecDeque;
+
+use sim_core::{Draw, Handle, Lane, Time, mix};
+use sim_policies::breaker::{Change, Permit};
 use sim_policies::budget::Ticket;
 use sim_policies::bulkhead::{BulkheadPermit, Place};
 use sim_policies::concurrency::{LimitPermit, Sample};
 use sim_policies::{Ending, Fate, Reason, RetryState};
 use sim_redis::value::Value;
 
-use super::child::{Hedging, Judged};
-use super::message::{Answer, Payload, Sender};
-use super::store::Order;
-use super::{Ctx, Event, Request, Task, World, eval, layers};
 use crate::invariant::{Seen, Topic};
 use crate::log::Note;
-use crate::plan::{LayerPlan, Operand, PairId, Server, SiteId, StackId, Target, builtin};
-use crate::pool::Id;
+use crate::plan::{LayerPlan, Operand, PairId, Plan, Server, SiteId, StackId, Target, builtin};
+use crate::pool::{Id, Pool};
+use crate::world::network::Request;
+use crate::world::network::{Answer, Payload, Sender};
+use crate::world::stack::policies::Policies;
+use crate::world::store::Order;
+use crate::world::task::Task;
+use crate::world::{Ctx, Event, World, eval};
+
+use child::{Hedging, Judged};
 
 /// One call of a program over all its attempts, or a child of such a call.
 #[derive(Debug, Default)]
 pub(crate) struct Call {
-    pub(super) task: Id<Task>,
-    pub(super) site: SiteId,
-    pub(super) lineage: u64,
+    pub(in crate::world) task: Id<Task>,
+    pub(in crate::world) site: SiteId,
+    pub(in crate::world) lineage: u64,
     /// Of a child: the call and the layer that wait for its end.
-    pub(super) parent: Option<(Id<Call>, u8)>,
+    pub(in crate::world) parent: Option<(Id<Call>, u8)>,
     /// Its outermost layer; a hedge's child has only the layers inside of the hedge.
-    pub(super) first: u8,
+    pub(in crate::world) first: u8,
     /// Attempts sent so far, by this call and its hedges.
-    pub(super) sent: u32,
+    pub(in crate::world) sent: u32,
     /// The number of the latest attempt that this call sent itself.
-    pub(super) attempt: u32,
+    pub(in crate::world) attempt: u32,
     /// The attempt whose answer is awaited; 0 for none.
-    pub(super) awaited: u32,
+    pub(in crate::world) awaited: u32,
     /// The message of the latest attempt.
-    pub(super) request: Id<Request>,
+    pub(in crate::world) request: Id<Request>,
     /// Timers set so far.
-    pub(super) timers: u32,
+    pub(in crate::world) timers: u32,
     /// An attempt has ended in doubt.
-    pub(super) in_doubt: bool,
+    pub(in crate::world) in_doubt: bool,
     /// Nobody wants an answer after this.
-    pub(super) deadline: Option<Time>,
+    pub(in crate::world) deadline: Option<Time>,
     /// Ends the call at a deadline that it has from its caller's caller.
-    pub(super) guard: Option<Timer>,
+    pub(in crate::world) guard: Option<Timer>,
     /// The site with the endpoint that outlier detection chose.
-    pub(super) host: Option<SiteId>,
-    pub(super) layers: Vec<Layer>,
+    pub(in crate::world) host: Option<SiteId>,
+    pub(in crate::world) layers: Vec<Layer>,
 }
 
 /// What a layer holds while a call is inside it.
 #[derive(Debug, Default)]
-pub(super) enum Layer {
+pub(in crate::world) enum Layer {
     #[default]
     Nothing,
     Retry(RetryLayer),
@@ -107,15 +117,15 @@ pub(super) enum Layer {
 }
 
 #[derive(Debug)]
-pub(super) struct RetryLayer {
-    pub(super) state: RetryState,
-    pub(super) ticket: Ticket,
-    pub(super) waits: RetryWait,
+pub(in crate::world) struct RetryLayer {
+    pub(in crate::world) state: RetryState,
+    pub(in crate::world) ticket: Ticket,
+    pub(in crate::world) waits: RetryWait,
 }
 
 /// What a retry layer waits for.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum RetryWait {
+pub(in crate::world) enum RetryWait {
     Nothing,
     /// The wait before the next attempt.
     Backoff(Timer),
@@ -128,16 +138,16 @@ pub(super) enum RetryWait {
 /// Its number tells it from the layer's earlier ones: a paused caller may find, in one instant, an
 /// answer and the timeout that this answer came too late to call off.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Timer {
-    pub(super) handle: Handle,
-    pub(super) number: u32,
+pub(in crate::world) struct Timer {
+    pub(in crate::world) handle: Handle,
+    pub(in crate::world) number: u32,
 }
 
 /// The number of the layer that stands for the deadline of the caller's caller.
 const GUARD: u8 = u8::MAX;
 
 /// How a layer lets a call in.
-pub(super) enum Entered {
+pub(in crate::world) enum Entered {
     /// It goes on.
     On(Layer),
     /// It waits in this layer.
@@ -147,14 +157,57 @@ pub(super) enum Entered {
 
 /// A call that may go on in this event: its layer has got what it waited for.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Woken {
-    pub(super) call: Id<Call>,
-    pub(super) layer: u8,
+pub(in crate::world) struct Woken {
+    pub(in crate::world) call: Id<Call>,
+    pub(in crate::world) layer: u8,
+}
+
+/// Every call that is under way, and what their policies remember.
+#[derive(Debug)]
+pub(in crate::world) struct Stack {
+    pub(in crate::world) calls: Pool<Call>,
+    pub(in crate::world) policies: Policies,
+    /// Room for what a breaker reports; empty between uses.
+    pub(in crate::world) changes: Vec<Change>,
+    /// Calls whose policy lets them go on now, in order.
+    pub(in crate::world) woken: VecDeque<Woken>,
+    /// The lane of each timeout, by stack and layer.
+    pub(in crate::world) lanes: Vec<Vec<Option<Lane>>>,
+}
+
+impl Stack {
+    pub(in crate::world) fn new(plan: &Plan) -> Stack {
+        Stack {
+            calls: Pool::default(),
+            policies: Policies::new(plan),
+            changes: Vec::new(),
+            woken: VecDeque::new(),
+            lanes: Vec::new(),
+        }
+    }
+
+    pub(in crate::world) fn open_lanes(&mut self, plan: &Plan, ctx: &mut Ctx) {
+        let mut lane = |layer: &LayerPlan| match layer {
+            LayerPlan::Timeout(after) => Some(ctx.lane(*after)),
+            _ => None,
+        };
+        let lanes = plan.stacks.iter().map(|stack| stack.layers.iter().map(&mut lane).collect());
+        self.lanes = lanes.collect();
+    }
+
+    pub(in crate::world) fn memory_bytes(&self) -> usize {
+        self.calls.memory_bytes(128)
+    }
+}
+
+/// The layers of a stack, without borrowing the world.
+pub(in crate::world) fn layers(plan: &Plan, stack: StackId) -> &[LayerPlan] {
+    &plan.stacks[stack.index()].layers
 }
 
 impl World {
     /// Starts a call: its answer, when a policy has one at once, or the call that is under way.
-    pub(super) fn begin_call(
+    pub(in crate::world) fn begin_call(
         &mut self,
         task: Id<Task>,
         site: SiteId,
@@ -163,8 +216,8 @@ impl World {
     ) -> Result<Answer, Id<Call>> {
         let deadline = self.tasks[task].deadline;
         let id = self.new_call(Call { task, site, lineage, deadline, ..Call::default() });
-        let pair = self.plan.sites[site.index()].pair;
-        self.metrics.called(pair, ctx.now());
+        let pair = self.shared.plan.sites[site.index()].pair;
+        self.shared.metrics.called(pair, ctx.now());
         if let Some(deadline) = deadline {
             if deadline <= ctx.now() {
                 let answer = self.not_sent(id, Reason::DeadlinePassed { deadline }, ctx);
@@ -172,7 +225,7 @@ impl World {
                 return Ok(answer);
             }
             let set = |ctx: &mut Ctx, event| ctx.schedule_at(deadline, event);
-            self.calls[id].guard = Some(self.set_timer(id, GUARD, ctx, set));
+            self.stack.calls[id].guard = Some(self.set_timer(id, GUARD, ctx, set));
         }
         match self.go_down(id, 0, ctx) {
             Some(answer) => {
@@ -184,10 +237,10 @@ impl World {
     }
 
     /// A call with all its layers empty.
-    pub(super) fn new_call(&mut self, call: Call) -> Id<Call> {
-        let stack = self.plan.sites[call.site.index()].stack;
-        let depth = layers(&self.plan, stack).len();
-        let (id, entry) = self.calls.take();
+    pub(in crate::world) fn new_call(&mut self, call: Call) -> Id<Call> {
+        let stack = self.shared.plan.sites[call.site.index()].stack;
+        let depth = layers(&self.shared.plan, stack).len();
+        let (id, entry) = self.stack.calls.take();
         let mut held = std::mem::take(&mut entry.layers);
         held.resize_with(depth, Layer::default);
         *entry = Call { layers: held, ..call };
@@ -195,13 +248,18 @@ impl World {
     }
 
     /// Enters the layers from `first` inwards. Returns the call's answer if it has one at once.
-    pub(super) fn go_down(&mut self, id: Id<Call>, first: usize, ctx: &mut Ctx) -> Option<Answer> {
-        let (stack, _) = self.stack_of(self.calls[id].site);
-        let depth = self.calls[id].layers.len();
+    pub(in crate::world) fn go_down(
+        &mut self,
+        id: Id<Call>,
+        first: usize,
+        ctx: &mut Ctx,
+    ) -> Option<Answer> {
+        let (stack, _) = self.stack_of(self.stack.calls[id].site);
+        let depth = self.stack.calls[id].layers.len();
         for n in first..depth {
-            let entered = match &layers(&self.plan, stack)[n] {
+            let entered = match &layers(&self.shared.plan, stack)[n] {
                 LayerPlan::Hedge(_) => {
-                    self.calls[id].layers[n] = Layer::Hedge(Box::default());
+                    self.stack.calls[id].layers[n] = Layer::Hedge(Box::default());
                     return self.send_hedge(id, n, ctx);
                 }
                 LayerPlan::Retry(plan) => {
@@ -209,15 +267,15 @@ impl World {
                     self.enter_retry(id, n, plan, ctx)
                 }
                 LayerPlan::Timeout(_) => {
-                    let lane = self.lanes.timeouts[stack.index()][n].expect("a timeout's lane");
+                    let lane = self.stack.lanes[stack.index()][n].expect("a timeout's lane");
                     let set = |ctx: &mut Ctx, event| ctx.schedule_on(lane, event);
                     Entered::On(Layer::Timeout(self.set_timer(id, n as u8, ctx, set)))
                 }
                 LayerPlan::Deadline(after) => {
                     let at = ctx.now() + *after;
-                    let outer = self.calls[id].deadline;
+                    let outer = self.stack.calls[id].deadline;
                     let deadline = outer.map_or(at, |outer| outer.min(at));
-                    self.calls[id].deadline = Some(deadline);
+                    self.stack.calls[id].deadline = Some(deadline);
                     let set = |ctx: &mut Ctx, event| ctx.schedule_at(deadline, event);
                     let timer = self.set_timer(id, n as u8, ctx, set);
                     Entered::On(Layer::Deadline { timer, outer })
@@ -239,25 +297,26 @@ impl World {
                     self.enter_rate_limiter(id, n, limiter, ctx)
                 }
                 LayerPlan::ConcurrencyLimit(limit) => {
-                    match self.policies.limits[limit.index()].acquire(ctx.now()) {
+                    match self.stack.policies.limits[limit.index()].acquire(ctx.now()) {
                         Ok(permit) => Entered::On(Layer::Limit(permit)),
                         Err(reason) => Entered::Refused(reason),
                     }
                 }
                 LayerPlan::Throttle(throttle) => {
-                    let draw = self.luck.throttle.at(self.draw_index(id, n)).next_u64();
-                    match self.policies.throttles[throttle.index()].admit(ctx.now(), draw) {
+                    let draw = self.shared.luck.throttle.at(self.draw_index(id, n)).next_u64();
+                    match self.stack.policies.throttles[throttle.index()].admit(ctx.now(), draw) {
                         Ok(()) => Entered::On(Layer::Nothing),
                         Err(reason) => Entered::Refused(reason),
                     }
                 }
                 LayerPlan::Outlier(outlier) => {
-                    let draw = self.luck.host.at(self.draw_index(id, n)).next_u64();
-                    match self.policies.outliers[outlier.index()].machine.pick(draw) {
+                    let draw = self.shared.luck.host.at(self.draw_index(id, n)).next_u64();
+                    match self.stack.policies.outliers[outlier.index()].machine.pick(draw) {
                         Some(host) => {
-                            let site = self.calls[id].site;
-                            let chosen = self.plan.sites[site.index()].instead(n, host as usize);
-                            self.calls[id].host = Some(chosen);
+                            let site = self.stack.calls[id].site;
+                            let chosen =
+                                self.shared.plan.sites[site.index()].instead(n, host as usize);
+                            self.stack.calls[id].host = Some(chosen);
                             Entered::On(Layer::Host(host))
                         }
                         None => Entered::Refused(Reason::AllEjected),
@@ -266,9 +325,9 @@ impl World {
                 LayerPlan::Fallback(_) => Entered::On(Layer::Nothing),
             };
             match entered {
-                Entered::On(layer) => self.calls[id].layers[n] = layer,
+                Entered::On(layer) => self.stack.calls[id].layers[n] = layer,
                 Entered::Waits(layer) => {
-                    self.calls[id].layers[n] = layer;
+                    self.stack.calls[id].layers[n] = layer;
                     return None;
                 }
                 Entered::Refused(reason) => return self.refuse(id, n, reason, ctx),
@@ -279,7 +338,7 @@ impl World {
     }
 
     /// A layer refuses the call: nothing is sent, and the refusal goes up from there.
-    pub(super) fn refuse(
+    pub(in crate::world) fn refuse(
         &mut self,
         id: Id<Call>,
         n: usize,
@@ -290,26 +349,31 @@ impl World {
         self.go_up(id, n, answer, ctx)
     }
 
-    pub(super) fn not_sent(&mut self, id: Id<Call>, reason: Reason, ctx: &mut Ctx) -> Answer {
+    pub(in crate::world) fn not_sent(
+        &mut self,
+        id: Id<Call>,
+        reason: Reason,
+        ctx: &mut Ctx,
+    ) -> Answer {
         let (intent, pair) = (self.intent_of(id), self.pair_of(id));
-        self.metrics.rejected(pair, reason);
-        self.note(Note::Rejected { intent, pair, reason }, ctx);
+        self.shared.metrics.rejected(pair, reason);
+        self.shared.note(Note::Rejected { intent, pair, reason }, ctx);
         Answer::bare(Ending::Rejected(reason))
     }
 
     /// Leaves the layers inside of `from` outwards with an answer. Returns it, as the outermost
     /// layer leaves it, unless the call goes on.
-    pub(super) fn go_up(
+    pub(in crate::world) fn go_up(
         &mut self,
         id: Id<Call>,
         from: usize,
         mut answer: Answer,
         ctx: &mut Ctx,
     ) -> Option<Answer> {
-        let (stack, _) = self.stack_of(self.calls[id].site);
-        let first = usize::from(self.calls[id].first);
+        let (stack, _) = self.stack_of(self.stack.calls[id].site);
+        let first = usize::from(self.stack.calls[id].first);
         for n in (first..from).rev() {
-            let held = std::mem::take(&mut self.calls[id].layers[n]);
+            let held = std::mem::take(&mut self.stack.calls[id].layers[n]);
             match held {
                 Layer::Retry(held) => {
                     if self.leave_retry(id, n, held, answer, ctx) {
@@ -321,7 +385,7 @@ impl World {
                 }
                 Layer::Deadline { timer, outer } => {
                     ctx.cancel(timer.handle);
-                    self.calls[id].deadline = outer;
+                    self.stack.calls[id].deadline = outer;
                 }
                 Layer::Breaker(permit) => {
                     self.settle_breaker(stack, n, permit, Some(answer.ending), ctx);
@@ -333,13 +397,13 @@ impl World {
                     self.release_limit(id, n, permit, sample, ctx);
                 }
                 Layer::Host(host) => self.record_host(stack, n, host, answer.ending, ctx),
-                Layer::Nothing => match layers(&self.plan, stack)[n] {
+                Layer::Nothing => match layers(&self.shared.plan, stack)[n] {
                     LayerPlan::Fallback(plan) => match self.fall_back(id, n, plan, answer, ctx) {
                         Some(instead) => answer = instead,
                         None => return None,
                     },
                     LayerPlan::Throttle(throttle) if was_accepted(answer.ending) => {
-                        self.policies.throttles[throttle.index()].accepted(ctx.now());
+                        self.stack.policies.throttles[throttle.index()].accepted(ctx.now());
                     }
                     _ => {}
                 },
@@ -356,26 +420,26 @@ impl World {
                 }
             }
         }
-        answer.in_doubt |= self.calls[id].in_doubt;
+        answer.in_doubt |= self.stack.calls[id].in_doubt;
         Some(answer)
     }
 
-    pub(super) fn set_timer(
+    pub(in crate::world) fn set_timer(
         &mut self,
         id: Id<Call>,
         layer: u8,
         ctx: &mut Ctx,
         set: impl FnOnce(&mut Ctx, Event) -> Handle,
     ) -> Timer {
-        let call = &mut self.calls[id];
+        let call = &mut self.stack.calls[id];
         call.timers += 1;
         let number = call.timers;
         Timer { handle: set(ctx, Event::Timer { call: id, layer, number }), number }
     }
 
     /// A layer's timer has run out. One that its layer no longer waits for changes nothing.
-    pub(super) fn timer(&mut self, id: Id<Call>, layer: u8, number: u32, ctx: &mut Ctx) {
-        let Some(call) = self.calls.get_mut(id) else { return };
+    pub(in crate::world) fn timer(&mut self, id: Id<Call>, layer: u8, number: u32, ctx: &mut Ctx) {
+        let Some(call) = self.stack.calls.get_mut(id) else { return };
         let is_due = |timer: &Timer| timer.number == number;
         if layer == GUARD {
             if call.guard.as_ref().is_some_and(is_due) {
@@ -395,7 +459,7 @@ impl World {
                     match self.pace(id, n, plan, ctx) {
                         None => self.go_down(id, n + 1, ctx),
                         Some(timer) => {
-                            if let Layer::Retry(held) = &mut self.calls[id].layers[n] {
+                            if let Layer::Retry(held) = &mut self.stack.calls[id].layers[n] {
                                 held.waits = RetryWait::Pace(timer);
                             }
                             return;
@@ -443,9 +507,9 @@ impl World {
 
     /// Goes on with a call whose layer has got what it waited for. One that was let go of in the
     /// meantime, or woken before, waits for nothing any more.
-    pub(super) fn wake_call(&mut self, woken: Woken, ctx: &mut Ctx) {
+    pub(in crate::world) fn wake_call(&mut self, woken: Woken, ctx: &mut Ctx) {
         let Woken { call: id, layer } = woken;
-        let Some(call) = self.calls.get_mut(id) else { return };
+        let Some(call) = self.stack.calls.get_mut(id) else { return };
         let n = usize::from(layer);
         let next = match std::mem::take(&mut call.layers[n]) {
             // It asks again.
@@ -465,14 +529,14 @@ impl World {
     }
 
     /// The answer to an attempt has arrived. One that nobody awaits any more changes nothing.
-    pub(super) fn settle_attempt(
+    pub(in crate::world) fn settle_attempt(
         &mut self,
         id: Id<Call>,
         attempt: u32,
         answer: Answer,
         ctx: &mut Ctx,
     ) {
-        let Some(call) = self.calls.get_mut(id) else { return };
+        let Some(call) = self.stack.calls.get_mut(id) else { return };
         if call.awaited != attempt {
             return;
         }
@@ -485,20 +549,20 @@ impl World {
     }
 
     /// Whether a call still waits for the answer to an attempt.
-    pub(super) fn awaits(&self, id: Id<Call>, attempt: u32) -> bool {
-        self.calls.get(id).is_some_and(|call| call.awaited == attempt)
+    pub(in crate::world) fn awaits(&self, id: Id<Call>, attempt: u32) -> bool {
+        self.stack.calls.get(id).is_some_and(|call| call.awaited == attempt)
     }
 
     /// Tells whoever waits for a call how it ended.
-    pub(super) fn finish_call(&mut self, id: Id<Call>, answer: Answer, ctx: &mut Ctx) {
-        let Call { task, site, parent, .. } = self.calls[id];
+    pub(in crate::world) fn finish_call(&mut self, id: Id<Call>, answer: Answer, ctx: &mut Ctx) {
+        let Call { task, site, parent, .. } = self.stack.calls[id];
         let Some((parent, n)) = parent else {
             self.end_call(id, answer, ctx);
             self.call_ended(task, site, answer, ctx);
             return;
         };
         let n = usize::from(n);
-        let answer = if let Layer::Fallback(_) = self.calls[parent].layers[n] {
+        let answer = if let Layer::Fallback(_) = self.stack.calls[parent].layers[n] {
             let answer = self.fallback_over(parent, n, id, answer, ctx);
             self.go_up(parent, n, answer, ctx)
         } else {
@@ -513,42 +577,48 @@ impl World {
         }
     }
 
-    pub(super) fn end_call(&mut self, id: Id<Call>, answer: Answer, ctx: &mut Ctx) {
+    pub(in crate::world) fn end_call(&mut self, id: Id<Call>, answer: Answer, ctx: &mut Ctx) {
         let pair = self.pair_of(id);
-        if let Some(timer) = self.calls[id].guard {
+        if let Some(timer) = self.stack.calls[id].guard {
             ctx.cancel(timer.handle);
         }
         ctx.observe(mix(pair.0.into(), answer.fate() as u64));
-        self.metrics.call_ended(pair, answer.fate());
-        self.calls.free(id);
+        self.shared.metrics.call_ended(pair, answer.fate());
+        self.stack.calls.free(id);
     }
 
     /// The caller no longer wants an answer.
-    pub(super) fn abandon_call(&mut self, id: Id<Call>, ctx: &mut Ctx) {
+    pub(in crate::world) fn abandon_call(&mut self, id: Id<Call>, ctx: &mut Ctx) {
         let pair = self.pair_of(id);
-        if let Some(timer) = self.calls[id].guard {
+        if let Some(timer) = self.stack.calls[id].guard {
             ctx.cancel(timer.handle);
         }
         self.let_go(id, 0, ctx);
-        self.metrics.abandoned(pair);
-        self.calls.free(id);
+        self.shared.metrics.abandoned(pair);
+        self.stack.calls.free(id);
     }
 
     /// Empties the layers from `first` inwards without counting anything.
-    pub(super) fn let_go(&mut self, id: Id<Call>, first: usize, ctx: &mut Ctx) {
-        if self.calls[id].awaited > 0 {
-            self.disconnect(self.calls[id].request, ctx);
+    pub(in crate::world) fn let_go(&mut self, id: Id<Call>, first: usize, ctx: &mut Ctx) {
+        if self.stack.calls[id].awaited > 0 {
+            self.disconnect(self.stack.calls[id].request, ctx);
         }
         self.await_no_more(id, ctx);
-        for n in (first..self.calls[id].layers.len()).rev() {
-            let held = std::mem::take(&mut self.calls[id].layers[n]);
+        for n in (first..self.stack.calls[id].layers.len()).rev() {
+            let held = std::mem::take(&mut self.stack.calls[id].layers[n]);
             self.drop_layer(id, n, held, ctx);
         }
     }
 
     /// Gives back what a layer held for a call that is of no interest any more.
-    pub(super) fn drop_layer(&mut self, id: Id<Call>, n: usize, held: Layer, ctx: &mut Ctx) {
-        let (stack, _) = self.stack_of(self.calls[id].site);
+    pub(in crate::world) fn drop_layer(
+        &mut self,
+        id: Id<Call>,
+        n: usize,
+        held: Layer,
+        ctx: &mut Ctx,
+    ) {
+        let (stack, _) = self.stack_of(self.stack.calls[id].site);
         match held {
             Layer::Nothing | Layer::Parked | Layer::Host(_) | Layer::Connected => {}
             Layer::Retry(RetryLayer { ticket, waits, .. }) => {
@@ -556,7 +626,7 @@ impl World {
                     ctx.cancel(timer.handle);
                 }
                 if let Some(budget) = self.retry_plan(id, n).budget {
-                    self.policies.budgets[budget.index()].end(ticket, ctx.now(), false);
+                    self.stack.policies.budgets[budget.index()].end(ticket, ctx.now(), false);
                 }
             }
             Layer::Timeout(timer) | Layer::Paced(timer) | Layer::Connecting(timer) => {
@@ -564,7 +634,7 @@ impl World {
             }
             Layer::Deadline { timer, outer } => {
                 ctx.cancel(timer.handle);
-                self.calls[id].deadline = outer;
+                self.stack.calls[id].deadline = outer;
             }
             Layer::Breaker(permit) => self.settle_breaker(stack, n, permit, None, ctx),
             Layer::Bulkhead(permit) | Layer::Granted(permit) => {
@@ -574,10 +644,10 @@ impl World {
                 if let Some(timer) = timer {
                     ctx.cancel(timer.handle);
                 }
-                let LayerPlan::Bulkhead(bulkhead) = layers(&self.plan, stack)[n] else {
+                let LayerPlan::Bulkhead(bulkhead) = layers(&self.shared.plan, stack)[n] else {
                     unreachable!("a place in a queue belongs to a bulkhead")
                 };
-                self.policies.bulkheads[bulkhead.index()].leave(place);
+                self.stack.policies.bulkheads[bulkhead.index()].leave(place);
             }
             Layer::Limit(permit) => self.release_limit(id, n, permit, Sample::Ignored, ctx),
             Layer::Hedge(hedging) => {
@@ -586,7 +656,7 @@ impl World {
                 }
                 for child in hedging.children {
                     self.let_go(child.call, n + 1, ctx);
-                    self.calls.free(child.call);
+                    self.stack.calls.free(child.call);
                 }
             }
             Layer::Fallback(child) => self.abandon_call(child, ctx),
@@ -597,16 +667,16 @@ impl World {
     /// attempt.
     fn send_attempt(&mut self, id: Id<Call>, ctx: &mut Ctx) {
         let number = self.count_attempt(id);
-        let call = &mut self.calls[id];
+        let call = &mut self.stack.calls[id];
         (call.attempt, call.awaited) = (number, number);
         let Call { task, site, lineage, deadline, host, .. } = *call;
         self.tasks[task].set(builtin::ATTEMPT, Value::Int(number.into()));
         self.set_clock(task, ctx);
-        let (plan, texts) = (&self.plan, &mut self.texts);
+        let (plan, texts) = (&self.shared.plan, &mut self.shared.texts);
         let site = &plan.sites[host.unwrap_or(site).index()];
         let registers = &self.tasks[task].registers;
         let mut value = |operand: Operand| eval(plan, texts, registers, operand);
-        let (id_of_request, request) = self.requests.take();
+        let (id_of_request, request) = self.network.requests.take();
         let mut with = std::mem::take(&mut request.with);
         with.clear();
         let mut order = None;
@@ -647,32 +717,32 @@ impl World {
             ..Request::default()
         };
         let pair = site.pair;
-        self.calls[id].request = id_of_request;
-        self.metrics.sent(pair, number > 1, ctx.now());
+        self.stack.calls[id].request = id_of_request;
+        self.shared.metrics.sent(pair, number > 1, ctx.now());
         if let Some((to, intent, key)) = self.flight(id) {
-            let caller = self.requests[id_of_request].from;
-            self.show(Seen::Sent { to, call: id.word(), caller, intent, key }, ctx);
+            let caller = self.network.requests[id_of_request].from;
+            self.shared.show(Seen::Sent { to, call: id.word(), caller, intent, key }, ctx);
         }
         self.send_request(id_of_request, ctx);
     }
 
     /// The answer to a call's attempt has come, or is of no interest any more.
     fn await_no_more(&mut self, id: Id<Call>, ctx: &Ctx) {
-        if std::mem::take(&mut self.calls[id].awaited) > 0
+        if std::mem::take(&mut self.stack.calls[id].awaited) > 0
             && let Some((to, intent, key)) = self.flight(id)
         {
-            self.show(Seen::Settled { to, call: id.word(), intent, key }, ctx);
+            self.shared.show(Seen::Settled { to, call: id.word(), intent, key }, ctx);
         }
     }
 
     /// Where a call's present attempt goes, and for whom: the intent, and the key that the caller
     /// was given. `None` for commands and messages, and when nobody wants to know.
     fn flight(&self, id: Id<Call>) -> Option<(Server, u32, Value)> {
-        if !self.watch.wants(Topic::Flights) {
+        if !self.shared.watch.wants(Topic::Flights) {
             return None;
         }
-        let Call { task, site, host, .. } = self.calls[id];
-        let site = &self.plan.sites[host.unwrap_or(site).index()];
+        let Call { task, site, host, .. } = self.stack.calls[id];
+        let site = &self.shared.plan.sites[host.unwrap_or(site).index()];
         let place = match site.target {
             Target::Endpoint { endpoint, .. } => Server::Endpoint(endpoint),
             Target::Custom { endpoint, .. } => Server::Custom { actor: site.to, endpoint },
@@ -685,30 +755,30 @@ impl World {
     /// Counts an attempt; a hedge's child shares the count of its call.
     fn count_attempt(&mut self, id: Id<Call>) -> u32 {
         let mut root = id;
-        while self.calls[root].first > 0 {
-            (root, _) = self.calls[root].parent.expect("a hedge's child has a parent");
+        while self.stack.calls[root].first > 0 {
+            (root, _) = self.stack.calls[root].parent.expect("a hedge's child has a parent");
         }
-        let call = &mut self.calls[root];
+        let call = &mut self.stack.calls[root];
         call.sent += 1;
         call.sent
     }
 
-    pub(super) fn stack_of(&self, site: SiteId) -> (StackId, PairId) {
-        let site = &self.plan.sites[site.index()];
+    pub(in crate::world) fn stack_of(&self, site: SiteId) -> (StackId, PairId) {
+        let site = &self.shared.plan.sites[site.index()];
         (site.stack, site.pair)
     }
 
-    pub(super) fn pair_of(&self, id: Id<Call>) -> PairId {
-        self.plan.sites[self.calls[id].site.index()].pair
+    pub(in crate::world) fn pair_of(&self, id: Id<Call>) -> PairId {
+        self.shared.plan.sites[self.stack.calls[id].site.index()].pair
     }
 
-    pub(super) fn intent_of(&self, id: Id<Call>) -> u32 {
-        self.tasks[self.calls[id].task].intent
+    pub(in crate::world) fn intent_of(&self, id: Id<Call>) -> u32 {
+        self.tasks[self.stack.calls[id].task].intent
     }
 }
 
 /// How a call ended for an adaptive limit: an overloaded side answers 429 or 503, or not in time.
-pub(super) fn sample(ending: Ending) -> Sample {
+pub(in crate::world) fn sample(ending: Ending) -> Sample {
     match ending {
         Ending::Status(200..=299) => Sample::Success,
         Ending::Status(408 | 429 | 503 | 504) | Ending::TimedOut => Sample::Dropped,

@@ -15,41 +15,41 @@ use crate::plan::{Fsync, Persistence};
 
 /// What one command, or one transaction, has changed.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Change {
+pub(in crate::world) struct Change {
     /// What a follower carries out, all at one instant: the effects, not what was asked.
-    pub(super) commands: Vec<Command>,
+    pub(in crate::world) commands: Vec<Command>,
     /// The primary's wall clock then.
-    pub(super) now_ms: i64,
+    pub(in crate::world) now_ms: i64,
     /// Keys that it takes as they are, when another region has written them.
-    pub(super) wholes: Vec<(Key, Snapshot)>,
+    pub(in crate::world) wholes: Vec<(Key, Snapshot)>,
     /// The keys that it concerns.
-    pub(super) keys: Vec<Key>,
+    pub(in crate::world) keys: Vec<Key>,
     /// The same as invariants see it, if one of them wants to.
-    pub(super) writes: Vec<Write>,
+    pub(in crate::world) writes: Vec<Write>,
     /// Who wrote it: for `Wait`. Nobody is 0.
-    pub(super) execution: i64,
+    pub(in crate::world) execution: i64,
     /// For whom: for the story.
-    pub(super) intent: Option<u32>,
+    pub(in crate::world) intent: Option<u32>,
     /// Addresses the lag.
-    pub(super) lineage: u64,
+    pub(in crate::world) lineage: u64,
 }
 
 /// A copy of a store that lags behind.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Follower {
+pub(in crate::world) struct Follower {
     data: Store,
     pending: VecDeque<(Time, Arc<Change>)>,
 }
 
 impl Follower {
     /// Hands on a change that takes effect at `at`, or with the one before it if that is later.
-    pub(super) fn push(&mut self, at: Time, change: Arc<Change>) {
+    pub(in crate::world) fn push(&mut self, at: Time, change: Arc<Change>) {
         let at = self.pending.back().map_or(at, |(last, _)| at.max(*last));
         self.pending.push_back((at, change));
     }
 
     /// Takes on everything that is due.
-    pub(super) fn catch_up(&mut self, now: Time, texts: &mut Texts) -> &mut Store {
+    pub(in crate::world) fn catch_up(&mut self, now: Time, texts: &mut Texts) -> &mut Store {
         while let Some((_, change)) = self.pending.pop_front_if(|(at, _)| *at <= now) {
             for command in &change.commands {
                 self.data.replay(change.now_ms, command, texts);
@@ -62,29 +62,29 @@ impl Follower {
     }
 
     /// When it has everything that an execution has written; `None` when it has it already.
-    pub(super) fn has_all_of(&self, execution: i64) -> Option<Time> {
+    pub(in crate::world) fn has_all_of(&self, execution: i64) -> Option<Time> {
         let of_execution = |(_, change): &&(Time, Arc<Change>)| change.execution == execution;
         self.pending.iter().rev().find(of_execution).map(|(at, _)| *at)
     }
 
     /// How many changes it does not have.
-    pub(super) fn behind(&self) -> usize {
+    pub(in crate::world) fn behind(&self) -> usize {
         self.pending.len()
     }
 
     /// Its data, without what it does not have; that is told, and lost.
-    pub(super) fn promote(&mut self) -> (Store, Vec<Arc<Change>>) {
+    pub(in crate::world) fn promote(&mut self) -> (Store, Vec<Arc<Change>>) {
         let lost = std::mem::take(&mut self.pending);
         (std::mem::take(&mut self.data), lost.into_iter().map(|(_, change)| change).collect())
     }
 
     /// Begins anew with all of the primary's data.
-    pub(super) fn resync(&mut self, data: &Store) {
+    pub(in crate::world) fn resync(&mut self, data: &Store) {
         self.data = data.clone();
         self.pending.clear();
     }
 
-    pub(super) fn memory_bytes(&self) -> usize {
+    pub(in crate::world) fn memory_bytes(&self) -> usize {
         self.data.memory_bytes() + self.pending.len() * (size_of::<Change>() + PENDING_BYTES)
     }
 }
@@ -93,7 +93,7 @@ impl Follower {
 const PENDING_BYTES: usize = size_of::<Command>() + 32;
 
 /// When a write at `now` is on the disk; `None` when a crash forgets everything, or nothing.
-pub(super) fn durable_at(persistence: Persistence, now: Time) -> Option<Time> {
+pub(in crate::world) fn durable_at(persistence: Persistence, now: Time) -> Option<Time> {
     let period = match persistence {
         Persistence::Aof { fsync: Fsync::EverySec } => Span::secs(1),
         // Linux writes dirty pages back after 30 s (`dirty_expire_centisecs`).

@@ -4,44 +4,59 @@
 //! program starts. What makes work take longer (contention, a slow start, a garbage collection) is
 //! asked for when the work begins; a collection that comes later makes it longer by its pause.
 
+mod admission;
+mod autoscale;
+mod balancer;
+mod books;
+mod cache;
+mod job;
+mod line;
+
 use std::collections::BTreeMap;
 
 use sim_core::{Span, Time, mix};
 use sim_policies::Ending;
 use sim_policies::concurrency::LimitPermit;
+use sim_redis::value::Value;
 
-use super::autoscale::Scaling;
-use super::balancer::Balancer;
-use super::line::{Joined, Line, Next, Waiting};
-use super::message::{Answer, Payload};
-use super::task::Origin;
-use super::{Actor, Ctx, Event, Request, Task, World};
 use crate::log::Note;
 use crate::metrics::Level;
 use crate::plan::{
-    ActorId, Balancer as Algorithm, Contention, OnDisconnect, ServicePlan, Threads, builtin,
+    ActorId, ActorKind, Balancer as Algorithm, Contention, OnDisconnect, Plan, ServicePlan,
+    Threads, builtin,
 };
 use crate::pool::Id;
+use crate::world::network::Request;
+use crate::world::network::{Answer, Payload};
+use crate::world::service::autoscale::Scaling;
+use crate::world::service::balancer::Balancer;
+use crate::world::service::cache::Caches;
+use crate::world::service::job::JobState;
+use crate::world::service::line::{Joined, Line, Next, Waiting};
+use crate::world::shared::ByActor;
+use crate::world::task::Origin;
+use crate::world::task::Task;
+use crate::world::{Ctx, Event, World};
 
 /// A service's own state.
 #[derive(Debug)]
-pub(super) struct ServiceState {
-    pub(super) plan: ServicePlan,
-    pub(super) instances: Vec<Instance>,
+pub(in crate::world) struct ServiceState {
+    pub(in crate::world) plan: ServicePlan,
+    pub(in crate::world) instances: Vec<Instance>,
     balancer: Balancer,
     /// Over all instances.
-    pub(super) level: Level,
-    pub(super) scaling: Option<Scaling>,
+    pub(in crate::world) level: Level,
+    pub(in crate::world) scaling: Option<Scaling>,
     /// What requests hold of the service's own limit, by request.
-    pub(super) permits: BTreeMap<u64, LimitPermit>,
+    pub(in crate::world) permits: BTreeMap<u64, LimitPermit>,
 }
 
 /// One server.
 #[derive(Debug)]
-pub(super) struct Instance {
-    pub(super) busy: u32,
-    pub(super) line: Line,
-    pub(super) state: InstanceState,
+pub(in crate::world) struct Instance {
+    pub(in crate::world) busy: u32,
+    pub(in crate::world) line: Line,
+    pub(in crate::world) state: InstanceState,
     /// When it came up, from which on it warms up.
     up_since: Option<Time>,
     /// Requests begun since the last collection.
@@ -54,7 +69,7 @@ pub(super) struct Instance {
 
 /// Whether an instance takes requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum InstanceState {
+pub(in crate::world) enum InstanceState {
     Up,
     /// It will, when its start is over.
     Starting,
@@ -64,7 +79,7 @@ pub(super) enum InstanceState {
 }
 
 impl Instance {
-    pub(super) fn new(plan: &ServicePlan, state: InstanceState) -> Instance {
+    pub(in crate::world) fn new(plan: &ServicePlan, state: InstanceState) -> Instance {
         Instance {
             busy: 0,
             line: Line::new(plan.queue),
@@ -76,7 +91,7 @@ impl Instance {
         }
     }
 
-    pub(super) fn come_up(&mut self, now: Time) {
+    pub(in crate::world) fn come_up(&mut self, now: Time) {
         self.state = InstanceState::Up;
         self.up_since = Some(now);
     }
@@ -118,7 +133,7 @@ impl Instance {
 }
 
 impl ServiceState {
-    pub(super) fn new(plan: ServicePlan) -> ServiceState {
+    pub(in crate::world) fn new(plan: ServicePlan) -> ServiceState {
         let up = |_| Instance::new(&plan, InstanceState::Up);
         let mut service = ServiceState {
             instances: (0..plan.instances).map(up).collect(),
@@ -133,7 +148,7 @@ impl ServiceState {
     }
 
     /// Tells the balancer who is up, and counts their workers.
-    pub(super) fn roll_call(&mut self) {
+    pub(in crate::world) fn roll_call(&mut self) {
         let is_up = |(_, instance): &(usize, &Instance)| instance.state == InstanceState::Up;
         let up: Vec<u32> =
             self.instances.iter().enumerate().filter(is_up).map(|(n, _)| n as u32).collect();
@@ -147,7 +162,7 @@ impl ServiceState {
     }
 
     /// Starts what a fault had brought down.
-    pub(super) fn restart(&mut self, instance: Option<u32>, now: Time) {
+    pub(in crate::world) fn restart(&mut self, instance: Option<u32>, now: Time) {
         for (n, own) in self.instances.iter_mut().enumerate() {
             if instance.is_none_or(|only| only as usize == n)
                 && matches!(own.state, InstanceState::Crashed | InstanceState::Up)
@@ -159,32 +174,51 @@ impl ServiceState {
     }
 }
 
-impl World {
-    pub(super) fn service(&mut self, actor: ActorId) -> Option<&mut ServiceState> {
-        match &mut self.actors[actor.index()] {
-            Actor::Service(service) => Some(service),
+/// Every service, what its instances remember, and what it runs on its own.
+#[derive(Debug)]
+pub(in crate::world) struct Services {
+    pub(in crate::world) by_actor: ByActor<ServiceState>,
+    pub(in crate::world) caches: Caches,
+    pub(in crate::world) jobs: Vec<JobState>,
+}
+
+impl Services {
+    pub(in crate::world) fn new(plan: &Plan) -> Services {
+        let by_actor = ByActor::new(plan, |id| match &plan.actors[id.index()].kind {
+            ActorKind::Service(service) => Some(ServiceState::new(*service)),
             _ => None,
-        }
+        });
+        Services { by_actor, caches: Caches::default(), jobs: Vec::new() }
+    }
+
+    pub(in crate::world) fn memory_bytes(&self) -> usize {
+        self.caches.memory_bytes()
+    }
+}
+
+impl World {
+    pub(in crate::world) fn service(&mut self, actor: ActorId) -> Option<&mut ServiceState> {
+        self.services.by_actor.get_mut(actor)
     }
 
     /// Tells the metrics how many workers are busy and how many requests wait.
-    pub(super) fn report_level(&mut self, actor: ActorId, ctx: &Ctx) {
-        let Actor::Service(service) = &mut self.actors[actor.index()] else { return };
+    pub(in crate::world) fn report_level(&mut self, actor: ActorId, ctx: &Ctx) {
+        let Some(service) = self.services.by_actor.get_mut(actor) else { return };
         let level = service.level;
         if let Some(scaling) = &mut service.scaling {
             scaling.note(level, ctx.now());
         }
-        self.metrics.level(actor, level, ctx.now());
+        self.shared.metrics.level(actor, level, ctx.now());
     }
 
     /// A request asks for a worker: it gets one, waits, or is turned away.
-    pub(super) fn admit(&mut self, id: Id<Request>, ctx: &mut Ctx) {
-        let Request { to: actor, key, lineage, .. } = self.requests[id];
+    pub(in crate::world) fn admit(&mut self, id: Id<Request>, ctx: &mut Ctx) {
+        let Request { to: actor, key, lineage, .. } = self.network.requests[id];
         if self.is_too_late(id, ctx) {
             return;
         }
         if let Err(ending) = self.pass_admission(id, ctx) {
-            self.metrics.not_admitted(actor);
+            self.shared.metrics.not_admitted(actor);
             self.turn_away(id, ending, ctx);
             return;
         }
@@ -192,11 +226,11 @@ impl World {
             self.turn_away(id, Ending::Refused, ctx);
             return;
         };
-        self.requests[id].instance = instance;
-        let Payload::Endpoint(endpoint) = self.requests[id].payload else {
+        self.network.requests[id].instance = instance;
+        let Payload::Endpoint(endpoint) = self.network.requests[id].payload else {
             unreachable!("services are called at endpoints")
         };
-        let class = self.plan.classes[endpoint.index()];
+        let class = self.shared.plan.classes[endpoint.index()];
         let Some(service) = self.service(actor) else { return };
         let own = &mut service.instances[instance as usize];
         if own.busy < service.plan.workers {
@@ -211,29 +245,23 @@ impl World {
                 self.report_level(actor, ctx);
             }
             Joined::Displaced(other) => {
-                self.metrics.dropped(actor);
+                self.shared.metrics.dropped(actor);
                 self.turn_away(other, Ending::Status(503), ctx);
             }
             Joined::Full => {
-                self.metrics.queue_full(actor);
+                self.shared.metrics.queue_full(actor);
                 self.turn_away(id, Ending::Status(503), ctx);
             }
         }
     }
 
     /// The instance that a request goes to, if one is up.
-    fn balance(
-        &mut self,
-        actor: ActorId,
-        key: sim_redis::value::Value,
-        lineage: u64,
-        ctx: &Ctx,
-    ) -> Option<u32> {
-        let mut draws = self.luck.balance.at(lineage);
-        let Actor::Service(service) = &mut self.actors[actor.index()] else { return None };
-        let ServiceState { balancer, instances, plan, .. } = &mut **service;
+    fn balance(&mut self, actor: ActorId, key: Value, lineage: u64, ctx: &Ctx) -> Option<u32> {
+        let mut draws = self.shared.luck.balance.at(lineage);
+        let service = self.services.by_actor.get_mut(actor)?;
+        let ServiceState { balancer, instances, plan, .. } = service;
         let hash = match plan.balancer {
-            Algorithm::RingHash { .. } => mix(self.texts.fingerprint(key), 0),
+            Algorithm::RingHash { .. } => mix(self.shared.texts.fingerprint(key), 0),
             _ => 0,
         };
         let load = |n: u32| instances[n as usize].requests();
@@ -243,7 +271,7 @@ impl World {
     /// Starts a request's program on a worker that was taken for it.
     fn begin_request(&mut self, id: Id<Request>, ctx: &Ctx) {
         let Request { to, intent, lineage, key, body, payload, deadline, instance, .. } =
-            self.requests[id];
+            self.network.requests[id];
         let Payload::Endpoint(endpoint) = payload else {
             unreachable!("services are called at endpoints")
         };
@@ -251,7 +279,7 @@ impl World {
             let ServiceState { plan, instances, .. } = service;
             instances[instance as usize].collect_garbage(plan, ctx.now());
         }
-        let program = self.plan.endpoints[endpoint.index()];
+        let program = self.shared.plan.endpoints[endpoint.index()];
         let task = self.new_task(to, program, intent, lineage);
         let entry = &mut self.tasks[task];
         entry.origin = Origin::Request(Some(id));
@@ -261,16 +289,16 @@ impl World {
         entry.deadline = deadline;
         entry.set(builtin::KEY, key);
         entry.set(builtin::BODY, body);
-        for (reg, value) in &self.requests[id].with {
+        for (reg, value) in &self.network.requests[id].with {
             entry.set(*reg, *value);
         }
-        self.requests[id].task = task;
-        self.ready.push_back(task);
+        self.network.requests[id].task = task;
+        self.tasks.ready.push_back(task);
     }
 
     /// Whether a task may go on: it has a worker, or needs none, or has just got one. If not, it
     /// is put in line.
-    pub(super) fn has_worker(&mut self, id: Id<Task>, ctx: &Ctx) -> bool {
+    pub(in crate::world) fn has_worker(&mut self, id: Id<Task>, ctx: &Ctx) -> bool {
         let Task { actor, instance, holds_worker, .. } = self.tasks[id];
         let Some(service) = self.service(actor) else { return true };
         // The branches of a blocking service's task run on their parent's worker.
@@ -290,7 +318,7 @@ impl World {
     }
 
     /// A task starts to wait: in an async service its worker serves others meanwhile.
-    pub(super) fn yield_worker(&mut self, id: Id<Task>, ctx: &mut Ctx) {
+    pub(in crate::world) fn yield_worker(&mut self, id: Id<Task>, ctx: &mut Ctx) {
         let actor = self.tasks[id].actor;
         if let Some(service) = self.service(actor)
             && service.plan.threads == Threads::Async
@@ -300,7 +328,7 @@ impl World {
     }
 
     /// A task is done with its worker; the next in line gets it.
-    pub(super) fn give_worker_back(&mut self, id: Id<Task>, ctx: &mut Ctx) {
+    pub(in crate::world) fn give_worker_back(&mut self, id: Id<Task>, ctx: &mut Ctx) {
         let task = &mut self.tasks[id];
         if !task.lose_worker(ctx.now()) {
             return;
@@ -334,7 +362,7 @@ impl World {
                 continue;
             }
             if let Next::Drop(_) = next {
-                self.metrics.dropped(actor);
+                self.shared.metrics.dropped(actor);
                 self.turn_away(request, Ending::Status(503), ctx);
                 continue;
             }
@@ -348,21 +376,26 @@ impl World {
 
     /// Turns a request away whose deadline has passed: nobody waits for its work any more.
     fn is_too_late(&mut self, id: Id<Request>, ctx: &mut Ctx) -> bool {
-        let Request { to, intent, deadline, .. } = self.requests[id];
+        let Request { to, intent, deadline, .. } = self.network.requests[id];
         let is_too_late = deadline.is_some_and(|deadline| deadline <= ctx.now());
         if is_too_late {
-            self.metrics.too_late(to);
-            self.note(Note::TooLate { intent, actor: to }, ctx);
+            self.shared.metrics.too_late(to);
+            self.shared.note(Note::TooLate { intent, actor: to }, ctx);
             self.turn_away(id, Ending::Status(504), ctx);
         }
         is_too_late
     }
 
     /// How long work takes that a task begins now.
-    pub(super) fn length_of_work(&mut self, id: Id<Task>, length: Span, now: Time) -> Span {
+    pub(in crate::world) fn length_of_work(
+        &mut self,
+        id: Id<Task>,
+        length: Span,
+        now: Time,
+    ) -> Span {
         let Task { actor, instance, .. } = self.tasks[id];
-        let length = self.slowed(actor, instance, length);
-        let Actor::Service(service) = &self.actors[actor.index()] else { return length };
+        let length = self.shared.conditions[actor.index()].slowed(instance, length);
+        let Some(service) = self.services.by_actor.get(actor) else { return length };
         if service.plan.is_plain() {
             return length;
         }
@@ -374,9 +407,9 @@ impl World {
     }
 
     /// How much longer a task's work takes, since its instance has stood still meanwhile.
-    pub(super) fn hold_up(&mut self, id: Id<Task>) -> Span {
+    pub(in crate::world) fn hold_up(&mut self, id: Id<Task>) -> Span {
         let Some(task) = self.tasks.get_mut(id) else { return Span::ZERO };
-        let Actor::Service(service) = &self.actors[task.actor.index()] else { return Span::ZERO };
+        let Some(service) = self.services.by_actor.get(task.actor) else { return Span::ZERO };
         if service.plan.gc.is_none() || !task.holds_worker {
             return Span::ZERO;
         }
@@ -387,8 +420,8 @@ impl World {
     }
 
     /// The caller of a request has stopped waiting, and the service hears of it.
-    pub(super) fn disconnected(&mut self, id: Id<Request>, ctx: &mut Ctx) {
-        let Some(request) = self.requests.get(id) else { return };
+    pub(in crate::world) fn disconnected(&mut self, id: Id<Request>, ctx: &mut Ctx) {
+        let Some(request) = self.network.requests.get(id) else { return };
         if request.answered {
             return;
         }
@@ -397,19 +430,19 @@ impl World {
         let Some(service) = self.service(actor) else { return };
         if is_begun {
             if self.cancel_task(task, ctx) {
-                self.metrics.cancelled(actor);
+                self.shared.metrics.cancelled(actor);
             }
         } else if service.instances[instance as usize].line.leave(id) {
             service.level.waiting -= 1;
             self.report_level(actor, ctx);
-            self.metrics.cancelled(actor);
+            self.shared.metrics.cancelled(actor);
             self.turn_away(id, Ending::Status(499), ctx);
         }
     }
 
     /// Sends word after a request that nobody awaits its answer any more, if its service listens.
-    pub(super) fn disconnect(&mut self, id: Id<Request>, ctx: &mut Ctx) {
-        let Some(request) = self.requests.get(id) else { return };
+    pub(in crate::world) fn disconnect(&mut self, id: Id<Request>, ctx: &mut Ctx) {
+        let Some(request) = self.network.requests.get(id) else { return };
         let (from, to, lineage) = (request.from, request.to, request.lineage);
         let Some(service) = self.service(to) else { return };
         if service.plan.on_disconnect == OnDisconnect::Cancel {
@@ -419,7 +452,12 @@ impl World {
 
     /// The process dies, or one of its instances: tasks and the line are gone, and their callers'
     /// connections break.
-    pub(super) fn crash_service(&mut self, actor: ActorId, only: Option<u32>, ctx: &mut Ctx) {
+    pub(in crate::world) fn crash_service(
+        &mut self,
+        actor: ActorId,
+        only: Option<u32>,
+        ctx: &mut Ctx,
+    ) {
         let is_hit = |instance: u32| only.is_none_or(|only| only == instance);
         let hit = self.tasks.ids_where(|task| task.actor == actor && is_hit(task.instance));
         // No worker is given back to those who are about to go as well.
@@ -433,7 +471,7 @@ impl World {
             }
             self.abandon(task, ctx);
             if let Origin::Request(Some(request)) = self.tasks[task].origin {
-                self.requests[request].worked = self.tasks[task].worked;
+                self.network.requests[request].worked = self.tasks[task].worked;
                 self.send_answer(request, Answer::bare(Ending::Reset), ctx);
             }
             self.tasks.free(task);
@@ -459,11 +497,11 @@ impl World {
             }
         }
         self.report_level(actor, ctx);
-        let plan = self.plan.clone();
-        self.caches.crash(&plan, actor, only);
+        let plan = self.shared.plan.clone();
+        self.services.caches.crash(&plan, actor, only);
         if only.is_none() {
             self.forget_admissions(actor);
-            self.policies.forget(&self.plan, actor);
+            self.stack.policies.forget(&self.shared.plan, actor);
             self.unpark(actor, ctx);
         }
     }

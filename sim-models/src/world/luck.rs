@@ -1,0 +1,70 @@
+//! Chance, by what it decides.
+//!
+//! Every draw but the arrivals is index-addressed: the same index gives the same draw whoever asks
+//! first, so that a policy that skips or adds a draw leaves all others their luck.
+
+use sim_core::{Indexed, Purpose, Streams};
+
+/// The purposes: one row a source of chance. A number addresses luck, so it is never used again
+/// for something else; those from 40 on were given out after a gap.
+macro_rules! purposes {
+    ($($(#[$doc:meta])* $name:ident = $number:literal;)*) => {
+        /// The index-addressed sources of chance.
+        #[derive(Clone, Copy, Debug)]
+        pub(super) struct Luck {
+            $($(#[$doc])* pub(super) $name: Indexed,)*
+        }
+
+        impl Luck {
+            pub(super) fn new(streams: &Streams) -> Luck {
+                Luck { $($name: streams.indexed(Purpose($number), 0),)* }
+            }
+        }
+    };
+}
+
+/// Arrivals have a stream per client.
+pub(super) const ARRIVAL: Purpose = Purpose(1);
+
+purposes! {
+    /// The length of work.
+    work = 2;
+    /// The length of a sleep.
+    sleep = 3;
+    /// How long a user thinks.
+    think = 4;
+    /// A message's latency.
+    latency = 5;
+    /// Whether a message is lost.
+    loss = 6;
+    /// Whether a request arrives twice.
+    duplicate = 7;
+    /// The jitter of a back-off.
+    jitter = 8;
+    /// Whether a faulty actor answers with an error.
+    errors = 9;
+    /// Whether a faulty actor hangs.
+    hang = 10;
+    /// How long a store takes for a command.
+    store = 11;
+    /// The draws of an actor written in Rust.
+    custom = 12;
+    /// Whether a throttle lets a call through.
+    throttle = 13;
+    /// The host that outlier detection picks.
+    host = 14;
+    /// The probes of an adaptive limit.
+    probe = 15;
+    /// The jitter of an outlier detection's sweep.
+    sweep = 16;
+    /// How far a replica lags behind.
+    lag = 17;
+    /// Which keys are evicted.
+    evict = 18;
+    /// The instance that a balancer picks.
+    balance = 19;
+    /// How many intents a session has.
+    session = 40;
+    /// Whether a cached value is worked out early.
+    early = 41;
+}

@@ -1,0 +1,132 @@
+//! What all parts of the world look at: the plan, chance, conditions, and those who look on.
+
+use std::ops::{Index, IndexMut};
+use std::sync::Arc;
+
+use sim_core::{Draw, Moment, Span};
+use sim_redis::value::Texts;
+
+use super::Ctx;
+use super::condition::Condition;
+use super::luck::Luck;
+use crate::intent::Intents;
+use crate::invariant::{Scene, Seen, Watch};
+use crate::ledger::Ledger;
+use crate::log::{Log, Note};
+use crate::metrics::Metrics;
+use crate::plan::{ActorId, DistId, Plan};
+
+/// What every part of the world may read, and to whom it reports.
+///
+/// Whoever looks on (ledger, watch, metrics, log) can neither draw nor schedule.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) texts: Texts,
+    pub(super) luck: Luck,
+    /// Under what conditions each actor works.
+    pub(super) conditions: Vec<Condition>,
+    pub(crate) intents: Intents,
+    pub(crate) ledger: Ledger,
+    pub(crate) watch: Watch,
+    pub(crate) metrics: Metrics,
+    pub(crate) log: Log,
+}
+
+impl Shared {
+    pub(super) fn new(plan: Arc<Plan>, luck: Luck) -> Shared {
+        Shared {
+            texts: plan.texts.clone(),
+            luck,
+            conditions: vec![Condition::default(); plan.actors.len()],
+            intents: Intents::default(),
+            ledger: Ledger::new(plan.kinds.len()),
+            watch: Watch::new(&plan),
+            metrics: Metrics::new(&plan),
+            log: Log::new(plan.limits.log),
+            plan,
+        }
+    }
+
+    /// Shows the invariants what has happened, if one of them wants to know.
+    #[inline]
+    pub(super) fn show(&mut self, seen: Seen, ctx: &Ctx) {
+        if self.watch.wants(seen.topic()) {
+            self.show_all(seen, ctx);
+        }
+    }
+
+    fn show_all(&mut self, seen: Seen, ctx: &Ctx) {
+        let Shared { plan, texts, intents, ledger, metrics, watch, .. } = self;
+        watch.see(&seen, Scene { plan, texts, intents, ledger, metrics, now: ctx.moment() });
+    }
+
+    /// What laws may look at, at an instant.
+    pub(crate) fn scene(&self, now: Moment) -> Scene<'_> {
+        let Shared { plan, texts, intents, ledger, metrics, .. } = self;
+        Scene { plan, texts, intents, ledger, metrics, now }
+    }
+
+    /// Writes a line of the story.
+    pub(super) fn note(&mut self, note: Note, ctx: &Ctx) {
+        self.log.push(ctx.now(), ctx.step(), note);
+    }
+
+    /// Draws a length of time.
+    pub(super) fn span(&self, dist: DistId, draws: &mut impl Draw) -> Span {
+        Span::from_secs_f64(self.plan.dists[dist.index()].sample(draws))
+    }
+
+    /// `shoppers-17`.
+    pub(crate) fn intent_name(&self, intent: u32) -> String {
+        self.intents.name(&self.plan, intent)
+    }
+
+    /// An estimate of the memory held, in bytes.
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.texts.memory_bytes()
+            + self.intents.memory_bytes()
+            + self.ledger.memory_bytes()
+            + self.watch.memory_bytes()
+    }
+}
+
+/// The state of those actors that are of one kind.
+#[derive(Debug)]
+pub(super) struct ByActor<T>(Vec<Option<Box<T>>>);
+
+impl<T> ByActor<T> {
+    /// The state that each actor of the plan has, if it is of this kind.
+    pub(super) fn new(plan: &Plan, mut state: impl FnMut(ActorId) -> Option<T>) -> ByActor<T> {
+        let ids = (0..plan.actors.len()).map(ActorId::nth);
+        ByActor(ids.map(|id| state(id).map(Box::new)).collect())
+    }
+
+    pub(super) fn get(&self, actor: ActorId) -> Option<&T> {
+        self.0[actor.index()].as_deref()
+    }
+
+    pub(super) fn get_mut(&mut self, actor: ActorId) -> Option<&mut T> {
+        self.0[actor.index()].as_deref_mut()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (ActorId, &T)> {
+        let states = self.0.iter().enumerate();
+        states.filter_map(|(n, state)| Some((ActorId::nth(n), state.as_deref()?)))
+    }
+}
+
+/// # Panics
+/// When the actor is of another kind, which the compiler of scenarios rules out.
+impl<T> Index<ActorId> for ByActor<T> {
+    type Output = T;
+    fn index(&self, actor: ActorId) -> &T {
+        self.get(actor).expect("an actor of this kind")
+    }
+}
+
+impl<T> IndexMut<ActorId> for ByActor<T> {
+    fn index_mut(&mut self, actor: ActorId) -> &mut T {
+        self.get_mut(actor).expect("an actor of this kind")
+    }
+}
