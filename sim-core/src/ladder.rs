@@ -8,7 +8,7 @@
 //! A heap slows down as it outgrows the cache. Here only the keys of one bucket, a handful, are in
 //! the heap; a later key is appended to its bucket, and moves once. When the rung is used up, a
 //! new one is laid over the nearer half or more of what is far. A few keys need none of this: up
-//! to about a thousand all stay in the heap.
+//! to [`HEAP_MAX`] all stay in the heap.
 //!
 //! This is a ladder queue (Tang, Goh and Thng, TOMACS 2005) with one rung. A bucket that gets
 //! many keys makes a larger heap, no more: the worst case is the heap's own.

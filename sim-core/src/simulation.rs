@@ -258,8 +258,7 @@ impl<M: Model> Simulation<M> {
     }
 
     /// The event that [`step`](Self::step) would deliver, and when; it stays pending.
-    #[expect(clippy::should_implement_trait, reason = "a peek, which an iterator's next is not")]
-    pub fn next(&mut self) -> Option<(Time, &M::Event)> {
+    pub fn peek(&mut self) -> Option<(Time, &M::Event)> {
         self.ctx.queue.peek()
     }
 
@@ -473,12 +472,12 @@ mod tests {
     #[test]
     fn next_shows_what_step_delivers() {
         let mut sim = diary(&[2, 1]);
-        assert_eq!(sim.next(), Some((at(1), &1)));
+        assert_eq!(sim.peek(), Some((at(1), &1)));
         let step = sim.step().unwrap();
         assert_eq!((step.number, step.at, step.digest), (1, at(1), sim.digest()));
-        assert_eq!(sim.next(), Some((at(2), &0)));
+        assert_eq!(sim.peek(), Some((at(2), &0)));
         assert!(sim.step().is_ok());
-        assert_eq!(sim.next(), None);
+        assert_eq!(sim.peek(), None);
         assert_eq!(sim.step(), Err(Stop::Idle));
     }
 

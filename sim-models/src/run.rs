@@ -62,7 +62,7 @@ impl Run {
         if self.stop.is_some() {
             return None;
         }
-        let what = match self.sim.next().map(|(at, event)| (at, *event)) {
+        let what = match self.sim.peek().map(|(at, event)| (at, *event)) {
             Some((at, event)) if at <= self.horizon => self.sim.model().describe(event),
             _ => {
                 self.stop = Some(self.sim.run_until(self.horizon));

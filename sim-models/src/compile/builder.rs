@@ -12,7 +12,7 @@ use crate::language::Scenario;
 use crate::plan::{
     ActorId, EndpointId, KindId, Operand, PairId, Plan, ProgramId, QueueId, StackId, Words,
 };
-use crate::source::{Document, Files, SourceError, advice};
+use crate::source::{Document, Files, SourceError, advice, last_name};
 
 /// What the parts of the compiler share: the plan so far, names, and problems.
 pub(super) struct Builder<'a> {
@@ -112,7 +112,7 @@ impl<'a> Builder<'a> {
         allowed: &str,
     ) {
         if !ok {
-            let name = here.path.rsplit('.').next().unwrap_or_default().to_owned();
+            let name = last_name(&here.path).unwrap_or_default();
             self.problem(here, format!("{name} = {found}; it must be {allowed}"), None);
         }
     }

@@ -18,11 +18,6 @@ impl Rate {
     pub fn per_second(self) -> f64 {
         self.per_second
     }
-
-    /// The mean time between two events.
-    pub fn mean_gap(self) -> Span {
-        Span::from_secs_f64(1.0 / self.per_second)
-    }
 }
 
 /// A number of events per length of time, finite; it may be zero.

@@ -30,6 +30,7 @@ pub(crate) use closest::advice;
 pub use closest::closest;
 pub use error::{Place, SourceError};
 pub use names::Shorthand;
+pub(crate) use path::last_name;
 pub use path::path_key;
 
 /// Gives the text of a file by the name that a scenario calls it by, or tells why it cannot.

@@ -68,6 +68,14 @@ pub(super) fn parse(path: &str) -> Result<Vec<Segment>, String> {
     Ok(segments)
 }
 
+/// The last name of a path: of `actors."v1.2".line[0]` it is `line`.
+pub(crate) fn last_name(path: &str) -> Option<String> {
+    parse(path).ok()?.into_iter().rev().find_map(|segment| match segment {
+        Segment::Name(name) => Some(name),
+        Segment::Index(_) => None,
+    })
+}
+
 /// `segments` as they would be written.
 pub(super) fn show(segments: &[Segment]) -> String {
     let mut path = String::new();
@@ -114,6 +122,14 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn a_place_in_a_list_is_called_by_the_list() {
+        let last = |path| last_name(path);
+        assert_eq!(last(r#"actors."v1.2".line[0]"#), Some("line".to_owned()));
+        assert_eq!(last(r#"actors."a.b [0]""#), Some("a.b [0]".to_owned()));
+        assert_eq!(last("[0]"), None);
+    }
 
     #[test]
     fn names_indices_and_quoted_names_take_turns() {

@@ -44,9 +44,9 @@ pub struct Cell {
 pub enum Region {
     /// Never degraded, or always recovered.
     Stable,
-    /// Metastable in some seeds.
+    /// Metastable in some seeds, and well again in others.
     Vulnerable,
-    /// Metastable in all seeds.
+    /// Metastable in every seed that tells; more tell than do not.
     Metastable,
     /// Not well even before the trigger, in most seeds.
     Overloaded,
