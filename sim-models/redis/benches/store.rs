@@ -7,7 +7,10 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput};
 use sim_redis::value::{TextId, Texts, Value};
-use sim_redis::{Command, Condition, Expiry, Store, Unit, ZAddOnly};
+use sim_redis::{
+    Command, Condition, Expiry, HashCommand, ScriptCommand, Store, StringCommand, Unit, ZAddOnly,
+    ZSetCommand,
+};
 
 const KEYS: usize = 1_000;
 
@@ -49,7 +52,7 @@ fn measure(c: &mut Criterion, name: &str, make: impl Fn(&World, usize) -> Comman
 }
 
 fn set(key: TextId, value: i64, condition: Condition, expiry: Expiry) -> Command {
-    Command::Set { key, value: Value::Int(value), condition, get: false, expiry }
+    StringCommand::Set { key, value: Value::Int(value), condition, get: false, expiry }.into()
 }
 
 fn commands(c: &mut Criterion) {
@@ -58,26 +61,24 @@ fn commands(c: &mut Criterion) {
     measure(c, "set", |w, n| set(key(w, n), n as i64, Condition::Always, Expiry::Never));
     measure(c, "set_then_get", |w, n| match n % 2 {
         0 => set(key(w, n), n as i64, Condition::Always, Expiry::Never),
-        _ => Command::Get { key: key(w, n - 1) },
+        _ => StringCommand::Get { key: key(w, n - 1) }.into(),
     });
-    measure(c, "incr", |w, n| Command::IncrBy { key: key(w, n), by: 1 });
+    measure(c, "incr", |w, n| StringCommand::IncrBy { key: key(w, n), by: 1 }.into());
     measure(c, "set_nx_px", |w, n| set(key(w, n), n as i64, Condition::IfAbsent, lock));
     measure(c, "lock_then_cad", |w, n| {
         let (key, token) = (key(w, n / 2), (n / 2) as i64);
         match n % 2 {
             0 => set(key, token, Condition::IfAbsent, lock),
-            _ => Command::CompareAndDelete { key, expected: Value::Int(token) },
+            _ => ScriptCommand::CompareAndDelete { key, expected: Value::Int(token) }.into(),
         }
     });
-    measure(c, "hset", |w, n| Command::HSet {
-        key: key(w, n),
-        pairs: vec![(w.fields[n % w.fields.len()], Value::Int(n as i64))],
+    measure(c, "hset", |w, n| {
+        let pairs = vec![(w.fields[n % w.fields.len()], Value::Int(n as i64))];
+        HashCommand::Set { key: key(w, n), pairs }.into()
     });
-    measure(c, "zadd", |w, n| Command::ZAdd {
-        key: key(w, n),
-        only: ZAddOnly::default(),
-        changed: false,
-        pairs: vec![((n % 1_000) as f64, w.fields[n % w.fields.len()])],
+    measure(c, "zadd", |w, n| {
+        let pairs = vec![((n % 1_000) as f64, w.fields[n % w.fields.len()])];
+        ZSetCommand::Add { key: key(w, n), only: ZAddOnly::default(), changed: false, pairs }.into()
     });
 }
 

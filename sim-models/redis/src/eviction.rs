@@ -12,9 +12,10 @@ use std::cmp::Reverse;
 use serde::{Deserialize, Serialize};
 use sim_core::Draw;
 
-use super::command::{Command, Key};
-use super::store::{Row, Store};
-use crate::value::TextId;
+use crate::command::Command;
+use crate::row::Row;
+use crate::store::Store;
+use crate::value::Key;
 
 /// How many keys are compared for each victim (`maxmemory-samples`).
 const SAMPLES: u64 = 5;
@@ -59,15 +60,14 @@ impl Eviction {
     }
 
     fn may_take(self, row: &Row) -> bool {
-        row.data.is_some()
-            && match self {
-                Eviction::NoEviction => false,
-                Eviction::VolatileLru
-                | Eviction::VolatileLfu
-                | Eviction::VolatileTtl
-                | Eviction::VolatileRandom => row.deadline.ms().is_some(),
-                Eviction::AllKeysLru | Eviction::AllKeysLfu | Eviction::AllKeysRandom => true,
-            }
+        match self {
+            Eviction::NoEviction => false,
+            Eviction::VolatileLru
+            | Eviction::VolatileLfu
+            | Eviction::VolatileTtl
+            | Eviction::VolatileRandom => row.deadline.ms().is_some(),
+            Eviction::AllKeysLru | Eviction::AllKeysLfu | Eviction::AllKeysRandom => true,
+        }
     }
 
     /// The higher, the sooner the key goes.
@@ -84,32 +84,34 @@ impl Eviction {
 impl Store {
     /// The keys that a policy may take, in the order of their ids.
     pub fn evictable(&self, policy: Eviction) -> Vec<Key> {
-        let rows = self.rows.iter().enumerate();
-        rows.filter(|(_, row)| policy.may_take(row)).map(|(n, _)| TextId::at(n)).collect()
+        self.rows.taken().filter(|(_, row)| policy.may_take(row)).map(|(key, _)| key).collect()
     }
 
-    /// Removes all keys that the policy may take. Returns what a replica is told.
+    /// Removes all keys that the policy may take. Returns what a replica hears.
     pub fn evict_all(&mut self, policy: Eviction) -> Vec<Command> {
-        let keys = self.evictable(policy);
-        keys.iter().for_each(|key| self.rows[key.index()].clear());
-        keys.into_iter().map(|key| Command::Del { keys: key.into() }).collect()
+        self.evictable(policy).into_iter().map(|key| self.give_up(key)).collect()
+    }
+
+    /// Removes a key; returns what a replica hears.
+    fn give_up(&mut self, key: Key) -> Command {
+        self.rows.of(key).clear();
+        Command::del(key)
     }
 
     /// Removes `count` of the keys that the policy may take, or all of them, in the order in which
-    /// memory pressure would. Returns what a replica is told, a `DEL` for each.
+    /// memory pressure would. Returns what a replica hears, a `DEL` for each.
     pub fn evict(&mut self, policy: Eviction, count: usize, draw: &mut impl Draw) -> Vec<Command> {
         let mut candidates = self.evictable(policy);
-        let mut told = Vec::new();
-        while told.len() < count && !candidates.is_empty() {
+        let mut log = Vec::new();
+        while log.len() < count && !candidates.is_empty() {
             let drawn = (0..SAMPLES).map(|_| draw.below(candidates.len() as u64) as usize);
             let worst = drawn
-                .max_by_key(|n| policy.badness(&self.rows[candidates[*n].index()]))
+                .max_by_key(|n| self.rows.get(candidates[*n]).map(|row| policy.badness(row)))
                 .expect("five samples");
             let key = candidates.swap_remove(worst);
-            self.rows[key.index()].clear();
-            told.push(Command::Del { keys: key.into() });
+            log.push(self.give_up(key));
         }
-        told
+        log
     }
 }
 
@@ -119,7 +121,7 @@ mod tests {
 
     use super::*;
     use crate::value::{Texts, Value};
-    use crate::{Condition, Expiry, Unit};
+    use crate::{Condition, Expiry, StringCommand, Unit};
 
     const LOCKS: usize = 200;
     const RECORDS: usize = 1_000;
@@ -132,8 +134,8 @@ mod tests {
             let keys: Vec<Key> = (0..count).map(|n| texts.intern(&format!("{kind}-{n}"))).collect();
             for (n, key) in keys.iter().enumerate() {
                 let (key, value, condition) = (*key, Value::Int(1), Condition::Always);
-                let set = Command::Set { key, value, condition, get: false, expiry };
-                store.apply(n as i64, &set, &mut texts);
+                let set = StringCommand::Set { key, value, condition, get: false, expiry };
+                store.apply(n as i64, &set.into(), &mut texts);
             }
             keys
         };
@@ -152,9 +154,9 @@ mod tests {
     /// How many locks, records and other keys are left when some keys have gone.
     fn left(policy: Eviction, gone: usize) -> [usize; 3] {
         let (mut store, keys) = store();
-        let told = store.evict(policy, gone, &mut Streams::new(7).open(Purpose(0), 0));
+        let gone = store.evict(policy, gone, &mut Streams::new(7).open(Purpose(0), 0));
         let left = keys.map(|keys| count(&store, &keys));
-        assert_eq!(left.iter().sum::<usize>() + told.len(), LOCKS + RECORDS + OTHERS);
+        assert_eq!(left.iter().sum::<usize>() + gone.len(), LOCKS + RECORDS + OTHERS);
         left
     }
 
@@ -189,7 +191,7 @@ mod tests {
             let (mut store, [_, records, others]) = store();
             let mut texts = Texts::default();
             for key in &others {
-                store.apply(5_000, &Command::Get { key: *key }, &mut texts);
+                store.apply(5_000, &StringCommand::Get { key: *key }.into(), &mut texts);
             }
             store.evict(policy, 300, &mut Streams::new(7).open(Purpose(0), 0));
             let (used, unused) = (count(&store, &others), count(&store, &records));

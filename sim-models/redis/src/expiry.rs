@@ -1,13 +1,11 @@
-//! Deadlines: when a key ends, and the commands that move its end.
+//! Deadlines: when a key ends.
 //!
 //! A key with a deadline still exists at that very millisecond and is gone at the next
 //! (`keyIsExpired` in `db.c` compares with `now > when`). A command that would set a deadline which
 //! is not in the future removes the key instead (`when <= now`), so that `PEXPIREAT now` ends a key
 //! a millisecond earlier than `SET … PXAT now`.
 
-use super::command::{ExpireOnly, Expiry, Key, Unit};
-use super::exec::{Done, Exec};
-use super::{KvError, Reply};
+use crate::reply::KvError;
 
 /// The last millisecond at which a key exists, or none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,85 +31,85 @@ impl Deadline {
     }
 }
 
-/// The instant meant by an amount of units, or nothing when it leaves 64 bits.
-fn instant(now_ms: i64, expiry: Expiry) -> Option<i64> {
-    let millis = |amount: i64, unit| match unit {
-        Unit::Millis => Some(amount),
-        Unit::Seconds => amount.checked_mul(1000),
-    };
-    match expiry {
-        Expiry::Never | Expiry::Keep => None,
-        Expiry::In(amount, unit) => millis(amount, unit)?.checked_add(now_ms),
-        Expiry::At(amount, unit) => millis(amount, unit),
+/// The unit of an expiry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Seconds.
+    Seconds,
+    /// Milliseconds.
+    Millis,
+}
+
+/// When a key that is written shall end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Expiry {
+    /// It stays; an expiry that it had before is dropped.
+    #[default]
+    Never,
+    /// `KEEPTTL`: as before.
+    Keep,
+    /// `EX`, `PX`: after so many units, from when the command is carried out.
+    In(i64, Unit),
+    /// `EXAT`, `PXAT`: at this instant of the node's clock.
+    At(i64, Unit),
+}
+
+impl Expiry {
+    /// The instant that is meant, or nothing when it leaves 64 bits.
+    pub(crate) fn instant(self, now_ms: i64) -> Option<i64> {
+        let millis = |amount: i64, unit| match unit {
+            Unit::Millis => Some(amount),
+            Unit::Seconds => amount.checked_mul(1000),
+        };
+        match self {
+            Expiry::Never | Expiry::Keep => None,
+            Expiry::In(amount, unit) => millis(amount, unit)?.checked_add(now_ms),
+            Expiry::At(amount, unit) => millis(amount, unit),
+        }
+    }
+
+    /// The deadline that `SET` and its kin set; `name` is what the error calls the command.
+    pub(crate) fn deadline(self, now_ms: i64, name: &'static str) -> Result<Deadline, KvError> {
+        let (Expiry::In(amount, _) | Expiry::At(amount, _)) = self else {
+            return Ok(Deadline::NEVER);
+        };
+        match self.instant(now_ms) {
+            Some(ms) if amount > 0 => Ok(Deadline::at_ms(ms)),
+            _ => Err(KvError::InvalidExpiry(name)),
+        }
+    }
+
+    /// The same expiry for whoever carries it out later, once the deadline is known.
+    pub(crate) fn absolute(self, deadline: Deadline) -> Expiry {
+        match (self, deadline.ms()) {
+            (Expiry::In(..) | Expiry::At(..), Some(ms)) => Expiry::At(ms, Unit::Millis),
+            _ => self,
+        }
     }
 }
 
-/// The deadline that `SET` and its kin set; `name` is what the error calls the command.
-pub(super) fn deadline(
-    now_ms: i64,
-    expiry: Expiry,
-    name: &'static str,
-) -> Result<Deadline, KvError> {
-    let (Expiry::In(amount, _) | Expiry::At(amount, _)) = expiry else {
-        return Ok(Deadline::NEVER);
-    };
-    match instant(now_ms, expiry) {
-        Some(ms) if amount > 0 => Ok(Deadline::at_ms(ms)),
-        _ => Err(KvError::InvalidExpiry(name)),
-    }
+/// When an `EXPIRE` applies; by default always. A key without expiry counts as one that ends in
+/// infinity.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ExpireOnly {
+    /// Only to a key without expiry.
+    pub nx: bool,
+    /// Only to a key with an expiry.
+    pub xx: bool,
+    /// Only if it ends later than before.
+    pub gt: bool,
+    /// Only if it ends earlier than before.
+    pub lt: bool,
 }
 
-impl Exec<'_> {
-    pub(super) fn expire(
-        &mut self,
-        key: Key,
-        expiry: Expiry,
-        only: ExpireOnly,
-        name: &'static str,
-    ) -> Done {
-        let when = instant(self.now_ms, expiry).ok_or(KvError::InvalidExpiry(name))?;
-        let Some(row) = self.live(key) else { return Ok(Reply::Int(0)) };
-        let current = row.deadline.ms();
-        let refused = (only.nx && current.is_some())
-            || (only.xx && current.is_none())
-            || (only.gt && current.is_none_or(|current| when <= current))
-            || (only.lt && current.is_some_and(|current| when >= current));
-        if refused {
-            return Ok(Reply::Int(0));
-        }
-        self.end_at(key, when);
-        Ok(Reply::Int(1))
-    }
-
-    /// Gives a key that exists a deadline, or removes it when that is not in the future.
-    pub(super) fn end_at(&mut self, key: Key, when: i64) {
-        if when <= self.now_ms && !self.follows() {
-            self.remove(key);
-        } else {
-            self.row(key).deadline = Deadline::at_ms(when);
-            self.changed(key);
-        }
-    }
-
-    pub(super) fn persist(&mut self, key: Key) -> Reply {
-        let Some(row) = self.live(key) else { return Reply::Int(0) };
-        if row.deadline == Deadline::NEVER {
-            return Reply::Int(0);
-        }
-        row.deadline = Deadline::NEVER;
-        self.changed(key);
-        Reply::Int(1)
-    }
-
-    pub(super) fn ttl(&mut self, key: Key, absolute: bool, unit: Unit) -> Reply {
-        let now_ms = self.now_ms;
-        let Some(row) = self.peek(key) else { return Reply::Int(-2) };
-        let Some(at) = row.deadline.ms() else { return Reply::Int(-1) };
-        let ms = if absolute { at } else { at.saturating_sub(now_ms).max(0) };
-        Reply::Int(match unit {
-            Unit::Millis => ms,
-            // Without a sign the sum fits, as in the server as it is built.
-            Unit::Seconds => (ms.cast_unsigned().wrapping_add(500) / 1000).cast_signed(),
-        })
+impl ExpireOnly {
+    /// Whether a key with this deadline may get another one.
+    pub(crate) fn allows(self, current: Deadline, when_ms: i64) -> bool {
+        let current = current.ms();
+        let refused = (self.nx && current.is_some())
+            || (self.xx && current.is_none())
+            || (self.gt && current.is_none_or(|current| when_ms <= current))
+            || (self.lt && current.is_some_and(|current| when_ms >= current));
+        !refused
     }
 }

@@ -4,24 +4,15 @@
 //! It takes words and gives replies, as `processCommand` in `server.c` does. The protocol on the
 //! wire is left out.
 
-use super::argv::{self, Name};
-use super::command::Command;
-use super::eviction::Eviction;
-use super::exec::Role;
-use super::number::parse_int;
-use super::store::{Mode, Store, Watched};
-use super::{KvError, Reply};
-use crate::value::Texts;
-
-/// What is done with memory that has run out.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Memory {
-    /// There is enough.
-    #[default]
-    Enough,
-    /// There is none (`maxmemory 1`): each command first loses all that the policy may take.
-    Out(Eviction),
-}
+use crate::argv::{self, Name, Request, Unnamed};
+use crate::command::Command;
+use crate::command::connection::ConnectionCommand;
+use crate::command::words::Access;
+use crate::eviction::Eviction;
+use crate::exec::{Mode, Role};
+use crate::reply::{KvError, NotModelled, Reply};
+use crate::store::{Store, Watched};
+use crate::value::{Key, Texts};
 
 /// One client's connection to one node.
 #[derive(Clone, Debug, Default)]
@@ -42,7 +33,7 @@ struct Transaction {
     needs_memory: bool,
 }
 
-/// One command that `EXEC` will carry out.
+/// One command that is carried out at once, or that `EXEC` will carry out.
 #[derive(Clone, Debug)]
 enum Queued {
     Command(Command),
@@ -56,117 +47,166 @@ enum Queued {
 pub struct Node {
     /// Its keys.
     pub store: Store,
-    /// It follows a primary: it refuses writes and removes nothing by itself.
+    /// It follows a primary: it refuses writes, and leaves expired keys to its primary.
     pub is_replica: bool,
-    /// What memory it has.
-    pub memory: Memory,
+    /// Memory has run out (`maxmemory 1`): each command first loses all that the policy may take.
+    pub out_of_memory: bool,
+    /// What goes first when memory runs out (`maxmemory-policy`).
+    pub policy: Eviction,
     /// All that it has written, for its replicas.
     pub log: Vec<Command>,
-    /// How much of the log each of its replicas has acknowledged.
+    /// How much of the log each of its replicas has acknowledged, in commands.
     pub acknowledged: Vec<usize>,
 }
 
 impl Node {
-    /// Carries out what a client sends, or queues it. `None` for the operator's commands, when they
-    /// are spelled right: `REPLICAOF`, `@OOM_ON`, `@OOM_OFF`.
+    /// Carries out what a client sends, or queues it, when the node's clock shows `now_ms`. What
+    /// Redis refuses is a [`Reply::Error`].
     ///
-    /// `WAIT` never waits here: the replicas have acknowledged what they have by now.
+    /// `WAIT` never waits here: the replicas have acknowledged what they have by now. `REPLICAOF NO
+    /// ONE` makes a replica a primary; `@OOM_ON` and `@OOM_OFF` take its memory and give it back.
+    ///
+    /// # Errors
+    /// A real server has an answer that this node does not have.
     pub fn run(
         &mut self,
         connection: &mut Connection,
         now_ms: i64,
         words: &[&str],
         texts: &mut Texts,
-    ) -> Option<Reply> {
+    ) -> Result<Reply, NotModelled> {
+        use ConnectionCommand as C;
         let name = match argv::name(words) {
             Ok(name) => name,
-            Err(error) => {
+            Err(Unnamed::NotModelled(what)) => return Err(what),
+            Err(Unnamed::Refused(error)) => {
                 if words.first().is_some_and(|word| word.eq_ignore_ascii_case("exec")) {
                     connection.discard();
                 }
                 connection.spoil();
-                return Some(Reply::Error(error));
+                return Ok(Reply::Error(error));
             }
         };
-        let out_of_memory = self.is_out_of_memory();
-        if let Some(error) = self.refusal(connection, &name, out_of_memory) {
-            if name.name == "exec" {
+        let request = name.read(words, texts);
+        self.make_room();
+        if let Some(error) = self.refusal(connection, &name, &request) {
+            if let Ok(Request::Connection(C::Exec)) = request {
                 connection.discard();
-                return Some(Reply::Error(argv::exec_refused(&error)));
+                return Ok(Reply::Error(argv::exec_refused(&error)));
             }
             connection.spoil();
-            return Some(Reply::Error(error));
+            return Ok(Reply::Error(error));
         }
-        Some(match name.name {
-            "replicaof" | "@oom_on" | "@oom_off" => return None,
-            "multi" | "discard" | "watch" => transact(self, connection, now_ms, words, texts),
-            "exec" => self.exec(connection, now_ms, out_of_memory, texts),
-            _ => {
-                let command = self.read(name, words, texts);
-                if let Some(transaction) = &mut connection.transaction {
-                    transaction.queued.push(command);
-                    transaction.writes |= name.writes;
-                    transaction.needs_memory |= name.needs_memory;
-                    return Some(Reply::Status("QUEUED"));
+        let queued = match request {
+            Ok(Request::Store(command)) => Queued::Command(command),
+            Ok(Request::Connection(command)) => match command {
+                C::Unwatch => Queued::Unwatch,
+                C::Wait(_) if self.is_replica => Queued::Refused(KvError::other(WAIT_ON_REPLICA)),
+                C::Wait(Err(error)) => Queued::Refused(error),
+                C::Wait(Ok(())) => Queued::Wait,
+                C::Exec => return Ok(self.exec(connection, now_ms, texts)),
+                C::Multi => return Ok(self.multi(connection)),
+                C::Discard => return Ok(self.discard(connection)),
+                C::Watch(keys) => return Ok(self.watch(connection, &keys, now_ms)),
+                C::ReplicaOf { .. } | C::OomOn | C::OomOff if connection.is_queueing() => {
+                    let text = format!("`{}` in a transaction is not modelled", words[0]);
+                    return Err(NotModelled::new(text));
                 }
-                let reply = self.carry_out(connection, now_ms, &command, out_of_memory, texts);
-                connection.seen = self.log.len();
-                reply
-            }
-        })
-    }
-
-    fn read(&self, name: Name, words: &[&str], texts: &mut Texts) -> Queued {
-        match name.name {
-            "unwatch" => Queued::Unwatch,
-            "wait" => match self.wait_error(words) {
-                None => Queued::Wait,
-                Some(error) => Queued::Refused(KvError::other(error)),
+                C::ReplicaOf { no_one: false } => {
+                    let text = "`REPLICAOF` is modelled only as `REPLICAOF NO ONE`";
+                    return Err(NotModelled::new(text));
+                }
+                C::ReplicaOf { no_one: true } => {
+                    self.is_replica = false;
+                    return Ok(Reply::Ok);
+                }
+                C::OomOn | C::OomOff => {
+                    self.out_of_memory = matches!(command, C::OomOn);
+                    self.make_room();
+                    return Ok(Reply::Ok);
+                }
             },
-            _ => argv::command(name, words, texts).map_or_else(Queued::Refused, Queued::Command),
+            Err(error) => Queued::Refused(error),
+        };
+        if let Some(transaction) = &mut connection.transaction {
+            transaction.queued.push(queued);
+            transaction.writes |= name.access.is_write();
+            transaction.needs_memory |= name.access == Access::Grow;
+            return Ok(Reply::Status("QUEUED"));
         }
+        let reply = self.carry_out(connection, now_ms, &queued, texts);
+        connection.seen = self.log.len();
+        Ok(reply)
     }
 
-    /// Whether nothing is left after all has gone that may go. A replica leaves that to its
+    /// Without memory, removes everything that the policy may take. A replica leaves that to its
     /// primary.
-    fn is_out_of_memory(&mut self) -> bool {
-        let Memory::Out(policy) = self.memory else { return false };
-        if self.is_replica {
-            return false;
+    fn make_room(&mut self) {
+        if self.lacks_memory() {
+            self.log.extend(self.store.evict_all(self.policy));
         }
-        self.evict_all(policy);
-        true
     }
 
-    /// Removes everything that the policy may take.
-    pub fn evict_all(&mut self, policy: Eviction) {
-        self.log.extend(self.store.evict_all(policy));
+    /// Whether it refuses what may need memory.
+    fn lacks_memory(&self) -> bool {
+        self.out_of_memory && !self.is_replica
     }
 
     /// Why the node does not even look at a command.
-    fn refusal(&self, connection: &Connection, name: &Name, oom: bool) -> Option<KvError> {
+    fn refusal(
+        &self,
+        connection: &Connection,
+        name: &Name,
+        request: &Result<Request, KvError>,
+    ) -> Option<KvError> {
+        use ConnectionCommand as C;
         let transaction = connection.transaction.as_ref();
-        let ends = name.name == "exec";
+        let ends = matches!(request, Ok(Request::Connection(C::Exec)));
+        let controls = ends || matches!(request, Ok(Request::Connection(C::Discard)));
         let queued = |wants: fn(&Transaction) -> bool| ends && transaction.is_some_and(wants);
-        let controls = matches!(name.name, "exec" | "discard");
-        if oom
-            && (name.needs_memory
+        if self.lacks_memory()
+            && (name.access == Access::Grow
                 || queued(|transaction| transaction.needs_memory)
                 || (transaction.is_some() && !controls))
         {
             return Some(KvError::OutOfMemory);
         }
-        let writes = name.writes || queued(|transaction| transaction.writes);
+        let writes = name.access.is_write() || queued(|transaction| transaction.writes);
         (self.is_replica && writes).then_some(KvError::ReadOnly)
     }
 
-    fn exec(
-        &mut self,
-        connection: &mut Connection,
-        now_ms: i64,
-        out_of_memory: bool,
-        texts: &mut Texts,
-    ) -> Reply {
+    fn multi(&self, connection: &mut Connection) -> Reply {
+        if connection.is_queueing() {
+            return Reply::Error(KvError::other("ERR MULTI calls can not be nested"));
+        }
+        connection.transaction = Some(Transaction::default());
+        connection.seen = self.log.len();
+        Reply::Ok
+    }
+
+    fn discard(&self, connection: &mut Connection) -> Reply {
+        if !connection.is_queueing() {
+            return Reply::Error(KvError::other("ERR DISCARD without MULTI"));
+        }
+        connection.discard();
+        connection.seen = self.log.len();
+        Reply::Ok
+    }
+
+    fn watch(&self, connection: &mut Connection, keys: &[Key], now_ms: i64) -> Reply {
+        if connection.is_queueing() {
+            return Reply::Error(KvError::other("ERR WATCH inside MULTI is not allowed"));
+        }
+        for key in keys {
+            if connection.watched.iter().all(|watched| watched.key() != *key) {
+                connection.watched.push(self.store.watch(*key, now_ms));
+            }
+        }
+        connection.seen = self.log.len();
+        Reply::Ok
+    }
+
+    fn exec(&mut self, connection: &mut Connection, now_ms: i64, texts: &mut Texts) -> Reply {
         let Some(transaction) = connection.transaction.take() else {
             return Reply::Error(KvError::other("ERR EXEC without MULTI"));
         };
@@ -177,11 +217,9 @@ impl Node {
         if !watched.iter().all(|watched| self.store.is_unchanged(watched, now_ms)) {
             return Reply::NilArray;
         }
-        let each = transaction
-            .queued
-            .iter()
-            .map(|command| self.carry_out(connection, now_ms, command, out_of_memory, texts));
-        let replies = each.collect();
+        let queued = transaction.queued.iter();
+        let replies = queued.map(|queued| self.carry_out(connection, now_ms, queued, texts));
+        let replies = replies.collect();
         // A `WAIT` among them looks at what was written before the transaction.
         connection.seen = self.log.len();
         Reply::Array(replies)
@@ -191,12 +229,10 @@ impl Node {
         &mut self,
         connection: &mut Connection,
         now_ms: i64,
-        command: &Queued,
-        out_of_memory: bool,
+        queued: &Queued,
         texts: &mut Texts,
     ) -> Reply {
-        let role = if self.is_replica { Role::Replica } else { Role::Primary };
-        match command {
+        match queued {
             Queued::Refused(error) => Reply::Error(error.clone()),
             Queued::Unwatch => {
                 connection.watched.clear();
@@ -207,66 +243,18 @@ impl Node {
                 Reply::Int(self.acknowledged.iter().filter(has).count() as i64)
             }
             Queued::Command(command) => {
+                let role = if self.is_replica { Role::Replica } else { Role::Primary };
+                let out_of_memory = self.lacks_memory();
                 let mode = Mode { role, out_of_memory, log: Some(&mut self.log) };
                 self.store.carry_out(mode, now_ms, command, texts)
             }
         }
     }
-
-    /// What is wrong with a `WAIT`.
-    fn wait_error(&self, words: &[&str]) -> Option<&'static str> {
-        if self.is_replica {
-            return Some(
-                "ERR WAIT cannot be used with replica instances. Please also note that since Redis \
-                 4.0 if a replica is configured to be writable (which is not the default) writes \
-                 to replicas are just local and are not propagated.",
-            );
-        }
-        if parse_int(words[1]).is_none() {
-            return Some("ERR value is not an integer or out of range");
-        }
-        match parse_int(words[2]) {
-            None => Some("ERR timeout is not an integer or out of range"),
-            Some(..0) => Some("ERR timeout is negative"),
-            Some(_) => None,
-        }
-    }
 }
 
-/// `MULTI`, `DISCARD` and `WATCH`, which are never queued.
-fn transact(
-    node: &mut Node,
-    connection: &mut Connection,
-    now_ms: i64,
-    words: &[&str],
-    texts: &mut Texts,
-) -> Reply {
-    let is = |name: &str| words[0].eq_ignore_ascii_case(name);
-    let open = connection.transaction.is_some();
-    let refusal = match () {
-        () if is("multi") && open => Some("ERR MULTI calls can not be nested"),
-        () if is("watch") && open => Some("ERR WATCH inside MULTI is not allowed"),
-        () if is("discard") && !open => Some("ERR DISCARD without MULTI"),
-        () => None,
-    };
-    if let Some(refusal) = refusal {
-        return Reply::Error(KvError::other(refusal));
-    }
-    if is("multi") {
-        connection.transaction = Some(Transaction::default());
-    } else if is("watch") {
-        for word in &words[1..] {
-            let key = texts.intern(word);
-            if connection.watched.iter().all(|watched| watched.key() != key) {
-                connection.watched.push(node.store.watch(key, now_ms));
-            }
-        }
-    } else {
-        connection.discard();
-    }
-    connection.seen = node.log.len();
-    Reply::Ok
-}
+const WAIT_ON_REPLICA: &str = "ERR WAIT cannot be used with replica instances. Please also note \
+    that since Redis 4.0 if a replica is configured to be writable (which is not the default) \
+    writes to replicas are just local and are not propagated.";
 
 impl Connection {
     /// One that was just made.
@@ -311,7 +299,7 @@ mod tests {
         fn ask(&mut self, words: &str) -> String {
             let words: Vec<&str> = words.split(' ').collect();
             let reply = self.node.run(&mut self.connection, 0, &words, &mut self.texts);
-            match reply.expect("no operator's command") {
+            match reply.expect("a command that is modelled") {
                 Reply::Error(error) => error.to_string(),
                 Reply::Value(value) => self.texts.show(value),
                 reply => format!("{reply:?}"),
@@ -357,7 +345,7 @@ mod tests {
         let mut shell = Shell::default();
         shell.ask("SET k 1");
         shell.ask("ZADD z 1 m");
-        shell.node.memory = Memory::Out(Eviction::NoEviction);
+        shell.node.out_of_memory = true;
         for (words, reply) in [
             ("GET k", "1"),
             ("SET k 2", "OOM command not allowed when used memory > 'maxmemory'."),
@@ -378,7 +366,7 @@ mod tests {
         let mut shell = Shell::default();
         shell.ask("MULTI");
         shell.ask("SET k 1");
-        shell.node.memory = Memory::Out(Eviction::NoEviction);
+        shell.node.out_of_memory = true;
         let because = "EXECABORT Transaction discarded because of: ";
         assert!(shell.ask("EXEC").starts_with(&format!("{because}OOM command")));
         shell.ask("MULTI");
@@ -386,7 +374,7 @@ mod tests {
             assert!(shell.ask(words).starts_with("OOM"), "{words} in a transaction");
         }
         assert_eq!(shell.ask("DISCARD"), "Ok");
-        shell.node.memory = Memory::Enough;
+        shell.node.out_of_memory = false;
         shell.ask("MULTI");
         shell.ask("SET k 1");
         shell.node.is_replica = true;
@@ -425,7 +413,7 @@ mod tests {
         let mut shell = Shell::default();
         shell.ask("SET lock 1 PX 100");
         shell.ask("SET stays 1");
-        shell.node.memory = Memory::Out(Eviction::VolatileTtl);
+        (shell.node.out_of_memory, shell.node.policy) = (true, Eviction::VolatileTtl);
         assert_eq!(shell.ask("DBSIZE"), "Int(1)");
         assert_eq!(shell.ask("EXPIRE stays 100"), "Int(1)");
         assert_eq!(shell.ask("GET stays"), "Nil");

@@ -1,9 +1,28 @@
 //! Numbers in texts, read and written as Redis does.
 
-use super::command::Bound;
+/// An end of a range of scores.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Bound {
+    /// The score; may be infinite, is never NaN.
+    pub score: f64,
+    /// `(`: the score itself is outside.
+    pub exclusive: bool,
+}
+
+impl Bound {
+    /// `-inf`: no lower end.
+    pub const MIN: Bound = Bound::at(f64::NEG_INFINITY);
+    /// `+inf`: no upper end.
+    pub const MAX: Bound = Bound::at(f64::INFINITY);
+
+    /// The score itself is inside.
+    pub const fn at(score: f64) -> Bound {
+        Bound { score, exclusive: false }
+    }
+}
 
 /// A 64-bit number as `string2ll` reads it: no sign but `-`, no leading zero, no space.
-pub(super) fn parse_int(text: &str) -> Option<i64> {
+pub(crate) fn parse_int(text: &str) -> Option<i64> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let plain = match digits.as_bytes() {
         [b'0'] => text.len() == 1,
@@ -15,7 +34,7 @@ pub(super) fn parse_int(text: &str) -> Option<i64> {
 
 /// A score as `getDoubleFromObject` reads it: all of the text, no space before it, finite or
 /// spelled as infinite, and no NaN.
-pub(super) fn parse_score(text: &str) -> Option<f64> {
+pub(crate) fn parse_score(text: &str) -> Option<f64> {
     let score = parse_float(text)?;
     let spelled = text.trim_start_matches(['+', '-']).starts_with(['i', 'I']);
     let vanished = score == 0.0 && text.split(['e', 'E', 'p', 'P']).next().is_some_and(has_value);
@@ -31,7 +50,7 @@ fn has_value(digits: &str) -> bool {
 }
 
 /// An end of a range of scores: a float, perhaps after `(`.
-pub(super) fn parse_bound(text: &str) -> Option<Bound> {
+pub(crate) fn parse_bound(text: &str) -> Option<Bound> {
     let (exclusive, number) = match text.strip_prefix('(') {
         Some(number) => (true, number),
         None => (false, text),
@@ -89,7 +108,7 @@ fn parse_hex(text: &str) -> Option<f64> {
 }
 
 /// A score as `addReplyDouble` prints it: `%.17g`.
-pub(super) fn print_score(score: f64) -> String {
+pub(crate) fn print_score(score: f64) -> String {
     if score.is_infinite() {
         return if score > 0.0 { "inf" } else { "-inf" }.into();
     }

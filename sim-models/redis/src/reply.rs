@@ -4,12 +4,15 @@ use std::fmt;
 
 use crate::value::Value;
 
+/// A number that Redis looks at only after it has looked at the key; the error waits till then.
+pub type Late<T> = Result<T, KvError>;
+
 /// What the store answers.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Reply {
     /// No such key, or a condition that failed.
     Nil,
-    /// No array: an `EXEC` that was called off, a pop with a count from no list.
+    /// The nil of arrays: an `EXEC` that was called off, a pop with a count from an absent list.
     NilArray,
     /// Written.
     Ok,
@@ -30,29 +33,29 @@ pub enum Reply {
 pub enum KvError {
     /// The key holds another type.
     WrongType,
-    /// No 64-bit number, or none where one is needed.
+    /// A text where a 64-bit number is needed.
     NotAnInteger,
     /// A counter would leave 64 bits.
     Overflow,
     /// `DECRBY` of the lowest number.
     DecrementOverflow,
-    /// A hash field that is counted in holds no number.
+    /// A hash field that is counted in holds a text.
     HashNotAnInteger,
     /// A number that may not be negative, such as a count.
     NotPositive,
     /// Words that make no sense together.
     Syntax,
-    /// No floating-point number.
+    /// A text where a floating-point number is needed.
     NotAFloat,
-    /// A range of scores whose end is no floating-point number.
+    /// A range of scores whose end is not a floating-point number.
     RangeNotAFloat,
     /// A score of infinity minus infinity.
     ScoreNotANumber,
     /// An expiry of zero, of less, or too far away; names the command.
     InvalidExpiry(&'static str),
-    /// A list has no such place.
+    /// A list has fewer elements.
     IndexOutOfRange,
-    /// `LSET` on no list.
+    /// `LSET` on an absent key.
     NoSuchKey,
     /// A string would pass 512 MB.
     TooLong,
@@ -66,12 +69,32 @@ pub enum KvError {
     Other(Box<str>),
 }
 
+/// A real server has an answer that this node does not have. Says in words what is missing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotModelled(Box<str>);
+
+impl NotModelled {
+    pub(crate) fn new(text: impl Into<Box<str>>) -> NotModelled {
+        NotModelled(text.into())
+    }
+}
+
+impl fmt::Display for NotModelled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for NotModelled {}
+
 impl KvError {
     /// A refusal that stands for itself.
-    pub(super) fn other(text: impl Into<Box<str>>) -> KvError {
+    pub(crate) fn other(text: impl Into<Box<str>>) -> KvError {
         KvError::Other(text.into())
     }
 }
+
+impl std::error::Error for KvError {}
 
 impl fmt::Display for KvError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -51,6 +51,9 @@ impl TextId {
     }
 }
 
+/// A key of a store, as an interned text.
+pub type Key = TextId;
+
 /// Names one record of a run's [`Texts`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RecordId(u32);
@@ -177,7 +180,7 @@ impl Texts {
         slice(&self.bytes, &self.ends, id.0)
     }
 
-    /// A field of a record; `Nil` when `value` is no record or has no such field.
+    /// A field of a record; `Nil` when `value` is another kind of value or has no such field.
     pub fn get(&self, value: Value, field: FieldId) -> Value {
         let Value::Record(id) = value else { return Value::Nil };
         let fields = part(&self.fields, &self.record_ends, id.0);

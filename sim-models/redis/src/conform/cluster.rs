@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::Step;
 use super::reply::{Names, to_json};
 use crate::value::Texts;
-use crate::{Connection, Data, Eviction, Memory, Node, Reply, argv};
+use crate::{Connection, Data, Eviction, Node, Reply};
 
 /// The name of the node of a trace that has only one.
 pub(super) const ONLY: &str = "";
@@ -22,7 +22,6 @@ const REPLICA: &str = "B";
 pub(super) struct Cluster {
     texts: Texts,
     members: BTreeMap<&'static str, Member>,
-    policy: Eviction,
     /// The replica hears of the primary's writes.
     linked: bool,
 }
@@ -50,16 +49,20 @@ pub(super) struct Found {
 
 impl Cluster {
     pub(super) fn new(two: bool, policy: Eviction) -> Cluster {
+        let member = || {
+            let node = Node { policy, ..Node::default() };
+            Member { node, ..Member::default() }
+        };
         let mut members = BTreeMap::new();
         if two {
-            let (mut primary, mut replica) = (Member::default(), Member::default());
+            let (mut primary, mut replica) = (member(), member());
             primary.node.acknowledged.push(0);
             replica.node.is_replica = true;
             members.extend([(PRIMARY, primary), (REPLICA, replica)]);
         } else {
-            members.insert(ONLY, Member::default());
+            members.insert(ONLY, member());
         }
-        Cluster { texts: Texts::default(), members, policy, linked: two }
+        Cluster { texts: Texts::default(), members, linked: two }
     }
 
     fn member(&mut self, node: &str) -> Result<&mut Member, String> {
@@ -91,14 +94,11 @@ impl Cluster {
                 self.member(node)?.crashed = true;
                 self.linked = false;
             }
-            Step::Promoted { node } => self.promote(node)?,
+            Step::Promoted { node } => {
+                self.member(node)?.node.is_replica = false;
+                self.linked = false;
+            }
         }
-        Ok(())
-    }
-
-    fn promote(&mut self, node: &str) -> Result<(), String> {
-        self.member(node)?.node.is_replica = false;
-        self.linked = false;
         Ok(())
     }
 
@@ -123,12 +123,6 @@ impl Cluster {
         words: &[&str],
     ) -> Result<Found, String> {
         let name = words[0].to_ascii_lowercase();
-        if argv::is_left_out(&name) {
-            return Err(format!("`{}` is not modelled", words[0]));
-        }
-        if name == "zrange" && words.iter().any(|word| word.eq_ignore_ascii_case("bylex")) {
-            return Err("`ZRANGE … BYLEX` is not modelled".to_owned());
-        }
         self.member(node)?;
         // A primary that is asked to wait asks its replica how far it is.
         if name == "wait" && self.linked && node == PRIMARY {
@@ -136,13 +130,10 @@ impl Cluster {
         }
         let member = self.members.get_mut(node).expect("a known node");
         let connection = &mut member.connections.entry(client.to_owned()).or_default().connection;
-        let reply = match member.node.run(connection, now_ms, words, &mut self.texts) {
-            Some(reply) => reply,
-            None if connection.is_queueing() => {
-                return Err(format!("`{}` in a transaction is not modelled", words[0]));
-            }
-            None => self.operate(node, &name, words)?,
-        };
+        let reply = member.node.run(connection, now_ms, words, &mut self.texts);
+        let reply = reply.map_err(|what| what.to_string())?;
+        // A primary of its own hears of nobody's writes.
+        self.linked &= !(name == "replicaof" && reply == Reply::Ok);
         let Client { connection, queued } =
             self.members.get_mut(node).and_then(|m| m.connections.get_mut(client)).expect("known");
         let names = match &reply {
@@ -158,24 +149,6 @@ impl Cluster {
             return Err("all strings together pass half a GiB".to_owned());
         }
         Ok(Found { reply: to_json(&reply, &self.texts), names })
-    }
-
-    /// Carries out what an operator says to a node.
-    fn operate(&mut self, node: &str, name: &str, words: &[&str]) -> Result<Reply, String> {
-        let policy = self.policy;
-        if name == "replicaof" {
-            if !(words[1].eq_ignore_ascii_case("no") && words[2].eq_ignore_ascii_case("one")) {
-                return Err("`REPLICAOF` is modelled only as `REPLICAOF NO ONE`".to_owned());
-            }
-            self.promote(node)?;
-        } else {
-            let node = &mut self.member(node)?.node;
-            node.memory = if name == "@oom_on" { Memory::Out(policy) } else { Memory::Enough };
-            if node.memory == Memory::Out(policy) && !node.is_replica {
-                node.evict_all(policy);
-            }
-        }
-        Ok(Reply::Ok)
     }
 
     /// What a command is about to meet, for a person who reads a difference.
@@ -209,7 +182,7 @@ impl Cluster {
         if member.node.is_replica {
             parts.push("a replica".to_owned());
         }
-        if member.node.memory != Memory::Enough {
+        if member.node.out_of_memory {
             parts.push("no memory left".to_owned());
         }
         parts.join("; ")

@@ -4,8 +4,8 @@ use sim_core::Span;
 use sim_policies::Ending;
 use sim_redis::value::{Texts, Value};
 use sim_redis::{
-    Bound, Command, Condition, ExpireOnly, Expiry, HashPart, Key, KvError, Reply, Side, Unit,
-    ZAddOnly, ZRangeBy,
+    Bound, Command, Condition, ExpireOnly, Expiry, HashCommand, HashPart, Key, KeyCommand, KvError,
+    ListCommand, Reply, ScriptCommand, Side, StringCommand, Unit, ZAddOnly, ZRangeBy, ZSetCommand,
 };
 
 use crate::plan::{KindId, KvOp};
@@ -25,8 +25,8 @@ pub(in crate::world) fn command(
 ) -> Result<Command, KvError> {
     let mut text = |value: &Value| texts.text_of(*value);
     Ok(match op {
-        KvOp::Get(key) => Command::Get { key: text(key) },
-        KvOp::Set { key, value, nx, xx, ex, px, keep_ttl } => Command::Set {
+        KvOp::Get(key) => StringCommand::Get { key: text(key) }.into(),
+        KvOp::Set { key, value, nx, xx, ex, px, keep_ttl } => StringCommand::Set {
             key: text(key),
             value: *value,
             condition: match (nx, xx) {
@@ -40,83 +40,100 @@ pub(in crate::world) fn command(
                 None if *keep_ttl => Expiry::Keep,
                 None => Expiry::Never,
             },
-        },
-        KvOp::Exists(key) => Command::Exists { keys: text(key).into() },
-        KvOp::Del(key) => Command::Del { keys: text(key).into() },
-        KvOp::Incr(key) => Command::IncrBy { key: text(key), by: 1 },
+        }
+        .into(),
+        KvOp::Exists(key) => KeyCommand::Exists { keys: text(key).into() }.into(),
+        KvOp::Del(key) => KeyCommand::Del { keys: text(key).into() }.into(),
+        KvOp::Incr(key) => StringCommand::IncrBy { key: text(key), by: 1 }.into(),
         KvOp::IncrBy { key, by } => {
             let key = text(key);
-            Command::IncrBy { key, by: int(*by, texts)? }
+            StringCommand::IncrBy { key, by: int(*by, texts)? }.into()
         }
-        KvOp::GetDel(key) => Command::GetDel { key: text(key) },
-        KvOp::Expire { key, after, nx, xx, gt, lt } => Command::Expire {
+        KvOp::GetDel(key) => StringCommand::GetDel { key: text(key) }.into(),
+        KvOp::Expire { key, after, nx, xx, gt, lt } => KeyCommand::Expire {
             key: text(key),
             expiry: Expiry::In(ms(*after), Unit::Millis),
             only: ExpireOnly { nx: *nx, xx: *xx, gt: *gt, lt: *lt },
             name: "pexpire",
-        },
-        KvOp::Persist(key) => Command::Persist { key: text(key) },
-        KvOp::Pttl(key) => Command::Ttl { key: text(key), absolute: false, unit: Unit::Millis },
+        }
+        .into(),
+        KvOp::Persist(key) => KeyCommand::Persist { key: text(key) }.into(),
+        KvOp::Pttl(key) => {
+            KeyCommand::Ttl { key: text(key), absolute: false, unit: Unit::Millis }.into()
+        }
         KvOp::HSet { key, field, value } => {
-            Command::HSet { key: text(key), pairs: vec![(text(field), *value)] }
+            HashCommand::Set { key: text(key), pairs: vec![(text(field), *value)] }.into()
         }
         KvOp::HSetNx { key, field, value } => {
-            Command::HSetNx { key: text(key), field: text(field), value: *value }
+            HashCommand::SetNx { key: text(key), field: text(field), value: *value }.into()
         }
-        KvOp::HGet { key, field } => Command::HGet { key: text(key), field: text(field) },
-        KvOp::HDel { key, field } => Command::HDel { key: text(key), fields: vec![text(field)] },
+        KvOp::HGet { key, field } => HashCommand::Get { key: text(key), field: text(field) }.into(),
+        KvOp::HDel { key, field } => {
+            HashCommand::Del { key: text(key), fields: vec![text(field)] }.into()
+        }
         KvOp::HIncrBy { key, field, by } => {
             let (key, field) = (text(key), text(field));
-            Command::HIncrBy { key, field, by: int(*by, texts)? }
+            HashCommand::IncrBy { key, field, by: int(*by, texts)? }.into()
         }
-        KvOp::HGetAll(key) => Command::HGetAll { key: text(key), what: HashPart::Both },
-        KvOp::HLen(key) => Command::HLen { key: text(key) },
+        KvOp::HGetAll(key) => HashCommand::GetAll { key: text(key), what: HashPart::Both }.into(),
+        KvOp::HLen(key) => HashCommand::Len { key: text(key) }.into(),
         KvOp::LPush { key, value } => push(text(key), Side::Left, *value),
         KvOp::RPush { key, value } => push(text(key), Side::Right, *value),
-        KvOp::LPop(key) => Command::Pop { key: text(key), side: Side::Left, count: None },
-        KvOp::RPop(key) => Command::Pop { key: text(key), side: Side::Right, count: None },
-        KvOp::LLen(key) => Command::LLen { key: text(key) },
+        KvOp::LPop(key) => {
+            ListCommand::Pop { key: text(key), side: Side::Left, count: None }.into()
+        }
+        KvOp::RPop(key) => {
+            ListCommand::Pop { key: text(key), side: Side::Right, count: None }.into()
+        }
+        KvOp::LLen(key) => ListCommand::Len { key: text(key) }.into(),
         KvOp::LIndex { key, index } => {
             let key = text(key);
-            Command::LIndex { key, index: int(*index, texts) }
+            ListCommand::Index { key, index: int(*index, texts) }.into()
         }
-        KvOp::LMove { from, to } => Command::LMove {
+        KvOp::LMove { from, to } => ListCommand::Move {
             from: text(from),
             to: text(to),
             from_side: Side::Right,
             to_side: Side::Left,
-        },
+        }
+        .into(),
         KvOp::ZAdd { key, score, member } => {
             let (key, member) = (text(key), text(member));
             let pairs = vec![(score_of(*score, texts)?, member)];
-            Command::ZAdd { key, only: ZAddOnly::default(), changed: false, pairs }
+            ZSetCommand::Add { key, only: ZAddOnly::default(), changed: false, pairs }.into()
         }
-        KvOp::ZRem { key, member } => Command::ZRem { key: text(key), members: vec![text(member)] },
-        KvOp::ZScore { key, member } => Command::ZScore { key: text(key), member: text(member) },
-        KvOp::ZCard(key) => Command::ZCard { key: text(key) },
+        KvOp::ZRem { key, member } => {
+            ZSetCommand::Rem { key: text(key), members: vec![text(member)] }.into()
+        }
+        KvOp::ZScore { key, member } => {
+            ZSetCommand::Score { key: text(key), member: text(member) }.into()
+        }
+        KvOp::ZCard(key) => ZSetCommand::Card { key: text(key) }.into(),
         KvOp::ZRangeByScore { key, min, max } => {
             let key = text(key);
             let (min, max) = (Bound::at(score_of(*min, texts)?), Bound::at(score_of(*max, texts)?));
             let by = ZRangeBy::Score { min, max, offset: 0, count: 1 };
-            Command::ZRange { key, by, reverse: false, with_scores: false }
+            ZSetCommand::Range { key, by, reverse: false, with_scores: false }.into()
         }
         KvOp::CompareAndDelete { key, expected } => {
-            Command::CompareAndDelete { key: text(key), expected: *expected }
+            ScriptCommand::CompareAndDelete { key: text(key), expected: *expected }.into()
         }
         KvOp::CompareAndExpire { key, expected, px } => {
-            Command::CompareAndExpire { key: text(key), expected: *expected, px: Ok(ms(*px)) }
+            ScriptCommand::CompareAndExpire { key: text(key), expected: *expected, px: Ok(ms(*px)) }
+                .into()
         }
         KvOp::CompareAndSet { key, expected, value, px } => {
             let (expected, value) = (*expected, *value);
-            Command::CompareAndSet { key: text(key), expected, value, px: Ok(ms(*px)) }
+            ScriptCommand::CompareAndSet { key: text(key), expected, value, px: Ok(ms(*px)) }.into()
         }
         KvOp::SlidingWindow { key, window, limit, member } => {
             let (key, member) = (text(key), text(member));
             let limit = int(*limit, texts)?;
-            Command::SlidingWindow { key, now: now_ms, window: ms(*window), limit, member }
+            ScriptCommand::SlidingWindow { key, now: now_ms, window: ms(*window), limit, member }
+                .into()
         }
         KvOp::FixedWindow { key, window } => {
-            Command::FixedWindow { key: text(key), window: Ok(ms(*window)) }
+            ScriptCommand::FixedWindow { key: text(key), window: Ok(ms(*window)) }.into()
         }
         KvOp::Watch(_)
         | KvOp::Multi(_)
@@ -127,7 +144,7 @@ pub(in crate::world) fn command(
 }
 
 fn push(key: Key, side: Side, value: Value) -> Command {
-    Command::Push { key, side, only_existing: false, values: vec![value] }
+    ListCommand::Push { key, side, only_existing: false, values: vec![value] }.into()
 }
 
 fn ms(span: Span) -> i64 {

@@ -108,17 +108,17 @@ pub(in crate::world) fn durable_at(persistence: Persistence, now: Time) -> Optio
 mod tests {
     use super::*;
     use sim_redis::value::Value;
-    use sim_redis::{Condition, Expiry};
+    use sim_redis::{Condition, Expiry, StringCommand};
 
     fn write(texts: &mut Texts, key: &str, execution: i64) -> Arc<Change> {
-        let set = Command::Set {
+        let set = StringCommand::Set {
             key: texts.intern(key),
             value: Value::Int(execution),
             condition: Condition::Always,
             get: false,
             expiry: Expiry::Never,
         };
-        Arc::new(Change { commands: vec![set], execution, ..Change::default() })
+        Arc::new(Change { commands: vec![set.into()], execution, ..Change::default() })
     }
 
     fn at(secs: u64) -> Time {

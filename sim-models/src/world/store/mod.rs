@@ -16,7 +16,7 @@ use std::sync::Arc;
 use sim_core::{Span, Time, mix};
 use sim_policies::Ending;
 use sim_redis::value::{Texts, Value};
-use sim_redis::{Command, Key, Mode, Reply, Role, Store};
+use sim_redis::{Key, Mode, Reply, Role, ServerCommand, Store};
 
 use crate::invariant::{Seen, Topic, Write};
 use crate::log::{Note, StoreLoss};
@@ -376,7 +376,7 @@ impl World {
         store.data.flush();
         store.watches.all_changed();
         store.stamps.clear();
-        let commands = vec![Command::FlushAll];
+        let commands = vec![ServerCommand::FlushAll.into()];
         self.hand_on(actor, Change { commands, now_ms, ..Change::default() }, ctx.now());
     }
 

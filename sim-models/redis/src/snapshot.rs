@@ -2,50 +2,43 @@
 //!
 //! For those who keep a store in step with others, or undo what they did; no client can do this.
 
-use super::command::{Command, Key};
-use super::store::{Row, Store};
+use crate::command::Command;
+use crate::row::Row;
+use crate::store::Store;
+use crate::value::Key;
 
 /// All that a node has under one key, the memory of its changes included.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Snapshot(Row);
 
 impl Store {
     /// What is under a key now, whether it has expired or not.
     pub fn snapshot(&self, key: Key) -> Snapshot {
-        Snapshot(self.rows.get(key.index()).cloned().unwrap_or_default())
+        Snapshot(self.rows.get(key).unwrap_or(&Row::EMPTY).clone())
     }
 
     /// Puts back what was under a key; those who watch it notice nothing.
     pub fn restore(&mut self, key: Key, snapshot: Snapshot) {
-        self.grow(key);
-        self.rows[key.index()] = snapshot.0;
+        *self.rows.of(key) = snapshot.0;
     }
 
     /// Gives a key what another node has under it: a change as any other.
     pub fn adopt(&mut self, key: Key, snapshot: &Snapshot) {
-        self.grow(key);
-        let row = &mut self.rows[key.index()];
+        let row = self.rows.of(key);
         row.clear();
         let Row { changes, removals, .. } = *row;
         *row = Row { changes, removals, ..snapshot.0.clone() };
     }
 
-    /// Removes all that has expired at `now_ms`, as active expiry does. Returns what a replica is
-    /// told.
+    /// Removes all that has expired at `now_ms`, as active expiry does. Returns what a replica
+    /// hears.
     pub fn expire_all(&mut self, now_ms: i64) -> Vec<Command> {
-        let has_expired = |row: &Row| row.data.is_some() && row.deadline.is_past(now_ms);
-        let numbered = self.rows.iter_mut().enumerate();
-        let expired = numbered.filter(|(_, row)| has_expired(row)).map(|(n, row)| {
+        let expired = self.rows.taken_mut().filter(|(_, row)| row.deadline.is_past(now_ms));
+        let removed = expired.map(|(key, row)| {
             row.clear();
-            Command::Del { keys: Key::at(n).into() }
+            Command::del(key)
         });
-        expired.collect()
-    }
-
-    fn grow(&mut self, key: Key) {
-        if key.index() >= self.rows.len() {
-            self.rows.resize_with(key.index() + 1, Row::default);
-        }
+        removed.collect()
     }
 }
 
@@ -53,12 +46,12 @@ impl Store {
 mod tests {
     use super::*;
     use crate::value::{Texts, Value};
-    use crate::{Condition, Expiry, Unit};
+    use crate::{Condition, Expiry, StringCommand, Unit};
 
     fn set(key: Key, value: i64, ms: i64) -> Command {
         let expiry = Expiry::In(ms, Unit::Millis);
         let (value, condition) = (Value::Int(value), Condition::Always);
-        Command::Set { key, value, condition, get: false, expiry }
+        StringCommand::Set { key, value, condition, get: false, expiry }.into()
     }
 
     #[test]
@@ -83,7 +76,7 @@ mod tests {
         store.apply(0, &set(soon, 1, 50), &mut texts);
         store.apply(0, &set(late, 1, 60), &mut texts);
         assert_eq!(store.expire_all(50), [], "a key lives through its last millisecond");
-        assert_eq!(store.expire_all(51), [Command::Del { keys: soon.into() }]);
+        assert_eq!(store.expire_all(51), [Command::del(soon)]);
         assert_eq!(store.len(0), 1);
     }
 }
