@@ -1,7 +1,8 @@
 //! What the replay of a recorded trace found.
 //!
 //! A trace is a file of JSON lines: a header, then one line per event. `sim-policies` replays those
-//! of libraries, `sim-redis` those of a Redis server; both answer with a [`Conformance`].
+//! of libraries, `sim-redis` those of a Redis server; both answer with a [`Conformance`]. It lives
+//! here so that neither of them needs the other.
 
 use std::fmt;
 
@@ -18,7 +19,7 @@ pub struct Conformance {
     pub version: String,
     /// What was recorded, such as `circuit_breaker`.
     pub kind: String,
-    /// Events that were compared, up to and with the first that differs.
+    /// Events that were compared, the first that differs included.
     pub events: u64,
     /// The first event that differs, if one does.
     pub difference: Option<Difference>,

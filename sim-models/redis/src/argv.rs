@@ -6,38 +6,17 @@
 
 use crate::command::Command;
 use crate::command::connection::{self, ConnectionCommand};
-use crate::command::hash::{self, HashCommand};
-use crate::command::key::{self, KeyCommand};
-use crate::command::list::{self, ListCommand};
-use crate::command::script::{self, ScriptCommand};
-use crate::command::server::{self, ServerCommand};
-use crate::command::string::{self, StringCommand};
-use crate::command::words::{Access, Read, Spelling, Words, wrong_arity};
-use crate::command::zset::{self, ZSetCommand};
+use crate::command::words::{Access, Spelling, Words, wrong_arity};
+use crate::command::{hash, key, list, script, server, string, zset};
 use crate::reply::{KvError, NotModelled};
 use crate::value::Texts;
 
-/// A command by its name and number of words, before the words were read.
-#[derive(Clone, Copy)]
-pub(crate) struct Name {
-    /// In lower case, as errors spell it.
-    pub(crate) name: &'static str,
-    /// What it needs of the node.
+/// What a client asks, as far as its words say.
+pub(crate) struct Asked {
+    /// What the command of this name needs of the node.
     pub(crate) access: Access,
-    reader: Reader,
-}
-
-/// Who reads the words.
-#[derive(Clone, Copy)]
-enum Reader {
-    String(Read<StringCommand>),
-    Key(Read<KeyCommand>),
-    Hash(Read<HashCommand>),
-    List(Read<ListCommand>),
-    ZSet(Read<ZSetCommand>),
-    Script(Read<ScriptCommand>),
-    Server(Read<ServerCommand>),
-    Connection(Read<ConnectionCommand>),
+    /// What is asked, or what Redis answers when it comes to carry the command out.
+    pub(crate) request: Result<Request, KvError>,
 }
 
 /// What a client asks.
@@ -48,69 +27,55 @@ pub(crate) enum Request {
     Connection(ConnectionCommand),
 }
 
-/// Why words have no name.
+/// Why words are not even queued.
 #[derive(Debug)]
-pub(crate) enum Unnamed {
+pub(crate) enum Unread {
     /// Redis knows the command, this crate does not.
     NotModelled(NotModelled),
     /// Redis refuses it.
     Refused(KvError),
 }
 
-/// Finds the command that the first word names, and counts the words.
+/// Finds the command that the first word names, counts the words and reads them.
 ///
 /// # Errors
 /// The refusal that Redis has for a name that it does not know, or for too few or many words; or
 /// that the command is left out here.
-pub(crate) fn name(words: &[&str]) -> Result<Name, Unnamed> {
-    let found = None
-        .or_else(|| look_up(string::TABLE, words, Reader::String))
-        .or_else(|| look_up(key::TABLE, words, Reader::Key))
-        .or_else(|| look_up(hash::TABLE, words, Reader::Hash))
-        .or_else(|| look_up(list::TABLE, words, Reader::List))
-        .or_else(|| look_up(zset::TABLE, words, Reader::ZSet))
-        .or_else(|| look_up(script::TABLE, words, Reader::Script))
-        .or_else(|| look_up(server::TABLE, words, Reader::Server))
-        .or_else(|| look_up(connection::TABLE, words, Reader::Connection));
-    if let Some(what) = left_out(words, found.is_some()) {
-        return Err(Unnamed::NotModelled(NotModelled::new(format!("`{what}` is not modelled"))));
+pub(crate) fn read(words: &[&str], texts: &mut Texts) -> Result<Asked, Unread> {
+    fn store<C: Into<Command>>(command: C) -> Request {
+        Request::Store(command.into())
     }
-    found.unwrap_or_else(|| Err(unknown(words))).map_err(Unnamed::Refused)
+    let found = None
+        .or_else(|| look_up(string::TABLE, words, texts, store))
+        .or_else(|| look_up(key::TABLE, words, texts, store))
+        .or_else(|| look_up(hash::TABLE, words, texts, store))
+        .or_else(|| look_up(list::TABLE, words, texts, store))
+        .or_else(|| look_up(zset::TABLE, words, texts, store))
+        .or_else(|| look_up(script::TABLE, words, texts, store))
+        .or_else(|| look_up(server::TABLE, words, texts, store))
+        .or_else(|| look_up(connection::TABLE, words, texts, Request::Connection));
+    if let Some(what) = left_out(words, found.is_some()) {
+        return Err(Unread::NotModelled(NotModelled::new(format!("`{what}` is not modelled"))));
+    }
+    found.unwrap_or_else(|| Err(unknown(words))).map_err(Unread::Refused)
 }
 
 fn look_up<C>(
     table: &'static [Spelling<C>],
     words: &[&str],
-    reader: fn(Read<C>) -> Reader,
-) -> Option<Result<Name, KvError>> {
+    texts: &mut Texts,
+    request: fn(C) -> Request,
+) -> Option<Result<Asked, KvError>> {
     let first = words.first()?;
     let row = table.iter().find(|row| row.name.eq_ignore_ascii_case(first))?;
-    let Spelling { name, access, read, .. } = *row;
-    Some(match name {
-        _ if row.takes(words.len()) => Ok(Name { name, access, reader: reader(read) }),
-        "exec" => Err(exec_refused(&wrong_arity(name))),
-        _ => Err(wrong_arity(name)),
+    Some(match row.name {
+        name if row.takes(words.len()) => {
+            let command = (row.read)(&mut Words::new(name, words, texts));
+            Ok(Asked { access: row.access, request: command.map(request) })
+        }
+        "exec" => Err(exec_refused(&wrong_arity("exec"))),
+        name => Err(wrong_arity(name)),
     })
-}
-
-impl Name {
-    /// Reads the words, whose number is right already.
-    ///
-    /// # Errors
-    /// What Redis answers when it comes to carry the command out.
-    pub(crate) fn read(self, words: &[&str], texts: &mut Texts) -> Result<Request, KvError> {
-        let w = &mut Words::new(self.name, words, texts);
-        Ok(Request::Store(match self.reader {
-            Reader::String(read) => read(w)?.into(),
-            Reader::Key(read) => read(w)?.into(),
-            Reader::Hash(read) => read(w)?.into(),
-            Reader::List(read) => read(w)?.into(),
-            Reader::ZSet(read) => read(w)?.into(),
-            Reader::Script(read) => read(w)?.into(),
-            Reader::Server(read) => read(w)?.into(),
-            Reader::Connection(read) => return Ok(Request::Connection(read(w)?)),
-        }))
-    }
 }
 
 /// All commands of `redis-server 7.0.15`, modelled or not.
@@ -178,13 +143,13 @@ fn unknown(words: &[&str]) -> KvError {
 #[cfg(test)]
 pub(crate) fn command(words: &str, texts: &mut Texts) -> Result<Command, KvError> {
     let words: Vec<&str> = words.split(' ').collect();
-    let name = name(&words).map_err(|unnamed| match unnamed {
-        Unnamed::Refused(error) => error,
-        Unnamed::NotModelled(what) => panic!("{what}"),
-    });
-    match name?.read(&words, texts)? {
-        Request::Store(command) => Ok(command),
-        Request::Connection(other) => panic!("{other:?} is for a connection"),
+    match read(&words, texts) {
+        Ok(Asked { request, .. }) => match request? {
+            Request::Store(command) => Ok(command),
+            Request::Connection(other) => panic!("{other:?} is for a connection"),
+        },
+        Err(Unread::Refused(error)) => Err(error),
+        Err(Unread::NotModelled(what)) => panic!("{what}"),
     }
 }
 
@@ -241,7 +206,8 @@ mod tests {
         }
         for words in ["SADD k 1", "zunionstore", "ZRANGE k 0 1 ByLex"] {
             let words: Vec<&str> = words.split(' ').collect();
-            assert!(matches!(name(&words), Err(Unnamed::NotModelled(_))), "{words:?}");
+            let found = read(&words, &mut Texts::default());
+            assert!(matches!(found, Err(Unread::NotModelled(_))), "{words:?}");
         }
     }
 

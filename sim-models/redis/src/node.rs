@@ -4,9 +4,9 @@
 //! It takes words and gives replies, as `processCommand` in `server.c` does. The protocol on the
 //! wire is left out.
 
-use crate::argv::{self, Name, Request, Unnamed};
+use crate::argv::{self, Asked, Request, Unread};
 use crate::command::Command;
-use crate::command::connection::ConnectionCommand;
+use crate::command::connection::{ConnectionCommand, Operator};
 use crate::command::words::Access;
 use crate::eviction::Eviction;
 use crate::exec::{Mode, Role};
@@ -76,10 +76,10 @@ impl Node {
         texts: &mut Texts,
     ) -> Result<Reply, NotModelled> {
         use ConnectionCommand as C;
-        let name = match argv::name(words) {
-            Ok(name) => name,
-            Err(Unnamed::NotModelled(what)) => return Err(what),
-            Err(Unnamed::Refused(error)) => {
+        let asked = match argv::read(words, texts) {
+            Ok(asked) => asked,
+            Err(Unread::NotModelled(what)) => return Err(what),
+            Err(Unread::Refused(error)) => {
                 if words.first().is_some_and(|word| word.eq_ignore_ascii_case("exec")) {
                     connection.discard();
                 }
@@ -87,17 +87,16 @@ impl Node {
                 return Ok(Reply::Error(error));
             }
         };
-        let request = name.read(words, texts);
         self.make_room();
-        if let Some(error) = self.refusal(connection, &name, &request) {
-            if let Ok(Request::Connection(C::Exec)) = request {
+        if let Some(error) = self.refusal(connection, &asked) {
+            if let Ok(Request::Connection(C::Exec)) = asked.request {
                 connection.discard();
                 return Ok(Reply::Error(argv::exec_refused(&error)));
             }
             connection.spoil();
             return Ok(Reply::Error(error));
         }
-        let queued = match request {
+        let queued = match asked.request {
             Ok(Request::Store(command)) => Queued::Command(command),
             Ok(Request::Connection(command)) => match command {
                 C::Unwatch => Queued::Unwatch,
@@ -108,35 +107,40 @@ impl Node {
                 C::Multi => return Ok(self.multi(connection)),
                 C::Discard => return Ok(self.discard(connection)),
                 C::Watch(keys) => return Ok(self.watch(connection, &keys, now_ms)),
-                C::ReplicaOf { .. } | C::OomOn | C::OomOff if connection.is_queueing() => {
+                C::Operator(_) if connection.is_queueing() => {
                     let text = format!("`{}` in a transaction is not modelled", words[0]);
                     return Err(NotModelled::new(text));
                 }
-                C::ReplicaOf { no_one: false } => {
-                    let text = "`REPLICAOF` is modelled only as `REPLICAOF NO ONE`";
-                    return Err(NotModelled::new(text));
-                }
-                C::ReplicaOf { no_one: true } => {
-                    self.is_replica = false;
-                    return Ok(Reply::Ok);
-                }
-                C::OomOn | C::OomOff => {
-                    self.out_of_memory = matches!(command, C::OomOn);
-                    self.make_room();
-                    return Ok(Reply::Ok);
-                }
+                C::Operator(operator) => return self.operate(operator),
             },
             Err(error) => Queued::Refused(error),
         };
         if let Some(transaction) = &mut connection.transaction {
             transaction.queued.push(queued);
-            transaction.writes |= name.access.is_write();
-            transaction.needs_memory |= name.access == Access::Grow;
+            transaction.writes |= asked.access.is_write();
+            transaction.needs_memory |= asked.access == Access::Grow;
             return Ok(Reply::Status("QUEUED"));
         }
         let reply = self.carry_out(connection, now_ms, &queued, texts);
         connection.seen = self.log.len();
         Ok(reply)
+    }
+
+    /// Does what an operator says.
+    fn operate(&mut self, operator: Operator) -> Result<Reply, NotModelled> {
+        match operator {
+            Operator::ReplicaOf { no_one: true } => self.is_replica = false,
+            Operator::ReplicaOf { no_one: false } => {
+                let text = "`REPLICAOF` is modelled only as `REPLICAOF NO ONE`";
+                return Err(NotModelled::new(text));
+            }
+            Operator::OomOn => {
+                self.out_of_memory = true;
+                self.make_room();
+            }
+            Operator::OomOff => self.out_of_memory = false,
+        }
+        Ok(Reply::Ok)
     }
 
     /// Without memory, removes everything that the policy may take. A replica leaves that to its
@@ -153,25 +157,21 @@ impl Node {
     }
 
     /// Why the node does not even look at a command.
-    fn refusal(
-        &self,
-        connection: &Connection,
-        name: &Name,
-        request: &Result<Request, KvError>,
-    ) -> Option<KvError> {
+    fn refusal(&self, connection: &Connection, asked: &Asked) -> Option<KvError> {
         use ConnectionCommand as C;
+        let request = &asked.request;
         let transaction = connection.transaction.as_ref();
         let ends = matches!(request, Ok(Request::Connection(C::Exec)));
         let controls = ends || matches!(request, Ok(Request::Connection(C::Discard)));
         let queued = |wants: fn(&Transaction) -> bool| ends && transaction.is_some_and(wants);
         if self.lacks_memory()
-            && (name.access == Access::Grow
+            && (asked.access == Access::Grow
                 || queued(|transaction| transaction.needs_memory)
                 || (transaction.is_some() && !controls))
         {
             return Some(KvError::OutOfMemory);
         }
-        let writes = name.access.is_write() || queued(|transaction| transaction.writes);
+        let writes = asked.access.is_write() || queued(|transaction| transaction.writes);
         (self.is_replica && writes).then_some(KvError::ReadOnly)
     }
 

@@ -1,8 +1,12 @@
-//! What programs compute with: small copyable [`Value`]s, with texts and records interned.
+//! What keys are named and what they hold: small copyable [`Value`]s, with texts and records
+//! interned.
 //!
-//! Keys such as `"{key}:lock"` are rendered once into [`Texts`] and from then on are compared and
-//! stored as a number. Two texts are the same exactly when their characters are: a key that two
-//! tenants spell alike collides here as it does in production.
+//! A key such as `order-7:lock` enters [`Texts`] once and from then on is compared and stored as a
+//! number. Two texts are the same exactly when their characters are: a key that two tenants spell
+//! alike collides here as it does in production.
+//!
+//! Redis knows texts and numbers. Truth values and records are for those who compute with what
+//! they store.
 
 use std::fmt;
 use std::hash::{BuildHasher, Hash};
@@ -12,10 +16,10 @@ use rustc_hash::FxBuildHasher;
 use sim_core::mix;
 use xxhash_rust::xxh3::xxh3_64;
 
-/// One value of the step language.
+/// One value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Value {
-    /// Absent: a missing key, an unset variable, a header that was not sent.
+    /// Absent: a missing key, an unset variable.
     #[default]
     Nil,
     /// A truth value.
@@ -58,14 +62,14 @@ pub type Key = TextId;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RecordId(u32);
 
-/// Names a field of records; field names are few and known when the scenario is compiled.
+/// Names a field of records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FieldId(TextId);
 
 /// The longest text that a program may build, in bytes.
 const TEXT_MAX: usize = 1 << 16;
 
-/// All texts of a run together, in bytes; one event can build many before the run's memory limit
+/// All texts together, in bytes: one event of a simulation can build many before its memory limit
 /// is looked at.
 const TEXTS_MAX: usize = 1 << 29;
 
@@ -91,8 +95,8 @@ pub struct Texts {
 }
 
 impl Texts {
-    /// The id of `text`, adding it on first sight. When all texts together pass half a GiB, the run
-    /// ends, and the id is any text's.
+    /// The id of `text`, adding it on first sight. When all texts together would pass half a GiB,
+    /// the id is any text's and [`Texts::is_overfull`] says so.
     pub fn intern(&mut self, text: &str) -> TextId {
         let hash = hash_of(text);
         let (bytes, ends) = (&self.bytes, &self.ends);
@@ -140,7 +144,8 @@ impl Texts {
         self.overfull |= !fits;
     }
 
-    /// True when a program has tried to build a text or a record that is too large.
+    /// True once somebody has tried to build a text or a record that is too large: a text of more
+    /// than 64 KiB by [`Texts::append`], half a GiB of texts, records nested more than 16 deep.
     pub fn is_overfull(&self) -> bool {
         self.overfull
     }

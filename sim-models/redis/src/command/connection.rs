@@ -21,9 +21,16 @@ pub(crate) enum ConnectionCommand {
     Unwatch,
     /// `WAIT`, perhaps with a number that is none.
     Wait(Late<()>),
+    /// What an operator says to the node.
+    Operator(Operator),
+}
+
+/// What an operator says to a node.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Operator {
     /// `REPLICAOF NO ONE`, or another node.
     ReplicaOf { no_one: bool },
-    /// `@OOM_ON`: an operator has set `maxmemory 1`.
+    /// `@OOM_ON`: `maxmemory` is 1 from now on.
     OomOn,
     /// `@OOM_OFF`: there is memory again.
     OomOff,
@@ -41,10 +48,10 @@ pub(crate) const TABLE: &[Spelling<ConnectionCommand>] = {
         spelled("unwatch", 1, Read, |_| Ok(C::Unwatch)),
         spelled("wait", 3, Read, |w| Ok(C::Wait(wait(w)))),
         spelled("replicaof", 3, Read, |w| {
-            Ok(C::ReplicaOf { no_one: w.is(1, "no") && w.is(2, "one") })
+            Ok(C::Operator(Operator::ReplicaOf { no_one: w.is(1, "no") && w.is(2, "one") }))
         }),
-        spelled("@oom_on", 1, Read, |_| Ok(C::OomOn)),
-        spelled("@oom_off", 1, Read, |_| Ok(C::OomOff)),
+        spelled("@oom_on", 1, Read, |_| Ok(C::Operator(Operator::OomOn))),
+        spelled("@oom_off", 1, Read, |_| Ok(C::Operator(Operator::OomOff))),
     ]
 };
 

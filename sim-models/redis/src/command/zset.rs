@@ -39,7 +39,7 @@ pub enum ZSetCommand {
         /// The members.
         members: Vec<TextId>,
     },
-    /// `ZSCORE`: the member's score or nil. A whole score is a [`Value::Int`], any other a text.
+    /// `ZSCORE`: the member's score or nil. A whole score is a number, any other a text.
     Score {
         /// The sorted set.
         key: Key,

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::Step;
+use super::line::{ONLY, Step};
 use super::reply::{Names, to_json};
+use crate::data::Data;
+use crate::eviction::Eviction;
+use crate::node::{Connection, Node};
+use crate::reply::Reply;
 use crate::value::Texts;
-use crate::{Connection, Data, Eviction, Node, Reply};
-
-/// The name of the node of a trace that has only one.
-pub(super) const ONLY: &str = "";
 
 /// The name of the primary, when a trace has two nodes.
 const PRIMARY: &str = "A";

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::Reply;
+use crate::reply::Reply;
 use crate::value::Texts;
 
 /// A reply in the words of a trace.

@@ -1,5 +1,6 @@
 //! Commands on strings.
 
+use crate::command::Command;
 use crate::command::string::{Condition, ExpiryChange, StringCommand};
 use crate::data::Data;
 use crate::data::string::{LENGTH_MAX, int_of, is_same, length};
@@ -53,7 +54,7 @@ impl Exec<'_> {
             C::GetDel { key } => {
                 let Some(old) = self.string(*key)? else { return Ok(Reply::Nil) };
                 self.remove(*key);
-                self.log_instead(|| crate::command::Command::del(*key));
+                self.log_instead(|| Command::del(*key));
                 Reply::Value(old)
             }
             C::GetEx { key, change } => {
