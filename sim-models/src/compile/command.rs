@@ -32,8 +32,9 @@ impl Builder<'_> {
         self.check_command(&step.op, Place::Alone, &place);
         self.check_nodes(step, &store, here);
         let op = self.lower(frame, &step.op, &place);
-        let is_repeatable = is_repeatable(&op);
-        self.effectful[frame.id.index()] |= has_effect(&op);
+        let has_effect = has_effect(&op);
+        let is_repeatable = op.nature().repeatable && !has_effect;
+        self.effectful[frame.id.index()] |= has_effect;
         let target = Target::Kv(CommandPlan { op, from: step.from });
         let into = step.into.as_deref();
         let into = into.map(|name| self.variable(frame, name, &here.field("into")));
@@ -149,7 +150,7 @@ impl Builder<'_> {
             let here = here.field("from");
             if has == 0 {
                 self.problem(&here, format!("`{name_of_store}` has no replicas"), help());
-            } else if !is_read(&step.op) {
+            } else if !step.op.nature().reads {
                 let message = format!("a replica takes no {}", name(&step.op));
                 let help = "only reads go to a replica".to_owned();
                 self.problem(&here, message, Some(help));
@@ -210,43 +211,6 @@ const REPLICAS_MAX: u32 = 16;
 fn name<E: std::fmt::Debug, K: std::fmt::Debug>(op: &KvOp<E, K>) -> String {
     let text = format!("{op:?}");
     text.split(['(', ' ', '{']).next().unwrap_or_default().to_owned()
-}
-
-/// Changes nothing.
-fn is_read<E, K>(op: &KvOp<E, K>) -> bool {
-    matches!(
-        op,
-        KvOp::Get(_)
-            | KvOp::Exists(_)
-            | KvOp::Pttl(_)
-            | KvOp::HGet { .. }
-            | KvOp::HGetAll(_)
-            | KvOp::HLen(_)
-            | KvOp::LLen(_)
-            | KvOp::LIndex { .. }
-            | KvOp::ZScore { .. }
-            | KvOp::ZCard(_)
-            | KvOp::ZRangeByScore { .. }
-    )
-}
-
-/// Done twice, it leaves what it leaves when done once.
-fn is_repeatable(op: &OpPlan) -> bool {
-    match op {
-        KvOp::Incr(_)
-        | KvOp::IncrBy { .. }
-        | KvOp::GetDel(_)
-        | KvOp::HIncrBy { .. }
-        | KvOp::LPush { .. }
-        | KvOp::RPush { .. }
-        | KvOp::LPop(_)
-        | KvOp::RPop(_)
-        | KvOp::LMove { .. }
-        | KvOp::FixedWindow { .. } => false,
-        KvOp::Multi(ops) | KvOp::Transaction(ops) => ops.iter().all(is_repeatable),
-        KvOp::Effect { .. } => !has_effect(op),
-        _ => true,
-    }
 }
 
 /// Leaves an effect each time.

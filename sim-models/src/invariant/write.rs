@@ -49,22 +49,7 @@ pub(crate) enum Life {
 impl Write {
     /// What a command has changed; `None` when it has changed nothing, or no single key.
     pub(crate) fn of(op: &KvOp<Value, KindId>, reply: &Reply, texts: &mut Texts) -> Option<Write> {
-        let was_done = match (op, reply) {
-            (_, Reply::Error(_)) => false,
-            (KvOp::Set { .. } | KvOp::GetDel(_), reply) => *reply != Reply::Nil,
-            (
-                KvOp::Del(_)
-                | KvOp::Expire { .. }
-                | KvOp::Persist(_)
-                | KvOp::HSetNx { .. }
-                | KvOp::CompareAndDelete { .. }
-                | KvOp::CompareAndExpire { .. }
-                | KvOp::CompareAndSet { .. },
-                reply,
-            ) => *reply != Reply::Int(0),
-            _ => true,
-        };
-        let (key, act) = Act::of(op).filter(|_| was_done)?;
+        let (key, act) = Act::of(op).filter(|_| op.nature().was_done(reply))?;
         let guarded = matches!(
             op,
             KvOp::Set { nx: true, .. }
@@ -104,7 +89,30 @@ impl Act {
             KvOp::Incr(key) | KvOp::IncrBy { key, .. } | KvOp::HIncrBy { key, .. } => {
                 (key, Act::Count)
             }
-            _ => return None,
+            KvOp::Get(_)
+            | KvOp::Exists(_)
+            | KvOp::Pttl(_)
+            | KvOp::HGet { .. }
+            | KvOp::HDel { .. }
+            | KvOp::HGetAll(_)
+            | KvOp::HLen(_)
+            | KvOp::LPop(_)
+            | KvOp::RPop(_)
+            | KvOp::LLen(_)
+            | KvOp::LIndex { .. }
+            | KvOp::LMove { .. }
+            | KvOp::ZAdd { .. }
+            | KvOp::ZRem { .. }
+            | KvOp::ZScore { .. }
+            | KvOp::ZCard(_)
+            | KvOp::ZRangeByScore { .. }
+            | KvOp::SlidingWindow { .. }
+            | KvOp::FixedWindow { .. }
+            | KvOp::Watch(_)
+            | KvOp::Multi(_)
+            | KvOp::Transaction(_)
+            | KvOp::Wait { .. }
+            | KvOp::Effect { .. } => return None,
         })
     }
 }

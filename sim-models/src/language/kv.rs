@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 use sim_core::Span;
+use sim_redis::Reply;
 
 use super::{Dist, Expr};
 
@@ -354,130 +355,176 @@ pub(crate) struct Slot {
     pub field: &'static str,
 }
 
+/// A command with each argument replaced by `$a`: first commands with one argument, then those with
+/// named ones, with what stays as it is after `;`.
+macro_rules! each_argument {
+    (
+        $op:expr, $a:ident:
+        [$($plain:ident),* $(,)?]
+        [$($name:ident { $($argument:ident),*; $($kept:ident),* })*]
+        $($other:tt)*
+    ) => {
+        match $op {
+            $(KvOp::$plain(key) => KvOp::$plain($a(key, "")),)*
+            $(KvOp::$name { $($argument,)* $($kept),* } => KvOp::$name {
+                $($argument: $a($argument, stringify!($argument)),)*
+                $($kept: *$kept),*
+            },)*
+            $($other)*
+        }
+    };
+}
+
+/// What a command does, whoever asks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Nature {
+    /// It changes nothing, and a replica answers it.
+    pub reads: bool,
+    /// Done twice, it leaves what it leaves when done once.
+    pub repeatable: bool,
+    /// How it says that it has changed nothing.
+    undone: Undone,
+    /// It says so because a condition did not hold.
+    conditional: bool,
+}
+
+/// The reply of a command that has changed nothing.
+#[derive(Clone, Copy, Debug)]
+enum Undone {
+    /// It has none.
+    Never,
+    Nil,
+    Zero,
+}
+
+impl Nature {
+    const READ: Nature =
+        Nature { reads: true, repeatable: true, undone: Undone::Never, conditional: false };
+    /// A write that may be repeated.
+    const WRITE: Nature = Nature { reads: false, ..Nature::READ };
+    /// A write that does something more each time.
+    const ADD: Nature = Nature { repeatable: false, ..Nature::WRITE };
+
+    /// Whether the store has done what was asked.
+    pub(crate) fn was_done(&self, reply: &Reply) -> bool {
+        match (self.undone, reply) {
+            (_, Reply::Error(_)) | (Undone::Nil, Reply::Nil) | (Undone::Zero, Reply::Int(0)) => {
+                false
+            }
+            (Undone::Never | Undone::Nil | Undone::Zero, _) => true,
+        }
+    }
+
+    /// Whether the store has refused it: by an error, or because a condition did not hold.
+    pub(crate) fn was_refused(&self, reply: &Reply) -> bool {
+        matches!(reply, Reply::Error(_)) || (self.conditional && !self.was_done(reply))
+    }
+}
+
 impl<E, K> KvOp<E, K> {
+    /// What it does. An `Effect` counts as repeatable here: whether it happens `once` depends on
+    /// its arguments.
+    pub(crate) fn nature(&self) -> Nature {
+        match self {
+            KvOp::Get(_)
+            | KvOp::Exists(_)
+            | KvOp::Pttl(_)
+            | KvOp::HGet { .. }
+            | KvOp::HGetAll(_)
+            | KvOp::HLen(_)
+            | KvOp::LLen(_)
+            | KvOp::LIndex { .. }
+            | KvOp::ZScore { .. }
+            | KvOp::ZCard(_)
+            | KvOp::ZRangeByScore { .. } => Nature::READ,
+            KvOp::HSet { .. }
+            | KvOp::HDel { .. }
+            | KvOp::ZAdd { .. }
+            | KvOp::ZRem { .. }
+            | KvOp::SlidingWindow { .. }
+            | KvOp::Watch(_)
+            | KvOp::Wait { .. }
+            | KvOp::Effect { .. } => Nature::WRITE,
+            KvOp::Incr(_)
+            | KvOp::IncrBy { .. }
+            | KvOp::HIncrBy { .. }
+            | KvOp::LPush { .. }
+            | KvOp::RPush { .. }
+            | KvOp::LPop(_)
+            | KvOp::RPop(_)
+            | KvOp::LMove { .. }
+            | KvOp::FixedWindow { .. } => Nature::ADD,
+            KvOp::GetDel(_) => Nature { undone: Undone::Nil, ..Nature::ADD },
+            KvOp::Del(_) | KvOp::Expire { .. } | KvOp::Persist(_) => {
+                Nature { undone: Undone::Zero, ..Nature::WRITE }
+            }
+            KvOp::Set { .. } => Nature { undone: Undone::Nil, conditional: true, ..Nature::WRITE },
+            KvOp::HSetNx { .. }
+            | KvOp::CompareAndDelete { .. }
+            | KvOp::CompareAndExpire { .. }
+            | KvOp::CompareAndSet { .. } => {
+                Nature { undone: Undone::Zero, conditional: true, ..Nature::WRITE }
+            }
+            KvOp::Multi(ops) | KvOp::Transaction(ops) => {
+                let repeatable = ops.iter().all(|op| op.nature().repeatable);
+                Nature { repeatable, ..Nature::WRITE }
+            }
+        }
+    }
+
     /// The same command with other arguments and kinds of effects.
     pub(crate) fn map<F, L>(
         &self,
         argument: &mut dyn FnMut(&E, Slot) -> F,
         kind: &mut dyn FnMut(&K) -> L,
     ) -> KvOp<F, L> {
-        if let KvOp::Multi(ops) | KvOp::Transaction(ops) = self {
-            let all = |(n, op): (usize, &KvOp<E, K>)| {
-                op.map(&mut |e, slot| argument(e, Slot { nth: Some(n), ..slot }), kind)
-            };
-            let all = ops.iter().enumerate().map(all).collect();
-            return match self {
-                KvOp::Multi(_) => KvOp::Multi(all),
-                _ => KvOp::Transaction(all),
-            };
-        }
         let mut a = |e: &E, field: &'static str| argument(e, Slot { nth: None, field });
-        match self {
-            KvOp::Get(key) => KvOp::Get(a(key, "")),
-            KvOp::Exists(key) => KvOp::Exists(a(key, "")),
-            KvOp::Del(key) => KvOp::Del(a(key, "")),
-            KvOp::Incr(key) => KvOp::Incr(a(key, "")),
-            KvOp::GetDel(key) => KvOp::GetDel(a(key, "")),
-            KvOp::Persist(key) => KvOp::Persist(a(key, "")),
-            KvOp::Pttl(key) => KvOp::Pttl(a(key, "")),
-            KvOp::HGetAll(key) => KvOp::HGetAll(a(key, "")),
-            KvOp::HLen(key) => KvOp::HLen(a(key, "")),
-            KvOp::LPop(key) => KvOp::LPop(a(key, "")),
-            KvOp::RPop(key) => KvOp::RPop(a(key, "")),
-            KvOp::LLen(key) => KvOp::LLen(a(key, "")),
-            KvOp::ZCard(key) => KvOp::ZCard(a(key, "")),
-            KvOp::Watch(key) => KvOp::Watch(a(key, "")),
-            KvOp::Set { key, value, nx, xx, ex, px, keep_ttl } => KvOp::Set {
-                key: a(key, "key"),
-                value: a(value, "value"),
-                nx: *nx,
-                xx: *xx,
-                ex: *ex,
-                px: *px,
-                keep_ttl: *keep_ttl,
-            },
-            KvOp::IncrBy { key, by } => KvOp::IncrBy { key: a(key, "key"), by: a(by, "by") },
-            KvOp::Expire { key, after, nx, xx, gt, lt } => KvOp::Expire {
-                key: a(key, "key"),
-                after: *after,
-                nx: *nx,
-                xx: *xx,
-                gt: *gt,
-                lt: *lt,
-            },
-            KvOp::HSet { key, field, value } => KvOp::HSet {
-                key: a(key, "key"),
-                field: a(field, "field"),
-                value: a(value, "value"),
-            },
-            KvOp::HSetNx { key, field, value } => KvOp::HSetNx {
-                key: a(key, "key"),
-                field: a(field, "field"),
-                value: a(value, "value"),
-            },
-            KvOp::HGet { key, field } => {
-                KvOp::HGet { key: a(key, "key"), field: a(field, "field") }
-            }
-            KvOp::HDel { key, field } => {
-                KvOp::HDel { key: a(key, "key"), field: a(field, "field") }
-            }
-            KvOp::HIncrBy { key, field, by } => {
-                KvOp::HIncrBy { key: a(key, "key"), field: a(field, "field"), by: a(by, "by") }
-            }
-            KvOp::LPush { key, value } => {
-                KvOp::LPush { key: a(key, "key"), value: a(value, "value") }
-            }
-            KvOp::RPush { key, value } => {
-                KvOp::RPush { key: a(key, "key"), value: a(value, "value") }
-            }
-            KvOp::LIndex { key, index } => {
-                KvOp::LIndex { key: a(key, "key"), index: a(index, "index") }
-            }
-            KvOp::LMove { from, to } => KvOp::LMove { from: a(from, "from"), to: a(to, "to") },
-            KvOp::ZAdd { key, score, member } => KvOp::ZAdd {
-                key: a(key, "key"),
-                score: a(score, "score"),
-                member: a(member, "member"),
-            },
-            KvOp::ZRem { key, member } => {
-                KvOp::ZRem { key: a(key, "key"), member: a(member, "member") }
-            }
-            KvOp::ZScore { key, member } => {
-                KvOp::ZScore { key: a(key, "key"), member: a(member, "member") }
-            }
-            KvOp::ZRangeByScore { key, min, max } => {
-                KvOp::ZRangeByScore { key: a(key, "key"), min: a(min, "min"), max: a(max, "max") }
-            }
-            KvOp::CompareAndDelete { key, expected } => {
-                KvOp::CompareAndDelete { key: a(key, "key"), expected: a(expected, "expected") }
-            }
-            KvOp::CompareAndExpire { key, expected, px } => KvOp::CompareAndExpire {
-                key: a(key, "key"),
-                expected: a(expected, "expected"),
-                px: *px,
-            },
-            KvOp::CompareAndSet { key, expected, value, px } => KvOp::CompareAndSet {
-                key: a(key, "key"),
-                expected: a(expected, "expected"),
-                value: a(value, "value"),
-                px: *px,
-            },
-            KvOp::SlidingWindow { key, limit, member, window } => KvOp::SlidingWindow {
-                key: a(key, "key"),
-                limit: a(limit, "limit"),
-                member: a(member, "member"),
-                window: *window,
-            },
-            KvOp::FixedWindow { key, window } => {
-                KvOp::FixedWindow { key: a(key, "key"), window: *window }
-            }
-            KvOp::Wait { replicas, timeout } => {
-                KvOp::Wait { replicas: *replicas, timeout: *timeout }
-            }
+        each_argument! { self, a:
+            [
+                Get, Exists, Del, Incr, GetDel, Persist, Pttl, HGetAll, HLen, LPop, RPop, LLen,
+                ZCard, Watch,
+            ]
+            [
+                Set { key, value; nx, xx, ex, px, keep_ttl }
+                IncrBy { key, by; }
+                Expire { key; after, nx, xx, gt, lt }
+                HSet { key, field, value; }
+                HSetNx { key, field, value; }
+                HGet { key, field; }
+                HDel { key, field; }
+                HIncrBy { key, field, by; }
+                LPush { key, value; }
+                RPush { key, value; }
+                LIndex { key, index; }
+                LMove { from, to; }
+                ZAdd { key, score, member; }
+                ZRem { key, member; }
+                ZScore { key, member; }
+                ZRangeByScore { key, min, max; }
+                CompareAndDelete { key, expected; }
+                CompareAndExpire { key, expected; px }
+                CompareAndSet { key, expected, value; px }
+                SlidingWindow { key, limit, member; window }
+                FixedWindow { key; window }
+                Wait { ; replicas, timeout }
+            ]
+            KvOp::Multi(ops) => KvOp::Multi(map_all(ops, argument, kind)),
+            KvOp::Transaction(ops) => KvOp::Transaction(map_all(ops, argument, kind)),
             KvOp::Effect { kind: of, once } => {
                 KvOp::Effect { kind: kind(of), once: a(once, "once") }
             }
-            KvOp::Multi(_) | KvOp::Transaction(_) => unreachable!("mapped above"),
         }
     }
+}
+
+fn map_all<E, K, F, L>(
+    ops: &[KvOp<E, K>],
+    argument: &mut dyn FnMut(&E, Slot) -> F,
+    kind: &mut dyn FnMut(&K) -> L,
+) -> Vec<KvOp<F, L>> {
+    let each = ops
+        .iter()
+        .enumerate()
+        .map(|(n, op)| op.map(&mut |e, slot| argument(e, Slot { nth: Some(n), ..slot }), kind));
+    each.collect()
 }

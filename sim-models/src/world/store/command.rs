@@ -180,22 +180,6 @@ pub(in crate::world) fn keys(op: &Op, texts: &mut Texts) -> Vec<Key> {
     keys
 }
 
-/// Whether a reply within a `Transaction` says that the command was refused.
-pub(in crate::world) fn is_refused(op: &Op, reply: &Reply) -> bool {
-    match (op, reply) {
-        (_, Reply::Error(_)) => true,
-        (KvOp::Set { .. }, reply) => *reply == Reply::Nil,
-        (
-            KvOp::HSetNx { .. }
-            | KvOp::CompareAndDelete { .. }
-            | KvOp::CompareAndExpire { .. }
-            | KvOp::CompareAndSet { .. },
-            reply,
-        ) => *reply == Reply::Int(0),
-        _ => false,
-    }
-}
-
 /// What a client is answered.
 pub(in crate::world) fn answer(op: &Op, reply: Reply, texts: &mut Texts) -> Answer {
     let body = match reply {

@@ -125,7 +125,7 @@ impl World {
                 undo.push((key, store.data.snapshot(key)));
             }
             let reply = self.apply(actor, op, &mut change);
-            if command::is_refused(op, &reply) {
+            if op.nature().was_refused(&reply) {
                 let data = &mut self.store(actor).data;
                 for (key, snapshot) in undo.into_iter().rev() {
                     data.restore(key, snapshot);
