@@ -153,6 +153,25 @@ pub(crate) fn command(words: &str, texts: &mut Texts) -> Result<Command, KvError
     }
 }
 
+/// The rows of all tables but the connection's: a name, how many words it takes at least, and what
+/// it needs.
+#[cfg(test)]
+pub(crate) fn rows() -> Vec<(&'static str, usize, Access)> {
+    fn rows<C>(
+        table: &'static [Spelling<C>],
+    ) -> impl Iterator<Item = (&'static str, usize, Access)> {
+        table.iter().map(|row| (row.name, row.words_min(), row.access))
+    }
+    rows(string::TABLE)
+        .chain(rows(key::TABLE))
+        .chain(rows(hash::TABLE))
+        .chain(rows(list::TABLE))
+        .chain(rows(zset::TABLE))
+        .chain(rows(script::TABLE))
+        .chain(rows(server::TABLE))
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -166,24 +185,6 @@ mod tests {
             sample[3..].fill("left");
         }
         sample
-    }
-
-    /// The rows of all tables but the connection's: a name, how many words it takes at least, and
-    /// what it needs.
-    fn rows() -> Vec<(&'static str, usize, Access)> {
-        fn rows<C>(
-            table: &'static [Spelling<C>],
-        ) -> impl Iterator<Item = (&'static str, usize, Access)> {
-            table.iter().map(|row| (row.name, row.words_min(), row.access))
-        }
-        rows(string::TABLE)
-            .chain(rows(key::TABLE))
-            .chain(rows(hash::TABLE))
-            .chain(rows(list::TABLE))
-            .chain(rows(zset::TABLE))
-            .chain(rows(script::TABLE))
-            .chain(rows(server::TABLE))
-            .collect()
     }
 
     #[test]

@@ -2,10 +2,10 @@
 //!
 //! # Rooms, from the ground up
 //!
-//! [`value`] holds texts and records once each. Upon it stand numbers, replies and expiry, then what
-//! a key holds: [`Data`]. `command` says what can be asked and how it is spelled, `run` does it.
-//! [`Store`] is the memory of a node, [`Node`] adds connections, [`conform`] replays traces. No room
-//! imports one above it.
+//! [`value`] holds texts and records once each. Above it stand numbers, replies and expiry, then
+//! what a key holds: [`Data`]. `command` says what can be asked and how it is spelled, `run` does
+//! it. [`Store`] is the memory of a node, [`Node`] adds connections, [`conform`] replays traces. A
+//! room never imports one above it.
 //!
 //! # One more command
 //!

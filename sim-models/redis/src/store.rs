@@ -26,7 +26,7 @@ pub struct Watched {
     key: Key,
     changes: u32,
     removals: u32,
-    /// It was there but had expired: that it is removed is no change.
+    /// It was there but had expired: its removal does not count as a change.
     expired: bool,
 }
 
@@ -333,6 +333,51 @@ mod tests {
                 let found = shell.store.apply(now_ms, &command, &mut shell.texts);
                 prop_assert_eq!(found, expected, "{:?}", command);
                 prop_assert_eq!(shell.store.len(now_ms), eager.0.len());
+            }
+        }
+    }
+
+    /// Keys and bytes.
+    fn weight(store: &Store, texts: &Texts) -> usize {
+        let bytes = |value: Value| texts.show(value).len();
+        let weight = |data: &Data| match data {
+            Data::String(value) => bytes(*value),
+            Data::List(list) => list.iter().map(|value| bytes(*value)).sum(),
+            Data::Hash(hash) => hash.in_order().iter().map(|(_, value)| 1 + bytes(*value)).sum(),
+            Data::ZSet(zset) => zset.len(),
+        };
+        store.rows.taken().map(|(_, row)| 1 + row.data.as_ref().map_or(0, weight)).sum()
+    }
+
+    /// Each command, on each type of key and on none: reads leave everything as it was, writes do
+    /// not always, and exactly those that need memory make a store larger.
+    #[test]
+    fn a_command_needs_what_it_does() {
+        let states = ["PING", "SET k 1", "HSET k 1 1", "RPUSH k 1 1", "ZADD k 1 1"];
+        for (name, words_min, access) in argv::rows() {
+            let words = match name {
+                "getex" => "getex k px 5".to_owned(),
+                "lmove" => "lmove k other left left".to_owned(),
+                "lset" => "lset k 1 longer".to_owned(),
+                _ => [name, "k", "1", "1", "1", "1"][..words_min].join(" "),
+            };
+            let (mut changes, mut grows) = (false, false);
+            for state in states {
+                let mut shell = Shell::default();
+                shell.ask(0, state);
+                shell.ask(0, "PEXPIRE k 100");
+                let before = shell.store.clone();
+                shell.ask(0, &words);
+                changes |= shell.store != before;
+                grows |= weight(&shell.store, &shell.texts) > weight(&before, &shell.texts);
+            }
+            match access {
+                Access::Read => assert!(!changes && !grows, "{name} changes something"),
+                Access::Write => {
+                    assert!(changes && !grows, "{name} changes nothing, or needs memory");
+                }
+                Access::Grow => assert!(changes && grows, "{name} needs no memory"),
+                Access::Script => {}
             }
         }
     }

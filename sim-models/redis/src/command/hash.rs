@@ -37,7 +37,7 @@ pub enum HashCommand {
         /// The fields.
         fields: Vec<TextId>,
     },
-    /// `HDEL`: the number of fields removed; an empty hash is no key.
+    /// `HDEL`: the number of fields removed; the key goes with the last one.
     Del {
         /// The hash.
         key: Key,

@@ -40,7 +40,8 @@ pub enum KeyCommand {
         /// The key that shall stay.
         key: Key,
     },
-    /// `TTL`, `PTTL`, `EXPIRETIME`, `PEXPIRETIME`: -1 for a key without expiry, -2 for no key.
+    /// `TTL`, `PTTL`, `EXPIRETIME`, `PEXPIRETIME`: -1 for a key without expiry, -2 for an absent
+    /// key.
     Ttl {
         /// The key to look at.
         key: Key,

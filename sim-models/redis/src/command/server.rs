@@ -9,7 +9,7 @@ use crate::value::Value;
 pub enum ServerCommand {
     /// `DBSIZE`: the number of keys, with the expired ones that nobody has touched since.
     DbSize,
-    /// `FLUSHALL`, `FLUSHDB`: OK; no key is left.
+    /// `FLUSHALL`, `FLUSHDB`: OK; all keys are gone.
     FlushAll,
     /// `TIME`: an array of the seconds and the microseconds of the node's clock, as texts.
     Time,

@@ -61,7 +61,7 @@ pub enum StringCommand {
     GetEx {
         /// The key to read.
         key: Key,
-        /// What becomes of its expiry.
+        /// What happens to its expiry.
         change: Late<ExpiryChange>,
     },
     /// `MGET`: an array with each key's value; nil for what is absent or no string.
@@ -86,7 +86,7 @@ pub enum StringCommand {
         /// What is put behind its value.
         value: Value,
     },
-    /// `STRLEN`: the length in bytes, 0 for no key.
+    /// `STRLEN`: the length in bytes, 0 for an absent key.
     StrLen {
         /// The key to look at.
         key: Key,

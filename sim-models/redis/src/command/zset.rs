@@ -32,7 +32,7 @@ pub enum ZSetCommand {
         /// The member.
         member: TextId,
     },
-    /// `ZREM`: the number of members removed; an empty sorted set is no key.
+    /// `ZREM`: the number of members removed; the key goes with the last one.
     Rem {
         /// The sorted set.
         key: Key,

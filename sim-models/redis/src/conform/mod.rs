@@ -1,6 +1,6 @@
 //! Traces of a Redis server: each command with the reply that it got, against [`crate`].
 //!
-//! Two levels are told apart. At level 1 every reply has the same value, errors the same first word
+//! There are two levels. At level 1 every reply has the same value, errors the same first word
 //! (`ERR`, `WRONGTYPE`, …), and `HGETALL` the same fields in whatever order; at level 2 every
 //! reply is the same to the letter. A trace passes at level 2.
 //!

@@ -40,7 +40,7 @@ impl Hash {
         self.fields.len()
     }
 
-    /// Whether it has no field, which no key's hash ever is.
+    /// Whether it has no field; a hash of a key has one at least.
     pub fn is_empty(&self) -> bool {
         self.fields.is_empty()
     }

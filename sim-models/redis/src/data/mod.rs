@@ -36,7 +36,7 @@ impl Data {
         }
     }
 
-    /// Whether nothing is in a collection. No key holds such a one when a command has ended.
+    /// Whether a collection holds nothing. A key never keeps an empty one after a command.
     pub(crate) fn is_empty(&self) -> bool {
         match self {
             Data::String(_) => false,

@@ -86,7 +86,7 @@ impl ZSet {
         self.order.len()
     }
 
-    /// Whether it has no member, which no key's sorted set ever is.
+    /// Whether it has no member; a sorted set of a key has one at least.
     pub fn is_empty(&self) -> bool {
         self.order.is_empty()
     }
