@@ -10,10 +10,10 @@ use super::{
     OutlierPlan, Owned, PacerId, ProgramId, RateLimiterId, RateLimiterPlan, RetryId, RetryPlan,
     StackId, StackPlan, ThrottleId,
 };
-use crate::scenario::spec::{self, Expr, OutlierPreset, Policy, Trip};
+use crate::scenario::spec::{self, Expr, OutlierPreset, Policy};
 use crate::source::{advice, path_key};
 use sim_policies::aws;
-use sim_policies::breaker::{Breaker, BreakerConfig, consecutive};
+use sim_policies::breaker::{Breaker, BreakerConfig};
 use sim_policies::budget::{BudgetConfig, RetryBudget};
 use sim_policies::bulkhead::{Bulkhead, BulkheadConfig, semaphore};
 use sim_policies::concurrency::{ConcurrencyLimiter, LimitConfig};
@@ -413,37 +413,16 @@ fn retry_layer(retry: &spec::Retry) -> Result<Layer, Refusal> {
 /// A breaker, with the timeout that a library's breaker brings along.
 fn breaker_layers(breaker: &spec::Breaker) -> Result<Vec<Layer>, Refusal> {
     let spec::Breaker { trip, open_for, close_after, record, ignore } = breaker;
-    let config = match trip {
-        Trip::Consecutive { failures } => BreakerConfig::Consecutive(consecutive::Config {
-            failures: *failures,
-            open_for: open_for.unwrap_or(Span::secs(30)),
-            close_after: close_after.unwrap_or(3),
-        }),
-        _ if open_for.is_some() => {
-            return Err(refuse("open_for", "a library's breaker has its own option for that"));
-        }
-        _ if close_after.is_some() => {
-            return Err(refuse("close_after", "a library's breaker has its own option for that"));
-        }
-        Trip::Resilience4j(config) => BreakerConfig::Resilience4j(config.clone()),
-        Trip::Hystrix(config) => BreakerConfig::Hystrix(config.clone()),
-        Trip::Polly(config) => BreakerConfig::Polly(config.clone()),
-        Trip::Failsafe(config) => BreakerConfig::Failsafe(config.clone()),
-        Trip::Gobreaker(config) => BreakerConfig::Gobreaker(config.clone()),
-        Trip::Opossum(config) => BreakerConfig::Opossum(config.clone()),
-        Trip::Cockatiel(config) => BreakerConfig::Cockatiel(config.clone()),
-        Trip::Pybreaker(config) => BreakerConfig::Pybreaker(config.clone()),
-    };
+    let mut config = trip.clone();
+    let options = config.options_mut();
+    if let Some(open_for) = open_for {
+        *options.open_for().ok_or_else(|| refuse("open_for", OF_THE_LIBRARY))? = *open_for;
+    }
+    if let Some(close_after) = close_after {
+        *options.close_after().ok_or_else(|| refuse("close_after", OF_THE_LIBRARY))? = *close_after;
+    }
+    let (timeout, record) = (options.timeout(), record.or(options.record()));
     Breaker::new(&config)?;
-    let (timeout, record) = match &config {
-        BreakerConfig::Opossum(config) => (config.timeout, *record),
-        // A full pool or semaphore inside of a command is a failure of the command.
-        BreakerConfig::Hystrix(config) => {
-            let usual = EndingSet::TRANSIENT.with("rejected").expect("a word that is known");
-            (config.timeout, Some(record.unwrap_or(usual)))
-        }
-        _ => (Span::ZERO, *record),
-    };
     let mut layers = vec![Layer::Breaker { config: Box::new(config), record, ignore: *ignore }];
     if !timeout.is_zero() {
         layers.push(Layer::Timeout(timeout));
@@ -480,3 +459,5 @@ fn pool_layers(pool: spec::ConnectionPool) -> Result<Vec<Layer>, Refusal> {
 }
 
 const OWN_OPTION: &str = "the library after `like` has its own options";
+
+const OF_THE_LIBRARY: &str = "a library's breaker has its own option for that";

@@ -171,7 +171,7 @@ const RETRY_AFTER_MAX_ADDITIONAL: f64 = 5.0;
 /// When a client of AWS tries again. It has no state: the quota and the limiter have.
 ///
 /// ```
-/// use crate::aws::{AwsRetry, Config, Version};
+/// use sim_policies::aws::{AwsRetry, Config, Version};
 ///
 /// let new = AwsRetry::new(Config::default())?;
 /// assert_eq!(new.delay_seconds(3, false, 0.5), 0.1);
@@ -179,7 +179,7 @@ const RETRY_AFTER_MAX_ADDITIONAL: f64 = 5.0;
 ///
 /// let old = AwsRetry::new(Config { version: Version::V1_40, ..Config::default() })?;
 /// assert_eq!(old.delay_seconds(3, false, 0.5), 2.0);
-/// # Ok::<(), crate::OutOfRange>(())
+/// # Ok::<(), sim_policies::OutOfRange>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct AwsRetry {

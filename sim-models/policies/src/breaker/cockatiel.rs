@@ -46,7 +46,10 @@
 use serde::Deserialize;
 use sim_core::{Span, Time};
 
-use super::{Admission, Change, Machine, Permit, StateName, Transition, TransitionReason, Verdict};
+use super::machine::{
+    Admission, Change, Machine, Permit, Preset, StateName, Transition, TransitionReason, Verdict,
+};
+use crate::family::Build;
 use crate::{OutOfRange, Reason};
 
 /// Bounds the memory of a window. The library has no bound.
@@ -291,6 +294,16 @@ impl Cockatiel {
         }
     }
 }
+
+impl Build for Config {
+    type Machine = Cockatiel;
+
+    fn build(&self) -> Result<Cockatiel, OutOfRange> {
+        Cockatiel::new(self.clone())
+    }
+}
+
+impl Preset for Config {}
 
 impl Machine for Cockatiel {
     fn admit(&mut self, now: Time, changes: &mut Vec<Change>) -> Admission {

@@ -20,21 +20,42 @@
 //! Every arrow begins a new *period*. A result counts only in the period that admitted its call:
 //! one that arrives later says how things were, and changes nothing.
 
+use serde::Deserialize;
 use sim_core::{Span, Time};
 
-use super::{Admission, Change, Machine, Permit, StateName, Transition, TransitionReason, Verdict};
+use super::machine::{
+    Admission, Change, Machine, Permit, Preset, StateName, Transition, TransitionReason, Verdict,
+};
+use crate::family::Build;
 use crate::out_of_range::{above_zero, at_least_one};
 use crate::{OutOfRange, Reason};
 
 /// When the breaker opens and closes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Failures in a row that open it, at least 1.
+    /// Failures in a row that open it, at least 1. A file has to name it; 5 otherwise.
     pub failures: u32,
-    /// How long it refuses before it lets a test request through, above zero.
+    /// How long it refuses before it lets a test request through, above zero. Default 30 s.
+    #[serde(default = "open_for")]
     pub open_for: Span,
-    /// Successful tests in a row that close it, at least 1.
+    /// Successful tests in a row that close it, at least 1. Default 3.
+    #[serde(default = "close_after")]
     pub close_after: u32,
+}
+
+const fn open_for() -> Span {
+    Span::secs(30)
+}
+
+const fn close_after() -> u32 {
+    3
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config { failures: 5, open_for: open_for(), close_after: close_after() }
+    }
 }
 
 /// What the breaker does at the moment, and what it counts meanwhile.
@@ -86,6 +107,24 @@ impl Consecutive {
         self.state = state;
         self.period += 1;
         changes.push(Change::Transition(Transition { from, to: state.name(), reason }));
+    }
+}
+
+impl Build for Config {
+    type Machine = Consecutive;
+
+    fn build(&self) -> Result<Consecutive, OutOfRange> {
+        Consecutive::new(*self)
+    }
+}
+
+impl Preset for Config {
+    fn open_for(&mut self) -> Option<&mut Span> {
+        Some(&mut self.open_for)
+    }
+
+    fn close_after(&mut self) -> Option<&mut u32> {
+        Some(&mut self.close_after)
     }
 }
 

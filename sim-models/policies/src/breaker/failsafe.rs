@@ -49,7 +49,10 @@
 use serde::Deserialize;
 use sim_core::{Span, Time};
 
-use super::{Admission, Change, Machine, Permit, StateName, Transition, TransitionReason, Verdict};
+use super::machine::{
+    Admission, Change, Machine, Permit, Preset, StateName, Transition, TransitionReason, Verdict,
+};
+use crate::family::Build;
 use crate::out_of_range::at_least_one;
 use crate::{OutOfRange, Reason};
 
@@ -510,6 +513,16 @@ impl Failsafe {
         }
     }
 }
+
+impl Build for Config {
+    type Machine = Failsafe;
+
+    fn build(&self) -> Result<Failsafe, OutOfRange> {
+        Failsafe::new(self.clone())
+    }
+}
+
+impl Preset for Config {}
 
 impl Machine for Failsafe {
     fn admit(&mut self, now: Time, changes: &mut Vec<Change>) -> Admission {

@@ -33,7 +33,10 @@
 use serde::Deserialize;
 use sim_core::{Span, Time};
 
-use super::{Admission, Change, Machine, Permit, StateName, Transition, TransitionReason, Verdict};
+use super::machine::{
+    Admission, Change, Machine, Permit, Preset, StateName, Transition, TransitionReason, Verdict,
+};
+use crate::family::Build;
 use crate::out_of_range::{at_least_one, within};
 use crate::{OutOfRange, Reason};
 
@@ -352,6 +355,16 @@ impl Gobreaker {
         changes.push(Change::Transition(Transition { from, to: state.name(), reason }));
     }
 }
+
+impl Build for Config {
+    type Machine = Gobreaker;
+
+    fn build(&self) -> Result<Gobreaker, OutOfRange> {
+        Gobreaker::new(self.clone())
+    }
+}
+
+impl Preset for Config {}
 
 impl Machine for Gobreaker {
     fn admit(&mut self, now: Time, changes: &mut Vec<Change>) -> Admission {

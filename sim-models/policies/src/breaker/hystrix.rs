@@ -42,9 +42,12 @@
 use serde::Deserialize;
 use sim_core::{Span, Time};
 
-use super::{Admission, Change, Machine, Permit, StateName, Transition, TransitionReason, Verdict};
+use super::machine::{
+    Admission, Change, Machine, Permit, Preset, StateName, Transition, TransitionReason, Verdict,
+};
+use crate::family::Build;
 use crate::out_of_range::above_zero;
-use crate::{OutOfRange, Reason};
+use crate::{EndingSet, OutOfRange, Reason};
 
 /// More buckets than anyone configures (the default is 20), few enough to allocate.
 const BUCKETS_MAX: u64 = 100_000;
@@ -460,6 +463,25 @@ impl Hystrix {
                 Err(Reason::BreakerProbing)
             }
         }
+    }
+}
+
+impl Build for Config {
+    type Machine = Hystrix;
+
+    fn build(&self) -> Result<Hystrix, OutOfRange> {
+        Hystrix::new(self.clone())
+    }
+}
+
+impl Preset for Config {
+    fn timeout(&self) -> Span {
+        self.timeout
+    }
+
+    /// A full pool or semaphore inside of a command is a failure of the command.
+    fn record(&self) -> Option<EndingSet> {
+        Some(EndingSet::TRANSIENT.with("rejected").expect("a word that is known"))
     }
 }
 

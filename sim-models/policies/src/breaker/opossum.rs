@@ -40,7 +40,10 @@
 use serde::Deserialize;
 use sim_core::{Span, Time};
 
-use super::{Admission, Change, Machine, Permit, StateName, Transition, TransitionReason, Verdict};
+use super::machine::{
+    Admission, Change, Machine, Permit, Preset, StateName, Transition, TransitionReason, Verdict,
+};
+use crate::family::Build;
 use crate::out_of_range::{at_least_one, within};
 use crate::{OutOfRange, Reason};
 
@@ -274,6 +277,20 @@ impl Opossum {
     fn reject(&mut self, reason: Reason) -> Admission {
         self.rolling.add(|counts| &mut counts.rejects);
         Admission::Refused(reason)
+    }
+}
+
+impl Build for Config {
+    type Machine = Opossum;
+
+    fn build(&self) -> Result<Opossum, OutOfRange> {
+        Opossum::new(self.clone())
+    }
+}
+
+impl Preset for Config {
+    fn timeout(&self) -> Span {
+        self.timeout
     }
 }
 

@@ -42,7 +42,10 @@ use std::collections::VecDeque;
 use serde::Deserialize;
 use sim_core::{Span, Time};
 
-use super::{Admission, Change, Machine, Permit, StateName, Transition, TransitionReason, Verdict};
+use super::machine::{
+    Admission, Change, Machine, Permit, Preset, StateName, Transition, TransitionReason, Verdict,
+};
+use crate::family::Build;
 use crate::out_of_range::within;
 use crate::{Backoff, Jitter, OutOfRange, Reason};
 
@@ -208,6 +211,16 @@ impl Polly {
             && failures as f64 / throughput as f64 >= self.config.failure_ratio
     }
 }
+
+impl Build for Config {
+    type Machine = Polly;
+
+    fn build(&self) -> Result<Polly, OutOfRange> {
+        Polly::new(self.clone())
+    }
+}
+
+impl Preset for Config {}
 
 impl Machine for Polly {
     fn admit(&mut self, now: Time, changes: &mut Vec<Change>) -> Admission {

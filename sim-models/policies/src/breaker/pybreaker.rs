@@ -40,7 +40,10 @@
 use serde::Deserialize;
 use sim_core::{Span, Time};
 
-use super::{Admission, Change, Machine, Permit, StateName, Transition, TransitionReason, Verdict};
+use super::machine::{
+    Admission, Change, Machine, Permit, Preset, StateName, Transition, TransitionReason, Verdict,
+};
+use crate::family::Build;
 use crate::{OutOfRange, Reason};
 
 /// Its options, under the library's names and with its defaults.
@@ -121,6 +124,11 @@ impl Pybreaker {
         Ok(Pybreaker { config, state, failures: 0, successes: 0, holder: None, period: 0 })
     }
 
+    /// Whether the call that opens it raises an error of its own.
+    pub const fn throws_new_error_on_trip(&self) -> bool {
+        self.config.throw_new_error_on_trip
+    }
+
     /// Failures since the last success.
     pub const fn fail_counter(&self) -> u64 {
         self.failures
@@ -171,6 +179,16 @@ impl Pybreaker {
         self.enter(State::Open { until }, reason, changes);
     }
 }
+
+impl Build for Config {
+    type Machine = Pybreaker;
+
+    fn build(&self) -> Result<Pybreaker, OutOfRange> {
+        Pybreaker::new(self.clone())
+    }
+}
+
+impl Preset for Config {}
 
 impl Machine for Pybreaker {
     fn admit(&mut self, now: Time, changes: &mut Vec<Change>) -> Admission {

@@ -94,8 +94,8 @@ pub enum BudgetConfig {
 ///
 /// ```
 /// use sim_core::Time;
-/// use crate::budget::{BudgetConfig, RetryBudget, envoy};
-/// use crate::{Ending, Reason};
+/// use sim_policies::budget::{BudgetConfig, RetryBudget, envoy};
+/// use sim_policies::{Ending, Reason};
 ///
 /// let config = envoy::Config { max_retries: 1, ..envoy::Config::default() };
 /// let mut budget = RetryBudget::new(&BudgetConfig::Envoy(config))?;
@@ -111,7 +111,7 @@ pub enum BudgetConfig {
 ///
 /// budget.end(one, now, false);
 /// assert_eq!(budget.withdraw(&mut other, now, Ending::TimedOut), Ok(()));
-/// # Ok::<(), crate::OutOfRange>(())
+/// # Ok::<(), sim_policies::OutOfRange>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 #[expect(missing_docs, reason = "each variant is documented at its configuration")]

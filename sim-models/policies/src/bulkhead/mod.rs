@@ -78,8 +78,8 @@ pub struct BulkheadPermit(());
 ///
 /// ```
 /// use sim_core::Time;
-/// use crate::{Bulkhead, BulkheadConfig, Reason};
-/// use crate::bulkhead::{Entry, semaphore};
+/// use sim_policies::{Bulkhead, BulkheadConfig, Reason};
+/// use sim_policies::bulkhead::{Entry, semaphore};
 ///
 /// let config = semaphore::Config { limit: 1, queue: 1, wait: None };
 /// let mut bulkhead = Bulkhead::new(&BulkheadConfig::Semaphore(config))?;
@@ -92,14 +92,14 @@ pub struct BulkheadPermit(());
 /// assert_eq!(token, 2);
 /// assert_eq!(bulkhead.settle(permit, now), None);
 /// assert_eq!(bulkhead.in_use(), 0);
-/// # Ok::<(), crate::OutOfRange>(())
+/// # Ok::<(), sim_policies::OutOfRange>(())
 /// ```
 ///
 /// A permit moves, so that it cannot be returned twice:
 ///
 /// ```compile_fail,E0382
 /// # use sim_core::Time;
-/// # use crate::bulkhead::{Bulkhead, BulkheadConfig, Entry};
+/// # use sim_policies::bulkhead::{Bulkhead, BulkheadConfig, Entry};
 /// # let mut bulkhead = Bulkhead::new(&BulkheadConfig::limit(1)).unwrap();
 /// let Entry::Admitted(permit) = bulkhead.enter(Time::ZERO, 1) else { panic!() };
 /// bulkhead.settle(permit, Time::ZERO);

@@ -171,14 +171,14 @@ impl AdaptiveLimit {
 ///
 /// ```
 /// use sim_core::Time;
-/// use crate::concurrency::{ConcurrencyLimiter, LimitConfig, Sample};
+/// use sim_policies::concurrency::{ConcurrencyLimiter, LimitConfig, Sample};
 ///
 /// let mut limiter = ConcurrencyLimiter::new(&LimitConfig::Fixed { limit: 1 })?;
 /// let permit = limiter.acquire(Time::ZERO).expect("nothing is under way");
 /// assert!(limiter.acquire(Time::ZERO).is_err());
 /// limiter.release(permit, Time::ZERO, Sample::Success, 0);
 /// assert_eq!(limiter.in_flight(), 0);
-/// # Ok::<(), crate::OutOfRange>(())
+/// # Ok::<(), sim_policies::OutOfRange>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct ConcurrencyLimiter {

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 use sim_core::Span;
 
+use super::driver::{Driver, Event, Outputs, wrong};
 use super::options::Options;
-use super::{Driver, Event, Outputs, unknown_lib, wrong};
 use crate::concurrency::{AdaptiveLimit, LimitConfig, Measured, aimd, gradient2, vegas, window};
 
 /// Longer calls are refused, so that no sum of them leaves the range of whole numbers.
@@ -19,10 +19,7 @@ struct LimitDriver {
     drawn: usize,
 }
 
-pub(super) fn driver(lib: &str, options: &Options<'_>) -> Result<Box<dyn Driver>, String> {
-    if lib != "concurrency-limits" {
-        return Err(unknown_lib("concurrency_limit", lib, "concurrency-limits"));
-    }
+pub(super) fn driver(options: &Options<'_>) -> Result<Box<dyn Driver>, String> {
     let mut jitters = Vec::new();
     let mut rtt_min = Span::nanos(1);
     let algo = options.text("algo")?.ok_or("config.algo is missing")?;

@@ -136,8 +136,8 @@ pub enum AllFailed {
 ///
 /// ```
 /// use sim_core::Span;
-/// use crate::Ending;
-/// use crate::hedge::{Hedge, HedgeConfig, Judgement, grpc};
+/// use sim_policies::Ending;
+/// use sim_policies::hedge::{Hedge, HedgeConfig, Judgement, grpc};
 ///
 /// let hedge = Hedge::new(&HedgeConfig::Grpc(grpc::Config {
 ///     max_attempts: 2,
@@ -147,7 +147,7 @@ pub enum AllFailed {
 /// assert_eq!(hedge.next(1), Some(Span::millis(500)));
 /// assert_eq!(hedge.next(2), None);
 /// assert_eq!(hedge.judge(Ending::Status(503)), Judgement::SendNext);
-/// # Ok::<(), crate::OutOfRange>(())
+/// # Ok::<(), sim_policies::OutOfRange>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Hedge {

@@ -61,8 +61,8 @@ pub enum RateLimiterConfig {
 ///
 /// ```
 /// use sim_core::{Span, Time};
-/// use crate::{RateLimiter, RateLimiterConfig, Reason};
-/// use crate::rate_limiter::fixed_window;
+/// use sim_policies::{RateLimiter, RateLimiterConfig, Reason};
+/// use sim_policies::rate_limiter::fixed_window;
 ///
 /// let config = fixed_window::Config { limit: 1, window: Span::secs(1) };
 /// let mut limiter = RateLimiter::new(&RateLimiterConfig::FixedWindow(config))?;
@@ -74,7 +74,7 @@ pub enum RateLimiterConfig {
 /// let refused = Err(Reason::RateLimited { until: Some(next) });
 /// assert_eq!(limiter.acquire(now, 1, Span::ZERO), refused);
 /// assert_eq!(limiter.acquire(now, 1, Span::secs(1)), Ok(Span::millis(700)));
-/// # Ok::<(), crate::OutOfRange>(())
+/// # Ok::<(), sim_policies::OutOfRange>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 #[expect(missing_docs, reason = "each variant is documented at its configuration")]

@@ -120,8 +120,8 @@ impl From<Option<Span>> for Advice {
 ///
 /// ```
 /// use sim_core::{Span, Time};
-/// use crate::retry::{Advice, RetryConfig, resilience4j};
-/// use crate::{Decision, Ending, Reason, Retry};
+/// use sim_policies::retry::{Advice, RetryConfig, resilience4j};
+/// use sim_policies::{Decision, Ending, Reason, Retry};
 ///
 /// let config = resilience4j::Config { max_attempts: 2, ..resilience4j::Config::default() };
 /// let retry = Retry::new(&RetryConfig::Resilience4j(config))?;
@@ -136,7 +136,7 @@ impl From<Option<Span>> for Advice {
 ///     retry.decide(&mut state, later, unavailable, Advice::None, 0),
 ///     Decision::GiveUp(Reason::AttemptsExhausted { attempts_max: 2 }),
 /// );
-/// # Ok::<(), crate::OutOfRange>(())
+/// # Ok::<(), sim_policies::OutOfRange>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Retry {

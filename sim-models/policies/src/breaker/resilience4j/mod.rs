@@ -52,7 +52,10 @@ use sim_core::{Span, Time};
 
 pub use self::config::{Config, ExponentialWait, SlidingWindowType, StateAfterWait};
 use self::window::{Call, Window};
-use super::{Admission, Change, Machine, Permit, StateName, Transition, TransitionReason, Verdict};
+use super::machine::{
+    Admission, Change, Machine, Permit, Preset, StateName, Transition, TransitionReason, Verdict,
+};
+use crate::family::Build;
 use crate::{OutOfRange, Reason};
 
 /// A transition by hand, named as the library's method.
@@ -364,6 +367,16 @@ impl Resilience4j {
         }
     }
 }
+
+impl Build for Config {
+    type Machine = Resilience4j;
+
+    fn build(&self) -> Result<Resilience4j, OutOfRange> {
+        Resilience4j::new(self.clone())
+    }
+}
+
+impl Preset for Config {}
 
 impl Machine for Resilience4j {
     fn admit(&mut self, now: Time, changes: &mut Vec<Change>) -> Admission {

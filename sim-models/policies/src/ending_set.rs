@@ -20,7 +20,7 @@ use std::fmt;
 use serde::de::{self, Deserializer, SeqAccess};
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::Ending;
+use crate::Ending;
 
 /// The lowest and the highest status that a set can hold.
 const STATUSES: (u16, u16) = (100, 599);
@@ -31,13 +31,13 @@ const WORDS: usize = ((STATUSES.1 - STATUSES.0) as usize + 1).div_ceil(64);
 /// A set of [`Ending`]s.
 ///
 /// ```
-/// use crate::{Ending, EndingSet};
+/// use sim_policies::{Ending, EndingSet};
 ///
 /// let set = EndingSet::of(["5xx", "429", "timeout"])?;
 /// assert!(set.contains(Ending::Status(503)));
 /// assert!(set.contains(Ending::TimedOut));
 /// assert!(!set.contains(Ending::Status(404)));
-/// # Ok::<(), crate::UnknownEnding>(())
+/// # Ok::<(), sim_policies::UnknownEnding>(())
 /// ```
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct EndingSet {
