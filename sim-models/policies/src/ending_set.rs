@@ -78,6 +78,18 @@ impl EndingSet {
         .with_statuses(500, 599)
         .with_no_answer();
 
+    /// 408, 429, 500, 502, 503, 504 and every broken or missing answer.
+    ///
+    /// Not in it: 409, which some servers use for "busy with the same key" and most for "your
+    /// request contradicts what is stored"; and what an open breaker or a full bulkhead inside the
+    /// retry has refused, since they refuse in order to shed load. Add them by name.
+    pub const RETRYABLE: EndingSet = EndingSet::NONE
+        .with_statuses(408, 408)
+        .with_statuses(429, 429)
+        .with_statuses(500, 500)
+        .with_statuses(502, 504)
+        .with_no_answer();
+
     /// The endings that the words name.
     ///
     /// # Errors

@@ -58,6 +58,16 @@ macro_rules! family {
             }
         }
 
+        impl $MACHINE {
+            /// The machine that these options make, as it is at time zero.
+            ///
+            /// # Errors
+            /// When an option is outside what the machine accepts.
+            pub fn new(options: &$OPTIONS) -> Result<$MACHINE, $crate::OutOfRange> {
+                options.build()
+            }
+        }
+
         $crate::family::family!(@asked $OPTIONS $($Asked)?: $($Name)+);
         $crate::family::family!(@each $MACHINE $($Machine)?: $($Name)+);
     };
@@ -77,6 +87,7 @@ macro_rules! family {
     };
     (@each $MACHINE:ident: $($Name:ident)+) => {};
     (@each $MACHINE:ident $Machine:ident: $($Name:ident)+) => {
+        #[allow(dead_code, reason = "some families only act, and some are only looked at")]
         impl $MACHINE {
             fn machine(&self) -> &dyn $Machine {
                 match self { $($MACHINE::$Name(machine) => machine,)+ }

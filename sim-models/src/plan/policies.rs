@@ -382,16 +382,10 @@ fn retry_layer(retry: &spec::Retry) -> Result<Layer, Refusal> {
             return Err(refuse(field, OWN_OPTION));
         }
         let retry = Box::new(Retry::new(preset)?);
-        let (own_budget, pacer) = match preset {
-            RetryConfig::Botocore(config) => {
-                (config.budget(), config.is_adaptive().then(|| config.clone()))
-            }
-            _ => (None, None),
-        };
-        let budget = budget.or(own_budget);
+        let (budget, pacer) = (budget.or(preset.options().budget()), preset.options().pacer());
         return Ok(Layer::Retry { retry, budget, pacer, even_if_unsafe });
     }
-    let mut on = on.unwrap_or(HouseConfig::RETRYABLE);
+    let mut on = on.unwrap_or(EndingSet::RETRYABLE);
     for (word, wanted) in [("409", retry.conflict), ("rejected", retry.rejected)] {
         if wanted {
             on = on.with(word).expect("a word that is known");

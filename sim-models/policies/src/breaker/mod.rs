@@ -29,8 +29,8 @@ pub mod resilience4j;
 
 use sim_core::Time;
 
+use crate::Ending;
 use crate::family::{Build, family};
-use crate::{Ending, OutOfRange};
 
 pub use self::machine::{
     Admission, Change, Machine, Permit, Preset, StateName, Transition, TransitionReason, Verdict,
@@ -87,14 +87,6 @@ impl Default for BreakerConfig {
 }
 
 impl Breaker {
-    /// A breaker as it is at time zero.
-    ///
-    /// # Errors
-    /// When a parameter is outside what the library accepts.
-    pub fn new(config: &BreakerConfig) -> Result<Breaker, OutOfRange> {
-        config.build()
-    }
-
     /// What an ending says about the other side.
     ///
     /// A 5xx, a timeout, a refused or reset connection is a failure. So are 408 and 429: the other

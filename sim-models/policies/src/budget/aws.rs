@@ -21,8 +21,9 @@
 use serde::Deserialize;
 use sim_core::Time;
 
-use super::{Machine, Ticket};
+use super::machine::{Machine, Ticket};
 use crate::aws::{Kind, Service, Version};
+use crate::family::Build;
 use crate::{Ending, OutOfRange};
 
 /// What a success without a retry brings.
@@ -91,6 +92,14 @@ impl Aws {
     pub fn release(&mut self, tokens: u32) {
         let room = self.config.initial_capacity - self.available;
         self.available += tokens.min(room);
+    }
+}
+
+impl Build for Config {
+    type Machine = Aws;
+
+    fn build(&self) -> Result<Aws, OutOfRange> {
+        Aws::new(self.clone())
     }
 }
 

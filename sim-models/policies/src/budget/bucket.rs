@@ -19,7 +19,8 @@
 use serde::Deserialize;
 use sim_core::Time;
 
-use super::{Machine, Ticket};
+use super::machine::{Machine, Ticket};
+use crate::family::Build;
 use crate::out_of_range::within;
 use crate::{Ending, OutOfRange};
 
@@ -61,6 +62,14 @@ impl Bucket {
         let thousandths = |tokens: f64| (tokens * 1000.0 + 0.5) as u64;
         let capacity = thousandths(config.capacity);
         Ok(Bucket { capacity, per_call: thousandths(config.per_call), tokens: capacity })
+    }
+}
+
+impl Build for Config {
+    type Machine = Bucket;
+
+    fn build(&self) -> Result<Bucket, OutOfRange> {
+        Bucket::new(self)
     }
 }
 

@@ -30,7 +30,8 @@
 use serde::Deserialize;
 use sim_core::Time;
 
-use super::{Machine, Ticket};
+use super::machine::{Machine, Ticket};
+use crate::family::Build;
 use crate::out_of_range::within;
 use crate::{Ending, OutOfRange};
 
@@ -106,6 +107,14 @@ impl Envoy {
     fn release_request(&mut self, ticket: &mut Ticket) {
         self.requests -= u64::from(ticket.active);
         ticket.active = false;
+    }
+}
+
+impl Build for Config {
+    type Machine = Envoy;
+
+    fn build(&self) -> Result<Envoy, OutOfRange> {
+        Envoy::new(self.clone())
     }
 }
 

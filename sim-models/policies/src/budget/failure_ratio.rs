@@ -19,7 +19,8 @@
 use serde::Deserialize;
 use sim_core::Time;
 
-use super::{Machine, Ticket};
+use super::machine::{Machine, Ticket};
+use crate::family::Build;
 use crate::out_of_range::within;
 use crate::{Ending, OutOfRange};
 
@@ -58,6 +59,14 @@ impl FailureRatio {
         within("max", config.max, 0.0, 1000.0)?;
         let max = (config.max * SCALE as f64 + 0.5) as u64;
         Ok(FailureRatio { max, calls: 0, failures: 0 })
+    }
+}
+
+impl Build for Config {
+    type Machine = FailureRatio;
+
+    fn build(&self) -> Result<FailureRatio, OutOfRange> {
+        FailureRatio::new(self)
     }
 }
 

@@ -27,7 +27,8 @@
 use serde::Deserialize;
 use sim_core::{Span, Time};
 
-use super::{Machine, Ticket};
+use super::machine::{Machine, Ticket};
+use crate::family::Build;
 use crate::out_of_range::within;
 use crate::{Ending, OutOfRange};
 
@@ -119,6 +120,14 @@ impl Finagle {
         let Some(withdrawal) = self.withdrawal else { return 0 };
         let tokens = self.adder.sum(millis(now)) + self.reserve;
         (tokens / withdrawal).max(0) as u64
+    }
+}
+
+impl Build for Config {
+    type Machine = Finagle;
+
+    fn build(&self) -> Result<Finagle, OutOfRange> {
+        Finagle::new(self.clone())
     }
 }
 

@@ -35,47 +35,44 @@ pub mod envoy;
 pub mod failure_ratio;
 pub mod finagle;
 pub mod grpc;
+mod machine;
 
 use sim_core::Time;
 
-use super::{Ending, OutOfRange, Reason};
+use crate::family::{Build, family};
+use crate::{Ending, Reason};
 
-/// What a call holds of its budget.
-///
-/// It is a plain value, so that a call can be copied with it; each is begun once and ended once.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Ticket {
-    /// Envoy: one of its attempts is counted as under way.
-    active: bool,
-    /// Envoy: it holds a retry.
-    retrying: bool,
-    /// gRPC: the failure of its last attempt has been counted.
-    counted: bool,
-    /// AWS: the tokens that its last retry took.
-    acquired: u32,
-}
+pub use self::machine::{Machine, Ticket};
 
-/// What each budget does; a budget leaves out what it has no use for.
-trait Machine {
-    fn begin(&mut self, ticket: &mut Ticket, now: Time) {
-        let _ = (ticket, now);
-    }
+family! {
+    /// The parameters of a budget, by the library that it behaves like.
+    pub enum BudgetConfig;
 
-    fn attempt_ended(&mut self, ticket: &mut Ticket, now: Time, ending: Ending) {
-        let _ = (ticket, now, ending);
-    }
+    /// Any of the budgets.
+    ///
+    /// ```
+    /// use sim_core::Time;
+    /// use sim_policies::budget::{BudgetConfig, RetryBudget, envoy};
+    /// use sim_policies::{Ending, Reason};
+    ///
+    /// let config = envoy::Config { max_retries: 1, ..envoy::Config::default() };
+    /// let mut budget = RetryBudget::new(&BudgetConfig::Envoy(config))?;
+    ///
+    /// let now = Time::ZERO;
+    /// let (mut one, mut other) = (budget.begin(now), budget.begin(now));
+    /// for call in [&mut one, &mut other] {
+    ///     budget.attempt_ended(call, now, Ending::TimedOut);
+    /// }
+    /// assert_eq!(budget.withdraw(&mut one, now, Ending::TimedOut), Ok(()));
+    /// let exhausted = Err(Reason::RetryBudgetExhausted);
+    /// assert_eq!(budget.withdraw(&mut other, now, Ending::TimedOut), exhausted);
+    ///
+    /// budget.end(one, now, false);
+    /// assert_eq!(budget.withdraw(&mut other, now, Ending::TimedOut), Ok(()));
+    /// # Ok::<(), sim_policies::OutOfRange>(())
+    /// ```
+    pub enum RetryBudget, each a Machine;
 
-    /// True when the call may retry.
-    fn withdraw(&mut self, ticket: &mut Ticket, now: Time, ending: Ending) -> bool;
-
-    fn end(&mut self, ticket: Ticket, now: Time, succeeded: bool) {
-        let _ = (ticket, now, succeeded);
-    }
-}
-
-/// The parameters of a budget, by the library that it behaves like.
-#[derive(Clone, Debug, PartialEq, serde::Deserialize)]
-pub enum BudgetConfig {
     /// Twitter's Finagle.
     Finagle(finagle::Config),
     /// Envoy's circuit-breaker thresholds for retries.
@@ -90,71 +87,18 @@ pub enum BudgetConfig {
     FailureRatio(failure_ratio::Config),
 }
 
-/// Any of the budgets.
-///
-/// ```
-/// use sim_core::Time;
-/// use sim_policies::budget::{BudgetConfig, RetryBudget, envoy};
-/// use sim_policies::{Ending, Reason};
-///
-/// let config = envoy::Config { max_retries: 1, ..envoy::Config::default() };
-/// let mut budget = RetryBudget::new(&BudgetConfig::Envoy(config))?;
-///
-/// let now = Time::ZERO;
-/// let (mut one, mut other) = (budget.begin(now), budget.begin(now));
-/// for call in [&mut one, &mut other] {
-///     budget.attempt_ended(call, now, Ending::TimedOut);
-/// }
-/// assert_eq!(budget.withdraw(&mut one, now, Ending::TimedOut), Ok(()));
-/// let exhausted = Err(Reason::RetryBudgetExhausted);
-/// assert_eq!(budget.withdraw(&mut other, now, Ending::TimedOut), exhausted);
-///
-/// budget.end(one, now, false);
-/// assert_eq!(budget.withdraw(&mut other, now, Ending::TimedOut), Ok(()));
-/// # Ok::<(), sim_policies::OutOfRange>(())
-/// ```
-#[derive(Clone, Debug, PartialEq)]
-#[expect(missing_docs, reason = "each variant is documented at its configuration")]
-pub enum RetryBudget {
-    Finagle(finagle::Finagle),
-    Envoy(envoy::Envoy),
-    Grpc(grpc::Grpc),
-    Aws(aws::Aws),
-    Bucket(bucket::Bucket),
-    FailureRatio(failure_ratio::FailureRatio),
-}
-
 impl RetryBudget {
-    /// A budget as it is at time zero.
-    ///
-    /// # Errors
-    /// When a parameter is outside what the library accepts.
-    pub fn new(config: &BudgetConfig) -> Result<RetryBudget, OutOfRange> {
-        Ok(match config {
-            BudgetConfig::Finagle(config) => {
-                RetryBudget::Finagle(finagle::Finagle::new(config.clone())?)
-            }
-            BudgetConfig::Envoy(config) => RetryBudget::Envoy(envoy::Envoy::new(config.clone())?),
-            BudgetConfig::Grpc(config) => RetryBudget::Grpc(grpc::Grpc::new(config.clone())?),
-            BudgetConfig::Aws(config) => RetryBudget::Aws(aws::Aws::new(config.clone())?),
-            BudgetConfig::Bucket(config) => RetryBudget::Bucket(bucket::Bucket::new(config)?),
-            BudgetConfig::FailureRatio(config) => {
-                RetryBudget::FailureRatio(failure_ratio::FailureRatio::new(config)?)
-            }
-        })
-    }
-
     /// A call starts, with its first attempt.
     #[must_use]
     pub fn begin(&mut self, now: Time) -> Ticket {
         let mut ticket = Ticket::default();
-        self.machine().begin(&mut ticket, now);
+        self.machine_mut().begin(&mut ticket, now);
         ticket
     }
 
     /// An attempt has ended, in whatever way.
     pub fn attempt_ended(&mut self, ticket: &mut Ticket, now: Time, ending: Ending) {
-        self.machine().attempt_ended(ticket, now, ending);
+        self.machine_mut().attempt_ended(ticket, now, ending);
     }
 
     /// The call asks to retry its last attempt, which has ended in `ending`.
@@ -167,24 +111,13 @@ impl RetryBudget {
         now: Time,
         ending: Ending,
     ) -> Result<(), Reason> {
-        let permitted = self.machine().withdraw(ticket, now, ending);
+        let permitted = self.machine_mut().withdraw(ticket, now, ending);
         if permitted { Ok(()) } else { Err(Reason::RetryBudgetExhausted) }
     }
 
     /// The call is over, in whatever way. An abandoned call has not succeeded.
     pub fn end(&mut self, ticket: Ticket, now: Time, succeeded: bool) {
-        self.machine().end(ticket, now, succeeded);
-    }
-
-    fn machine(&mut self) -> &mut dyn Machine {
-        match self {
-            RetryBudget::Finagle(machine) => machine,
-            RetryBudget::Envoy(machine) => machine,
-            RetryBudget::Grpc(machine) => machine,
-            RetryBudget::Aws(machine) => machine,
-            RetryBudget::Bucket(machine) => machine,
-            RetryBudget::FailureRatio(machine) => machine,
-        }
+        self.machine_mut().end(ticket, now, succeeded);
     }
 }
 

@@ -5,7 +5,9 @@ use sim_core::Span;
 
 use super::driver::{Driver, Event, Outputs, wrong};
 use super::options::Options;
-use crate::concurrency::{AdaptiveLimit, LimitConfig, Measured, aimd, gradient2, vegas, window};
+use crate::concurrency::{
+    AdaptiveLimit, LimitConfig, Machine, Measured, aimd, gradient2, vegas, window, windowed,
+};
 
 /// Longer calls are refused, so that no sum of them leaves the range of whole numbers.
 const RTT_MAX: u64 = 1 << 50;
@@ -24,9 +26,7 @@ pub(super) fn driver(options: &Options<'_>) -> Result<Box<dyn Driver>, String> {
     let mut rtt_min = Span::nanos(1);
     let algo = options.text("algo")?.ok_or("config.algo is missing")?;
     let mut config = match algo {
-        "fixed" => {
-            LimitConfig::Fixed { limit: options.count("limit")?.ok_or("config.limit is missing")? }
-        }
+        "fixed" => LimitConfig::fixed(options.count("limit")?.ok_or("config.limit is missing")?),
         "aimd" => {
             rtt_min = Span::ZERO;
             LimitConfig::Aimd(aimd_config(options)?)
@@ -45,7 +45,7 @@ pub(super) fn driver(options: &Options<'_>) -> Result<Box<dyn Driver>, String> {
         if !window.min_rtt_threshold.is_zero() {
             rtt_min = Span::ZERO;
         }
-        config = LimitConfig::Windowed { window, limit: Box::new(config) };
+        config = LimitConfig::Windowed(windowed::Config { window, limit: Box::new(config) });
     }
     let limit = AdaptiveLimit::new(&config).map_err(|error| error.to_string())?;
     Ok(Box::new(LimitDriver { limit, rtt_min, jitters, drawn: 0 }))
@@ -154,7 +154,7 @@ impl Driver for LimitDriver {
             *drawn += 1;
             jitter
         };
-        limit.sample(Measured { started: event.at, rtt, in_flight, dropped }, &mut jitter);
+        limit.hear(Measured { started: event.at, rtt, in_flight, dropped }, &mut jitter);
         Ok(vec![("limit", json!(limit.limit())), ("estimate", json!(limit.estimate()))])
     }
 

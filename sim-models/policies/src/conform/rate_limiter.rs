@@ -9,6 +9,7 @@ use sim_core::Span;
 use super::driver::{Driver, Event, Outputs};
 use super::options::Options;
 use crate::Reason;
+use crate::rate_limiter::Machine;
 use crate::rate_limiter::failsafe::{self, Builder, Failsafe};
 use crate::rate_limiter::resilience4j::{self, Resilience4j};
 

@@ -25,7 +25,8 @@
 
 use sim_core::{Span, Time};
 
-use super::wait_until;
+use super::machine::{Machine, wait_until};
+use crate::family::Build;
 use crate::out_of_range::{above_zero, at_least_one};
 use crate::{OutOfRange, Reason};
 
@@ -101,12 +102,37 @@ impl Failsafe {
         Ok(Failsafe { config, stats })
     }
 
-    /// See [`super::RateLimiter::acquire`]. The library waits for [`Failsafe::max_wait_time`].
-    ///
-    /// # Errors
-    /// [`Reason::RateLimited`] when the wait would be longer than `max_wait`. A bursty limiter has
-    /// noticed its period all the same.
-    pub fn acquire(&mut self, now: Time, permits: u32, max_wait: Span) -> Result<Span, Reason> {
+    /// How long an execution waits at most when it says nothing else.
+    pub const fn max_wait_time(&self) -> Span {
+        self.config.max_wait_time
+    }
+
+    /// Notices the period of a bursty limiter.
+    fn refresh(&mut self, now: Time) {
+        if let Stats::Bursty { period, available } = &mut self.stats {
+            let current = now.as_nanos() / self.config.period.as_nanos();
+            let per_period = i64::from(self.config.max_executions);
+            let passed = i64::try_from(current - *period).unwrap_or(i64::MAX);
+            *available = match (passed, *available) {
+                (0, available) => available,
+                (_, 0..) => per_period,
+                (_, debt) => debt.saturating_add(passed.saturating_mul(per_period)),
+            };
+            *period = current;
+        }
+    }
+}
+
+impl Build for Config {
+    type Machine = Failsafe;
+
+    fn build(&self) -> Result<Failsafe, OutOfRange> {
+        Failsafe::new(self.clone())
+    }
+}
+
+impl Machine for Failsafe {
+    fn acquire(&mut self, now: Time, permits: u32, max_wait: Span) -> Result<Span, Reason> {
         if permits == 0 {
             return Ok(Span::ZERO);
         }
@@ -140,24 +166,8 @@ impl Failsafe {
         }
     }
 
-    /// How long an execution waits at most when it says nothing else.
-    pub const fn max_wait_time(&self) -> Span {
-        self.config.max_wait_time
-    }
-
-    /// Notices the period of a bursty limiter.
-    fn refresh(&mut self, now: Time) {
-        if let Stats::Bursty { period, available } = &mut self.stats {
-            let current = now.as_nanos() / self.config.period.as_nanos();
-            let per_period = i64::from(self.config.max_executions);
-            let passed = i64::try_from(current - *period).unwrap_or(i64::MAX);
-            *available = match (passed, *available) {
-                (0, available) => available,
-                (_, 0..) => per_period,
-                (_, debt) => debt.saturating_add(passed.saturating_mul(per_period)),
-            };
-            *period = current;
-        }
+    fn default_wait(&self) -> Option<Span> {
+        Some(self.max_wait_time())
     }
 }
 

@@ -18,7 +18,8 @@
 
 use sim_core::{Span, Time};
 
-use super::wait_until;
+use super::machine::{Machine, wait_until};
+use crate::family::Build;
 use crate::out_of_range::{above_zero, at_least_one};
 use crate::{OutOfRange, Reason};
 
@@ -53,12 +54,18 @@ impl FixedWindow {
         above_zero("window", config.window)?;
         Ok(FixedWindow { config, index: 0, taken: 0 })
     }
+}
 
-    /// See [`super::RateLimiter::acquire`].
-    ///
-    /// # Errors
-    /// [`Reason::RateLimited`] when the wait would be longer than `max_wait`.
-    pub fn acquire(&mut self, now: Time, permits: u32, max_wait: Span) -> Result<Span, Reason> {
+impl Build for Config {
+    type Machine = FixedWindow;
+
+    fn build(&self) -> Result<FixedWindow, OutOfRange> {
+        FixedWindow::new(self.clone())
+    }
+}
+
+impl Machine for FixedWindow {
+    fn acquire(&mut self, now: Time, permits: u32, max_wait: Span) -> Result<Span, Reason> {
         let Config { limit, window } = self.config;
         let current = now.as_nanos() / window.as_nanos();
         let (mut index, mut taken) =

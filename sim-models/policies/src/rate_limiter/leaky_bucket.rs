@@ -25,7 +25,8 @@
 
 use sim_core::{Span, Time};
 
-use super::wait_until;
+use super::machine::{Machine, wait_until};
+use crate::family::Build;
 use crate::out_of_range::{above_zero, at_least_one};
 use crate::{OutOfRange, Reason};
 
@@ -59,13 +60,18 @@ impl LeakyBucket {
         above_zero("per", config.per)?;
         Ok(LeakyBucket { config, free: 0 })
     }
+}
 
-    /// See [`super::RateLimiter::acquire`].
-    ///
-    /// # Errors
-    /// [`Reason::RateLimited`] when the wait would be longer than `max_wait`, or the queue has not
-    /// so many places.
-    pub fn acquire(&mut self, now: Time, permits: u32, max_wait: Span) -> Result<Span, Reason> {
+impl Build for Config {
+    type Machine = LeakyBucket;
+
+    fn build(&self) -> Result<LeakyBucket, OutOfRange> {
+        LeakyBucket::new(self.clone())
+    }
+}
+
+impl Machine for LeakyBucket {
+    fn acquire(&mut self, now: Time, permits: u32, max_wait: Span) -> Result<Span, Reason> {
         if permits == 0 {
             return Ok(Span::ZERO);
         }

@@ -29,6 +29,7 @@
 pub mod failsafe;
 pub mod fixed_window;
 pub mod leaky_bucket;
+mod machine;
 pub mod resilience4j;
 pub mod sliding_log;
 pub mod sliding_window;
@@ -36,11 +37,36 @@ pub mod token_bucket;
 
 use sim_core::{Span, Time};
 
-use super::{OutOfRange, Reason};
+use crate::Reason;
+use crate::family::{Build, family};
 
-/// The parameters of a rate limiter, by its algorithm or the library that it behaves like.
-#[derive(Clone, Debug, PartialEq, serde::Deserialize)]
-pub enum RateLimiterConfig {
+pub use self::machine::Machine;
+
+family! {
+    /// The parameters of a rate limiter, by its algorithm or the library that it behaves like.
+    pub enum RateLimiterConfig;
+
+    /// Any of the rate limiters. Time may stand still, but not go back.
+    ///
+    /// ```
+    /// use sim_core::{Span, Time};
+    /// use sim_policies::{RateLimiter, RateLimiterConfig, Reason};
+    /// use sim_policies::rate_limiter::fixed_window;
+    ///
+    /// let config = fixed_window::Config { limit: 1, window: Span::secs(1) };
+    /// let mut limiter = RateLimiter::new(&RateLimiterConfig::FixedWindow(config))?;
+    /// let now = Time::ZERO + Span::millis(300);
+    /// assert_eq!(limiter.acquire(now, 1, Span::ZERO), Ok(Span::ZERO));
+    ///
+    /// // The window is used up. Who accepts to wait reserves a permit of the next.
+    /// let next = Time::ZERO + Span::secs(1);
+    /// let refused = Err(Reason::RateLimited { until: Some(next) });
+    /// assert_eq!(limiter.acquire(now, 1, Span::ZERO), refused);
+    /// assert_eq!(limiter.acquire(now, 1, Span::secs(1)), Ok(Span::millis(700)));
+    /// # Ok::<(), sim_policies::OutOfRange>(())
+    /// ```
+    pub enum RateLimiter, each a Machine;
+
     /// So many per window of a fixed grid.
     FixedWindow(fixed_window::Config),
     /// So many in any window, exactly.
@@ -57,105 +83,21 @@ pub enum RateLimiterConfig {
     Failsafe(failsafe::Config),
 }
 
-/// Any of the rate limiters. Time may stand still, but not go back.
-///
-/// ```
-/// use sim_core::{Span, Time};
-/// use sim_policies::{RateLimiter, RateLimiterConfig, Reason};
-/// use sim_policies::rate_limiter::fixed_window;
-///
-/// let config = fixed_window::Config { limit: 1, window: Span::secs(1) };
-/// let mut limiter = RateLimiter::new(&RateLimiterConfig::FixedWindow(config))?;
-/// let now = Time::ZERO + Span::millis(300);
-/// assert_eq!(limiter.acquire(now, 1, Span::ZERO), Ok(Span::ZERO));
-///
-/// // The window is used up. Who accepts to wait reserves a permit of the next.
-/// let next = Time::ZERO + Span::secs(1);
-/// let refused = Err(Reason::RateLimited { until: Some(next) });
-/// assert_eq!(limiter.acquire(now, 1, Span::ZERO), refused);
-/// assert_eq!(limiter.acquire(now, 1, Span::secs(1)), Ok(Span::millis(700)));
-/// # Ok::<(), sim_policies::OutOfRange>(())
-/// ```
-#[derive(Clone, Debug, PartialEq)]
-#[expect(missing_docs, reason = "each variant is documented at its configuration")]
-pub enum RateLimiter {
-    FixedWindow(fixed_window::FixedWindow),
-    SlidingLog(sliding_log::SlidingLog),
-    SlidingWindow(sliding_window::SlidingWindow),
-    TokenBucket(token_bucket::TokenBucket),
-    LeakyBucket(leaky_bucket::LeakyBucket),
-    Resilience4j(resilience4j::Resilience4j),
-    Failsafe(failsafe::Failsafe),
-}
-
 impl RateLimiter {
-    /// A limiter as it is at time zero, with all its permits.
+    /// As [`Machine::acquire`]; no permits are there at once.
     ///
     /// # Errors
-    /// When a parameter is outside what the algorithm or the library accepts.
-    pub fn new(config: &RateLimiterConfig) -> Result<RateLimiter, OutOfRange> {
-        Ok(match config {
-            RateLimiterConfig::FixedWindow(config) => {
-                RateLimiter::FixedWindow(fixed_window::FixedWindow::new(config.clone())?)
-            }
-            RateLimiterConfig::SlidingLog(config) => {
-                RateLimiter::SlidingLog(sliding_log::SlidingLog::new(config.clone())?)
-            }
-            RateLimiterConfig::SlidingWindow(config) => {
-                RateLimiter::SlidingWindow(sliding_window::SlidingWindow::new(config.clone())?)
-            }
-            RateLimiterConfig::TokenBucket(config) => {
-                RateLimiter::TokenBucket(token_bucket::TokenBucket::new(config.clone())?)
-            }
-            RateLimiterConfig::LeakyBucket(config) => {
-                RateLimiter::LeakyBucket(leaky_bucket::LeakyBucket::new(config.clone())?)
-            }
-            RateLimiterConfig::Resilience4j(config) => {
-                RateLimiter::Resilience4j(resilience4j::Resilience4j::new(config.clone())?)
-            }
-            RateLimiterConfig::Failsafe(config) => {
-                RateLimiter::Failsafe(failsafe::Failsafe::new(config.clone())?)
-            }
-        })
-    }
-
-    /// Takes `permits`, and says how long the caller waits until it may use them; zero is now. No
-    /// permits are there at once.
-    ///
-    /// # Errors
-    /// [`Reason::RateLimited`] when that is longer than `max_wait`, or never because the limiter
-    /// cannot give so many at once. Nothing was taken.
+    /// See [`Machine::acquire`].
     pub fn acquire(&mut self, now: Time, permits: u32, max_wait: Span) -> Result<Span, Reason> {
-        if permits == 0 {
-            return Ok(Span::ZERO);
-        }
-        match self {
-            RateLimiter::FixedWindow(machine) => machine.acquire(now, permits, max_wait),
-            RateLimiter::SlidingLog(machine) => machine.acquire(now, permits, max_wait),
-            RateLimiter::SlidingWindow(machine) => machine.acquire(now, permits, max_wait),
-            RateLimiter::TokenBucket(machine) => machine.acquire(now, permits, max_wait),
-            RateLimiter::LeakyBucket(machine) => machine.acquire(now, permits, max_wait),
-            RateLimiter::Resilience4j(machine) => machine.acquire(now, permits, max_wait),
-            RateLimiter::Failsafe(machine) => machine.acquire(now, permits, max_wait),
+        match permits {
+            0 => Ok(Span::ZERO),
+            _ => self.machine_mut().acquire(now, permits, max_wait),
         }
     }
 
-    /// How long a caller of the library waits when it says nothing else: Resilience4j's
-    /// `timeoutDuration`, Failsafe's `maxWaitTime`. `None` where the caller always says.
-    pub const fn default_wait(&self) -> Option<Span> {
-        match self {
-            RateLimiter::Resilience4j(machine) => Some(machine.timeout()),
-            RateLimiter::Failsafe(machine) => Some(machine.max_wait_time()),
-            _ => None,
-        }
-    }
-}
-
-/// The wait from `now` to `at`, where `None` is never; refused when it is longer than `max_wait`.
-fn wait_until(now: Time, at: Option<Time>, max_wait: Span) -> Result<Span, Reason> {
-    match at {
-        Some(at) if at.since(now) <= max_wait => Ok(at.since(now)),
-        _ => Err(Reason::RateLimited { until: at }),
+    /// As [`Machine::default_wait`].
+    pub fn default_wait(&self) -> Option<Span> {
+        self.machine().default_wait()
     }
 }
 

@@ -31,7 +31,8 @@
 
 use sim_core::{Span, Time};
 
-use super::wait_until;
+use super::machine::{Machine, wait_until};
+use crate::family::Build;
 use crate::out_of_range::above_zero;
 use crate::{OutOfRange, Reason};
 
@@ -75,18 +76,6 @@ impl Resilience4j {
         above_zero("limit_refresh_period", config.limit_refresh_period)?;
         let available = i64::from(checked_limit(config.limit_for_period)?);
         Ok(Resilience4j { config, cycle: 0, available })
-    }
-
-    /// See [`super::RateLimiter::acquire`]. The library waits for [`Resilience4j::timeout`].
-    ///
-    /// # Errors
-    /// [`Reason::RateLimited`] when the wait would be longer than `max_wait`. The limiter has
-    /// noticed the cycle all the same.
-    pub fn acquire(&mut self, now: Time, permits: u32, max_wait: Span) -> Result<Span, Reason> {
-        self.refresh(now);
-        let wait = wait_until(now, self.usable_at(now, permits), max_wait)?;
-        self.available -= i64::from(permits);
-        Ok(wait)
     }
 
     /// `drainPermissions`: takes what was available when somebody last asked.
@@ -160,6 +149,27 @@ impl Resilience4j {
         let cycles = missing.unsigned_abs().div_ceil(u64::from(self.config.limit_for_period));
         let cycle = self.cycle.checked_add(cycles)?;
         cycle.checked_mul(self.config.limit_refresh_period.as_nanos()).map(Time::from_nanos)
+    }
+}
+
+impl Build for Config {
+    type Machine = Resilience4j;
+
+    fn build(&self) -> Result<Resilience4j, OutOfRange> {
+        Resilience4j::new(self.clone())
+    }
+}
+
+impl Machine for Resilience4j {
+    fn acquire(&mut self, now: Time, permits: u32, max_wait: Span) -> Result<Span, Reason> {
+        self.refresh(now);
+        let wait = wait_until(now, self.usable_at(now, permits), max_wait)?;
+        self.available -= i64::from(permits);
+        Ok(wait)
+    }
+
+    fn default_wait(&self) -> Option<Span> {
+        Some(self.timeout())
     }
 }
 

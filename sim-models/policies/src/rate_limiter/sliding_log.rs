@@ -18,7 +18,8 @@
 
 use sim_core::{Span, Time};
 
-use super::wait_until;
+use super::machine::{Machine, wait_until};
+use crate::family::Build;
 use crate::out_of_range::{above_zero, at_least_one};
 use crate::{OutOfRange, Reason};
 
@@ -62,12 +63,18 @@ impl SlidingLog {
         let uses = vec![Time::ZERO; config.limit as usize];
         Ok(SlidingLog { config, uses, next: 0, written: 0 })
     }
+}
 
-    /// See [`super::RateLimiter::acquire`].
-    ///
-    /// # Errors
-    /// [`Reason::RateLimited`] when the wait would be longer than `max_wait`.
-    pub fn acquire(&mut self, now: Time, permits: u32, max_wait: Span) -> Result<Span, Reason> {
+impl Build for Config {
+    type Machine = SlidingLog;
+
+    fn build(&self) -> Result<SlidingLog, OutOfRange> {
+        SlidingLog::new(self.clone())
+    }
+}
+
+impl Machine for SlidingLog {
+    fn acquire(&mut self, now: Time, permits: u32, max_wait: Span) -> Result<Span, Reason> {
         let (limit, permits) = (self.uses.len(), permits as usize);
         let at = if permits > limit {
             None

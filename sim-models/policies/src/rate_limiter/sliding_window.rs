@@ -22,7 +22,8 @@
 
 use sim_core::{Span, Time};
 
-use super::wait_until;
+use super::machine::{Machine, wait_until};
+use crate::family::Build;
 use crate::out_of_range::{above_zero, at_least_one};
 use crate::{OutOfRange, Reason};
 
@@ -76,25 +77,6 @@ impl SlidingWindow {
         Ok(SlidingWindow { config, counts, last_use: Time::ZERO })
     }
 
-    /// See [`super::RateLimiter::acquire`].
-    ///
-    /// # Errors
-    /// [`Reason::RateLimited`] when the wait would be longer than `max_wait`.
-    pub fn acquire(&mut self, now: Time, permits: u32, max_wait: Span) -> Result<Span, Reason> {
-        let earliest = now.max(self.last_use);
-        let current = earliest.as_nanos() / self.config.window.as_nanos();
-        // Two windows on, nothing weighs any more.
-        let mut fits = (0..=2).filter_map(|ahead| self.fits(current.checked_add(ahead)?, permits));
-        let found = fits.next();
-        let at = found.map(|(begins, _)| earliest.max(begins));
-        let wait = wait_until(now, at, max_wait)?;
-        if let Some((_, counts)) = found {
-            self.counts = Counts { this: counts.this + permits, ..counts };
-            self.last_use = now + wait;
-        }
-        Ok(wait)
-    }
-
     /// When in window `index` the estimate leaves room for `permits`, and the counts there.
     fn fits(&self, index: u64, permits: u32) -> Option<(Time, Counts)> {
         let Config { limit, window } = self.config;
@@ -110,6 +92,31 @@ impl SlidingWindow {
         };
         let begins = index.checked_mul(window)?.checked_add(offset)?;
         (offset < window).then_some((Time::from_nanos(begins), counts))
+    }
+}
+
+impl Build for Config {
+    type Machine = SlidingWindow;
+
+    fn build(&self) -> Result<SlidingWindow, OutOfRange> {
+        SlidingWindow::new(self.clone())
+    }
+}
+
+impl Machine for SlidingWindow {
+    fn acquire(&mut self, now: Time, permits: u32, max_wait: Span) -> Result<Span, Reason> {
+        let earliest = now.max(self.last_use);
+        let current = earliest.as_nanos() / self.config.window.as_nanos();
+        // Two windows on, nothing weighs any more.
+        let mut fits = (0..=2).filter_map(|ahead| self.fits(current.checked_add(ahead)?, permits));
+        let found = fits.next();
+        let at = found.map(|(begins, _)| earliest.max(begins));
+        let wait = wait_until(now, at, max_wait)?;
+        if let Some((_, counts)) = found {
+            self.counts = Counts { this: counts.this + permits, ..counts };
+            self.last_use = now + wait;
+        }
+        Ok(wait)
     }
 }
 

@@ -29,7 +29,8 @@
 
 use sim_core::{Span, Time};
 
-use super::wait_until;
+use super::machine::{Machine, wait_until};
+use crate::family::Build;
 use crate::out_of_range::{above_zero, at_least_one};
 use crate::{OutOfRange, Reason};
 
@@ -89,12 +90,18 @@ impl TokenBucket {
         let level = u128::from(config.burst) * token;
         Ok(TokenBucket { config, step, token, level, refills: 0 })
     }
+}
 
-    /// See [`super::RateLimiter::acquire`].
-    ///
-    /// # Errors
-    /// [`Reason::RateLimited`] when the wait would be longer than `max_wait`.
-    pub fn acquire(&mut self, now: Time, permits: u32, max_wait: Span) -> Result<Span, Reason> {
+impl Build for Config {
+    type Machine = TokenBucket;
+
+    fn build(&self) -> Result<TokenBucket, OutOfRange> {
+        TokenBucket::new(self.clone())
+    }
+}
+
+impl Machine for TokenBucket {
+    fn acquire(&mut self, now: Time, permits: u32, max_wait: Span) -> Result<Span, Reason> {
         // No product here reaches 2⁹⁷: times have 64 bits, numbers of permits 32.
         let inflow = u128::from(self.config.permits);
         let full = u128::from(self.config.burst) * self.token;
