@@ -17,6 +17,7 @@ pub mod ending;
 pub mod ending_set;
 pub mod family;
 pub mod hedge;
+pub mod laws;
 pub mod out_of_range;
 pub mod outlier;
 pub mod rate_limiter;

@@ -102,6 +102,16 @@ pub struct Permit {
 }
 
 impl Permit {
+    /// The permit of a call that was admitted at `started`.
+    pub const fn new(started: Time, tag: u64) -> Permit {
+        Permit { started, tag }
+    }
+
+    /// When the call was admitted.
+    pub const fn started(&self) -> Time {
+        self.started
+    }
+
     /// The machine's own number for it, by which [`Machine::parked_on`] names a call.
     pub const fn tag(&self) -> u64 {
         self.tag

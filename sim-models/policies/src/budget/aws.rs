@@ -122,9 +122,10 @@ impl Machine for Aws {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::tests::{Did, inputs, play};
-    use super::super::{BudgetConfig, RetryBudget};
     use super::*;
+    use crate::budget::{BudgetConfig, RetryBudget};
+    use crate::laws::budget::testing::inputs;
+    use crate::laws::budget::{Did, play};
 
     fn configs() -> impl Strategy<Value = Config> {
         let version = prop_oneof![Just(Version::V1_40), Just(Version::V1_44)];

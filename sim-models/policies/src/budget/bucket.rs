@@ -91,9 +91,10 @@ impl Machine for Bucket {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::BudgetConfig;
-    use super::super::tests::{Did, inputs, play};
     use super::*;
+    use crate::budget::BudgetConfig;
+    use crate::laws::budget::testing::inputs;
+    use crate::laws::budget::{Did, play};
 
     proptest! {
         /// However the calls end, retries are bounded by what was there and what calls brought.

@@ -156,9 +156,10 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::super::tests::{Did, inputs, play};
-    use super::super::{BudgetConfig, RetryBudget};
     use super::*;
+    use crate::budget::{BudgetConfig, RetryBudget};
+    use crate::laws::budget::testing::inputs;
+    use crate::laws::budget::{Did, play};
 
     fn configs() -> impl Strategy<Value = Config> {
         let share = (0..=100u32, 0..4u32).prop_map(|(percent, min_retry_concurrency)| Share {

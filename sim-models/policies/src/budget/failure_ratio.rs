@@ -88,9 +88,10 @@ impl Machine for FailureRatio {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::BudgetConfig;
-    use super::super::tests::{Did, inputs, play};
     use super::*;
+    use crate::budget::BudgetConfig;
+    use crate::laws::budget::testing::inputs;
+    use crate::laws::budget::{Did, play};
 
     proptest! {
         #[test]

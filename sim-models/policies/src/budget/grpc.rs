@@ -139,9 +139,10 @@ fn to_fixed_3(x: f64) -> f64 {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::tests::{Did, inputs, play};
-    use super::super::{BudgetConfig, RetryBudget};
     use super::*;
+    use crate::budget::{BudgetConfig, RetryBudget};
+    use crate::laws::budget::testing::inputs;
+    use crate::laws::budget::{Did, play};
 
     fn tokens(budget: &RetryBudget) -> f64 {
         match budget {

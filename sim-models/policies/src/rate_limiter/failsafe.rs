@@ -175,8 +175,9 @@ impl Machine for Failsafe {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::laws::{burst_after_years, most_used, play, requests, used};
     use super::*;
+    use crate::laws::rate_limiter::testing::requests;
+    use crate::laws::rate_limiter::{burst_after_years, most_used, play, used};
 
     fn limiter(builder: Builder, max_executions: u32, period: u64) -> Failsafe {
         let period = Span::nanos(period);
@@ -203,7 +204,7 @@ mod tests {
         ) {
             let mut limiter = limiter(Builder::Smooth, executions, period);
             let interval = period / u64::from(executions);
-            let grants = play(&mut limiter, Failsafe::acquire, left, &requests)?;
+            let grants = play(&mut limiter, left, &requests);
             for (n, first) in grants.iter().enumerate() {
                 for last in &grants[n..] {
                     let intervals = last.at / interval - first.at / interval + 1;
@@ -211,7 +212,7 @@ mod tests {
                     prop_assert!(used < intervals + u64::from(first.permits));
                 }
             }
-            prop_assert_eq!(burst_after_years(limiter, Failsafe::acquire), 1);
+            prop_assert_eq!(burst_after_years(limiter), 1);
         }
 
         /// While nothing is reserved ahead.
@@ -219,15 +220,15 @@ mod tests {
         fn bursty_grants_the_limit_per_period_and_in_any_at_most_twice(
             executions in 1..6u32, period in 1..40u64, mut requests in requests(7),
         ) {
-            requests.iter_mut().for_each(|request| request.2 = 0);
+            requests.iter_mut().for_each(|request| request.max_wait = Span::ZERO);
             let mut limiter = limiter(Builder::Bursty, executions, period);
-            let grants = play(&mut limiter, Failsafe::acquire, left, &requests)?;
+            let grants = play(&mut limiter, left, &requests);
             for grant in &grants {
                 let begins = grant.at / period * period;
                 prop_assert!(used(&grants, begins, begins + period) <= u64::from(executions));
             }
             prop_assert!(most_used(&grants, period) <= 2 * u64::from(executions));
-            prop_assert_eq!(burst_after_years(limiter, Failsafe::acquire), executions);
+            prop_assert_eq!(burst_after_years(limiter), executions);
         }
 
         /// A debt is paid, but a pause in debt is saved up: only the sum since the start holds.
@@ -236,7 +237,7 @@ mod tests {
             executions in 1..6u32, period in 1..40u64, requests in requests(7),
         ) {
             let mut limiter = limiter(Builder::Bursty, executions, period);
-            let grants = play(&mut limiter, Failsafe::acquire, left, &requests)?;
+            let grants = play(&mut limiter, left, &requests);
             for last in &grants {
                 let came_in = (last.at / period + 1) * u64::from(executions);
                 prop_assert!(used(&grants, 0, last.at + 1) <= came_in);

@@ -85,8 +85,9 @@ impl Machine for FixedWindow {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::laws::{burst_after_years, most_used, play, requests, used};
     use super::*;
+    use crate::laws::rate_limiter::testing::requests;
+    use crate::laws::rate_limiter::{burst_after_years, most_used, play, used};
 
     fn limiter(limit: u32, window: u64) -> FixedWindow {
         FixedWindow::new(Config { limit, window: Span::nanos(window) }).expect("valid")
@@ -98,13 +99,13 @@ mod tests {
             limit in 1..6u32, window in 1..40u64, requests in requests(7),
         ) {
             let mut limiter = limiter(limit, window);
-            let grants = play(&mut limiter, FixedWindow::acquire, |l, _| l.clone(), &requests)?;
+            let grants = play(&mut limiter, |l, _| l.clone(), &requests);
             for grant in &grants {
                 let begins = grant.at / window * window;
                 prop_assert!(used(&grants, begins, begins + window) <= u64::from(limit));
             }
             prop_assert!(most_used(&grants, window) <= 2 * u64::from(limit));
-            prop_assert_eq!(burst_after_years(limiter, FixedWindow::acquire), limit);
+            prop_assert_eq!(burst_after_years(limiter), limit);
         }
 
         /// Singles without a wait are refused only when their window is full.

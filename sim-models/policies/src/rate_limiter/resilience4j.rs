@@ -185,8 +185,9 @@ fn checked_limit(limit_for_period: u32) -> Result<u32, OutOfRange> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::laws::{burst_after_years, most_used, play, requests, used};
     use super::*;
+    use crate::laws::rate_limiter::testing::requests;
+    use crate::laws::rate_limiter::{burst_after_years, most_used, play, used};
 
     fn limiter(limit_for_period: u32, period: u64) -> Resilience4j {
         let limit_refresh_period = Span::nanos(period);
@@ -205,13 +206,13 @@ mod tests {
         ) {
             let mut limiter = limiter(limit, period);
             let left = |l: &Resilience4j, now| l.refreshed(now);
-            let grants = play(&mut limiter, Resilience4j::acquire, left, &requests)?;
+            let grants = play(&mut limiter, left, &requests);
             for grant in &grants {
                 let begins = grant.at / period * period;
                 prop_assert!(used(&grants, begins, begins + period) <= u64::from(limit));
             }
             prop_assert!(most_used(&grants, period) <= 2 * u64::from(limit));
-            prop_assert_eq!(burst_after_years(limiter, Resilience4j::acquire), limit);
+            prop_assert_eq!(burst_after_years(limiter), limit);
         }
 
         /// A request of many is paid by the cycles before as well as by its own.
@@ -221,7 +222,7 @@ mod tests {
         ) {
             let mut limiter = limiter(limit, period);
             let left = |l: &Resilience4j, now| l.refreshed(now);
-            let grants = play(&mut limiter, Resilience4j::acquire, left, &requests)?;
+            let grants = play(&mut limiter, left, &requests);
             for (n, first) in grants.iter().enumerate() {
                 for last in &grants[n..] {
                     let cycles = last.at / period - first.at / period + 1;

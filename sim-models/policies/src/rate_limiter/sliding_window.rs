@@ -124,8 +124,9 @@ impl Machine for SlidingWindow {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::laws::{burst_after_years, most_used, play, requests, used};
     use super::*;
+    use crate::laws::rate_limiter::testing::requests;
+    use crate::laws::rate_limiter::{Grant, Request, burst_after_years, most_used, play, used};
 
     fn limiter(limit: u32, window: u64) -> SlidingWindow {
         SlidingWindow::new(Config { limit, window: Span::nanos(window) }).expect("valid")
@@ -138,7 +139,7 @@ mod tests {
             limit in 1..9u32, window in 1..40u64, requests in requests(9),
         ) {
             let mut limiter = limiter(limit, window);
-            let grants = play(&mut limiter, SlidingWindow::acquire, |l, _| l.clone(), &requests)?;
+            let grants = play(&mut limiter, |l, _| l.clone(), &requests);
             for grant in &grants {
                 let begins = grant.at / window * window;
                 let last = used(&grants, begins.saturating_sub(window), begins);
@@ -147,7 +148,7 @@ mod tests {
                 prop_assert!(last * rest + this * window <= u64::from(limit) * window);
             }
             prop_assert!(most_used(&grants, window) <= 2 * u64::from(limit));
-            prop_assert_eq!(burst_after_years(limiter, SlidingWindow::acquire), limit);
+            prop_assert_eq!(burst_after_years(limiter), limit);
         }
 
         #[test]
@@ -156,8 +157,8 @@ mod tests {
         ) {
             let mut limiter = limiter(limit, window);
             let (mut now, mut grants) = (0, Vec::new());
-            for (gap, permits, _) in requests {
-                now += gap;
+            for Request { gap, permits, .. } in requests {
+                now += gap.as_nanos();
                 let begins = now / window * window;
                 let last = used(&grants, begins.saturating_sub(window), begins);
                 let this = used(&grants, begins, now + 1) + u64::from(permits);
@@ -166,7 +167,7 @@ mod tests {
                 let granted = limiter.acquire(Time::from_nanos(now), permits, Span::ZERO);
                 prop_assert_eq!(granted.is_ok(), fits);
                 if fits {
-                    grants.push(super::super::laws::Grant { at: now, permits });
+                    grants.push(Grant { at: now, permits });
                 }
             }
         }
