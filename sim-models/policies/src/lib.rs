@@ -1,8 +1,4 @@
-//! Resilience policies as pure state machines.
-//!
-//! Time comes in, a draw comes in, a decision goes out. Nothing here knows the engine, a request
-//! or a scenario file: a policy can be replayed against a recorded trace, and its laws hold on
-//! any timeline.
+#![doc = include_str!("../README.md")]
 
 pub mod aws;
 pub mod backoff;
@@ -15,7 +11,7 @@ pub mod conform;
 pub mod connections;
 pub mod ending;
 pub mod ending_set;
-pub mod family;
+mod family;
 pub mod hedge;
 pub mod laws;
 pub mod out_of_range;
@@ -31,6 +27,7 @@ pub use bulkhead::{Bulkhead, BulkheadConfig, BulkheadPermit};
 pub use concurrency::{ConcurrencyLimiter, LimitConfig, LimitPermit};
 pub use ending::{Ending, Fate, Reason};
 pub use ending_set::{EndingSet, UnknownEnding};
+pub use family::Build;
 pub use hedge::{Hedge, HedgeConfig};
 pub use out_of_range::OutOfRange;
 pub use outlier::Outlier;

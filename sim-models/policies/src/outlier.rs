@@ -683,7 +683,7 @@ mod tests {
         changes
     }
 
-    /// Sweeps whenever it asks for it, up to and with that second.
+    /// Sweeps whenever it asks for it, that second included.
     fn sweep_until(outlier: &mut Outlier, secs: u64) -> Vec<(Time, Ejection)> {
         let mut story = Vec::new();
         while let Some(now) = outlier.wakes_at().filter(|now| *now <= at(secs)) {

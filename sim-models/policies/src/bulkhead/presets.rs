@@ -168,12 +168,11 @@ fn java_int(field: &'static str, found: u32) -> Result<(), OutOfRange> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Machine;
     use sim_core::Time;
 
-    use super::super::{Bulkhead, BulkheadConfig, BulkheadPermit, Entry, Place};
     use super::*;
     use crate::Reason;
+    use crate::bulkhead::{Bulkhead, BulkheadConfig, BulkheadPermit, Entry, Machine, Place};
 
     fn admitted(entry: Entry) -> BulkheadPermit {
         let Entry::Admitted(permit) = entry else { panic!("{entry:?}") };
