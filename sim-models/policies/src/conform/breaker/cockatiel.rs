@@ -9,7 +9,7 @@ use crate::breaker::cockatiel::{Cockatiel, Config, HalfOpenAfter, Trip};
 use crate::conform::driver::{Driver, millis};
 use crate::conform::options::Options;
 
-pub(in crate::conform) fn driver(options: &Options<'_>) -> Result<Box<dyn Driver>, String> {
+pub(crate) fn driver(options: &Options<'_>) -> Result<Box<dyn Driver>, String> {
     let config = Config { breaker: trip(options)?, half_open_after: half_open_after(options)? };
     let breaker = Cockatiel::new(config).map_err(|error| error.to_string())?;
     Ok(boxed(breaker))

@@ -8,7 +8,7 @@ use crate::breaker::failsafe::{Config, Failsafe};
 use crate::conform::driver::{Driver, millis};
 use crate::conform::options::Options;
 
-pub(in crate::conform) fn driver(options: &Options<'_>) -> Result<Box<dyn Driver>, String> {
+pub(crate) fn driver(options: &Options<'_>) -> Result<Box<dyn Driver>, String> {
     let mut config = Config::default();
     if let Some(delay) = options.millis("delayMs")? {
         config.delay = delay;

@@ -10,7 +10,7 @@ use crate::breaker::gobreaker::{Config, Gobreaker, ReadyToTrip};
 use crate::conform::driver::Driver;
 use crate::conform::options::Options;
 
-pub(in crate::conform) fn driver(options: &Options<'_>) -> Result<Box<dyn Driver>, String> {
+pub(crate) fn driver(options: &Options<'_>) -> Result<Box<dyn Driver>, String> {
     let default = Config::default();
     let config = Config {
         max_requests: options.count("maxRequests")?.unwrap_or(default.max_requests),

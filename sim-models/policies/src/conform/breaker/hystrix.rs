@@ -8,7 +8,7 @@ use crate::breaker::hystrix::{Config, Hystrix, Version};
 use crate::conform::driver::Driver;
 use crate::conform::options::Options;
 
-pub(in crate::conform) fn driver(options: &Options<'_>) -> Result<Box<dyn Driver>, String> {
+pub(crate) fn driver(options: &Options<'_>) -> Result<Box<dyn Driver>, String> {
     let version = match options.version {
         "1.5.18" => Version::V1_5_18,
         "1.5.13" => Version::V1_5_13,

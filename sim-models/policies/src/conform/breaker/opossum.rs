@@ -10,7 +10,7 @@ use crate::breaker::{Change, Permit};
 use crate::conform::driver::{Driver, Outputs};
 use crate::conform::options::Options;
 
-pub(in crate::conform) fn driver(options: &Options<'_>) -> Result<Box<dyn Driver>, String> {
+pub(crate) fn driver(options: &Options<'_>) -> Result<Box<dyn Driver>, String> {
     let default = Config::default();
     // The library's documentation switches the timeout off with `false`, its code with 0.
     let timeout = match options.get("timeout") {

@@ -9,7 +9,7 @@ use crate::breaker::{Change, StateName};
 use crate::conform::driver::{Driver, Outputs};
 use crate::conform::options::Options;
 
-pub(in crate::conform) fn driver(options: &Options<'_>) -> Result<Box<dyn Driver>, String> {
+pub(crate) fn driver(options: &Options<'_>) -> Result<Box<dyn Driver>, String> {
     let default = Config::default();
     let mode = match options.text("mode")? {
         None => default.mode,

@@ -11,7 +11,7 @@ use crate::breaker::resilience4j::{
 use crate::conform::driver::{Driver, millis};
 use crate::conform::options::Options;
 
-pub(in crate::conform) fn driver(options: &Options<'_>) -> Result<Box<dyn Driver>, String> {
+pub(crate) fn driver(options: &Options<'_>) -> Result<Box<dyn Driver>, String> {
     let breaker = Resilience4j::new(config(options)?).map_err(|error| error.to_string())?;
     Ok(boxed(breaker))
 }

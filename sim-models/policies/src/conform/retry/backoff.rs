@@ -10,7 +10,7 @@ use crate::conform::options::Options;
 use crate::retry::backoff::{Backoff, Config, Jitter, WaitGen};
 
 /// Plays `retry_exec`.
-pub(in crate::conform) fn exec(options: &Options<'_>) -> Result<Box<dyn Driver>, String> {
+pub(crate) fn exec(options: &Options<'_>) -> Result<Box<dyn Driver>, String> {
     exec::driver(library(options)?, options)
 }
 

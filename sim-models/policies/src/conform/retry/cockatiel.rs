@@ -15,7 +15,7 @@ const RETRIES: usize = 10;
 const RETRIES_MAX: usize = 10_000;
 
 /// Plays `retry_delay_seq`.
-pub(in crate::conform) fn sequence(options: &Options<'_>) -> Result<Box<dyn Driver>, String> {
+pub(crate) fn sequence(options: &Options<'_>) -> Result<Box<dyn Driver>, String> {
     let generator = match options.text("generator")?.unwrap_or("decorrelated") {
         "decorrelated" | "decorrelatedJitterGenerator" => Generator::Decorrelated,
         "full" | "fullJitterGenerator" => Generator::Full,

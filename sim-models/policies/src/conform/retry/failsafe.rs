@@ -10,7 +10,7 @@ use crate::conform::options::Options;
 use crate::retry::failsafe::{Config, Failsafe, Memory, sleep};
 
 /// Plays `retry_exec`.
-pub(in crate::conform) fn exec(options: &Options<'_>) -> Result<Box<dyn Driver>, String> {
+pub(crate) fn exec(options: &Options<'_>) -> Result<Box<dyn Driver>, String> {
     exec::driver(library(options)?, options)
 }
 

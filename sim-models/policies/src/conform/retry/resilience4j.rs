@@ -10,7 +10,7 @@ use crate::conform::options::Options;
 use crate::retry::resilience4j::{Config, Interval, IntervalFunction, Resilience4j};
 
 /// Plays `retry_interval`.
-pub(in crate::conform) fn interval(options: &Options<'_>) -> Result<Box<dyn Driver>, String> {
+pub(crate) fn interval(options: &Options<'_>) -> Result<Box<dyn Driver>, String> {
     let function = function(options)?;
     let interval = Interval::new(&function).map_err(|error| format!("config: {error}"))?;
     Ok(Box::new(Waits {
@@ -58,7 +58,7 @@ fn function(options: &Options<'_>) -> Result<IntervalFunction, String> {
 }
 
 /// Plays `retry_exec`.
-pub(in crate::conform) fn exec(options: &Options<'_>) -> Result<Box<dyn Driver>, String> {
+pub(crate) fn exec(options: &Options<'_>) -> Result<Box<dyn Driver>, String> {
     exec::driver(library(options)?, options)
 }
 

@@ -10,7 +10,7 @@ use crate::conform::options::Options;
 use crate::retry::tenacity::{self, Config, Stop, Tenacity};
 
 /// Plays `retry_wait`.
-pub(in crate::conform) fn wait(options: &Options<'_>) -> Result<Box<dyn Driver>, String> {
+pub(crate) fn wait(options: &Options<'_>) -> Result<Box<dyn Driver>, String> {
     let wait = read_wait(options, 0)?;
     wait.check().map_err(|error| format!("config: {error}"))?;
     Ok(Box::new(Waits {
@@ -132,7 +132,7 @@ fn read_stop(options: &Options<'_>) -> Result<Stop, String> {
 }
 
 /// Plays `retry_exec`.
-pub(in crate::conform) fn exec(options: &Options<'_>) -> Result<Box<dyn Driver>, String> {
+pub(crate) fn exec(options: &Options<'_>) -> Result<Box<dyn Driver>, String> {
     exec::driver(library(options)?, options)
 }
 
