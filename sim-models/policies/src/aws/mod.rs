@@ -172,13 +172,14 @@ const RETRY_AFTER_MAX_ADDITIONAL: f64 = 5.0;
 /// When a client of AWS tries again. It has no state: the quota and the limiter have.
 ///
 /// ```
-/// use sim_policies::aws::{AwsRetry, Config, Version};
+/// use sim_policies::Build;
+/// use sim_policies::aws::{Config, Version};
 ///
-/// let new = AwsRetry::new(Config::default())?;
+/// let new = Config::default().build()?;
 /// assert_eq!(new.delay_seconds(3, false, 0.5), 0.1);
 /// assert_eq!(new.delay_seconds(3, true, 0.5), 2.0);
 ///
-/// let old = AwsRetry::new(Config { version: Version::V1_40, ..Config::default() })?;
+/// let old = Config { version: Version::V1_40, ..Config::default() }.build()?;
 /// assert_eq!(old.delay_seconds(3, false, 0.5), 2.0);
 /// # Ok::<(), sim_policies::OutOfRange>(())
 /// ```
@@ -188,25 +189,6 @@ pub struct AwsRetry {
 }
 
 impl AwsRetry {
-    /// # Errors
-    /// When no attempt is permitted, or the base or growth of the legacy mode is not a number
-    /// above zero.
-    pub fn new(config: Config) -> Result<AwsRetry, OutOfRange> {
-        if let Some(attempts) = config.max_attempts {
-            at_least_one("max_attempts", attempts)?;
-        }
-        let positive = |field, found: f64| {
-            let is_positive = found.is_finite() && found > 0.0;
-            let error = || OutOfRange::new(field, found, "a finite number above 0");
-            is_positive.then_some(()).ok_or_else(error)
-        };
-        if let Some(Base::Secs(secs)) = config.base {
-            positive("base", secs)?;
-        }
-        positive("growth_factor", config.growth_factor)?;
-        Ok(AwsRetry { config })
-    }
-
     /// The number of permitted attempts, the first included.
     pub fn max_attempts(&self) -> u32 {
         let Config { mode, version, service_name, .. } = self.config;
@@ -290,8 +272,24 @@ impl Config {
 impl Build for Config {
     type Machine = AwsRetry;
 
+    /// # Errors
+    /// When no attempt is permitted, or the base or growth of the legacy mode is not a number
+    /// above zero.
     fn build(&self) -> Result<AwsRetry, OutOfRange> {
-        AwsRetry::new(self.clone())
+        let config = self.clone();
+        if let Some(attempts) = config.max_attempts {
+            at_least_one("max_attempts", attempts)?;
+        }
+        let positive = |field, found: f64| {
+            let is_positive = found.is_finite() && found > 0.0;
+            let error = || OutOfRange::new(field, found, "a finite number above 0");
+            is_positive.then_some(()).ok_or_else(error)
+        };
+        if let Some(Base::Secs(secs)) = config.base {
+            positive("base", secs)?;
+        }
+        positive("growth_factor", config.growth_factor)?;
+        Ok(AwsRetry { config })
     }
 }
 
@@ -303,7 +301,7 @@ mod tests {
     use crate::Reason;
 
     fn retry(mode: Mode, version: Version, service_name: Service) -> AwsRetry {
-        AwsRetry::new(Config { mode, version, service_name, ..Config::default() }).expect("valid")
+        Config { mode, version, service_name, ..Config::default() }.build().expect("valid")
     }
 
     fn any_retry() -> impl Strategy<Value = AwsRetry> {
@@ -401,7 +399,7 @@ mod tests {
             (Config { base: Some(Base::Secs(f64::NAN)), ..valid.clone() }, "base"),
             (Config { growth_factor: -1.0, ..valid }, "growth_factor"),
         ] {
-            assert_eq!(AwsRetry::new(config).map_err(|e| e.field), Err(field));
+            assert_eq!(config.build().map_err(|e| e.field), Err(field));
         }
     }
 }

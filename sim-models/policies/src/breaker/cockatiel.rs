@@ -206,17 +206,6 @@ struct Tally {
 }
 
 impl Cockatiel {
-    /// A closed breaker.
-    ///
-    /// # Errors
-    /// When an option is outside the range that it names.
-    pub fn new(config: Config) -> Result<Cockatiel, OutOfRange> {
-        config.half_open_after.check()?;
-        let window = Window::new(&config.breaker)?;
-        let half_open_after = config.half_open_after;
-        Ok(Cockatiel { half_open_after, state: State::Closed, window, tests: 0 })
-    }
-
     fn enter(&mut self, state: State, reason: TransitionReason, changes: &mut Vec<Change>) {
         let from = self.state.name();
         self.state = state;
@@ -298,8 +287,14 @@ impl Cockatiel {
 impl Build for Config {
     type Machine = Cockatiel;
 
+    /// # Errors
+    /// When an option is outside the range that it names.
     fn build(&self) -> Result<Cockatiel, OutOfRange> {
-        Cockatiel::new(self.clone())
+        let config = self.clone();
+        config.half_open_after.check()?;
+        let window = Window::new(&config.breaker)?;
+        let half_open_after = config.half_open_after;
+        Ok(Cockatiel { half_open_after, state: State::Closed, window, tests: 0 })
     }
 }
 
@@ -549,7 +544,7 @@ mod tests {
     use crate::laws::breaker::{Ended, Input, Promises, Step, What, play};
 
     fn lived(config: &Config, inputs: &[(Span, Input)]) -> Vec<Step<Cockatiel>> {
-        play(Cockatiel::new(config.clone()).expect("valid"), inputs)
+        play(config.build().expect("valid"), inputs)
     }
 
     fn stories() -> impl Strategy<Value = (Config, Vec<(Span, Input)>)> {
@@ -714,7 +709,7 @@ mod tests {
     }
 
     fn breaker(trip: Trip, half_open_after: HalfOpenAfter) -> Cockatiel {
-        Cockatiel::new(Config { breaker: trip, half_open_after }).expect("valid")
+        Config { breaker: trip, half_open_after }.build().expect("valid")
     }
 
     fn second() -> HalfOpenAfter {

@@ -90,17 +90,6 @@ pub struct Consecutive {
 }
 
 impl Consecutive {
-    /// A closed breaker.
-    ///
-    /// # Errors
-    /// When `failures`, `open_for` or `close_after` is zero.
-    pub fn new(config: Config) -> Result<Consecutive, OutOfRange> {
-        at_least_one("failures", config.failures)?;
-        at_least_one("close_after", config.close_after)?;
-        above_zero("open_for", config.open_for)?;
-        Ok(Consecutive { config, state: State::Closed { failures: 0 }, period: 0 })
-    }
-
     /// Begins a new period, which makes all permits of the old one late.
     fn enter(&mut self, state: State, reason: TransitionReason, changes: &mut Vec<Change>) {
         let from = self.state.name();
@@ -113,8 +102,14 @@ impl Consecutive {
 impl Build for Config {
     type Machine = Consecutive;
 
+    /// # Errors
+    /// When `failures`, `open_for` or `close_after` is zero.
     fn build(&self) -> Result<Consecutive, OutOfRange> {
-        Consecutive::new(*self)
+        let config = *self;
+        at_least_one("failures", config.failures)?;
+        at_least_one("close_after", config.close_after)?;
+        above_zero("open_for", config.open_for)?;
+        Ok(Consecutive { config, state: State::Closed { failures: 0 }, period: 0 })
     }
 }
 
@@ -209,7 +204,7 @@ mod tests {
     use crate::laws::breaker::{Ended, Input, Promises, Step, play};
 
     fn lived(config: Config, inputs: &[(Span, Input)]) -> Vec<Step<Consecutive>> {
-        play(Consecutive::new(config).expect("valid"), inputs)
+        play(config.build().expect("valid"), inputs)
     }
 
     fn stories() -> impl Strategy<Value = (Config, Vec<(Span, Input)>)> {
@@ -273,7 +268,7 @@ mod tests {
 
     #[test]
     fn an_outage_opens_it_and_three_tests_close_it() {
-        let mut breaker = Consecutive::new(FIVE_OPEN_THREE_CLOSE).expect("valid");
+        let mut breaker = FIVE_OPEN_THREE_CLOSE.build().expect("valid");
         let (mut story, mut refused, mut changes) = (Vec::new(), Vec::new(), Vec::new());
         // One request each second, answered at once; the other side is down from 2 to 35.
         for second in 0..=38 {
@@ -310,7 +305,7 @@ mod tests {
     #[test]
     fn a_failed_test_restarts_the_open_time() {
         let config = Config { failures: 1, open_for: Span::secs(30), close_after: 2 };
-        let mut breaker = Consecutive::new(config).expect("valid");
+        let mut breaker = config.build().expect("valid");
         call(&mut breaker, ms(0), Verdict::Failure);
         call(&mut breaker, ms(30_000), Verdict::Success);
         let test = ask(&mut breaker, ms(31_000)).expect("a test");
@@ -321,7 +316,7 @@ mod tests {
     #[test]
     fn a_cancelled_test_gives_its_turn_to_the_next() {
         let config = Config { failures: 1, open_for: Span::secs(1), close_after: 1 };
-        let mut breaker = Consecutive::new(config).expect("valid");
+        let mut breaker = config.build().expect("valid");
         call(&mut breaker, ms(0), Verdict::Failure);
         let test = ask(&mut breaker, ms(1000)).expect("the open time is over");
         assert_eq!(ask(&mut breaker, ms(1000)), Err(Reason::BreakerProbing));

@@ -405,21 +405,6 @@ pub struct Failsafe {
 }
 
 impl Failsafe {
-    /// A closed breaker, created at time zero.
-    ///
-    /// # Errors
-    /// When an option is outside what the builder accepts, or options are combined that no method
-    /// of it sets together.
-    pub fn new(config: Config) -> Result<Failsafe, OutOfRange> {
-        let config = config.complete()?;
-        let closed = match config.failure_thresholding_period {
-            Some(period) => Stats::Timed(Box::new(Timed::new(period))),
-            None => Stats::Counting(Counting::new(config.failure_thresholding_capacity)),
-        };
-        let half_open = Stats::Counting(Counting::new(config.half_open_capacity()));
-        Ok(Failsafe { config, state: State::Closed, closed, half_open, period: 0 })
-    }
-
     /// The counts of the current state; an open breaker has those of the state before.
     pub fn counts(&self) -> Counts {
         match self.state {
@@ -517,8 +502,18 @@ impl Failsafe {
 impl Build for Config {
     type Machine = Failsafe;
 
+    /// # Errors
+    /// When an option is outside what the builder accepts, or options are combined that no method
+    /// of it sets together.
     fn build(&self) -> Result<Failsafe, OutOfRange> {
-        Failsafe::new(self.clone())
+        let config = self.clone();
+        let config = config.complete()?;
+        let closed = match config.failure_thresholding_period {
+            Some(period) => Stats::Timed(Box::new(Timed::new(period))),
+            None => Stats::Counting(Counting::new(config.failure_thresholding_capacity)),
+        };
+        let half_open = Stats::Counting(Counting::new(config.half_open_capacity()));
+        Ok(Failsafe { config, state: State::Closed, closed, half_open, period: 0 })
     }
 }
 
@@ -598,7 +593,7 @@ mod tests {
     use crate::laws::breaker::{Ended, Input, Promises, Step, play};
 
     fn lived(config: &Config, inputs: &[(Span, Input)]) -> Vec<Step<Failsafe>> {
-        play(Failsafe::new(config.clone()).expect("valid"), inputs)
+        play(config.build().expect("valid"), inputs)
     }
 
     fn inputs() -> impl Strategy<Value = Vec<(Span, Input)>> {
@@ -727,7 +722,7 @@ mod tests {
             failure_thresholding_period: Some(Span::secs(1)),
             ..Config::default()
         };
-        let mut breaker = Failsafe::new(config).expect("valid");
+        let mut breaker = config.build().expect("valid");
         // It makes bucket 9 current, so that the failure after the silence goes there.
         call(&mut breaker, ms(950), Verdict::Success);
         call(&mut breaker, ms(10_000), Verdict::Failure);
@@ -743,7 +738,7 @@ mod tests {
     #[test]
     fn a_late_result_brings_half_open_a_permit() {
         let config = Config { success_threshold: 2, delay: Span::secs(1), ..Config::default() };
-        let mut breaker = Failsafe::new(config).expect("valid");
+        let mut breaker = config.build().expect("valid");
         let early = ask(&mut breaker, ms(0)).expect("closed");
         call(&mut breaker, ms(0), Verdict::Failure);
         assert_eq!(breaker.remaining_delay(ms(400)), Span::millis(600));

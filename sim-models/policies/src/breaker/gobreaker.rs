@@ -257,44 +257,6 @@ pub struct Gobreaker {
 }
 
 impl Gobreaker {
-    /// A closed breaker, created at time zero.
-    ///
-    /// # Errors
-    /// When `ready_to_trip` would hold without any failure, or the window has too many buckets.
-    pub fn new(mut config: Config) -> Result<Gobreaker, OutOfRange> {
-        match config.ready_to_trip {
-            ReadyToTrip::ConsecutiveFailures(n) | ReadyToTrip::Failures(n) => {
-                at_least_one("ready_to_trip", n)?;
-            }
-            ReadyToTrip::FailureRatio { ratio, .. } => within("ready_to_trip", ratio, 0.0, 1.0)?,
-        }
-        config.max_requests = config.max_requests.max(1);
-        if config.timeout.is_zero() {
-            config.timeout = DEFAULT_TIMEOUT;
-        }
-        let mut buckets = 1;
-        if config.interval.is_zero() || config.bucket_period.is_zero() {
-            config.bucket_period = config.interval;
-        } else {
-            buckets = config.interval.as_nanos().div_ceil(config.bucket_period.as_nanos());
-            config.interval = config.bucket_period * buckets;
-        }
-        if buckets > BUCKETS_MAX {
-            let allowed = format!("at least 1/{BUCKETS_MAX} of interval");
-            return Err(OutOfRange::new("bucket_period", config.bucket_period, allowed));
-        }
-        let buckets = vec![Counts::default(); buckets as usize];
-        let mut breaker = Gobreaker {
-            counts: Rolling { sum: Counts::default(), buckets, age: 0 },
-            state: State::Closed { expiry: None },
-            generation: 0,
-            start: Time::ZERO,
-            config,
-        };
-        breaker.state = breaker.closed(Time::ZERO);
-        Ok(breaker)
-    }
-
     /// `Counts()`: as they were left, without a look at the clock.
     pub fn counts(&self) -> Counts {
         self.counts.sum
@@ -359,8 +321,41 @@ impl Gobreaker {
 impl Build for Config {
     type Machine = Gobreaker;
 
+    /// # Errors
+    /// When `ready_to_trip` would hold without any failure, or the window has too many buckets.
     fn build(&self) -> Result<Gobreaker, OutOfRange> {
-        Gobreaker::new(self.clone())
+        let mut config = self.clone();
+        match config.ready_to_trip {
+            ReadyToTrip::ConsecutiveFailures(n) | ReadyToTrip::Failures(n) => {
+                at_least_one("ready_to_trip", n)?;
+            }
+            ReadyToTrip::FailureRatio { ratio, .. } => within("ready_to_trip", ratio, 0.0, 1.0)?,
+        }
+        config.max_requests = config.max_requests.max(1);
+        if config.timeout.is_zero() {
+            config.timeout = DEFAULT_TIMEOUT;
+        }
+        let mut buckets = 1;
+        if config.interval.is_zero() || config.bucket_period.is_zero() {
+            config.bucket_period = config.interval;
+        } else {
+            buckets = config.interval.as_nanos().div_ceil(config.bucket_period.as_nanos());
+            config.interval = config.bucket_period * buckets;
+        }
+        if buckets > BUCKETS_MAX {
+            let allowed = format!("at least 1/{BUCKETS_MAX} of interval");
+            return Err(OutOfRange::new("bucket_period", config.bucket_period, allowed));
+        }
+        let buckets = vec![Counts::default(); buckets as usize];
+        let mut breaker = Gobreaker {
+            counts: Rolling { sum: Counts::default(), buckets, age: 0 },
+            state: State::Closed { expiry: None },
+            generation: 0,
+            start: Time::ZERO,
+            config,
+        };
+        breaker.state = breaker.closed(Time::ZERO);
+        Ok(breaker)
     }
 }
 
@@ -444,7 +439,7 @@ mod tests {
     struct Look;
 
     fn lived(config: &Config, inputs: &[(Span, Input<Look>)]) -> Vec<Step<Gobreaker, Look>> {
-        let breaker = Gobreaker::new(config.clone()).expect("valid");
+        let breaker = config.build().expect("valid");
         play_with(breaker, inputs, |breaker, Look, _, now, changes| {
             breaker.current_state(now, changes);
             true
@@ -559,7 +554,7 @@ mod tests {
         /// Fixed and rolling windows, counted with a scan, and the rule asked of those counts.
         #[test]
         fn the_counts_equal_those_of_a_scan((config, inputs) in stories()) {
-            let first = Gobreaker::new(config.clone()).expect("valid");
+            let first = config.build().expect("valid");
             let buckets = first.counts.buckets.len();
             let (mut scanned, mut generation, mut start) = (Scanned::new(buckets), 0, Time::ZERO);
             for step in lived(&config, &inputs) {
@@ -619,7 +614,7 @@ mod tests {
 
     #[test]
     fn by_default_the_sixth_failure_in_a_row_opens_it_for_a_minute_and_a_bit() {
-        let mut breaker = Gobreaker::new(Config::default()).expect("valid");
+        let mut breaker = Config::default().build().expect("valid");
         let states: Vec<StateName> =
             (0..6).map(|_| after(&mut breaker, ms(0), Verdict::Failure)).collect();
         assert_eq!(states[4..], [StateName::Closed, StateName::Open]);
@@ -631,7 +626,7 @@ mod tests {
     fn a_look_turns_it_half_open() {
         let rule = ReadyToTrip::Failures(1);
         let config = Config { ready_to_trip: rule, timeout: Span::secs(1), ..Config::default() };
-        let mut breaker = Gobreaker::new(config).expect("valid");
+        let mut breaker = config.build().expect("valid");
         assert_eq!(after(&mut breaker, ms(0), Verdict::Failure), StateName::Open);
         let mut changes = Vec::new();
         assert_eq!(breaker.current_state(ms(1_000), &mut changes), StateName::Open);
@@ -643,7 +638,7 @@ mod tests {
     fn an_excluded_test_gives_its_place_back() {
         let rule = ReadyToTrip::Failures(1);
         let config = Config { ready_to_trip: rule, timeout: Span::secs(1), ..Config::default() };
-        let mut breaker = Gobreaker::new(config).expect("valid");
+        let mut breaker = config.build().expect("valid");
         after(&mut breaker, ms(0), Verdict::Failure);
         let test = ask(&mut breaker, ms(1_001)).expect("the open time is over");
         assert_eq!(ask(&mut breaker, ms(1_001)).err(), Some(Reason::BreakerProbing));
@@ -659,7 +654,7 @@ mod tests {
             ready_to_trip: ReadyToTrip::FailureRatio { ratio: 0.5, min_requests: 1 },
             ..Config::default()
         };
-        let mut breaker = Gobreaker::new(config).expect("valid");
+        let mut breaker = config.build().expect("valid");
         let early = ask(&mut breaker, ms(0)).expect("closed");
         after(&mut breaker, ms(0), Verdict::Success);
         after(&mut breaker, ms(0), Verdict::Success);
@@ -676,7 +671,7 @@ mod tests {
             bucket_period: Span::millis(10),
             ..Config::default()
         };
-        let mut breaker = Gobreaker::new(config).expect("valid");
+        let mut breaker = config.build().expect("valid");
         let late = ask(&mut breaker, ms(0)).expect("closed");
         after(&mut breaker, ms(0), Verdict::Failure);
         after(&mut breaker, ms(10), Verdict::Success);
@@ -697,7 +692,7 @@ mod tests {
             bucket_period: Span::millis(10),
             ..Config::default()
         };
-        let mut breaker = Gobreaker::new(config).expect("valid");
+        let mut breaker = config.build().expect("valid");
         after(&mut breaker, ms(9), Verdict::Failure);
         breaker.current_state(ms(29), &mut Vec::new());
         assert_eq!(breaker.counts().requests, 1);

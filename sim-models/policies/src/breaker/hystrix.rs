@@ -345,49 +345,6 @@ pub struct Hystrix {
 }
 
 impl Hystrix {
-    /// A closed breaker, created at time zero.
-    ///
-    /// # Errors
-    /// When an interval is zero or longer than the window, which Hystrix cannot work with either,
-    /// when `error_threshold_percentage` is no percentage, and when a length is not in whole
-    /// milliseconds, as all lengths of Hystrix are.
-    pub fn new(config: Config) -> Result<Hystrix, OutOfRange> {
-        let Config { rolling_stats_time, health_snapshot_interval, .. } = config;
-        above_zero("health_snapshot_interval", health_snapshot_interval)?;
-        for (field, span) in [
-            ("sleep_window", config.sleep_window),
-            ("rolling_stats_time", rolling_stats_time),
-            ("health_snapshot_interval", health_snapshot_interval),
-        ] {
-            if span != Span::millis(span.as_millis()) {
-                return Err(OutOfRange::new(field, span, "in whole milliseconds"));
-            }
-        }
-        let buckets = rolling_stats_time.as_nanos() / health_snapshot_interval.as_nanos();
-        if !(1..=BUCKETS_MAX).contains(&buckets) {
-            let allowed = format!("1 to {BUCKETS_MAX} times health_snapshot_interval");
-            return Err(OutOfRange::new("rolling_stats_time", rolling_stats_time, allowed));
-        }
-        let percentage = config.error_threshold_percentage;
-        if percentage > 100 {
-            return Err(OutOfRange::new("error_threshold_percentage", percentage, "in 0..=100"));
-        }
-        let buckets = buckets as usize;
-        let mut breaker = Hystrix {
-            illness: Illness::new(&config),
-            state: State::Closed,
-            health: Health::new(health_snapshot_interval, buckets),
-            forecast: Forecast::default(),
-            period: 0,
-            config,
-        };
-        if breaker.opens_by_itself() {
-            breaker.forecast.rests.reserve_exact(buckets);
-            breaker.forecast.renew(&breaker.health, breaker.illness);
-        }
-        Ok(breaker)
-    }
-
     /// The last health snapshot at `now`: `HystrixCommandMetrics.getHealthCounts()`.
     pub fn snapshot(&self, now: Time) -> HealthCounts {
         self.health.snapshot_at(now)
@@ -469,8 +426,46 @@ impl Hystrix {
 impl Build for Config {
     type Machine = Hystrix;
 
+    /// # Errors
+    /// When an interval is zero or longer than the window, which Hystrix cannot work with either,
+    /// when `error_threshold_percentage` is no percentage, and when a length is not in whole
+    /// milliseconds, as all lengths of Hystrix are.
     fn build(&self) -> Result<Hystrix, OutOfRange> {
-        Hystrix::new(self.clone())
+        let config = self.clone();
+        let Config { rolling_stats_time, health_snapshot_interval, .. } = config;
+        above_zero("health_snapshot_interval", health_snapshot_interval)?;
+        for (field, span) in [
+            ("sleep_window", config.sleep_window),
+            ("rolling_stats_time", rolling_stats_time),
+            ("health_snapshot_interval", health_snapshot_interval),
+        ] {
+            if span != Span::millis(span.as_millis()) {
+                return Err(OutOfRange::new(field, span, "in whole milliseconds"));
+            }
+        }
+        let buckets = rolling_stats_time.as_nanos() / health_snapshot_interval.as_nanos();
+        if !(1..=BUCKETS_MAX).contains(&buckets) {
+            let allowed = format!("1 to {BUCKETS_MAX} times health_snapshot_interval");
+            return Err(OutOfRange::new("rolling_stats_time", rolling_stats_time, allowed));
+        }
+        let percentage = config.error_threshold_percentage;
+        if percentage > 100 {
+            return Err(OutOfRange::new("error_threshold_percentage", percentage, "in 0..=100"));
+        }
+        let buckets = buckets as usize;
+        let mut breaker = Hystrix {
+            illness: Illness::new(&config),
+            state: State::Closed,
+            health: Health::new(health_snapshot_interval, buckets),
+            forecast: Forecast::default(),
+            period: 0,
+            config,
+        };
+        if breaker.opens_by_itself() {
+            breaker.forecast.rests.reserve_exact(buckets);
+            breaker.forecast.renew(&breaker.health, breaker.illness);
+        }
+        Ok(breaker)
     }
 }
 
@@ -629,7 +624,7 @@ mod tests {
     /// Each step with the history after it.
     fn lived(config: &Config, inputs: &[(Span, Input)]) -> Vec<(Step<Hystrix>, History)> {
         let mut history = History::new(config);
-        let steps = play(Hystrix::new(config.clone()).expect("valid"), inputs);
+        let steps = play(config.build().expect("valid"), inputs);
         let with_history = |step: Step<Hystrix>| {
             if step.enters(StateName::Closed) {
                 history = History { since: step.at, ..History::new(config) };
@@ -702,7 +697,7 @@ mod tests {
                 tests: Some(1),
                 ..Promises::default()
             };
-            let steps = play(Hystrix::new(config.clone()).expect("valid"), &inputs);
+            let steps = play(config.build().expect("valid"), &inputs);
             promises.hold(&steps);
             let has_half_open = config.version == Version::V1_5_13;
             for step in &steps {
@@ -754,7 +749,7 @@ mod tests {
 
         #[test]
         fn woken_late_it_is_the_same((config, inputs) in stories()) {
-            let new = || Hystrix::new(config.clone()).expect("valid");
+            let new = || config.build().expect("valid");
             let mut left = play(Unwoken(new()), &inputs).into_iter();
             let mut told = Vec::new();
             for woken in play(new(), &inputs) {
@@ -780,7 +775,7 @@ mod tests {
 
     #[test]
     fn failures_show_only_after_the_tick() {
-        let mut breaker = Hystrix::new(Config::default()).expect("valid");
+        let mut breaker = Config::default().build().expect("valid");
         fail(&mut breaker, ms(1), 20);
         assert!(ask(&mut breaker, ms(499)).is_ok());
         assert_eq!(breaker.snapshot(ms(499)).total, 0);
@@ -793,7 +788,7 @@ mod tests {
         for (version, after) in
             [(Version::V1_5_18, StateName::Closed), (Version::V1_5_13, StateName::Open)]
         {
-            let mut breaker = Hystrix::new(Config { version, ..Config::default() }).expect("valid");
+            let mut breaker = Config { version, ..Config::default() }.build().expect("valid");
             let early = ask(&mut breaker, ms(0)).expect("closed");
             fail(&mut breaker, ms(1), 20);
             assert!(ask(&mut breaker, ms(600)).is_err());
@@ -804,7 +799,7 @@ mod tests {
 
     #[test]
     fn a_test_that_hangs_is_followed_by_another() {
-        let mut breaker = Hystrix::new(Config::default()).expect("valid");
+        let mut breaker = Config::default().build().expect("valid");
         fail(&mut breaker, ms(1), 20);
         assert!(ask(&mut breaker, ms(1_000)).is_err());
         let asked = (1_000..20_000).filter(|millis| ask(&mut breaker, ms(*millis)).is_ok());
@@ -814,7 +809,7 @@ mod tests {
     #[test]
     fn old_successes_leave_and_the_window_falls_ill_by_itself() {
         let config = Config { version: Version::V1_5_13, ..Config::default() };
-        let mut breaker = Hystrix::new(config).expect("valid");
+        let mut breaker = config.build().expect("valid");
         for _ in 0..30 {
             let permit = ask(&mut breaker, ms(100)).expect("closed");
             breaker.settle(permit, ms(100), Verdict::Success, &mut Vec::new());
@@ -843,7 +838,7 @@ mod tests {
     fn forced_states_ignore_the_window() {
         let forced = |force_open, force_closed| {
             let config = Config { force_open, force_closed, ..Config::default() };
-            Hystrix::new(config).expect("valid")
+            config.build().expect("valid")
         };
         let mut open = forced(true, true);
         assert_eq!(ask(&mut open, ms(0)).err(), Some(Reason::BreakerOpen { until: None }));
@@ -853,7 +848,7 @@ mod tests {
         assert!(ask(&mut closed, ms(500)).is_ok());
         assert_eq!(closed.state(), StateName::Open);
         let config = Config { enabled: false, ..Config::default() };
-        let mut disabled = Hystrix::new(config).expect("valid");
+        let mut disabled = config.build().expect("valid");
         fail(&mut disabled, ms(0), 30);
         assert!(ask(&mut disabled, ms(500)).is_ok());
         assert_eq!(disabled.state(), StateName::Closed);

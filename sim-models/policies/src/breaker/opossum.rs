@@ -154,46 +154,6 @@ struct Rolling {
 }
 
 impl Opossum {
-    /// A closed breaker.
-    ///
-    /// # Errors
-    /// When an option is outside the range that it names.
-    pub fn new(config: Config) -> Result<Opossum, OutOfRange> {
-        let timer = |field, found: Span, low: Span| {
-            if (low..=TIMER_MAX).contains(&found) {
-                return Ok(());
-            }
-            Err(OutOfRange::new(field, found, format!("in {low}..={TIMER_MAX}")))
-        };
-        timer("timeout", config.timeout, Span::ZERO)?;
-        within("error_threshold_percentage", config.error_threshold_percentage, 0.0, 100.0)?;
-        timer("reset_timeout", config.reset_timeout, Span::millis(1))?;
-        at_least_one("rolling_count_buckets", config.rolling_count_buckets)?;
-        if config.rolling_count_buckets > BUCKETS_MAX {
-            let allowed = format!("at most {BUCKETS_MAX}");
-            return Err(OutOfRange::new(
-                "rolling_count_buckets",
-                config.rolling_count_buckets,
-                allowed,
-            ));
-        }
-        let shortest = Span::millis(u64::from(config.rolling_count_buckets));
-        timer("rolling_count_timeout", config.rolling_count_timeout, shortest)?;
-        if let Some(capacity) = config.capacity {
-            at_least_one("capacity", capacity)?;
-        }
-        let rolling = Rolling::new(config.rolling_count_timeout, config.rolling_count_buckets);
-        let warm_up = if config.allow_warm_up { config.rolling_count_timeout } else { Span::ZERO };
-        Ok(Opossum {
-            config,
-            state: State::Closed,
-            rolling,
-            under_way: 0,
-            periods: 0,
-            warm_at: Time::ZERO + warm_up,
-        })
-    }
-
     /// How long a call may take before it has failed, if that is bounded.
     pub fn call_timeout(&self) -> Option<Span> {
         (self.config.enabled && !self.config.timeout.is_zero()).then_some(self.config.timeout)
@@ -283,8 +243,43 @@ impl Opossum {
 impl Build for Config {
     type Machine = Opossum;
 
+    /// # Errors
+    /// When an option is outside the range that it names.
     fn build(&self) -> Result<Opossum, OutOfRange> {
-        Opossum::new(self.clone())
+        let config = self.clone();
+        let timer = |field, found: Span, low: Span| {
+            if (low..=TIMER_MAX).contains(&found) {
+                return Ok(());
+            }
+            Err(OutOfRange::new(field, found, format!("in {low}..={TIMER_MAX}")))
+        };
+        timer("timeout", config.timeout, Span::ZERO)?;
+        within("error_threshold_percentage", config.error_threshold_percentage, 0.0, 100.0)?;
+        timer("reset_timeout", config.reset_timeout, Span::millis(1))?;
+        at_least_one("rolling_count_buckets", config.rolling_count_buckets)?;
+        if config.rolling_count_buckets > BUCKETS_MAX {
+            let allowed = format!("at most {BUCKETS_MAX}");
+            return Err(OutOfRange::new(
+                "rolling_count_buckets",
+                config.rolling_count_buckets,
+                allowed,
+            ));
+        }
+        let shortest = Span::millis(u64::from(config.rolling_count_buckets));
+        timer("rolling_count_timeout", config.rolling_count_timeout, shortest)?;
+        if let Some(capacity) = config.capacity {
+            at_least_one("capacity", capacity)?;
+        }
+        let rolling = Rolling::new(config.rolling_count_timeout, config.rolling_count_buckets);
+        let warm_up = if config.allow_warm_up { config.rolling_count_timeout } else { Span::ZERO };
+        Ok(Opossum {
+            config,
+            state: State::Closed,
+            rolling,
+            under_way: 0,
+            periods: 0,
+            warm_at: Time::ZERO + warm_up,
+        })
     }
 }
 
@@ -441,7 +436,7 @@ mod tests {
     const GOOD: [Verdict; 2] = [Verdict::Success, Verdict::Ignored];
 
     fn lived(config: &Config, inputs: &[(Span, Input<TimeOut>)]) -> Vec<Step<Opossum, TimeOut>> {
-        let breaker = Opossum::new(config.clone()).expect("valid");
+        let breaker = config.build().expect("valid");
         play_with(breaker, inputs, |breaker, TimeOut(n), calls, now, changes| {
             if calls.is_empty() {
                 return false;
@@ -582,7 +577,7 @@ mod tests {
 
     #[test]
     fn the_rate_must_exceed_its_threshold() {
-        let mut breaker = Opossum::new(small()).expect("valid");
+        let mut breaker = small().build().expect("valid");
         for verdict in [Verdict::Success, Verdict::Success, Verdict::Failure, Verdict::Failure] {
             assert_eq!(call(&mut breaker, ms(0), verdict), None, "at most 2 of 4");
         }
@@ -592,7 +587,7 @@ mod tests {
 
     #[test]
     fn a_failure_without_its_fire_is_infinitely_many() {
-        let mut breaker = Opossum::new(Config { volume_threshold: 0, ..small() }).expect("valid");
+        let mut breaker = Config { volume_threshold: 0, ..small() }.build().expect("valid");
         for _ in 0..10 {
             call(&mut breaker, ms(0), Verdict::Success);
         }
@@ -604,7 +599,7 @@ mod tests {
 
     #[test]
     fn refused_calls_fill_the_volume_and_closing_forgets_nothing() {
-        let mut breaker = Opossum::new(small()).expect("valid");
+        let mut breaker = small().build().expect("valid");
         for _ in 0..4 {
             call(&mut breaker, ms(0), Verdict::Failure);
         }
@@ -623,7 +618,7 @@ mod tests {
 
     #[test]
     fn late_results_count_in_the_state_that_they_find() {
-        let mut breaker = Opossum::new(small()).expect("valid");
+        let mut breaker = small().build().expect("valid");
         let late = ask(&mut breaker, ms(0)).expect("closed");
         let later = ask(&mut breaker, ms(0)).expect("closed");
         for _ in 0..3 {
@@ -645,7 +640,7 @@ mod tests {
     #[test]
     fn a_full_semaphore_is_a_failure() {
         let config = Config { capacity: Some(1), volume_threshold: 0, ..small() };
-        let mut breaker = Opossum::new(config).expect("valid");
+        let mut breaker = config.build().expect("valid");
         let _held = ask(&mut breaker, ms(0)).expect("one place");
         assert_eq!(ask(&mut breaker, ms(0)).err(), Some(Reason::BulkheadFull { limit: 1 }));
         assert_eq!(breaker.state(), StateName::Closed, "1 of 2 is not above 50 %");
@@ -656,7 +651,7 @@ mod tests {
     #[test]
     fn a_timeout_at_the_edge_of_a_bucket_counts_before_it() {
         let config = Config { timeout: Span::secs(5), volume_threshold: 0, ..small() };
-        let mut breaker = Opossum::new(config).expect("valid");
+        let mut breaker = config.build().expect("valid");
         call(&mut breaker, ms(0), Verdict::Success);
         let slow = ask(&mut breaker, ms(0)).expect("closed");
         // The bucket of both calls is about to leave, and 1 of 2 is not above 50 %.
@@ -670,7 +665,7 @@ mod tests {
     #[test]
     fn while_it_warms_up_nothing_opens_it() {
         let config = Config { allow_warm_up: true, volume_threshold: 0, ..small() };
-        let mut breaker = Opossum::new(config).expect("valid");
+        let mut breaker = config.build().expect("valid");
         assert_eq!(call(&mut breaker, ms(4999), Verdict::Failure), None);
         let tripped = Some(TransitionReason::FailureRate);
         assert_eq!(call(&mut breaker, ms(5000), Verdict::Failure), tripped);
@@ -679,7 +674,7 @@ mod tests {
     #[test]
     fn a_cancelled_test_gives_its_turn_to_the_next() {
         let config = Config { volume_threshold: 0, ..small() };
-        let mut breaker = Opossum::new(config).expect("valid");
+        let mut breaker = config.build().expect("valid");
         call(&mut breaker, ms(0), Verdict::Failure);
         breaker.wake(ms(2000), &mut Vec::new());
         let test = ask(&mut breaker, ms(2000)).expect("the test");
@@ -691,8 +686,7 @@ mod tests {
 
     #[test]
     fn disabled_it_only_counts_fires() {
-        let mut breaker =
-            Opossum::new(Config { enabled: false, ..Config::default() }).expect("valid");
+        let mut breaker = Config { enabled: false, ..Config::default() }.build().expect("valid");
         for _ in 0..9 {
             assert_eq!(call(&mut breaker, ms(0), Verdict::Failure), None);
         }
@@ -708,7 +702,7 @@ mod tests {
             error_threshold_percentage: 100.0,
             ..Config::default()
         };
-        let mut breaker = Opossum::new(config).expect("valid");
+        let mut breaker = config.build().expect("valid");
         call(&mut breaker, ms(0), Verdict::Success);
         assert_eq!(breaker.counts(ms(7)).fires, 1);
         assert_eq!(breaker.counts(ms(8)).fires, 0, "4 buckets of 2 ms");
@@ -719,7 +713,7 @@ mod tests {
         let with = |change: fn(&mut Config)| {
             let mut config = Config::default();
             change(&mut config);
-            Opossum::new(config).map_err(|error| error.field).map(|_| ())
+            config.build().map_err(|error| error.field).map(|_| ())
         };
         assert_eq!(with(|_| {}), Ok(()));
         assert_eq!(with(|c| c.timeout = Span::ZERO), Ok(()));

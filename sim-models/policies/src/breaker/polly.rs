@@ -131,41 +131,6 @@ pub struct Polly {
 }
 
 impl Polly {
-    /// A closed breaker.
-    ///
-    /// # Errors
-    /// When an option is outside what the library accepts.
-    pub fn new(config: Config) -> Result<Polly, OutOfRange> {
-        within("failure_ratio", config.failure_ratio, 0.0, 1.0)?;
-        if config.minimum_throughput < 2 {
-            let found = config.minimum_throughput;
-            return Err(OutOfRange::new("minimum_throughput", found, "at least 2"));
-        }
-        duration("sampling_duration", config.sampling_duration)?;
-        duration("break_duration", config.break_duration)?;
-        let generator = config
-            .break_duration_generator
-            .map(|BreakDurationGenerator { base, factor, cap }| {
-                Backoff::new(base, factor, cap, Jitter::None)
-            })
-            .transpose()
-            .map_err(|error| OutOfRange {
-                field: match error.field {
-                    "base" => "break_duration_generator.base",
-                    _ => "break_duration_generator.factor",
-                },
-                ..error
-            })?;
-        Ok(Polly {
-            generator,
-            state: State::Closed,
-            health: Health::new(config.sampling_duration),
-            half_open_attempts: 0,
-            period: 0,
-            config,
-        })
-    }
-
     /// Opens it by hand, until it is closed by hand: the library's `IsolateAsync`.
     pub fn isolate(&mut self, changes: &mut Vec<Change>) {
         self.enter(State::Isolated, TransitionReason::Manual, changes);
@@ -215,8 +180,38 @@ impl Polly {
 impl Build for Config {
     type Machine = Polly;
 
+    /// # Errors
+    /// When an option is outside what the library accepts.
     fn build(&self) -> Result<Polly, OutOfRange> {
-        Polly::new(self.clone())
+        let config = self.clone();
+        within("failure_ratio", config.failure_ratio, 0.0, 1.0)?;
+        if config.minimum_throughput < 2 {
+            let found = config.minimum_throughput;
+            return Err(OutOfRange::new("minimum_throughput", found, "at least 2"));
+        }
+        duration("sampling_duration", config.sampling_duration)?;
+        duration("break_duration", config.break_duration)?;
+        let generator = config
+            .break_duration_generator
+            .map(|BreakDurationGenerator { base, factor, cap }| {
+                Backoff::new(base, factor, cap, Jitter::None)
+            })
+            .transpose()
+            .map_err(|error| OutOfRange {
+                field: match error.field {
+                    "base" => "break_duration_generator.base",
+                    _ => "break_duration_generator.factor",
+                },
+                ..error
+            })?;
+        Ok(Polly {
+            generator,
+            state: State::Closed,
+            health: Health::new(config.sampling_duration),
+            half_open_attempts: 0,
+            period: 0,
+            config,
+        })
     }
 }
 
@@ -360,7 +355,7 @@ mod tests {
     }
 
     fn lived(config: &Config, inputs: &[(Span, Input<ByHand>)]) -> Vec<Step<Polly, ByHand>> {
-        let breaker = Polly::new(config.clone()).expect("valid");
+        let breaker = config.build().expect("valid");
         play_with(breaker, inputs, |breaker, by_hand, _, _, changes| {
             match by_hand {
                 ByHand::Isolate => breaker.isolate(changes),
@@ -488,7 +483,7 @@ mod tests {
 
     /// A breaker that opened at time zero, and `late` calls from before.
     fn opened(config: Config, late: usize) -> (Polly, Vec<Permit>) {
-        let mut breaker = Polly::new(config).expect("valid");
+        let mut breaker = config.build().expect("valid");
         let late = (0..late).map(|_| ask(&mut breaker, ms(0)).expect("closed")).collect();
         for _ in 0..4 {
             call(&mut breaker, ms(0), Verdict::Failure);
@@ -499,7 +494,7 @@ mod tests {
 
     #[test]
     fn only_a_failure_opens_it() {
-        let mut breaker = Polly::new(small()).expect("valid");
+        let mut breaker = small().build().expect("valid");
         for verdict in [
             Verdict::Failure,
             Verdict::Failure,
@@ -557,7 +552,7 @@ mod tests {
 
     #[test]
     fn a_sub_window_begins_with_a_result_and_falls_out_whole() {
-        let mut breaker = Polly::new(small()).expect("valid");
+        let mut breaker = small().build().expect("valid");
         // The first sub-window: it lasts while it is less than a second old.
         call(&mut breaker, ms(500), Verdict::Failure);
         call(&mut breaker, ms(1499), Verdict::Failure);
@@ -596,7 +591,7 @@ mod tests {
 
     #[test]
     fn isolated_it_refuses_until_it_is_closed_by_hand() {
-        let mut breaker = Polly::new(small()).expect("valid");
+        let mut breaker = small().build().expect("valid");
         let mut changes = Vec::new();
         breaker.isolate(&mut changes);
         let refused = Some(Reason::BreakerOpen { until: None });

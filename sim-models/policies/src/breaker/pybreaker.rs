@@ -115,15 +115,6 @@ struct Admitted {
 }
 
 impl Pybreaker {
-    /// A closed breaker.
-    ///
-    /// # Errors
-    /// Never: like the library it works with all values.
-    pub fn new(config: Config) -> Result<Pybreaker, OutOfRange> {
-        let state = State::Closed;
-        Ok(Pybreaker { config, state, failures: 0, successes: 0, holder: None, period: 0 })
-    }
-
     /// Whether the call that opens it raises an error of its own.
     pub const fn throws_new_error_on_trip(&self) -> bool {
         self.config.throw_new_error_on_trip
@@ -183,8 +174,12 @@ impl Pybreaker {
 impl Build for Config {
     type Machine = Pybreaker;
 
+    /// # Errors
+    /// Never: like the library it works with all values.
     fn build(&self) -> Result<Pybreaker, OutOfRange> {
-        Pybreaker::new(self.clone())
+        let config = self.clone();
+        let state = State::Closed;
+        Ok(Pybreaker { config, state, failures: 0, successes: 0, holder: None, period: 0 })
     }
 }
 
@@ -270,7 +265,7 @@ mod tests {
     use crate::laws::breaker::{Ended, Input, Promises, Step, What, play};
 
     fn lived(config: &Config, inputs: &[(Span, Input)]) -> Vec<Step<Pybreaker>> {
-        play(Pybreaker::new(config.clone()).expect("valid"), inputs)
+        play(config.build().expect("valid"), inputs)
     }
 
     fn stories() -> impl Strategy<Value = (Config, Vec<(Span, Input)>)> {
@@ -368,7 +363,7 @@ mod tests {
 
     fn breaker(fail_max: u32, success_threshold: u32, mode: Mode) -> Pybreaker {
         let config = Config { fail_max, success_threshold, mode, ..Config::default() };
-        Pybreaker::new(config).expect("valid")
+        config.build().expect("valid")
     }
 
     fn admit(breaker: &mut Pybreaker, secs: u64) -> Permit {

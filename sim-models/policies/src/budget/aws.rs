@@ -59,13 +59,6 @@ pub struct Aws {
 }
 
 impl Aws {
-    /// # Errors
-    /// Never so far: botocore takes any capacity, also none.
-    pub fn new(config: Config) -> Result<Aws, OutOfRange> {
-        let available = config.initial_capacity;
-        Ok(Aws { config, available })
-    }
-
     /// The tokens left.
     pub const fn available_capacity(&self) -> u32 {
         self.available
@@ -98,8 +91,12 @@ impl Aws {
 impl Build for Config {
     type Machine = Aws;
 
+    /// # Errors
+    /// Never so far: botocore takes any capacity, also none.
     fn build(&self) -> Result<Aws, OutOfRange> {
-        Aws::new(self.clone())
+        let config = self.clone();
+        let available = config.initial_capacity;
+        Ok(Aws { config, available })
     }
 }
 
@@ -181,7 +178,7 @@ mod tests {
 
     #[test]
     fn an_outage_gets_thirty_five_retries_from_a_full_quota() {
-        let mut quota = Aws::new(Config::default()).expect("valid");
+        let mut quota = Config::default().build().expect("valid");
         let retries = std::iter::from_fn(|| quota.acquire(Kind::Transient)).count();
         assert_eq!((retries, quota.available), (35, 10));
         // Throttles are cheaper, so that these still pass.

@@ -78,15 +78,6 @@ pub struct Envoy {
 }
 
 impl Envoy {
-    /// # Errors
-    /// When `budget_percent` is outside 0..=100.
-    pub fn new(config: Config) -> Result<Envoy, OutOfRange> {
-        if let Some(Share { budget_percent, .. }) = config.retry_budget {
-            within("budget_percent", budget_percent, 0.0, 100.0)?;
-        }
-        Ok(Envoy { config, requests: 0, retries: 0 })
-    }
-
     /// How many retries may be under way at the moment.
     pub fn limit(&self) -> u64 {
         match &self.config.retry_budget {
@@ -113,8 +104,14 @@ impl Envoy {
 impl Build for Config {
     type Machine = Envoy;
 
+    /// # Errors
+    /// When `budget_percent` is outside 0..=100.
     fn build(&self) -> Result<Envoy, OutOfRange> {
-        Envoy::new(self.clone())
+        let config = self.clone();
+        if let Some(Share { budget_percent, .. }) = config.retry_budget {
+            within("budget_percent", budget_percent, 0.0, 100.0)?;
+        }
+        Ok(Envoy { config, requests: 0, retries: 0 })
     }
 }
 
@@ -276,7 +273,7 @@ mod tests {
         for budget_percent in [-1.0, 100.1, f64::NAN] {
             let share = Share { budget_percent, ..Share::default() };
             let config = Config { retry_budget: Some(share), ..Config::default() };
-            assert_eq!(Envoy::new(config).map_err(|e| e.field), Err("budget_percent"));
+            assert_eq!(config.build().map_err(|e| e.field), Err("budget_percent"));
         }
     }
 }

@@ -94,12 +94,13 @@ impl Build for Resilience4jThreadPool {
             let found = self.max_thread_pool_size;
             return Err(OutOfRange::new("max_thread_pool_size", found, allowed));
         }
-        ThreadPool::new(thread_pool::Config {
+        thread_pool::Config {
             core_threads: self.core_thread_pool_size,
             max_threads: self.max_thread_pool_size,
             queue_capacity: self.queue_capacity,
             keep_alive: Span::millis(self.keep_alive_duration.as_millis()),
-        })
+        }
+        .build()
     }
 }
 

@@ -57,15 +57,6 @@ pub(super) enum Leaving {
 }
 
 impl Semaphore {
-    /// A semaphore with all its permits.
-    ///
-    /// # Errors
-    /// When `limit` is zero.
-    pub fn new(config: Config) -> Result<Semaphore, OutOfRange> {
-        at_least_one("limit", config.limit)?;
-        Ok(Semaphore::with(config, Leaving::Frees))
-    }
-
     pub(super) fn with(config: Config, leaving: Leaving) -> Semaphore {
         let waits = config.wait.is_none_or(|wait| !wait.is_zero());
         let config = Config { queue: if waits { config.queue } else { 0 }, ..config };
@@ -76,8 +67,12 @@ impl Semaphore {
 impl Build for Config {
     type Machine = Semaphore;
 
+    /// # Errors
+    /// When `limit` is zero.
     fn build(&self) -> Result<Semaphore, OutOfRange> {
-        Semaphore::new(self.clone())
+        let config = self.clone();
+        at_least_one("limit", config.limit)?;
+        Ok(Semaphore::with(config, Leaving::Frees))
     }
 }
 
@@ -148,7 +143,7 @@ mod tests {
     }
 
     fn semaphore(limit: u32, queue: u32) -> Semaphore {
-        Semaphore::new(Config { limit, queue, wait: None }).expect("valid")
+        Config { limit, queue, wait: None }.build().expect("valid")
     }
 
     fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -230,7 +225,7 @@ mod tests {
     #[test]
     fn with_a_wait_of_zero_nobody_waits() {
         let config = Config { limit: 1, queue: 9, wait: Some(Span::ZERO) };
-        let mut bulkhead = Semaphore::new(config).expect("valid");
+        let mut bulkhead = config.build().expect("valid");
         assert!(matches!(bulkhead.enter(Time::ZERO, 1), Entry::Admitted(_)));
         assert!(matches!(bulkhead.enter(Time::ZERO, 2), Entry::Refused(_)));
     }
@@ -245,6 +240,6 @@ mod tests {
 
     #[test]
     fn a_bulkhead_without_permits_is_refused() {
-        assert_eq!(Semaphore::new(Config::limit(0)).map_err(|e| e.field), Err("limit"));
+        assert_eq!(Config::limit(0).build().map_err(|e| e.field), Err("limit"));
     }
 }

@@ -70,20 +70,6 @@ pub struct ThreadPool {
 }
 
 impl ThreadPool {
-    /// A pool that has not yet started a thread.
-    ///
-    /// # Errors
-    /// When `max_threads` is zero or below `core_threads`.
-    pub fn new(config: Config) -> Result<ThreadPool, OutOfRange> {
-        at_least_one("max_threads", config.max_threads)?;
-        if config.max_threads < config.core_threads {
-            let allowed = format!("at least core_threads, {}", config.core_threads);
-            return Err(OutOfRange::new("max_threads", config.max_threads, allowed));
-        }
-        let line = Line::new(config.queue_capacity);
-        Ok(ThreadPool { config, threads: 0, busy: 0, ending: VecDeque::new(), line })
-    }
-
     /// Threads alive at `now`, busy or idle.
     pub fn threads(&mut self, now: Time) -> u32 {
         self.end_idle_threads(now);
@@ -104,8 +90,17 @@ impl ThreadPool {
 impl Build for Config {
     type Machine = ThreadPool;
 
+    /// # Errors
+    /// When `max_threads` is zero or below `core_threads`.
     fn build(&self) -> Result<ThreadPool, OutOfRange> {
-        ThreadPool::new(self.clone())
+        let config = self.clone();
+        at_least_one("max_threads", config.max_threads)?;
+        if config.max_threads < config.core_threads {
+            let allowed = format!("at least core_threads, {}", config.core_threads);
+            return Err(OutOfRange::new("max_threads", config.max_threads, allowed));
+        }
+        let line = Line::new(config.queue_capacity);
+        Ok(ThreadPool { config, threads: 0, busy: 0, ending: VecDeque::new(), line })
     }
 }
 
@@ -172,7 +167,7 @@ mod tests {
     fn pool(core_threads: u32, max_threads: u32, queue_capacity: u32) -> ThreadPool {
         let keep_alive = Span::millis(20);
         let config = Config { core_threads, max_threads, queue_capacity, keep_alive };
-        ThreadPool::new(config).expect("valid")
+        config.build().expect("valid")
     }
 
     fn millis(n: u64) -> Time {
@@ -391,7 +386,7 @@ mod tests {
         let new = |core_threads, max_threads| {
             let (queue_capacity, keep_alive) = (0, Span::ZERO);
             let config = Config { core_threads, max_threads, queue_capacity, keep_alive };
-            ThreadPool::new(config).map_err(|e| e.field).map(|_| ())
+            config.build().map_err(|e| e.field).map(|_| ())
         };
         let found = [new(0, 0), new(2, 1), new(0, 1)];
         assert_eq!(found, [Err("max_threads"), Err("max_threads"), Ok(())]);

@@ -98,27 +98,6 @@ impl LongAverage {
 }
 
 impl Gradient2 {
-    /// The limit before any sample.
-    ///
-    /// # Errors
-    /// When `initial_limit`, `max_concurrency` or `long_window` is zero, `smoothing` lies outside
-    /// 0..=1, or `rtt_tolerance` is below 1 or not finite.
-    pub fn new(config: Config) -> Result<Gradient2, OutOfRange> {
-        at_least_one("initial_limit", config.initial_limit)?;
-        at_least_one("max_concurrency", config.max_concurrency)?;
-        at_least_one("long_window", config.long_window)?;
-        within("smoothing", config.smoothing, 0.0, 1.0)?;
-        if !config.rtt_tolerance.is_finite() || config.rtt_tolerance < 1.0 {
-            let found = config.rtt_tolerance;
-            return Err(OutOfRange::new("rtt_tolerance", found, "finite and at least 1"));
-        }
-        Ok(Gradient2 {
-            estimate: f64::from(config.initial_limit),
-            config,
-            long: LongAverage { value: 0.0, sum: 0.0, count: 0 },
-        })
-    }
-
     /// Hears of a call that took `rtt`, above zero, and began as one of `in_flight`, itself
     /// included.
     pub fn sample(&mut self, rtt: Span, in_flight: u32) {
@@ -143,8 +122,24 @@ impl Gradient2 {
 impl Build for Config {
     type Machine = Gradient2;
 
+    /// # Errors
+    /// When `initial_limit`, `max_concurrency` or `long_window` is zero, `smoothing` lies outside
+    /// 0..=1, or `rtt_tolerance` is below 1 or not finite.
     fn build(&self) -> Result<Gradient2, OutOfRange> {
-        Gradient2::new(self.clone())
+        let config = self.clone();
+        at_least_one("initial_limit", config.initial_limit)?;
+        at_least_one("max_concurrency", config.max_concurrency)?;
+        at_least_one("long_window", config.long_window)?;
+        within("smoothing", config.smoothing, 0.0, 1.0)?;
+        if !config.rtt_tolerance.is_finite() || config.rtt_tolerance < 1.0 {
+            let found = config.rtt_tolerance;
+            return Err(OutOfRange::new("rtt_tolerance", found, "finite and at least 1"));
+        }
+        Ok(Gradient2 {
+            estimate: f64::from(config.initial_limit),
+            config,
+            long: LongAverage { value: 0.0, sum: 0.0, count: 0 },
+        })
     }
 }
 
@@ -170,7 +165,7 @@ mod tests {
     use super::*;
 
     fn limit_of(config: Config) -> Gradient2 {
-        Gradient2::new(config).expect("valid")
+        config.build().expect("valid")
     }
 
     proptest! {
@@ -261,7 +256,7 @@ mod tests {
             (Config { rtt_tolerance: 0.9, ..valid.clone() }, "rtt_tolerance"),
             (Config { rtt_tolerance: f64::NAN, ..valid.clone() }, "rtt_tolerance"),
         ] {
-            assert_eq!(Gradient2::new(config).map_err(|e| e.field), Err(field));
+            assert_eq!(config.build().map_err(|e| e.field), Err(field));
         }
     }
 }

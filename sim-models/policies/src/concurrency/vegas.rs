@@ -79,23 +79,6 @@ pub struct Vegas {
 }
 
 impl Vegas {
-    /// The limit before any sample.
-    ///
-    /// # Errors
-    /// When `initial_limit` or `max_concurrency` is zero, or `smoothing` lies outside 0..=1.
-    pub fn new(config: Config) -> Result<Vegas, OutOfRange> {
-        at_least_one("initial_limit", config.initial_limit)?;
-        at_least_one("max_concurrency", config.max_concurrency)?;
-        within("smoothing", config.smoothing, 0.0, 1.0)?;
-        Ok(Vegas {
-            estimate: f64::from(config.initial_limit),
-            config,
-            rtt_noload: None,
-            probe_count: 0,
-            probe_jitter: None,
-        })
-    }
-
     /// Hears of a call that took `rtt`, above zero, and began as one of `in_flight`, itself
     /// included. `jitter` draws from 0.5..1, at most twice.
     pub fn sample(
@@ -157,8 +140,20 @@ impl Vegas {
 impl Build for Config {
     type Machine = Vegas;
 
+    /// # Errors
+    /// When `initial_limit` or `max_concurrency` is zero, or `smoothing` lies outside 0..=1.
     fn build(&self) -> Result<Vegas, OutOfRange> {
-        Vegas::new(self.clone())
+        let config = self.clone();
+        at_least_one("initial_limit", config.initial_limit)?;
+        at_least_one("max_concurrency", config.max_concurrency)?;
+        within("smoothing", config.smoothing, 0.0, 1.0)?;
+        Ok(Vegas {
+            estimate: f64::from(config.initial_limit),
+            config,
+            rtt_noload: None,
+            probe_count: 0,
+            probe_jitter: None,
+        })
     }
 }
 
@@ -189,7 +184,7 @@ mod tests {
     use super::*;
 
     fn limit_of(config: Config) -> Vegas {
-        Vegas::new(config).expect("valid")
+        config.build().expect("valid")
     }
 
     /// A limit that has seen a call of 10 ms.
@@ -289,7 +284,7 @@ mod tests {
             (Config { smoothing: 1.1, ..valid.clone() }, "smoothing"),
             (Config { smoothing: f64::NAN, ..valid.clone() }, "smoothing"),
         ] {
-            assert_eq!(Vegas::new(config).map_err(|e| e.field), Err(field));
+            assert_eq!(config.build().map_err(|e| e.field), Err(field));
         }
     }
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use sim_core::Span;
 
 use super::driver::{Driver, Event, Outputs, wrong};
-use super::options::Options;
+use super::options::{Options, set};
 use crate::concurrency::{
     AdaptiveLimit, LimitConfig, Machine, Measured, aimd, gradient2, vegas, window, windowed,
 };
@@ -49,13 +49,6 @@ pub(super) fn driver(options: &Options<'_>) -> Result<Box<dyn Driver>, String> {
     }
     let limit = AdaptiveLimit::new(&config).map_err(|error| error.to_string())?;
     Ok(Box::new(LimitDriver { limit, rtt_min, jitters, drawn: 0 }))
-}
-
-/// Overwrites a default with an option that is given.
-fn set<T>(field: &mut T, option: Option<T>) {
-    if let Some(value) = option {
-        *field = value;
-    }
 }
 
 /// The ceiling, which the library's builders spell in two ways.

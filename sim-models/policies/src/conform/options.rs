@@ -92,3 +92,10 @@ impl<'a> Options<'a> {
         ))
     }
 }
+
+/// Overwrites a default with an option that is given.
+pub(super) fn set<T>(field: &mut T, option: Option<T>) {
+    if let Some(value) = option {
+        *field = value;
+    }
+}

@@ -8,10 +8,10 @@ use sim_core::Span;
 
 use super::driver::{Driver, Event, Outputs};
 use super::options::Options;
-use crate::Reason;
 use crate::rate_limiter::Machine;
 use crate::rate_limiter::failsafe::{self, Builder, Failsafe};
 use crate::rate_limiter::resilience4j::{self, Resilience4j};
+use crate::{Build, Reason};
 
 pub(super) fn resilience4j(options: &Options<'_>) -> Result<Box<dyn Driver>, String> {
     let mut config = resilience4j::Config::default();
@@ -26,7 +26,7 @@ pub(super) fn resilience4j(options: &Options<'_>) -> Result<Box<dyn Driver>, Str
     }
     // It shapes the exceptions, not the decisions.
     options.flag("writableStackTraceEnabled")?;
-    Ok(Box::new(Resilience4j::new(config).map_err(|e| e.to_string())?))
+    Ok(Box::new(config.build().map_err(|e| e.to_string())?))
 }
 
 impl Driver for Resilience4j {
@@ -89,7 +89,7 @@ pub(super) fn failsafe(options: &Options<'_>) -> Result<Box<dyn Driver>, String>
         }
     };
     let config = failsafe::Config { builder, max_executions, period, max_wait_time };
-    Ok(Box::new(Failsafe::new(config).map_err(|e| e.to_string())?))
+    Ok(Box::new(config.build().map_err(|e| e.to_string())?))
 }
 
 impl Driver for Failsafe {

@@ -6,6 +6,7 @@ use sim_core::{Span, Time};
 
 use super::driver::{Driver, Event, Outputs, Tolerance};
 use super::options::Options;
+use crate::Build;
 use crate::aws::{AwsRetry, Base, ClientRateLimiter, Config, Kind, Mode, Service, Version};
 use crate::budget;
 
@@ -77,7 +78,7 @@ fn driver(kind: &str, options: &Options<'_>) -> Result<Box<dyn Driver>, String> 
         }
         _ => config.max_attempts = options.count("max_attempts")?,
     }
-    let retry = AwsRetry::new(config).map_err(|error| error.to_string())?;
+    let retry = config.build().map_err(|error| error.to_string())?;
     if kind != "aws_standard" {
         return Ok(Box::new(Delays { retry }));
     }
@@ -85,7 +86,7 @@ fn driver(kind: &str, options: &Options<'_>) -> Result<Box<dyn Driver>, String> 
     if let Some(capacity) = options.count("initial_capacity")? {
         quota.initial_capacity = capacity;
     }
-    let quota = budget::aws::Aws::new(quota).map_err(|error| error.to_string())?;
+    let quota = quota.build().map_err(|error| error.to_string())?;
     Ok(Box::new(Standard { retry, quota }))
 }
 

@@ -79,29 +79,6 @@ enum Stats {
 }
 
 impl Failsafe {
-    /// A limiter at the start of its first interval or period.
-    ///
-    /// # Errors
-    /// When `max_executions` or `period` is zero, or a smooth interval less than a nanosecond.
-    pub fn new(config: Config) -> Result<Failsafe, OutOfRange> {
-        at_least_one("max_executions", config.max_executions)?;
-        above_zero("period", config.period)?;
-        let stats = match config.builder {
-            Builder::Smooth => {
-                let interval = (config.period / u64::from(config.max_executions)).as_nanos();
-                if interval == 0 {
-                    let allowed = "at least a nanosecond for each of max_executions";
-                    return Err(OutOfRange::new("period", config.period, allowed));
-                }
-                Stats::Smooth { interval, next_free: 0 }
-            }
-            Builder::Bursty => {
-                Stats::Bursty { period: 0, available: i64::from(config.max_executions) }
-            }
-        };
-        Ok(Failsafe { config, stats })
-    }
-
     /// How long an execution waits at most when it says nothing else.
     pub const fn max_wait_time(&self) -> Span {
         self.config.max_wait_time
@@ -126,8 +103,26 @@ impl Failsafe {
 impl Build for Config {
     type Machine = Failsafe;
 
+    /// # Errors
+    /// When `max_executions` or `period` is zero, or a smooth interval less than a nanosecond.
     fn build(&self) -> Result<Failsafe, OutOfRange> {
-        Failsafe::new(self.clone())
+        let config = self.clone();
+        at_least_one("max_executions", config.max_executions)?;
+        above_zero("period", config.period)?;
+        let stats = match config.builder {
+            Builder::Smooth => {
+                let interval = (config.period / u64::from(config.max_executions)).as_nanos();
+                if interval == 0 {
+                    let allowed = "at least a nanosecond for each of max_executions";
+                    return Err(OutOfRange::new("period", config.period, allowed));
+                }
+                Stats::Smooth { interval, next_free: 0 }
+            }
+            Builder::Bursty => {
+                Stats::Bursty { period: 0, available: i64::from(config.max_executions) }
+            }
+        };
+        Ok(Failsafe { config, stats })
     }
 }
 
@@ -182,7 +177,7 @@ mod tests {
     fn limiter(builder: Builder, max_executions: u32, period: u64) -> Failsafe {
         let period = Span::nanos(period);
         let config = Config { builder, max_executions, period, max_wait_time: Span::ZERO };
-        Failsafe::new(config).expect("valid")
+        config.build().expect("valid")
     }
 
     /// What there is, once the period is noticed.
@@ -274,7 +269,7 @@ mod tests {
         let new = |builder, max_executions, period| {
             let period = Span::nanos(period);
             let config = Config { builder, max_executions, period, max_wait_time: Span::ZERO };
-            Failsafe::new(config).map_err(|e| e.field).map(|_| ())
+            config.build().map_err(|e| e.field).map(|_| ())
         };
         assert_eq!(new(Builder::Smooth, 0, 1), Err("max_executions"));
         assert_eq!(new(Builder::Bursty, 1, 0), Err("period"));

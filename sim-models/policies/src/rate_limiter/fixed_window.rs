@@ -44,23 +44,16 @@ pub struct FixedWindow {
     taken: u32,
 }
 
-impl FixedWindow {
-    /// A limiter at time zero.
-    ///
-    /// # Errors
-    /// When `limit` or `window` is zero.
-    pub fn new(config: Config) -> Result<FixedWindow, OutOfRange> {
-        at_least_one("limit", config.limit)?;
-        above_zero("window", config.window)?;
-        Ok(FixedWindow { config, index: 0, taken: 0 })
-    }
-}
-
 impl Build for Config {
     type Machine = FixedWindow;
 
+    /// # Errors
+    /// When `limit` or `window` is zero.
     fn build(&self) -> Result<FixedWindow, OutOfRange> {
-        FixedWindow::new(self.clone())
+        let config = self.clone();
+        at_least_one("limit", config.limit)?;
+        above_zero("window", config.window)?;
+        Ok(FixedWindow { config, index: 0, taken: 0 })
     }
 }
 
@@ -90,7 +83,7 @@ mod tests {
     use crate::laws::rate_limiter::{burst_after_years, most_used, play, used};
 
     fn limiter(limit: u32, window: u64) -> FixedWindow {
-        FixedWindow::new(Config { limit, window: Span::nanos(window) }).expect("valid")
+        Config { limit, window: Span::nanos(window) }.build().expect("valid")
     }
 
     proptest! {
@@ -143,7 +136,7 @@ mod tests {
     #[test]
     fn parameters_of_zero_are_refused_by_name() {
         let new = |limit, window| {
-            FixedWindow::new(Config { limit, window: Span::nanos(window) }).map_err(|e| e.field)
+            Config { limit, window: Span::nanos(window) }.build().map_err(|e| e.field)
         };
         assert_eq!([new(0, 1), new(1, 0)], [Err("limit"), Err("window")]);
     }

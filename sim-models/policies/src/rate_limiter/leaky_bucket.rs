@@ -50,23 +50,16 @@ pub struct LeakyBucket {
     free: u128,
 }
 
-impl LeakyBucket {
-    /// An empty queue.
-    ///
-    /// # Errors
-    /// When `permits` or `per` is zero.
-    pub fn new(config: Config) -> Result<LeakyBucket, OutOfRange> {
-        at_least_one("permits", config.permits)?;
-        above_zero("per", config.per)?;
-        Ok(LeakyBucket { config, free: 0 })
-    }
-}
-
 impl Build for Config {
     type Machine = LeakyBucket;
 
+    /// # Errors
+    /// When `permits` or `per` is zero.
     fn build(&self) -> Result<LeakyBucket, OutOfRange> {
-        LeakyBucket::new(self.clone())
+        let config = self.clone();
+        at_least_one("permits", config.permits)?;
+        above_zero("per", config.per)?;
+        Ok(LeakyBucket { config, free: 0 })
     }
 }
 
@@ -105,7 +98,7 @@ mod tests {
     use crate::laws::rate_limiter::{burst_after_years, play};
 
     fn bucket(permits: u32, per: u64, capacity: u32) -> LeakyBucket {
-        LeakyBucket::new(Config { permits, per: Span::nanos(per), capacity }).expect("valid")
+        Config { permits, per: Span::nanos(per), capacity }.build().expect("valid")
     }
 
     proptest! {
@@ -185,7 +178,7 @@ mod tests {
     fn parameters_of_zero_are_refused_by_name() {
         let new = |permits, per| {
             let config = Config { permits, per: Span::nanos(per), capacity: 0 };
-            LeakyBucket::new(config).map_err(|e| e.field)
+            config.build().map_err(|e| e.field)
         };
         assert_eq!([new(0, 1), new(1, 0)], [Err("permits"), Err("per")]);
     }

@@ -68,16 +68,6 @@ pub struct Resilience4j {
 }
 
 impl Resilience4j {
-    /// A limiter at the start of its first cycle.
-    ///
-    /// # Errors
-    /// When `limit_for_period` or `limit_refresh_period` is zero, or the limit no Java `int`.
-    pub fn new(config: Config) -> Result<Resilience4j, OutOfRange> {
-        above_zero("limit_refresh_period", config.limit_refresh_period)?;
-        let available = i64::from(checked_limit(config.limit_for_period)?);
-        Ok(Resilience4j { config, cycle: 0, available })
-    }
-
     /// `drainPermissions`: takes what was available when somebody last asked.
     pub fn drain(&mut self, now: Time) {
         let drained = self.available;
@@ -155,8 +145,13 @@ impl Resilience4j {
 impl Build for Config {
     type Machine = Resilience4j;
 
+    /// # Errors
+    /// When `limit_for_period` or `limit_refresh_period` is zero, or the limit no Java `int`.
     fn build(&self) -> Result<Resilience4j, OutOfRange> {
-        Resilience4j::new(self.clone())
+        let config = self.clone();
+        above_zero("limit_refresh_period", config.limit_refresh_period)?;
+        let available = i64::from(checked_limit(config.limit_for_period)?);
+        Ok(Resilience4j { config, cycle: 0, available })
     }
 }
 
@@ -192,7 +187,7 @@ mod tests {
     fn limiter(limit_for_period: u32, period: u64) -> Resilience4j {
         let limit_refresh_period = Span::nanos(period);
         let config = Config { limit_for_period, limit_refresh_period, ..Config::default() };
-        Resilience4j::new(config).expect("valid")
+        config.build().expect("valid")
     }
 
     fn at(nanos: u64) -> Time {
@@ -236,7 +231,7 @@ mod tests {
 
     #[test]
     fn by_default_it_hardly_limits() {
-        let mut limiter = Resilience4j::new(Config::default()).expect("valid");
+        let mut limiter = Config::default().build().expect("valid");
         let last_wait = (0..1000).map(|_| limiter.acquire(Time::ZERO, 1, limiter.timeout())).last();
         assert_eq!(last_wait, Some(Ok(Span::nanos(9_500))));
     }
@@ -282,7 +277,7 @@ mod tests {
         let new = |limit_for_period, period| {
             let limit_refresh_period = Span::nanos(period);
             let config = Config { limit_for_period, limit_refresh_period, ..Config::default() };
-            Resilience4j::new(config).map_err(|e| e.field)
+            config.build().map_err(|e| e.field)
         };
         assert_eq!(new(0, 1), Err("limit_for_period"));
         assert_eq!(new(1 << 31, 1), Err("limit_for_period"));

@@ -49,12 +49,13 @@ pub struct SlidingLog {
     written: usize,
 }
 
-impl SlidingLog {
-    /// A limiter that has granted nothing.
-    ///
+impl Build for Config {
+    type Machine = SlidingLog;
+
     /// # Errors
     /// When `limit` or `window` is zero, or `limit` above 1 048 576.
-    pub fn new(config: Config) -> Result<SlidingLog, OutOfRange> {
+    fn build(&self) -> Result<SlidingLog, OutOfRange> {
+        let config = self.clone();
         at_least_one("limit", config.limit)?;
         above_zero("window", config.window)?;
         if config.limit > LIMIT_MAX {
@@ -62,14 +63,6 @@ impl SlidingLog {
         }
         let uses = vec![Time::ZERO; config.limit as usize];
         Ok(SlidingLog { config, uses, next: 0, written: 0 })
-    }
-}
-
-impl Build for Config {
-    type Machine = SlidingLog;
-
-    fn build(&self) -> Result<SlidingLog, OutOfRange> {
-        SlidingLog::new(self.clone())
     }
 }
 
@@ -105,7 +98,7 @@ mod tests {
     use crate::laws::rate_limiter::{Grant, Request, burst_after_years, most_used, play, used};
 
     fn limiter(limit: u32, window: u64) -> SlidingLog {
-        SlidingLog::new(Config { limit, window: Span::nanos(window) }).expect("valid")
+        Config { limit, window: Span::nanos(window) }.build().expect("valid")
     }
 
     proptest! {
@@ -151,7 +144,7 @@ mod tests {
     #[test]
     fn a_log_that_would_not_fit_into_memory_is_refused() {
         let new = |limit, window| {
-            SlidingLog::new(Config { limit, window: Span::nanos(window) }).map_err(|e| e.field)
+            Config { limit, window: Span::nanos(window) }.build().map_err(|e| e.field)
         };
         let found = [new(0, 1), new(1, 0), new(u32::MAX, 1)];
         assert_eq!(found, [Err("limit"), Err("window"), Err("limit")]);

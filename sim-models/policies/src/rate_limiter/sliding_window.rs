@@ -66,17 +66,6 @@ impl Counts {
 }
 
 impl SlidingWindow {
-    /// A limiter at time zero.
-    ///
-    /// # Errors
-    /// When `limit` or `window` is zero.
-    pub fn new(config: Config) -> Result<SlidingWindow, OutOfRange> {
-        at_least_one("limit", config.limit)?;
-        above_zero("window", config.window)?;
-        let counts = Counts { index: 0, last: 0, this: 0 };
-        Ok(SlidingWindow { config, counts, last_use: Time::ZERO })
-    }
-
     /// When in window `index` the estimate leaves room for `permits`, and the counts there.
     fn fits(&self, index: u64, permits: u32) -> Option<(Time, Counts)> {
         let Config { limit, window } = self.config;
@@ -98,8 +87,14 @@ impl SlidingWindow {
 impl Build for Config {
     type Machine = SlidingWindow;
 
+    /// # Errors
+    /// When `limit` or `window` is zero.
     fn build(&self) -> Result<SlidingWindow, OutOfRange> {
-        SlidingWindow::new(self.clone())
+        let config = self.clone();
+        at_least_one("limit", config.limit)?;
+        above_zero("window", config.window)?;
+        let counts = Counts { index: 0, last: 0, this: 0 };
+        Ok(SlidingWindow { config, counts, last_use: Time::ZERO })
     }
 }
 
@@ -129,7 +124,7 @@ mod tests {
     use crate::laws::rate_limiter::{Grant, Request, burst_after_years, most_used, play, used};
 
     fn limiter(limit: u32, window: u64) -> SlidingWindow {
-        SlidingWindow::new(Config { limit, window: Span::nanos(window) }).expect("valid")
+        Config { limit, window: Span::nanos(window) }.build().expect("valid")
     }
 
     proptest! {
@@ -177,7 +172,7 @@ mod tests {
     #[test]
     fn the_last_window_weighs_by_the_part_of_it_that_is_still_inside() {
         let config = Config { limit: 50, window: Span::secs(60) };
-        let mut limiter = SlidingWindow::new(config).expect("valid");
+        let mut limiter = config.build().expect("valid");
         let second = |n| Time::ZERO + Span::secs(n);
         assert_eq!(limiter.acquire(second(30), 42, Span::ZERO), Ok(Span::ZERO));
         assert_eq!(limiter.acquire(second(75), 18, Span::ZERO), Ok(Span::ZERO));
@@ -202,7 +197,7 @@ mod tests {
     #[test]
     fn parameters_of_zero_are_refused_by_name() {
         let new = |limit, window| {
-            SlidingWindow::new(Config { limit, window: Span::nanos(window) }).map_err(|e| e.field)
+            Config { limit, window: Span::nanos(window) }.build().map_err(|e| e.field)
         };
         assert_eq!([new(0, 1), new(1, 0)], [Err("limit"), Err("window")]);
     }

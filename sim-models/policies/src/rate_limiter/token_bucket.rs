@@ -73,12 +73,13 @@ pub struct TokenBucket {
     refills: u64,
 }
 
-impl TokenBucket {
-    /// A full bucket at time zero.
-    ///
+impl Build for Config {
+    type Machine = TokenBucket;
+
     /// # Errors
     /// When `permits`, `per` or `burst` is zero.
-    pub fn new(config: Config) -> Result<TokenBucket, OutOfRange> {
+    fn build(&self) -> Result<TokenBucket, OutOfRange> {
+        let config = self.clone();
         at_least_one("permits", config.permits)?;
         above_zero("per", config.per)?;
         at_least_one("burst", config.burst)?;
@@ -89,14 +90,6 @@ impl TokenBucket {
         };
         let level = u128::from(config.burst) * token;
         Ok(TokenBucket { config, step, token, level, refills: 0 })
-    }
-}
-
-impl Build for Config {
-    type Machine = TokenBucket;
-
-    fn build(&self) -> Result<TokenBucket, OutOfRange> {
-        TokenBucket::new(self.clone())
     }
 }
 
@@ -130,7 +123,7 @@ mod tests {
 
     fn bucket(permits: u32, per: u64, burst: u32, refill: Refill) -> TokenBucket {
         let config = Config { permits, per: Span::nanos(per), burst, refill };
-        TokenBucket::new(config).expect("valid")
+        config.build().expect("valid")
     }
 
     proptest! {
@@ -200,7 +193,7 @@ mod tests {
     fn parameters_of_zero_are_refused_by_name() {
         let new = |permits, per, burst| {
             let config = Config { permits, per: Span::nanos(per), burst, refill: Refill::Steady };
-            TokenBucket::new(config).map_err(|e| e.field)
+            config.build().map_err(|e| e.field)
         };
         let found = [new(0, 1, 1), new(1, 0, 1), new(1, 1, 0)];
         assert_eq!(found, [Err("permits"), Err("per"), Err("burst")]);

@@ -97,26 +97,6 @@ pub struct Memory {
 }
 
 impl Envoy {
-    /// The rules that `config` describes.
-    ///
-    /// # Errors
-    /// When `base_interval` is below a millisecond or above `max_interval`.
-    pub fn new(config: &Config) -> Result<Envoy, OutOfRange> {
-        let RetryBackOff { base_interval, max_interval } = config.retry_back_off;
-        let max_interval = max_interval.unwrap_or(base_interval * 10u64);
-        if base_interval.as_millis() == 0 {
-            return Err(OutOfRange::new("base_interval", base_interval, "at least 1ms"));
-        }
-        ordered("base_interval", base_interval, "max_interval", max_interval)?;
-        let reset = config.rate_limited_retry_back_off.as_ref();
-        Ok(Envoy {
-            retries_max: config.num_retries,
-            base_interval: base_interval.as_millis(),
-            max_interval: max_interval.as_millis(),
-            reset_max_interval: reset.map(|reset| reset.max_interval.as_millis()),
-        })
-    }
-
     /// The wait in milliseconds after the failed attempt `attempt`, counted from 1, or why there is
     /// none. `random` is uniform over all of `u64`, as in the router.
     ///
@@ -146,8 +126,22 @@ impl Envoy {
 impl Build for Config {
     type Machine = Envoy;
 
+    /// # Errors
+    /// When `base_interval` is below a millisecond or above `max_interval`.
     fn build(&self) -> Result<Envoy, OutOfRange> {
-        Envoy::new(self)
+        let RetryBackOff { base_interval, max_interval } = self.retry_back_off;
+        let max_interval = max_interval.unwrap_or(base_interval * 10u64);
+        if base_interval.as_millis() == 0 {
+            return Err(OutOfRange::new("base_interval", base_interval, "at least 1ms"));
+        }
+        ordered("base_interval", base_interval, "max_interval", max_interval)?;
+        let reset = self.rate_limited_retry_back_off.as_ref();
+        Ok(Envoy {
+            retries_max: self.num_retries,
+            base_interval: base_interval.as_millis(),
+            max_interval: max_interval.as_millis(),
+            reset_max_interval: reset.map(|reset| reset.max_interval.as_millis()),
+        })
     }
 }
 
@@ -190,7 +184,7 @@ mod tests {
                 max_interval: Some(Span::millis(base + room)),
             };
             let config = Config { num_retries: 40, retry_back_off, ..Config::default() };
-            let rules = Envoy::new(&config).unwrap();
+            let rules = config.build().unwrap();
             let (mut memory, mut bound) = (rules.start(), base);
             for attempt in 1..40 {
                 let wait = rules.after_millis(&mut memory, attempt, None, random).unwrap();
@@ -208,7 +202,7 @@ mod tests {
                 rate_limited_retry_back_off: Some(RateLimitedRetryBackOff::default()),
                 ..Config::default()
             };
-            let rules = Envoy::new(&config).unwrap();
+            let rules = config.build().unwrap();
             let mut memory = rules.start();
             let wait = rules.after_millis(&mut memory, 1, Some(Span::millis(asked)), random);
             let wait = wait.unwrap();
@@ -223,7 +217,7 @@ mod tests {
 
     #[test]
     fn the_default_is_one_retry_within_25_ms() {
-        let rules = Envoy::new(&Config::default()).expect("valid");
+        let rules = Config::default().build().expect("valid");
         let mut memory = rules.start();
         let deaf = rules.after_millis(&mut memory, 1, Some(Span::secs(9)), 24);
         assert_eq!(deaf, Ok(24));
@@ -236,7 +230,7 @@ mod tests {
         let refused = |base_interval, max_interval| {
             let retry_back_off = RetryBackOff { base_interval, max_interval };
             let config = Config { retry_back_off, ..Config::default() };
-            Envoy::new(&config).map_err(|error| error.field)
+            config.build().map_err(|error| error.field)
         };
         assert_eq!(refused(Span::ZERO, None), Err("base_interval"));
         assert_eq!(refused(Span::millis(2), Some(Span::millis(1))), Err("base_interval"));

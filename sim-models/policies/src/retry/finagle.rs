@@ -132,32 +132,6 @@ pub struct Memory {
 }
 
 impl Finagle {
-    /// The rules that `config` describes.
-    ///
-    /// # Errors
-    /// When `num_tries` or a multiplier is zero, or a jittered stream starts at zero or above its
-    /// maximum.
-    pub fn new(config: &Config) -> Result<Finagle, OutOfRange> {
-        at_least_one("num_tries", config.num_tries)?;
-        match config.backoff {
-            Backoff::Const { .. } => {}
-            Backoff::Exponential { start, multiplier, maximum } => {
-                at_least_one("multiplier", multiplier)?;
-                ordered("start", start, "the maximum", maximum)?;
-            }
-            Backoff::Linear { start, maximum, .. } => {
-                ordered("start", start, "the maximum", maximum)?;
-            }
-            Backoff::EqualJittered { start, maximum }
-            | Backoff::ExponentialJittered { start, maximum }
-            | Backoff::DecorrelatedJittered { start, maximum } => {
-                above_zero("start", start)?;
-                ordered("start", start, "the maximum", maximum)?;
-            }
-        }
-        Ok(Finagle { tries_max: config.num_tries, backoff: config.backoff })
-    }
-
     /// The wait in nanoseconds after the failed attempt `attempt`, counted from 1, or why there is
     /// none. `draw` is uniform over all of `u64`.
     ///
@@ -219,8 +193,28 @@ impl Finagle {
 impl Build for Config {
     type Machine = Finagle;
 
+    /// # Errors
+    /// When `num_tries` or a multiplier is zero, or a jittered stream starts at zero or above its
+    /// maximum.
     fn build(&self) -> Result<Finagle, OutOfRange> {
-        Finagle::new(self)
+        at_least_one("num_tries", self.num_tries)?;
+        match self.backoff {
+            Backoff::Const { .. } => {}
+            Backoff::Exponential { start, multiplier, maximum } => {
+                at_least_one("multiplier", multiplier)?;
+                ordered("start", start, "the maximum", maximum)?;
+            }
+            Backoff::Linear { start, maximum, .. } => {
+                ordered("start", start, "the maximum", maximum)?;
+            }
+            Backoff::EqualJittered { start, maximum }
+            | Backoff::ExponentialJittered { start, maximum }
+            | Backoff::DecorrelatedJittered { start, maximum } => {
+                above_zero("start", start)?;
+                ordered("start", start, "the maximum", maximum)?;
+            }
+        }
+        Ok(Finagle { tries_max: self.num_tries, backoff: self.backoff })
     }
 }
 
@@ -275,7 +269,7 @@ mod tests {
 
     fn waits(backoff: Backoff, draws: &[u64]) -> Vec<u64> {
         let config = Config { num_tries: u32::MAX, backoff, ..Config::default() };
-        let rules = Finagle::new(&config).expect("valid");
+        let rules = config.build().expect("valid");
         let mut memory = rules.start();
         draws
             .iter()
@@ -345,7 +339,7 @@ mod tests {
     fn impossible_parameters_are_refused_by_name() {
         let refused = |backoff| {
             let config = Config { backoff, ..Config::default() };
-            Finagle::new(&config).map_err(|error| error.field)
+            config.build().map_err(|error| error.field)
         };
         let (start, maximum) = (Span::secs(2), Span::secs(1));
         assert_eq!(refused(Backoff::EqualJittered { start, maximum }), Err("start"));
@@ -354,6 +348,6 @@ mod tests {
         let shrinking = Backoff::Exponential { start: maximum, multiplier: 0, maximum: start };
         assert_eq!(refused(shrinking), Err("multiplier"));
         let none = Config { num_tries: 0, ..Config::default() };
-        assert_eq!(Finagle::new(&none).map_err(|error| error.field), Err("num_tries"));
+        assert_eq!(none.build().map_err(|error| error.field), Err("num_tries"));
     }
 }

@@ -80,26 +80,6 @@ pub struct Memory {
 }
 
 impl Grpc {
-    /// The rules that `config` describes.
-    ///
-    /// # Errors
-    /// When `max_attempts` is below 2, a back-off or the multiplier not above zero, or the initial
-    /// back-off above the longest.
-    pub fn new(config: &Config) -> Result<Grpc, OutOfRange> {
-        if config.max_attempts < 2 {
-            return Err(OutOfRange::new("max_attempts", config.max_attempts, "at least 2"));
-        }
-        above_zero("initial_backoff", config.initial_backoff)?;
-        ordered("initial_backoff", config.initial_backoff, "max_backoff", config.max_backoff)?;
-        positive("backoff_multiplier", config.backoff_multiplier)?;
-        Ok(Grpc {
-            attempts_max: config.max_attempts.min(ATTEMPTS_MAX),
-            initial_backoff: config.initial_backoff,
-            max_backoff: config.max_backoff,
-            multiplier: config.backoff_multiplier,
-        })
-    }
-
     /// The wait after the failed attempt `attempt`, counted from 1, or why there is none.
     ///
     /// # Errors
@@ -127,8 +107,22 @@ impl Grpc {
 impl Build for Config {
     type Machine = Grpc;
 
+    /// # Errors
+    /// When `max_attempts` is below 2, a back-off or the multiplier not above zero, or the initial
+    /// back-off above the longest.
     fn build(&self) -> Result<Grpc, OutOfRange> {
-        Grpc::new(self)
+        if self.max_attempts < 2 {
+            return Err(OutOfRange::new("max_attempts", self.max_attempts, "at least 2"));
+        }
+        above_zero("initial_backoff", self.initial_backoff)?;
+        ordered("initial_backoff", self.initial_backoff, "max_backoff", self.max_backoff)?;
+        positive("backoff_multiplier", self.backoff_multiplier)?;
+        Ok(Grpc {
+            attempts_max: self.max_attempts.min(ATTEMPTS_MAX),
+            initial_backoff: self.initial_backoff,
+            max_backoff: self.max_backoff,
+            multiplier: self.backoff_multiplier,
+        })
     }
 }
 
@@ -174,7 +168,7 @@ mod tests {
                 backoff_multiplier: multiplier,
                 ..Config::default()
             };
-            let (rules, mut memory) = (Grpc::new(&config).unwrap(), Memory::default());
+            let (rules, mut memory) = (config.build().unwrap(), Memory::default());
             let (mut plain, mut last) = (initial as f64, Span::ZERO);
             for attempt in 1..5 {
                 let wait = rules.wait(&mut memory, attempt, None, &mut || u).unwrap();
@@ -191,7 +185,7 @@ mod tests {
     #[test]
     fn a_pushback_is_exact_and_starts_the_growth_anew() {
         let config = Config { max_attempts: 5, ..Config::default() };
-        let (rules, mut memory) = (Grpc::new(&config).expect("valid"), Memory::default());
+        let (rules, mut memory) = (config.build().expect("valid"), Memory::default());
         let mut after = |attempt, pushback: Option<u64>| {
             let pushback = pushback.map(Span::millis);
             let wait = rules.wait(&mut memory, attempt, pushback, &mut || 0.5);
@@ -204,7 +198,7 @@ mod tests {
 
     #[test]
     fn impossible_parameters_are_refused_by_name() {
-        let refused = |config: &Config| Grpc::new(config).map_err(|error| error.field);
+        let refused = |config: &Config| config.build().map_err(|error| error.field);
         let good = Config::default();
         assert_eq!(refused(&Config { max_attempts: 1, ..good.clone() }), Err("max_attempts"));
         let zero = Config { initial_backoff: Span::ZERO, ..good.clone() };

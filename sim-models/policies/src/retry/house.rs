@@ -79,27 +79,19 @@ pub struct Memory {
     previous: Span,
 }
 
-impl House {
-    /// The rules that `config` describes.
-    ///
-    /// # Errors
-    /// When no attempt is permitted, or the back-off cannot work.
-    pub fn new(config: &HouseConfig) -> Result<House, OutOfRange> {
-        at_least_one("attempts", config.attempts)?;
-        Ok(House {
-            attempts_max: config.attempts,
-            total_max: config.total,
-            backoff: Backoff::of(config.backoff, config.jitter)?,
-            retry_after: config.retry_after,
-        })
-    }
-}
-
 impl Build for HouseConfig {
     type Machine = House;
 
+    /// # Errors
+    /// When no attempt is permitted, or the back-off cannot work.
     fn build(&self) -> Result<House, OutOfRange> {
-        House::new(self)
+        at_least_one("attempts", self.attempts)?;
+        Ok(House {
+            attempts_max: self.attempts,
+            total_max: self.total,
+            backoff: Backoff::of(self.backoff, self.jitter)?,
+            retry_after: self.retry_after,
+        })
     }
 }
 

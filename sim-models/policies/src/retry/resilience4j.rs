@@ -196,24 +196,6 @@ pub struct Resilience4j {
 }
 
 impl Resilience4j {
-    /// The rules that `config` describes.
-    ///
-    /// # Errors
-    /// When `max_attempts` is zero or the interval function is refused by [`Interval::new`].
-    pub fn new(config: &Config) -> Result<Resilience4j, OutOfRange> {
-        at_least_one("max_attempts", config.max_attempts)?;
-        let interval = match &config.interval_function {
-            Some(function) => Interval::new(function)?,
-            None => Interval {
-                initial: i64::try_from(config.wait_duration.as_millis()).unwrap_or(i64::MAX),
-                multiplier: 1.0,
-                randomization_factor: None,
-                max: None,
-            },
-        };
-        Ok(Resilience4j { max_attempts: config.max_attempts, interval })
-    }
-
     /// The wait in milliseconds after the failed attempt `attempt`, or why there is none.
     ///
     /// # Errors
@@ -231,8 +213,20 @@ impl Resilience4j {
 impl Build for Config {
     type Machine = Resilience4j;
 
+    /// # Errors
+    /// When `max_attempts` is zero or the interval function is refused by [`Interval::new`].
     fn build(&self) -> Result<Resilience4j, OutOfRange> {
-        Resilience4j::new(self)
+        at_least_one("max_attempts", self.max_attempts)?;
+        let interval = match &self.interval_function {
+            Some(function) => Interval::new(function)?,
+            None => Interval {
+                initial: i64::try_from(self.wait_duration.as_millis()).unwrap_or(i64::MAX),
+                multiplier: 1.0,
+                randomization_factor: None,
+                max: None,
+            },
+        };
+        Ok(Resilience4j { max_attempts: self.max_attempts, interval })
     }
 }
 
@@ -344,6 +338,6 @@ mod tests {
         assert_eq!(refused(exponential(f64::NAN, None)), Err("multiplier"));
         assert_eq!(refused(exponential(2.0, Some(Span::ZERO))), Err("max_interval"));
         let none = Config { max_attempts: 0, ..Config::default() };
-        assert_eq!(Resilience4j::new(&none).map_err(|error| error.field), Err("max_attempts"));
+        assert_eq!(none.build().map_err(|error| error.field), Err("max_attempts"));
     }
 }

@@ -181,17 +181,6 @@ pub struct Tenacity {
 }
 
 impl Tenacity {
-    /// The rules that `config` describes.
-    ///
-    /// # Errors
-    /// When a number cannot work: no attempts, a shortest wait above the longest, an empty list, a
-    /// factor that is not a number.
-    pub fn new(config: &Config) -> Result<Tenacity, OutOfRange> {
-        config.stop.check()?;
-        config.wait.check()?;
-        Ok(Tenacity { stop: config.stop.clone(), wait: config.wait.clone() })
-    }
-
     /// The wait in seconds after the failed attempt `attempt`, counted from 1, or why there is
     /// none. The wait is drawn in either case.
     ///
@@ -211,8 +200,13 @@ impl Tenacity {
 impl Build for Config {
     type Machine = Tenacity;
 
+    /// # Errors
+    /// When a number cannot work: no attempts, a shortest wait above the longest, an empty list, a
+    /// factor that is not a number.
     fn build(&self) -> Result<Tenacity, OutOfRange> {
-        Tenacity::new(self)
+        self.stop.check()?;
+        self.wait.check()?;
+        Ok(Tenacity { stop: self.stop.clone(), wait: self.wait.clone() })
     }
 }
 
@@ -427,7 +421,7 @@ mod tests {
         let wait = Wait::Fixed { wait: Span::secs(60) };
         let limit = Span::secs(10);
         let after = |stop| {
-            let rules = Tenacity::new(&Config { stop, wait: wait.clone(), ..Config::default() });
+            let rules = Config { stop, wait: wait.clone(), ..Config::default() }.build();
             rules.expect("valid").after_secs(1, 9.0, &mut || panic!("nothing is random"))
         };
         assert_eq!(after(Stop::AfterDelay(limit)), Ok(60.0));
@@ -456,7 +450,7 @@ mod tests {
         };
         let refused = |stop, wait| {
             let config = Config { stop, wait, ..Config::default() };
-            Tenacity::new(&config).map_err(|error| error.field)
+            config.build().map_err(|error| error.field)
         };
         assert_eq!(refused(Stop::AfterAttempt(0), Wait::None), Err("stop"));
         assert_eq!(refused(Stop::Any(vec![]), Wait::None), Err("stop"));

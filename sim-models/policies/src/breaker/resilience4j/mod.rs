@@ -195,35 +195,6 @@ pub struct Resilience4j {
 }
 
 impl Resilience4j {
-    /// A closed breaker.
-    ///
-    /// # Errors
-    /// When an option is outside what the library accepts.
-    pub fn new(config: Config) -> Result<Resilience4j, OutOfRange> {
-        config.check()?;
-        let size = config.sliding_window_size;
-        let permitted = config.permitted_number_of_calls_in_half_open_state;
-        let minimum = config.minimum_number_of_calls;
-        let metrics = |window, minimum: u32| Metrics {
-            window,
-            minimum_calls: u64::from(minimum),
-            not_permitted: 0,
-        };
-        let sliding = match config.sliding_window_type {
-            SlidingWindowType::CountBased => metrics(Window::last_calls(size), minimum.min(size)),
-            SlidingWindowType::TimeBased => metrics(Window::last_seconds(size), minimum),
-        };
-        Ok(Resilience4j {
-            state: State::Closed,
-            openings: Openings::NONE,
-            in_use: InUse::Sliding,
-            sliding,
-            trial: metrics(Window::last_calls(permitted), minimum.min(permitted)),
-            nothing: metrics(Window::last_calls(0), 1),
-            config,
-        })
-    }
-
     /// What it counts at `now`.
     pub fn counters(&mut self, now: Time) -> Counters {
         let metrics = self.metrics();
@@ -371,8 +342,32 @@ impl Resilience4j {
 impl Build for Config {
     type Machine = Resilience4j;
 
+    /// # Errors
+    /// When an option is outside what the library accepts.
     fn build(&self) -> Result<Resilience4j, OutOfRange> {
-        Resilience4j::new(self.clone())
+        let config = self.clone();
+        config.check()?;
+        let size = config.sliding_window_size;
+        let permitted = config.permitted_number_of_calls_in_half_open_state;
+        let minimum = config.minimum_number_of_calls;
+        let metrics = |window, minimum: u32| Metrics {
+            window,
+            minimum_calls: u64::from(minimum),
+            not_permitted: 0,
+        };
+        let sliding = match config.sliding_window_type {
+            SlidingWindowType::CountBased => metrics(Window::last_calls(size), minimum.min(size)),
+            SlidingWindowType::TimeBased => metrics(Window::last_seconds(size), minimum),
+        };
+        Ok(Resilience4j {
+            state: State::Closed,
+            openings: Openings::NONE,
+            in_use: InUse::Sliding,
+            sliding,
+            trial: metrics(Window::last_calls(permitted), minimum.min(permitted)),
+            nothing: metrics(Window::last_calls(0), 1),
+            config,
+        })
     }
 }
 
@@ -505,7 +500,7 @@ mod tests {
     use crate::laws::breaker::{Input, Promises, Step, What, play_with};
 
     fn lived(config: &Config, inputs: &[(Span, Input<Action>)]) -> Vec<Step<Resilience4j, Action>> {
-        let breaker = Resilience4j::new(config.clone()).expect("valid");
+        let breaker = config.build().expect("valid");
         play_with(breaker, inputs, |breaker, action, _, now, changes| {
             // What it refuses changes nothing, which is a step too.
             breaker.force(action, now, changes).ok();
@@ -721,7 +716,7 @@ mod tests {
     }
 
     fn opened(config: Config) -> Resilience4j {
-        let mut breaker = Resilience4j::new(config).expect("valid");
+        let mut breaker = config.build().expect("valid");
         for _ in 0..4 {
             call(&mut breaker, 0, 0, Verdict::Failure);
         }
@@ -753,7 +748,7 @@ mod tests {
 
     #[test]
     fn a_success_can_open_it() {
-        let mut breaker = Resilience4j::new(small()).expect("valid");
+        let mut breaker = small().build().expect("valid");
         call(&mut breaker, 0, 0, Verdict::Failure);
         call(&mut breaker, 0, 0, Verdict::Failure);
         assert_eq!(call(&mut breaker, 0, 0, Verdict::Success), StateName::Closed);
@@ -777,7 +772,7 @@ mod tests {
 
     #[test]
     fn a_late_result_is_judged_like_a_tests() {
-        let mut breaker = Resilience4j::new(small()).expect("valid");
+        let mut breaker = small().build().expect("valid");
         let late = [0; 3].map(|_| ask(&mut breaker, ms(0)).expect("closed"));
         for _ in 0..4 {
             call(&mut breaker, 0, 0, Verdict::Failure);
@@ -794,11 +789,12 @@ mod tests {
 
     #[test]
     fn slow_successes_open_it() {
-        let mut breaker = Resilience4j::new(Config {
+        let mut breaker = Config {
             slow_call_duration_threshold: Span::secs(2),
             slow_call_rate_threshold: 50.0,
             ..small()
-        })
+        }
+        .build()
         .expect("valid");
         for (end, state) in [
             (2000, StateName::Closed),
@@ -856,7 +852,7 @@ mod tests {
 
     #[test]
     fn metrics_only_tells_once_and_never_opens() {
-        let mut breaker = Resilience4j::new(small()).expect("valid");
+        let mut breaker = small().build().expect("valid");
         let mut changes = Vec::new();
         breaker.force(Action::ToMetricsOnly, Time::ZERO, &mut changes).expect("legal");
         changes.clear();
@@ -870,7 +866,7 @@ mod tests {
 
     #[test]
     fn by_hand_it_goes_where_the_library_lets_it() {
-        let mut breaker = Resilience4j::new(small()).expect("valid");
+        let mut breaker = small().build().expect("valid");
         let mut changes = Vec::new();
         let mut force = |action| breaker.force(action, Time::ZERO, &mut changes);
         let (closed, half_open) = (StateName::Closed, StateName::HalfOpen);

@@ -11,8 +11,7 @@ use crate::conform::options::Options;
 
 pub(crate) fn driver(options: &Options<'_>) -> Result<Box<dyn Driver>, String> {
     let config = Config { breaker: trip(options)?, half_open_after: half_open_after(options)? };
-    let breaker = Cockatiel::new(config).map_err(|error| error.to_string())?;
-    Ok(boxed(breaker))
+    boxed(&config)
 }
 
 /// The `breaker` and its own options; those of the others are not asked for, and so refused.

@@ -47,8 +47,7 @@ pub(crate) fn driver(options: &Options<'_>) -> Result<Box<dyn Driver>, String> {
         let all = "failureThreshold, failureThresholdTime, failureRateThreshold";
         return Err(format!("{kinds} of {all} in config; there is one"));
     }
-    let breaker = Failsafe::new(config).map_err(|error| error.to_string())?;
-    Ok(boxed(breaker))
+    boxed(&config)
 }
 
 /// `n`, or `[n, capacity]`, where none may be zero.

@@ -8,27 +8,23 @@ use crate::Reason;
 use crate::breaker::Change;
 use crate::breaker::gobreaker::{Config, Gobreaker, ReadyToTrip};
 use crate::conform::driver::Driver;
-use crate::conform::options::Options;
+use crate::conform::options::{Options, set};
 
 pub(crate) fn driver(options: &Options<'_>) -> Result<Box<dyn Driver>, String> {
-    let default = Config::default();
-    let config = Config {
-        max_requests: options.count("maxRequests")?.unwrap_or(default.max_requests),
-        interval: options.millis("intervalMs")?.unwrap_or(default.interval),
-        bucket_period: options.millis("bucketPeriodMs")?.unwrap_or(default.bucket_period),
-        timeout: options.millis("timeoutMs")?.unwrap_or(default.timeout),
-        ready_to_trip: match options.text("trip")? {
-            None | Some("default") => default.ready_to_trip,
-            Some(rule) => ready_to_trip(rule).ok_or_else(|| {
-                format!(
-                    "config.trip is `{rule}`; it must be default, consecutive>=N, failures>=N \
-                     (or > instead of >=) or ratio>=R,min=N"
-                )
-            })?,
-        },
-    };
-    let breaker = Gobreaker::new(config).map_err(|error| error.to_string())?;
-    Ok(boxed(breaker))
+    let mut config = Config::default();
+    set(&mut config.max_requests, options.count("maxRequests")?);
+    set(&mut config.interval, options.millis("intervalMs")?);
+    set(&mut config.bucket_period, options.millis("bucketPeriodMs")?);
+    set(&mut config.timeout, options.millis("timeoutMs")?);
+    if let Some(rule) = options.text("trip")?.filter(|rule| *rule != "default") {
+        config.ready_to_trip = ready_to_trip(rule).ok_or_else(|| {
+            format!(
+                "config.trip is `{rule}`; it must be default, consecutive>=N, failures>=N \
+                 (or > instead of >=) or ratio>=R,min=N"
+            )
+        })?;
+    }
+    boxed(&config)
 }
 
 /// Reads a rule such as `ratio>=0.5,min=6`.

@@ -16,8 +16,8 @@ use serde_json::{Map, Value, json};
 use sim_core::{Span, Time};
 
 use super::driver::{Driver, Event, Outputs};
-use crate::Reason;
 use crate::breaker::{Admission, Change, Machine, Permit, Verdict};
+use crate::{Build, Reason};
 
 /// A library's breaker under test.
 trait Subject: Machine + Debug {
@@ -119,16 +119,17 @@ struct Unshown {
     changes: Vec<Value>,
 }
 
-fn boxed(subject: impl Subject + 'static) -> Box<dyn Driver> {
-    Box::new(BreakerDriver {
-        subject,
+/// The driver of the breaker that these options make.
+fn boxed<C: Build<Machine: Subject + 'static>>(config: &C) -> Result<Box<dyn Driver>, String> {
+    Ok(Box::new(BreakerDriver {
+        subject: config.build().map_err(|error| error.to_string())?,
         calls: BTreeMap::new(),
         parked: Vec::new(),
         timeouts: BTreeSet::new(),
         timed_out: BTreeSet::new(),
         shown: Vec::new(),
         unshown: Unshown::default(),
-    })
+    }))
 }
 
 impl<S: Subject> Driver for BreakerDriver<S> {

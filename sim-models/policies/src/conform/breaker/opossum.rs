@@ -8,37 +8,27 @@ use crate::Reason;
 use crate::breaker::opossum::{Config, Counts, Opossum};
 use crate::breaker::{Change, Permit};
 use crate::conform::driver::{Driver, Outputs};
-use crate::conform::options::Options;
+use crate::conform::options::{Options, set};
 
 pub(crate) fn driver(options: &Options<'_>) -> Result<Box<dyn Driver>, String> {
-    let default = Config::default();
+    let mut config = Config::default();
     // The library's documentation switches the timeout off with `false`, its code with 0.
-    let timeout = match options.get("timeout") {
-        Some(Value::Bool(false)) => Span::ZERO,
-        _ => options.millis("timeout")?.unwrap_or(default.timeout),
-    };
-    let config = Config {
-        timeout,
-        error_threshold_percentage: options
-            .number("errorThresholdPercentage")?
-            .unwrap_or(default.error_threshold_percentage),
-        volume_threshold: options.count("volumeThreshold")?.unwrap_or(default.volume_threshold),
-        reset_timeout: options.millis("resetTimeout")?.unwrap_or(default.reset_timeout),
-        rolling_count_timeout: options
-            .millis("rollingCountTimeout")?
-            .unwrap_or(default.rolling_count_timeout),
-        rolling_count_buckets: options
-            .count("rollingCountBuckets")?
-            .unwrap_or(default.rolling_count_buckets),
-        capacity: options.count("capacity")?,
-        allow_warm_up: options.flag("allowWarmUp")?.unwrap_or(default.allow_warm_up),
-        enabled: options.flag("enabled")?.unwrap_or(default.enabled),
-    };
+    match options.get("timeout") {
+        Some(Value::Bool(false)) => config.timeout = Span::ZERO,
+        _ => set(&mut config.timeout, options.millis("timeout")?),
+    }
+    set(&mut config.error_threshold_percentage, options.number("errorThresholdPercentage")?);
+    set(&mut config.volume_threshold, options.count("volumeThreshold")?);
+    set(&mut config.reset_timeout, options.millis("resetTimeout")?);
+    set(&mut config.rolling_count_timeout, options.millis("rollingCountTimeout")?);
+    set(&mut config.rolling_count_buckets, options.count("rollingCountBuckets")?);
+    config.capacity = options.count("capacity")?;
+    set(&mut config.allow_warm_up, options.flag("allowWarmUp")?);
+    set(&mut config.enabled, options.flag("enabled")?);
     // They change what is reported, not what is decided.
     options.flag("rollingPercentilesEnabled")?;
     options.flag("enableSnapshots")?;
-    let breaker = Opossum::new(config).map_err(|error| error.to_string())?;
-    Ok(boxed(breaker))
+    boxed(&config)
 }
 
 impl Subject for Opossum {

@@ -7,27 +7,21 @@ use super::{Subject, boxed};
 use crate::breaker::pybreaker::{Config, Mode, Pybreaker};
 use crate::breaker::{Change, StateName};
 use crate::conform::driver::{Driver, Outputs};
-use crate::conform::options::Options;
+use crate::conform::options::{Options, set};
 
 pub(crate) fn driver(options: &Options<'_>) -> Result<Box<dyn Driver>, String> {
-    let default = Config::default();
-    let mode = match options.text("mode")? {
-        None => default.mode,
-        Some("call") => Mode::Call,
-        Some("calling") => Mode::Calling,
+    let mut config = Config::default();
+    match options.text("mode")? {
+        None => {}
+        Some("call") => config.mode = Mode::Call,
+        Some("calling") => config.mode = Mode::Calling,
         Some(other) => return Err(format!("config.mode is {other}; it must be call or calling")),
-    };
-    let config = Config {
-        fail_max: options.count("fail_max")?.unwrap_or(default.fail_max),
-        reset_timeout: options.secs("reset_timeout_s")?.unwrap_or(default.reset_timeout),
-        success_threshold: options.count("success_threshold")?.unwrap_or(default.success_threshold),
-        throw_new_error_on_trip: options
-            .flag("throw_new_error_on_trip")?
-            .unwrap_or(default.throw_new_error_on_trip),
-        mode,
-    };
-    let breaker = Pybreaker::new(config).map_err(|error| error.to_string())?;
-    Ok(boxed(breaker))
+    }
+    set(&mut config.fail_max, options.count("fail_max")?);
+    set(&mut config.reset_timeout, options.secs("reset_timeout_s")?);
+    set(&mut config.success_threshold, options.count("success_threshold")?);
+    set(&mut config.throw_new_error_on_trip, options.flag("throw_new_error_on_trip")?);
+    boxed(&config)
 }
 
 impl Subject for Pybreaker {

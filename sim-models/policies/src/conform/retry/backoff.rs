@@ -5,6 +5,7 @@ use sim_core::Span;
 
 use super::Draws;
 use super::exec::{self, Clock, Library, Wait};
+use crate::Build;
 use crate::conform::driver::{Driver, millis};
 use crate::conform::options::Options;
 use crate::retry::backoff::{Backoff, Config, Jitter, WaitGen};
@@ -52,7 +53,7 @@ fn library(options: &Options<'_>) -> Result<impl Library + use<>, String> {
         max_time: options.secs("max_time")?,
         ..Config::default()
     };
-    let rules = Backoff::new(&config).map_err(|error| format!("config: {error}"))?;
+    let rules = config.build().map_err(|error| format!("config: {error}"))?;
     Ok(OnException { rules })
 }
 

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use sim_core::Span;
 
 use super::Draws;
+use crate::Build;
 use crate::conform::driver::{Driver, Event, Outputs};
 use crate::conform::options::Options;
 use crate::retry::cockatiel::{Backoff, Cockatiel, Config, Generator, Memory};
@@ -34,7 +35,7 @@ pub(crate) fn sequence(options: &Options<'_>) -> Result<Box<dyn Driver>, String>
         initial_delay: options.millis("initialDelay")?.unwrap_or(Span::millis(128)),
     };
     let config = Config { backoff, ..Config::default() };
-    let rules = Cockatiel::new(&config).map_err(|error| format!("config: {error}"))?;
+    let rules = config.build().map_err(|error| format!("config: {error}"))?;
     Ok(Box::new(Sequence { rules }))
 }
 

@@ -5,6 +5,7 @@ use sim_core::Span;
 
 use super::exec::{self, Clock, Library, Wait};
 use super::{Draws, either};
+use crate::Build;
 use crate::conform::driver::{Driver, millis};
 use crate::conform::options::Options;
 use crate::retry::failsafe::{Config, Failsafe, Memory, sleep};
@@ -55,7 +56,7 @@ fn library(options: &Options<'_>) -> Result<impl Library + use<>, String> {
     }
     config.jitter = options.millis("jitterMs")?;
     config.jitter_factor = options.number("jitterFactor")?.unwrap_or(0.0);
-    let rules = Failsafe::new(&config).map_err(|error| format!("config: {error}"))?;
+    let rules = config.build().map_err(|error| format!("config: {error}"))?;
     Ok(Policy { rules, memory: Memory::default() })
 }
 

@@ -5,6 +5,7 @@ use sim_core::Span;
 
 use super::exec::{self, Clock, Library, Outcome, Wait};
 use super::{Draws, Waits, either};
+use crate::Build;
 use crate::conform::driver::Driver;
 use crate::conform::options::Options;
 use crate::retry::resilience4j::{Config, Interval, IntervalFunction, Resilience4j};
@@ -71,7 +72,7 @@ fn library(options: &Options<'_>) -> Result<impl Library + use<>, String> {
     }
     config.max_attempts = options.count("maxAttempts")?.unwrap_or(config.max_attempts);
     let fail_after_max_attempts = options.flag("failAfterMaxAttempts")?.unwrap_or(false);
-    let rules = Resilience4j::new(&config).map_err(|error| format!("config: {error}"))?;
+    let rules = config.build().map_err(|error| format!("config: {error}"))?;
     Ok(Supplier { rules, max_attempts: config.max_attempts, fail_after_max_attempts })
 }
 

@@ -5,6 +5,7 @@ use sim_core::Span;
 
 use super::exec::{self, Clock, Library, Wait};
 use super::{Draws, Waits, either};
+use crate::Build;
 use crate::conform::driver::Driver;
 use crate::conform::options::Options;
 use crate::retry::tenacity::{self, Config, Stop, Tenacity};
@@ -140,7 +141,7 @@ fn library(options: &Options<'_>) -> Result<impl Library + use<>, String> {
     let config =
         Config { stop: read_stop(options)?, wait: read_wait(options, 0)?, ..Config::default() };
     let reraise = options.flag("reraise")?.unwrap_or(false);
-    let rules = Tenacity::new(&config).map_err(|error| format!("config: {error}"))?;
+    let rules = config.build().map_err(|error| format!("config: {error}"))?;
     Ok(Retrying { rules, reraise })
 }
 
