@@ -30,23 +30,18 @@ pub struct Connections {
     config: Config,
     /// Since when each is unused, the latest last.
     idle: Vec<Time>,
-    opened: u64,
 }
 
 impl Connections {
     /// None is open yet.
     pub fn new(config: Config) -> Connections {
-        Connections { config, idle: Vec::new(), opened: 0 }
+        Connections { config, idle: Vec::new() }
     }
 
     /// Takes a connection: how long until it can be used, which is no time for one that is open.
     pub fn take(&mut self, now: Time) -> Span {
         self.idle.retain(|since| now.since(*since) < self.config.idle);
-        if self.idle.pop().is_some() {
-            return Span::ZERO;
-        }
-        self.opened += 1;
-        self.config.connect
+        if self.idle.pop().is_some() { Span::ZERO } else { self.config.connect }
     }
 
     /// The call that used a connection was answered over it.
@@ -57,11 +52,6 @@ impl Connections {
     /// The callee is gone, and with it the other end of all of them.
     pub fn break_all(&mut self) {
         self.idle.clear();
-    }
-
-    /// How many were opened in all.
-    pub const fn opened(&self) -> u64 {
-        self.opened
     }
 }
 
@@ -85,7 +75,6 @@ mod tests {
         assert_eq!(pool.take(at(10)), Span::ZERO);
         pool.give_back(at(11));
         assert_eq!(pool.take(at(21)), Span::millis(50), "idle for 10 s");
-        assert_eq!(pool.opened(), 2);
     }
 
     #[test]

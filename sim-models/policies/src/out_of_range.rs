@@ -7,7 +7,7 @@ use sim_core::Span;
 /// A parameter that the policy cannot work with. Nothing was built; correct it and try again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OutOfRange {
-    /// The parameter, as the scenario file spells it.
+    /// The parameter, as its configuration spells it.
     pub field: &'static str,
     /// The value that was given.
     pub found: String,
@@ -16,7 +16,7 @@ pub struct OutOfRange {
 }
 
 impl OutOfRange {
-    pub(super) fn new(
+    pub(crate) fn new(
         field: &'static str,
         found: impl fmt::Display,
         allowed: impl Into<String>,
@@ -34,17 +34,17 @@ impl fmt::Display for OutOfRange {
 impl std::error::Error for OutOfRange {}
 
 /// Refuses zero where at least one is needed.
-pub(super) fn at_least_one(field: &'static str, found: u32) -> Result<(), OutOfRange> {
+pub(crate) fn at_least_one(field: &'static str, found: u32) -> Result<(), OutOfRange> {
     if found == 0 { Err(OutOfRange::new(field, found, "at least 1")) } else { Ok(()) }
 }
 
 /// Refuses a length of zero.
-pub(super) fn above_zero(field: &'static str, found: Span) -> Result<(), OutOfRange> {
+pub(crate) fn above_zero(field: &'static str, found: Span) -> Result<(), OutOfRange> {
     if found.is_zero() { Err(OutOfRange::new(field, found, "longer than zero")) } else { Ok(()) }
 }
 
 /// Refuses a share or a percentage outside `low..=high`, and what is not a number.
-pub(super) fn within(
+pub(crate) fn within(
     field: &'static str,
     found: f64,
     low: f64,

@@ -37,8 +37,9 @@ pub use rate_limiter::ClientRateLimiter;
 use serde::Deserialize;
 use sim_core::{Span, math};
 
-use super::out_of_range::at_least_one;
-use super::{Ending, OutOfRange, budget};
+use crate::family::Build;
+use crate::out_of_range::at_least_one;
+use crate::{Ending, OutOfRange};
 
 /// Which of botocore's retry modes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -171,15 +172,16 @@ const RETRY_AFTER_MAX_ADDITIONAL: f64 = 5.0;
 /// When a client of AWS tries again. It has no state: the quota and the limiter have.
 ///
 /// ```
-/// use crate::aws::{AwsRetry, Config, Version};
+/// use sim_policies::Build;
+/// use sim_policies::aws::{Config, Version};
 ///
-/// let new = AwsRetry::new(Config::default())?;
+/// let new = Config::default().build()?;
 /// assert_eq!(new.delay_seconds(3, false, 0.5), 0.1);
 /// assert_eq!(new.delay_seconds(3, true, 0.5), 2.0);
 ///
-/// let old = AwsRetry::new(Config { version: Version::V1_40, ..Config::default() })?;
+/// let old = Config { version: Version::V1_40, ..Config::default() }.build()?;
 /// assert_eq!(old.delay_seconds(3, false, 0.5), 2.0);
-/// # Ok::<(), crate::OutOfRange>(())
+/// # Ok::<(), sim_policies::OutOfRange>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct AwsRetry {
@@ -187,25 +189,6 @@ pub struct AwsRetry {
 }
 
 impl AwsRetry {
-    /// # Errors
-    /// When no attempt is permitted, or the base or growth of the legacy mode is not a number
-    /// above zero.
-    pub fn new(config: Config) -> Result<AwsRetry, OutOfRange> {
-        if let Some(attempts) = config.max_attempts {
-            at_least_one("max_attempts", attempts)?;
-        }
-        let positive = |field, found: f64| {
-            let is_positive = found.is_finite() && found > 0.0;
-            let error = || OutOfRange::new(field, found, "a finite number above 0");
-            is_positive.then_some(()).ok_or_else(error)
-        };
-        if let Some(Base::Secs(secs)) = config.base {
-            positive("base", secs)?;
-        }
-        positive("growth_factor", config.growth_factor)?;
-        Ok(AwsRetry { config })
-    }
-
     /// The number of permitted attempts, the first included.
     pub fn max_attempts(&self) -> u32 {
         let Config { mode, version, service_name, .. } = self.config;
@@ -277,17 +260,36 @@ impl AwsRetry {
             x_amz_retry_after.map_or(delay, |after| self.raised(delay, after.as_secs_f64()));
         Span::from_secs_f64(delay)
     }
+}
 
-    /// The quota that limits the retries of the whole client; legacy mode has none.
-    pub fn quota(&self) -> Option<budget::aws::Config> {
-        let Config { mode, version, service_name, .. } = self.config;
-        let quota = budget::aws::Config { version, service_name, ..Default::default() };
-        (mode != Mode::Legacy).then_some(quota)
+impl Config {
+    /// Whether an ending asks for fewer requests.
+    pub fn is_throttle(&self, ending: Ending) -> bool {
+        AwsRetry { config: self.clone() }.kind(ending) == Kind::Throttle
     }
+}
 
-    /// The limiter of all the client's attempts; only adaptive mode has one.
-    pub fn rate_limiter(&self) -> Option<ClientRateLimiter> {
-        (self.config.mode == Mode::Adaptive).then(ClientRateLimiter::new)
+impl Build for Config {
+    type Machine = AwsRetry;
+
+    /// # Errors
+    /// When no attempt is permitted, or the base or growth of the legacy mode is not a number
+    /// above zero.
+    fn build(&self) -> Result<AwsRetry, OutOfRange> {
+        let config = self.clone();
+        if let Some(attempts) = config.max_attempts {
+            at_least_one("max_attempts", attempts)?;
+        }
+        let positive = |field, found: f64| {
+            let is_positive = found.is_finite() && found > 0.0;
+            let error = || OutOfRange::new(field, found, "a finite number above 0");
+            is_positive.then_some(()).ok_or_else(error)
+        };
+        if let Some(Base::Secs(secs)) = config.base {
+            positive("base", secs)?;
+        }
+        positive("growth_factor", config.growth_factor)?;
+        Ok(AwsRetry { config })
     }
 }
 
@@ -299,7 +301,7 @@ mod tests {
     use crate::Reason;
 
     fn retry(mode: Mode, version: Version, service_name: Service) -> AwsRetry {
-        AwsRetry::new(Config { mode, version, service_name, ..Config::default() }).expect("valid")
+        Config { mode, version, service_name, ..Config::default() }.build().expect("valid")
     }
 
     fn any_retry() -> impl Strategy<Value = AwsRetry> {
@@ -389,17 +391,6 @@ mod tests {
     }
 
     #[test]
-    fn the_mode_decides_which_helpers_come_along() {
-        let parts = |mode| {
-            let retry = retry(mode, Version::V1_44, Service::Other);
-            (retry.quota().is_some(), retry.rate_limiter().is_some())
-        };
-        assert_eq!(parts(Mode::Legacy), (false, false));
-        assert_eq!(parts(Mode::Standard), (true, false));
-        assert_eq!(parts(Mode::Adaptive), (true, true));
-    }
-
-    #[test]
     fn impossible_parameters_are_refused_by_name() {
         let valid = Config::default();
         for (config, field) in [
@@ -408,7 +399,7 @@ mod tests {
             (Config { base: Some(Base::Secs(f64::NAN)), ..valid.clone() }, "base"),
             (Config { growth_factor: -1.0, ..valid }, "growth_factor"),
         ] {
-            assert_eq!(AwsRetry::new(config).map_err(|e| e.field), Err(field));
+            assert_eq!(config.build().map_err(|e| e.field), Err(field));
         }
     }
 }

@@ -21,8 +21,9 @@
 use serde::Deserialize;
 use sim_core::Time;
 
-use super::{Machine, Ticket};
+use super::machine::{Machine, Ticket};
 use crate::aws::{Kind, Service, Version};
+use crate::family::Build;
 use crate::{Ending, OutOfRange};
 
 /// What a success without a retry brings.
@@ -58,13 +59,6 @@ pub struct Aws {
 }
 
 impl Aws {
-    /// # Errors
-    /// Never so far: botocore takes any capacity, also none.
-    pub fn new(config: Config) -> Result<Aws, OutOfRange> {
-        let available = config.initial_capacity;
-        Ok(Aws { config, available })
-    }
-
     /// The tokens left.
     pub const fn available_capacity(&self) -> u32 {
         self.available
@@ -94,6 +88,18 @@ impl Aws {
     }
 }
 
+impl Build for Config {
+    type Machine = Aws;
+
+    /// # Errors
+    /// Never so far: botocore takes any capacity, also none.
+    fn build(&self) -> Result<Aws, OutOfRange> {
+        let config = self.clone();
+        let available = config.initial_capacity;
+        Ok(Aws { config, available })
+    }
+}
+
 impl Machine for Aws {
     fn withdraw(&mut self, ticket: &mut Ticket, _now: Time, ending: Ending) -> bool {
         let acquired = self.acquire(Kind::of(ending, self.config.service_name));
@@ -113,9 +119,10 @@ impl Machine for Aws {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::tests::{Did, inputs, play};
-    use super::super::{BudgetConfig, RetryBudget};
     use super::*;
+    use crate::budget::{BudgetConfig, RetryBudget};
+    use crate::laws::budget::testing::inputs;
+    use crate::laws::budget::{Did, play};
 
     fn configs() -> impl Strategy<Value = Config> {
         let version = prop_oneof![Just(Version::V1_40), Just(Version::V1_44)];
@@ -171,7 +178,7 @@ mod tests {
 
     #[test]
     fn an_outage_gets_thirty_five_retries_from_a_full_quota() {
-        let mut quota = Aws::new(Config::default()).expect("valid");
+        let mut quota = Config::default().build().expect("valid");
         let retries = std::iter::from_fn(|| quota.acquire(Kind::Transient)).count();
         assert_eq!((retries, quota.available), (35, 10));
         // Throttles are cheaper, so that these still pass.

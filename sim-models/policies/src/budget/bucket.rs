@@ -19,7 +19,8 @@
 use serde::Deserialize;
 use sim_core::Time;
 
-use super::{Machine, Ticket};
+use super::machine::{Machine, Ticket};
+use crate::family::Build;
 use crate::out_of_range::within;
 use crate::{Ending, OutOfRange};
 
@@ -50,17 +51,17 @@ pub struct Bucket {
     tokens: u64,
 }
 
-impl Bucket {
-    /// A full bucket.
-    ///
+impl Build for Config {
+    type Machine = Bucket;
+
     /// # Errors
     /// When a number is out of its range.
-    pub fn new(config: &Config) -> Result<Bucket, OutOfRange> {
-        within("capacity", config.capacity, 0.0, 1e6)?;
-        within("per_call", config.per_call, 0.0, 1e3)?;
+    fn build(&self) -> Result<Bucket, OutOfRange> {
+        within("capacity", self.capacity, 0.0, 1e6)?;
+        within("per_call", self.per_call, 0.0, 1e3)?;
         let thousandths = |tokens: f64| (tokens * 1000.0 + 0.5) as u64;
-        let capacity = thousandths(config.capacity);
-        Ok(Bucket { capacity, per_call: thousandths(config.per_call), tokens: capacity })
+        let capacity = thousandths(self.capacity);
+        Ok(Bucket { capacity, per_call: thousandths(self.per_call), tokens: capacity })
     }
 }
 
@@ -82,9 +83,10 @@ impl Machine for Bucket {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::BudgetConfig;
-    use super::super::tests::{Did, inputs, play};
     use super::*;
+    use crate::budget::BudgetConfig;
+    use crate::laws::budget::testing::inputs;
+    use crate::laws::budget::{Did, play};
 
     proptest! {
         /// However the calls end, retries are bounded by what was there and what calls brought.
@@ -117,7 +119,7 @@ mod tests {
 
     #[test]
     fn five_tokens_are_four_retries_and_then_every_tenth_call_has_one() {
-        let mut bucket = Bucket::new(&Config::default()).expect("valid");
+        let mut bucket = Config::default().build().expect("valid");
         let mut retry = || bucket.withdraw(&mut Ticket::default(), Time::ZERO, Ending::TimedOut);
         assert_eq!((0..9).filter(|_| retry()).count(), 4, "more than one must be there");
         let mut retries = 0;
@@ -131,9 +133,8 @@ mod tests {
 
     #[test]
     fn impossible_parameters_are_refused_by_name() {
-        let refused = |capacity, per_call| {
-            Bucket::new(&Config { capacity, per_call }).map_err(|e| e.field).err()
-        };
+        let refused =
+            |capacity, per_call| Config { capacity, per_call }.build().map_err(|e| e.field).err();
         assert_eq!(refused(-1.0, 0.1), Some("capacity"));
         assert_eq!(refused(f64::NAN, 0.1), Some("capacity"));
         assert_eq!(refused(5.0, -0.1), Some("per_call"));

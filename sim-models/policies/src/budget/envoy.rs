@@ -30,7 +30,8 @@
 use serde::Deserialize;
 use sim_core::Time;
 
-use super::{Machine, Ticket};
+use super::machine::{Machine, Ticket};
+use crate::family::Build;
 use crate::out_of_range::within;
 use crate::{Ending, OutOfRange};
 
@@ -77,15 +78,6 @@ pub struct Envoy {
 }
 
 impl Envoy {
-    /// # Errors
-    /// When `budget_percent` is outside 0..=100.
-    pub fn new(config: Config) -> Result<Envoy, OutOfRange> {
-        if let Some(Share { budget_percent, .. }) = config.retry_budget {
-            within("budget_percent", budget_percent, 0.0, 100.0)?;
-        }
-        Ok(Envoy { config, requests: 0, retries: 0 })
-    }
-
     /// How many retries may be under way at the moment.
     pub fn limit(&self) -> u64 {
         match &self.config.retry_budget {
@@ -106,6 +98,20 @@ impl Envoy {
     fn release_request(&mut self, ticket: &mut Ticket) {
         self.requests -= u64::from(ticket.active);
         ticket.active = false;
+    }
+}
+
+impl Build for Config {
+    type Machine = Envoy;
+
+    /// # Errors
+    /// When `budget_percent` is outside 0..=100.
+    fn build(&self) -> Result<Envoy, OutOfRange> {
+        let config = self.clone();
+        if let Some(Share { budget_percent, .. }) = config.retry_budget {
+            within("budget_percent", budget_percent, 0.0, 100.0)?;
+        }
+        Ok(Envoy { config, requests: 0, retries: 0 })
     }
 }
 
@@ -147,9 +153,10 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::super::tests::{Did, inputs, play};
-    use super::super::{BudgetConfig, RetryBudget};
     use super::*;
+    use crate::budget::{BudgetConfig, RetryBudget};
+    use crate::laws::budget::testing::inputs;
+    use crate::laws::budget::{Did, play};
 
     fn configs() -> impl Strategy<Value = Config> {
         let share = (0..=100u32, 0..4u32).prop_map(|(percent, min_retry_concurrency)| Share {
@@ -266,7 +273,7 @@ mod tests {
         for budget_percent in [-1.0, 100.1, f64::NAN] {
             let share = Share { budget_percent, ..Share::default() };
             let config = Config { retry_budget: Some(share), ..Config::default() };
-            assert_eq!(Envoy::new(config).map_err(|e| e.field), Err("budget_percent"));
+            assert_eq!(config.build().map_err(|e| e.field), Err("budget_percent"));
         }
     }
 }

@@ -19,7 +19,8 @@
 use serde::Deserialize;
 use sim_core::Time;
 
-use super::{Machine, Ticket};
+use super::machine::{Machine, Ticket};
+use crate::family::Build;
 use crate::out_of_range::within;
 use crate::{Ending, OutOfRange};
 
@@ -49,14 +50,14 @@ pub struct FailureRatio {
     failures: u64,
 }
 
-impl FailureRatio {
-    /// A breaker that has seen nothing.
-    ///
+impl Build for Config {
+    type Machine = FailureRatio;
+
     /// # Errors
     /// When `max` is out of its range.
-    pub fn new(config: &Config) -> Result<FailureRatio, OutOfRange> {
-        within("max", config.max, 0.0, 1000.0)?;
-        let max = (config.max * SCALE as f64 + 0.5) as u64;
+    fn build(&self) -> Result<FailureRatio, OutOfRange> {
+        within("max", self.max, 0.0, 1000.0)?;
+        let max = (self.max * SCALE as f64 + 0.5) as u64;
         Ok(FailureRatio { max, calls: 0, failures: 0 })
     }
 }
@@ -79,9 +80,10 @@ impl Machine for FailureRatio {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::BudgetConfig;
-    use super::super::tests::{Did, inputs, play};
     use super::*;
+    use crate::budget::BudgetConfig;
+    use crate::laws::budget::testing::inputs;
+    use crate::laws::budget::{Did, play};
 
     proptest! {
         #[test]
@@ -106,7 +108,7 @@ mod tests {
 
     #[test]
     fn one_failure_in_ten_calls_is_retried_and_a_second_is_not() {
-        let mut breaker = FailureRatio::new(&Config::default()).expect("valid");
+        let mut breaker = Config::default().build().expect("valid");
         let mut ticket = Ticket::default();
         for _ in 0..10 {
             breaker.begin(&mut ticket, Time::ZERO);
@@ -121,7 +123,7 @@ mod tests {
     #[test]
     fn an_impossible_ratio_is_refused_by_name() {
         for max in [-0.1, f64::NAN, f64::INFINITY] {
-            let refused = FailureRatio::new(&Config { max }).map_err(|e| e.field).err();
+            let refused = Config { max }.build().map_err(|e| e.field).err();
             assert_eq!(refused, Some("max"));
         }
     }

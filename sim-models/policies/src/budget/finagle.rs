@@ -27,7 +27,8 @@
 use serde::Deserialize;
 use sim_core::{Span, Time};
 
-use super::{Machine, Ticket};
+use super::machine::{Machine, Ticket};
+use crate::family::Build;
 use crate::out_of_range::within;
 use crate::{Ending, OutOfRange};
 
@@ -82,10 +83,22 @@ struct WindowedAdder {
 }
 
 impl Finagle {
+    /// How many retries could be made at `now`.
+    pub fn balance(&mut self, now: Time) -> u64 {
+        let Some(withdrawal) = self.withdrawal else { return 0 };
+        let tokens = self.adder.sum(millis(now)) + self.reserve;
+        (tokens / withdrawal).max(0) as u64
+    }
+}
+
+impl Build for Config {
+    type Machine = Finagle;
+
     /// # Errors
     /// When `ttl` or `percent_can_retry` is out of range, or the reserve does not fit into the
     /// 32 bits that Finagle has for it.
-    pub fn new(config: Config) -> Result<Finagle, OutOfRange> {
+    fn build(&self) -> Result<Finagle, OutOfRange> {
+        let config = self.clone();
         let Config { ttl, min_retries_per_sec, percent_can_retry } = config;
         let ttl_secs = ttl.as_millis() / 1000;
         if !(1..=60).contains(&ttl_secs) {
@@ -112,13 +125,6 @@ impl Finagle {
             reserve: reserve as i64,
             adder: WindowedAdder::new(ttl.as_millis() / 10),
         })
-    }
-
-    /// How many retries could be made at `now`.
-    pub fn balance(&mut self, now: Time) -> u64 {
-        let Some(withdrawal) = self.withdrawal else { return 0 };
-        let tokens = self.adder.sum(millis(now)) + self.reserve;
-        (tokens / withdrawal).max(0) as u64
     }
 }
 
@@ -179,9 +185,10 @@ const fn millis(now: Time) -> u64 {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::tests::{Did, inputs, play};
-    use super::super::{BudgetConfig, RetryBudget};
     use super::*;
+    use crate::budget::{BudgetConfig, RetryBudget};
+    use crate::laws::budget::testing::inputs;
+    use crate::laws::budget::{Did, Step, play};
 
     fn configs() -> impl Strategy<Value = Config> {
         let percent = prop_oneof![Just(0.0), Just(0.2), Just(1.0), Just(2.0), 0.01..5.0f64];
@@ -250,7 +257,7 @@ mod tests {
             let ttl = config.ttl;
             let steps = play(&BudgetConfig::Finagle(config), &inputs);
             for last in &steps {
-                let within = |step: &&super::super::tests::Step, span: Span| {
+                let within = |step: &&Step, span: Span| {
                     step.at <= last.at && last.at.since(step.at) < span
                 };
                 let is_retry = |did| matches!(did, Did::Asked { permitted: true, .. });
@@ -302,7 +309,7 @@ mod tests {
     #[test]
     fn neither_share_nor_reserve_never_permits() {
         let config = Config { min_retries_per_sec: 0, percent_can_retry: 0.0, ..Config::default() };
-        let mut budget = Finagle::new(config).expect("valid");
+        let mut budget = config.build().expect("valid");
         assert_eq!(budget.balance(at(0)), 0);
         assert!(!budget.withdraw(&mut Ticket::default(), at(0), Ending::TimedOut));
     }
@@ -319,7 +326,7 @@ mod tests {
             (Config { percent_can_retry: 1e-9, ..valid.clone() }, "min_retries_per_sec"),
             (Config { min_retries_per_sec: u32::MAX, ..valid }, "min_retries_per_sec"),
         ] {
-            assert_eq!(Finagle::new(config).map_err(|e| e.field), Err(field));
+            assert_eq!(config.build().map_err(|e| e.field), Err(field));
         }
     }
 }

@@ -25,9 +25,9 @@
 use serde::Deserialize;
 use sim_core::Time;
 
-use super::{Machine, Ticket};
-use crate::retry::HouseConfig;
-use crate::{Ending, OutOfRange};
+use super::machine::{Machine, Ticket};
+use crate::family::Build;
+use crate::{Ending, EndingSet, OutOfRange};
 
 /// The parameters of the throttle, `retryThrottling` in a service config.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -55,21 +55,6 @@ pub struct Grpc {
 }
 
 impl Grpc {
-    /// A full bucket, with the numbers rounded to three decimals.
-    ///
-    /// # Errors
-    /// When `max_tokens` is outside (0, 1000] or `token_ratio` is not above 0.
-    pub fn new(config: Config) -> Result<Grpc, OutOfRange> {
-        let Config { max_tokens, token_ratio } = config;
-        if !(max_tokens > 0.0 && max_tokens <= 1000.0) {
-            return Err(OutOfRange::new("max_tokens", max_tokens, "above 0 and at most 1000"));
-        }
-        if !(token_ratio > 0.0 && token_ratio.is_finite()) {
-            return Err(OutOfRange::new("token_ratio", token_ratio, "finite and above 0"));
-        }
-        Ok(Grpc::exact(to_fixed_3(max_tokens), to_fixed_3(token_ratio)))
-    }
-
     /// A full bucket with these numbers as they are: the constructor of `RetryThrottler`, which
     /// trusts that the service config has been checked and rounded.
     pub const fn exact(max_tokens: f64, token_ratio: f64) -> Grpc {
@@ -97,9 +82,27 @@ impl Grpc {
     }
 }
 
+impl Build for Config {
+    type Machine = Grpc;
+
+    /// # Errors
+    /// When `max_tokens` is outside (0, 1000] or `token_ratio` is not above 0.
+    fn build(&self) -> Result<Grpc, OutOfRange> {
+        let config = self.clone();
+        let Config { max_tokens, token_ratio } = config;
+        if !(max_tokens > 0.0 && max_tokens <= 1000.0) {
+            return Err(OutOfRange::new("max_tokens", max_tokens, "above 0 and at most 1000"));
+        }
+        if !(token_ratio > 0.0 && token_ratio.is_finite()) {
+            return Err(OutOfRange::new("token_ratio", token_ratio, "finite and above 0"));
+        }
+        Ok(Grpc::exact(to_fixed_3(max_tokens), to_fixed_3(token_ratio)))
+    }
+}
+
 impl Machine for Grpc {
     fn attempt_ended(&mut self, ticket: &mut Ticket, _now: Time, ending: Ending) {
-        ticket.counted = HouseConfig::RETRYABLE.contains(ending);
+        ticket.counted = EndingSet::RETRYABLE.contains(ending);
         if ending.is_success() {
             self.add_call_succeeded();
         } else if ticket.counted {
@@ -131,9 +134,10 @@ fn to_fixed_3(x: f64) -> f64 {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::tests::{Did, inputs, play};
-    use super::super::{BudgetConfig, RetryBudget};
     use super::*;
+    use crate::budget::{BudgetConfig, RetryBudget};
+    use crate::laws::budget::testing::inputs;
+    use crate::laws::budget::{Did, play};
 
     fn tokens(budget: &RetryBudget) -> f64 {
         match budget {
@@ -183,7 +187,7 @@ mod tests {
 
     #[test]
     fn ten_tokens_stop_retries_at_the_fifth_failure_in_a_row() {
-        let mut throttle = Grpc::new(Config::default()).expect("valid");
+        let mut throttle = Config::default().build().expect("valid");
         let mut permitted = Vec::new();
         for _ in 0..12 {
             throttle.add_call_failed();
@@ -202,7 +206,7 @@ mod tests {
     #[test]
     fn a_whole_bucket_below_one_token_is_empty_at_the_first_failure() {
         let config = Config { max_tokens: 0.5, token_ratio: 0.3 };
-        let mut throttle = Grpc::new(config).expect("valid");
+        let mut throttle = config.build().expect("valid");
         throttle.add_call_failed();
         assert_eq!((throttle.tokens, throttle.can_retry_call()), (0.0, false));
     }
@@ -219,7 +223,7 @@ mod tests {
     #[test]
     fn numbers_that_a_service_config_refuses_are_refused_by_name() {
         let refused = |max_tokens, token_ratio| {
-            Grpc::new(Config { max_tokens, token_ratio }).map_err(|e| e.field).err()
+            Config { max_tokens, token_ratio }.build().map_err(|e| e.field).err()
         };
         for max_tokens in [0.0, -1.0, 1000.1, f64::NAN] {
             assert_eq!(refused(max_tokens, 0.1), Some("max_tokens"));

@@ -20,7 +20,9 @@
 
 use sim_core::Span;
 
+use super::machine::{Machine, Measured};
 use crate::OutOfRange;
+use crate::family::Build;
 use crate::out_of_range::{above_zero, at_least_one};
 
 /// Where the limit begins and how it moves.
@@ -60,22 +62,6 @@ pub struct Aimd {
 }
 
 impl Aimd {
-    /// The limit before any sample.
-    ///
-    /// # Errors
-    /// When `initial_limit`, `max_limit` or `timeout` is zero, or `backoff_ratio` lies outside
-    /// 0.5..1.
-    pub fn new(config: Config) -> Result<Aimd, OutOfRange> {
-        at_least_one("initial_limit", config.initial_limit)?;
-        at_least_one("max_limit", config.max_limit)?;
-        above_zero("timeout", config.timeout)?;
-        if !(0.5..1.0).contains(&config.backoff_ratio) {
-            let found = config.backoff_ratio;
-            return Err(OutOfRange::new("backoff_ratio", found, "at least 0.5 and below 1"));
-        }
-        Ok(Aimd { limit: config.initial_limit, config })
-    }
-
     /// Hears of a call that took `rtt` and began as one of `in_flight`, itself included.
     pub fn sample(&mut self, rtt: Span, in_flight: u32, dropped: bool) {
         let limit = if dropped || rtt > self.config.timeout {
@@ -88,9 +74,33 @@ impl Aimd {
         };
         self.limit = limit.max(self.config.min_limit).min(self.config.max_limit);
     }
+}
 
-    /// The limit at the moment.
-    pub const fn limit(&self) -> u32 {
+impl Build for Config {
+    type Machine = Aimd;
+
+    /// # Errors
+    /// When `initial_limit`, `max_limit` or `timeout` is zero, or `backoff_ratio` lies outside
+    /// 0.5..1.
+    fn build(&self) -> Result<Aimd, OutOfRange> {
+        let config = self.clone();
+        at_least_one("initial_limit", config.initial_limit)?;
+        at_least_one("max_limit", config.max_limit)?;
+        above_zero("timeout", config.timeout)?;
+        if !(0.5..1.0).contains(&config.backoff_ratio) {
+            let found = config.backoff_ratio;
+            return Err(OutOfRange::new("backoff_ratio", found, "at least 0.5 and below 1"));
+        }
+        Ok(Aimd { limit: config.initial_limit, config })
+    }
+}
+
+impl Machine for Aimd {
+    fn hear(&mut self, call: Measured, _jitter: &mut dyn FnMut() -> f64) {
+        self.sample(call.rtt, call.in_flight, call.dropped);
+    }
+
+    fn limit(&self) -> u32 {
         self.limit
     }
 }
@@ -106,7 +116,7 @@ mod tests {
 
     fn from(initial_limit: u32, min_limit: u32, max_limit: u32) -> Aimd {
         let config = Config { initial_limit, min_limit, max_limit, ..Config::default() };
-        Aimd::new(config).expect("valid")
+        config.build().expect("valid")
     }
 
     proptest! {
@@ -193,7 +203,7 @@ mod tests {
             (Config { backoff_ratio: 0.49, ..valid.clone() }, "backoff_ratio"),
             (Config { backoff_ratio: f64::NAN, ..valid.clone() }, "backoff_ratio"),
         ] {
-            assert_eq!(Aimd::new(config).map_err(|e| e.field), Err(field));
+            assert_eq!(config.build().map_err(|e| e.field), Err(field));
         }
     }
 }

@@ -26,7 +26,9 @@
 
 use sim_core::Span;
 
+use super::machine::{Machine, Measured};
 use crate::OutOfRange;
+use crate::family::Build;
 use crate::out_of_range::{at_least_one, within};
 
 /// Where the limit begins and how it moves.
@@ -77,23 +79,6 @@ pub struct Vegas {
 }
 
 impl Vegas {
-    /// The limit before any sample.
-    ///
-    /// # Errors
-    /// When `initial_limit` or `max_concurrency` is zero, or `smoothing` lies outside 0..=1.
-    pub fn new(config: Config) -> Result<Vegas, OutOfRange> {
-        at_least_one("initial_limit", config.initial_limit)?;
-        at_least_one("max_concurrency", config.max_concurrency)?;
-        within("smoothing", config.smoothing, 0.0, 1.0)?;
-        Ok(Vegas {
-            estimate: f64::from(config.initial_limit),
-            config,
-            rtt_noload: None,
-            probe_count: 0,
-            probe_jitter: None,
-        })
-    }
-
     /// Hears of a call that took `rtt`, above zero, and began as one of `in_flight`, itself
     /// included. `jitter` draws from 0.5..1, at most twice.
     pub fn sample(
@@ -101,7 +86,7 @@ impl Vegas {
         rtt: Span,
         in_flight: u32,
         dropped: bool,
-        jitter: &mut impl FnMut() -> f64,
+        jitter: &mut dyn FnMut() -> f64,
     ) {
         self.probe_count += 1;
         let share = *self.probe_jitter.get_or_insert_with(&mut *jitter);
@@ -150,15 +135,39 @@ impl Vegas {
             None
         }
     }
+}
 
-    /// The limit at the moment: the whole part of the estimate.
-    pub const fn limit(&self) -> u32 {
+impl Build for Config {
+    type Machine = Vegas;
+
+    /// # Errors
+    /// When `initial_limit` or `max_concurrency` is zero, or `smoothing` lies outside 0..=1.
+    fn build(&self) -> Result<Vegas, OutOfRange> {
+        let config = self.clone();
+        at_least_one("initial_limit", config.initial_limit)?;
+        at_least_one("max_concurrency", config.max_concurrency)?;
+        within("smoothing", config.smoothing, 0.0, 1.0)?;
+        Ok(Vegas {
+            estimate: f64::from(config.initial_limit),
+            config,
+            rtt_noload: None,
+            probe_count: 0,
+            probe_jitter: None,
+        })
+    }
+}
+
+impl Machine for Vegas {
+    fn hear(&mut self, call: Measured, jitter: &mut dyn FnMut() -> f64) {
+        self.sample(call.rtt, call.in_flight, call.dropped, jitter);
+    }
+
+    fn limit(&self) -> u32 {
         self.estimate as u32
     }
 
-    /// The limit before it is cut to a whole number.
-    pub const fn estimate(&self) -> f64 {
-        self.estimate
+    fn estimate(&self) -> Option<f64> {
+        Some(self.estimate)
     }
 }
 
@@ -175,7 +184,7 @@ mod tests {
     use super::*;
 
     fn limit_of(config: Config) -> Vegas {
-        Vegas::new(config).expect("valid")
+        config.build().expect("valid")
     }
 
     /// A limit that has seen a call of 10 ms.
@@ -205,12 +214,12 @@ mod tests {
                 ..Config::default()
             });
             for (nanos, in_flight, dropped, jitter) in samples {
-                let before = vegas.estimate();
+                let before = vegas.estimate;
                 vegas.sample(Span::nanos(nanos), in_flight, dropped, &mut || jitter);
                 prop_assert!((1..=max_concurrency).contains(&vegas.limit()), "{vegas:?}");
-                prop_assert!(!dropped || vegas.estimate() <= before);
+                prop_assert!(!dropped || vegas.estimate <= before);
                 prop_assert!(
-                    f64::from(in_flight) * 2.0 >= before || vegas.estimate() <= before
+                    f64::from(in_flight) * 2.0 >= before || vegas.estimate <= before
                 );
             }
         }
@@ -275,7 +284,7 @@ mod tests {
             (Config { smoothing: 1.1, ..valid.clone() }, "smoothing"),
             (Config { smoothing: f64::NAN, ..valid.clone() }, "smoothing"),
         ] {
-            assert_eq!(Vegas::new(config).map_err(|e| e.field), Err(field));
+            assert_eq!(config.build().map_err(|e| e.field), Err(field));
         }
     }
 }

@@ -31,7 +31,8 @@
 
 use sim_core::{Span, Time};
 
-use super::wait_until;
+use super::machine::{Machine, wait_until};
+use crate::family::Build;
 use crate::out_of_range::above_zero;
 use crate::{OutOfRange, Reason};
 
@@ -67,28 +68,6 @@ pub struct Resilience4j {
 }
 
 impl Resilience4j {
-    /// A limiter at the start of its first cycle.
-    ///
-    /// # Errors
-    /// When `limit_for_period` or `limit_refresh_period` is zero, or the limit no Java `int`.
-    pub fn new(config: Config) -> Result<Resilience4j, OutOfRange> {
-        above_zero("limit_refresh_period", config.limit_refresh_period)?;
-        let available = i64::from(checked_limit(config.limit_for_period)?);
-        Ok(Resilience4j { config, cycle: 0, available })
-    }
-
-    /// See [`super::RateLimiter::acquire`]. The library waits for [`Resilience4j::timeout`].
-    ///
-    /// # Errors
-    /// [`Reason::RateLimited`] when the wait would be longer than `max_wait`. The limiter has
-    /// noticed the cycle all the same.
-    pub fn acquire(&mut self, now: Time, permits: u32, max_wait: Span) -> Result<Span, Reason> {
-        self.refresh(now);
-        let wait = wait_until(now, self.usable_at(now, permits), max_wait)?;
-        self.available -= i64::from(permits);
-        Ok(wait)
-    }
-
     /// `drainPermissions`: takes what was available when somebody last asked.
     pub fn drain(&mut self, now: Time) {
         let drained = self.available;
@@ -163,6 +142,32 @@ impl Resilience4j {
     }
 }
 
+impl Build for Config {
+    type Machine = Resilience4j;
+
+    /// # Errors
+    /// When `limit_for_period` or `limit_refresh_period` is zero, or the limit no Java `int`.
+    fn build(&self) -> Result<Resilience4j, OutOfRange> {
+        let config = self.clone();
+        above_zero("limit_refresh_period", config.limit_refresh_period)?;
+        let available = i64::from(checked_limit(config.limit_for_period)?);
+        Ok(Resilience4j { config, cycle: 0, available })
+    }
+}
+
+impl Machine for Resilience4j {
+    fn acquire(&mut self, now: Time, permits: u32, max_wait: Span) -> Result<Span, Reason> {
+        self.refresh(now);
+        let wait = wait_until(now, self.usable_at(now, permits), max_wait)?;
+        self.available -= i64::from(permits);
+        Ok(wait)
+    }
+
+    fn default_wait(&self) -> Option<Span> {
+        Some(self.timeout())
+    }
+}
+
 fn checked_limit(limit_for_period: u32) -> Result<u32, OutOfRange> {
     if (1..=i32::MAX as u32).contains(&limit_for_period) {
         Ok(limit_for_period)
@@ -175,13 +180,14 @@ fn checked_limit(limit_for_period: u32) -> Result<u32, OutOfRange> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::laws::{burst_after_years, most_used, play, requests, used};
     use super::*;
+    use crate::laws::rate_limiter::testing::requests;
+    use crate::laws::rate_limiter::{burst_after_years, most_used, play, used};
 
     fn limiter(limit_for_period: u32, period: u64) -> Resilience4j {
         let limit_refresh_period = Span::nanos(period);
         let config = Config { limit_for_period, limit_refresh_period, ..Config::default() };
-        Resilience4j::new(config).expect("valid")
+        config.build().expect("valid")
     }
 
     fn at(nanos: u64) -> Time {
@@ -195,13 +201,13 @@ mod tests {
         ) {
             let mut limiter = limiter(limit, period);
             let left = |l: &Resilience4j, now| l.refreshed(now);
-            let grants = play(&mut limiter, Resilience4j::acquire, left, &requests)?;
+            let grants = play(&mut limiter, left, &requests);
             for grant in &grants {
                 let begins = grant.at / period * period;
                 prop_assert!(used(&grants, begins, begins + period) <= u64::from(limit));
             }
             prop_assert!(most_used(&grants, period) <= 2 * u64::from(limit));
-            prop_assert_eq!(burst_after_years(limiter, Resilience4j::acquire), limit);
+            prop_assert_eq!(burst_after_years(limiter), limit);
         }
 
         /// A request of many is paid by the cycles before as well as by its own.
@@ -211,7 +217,7 @@ mod tests {
         ) {
             let mut limiter = limiter(limit, period);
             let left = |l: &Resilience4j, now| l.refreshed(now);
-            let grants = play(&mut limiter, Resilience4j::acquire, left, &requests)?;
+            let grants = play(&mut limiter, left, &requests);
             for (n, first) in grants.iter().enumerate() {
                 for last in &grants[n..] {
                     let cycles = last.at / period - first.at / period + 1;
@@ -225,7 +231,7 @@ mod tests {
 
     #[test]
     fn by_default_it_hardly_limits() {
-        let mut limiter = Resilience4j::new(Config::default()).expect("valid");
+        let mut limiter = Config::default().build().expect("valid");
         let last_wait = (0..1000).map(|_| limiter.acquire(Time::ZERO, 1, limiter.timeout())).last();
         assert_eq!(last_wait, Some(Ok(Span::nanos(9_500))));
     }
@@ -271,7 +277,7 @@ mod tests {
         let new = |limit_for_period, period| {
             let limit_refresh_period = Span::nanos(period);
             let config = Config { limit_for_period, limit_refresh_period, ..Config::default() };
-            Resilience4j::new(config).map_err(|e| e.field)
+            config.build().map_err(|e| e.field)
         };
         assert_eq!(new(0, 1), Err("limit_for_period"));
         assert_eq!(new(1 << 31, 1), Err("limit_for_period"));

@@ -18,7 +18,8 @@
 
 use sim_core::{Span, Time};
 
-use super::wait_until;
+use super::machine::{Machine, wait_until};
+use crate::family::Build;
 use crate::out_of_range::{above_zero, at_least_one};
 use crate::{OutOfRange, Reason};
 
@@ -48,12 +49,13 @@ pub struct SlidingLog {
     written: usize,
 }
 
-impl SlidingLog {
-    /// A limiter that has granted nothing.
-    ///
+impl Build for Config {
+    type Machine = SlidingLog;
+
     /// # Errors
     /// When `limit` or `window` is zero, or `limit` above 1 048 576.
-    pub fn new(config: Config) -> Result<SlidingLog, OutOfRange> {
+    fn build(&self) -> Result<SlidingLog, OutOfRange> {
+        let config = self.clone();
         at_least_one("limit", config.limit)?;
         above_zero("window", config.window)?;
         if config.limit > LIMIT_MAX {
@@ -62,12 +64,10 @@ impl SlidingLog {
         let uses = vec![Time::ZERO; config.limit as usize];
         Ok(SlidingLog { config, uses, next: 0, written: 0 })
     }
+}
 
-    /// See [`super::RateLimiter::acquire`].
-    ///
-    /// # Errors
-    /// [`Reason::RateLimited`] when the wait would be longer than `max_wait`.
-    pub fn acquire(&mut self, now: Time, permits: u32, max_wait: Span) -> Result<Span, Reason> {
+impl Machine for SlidingLog {
+    fn acquire(&mut self, now: Time, permits: u32, max_wait: Span) -> Result<Span, Reason> {
         let (limit, permits) = (self.uses.len(), permits as usize);
         let at = if permits > limit {
             None
@@ -93,11 +93,12 @@ impl SlidingLog {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::laws::{burst_after_years, most_used, play, requests, used};
     use super::*;
+    use crate::laws::rate_limiter::testing::requests;
+    use crate::laws::rate_limiter::{Grant, Request, burst_after_years, most_used, play, used};
 
     fn limiter(limit: u32, window: u64) -> SlidingLog {
-        SlidingLog::new(Config { limit, window: Span::nanos(window) }).expect("valid")
+        Config { limit, window: Span::nanos(window) }.build().expect("valid")
     }
 
     proptest! {
@@ -106,9 +107,9 @@ mod tests {
             limit in 1..6u32, window in 1..40u64, requests in requests(7),
         ) {
             let mut limiter = limiter(limit, window);
-            let grants = play(&mut limiter, SlidingLog::acquire, |l, _| l.clone(), &requests)?;
+            let grants = play(&mut limiter, |l, _| l.clone(), &requests);
             prop_assert!(most_used(&grants, window) <= u64::from(limit));
-            prop_assert_eq!(burst_after_years(limiter, SlidingLog::acquire), limit);
+            prop_assert_eq!(burst_after_years(limiter), limit);
         }
 
         /// Without a wait, it refuses only what would make a window too full.
@@ -118,14 +119,14 @@ mod tests {
         ) {
             let mut limiter = limiter(limit, window);
             let (mut now, mut grants) = (0, Vec::new());
-            for (gap, permits, _) in requests {
-                now += gap;
+            for Request { gap, permits, .. } in requests {
+                now += gap.as_nanos();
                 let last_window = used(&grants, (now + 1).saturating_sub(window), now + 1);
                 let fits = last_window + u64::from(permits) <= u64::from(limit);
                 let granted = limiter.acquire(Time::from_nanos(now), permits, Span::ZERO);
                 prop_assert_eq!(granted.is_ok(), fits);
                 if fits {
-                    grants.push(super::super::laws::Grant { at: now, permits });
+                    grants.push(Grant { at: now, permits });
                 }
             }
         }
@@ -143,7 +144,7 @@ mod tests {
     #[test]
     fn a_log_that_would_not_fit_into_memory_is_refused() {
         let new = |limit, window| {
-            SlidingLog::new(Config { limit, window: Span::nanos(window) }).map_err(|e| e.field)
+            Config { limit, window: Span::nanos(window) }.build().map_err(|e| e.field)
         };
         let found = [new(0, 1), new(1, 0), new(u32::MAX, 1)];
         assert_eq!(found, [Err("limit"), Err("window"), Err("limit")]);

@@ -22,7 +22,8 @@
 
 use sim_core::{Span, Time};
 
-use super::wait_until;
+use super::machine::{Machine, wait_until};
+use crate::family::Build;
 use crate::out_of_range::{above_zero, at_least_one};
 use crate::{OutOfRange, Reason};
 
@@ -65,36 +66,6 @@ impl Counts {
 }
 
 impl SlidingWindow {
-    /// A limiter at time zero.
-    ///
-    /// # Errors
-    /// When `limit` or `window` is zero.
-    pub fn new(config: Config) -> Result<SlidingWindow, OutOfRange> {
-        at_least_one("limit", config.limit)?;
-        above_zero("window", config.window)?;
-        let counts = Counts { index: 0, last: 0, this: 0 };
-        Ok(SlidingWindow { config, counts, last_use: Time::ZERO })
-    }
-
-    /// See [`super::RateLimiter::acquire`].
-    ///
-    /// # Errors
-    /// [`Reason::RateLimited`] when the wait would be longer than `max_wait`.
-    pub fn acquire(&mut self, now: Time, permits: u32, max_wait: Span) -> Result<Span, Reason> {
-        let earliest = now.max(self.last_use);
-        let current = earliest.as_nanos() / self.config.window.as_nanos();
-        // Two windows on, nothing weighs any more.
-        let mut fits = (0..=2).filter_map(|ahead| self.fits(current.checked_add(ahead)?, permits));
-        let found = fits.next();
-        let at = found.map(|(begins, _)| earliest.max(begins));
-        let wait = wait_until(now, at, max_wait)?;
-        if let Some((_, counts)) = found {
-            self.counts = Counts { this: counts.this + permits, ..counts };
-            self.last_use = now + wait;
-        }
-        Ok(wait)
-    }
-
     /// When in window `index` the estimate leaves room for `permits`, and the counts there.
     fn fits(&self, index: u64, permits: u32) -> Option<(Time, Counts)> {
         let Config { limit, window } = self.config;
@@ -113,15 +84,47 @@ impl SlidingWindow {
     }
 }
 
+impl Build for Config {
+    type Machine = SlidingWindow;
+
+    /// # Errors
+    /// When `limit` or `window` is zero.
+    fn build(&self) -> Result<SlidingWindow, OutOfRange> {
+        let config = self.clone();
+        at_least_one("limit", config.limit)?;
+        above_zero("window", config.window)?;
+        let counts = Counts { index: 0, last: 0, this: 0 };
+        Ok(SlidingWindow { config, counts, last_use: Time::ZERO })
+    }
+}
+
+impl Machine for SlidingWindow {
+    fn acquire(&mut self, now: Time, permits: u32, max_wait: Span) -> Result<Span, Reason> {
+        let earliest = now.max(self.last_use);
+        let current = earliest.as_nanos() / self.config.window.as_nanos();
+        // Two windows on, nothing weighs any more.
+        let mut fits = (0..=2).filter_map(|ahead| self.fits(current.checked_add(ahead)?, permits));
+        let found = fits.next();
+        let at = found.map(|(begins, _)| earliest.max(begins));
+        let wait = wait_until(now, at, max_wait)?;
+        if let Some((_, counts)) = found {
+            self.counts = Counts { this: counts.this + permits, ..counts };
+            self.last_use = now + wait;
+        }
+        Ok(wait)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::laws::{burst_after_years, most_used, play, requests, used};
     use super::*;
+    use crate::laws::rate_limiter::testing::requests;
+    use crate::laws::rate_limiter::{Grant, Request, burst_after_years, most_used, play, used};
 
     fn limiter(limit: u32, window: u64) -> SlidingWindow {
-        SlidingWindow::new(Config { limit, window: Span::nanos(window) }).expect("valid")
+        Config { limit, window: Span::nanos(window) }.build().expect("valid")
     }
 
     proptest! {
@@ -131,7 +134,7 @@ mod tests {
             limit in 1..9u32, window in 1..40u64, requests in requests(9),
         ) {
             let mut limiter = limiter(limit, window);
-            let grants = play(&mut limiter, SlidingWindow::acquire, |l, _| l.clone(), &requests)?;
+            let grants = play(&mut limiter, |l, _| l.clone(), &requests);
             for grant in &grants {
                 let begins = grant.at / window * window;
                 let last = used(&grants, begins.saturating_sub(window), begins);
@@ -140,7 +143,7 @@ mod tests {
                 prop_assert!(last * rest + this * window <= u64::from(limit) * window);
             }
             prop_assert!(most_used(&grants, window) <= 2 * u64::from(limit));
-            prop_assert_eq!(burst_after_years(limiter, SlidingWindow::acquire), limit);
+            prop_assert_eq!(burst_after_years(limiter), limit);
         }
 
         #[test]
@@ -149,8 +152,8 @@ mod tests {
         ) {
             let mut limiter = limiter(limit, window);
             let (mut now, mut grants) = (0, Vec::new());
-            for (gap, permits, _) in requests {
-                now += gap;
+            for Request { gap, permits, .. } in requests {
+                now += gap.as_nanos();
                 let begins = now / window * window;
                 let last = used(&grants, begins.saturating_sub(window), begins);
                 let this = used(&grants, begins, now + 1) + u64::from(permits);
@@ -159,7 +162,7 @@ mod tests {
                 let granted = limiter.acquire(Time::from_nanos(now), permits, Span::ZERO);
                 prop_assert_eq!(granted.is_ok(), fits);
                 if fits {
-                    grants.push(super::super::laws::Grant { at: now, permits });
+                    grants.push(Grant { at: now, permits });
                 }
             }
         }
@@ -169,7 +172,7 @@ mod tests {
     #[test]
     fn the_last_window_weighs_by_the_part_of_it_that_is_still_inside() {
         let config = Config { limit: 50, window: Span::secs(60) };
-        let mut limiter = SlidingWindow::new(config).expect("valid");
+        let mut limiter = config.build().expect("valid");
         let second = |n| Time::ZERO + Span::secs(n);
         assert_eq!(limiter.acquire(second(30), 42, Span::ZERO), Ok(Span::ZERO));
         assert_eq!(limiter.acquire(second(75), 18, Span::ZERO), Ok(Span::ZERO));
@@ -194,7 +197,7 @@ mod tests {
     #[test]
     fn parameters_of_zero_are_refused_by_name() {
         let new = |limit, window| {
-            SlidingWindow::new(Config { limit, window: Span::nanos(window) }).map_err(|e| e.field)
+            Config { limit, window: Span::nanos(window) }.build().map_err(|e| e.field)
         };
         assert_eq!([new(0, 1), new(1, 0)], [Err("limit"), Err("window")]);
     }

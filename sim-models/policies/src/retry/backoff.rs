@@ -22,7 +22,8 @@
 use serde::Deserialize;
 use sim_core::{Span, math};
 
-use super::{attempts_left, positive};
+use super::rules::{Failure, Luck, Preset, Rules, attempts_left, positive};
+use crate::family::Build;
 use crate::out_of_range::at_least_one;
 use crate::{EndingSet, OutOfRange, Reason};
 
@@ -126,24 +127,6 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// The rules that `config` describes.
-    ///
-    /// # Errors
-    /// When `max_tries` is zero or a factor is not a number above zero.
-    pub fn new(config: &Config) -> Result<Backoff, OutOfRange> {
-        if let WaitGen::Expo { base, factor, .. } = config.wait_gen {
-            positive("base", base)?;
-            positive("factor", factor)?;
-        }
-        config.max_tries.map_or(Ok(()), |tries| at_least_one("max_tries", tries))?;
-        Ok(Backoff {
-            wait_gen: config.wait_gen.clone(),
-            jitter: config.jitter,
-            max_tries: config.max_tries,
-            max_time: config.max_time,
-        })
-    }
-
     /// The wait in seconds after the failed attempt `tries`, counted from 1, or why there is none.
     /// `elapsed` is the time from the start of the first attempt to the start of this one. Jitter
     /// takes one number in [0, 1) from `uniform`.
@@ -171,6 +154,43 @@ impl Backoff {
             Jitter::Random => value + uniform(),
         };
         Ok(self.max_time.map_or(wait, |total| wait.min(total.as_secs_f64() - elapsed)))
+    }
+}
+
+impl Build for Config {
+    type Machine = Backoff;
+
+    /// # Errors
+    /// When `max_tries` is zero or a factor is not a number above zero.
+    fn build(&self) -> Result<Backoff, OutOfRange> {
+        if let WaitGen::Expo { base, factor, .. } = self.wait_gen {
+            positive("base", base)?;
+            positive("factor", factor)?;
+        }
+        self.max_tries.map_or(Ok(()), |tries| at_least_one("max_tries", tries))?;
+        Ok(Backoff {
+            wait_gen: self.wait_gen.clone(),
+            jitter: self.jitter,
+            max_tries: self.max_tries,
+            max_time: self.max_time,
+        })
+    }
+}
+
+impl Preset for Config {
+    fn on(&self) -> EndingSet {
+        self.exception
+    }
+}
+
+impl Rules for Backoff {
+    type Memory = ();
+
+    fn start(&self) {}
+
+    fn after(&self, _memory: &mut (), failure: &Failure, luck: &mut Luck) -> Result<Span, Reason> {
+        let elapsed = failure.elapsed_before.as_secs_f64();
+        self.after_secs(failure.attempt, elapsed, &mut || luck.uniform()).map(Span::from_secs_f64)
     }
 }
 
@@ -225,7 +245,7 @@ mod tests {
 
     fn rules(wait_gen: WaitGen, jitter: Jitter, max_time: Option<u64>) -> Backoff {
         let max_time = max_time.map(Span::secs);
-        Backoff::new(&Config { wait_gen, jitter, max_time, ..Config::default() }).expect("valid")
+        Config { wait_gen, jitter, max_time, ..Config::default() }.build().expect("valid")
     }
 
     proptest! {
@@ -293,7 +313,7 @@ mod tests {
 
     #[test]
     fn impossible_parameters_are_refused_by_name() {
-        let refused = |config: &Config| Backoff::new(config).map_err(|error| error.field);
+        let refused = |config: &Config| config.build().map_err(|error| error.field);
         assert_eq!(refused(&Config { max_tries: Some(0), ..Config::default() }), Err("max_tries"));
         for (base, factor, field) in
             [(0.0, 1.0, "base"), (f64::NAN, 1.0, "base"), (2.0, -1.0, "factor")]

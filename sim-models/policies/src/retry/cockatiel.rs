@@ -22,7 +22,8 @@
 use serde::Deserialize;
 use sim_core::{Span, math};
 
-use super::{attempts_left, ordered, positive};
+use super::rules::{Failure, Luck, Preset, Rules, attempts_left, ordered, positive};
+use crate::family::Build;
 use crate::{EndingSet, OutOfRange, Reason};
 
 /// The arguments of `retry`.
@@ -118,26 +119,6 @@ pub struct Memory {
 }
 
 impl Cockatiel {
-    /// The rules that `config` describes.
-    ///
-    /// # Errors
-    /// When the list of waits is empty, the first wait is above the longest, or `exponent` is not
-    /// a number above zero.
-    pub fn new(config: &Config) -> Result<Cockatiel, OutOfRange> {
-        match &config.backoff {
-            Backoff::Constant { .. } => {}
-            Backoff::Iterable(waits) if waits.is_empty() => {
-                return Err(OutOfRange::new("backoff", "an empty list", "a list of at least one"));
-            }
-            Backoff::Iterable(_) => {}
-            Backoff::Exponential { max_delay, exponent, initial_delay, .. } => {
-                positive("exponent", *exponent)?;
-                ordered("initial_delay", *initial_delay, "max_delay", *max_delay)?;
-            }
-        }
-        Ok(Cockatiel { max_attempts: config.max_attempts, backoff: config.backoff.clone() })
-    }
-
     /// The wait in milliseconds after the failed attempt `attempt`, counted from 1, or why there is
     /// none. A generator with luck takes one number in [0, 1) from `uniform`.
     ///
@@ -181,6 +162,52 @@ impl Cockatiel {
     }
 }
 
+impl Build for Config {
+    type Machine = Cockatiel;
+
+    /// # Errors
+    /// When the list of waits is empty, the first wait is above the longest, or `exponent` is not
+    /// a number above zero.
+    fn build(&self) -> Result<Cockatiel, OutOfRange> {
+        match &self.backoff {
+            Backoff::Constant { .. } => {}
+            Backoff::Iterable(waits) if waits.is_empty() => {
+                return Err(OutOfRange::new("backoff", "an empty list", "a list of at least one"));
+            }
+            Backoff::Iterable(_) => {}
+            Backoff::Exponential { max_delay, exponent, initial_delay, .. } => {
+                positive("exponent", *exponent)?;
+                ordered("initial_delay", *initial_delay, "max_delay", *max_delay)?;
+            }
+        }
+        Ok(Cockatiel { max_attempts: self.max_attempts, backoff: self.backoff.clone() })
+    }
+}
+
+impl Preset for Config {
+    fn on(&self) -> EndingSet {
+        self.handle
+    }
+}
+
+impl Rules for Cockatiel {
+    type Memory = Memory;
+
+    fn start(&self) -> Memory {
+        Memory::default()
+    }
+
+    fn after(
+        &self,
+        memory: &mut Memory,
+        failure: &Failure,
+        luck: &mut Luck,
+    ) -> Result<Span, Reason> {
+        self.after_millis(memory, failure.attempt, &mut || luck.uniform())
+            .map(|millis| Span::from_secs_f64(millis / 1000.0))
+    }
+}
+
 /// `exponent^t * tanh(sqrt(4 t))`, the curve along which Polly's jitter walks with steps of luck.
 pub(super) fn decorrelated(exponent: f64, t: f64) -> f64 {
     math::pow(exponent, t) * math::tanh(math::sqrt(4.0 * t))
@@ -199,7 +226,7 @@ mod tests {
             exponent,
             initial_delay: Span::millis(first),
         };
-        Cockatiel::new(&Config { backoff, ..Config::default() }).expect("valid")
+        Config { backoff, ..Config::default() }.build().expect("valid")
     }
 
     fn waits(rules: &Cockatiel, draws: &[f64]) -> Vec<f64> {
@@ -249,7 +276,7 @@ mod tests {
 
     #[test]
     fn max_attempts_counts_the_retries() {
-        let rules = Cockatiel::new(&Config { max_attempts: Some(2), ..Config::default() });
+        let rules = Config { max_attempts: Some(2), ..Config::default() }.build();
         let (rules, mut memory) = (rules.expect("valid"), Memory::default());
         let mut after = |n| rules.after_millis(&mut memory, n, &mut || 0.0);
         assert_eq!([after(1), after(2)], [Ok(0.0), Ok(0.0)]);
@@ -260,7 +287,7 @@ mod tests {
     fn impossible_parameters_are_refused_by_name() {
         let refused = |backoff| {
             let config = Config { backoff, ..Config::default() };
-            Cockatiel::new(&config).map_err(|error| error.field)
+            config.build().map_err(|error| error.field)
         };
         let exponential = |exponent, initial_delay| Backoff::Exponential {
             generator: Generator::Full,

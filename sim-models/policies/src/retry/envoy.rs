@@ -21,7 +21,8 @@
 use serde::Deserialize;
 use sim_core::Span;
 
-use super::{attempts_left, ordered};
+use super::rules::{Failure, Luck, Preset, Rules, attempts_left, ordered};
+use crate::family::Build;
 use crate::{EndingSet, OutOfRange, Reason};
 
 /// The fields of `RetryPolicy`.
@@ -96,30 +97,6 @@ pub struct Memory {
 }
 
 impl Envoy {
-    /// The rules that `config` describes.
-    ///
-    /// # Errors
-    /// When `base_interval` is below a millisecond or above `max_interval`.
-    pub fn new(config: &Config) -> Result<Envoy, OutOfRange> {
-        let RetryBackOff { base_interval, max_interval } = config.retry_back_off;
-        let max_interval = max_interval.unwrap_or(base_interval * 10u64);
-        if base_interval.as_millis() == 0 {
-            return Err(OutOfRange::new("base_interval", base_interval, "at least 1ms"));
-        }
-        ordered("base_interval", base_interval, "max_interval", max_interval)?;
-        let reset = config.rate_limited_retry_back_off.as_ref();
-        Ok(Envoy {
-            retries_max: config.num_retries,
-            base_interval: base_interval.as_millis(),
-            max_interval: max_interval.as_millis(),
-            reset_max_interval: reset.map(|reset| reset.max_interval.as_millis()),
-        })
-    }
-
-    pub(super) const fn start(&self) -> Memory {
-        Memory { next_interval: self.base_interval }
-    }
-
     /// The wait in milliseconds after the failed attempt `attempt`, counted from 1, or why there is
     /// none. `random` is uniform over all of `u64`, as in the router.
     ///
@@ -146,6 +123,51 @@ impl Envoy {
     }
 }
 
+impl Build for Config {
+    type Machine = Envoy;
+
+    /// # Errors
+    /// When `base_interval` is below a millisecond or above `max_interval`.
+    fn build(&self) -> Result<Envoy, OutOfRange> {
+        let RetryBackOff { base_interval, max_interval } = self.retry_back_off;
+        let max_interval = max_interval.unwrap_or(base_interval * 10u64);
+        if base_interval.as_millis() == 0 {
+            return Err(OutOfRange::new("base_interval", base_interval, "at least 1ms"));
+        }
+        ordered("base_interval", base_interval, "max_interval", max_interval)?;
+        let reset = self.rate_limited_retry_back_off.as_ref();
+        Ok(Envoy {
+            retries_max: self.num_retries,
+            base_interval: base_interval.as_millis(),
+            max_interval: max_interval.as_millis(),
+            reset_max_interval: reset.map(|reset| reset.max_interval.as_millis()),
+        })
+    }
+}
+
+impl Preset for Config {
+    fn on(&self) -> EndingSet {
+        self.retry_on
+    }
+}
+
+impl Rules for Envoy {
+    type Memory = Memory;
+
+    fn start(&self) -> Memory {
+        Memory { next_interval: self.base_interval }
+    }
+
+    fn after(
+        &self,
+        memory: &mut Memory,
+        failure: &Failure,
+        luck: &mut Luck,
+    ) -> Result<Span, Reason> {
+        self.after_millis(memory, failure.attempt, failure.retry_after, luck.draw).map(Span::millis)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -162,7 +184,7 @@ mod tests {
                 max_interval: Some(Span::millis(base + room)),
             };
             let config = Config { num_retries: 40, retry_back_off, ..Config::default() };
-            let rules = Envoy::new(&config).unwrap();
+            let rules = config.build().unwrap();
             let (mut memory, mut bound) = (rules.start(), base);
             for attempt in 1..40 {
                 let wait = rules.after_millis(&mut memory, attempt, None, random).unwrap();
@@ -180,7 +202,7 @@ mod tests {
                 rate_limited_retry_back_off: Some(RateLimitedRetryBackOff::default()),
                 ..Config::default()
             };
-            let rules = Envoy::new(&config).unwrap();
+            let rules = config.build().unwrap();
             let mut memory = rules.start();
             let wait = rules.after_millis(&mut memory, 1, Some(Span::millis(asked)), random);
             let wait = wait.unwrap();
@@ -195,7 +217,7 @@ mod tests {
 
     #[test]
     fn the_default_is_one_retry_within_25_ms() {
-        let rules = Envoy::new(&Config::default()).expect("valid");
+        let rules = Config::default().build().expect("valid");
         let mut memory = rules.start();
         let deaf = rules.after_millis(&mut memory, 1, Some(Span::secs(9)), 24);
         assert_eq!(deaf, Ok(24));
@@ -208,7 +230,7 @@ mod tests {
         let refused = |base_interval, max_interval| {
             let retry_back_off = RetryBackOff { base_interval, max_interval };
             let config = Config { retry_back_off, ..Config::default() };
-            Envoy::new(&config).map_err(|error| error.field)
+            config.build().map_err(|error| error.field)
         };
         assert_eq!(refused(Span::ZERO, None), Err("base_interval"));
         assert_eq!(refused(Span::millis(2), Some(Span::millis(1))), Err("base_interval"));

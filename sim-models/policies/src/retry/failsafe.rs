@@ -24,7 +24,8 @@
 use serde::Deserialize;
 use sim_core::Span;
 
-use super::nanos;
+use super::rules::{Failure, Luck, Preset, Rules, from_millis, nanos};
+use crate::family::Build;
 use crate::out_of_range::within;
 use crate::{EndingSet, OutOfRange, Reason};
 
@@ -91,67 +92,6 @@ pub struct Memory {
 }
 
 impl Failsafe {
-    /// The rules that `config` describes.
-    ///
-    /// # Errors
-    /// What the library's builder refuses, in whatever order the options are set there.
-    pub fn new(config: &Config) -> Result<Failsafe, OutOfRange> {
-        let Config { delay, max_delay, delay_min, delay_max, max_duration, jitter, .. } = *config;
-        if config.max_retries < -1 {
-            return Err(OutOfRange::new("max_retries", config.max_retries, "at least -1"));
-        }
-        if let Some(max_delay) = max_delay {
-            if delay.is_zero() {
-                return Err(OutOfRange::new("delay", delay, "longer than zero, since it grows"));
-            }
-            below("delay", delay, "max_delay", max_delay)?;
-            if !(config.delay_factor.is_finite() && config.delay_factor > 1.0) {
-                let found = config.delay_factor;
-                return Err(OutOfRange::new("delay_factor", found, "finite and above 1"));
-            }
-        }
-        let random = match (delay_min, delay_max) {
-            (None, None) => None,
-            (Some(min), Some(max)) => {
-                if min.is_zero() {
-                    return Err(OutOfRange::new("delay_min", min, "longer than zero"));
-                }
-                below("delay_min", min, "delay_max", max)?;
-                if !delay.is_zero() {
-                    return Err(OutOfRange::new("delay", delay, "zero, since it is random"));
-                }
-                Some((nanos(min), nanos(max)))
-            }
-            (Some(min), None) => {
-                return Err(OutOfRange::new("delay_min", min, "given with delay_max"));
-            }
-            (None, Some(max)) => {
-                return Err(OutOfRange::new("delay_max", max, "given with delay_min"));
-            }
-        };
-        if let Some(max_duration) = max_duration {
-            below("delay", delay, "max_duration", max_duration)?;
-            below("delay_max", delay_max.unwrap_or_default(), "max_duration", max_duration)?;
-        }
-        if let Some(jitter) = jitter {
-            let shortest = delay_min.unwrap_or(delay);
-            if jitter.is_zero() || (jitter > shortest && !shortest.is_zero()) {
-                let allowed = format!("longer than zero and at most the delay, {shortest}");
-                return Err(OutOfRange::new("jitter", jitter, allowed));
-            }
-        }
-        within("jitter_factor", config.jitter_factor, 0.0, 1.0)?;
-        Ok(Failsafe {
-            max_retries: u32::try_from(config.max_retries).ok(),
-            max_duration: max_duration.map(nanos),
-            delay: nanos(delay),
-            growth: max_delay.map(|max| (config.delay_factor, nanos(max))),
-            random,
-            jitter: jitter.map(nanos),
-            jitter_factor: config.jitter_factor,
-        })
-    }
-
     /// The wait in nanoseconds after the failed attempt `attempt`, counted from 1, or why there is
     /// none. A random delay and the jitter take one number in [0, 1) each from `uniform`.
     ///
@@ -200,9 +140,96 @@ impl Failsafe {
     }
 }
 
+impl Build for Config {
+    type Machine = Failsafe;
+
+    /// # Errors
+    /// What the library's builder refuses, in whatever order the options are set there.
+    fn build(&self) -> Result<Failsafe, OutOfRange> {
+        let Config { delay, max_delay, delay_min, delay_max, max_duration, jitter, .. } = *self;
+        if self.max_retries < -1 {
+            return Err(OutOfRange::new("max_retries", self.max_retries, "at least -1"));
+        }
+        if let Some(max_delay) = max_delay {
+            if delay.is_zero() {
+                return Err(OutOfRange::new("delay", delay, "longer than zero, since it grows"));
+            }
+            below("delay", delay, "max_delay", max_delay)?;
+            if !(self.delay_factor.is_finite() && self.delay_factor > 1.0) {
+                let found = self.delay_factor;
+                return Err(OutOfRange::new("delay_factor", found, "finite and above 1"));
+            }
+        }
+        let random = match (delay_min, delay_max) {
+            (None, None) => None,
+            (Some(min), Some(max)) => {
+                if min.is_zero() {
+                    return Err(OutOfRange::new("delay_min", min, "longer than zero"));
+                }
+                below("delay_min", min, "delay_max", max)?;
+                if !delay.is_zero() {
+                    return Err(OutOfRange::new("delay", delay, "zero, since it is random"));
+                }
+                Some((nanos(min), nanos(max)))
+            }
+            (Some(min), None) => {
+                return Err(OutOfRange::new("delay_min", min, "given with delay_max"));
+            }
+            (None, Some(max)) => {
+                return Err(OutOfRange::new("delay_max", max, "given with delay_min"));
+            }
+        };
+        if let Some(max_duration) = max_duration {
+            below("delay", delay, "max_duration", max_duration)?;
+            below("delay_max", delay_max.unwrap_or_default(), "max_duration", max_duration)?;
+        }
+        if let Some(jitter) = jitter {
+            let shortest = delay_min.unwrap_or(delay);
+            if jitter.is_zero() || (jitter > shortest && !shortest.is_zero()) {
+                let allowed = format!("longer than zero and at most the delay, {shortest}");
+                return Err(OutOfRange::new("jitter", jitter, allowed));
+            }
+        }
+        within("jitter_factor", self.jitter_factor, 0.0, 1.0)?;
+        Ok(Failsafe {
+            max_retries: u32::try_from(self.max_retries).ok(),
+            max_duration: max_duration.map(nanos),
+            delay: nanos(delay),
+            growth: max_delay.map(|max| (self.delay_factor, nanos(max))),
+            random,
+            jitter: jitter.map(nanos),
+            jitter_factor: self.jitter_factor,
+        })
+    }
+}
+
+impl Preset for Config {
+    fn on(&self) -> EndingSet {
+        self.handle
+    }
+}
+
+impl Rules for Failsafe {
+    type Memory = Memory;
+
+    fn start(&self) -> Memory {
+        Memory::default()
+    }
+
+    fn after(
+        &self,
+        memory: &mut Memory,
+        failure: &Failure,
+        luck: &mut Luck,
+    ) -> Result<Span, Reason> {
+        let elapsed = nanos(failure.elapsed);
+        self.after_nanos(memory, failure.attempt, elapsed, &mut || luck.uniform()).map(sleep)
+    }
+}
+
 /// How long a delay in nanoseconds is slept: the library rounds it down to milliseconds.
 pub fn sleep(nanos: i64) -> Span {
-    super::from_millis(nanos / 1_000_000)
+    from_millis(nanos / 1_000_000)
 }
 
 fn below(field: &'static str, low: Span, limit: &str, high: Span) -> Result<(), OutOfRange> {
@@ -229,7 +256,7 @@ mod tests {
     }
 
     fn waits(config: &Config, n: u32, u: f64) -> Vec<i64> {
-        let rules = Failsafe::new(config).expect("valid");
+        let rules = config.build().expect("valid");
         let mut memory = Memory::default();
         (1..=n)
             .map(|n| rules.after_nanos(&mut memory, n, 0, &mut || u).expect("unlimited"))
@@ -288,7 +315,7 @@ mod tests {
         ) {
             let total = Span::millis(total);
             let config = Config { max_duration: Some(total), jitter_factor: 1.0, ..growing() };
-            let rules = Failsafe::new(&config).expect("valid");
+            let rules = config.build().expect("valid");
             let elapsed = Span::millis(elapsed);
             let wait = rules.after_nanos(&mut Memory::default(), attempt, nanos(elapsed), &mut || u);
             match wait {
@@ -311,7 +338,7 @@ mod tests {
     fn the_total_time_ends_only_when_it_is_exceeded() {
         let total_max = Span::secs(5);
         let config = Config { max_duration: Some(total_max), ..growing() };
-        let rules = Failsafe::new(&config).expect("valid");
+        let rules = config.build().expect("valid");
         let after = |elapsed| rules.after_nanos(&mut Memory::default(), 1, elapsed, &mut || 0.0);
         assert_eq!(after(nanos(total_max)), Ok(0));
         assert_eq!(after(nanos(total_max) + 1), Err(Reason::TotalTimeExhausted { total_max }));
@@ -339,7 +366,7 @@ mod tests {
             delay: Span::secs(1),
             ..Config::default()
         };
-        let rules = Failsafe::new(&config).expect("valid");
+        let rules = config.build().expect("valid");
         let mut draws = 0;
         let wait = rules.after_nanos(&mut Memory::default(), 1, 0, &mut || {
             draws += 1;
@@ -370,11 +397,7 @@ mod tests {
             (Config { jitter: span(0), ..fixed.clone() }, "jitter"),
             (Config { jitter_factor: f64::NAN, ..fixed.clone() }, "jitter_factor"),
         ] {
-            assert_eq!(
-                Failsafe::new(&config).map_err(|error| error.field),
-                Err(field),
-                "{config:?}"
-            );
+            assert_eq!(config.build().map_err(|error| error.field), Err(field), "{config:?}");
         }
     }
 }

@@ -25,7 +25,8 @@
 use serde::Deserialize;
 use sim_core::Span;
 
-use super::{attempts_left, ordered};
+use super::rules::{Failure, Luck, Preset, Rules, attempts_left, ordered};
+use crate::family::Build;
 use crate::out_of_range::{above_zero, at_least_one};
 use crate::{EndingSet, OutOfRange, Reason};
 
@@ -131,45 +132,6 @@ pub struct Memory {
 }
 
 impl Finagle {
-    /// The rules that `config` describes.
-    ///
-    /// # Errors
-    /// When `num_tries` or a multiplier is zero, or a jittered stream starts at zero or above its
-    /// maximum.
-    pub fn new(config: &Config) -> Result<Finagle, OutOfRange> {
-        at_least_one("num_tries", config.num_tries)?;
-        match config.backoff {
-            Backoff::Const { .. } => {}
-            Backoff::Exponential { start, multiplier, maximum } => {
-                at_least_one("multiplier", multiplier)?;
-                ordered("start", start, "the maximum", maximum)?;
-            }
-            Backoff::Linear { start, maximum, .. } => {
-                ordered("start", start, "the maximum", maximum)?;
-            }
-            Backoff::EqualJittered { start, maximum }
-            | Backoff::ExponentialJittered { start, maximum }
-            | Backoff::DecorrelatedJittered { start, maximum } => {
-                above_zero("start", start)?;
-                ordered("start", start, "the maximum", maximum)?;
-            }
-        }
-        Ok(Finagle { tries_max: config.num_tries, backoff: config.backoff })
-    }
-
-    pub(super) const fn start(&self) -> Memory {
-        let (start, constant) = match self.backoff {
-            Backoff::Const { start } => (start, true),
-            Backoff::Exponential { start, .. } | Backoff::Linear { start, .. } => (start, false),
-            Backoff::EqualJittered { start, maximum }
-            | Backoff::ExponentialJittered { start, maximum }
-            | Backoff::DecorrelatedJittered { start, maximum } => {
-                (start, start.as_nanos() == maximum.as_nanos())
-            }
-        };
-        Memory { wait: start.as_nanos(), waits: 0, constant }
-    }
-
     /// The wait in nanoseconds after the failed attempt `attempt`, counted from 1, or why there is
     /// none. `draw` is uniform over all of `u64`.
     ///
@@ -228,6 +190,66 @@ impl Finagle {
     }
 }
 
+impl Build for Config {
+    type Machine = Finagle;
+
+    /// # Errors
+    /// When `num_tries` or a multiplier is zero, or a jittered stream starts at zero or above its
+    /// maximum.
+    fn build(&self) -> Result<Finagle, OutOfRange> {
+        at_least_one("num_tries", self.num_tries)?;
+        match self.backoff {
+            Backoff::Const { .. } => {}
+            Backoff::Exponential { start, multiplier, maximum } => {
+                at_least_one("multiplier", multiplier)?;
+                ordered("start", start, "the maximum", maximum)?;
+            }
+            Backoff::Linear { start, maximum, .. } => {
+                ordered("start", start, "the maximum", maximum)?;
+            }
+            Backoff::EqualJittered { start, maximum }
+            | Backoff::ExponentialJittered { start, maximum }
+            | Backoff::DecorrelatedJittered { start, maximum } => {
+                above_zero("start", start)?;
+                ordered("start", start, "the maximum", maximum)?;
+            }
+        }
+        Ok(Finagle { tries_max: self.num_tries, backoff: self.backoff })
+    }
+}
+
+impl Preset for Config {
+    fn on(&self) -> EndingSet {
+        self.should_retry
+    }
+}
+
+impl Rules for Finagle {
+    type Memory = Memory;
+
+    fn start(&self) -> Memory {
+        let (start, constant) = match self.backoff {
+            Backoff::Const { start } => (start, true),
+            Backoff::Exponential { start, .. } | Backoff::Linear { start, .. } => (start, false),
+            Backoff::EqualJittered { start, maximum }
+            | Backoff::ExponentialJittered { start, maximum }
+            | Backoff::DecorrelatedJittered { start, maximum } => {
+                (start, start.as_nanos() == maximum.as_nanos())
+            }
+        };
+        Memory { wait: start.as_nanos(), waits: 0, constant }
+    }
+
+    fn after(
+        &self,
+        memory: &mut Memory,
+        failure: &Failure,
+        luck: &mut Luck,
+    ) -> Result<Span, Reason> {
+        self.after_nanos(memory, failure.attempt, luck.draw).map(Span::nanos)
+    }
+}
+
 /// `nanos * 2^shift`, at most `maximum`.
 fn shifted(nanos: u64, shift: u32, maximum: u64) -> u64 {
     let shift = shift.min(SHIFT_MAX);
@@ -247,7 +269,7 @@ mod tests {
 
     fn waits(backoff: Backoff, draws: &[u64]) -> Vec<u64> {
         let config = Config { num_tries: u32::MAX, backoff, ..Config::default() };
-        let rules = Finagle::new(&config).expect("valid");
+        let rules = config.build().expect("valid");
         let mut memory = rules.start();
         draws
             .iter()
@@ -317,7 +339,7 @@ mod tests {
     fn impossible_parameters_are_refused_by_name() {
         let refused = |backoff| {
             let config = Config { backoff, ..Config::default() };
-            Finagle::new(&config).map_err(|error| error.field)
+            config.build().map_err(|error| error.field)
         };
         let (start, maximum) = (Span::secs(2), Span::secs(1));
         assert_eq!(refused(Backoff::EqualJittered { start, maximum }), Err("start"));
@@ -326,6 +348,6 @@ mod tests {
         let shrinking = Backoff::Exponential { start: maximum, multiplier: 0, maximum: start };
         assert_eq!(refused(shrinking), Err("multiplier"));
         let none = Config { num_tries: 0, ..Config::default() };
-        assert_eq!(Finagle::new(&none).map_err(|error| error.field), Err("num_tries"));
+        assert_eq!(none.build().map_err(|error| error.field), Err("num_tries"));
     }
 }

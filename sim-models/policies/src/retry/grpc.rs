@@ -21,7 +21,8 @@
 use serde::Deserialize;
 use sim_core::{Span, math};
 
-use super::{attempts_left, ordered, positive};
+use super::rules::{Failure, Luck, Preset, Rules, attempts_left, ordered, positive};
+use crate::family::Build;
 use crate::out_of_range::above_zero;
 use crate::{EndingSet, OutOfRange, Reason};
 
@@ -79,31 +80,11 @@ pub struct Memory {
 }
 
 impl Grpc {
-    /// The rules that `config` describes.
-    ///
-    /// # Errors
-    /// When `max_attempts` is below 2, a back-off or the multiplier not above zero, or the initial
-    /// back-off above the longest.
-    pub fn new(config: &Config) -> Result<Grpc, OutOfRange> {
-        if config.max_attempts < 2 {
-            return Err(OutOfRange::new("max_attempts", config.max_attempts, "at least 2"));
-        }
-        above_zero("initial_backoff", config.initial_backoff)?;
-        ordered("initial_backoff", config.initial_backoff, "max_backoff", config.max_backoff)?;
-        positive("backoff_multiplier", config.backoff_multiplier)?;
-        Ok(Grpc {
-            attempts_max: config.max_attempts.min(ATTEMPTS_MAX),
-            initial_backoff: config.initial_backoff,
-            max_backoff: config.max_backoff,
-            multiplier: config.backoff_multiplier,
-        })
-    }
-
     /// The wait after the failed attempt `attempt`, counted from 1, or why there is none.
     ///
     /// # Errors
     /// When all attempts are made.
-    pub fn after(
+    pub fn wait(
         &self,
         memory: &mut Memory,
         attempt: u32,
@@ -120,6 +101,51 @@ impl Grpc {
         let backoff =
             (self.initial_backoff.as_secs_f64() * growth).min(self.max_backoff.as_secs_f64());
         Ok(Span::from_secs_f64(backoff * (0.8 + 0.4 * uniform())))
+    }
+}
+
+impl Build for Config {
+    type Machine = Grpc;
+
+    /// # Errors
+    /// When `max_attempts` is below 2, a back-off or the multiplier not above zero, or the initial
+    /// back-off above the longest.
+    fn build(&self) -> Result<Grpc, OutOfRange> {
+        if self.max_attempts < 2 {
+            return Err(OutOfRange::new("max_attempts", self.max_attempts, "at least 2"));
+        }
+        above_zero("initial_backoff", self.initial_backoff)?;
+        ordered("initial_backoff", self.initial_backoff, "max_backoff", self.max_backoff)?;
+        positive("backoff_multiplier", self.backoff_multiplier)?;
+        Ok(Grpc {
+            attempts_max: self.max_attempts.min(ATTEMPTS_MAX),
+            initial_backoff: self.initial_backoff,
+            max_backoff: self.max_backoff,
+            multiplier: self.backoff_multiplier,
+        })
+    }
+}
+
+impl Preset for Config {
+    fn on(&self) -> EndingSet {
+        self.retryable_status_codes
+    }
+}
+
+impl Rules for Grpc {
+    type Memory = Memory;
+
+    fn start(&self) -> Memory {
+        Memory::default()
+    }
+
+    fn after(
+        &self,
+        memory: &mut Memory,
+        failure: &Failure,
+        luck: &mut Luck,
+    ) -> Result<Span, Reason> {
+        self.wait(memory, failure.attempt, failure.retry_after, &mut || luck.uniform())
     }
 }
 
@@ -142,27 +168,27 @@ mod tests {
                 backoff_multiplier: multiplier,
                 ..Config::default()
             };
-            let (rules, mut memory) = (Grpc::new(&config).unwrap(), Memory::default());
+            let (rules, mut memory) = (config.build().unwrap(), Memory::default());
             let (mut plain, mut last) = (initial as f64, Span::ZERO);
             for attempt in 1..5 {
-                let wait = rules.after(&mut memory, attempt, None, &mut || u).unwrap();
+                let wait = rules.wait(&mut memory, attempt, None, &mut || u).unwrap();
                 let millis = wait.as_millis_f64();
                 prop_assert!(plain * 0.8 - 1e-6 <= millis && millis <= plain * 1.2 + 1e-6);
                 prop_assert!(last <= wait);
                 (plain, last) = ((plain * multiplier).min((initial + room) as f64), wait);
             }
             let over = Reason::AttemptsExhausted { attempts_max: 5 };
-            prop_assert_eq!(rules.after(&mut memory, 5, None, &mut || u), Err(over));
+            prop_assert_eq!(rules.wait(&mut memory, 5, None, &mut || u), Err(over));
         }
     }
 
     #[test]
     fn a_pushback_is_exact_and_starts_the_growth_anew() {
         let config = Config { max_attempts: 5, ..Config::default() };
-        let (rules, mut memory) = (Grpc::new(&config).expect("valid"), Memory::default());
+        let (rules, mut memory) = (config.build().expect("valid"), Memory::default());
         let mut after = |attempt, pushback: Option<u64>| {
             let pushback = pushback.map(Span::millis);
-            let wait = rules.after(&mut memory, attempt, pushback, &mut || 0.5);
+            let wait = rules.wait(&mut memory, attempt, pushback, &mut || 0.5);
             wait.expect("an attempt is left").as_millis()
         };
         assert_eq!([after(1, None), after(2, None)], [100, 200]);
@@ -172,7 +198,7 @@ mod tests {
 
     #[test]
     fn impossible_parameters_are_refused_by_name() {
-        let refused = |config: &Config| Grpc::new(config).map_err(|error| error.field);
+        let refused = |config: &Config| config.build().map_err(|error| error.field);
         let good = Config::default();
         assert_eq!(refused(&Config { max_attempts: 1, ..good.clone() }), Err("max_attempts"));
         let zero = Config { initial_backoff: Span::ZERO, ..good.clone() };

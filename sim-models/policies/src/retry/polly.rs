@@ -24,8 +24,9 @@
 use serde::Deserialize;
 use sim_core::{Span, math};
 
-use super::attempts_left;
 use super::cockatiel::decorrelated;
+use super::rules::{Failure, Luck, Preset, Rules, attempts_left, ordered};
+use crate::family::Build;
 use crate::out_of_range::at_least_one;
 use crate::{EndingSet, OutOfRange, Reason};
 
@@ -110,24 +111,6 @@ pub struct Memory {
 }
 
 impl Polly {
-    /// The rules that `config` describes.
-    ///
-    /// # Errors
-    /// When `max_retry_attempts` is zero or a delay is longer than a day.
-    pub fn new(config: &Config) -> Result<Polly, OutOfRange> {
-        at_least_one("max_retry_attempts", config.max_retry_attempts)?;
-        super::ordered("delay", config.delay, "a day", DAY)?;
-        super::ordered("max_delay", config.max_delay.unwrap_or_default(), "a day", DAY)?;
-        Ok(Polly {
-            retries_max: config.max_retry_attempts,
-            backoff_type: config.backoff_type,
-            delay: ticks(config.delay),
-            delay_max: config.max_delay.map(ticks),
-            jitter: config.use_jitter,
-            retry_after: config.should_retry_after_header,
-        })
-    }
-
     /// The wait in ticks after the failed attempt `attempt`, counted from 1, or why there is none.
     /// Jitter takes one number in [0, 1) from `uniform`.
     ///
@@ -181,6 +164,50 @@ impl Polly {
     }
 }
 
+impl Build for Config {
+    type Machine = Polly;
+
+    /// # Errors
+    /// When `max_retry_attempts` is zero or a delay is longer than a day.
+    fn build(&self) -> Result<Polly, OutOfRange> {
+        at_least_one("max_retry_attempts", self.max_retry_attempts)?;
+        ordered("delay", self.delay, "a day", DAY)?;
+        ordered("max_delay", self.max_delay.unwrap_or_default(), "a day", DAY)?;
+        Ok(Polly {
+            retries_max: self.max_retry_attempts,
+            backoff_type: self.backoff_type,
+            delay: ticks(self.delay),
+            delay_max: self.max_delay.map(ticks),
+            jitter: self.use_jitter,
+            retry_after: self.should_retry_after_header,
+        })
+    }
+}
+
+impl Preset for Config {
+    fn on(&self) -> EndingSet {
+        self.should_handle
+    }
+}
+
+impl Rules for Polly {
+    type Memory = Memory;
+
+    fn start(&self) -> Memory {
+        Memory::default()
+    }
+
+    fn after(
+        &self,
+        memory: &mut Memory,
+        failure: &Failure,
+        luck: &mut Luck,
+    ) -> Result<Span, Reason> {
+        self.after_ticks(memory, failure.attempt, failure.retry_after, &mut || luck.uniform())
+            .map(from_ticks)
+    }
+}
+
 fn ticks(span: Span) -> i64 {
     i64::try_from(span.as_nanos() / TICK).unwrap_or(i64::MAX)
 }
@@ -204,7 +231,7 @@ mod tests {
     }
 
     fn waits(config: &Config, draws: &[f64]) -> Vec<i64> {
-        let rules = Polly::new(config).expect("valid");
+        let rules = config.build().expect("valid");
         let mut memory = Memory::default();
         draws
             .iter()
@@ -259,7 +286,7 @@ mod tests {
     fn retry_after_replaces_the_delay_and_is_not_capped() {
         let config = Config { max_delay: Some(Span::secs(3)), ..Config::default() };
         let asked = |config: &Config, secs| {
-            let rules = Polly::new(config).expect("valid");
+            let rules = config.build().expect("valid");
             let memory = &mut Memory::default();
             rules.after_ticks(memory, 1, Some(Span::secs(secs)), &mut || 0.0).map(from_ticks)
         };
@@ -271,7 +298,7 @@ mod tests {
 
     #[test]
     fn impossible_parameters_are_refused_by_name() {
-        let refused = |config: &Config| Polly::new(config).map_err(|error| error.field);
+        let refused = |config: &Config| config.build().map_err(|error| error.field);
         let (long, none) = (DAY + Span::nanos(1), Config::default());
         assert_eq!(
             refused(&Config { max_retry_attempts: 0, ..none.clone() }),

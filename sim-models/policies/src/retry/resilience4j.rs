@@ -19,7 +19,8 @@
 use serde::Deserialize;
 use sim_core::Span;
 
-use super::{at_least, attempts_left};
+use super::rules::{Failure, Luck, Preset, Rules, at_least, attempts_left, from_millis};
+use crate::family::Build;
 use crate::out_of_range::{at_least_one, within};
 use crate::{EndingSet, OutOfRange, Reason};
 
@@ -195,24 +196,6 @@ pub struct Resilience4j {
 }
 
 impl Resilience4j {
-    /// The rules that `config` describes.
-    ///
-    /// # Errors
-    /// When `max_attempts` is zero or the interval function is refused by [`Interval::new`].
-    pub fn new(config: &Config) -> Result<Resilience4j, OutOfRange> {
-        at_least_one("max_attempts", config.max_attempts)?;
-        let interval = match &config.interval_function {
-            Some(function) => Interval::new(function)?,
-            None => Interval {
-                initial: i64::try_from(config.wait_duration.as_millis()).unwrap_or(i64::MAX),
-                multiplier: 1.0,
-                randomization_factor: None,
-                max: None,
-            },
-        };
-        Ok(Resilience4j { max_attempts: config.max_attempts, interval })
-    }
-
     /// The wait in milliseconds after the failed attempt `attempt`, or why there is none.
     ///
     /// # Errors
@@ -224,6 +207,42 @@ impl Resilience4j {
     ) -> Result<i64, Reason> {
         attempts_left(attempt, Some(self.max_attempts))?;
         Ok(self.interval.interval_millis(attempt, uniform))
+    }
+}
+
+impl Build for Config {
+    type Machine = Resilience4j;
+
+    /// # Errors
+    /// When `max_attempts` is zero or the interval function is refused by [`Interval::new`].
+    fn build(&self) -> Result<Resilience4j, OutOfRange> {
+        at_least_one("max_attempts", self.max_attempts)?;
+        let interval = match &self.interval_function {
+            Some(function) => Interval::new(function)?,
+            None => Interval {
+                initial: i64::try_from(self.wait_duration.as_millis()).unwrap_or(i64::MAX),
+                multiplier: 1.0,
+                randomization_factor: None,
+                max: None,
+            },
+        };
+        Ok(Resilience4j { max_attempts: self.max_attempts, interval })
+    }
+}
+
+impl Preset for Config {
+    fn on(&self) -> EndingSet {
+        self.retry_exceptions
+    }
+}
+
+impl Rules for Resilience4j {
+    type Memory = ();
+
+    fn start(&self) {}
+
+    fn after(&self, _memory: &mut (), failure: &Failure, luck: &mut Luck) -> Result<Span, Reason> {
+        self.after_millis(failure.attempt, &mut || luck.uniform()).map(from_millis)
     }
 }
 
@@ -319,6 +338,6 @@ mod tests {
         assert_eq!(refused(exponential(f64::NAN, None)), Err("multiplier"));
         assert_eq!(refused(exponential(2.0, Some(Span::ZERO))), Err("max_interval"));
         let none = Config { max_attempts: 0, ..Config::default() };
-        assert_eq!(Resilience4j::new(&none).map_err(|error| error.field), Err("max_attempts"));
+        assert_eq!(none.build().map_err(|error| error.field), Err("max_attempts"));
     }
 }

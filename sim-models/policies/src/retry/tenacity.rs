@@ -26,7 +26,8 @@
 use serde::Deserialize;
 use sim_core::{Span, math};
 
-use super::{at_least, ordered, positive};
+use super::rules::{Failure, Luck, Preset, Rules, at_least, ordered, positive};
+use crate::family::Build;
 use crate::out_of_range::at_least_one;
 use crate::{EndingSet, OutOfRange, Reason};
 
@@ -180,17 +181,6 @@ pub struct Tenacity {
 }
 
 impl Tenacity {
-    /// The rules that `config` describes.
-    ///
-    /// # Errors
-    /// When a number cannot work: no attempts, a shortest wait above the longest, an empty list, a
-    /// factor that is not a number.
-    pub fn new(config: &Config) -> Result<Tenacity, OutOfRange> {
-        config.stop.check()?;
-        config.wait.check()?;
-        Ok(Tenacity { stop: config.stop.clone(), wait: config.wait.clone() })
-    }
-
     /// The wait in seconds after the failed attempt `attempt`, counted from 1, or why there is
     /// none. The wait is drawn in either case.
     ///
@@ -204,6 +194,36 @@ impl Tenacity {
     ) -> Result<f64, Reason> {
         let wait = self.wait.secs(attempt, uniform);
         self.stop.reason(attempt, elapsed, wait).map_or(Ok(wait), Err)
+    }
+}
+
+impl Build for Config {
+    type Machine = Tenacity;
+
+    /// # Errors
+    /// When a number cannot work: no attempts, a shortest wait above the longest, an empty list, a
+    /// factor that is not a number.
+    fn build(&self) -> Result<Tenacity, OutOfRange> {
+        self.stop.check()?;
+        self.wait.check()?;
+        Ok(Tenacity { stop: self.stop.clone(), wait: self.wait.clone() })
+    }
+}
+
+impl Preset for Config {
+    fn on(&self) -> EndingSet {
+        self.retry
+    }
+}
+
+impl Rules for Tenacity {
+    type Memory = ();
+
+    fn start(&self) {}
+
+    fn after(&self, _memory: &mut (), failure: &Failure, luck: &mut Luck) -> Result<Span, Reason> {
+        let elapsed = failure.elapsed.as_secs_f64();
+        self.after_secs(failure.attempt, elapsed, &mut || luck.uniform()).map(Span::from_secs_f64)
     }
 }
 
@@ -401,7 +421,7 @@ mod tests {
         let wait = Wait::Fixed { wait: Span::secs(60) };
         let limit = Span::secs(10);
         let after = |stop| {
-            let rules = Tenacity::new(&Config { stop, wait: wait.clone(), ..Config::default() });
+            let rules = Config { stop, wait: wait.clone(), ..Config::default() }.build();
             rules.expect("valid").after_secs(1, 9.0, &mut || panic!("nothing is random"))
         };
         assert_eq!(after(Stop::AfterDelay(limit)), Ok(60.0));
@@ -430,7 +450,7 @@ mod tests {
         };
         let refused = |stop, wait| {
             let config = Config { stop, wait, ..Config::default() };
-            Tenacity::new(&config).map_err(|error| error.field)
+            config.build().map_err(|error| error.field)
         };
         assert_eq!(refused(Stop::AfterAttempt(0), Wait::None), Err("stop"));
         assert_eq!(refused(Stop::Any(vec![]), Wait::None), Err("stop"));

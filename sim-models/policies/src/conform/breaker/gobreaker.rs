@@ -3,35 +3,28 @@
 use serde_json::{Map, Value, json};
 use sim_core::Time;
 
-use super::Subject;
+use super::{Subject, boxed};
 use crate::Reason;
+use crate::breaker::Change;
 use crate::breaker::gobreaker::{Config, Gobreaker, ReadyToTrip};
-use crate::breaker::{Change, Machine};
-use crate::conform::options::Options;
+use crate::conform::driver::Driver;
+use crate::conform::options::{Options, set};
 
-struct Replayed {
-    breaker: Gobreaker,
-}
-
-pub(super) fn subject(options: &Options<'_>) -> Result<impl Subject + use<>, String> {
-    let default = Config::default();
-    let config = Config {
-        max_requests: options.count("maxRequests")?.unwrap_or(default.max_requests),
-        interval: options.millis("intervalMs")?.unwrap_or(default.interval),
-        bucket_period: options.millis("bucketPeriodMs")?.unwrap_or(default.bucket_period),
-        timeout: options.millis("timeoutMs")?.unwrap_or(default.timeout),
-        ready_to_trip: match options.text("trip")? {
-            None | Some("default") => default.ready_to_trip,
-            Some(rule) => ready_to_trip(rule).ok_or_else(|| {
-                format!(
-                    "config.trip is `{rule}`; it must be default, consecutive>=N, failures>=N \
-                     (or > instead of >=) or ratio>=R,min=N"
-                )
-            })?,
-        },
-    };
-    let breaker = Gobreaker::new(config).map_err(|error| error.to_string())?;
-    Ok(Replayed { breaker })
+pub(crate) fn driver(options: &Options<'_>) -> Result<Box<dyn Driver>, String> {
+    let mut config = Config::default();
+    set(&mut config.max_requests, options.count("maxRequests")?);
+    set(&mut config.interval, options.millis("intervalMs")?);
+    set(&mut config.bucket_period, options.millis("bucketPeriodMs")?);
+    set(&mut config.timeout, options.millis("timeoutMs")?);
+    if let Some(rule) = options.text("trip")?.filter(|rule| *rule != "default") {
+        config.ready_to_trip = ready_to_trip(rule).ok_or_else(|| {
+            format!(
+                "config.trip is `{rule}`; it must be default, consecutive>=N, failures>=N \
+                 (or > instead of >=) or ratio>=R,min=N"
+            )
+        })?;
+    }
+    boxed(&config)
 }
 
 /// Reads a rule such as `ratio>=0.5,min=6`.
@@ -61,15 +54,7 @@ fn ready_to_trip(rule: &str) -> Option<ReadyToTrip> {
     }
 }
 
-impl Subject for Replayed {
-    fn machine(&mut self) -> &mut dyn Machine {
-        &mut self.breaker
-    }
-
-    fn debug(&self) -> String {
-        format!("{:?}", self.breaker)
-    }
-
+impl Subject for Gobreaker {
     fn why(&self, reason: Reason) -> Option<&'static str> {
         match reason {
             Reason::BreakerProbing => Some("too_many_requests"),
@@ -78,7 +63,7 @@ impl Subject for Replayed {
     }
 
     fn counters(&mut self, _now: Time, _op: &str) -> Option<Map<String, Value>> {
-        let counts = self.breaker.counts();
+        let counts = self.counts();
         let counters = [
             ("req", json!(counts.requests)),
             ("ok", json!(counts.total_successes)),
@@ -91,6 +76,6 @@ impl Subject for Replayed {
     }
 
     fn probe(&mut self, now: Time, changes: &mut Vec<Change>) {
-        self.breaker.current_state(now, changes);
+        self.current_state(now, changes);
     }
 }

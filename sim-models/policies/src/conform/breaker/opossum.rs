@@ -3,57 +3,35 @@
 use serde_json::{Map, Value, json};
 use sim_core::{Span, Time};
 
-use super::Subject;
+use super::{Subject, boxed};
 use crate::Reason;
 use crate::breaker::opossum::{Config, Counts, Opossum};
-use crate::breaker::{Change, Machine, Permit};
-use crate::conform::Outputs;
-use crate::conform::options::Options;
+use crate::breaker::{Change, Permit};
+use crate::conform::driver::{Driver, Outputs};
+use crate::conform::options::{Options, set};
 
-struct Replayed {
-    breaker: Opossum,
-}
-
-pub(super) fn subject(options: &Options<'_>) -> Result<impl Subject + use<>, String> {
-    let default = Config::default();
+pub(crate) fn driver(options: &Options<'_>) -> Result<Box<dyn Driver>, String> {
+    let mut config = Config::default();
     // The library's documentation switches the timeout off with `false`, its code with 0.
-    let timeout = match options.get("timeout") {
-        Some(Value::Bool(false)) => Span::ZERO,
-        _ => options.millis("timeout")?.unwrap_or(default.timeout),
-    };
-    let config = Config {
-        timeout,
-        error_threshold_percentage: options
-            .number("errorThresholdPercentage")?
-            .unwrap_or(default.error_threshold_percentage),
-        volume_threshold: options.count("volumeThreshold")?.unwrap_or(default.volume_threshold),
-        reset_timeout: options.millis("resetTimeout")?.unwrap_or(default.reset_timeout),
-        rolling_count_timeout: options
-            .millis("rollingCountTimeout")?
-            .unwrap_or(default.rolling_count_timeout),
-        rolling_count_buckets: options
-            .count("rollingCountBuckets")?
-            .unwrap_or(default.rolling_count_buckets),
-        capacity: options.count("capacity")?,
-        allow_warm_up: options.flag("allowWarmUp")?.unwrap_or(default.allow_warm_up),
-        enabled: options.flag("enabled")?.unwrap_or(default.enabled),
-    };
+    match options.get("timeout") {
+        Some(Value::Bool(false)) => config.timeout = Span::ZERO,
+        _ => set(&mut config.timeout, options.millis("timeout")?),
+    }
+    set(&mut config.error_threshold_percentage, options.number("errorThresholdPercentage")?);
+    set(&mut config.volume_threshold, options.count("volumeThreshold")?);
+    set(&mut config.reset_timeout, options.millis("resetTimeout")?);
+    set(&mut config.rolling_count_timeout, options.millis("rollingCountTimeout")?);
+    set(&mut config.rolling_count_buckets, options.count("rollingCountBuckets")?);
+    config.capacity = options.count("capacity")?;
+    set(&mut config.allow_warm_up, options.flag("allowWarmUp")?);
+    set(&mut config.enabled, options.flag("enabled")?);
     // They change what is reported, not what is decided.
     options.flag("rollingPercentilesEnabled")?;
     options.flag("enableSnapshots")?;
-    let breaker = Opossum::new(config).map_err(|error| error.to_string())?;
-    Ok(Replayed { breaker })
+    boxed(&config)
 }
 
-impl Subject for Replayed {
-    fn machine(&mut self) -> &mut dyn Machine {
-        &mut self.breaker
-    }
-
-    fn debug(&self) -> String {
-        format!("{:?}", self.breaker)
-    }
-
+impl Subject for Opossum {
     /// An open breaker and one that waits for its test refuse with the same error.
     fn why(&self, reason: Reason) -> Option<&'static str> {
         Some(match reason {
@@ -64,7 +42,7 @@ impl Subject for Replayed {
 
     fn counters(&mut self, now: Time, _op: &str) -> Option<Map<String, Value>> {
         let Counts { fires, successes, failures, timeouts, rejects, semaphore_rejections } =
-            self.breaker.counts(now);
+            self.counts(now);
         let counters = [
             ("fires", fires),
             ("ok", successes),
@@ -78,15 +56,15 @@ impl Subject for Replayed {
 
     /// False is left out.
     fn probed(&self) -> Outputs {
-        let pending = self.breaker.pending_close().then_some(Value::Bool(true));
+        let pending = self.pending_close().then_some(Value::Bool(true));
         vec![("pending_close", pending.unwrap_or(Value::Null))]
     }
 
     fn call_timeout(&self) -> Option<Span> {
-        self.breaker.call_timeout()
+        self.call_timeout()
     }
 
     fn time_out(&mut self, permit: Permit, now: Time, changes: &mut Vec<Change>) {
-        self.breaker.settle_timeout(permit, now, changes);
+        self.settle_timeout(permit, now, changes);
     }
 }

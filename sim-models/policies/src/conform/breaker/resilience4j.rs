@@ -3,24 +3,20 @@
 use serde_json::{Map, Value, json};
 use sim_core::{Span, Time};
 
-use super::Subject;
+use super::{Subject, boxed};
+use crate::breaker::Change;
 use crate::breaker::resilience4j::{
     Action, Config, ExponentialWait, Resilience4j, SlidingWindowType, StateAfterWait,
 };
-use crate::breaker::{Change, Machine};
-use crate::conform::options::Options;
+use crate::conform::driver::{Driver, millis};
+use crate::conform::options::{Options, set};
 
-struct Replayed {
-    breaker: Resilience4j,
-}
-
-pub(super) fn subject(options: &Options<'_>) -> Result<impl Subject + use<>, String> {
-    let breaker = Resilience4j::new(config(options)?).map_err(|error| error.to_string())?;
-    Ok(Replayed { breaker })
+pub(crate) fn driver(options: &Options<'_>) -> Result<Box<dyn Driver>, String> {
+    boxed(&config(options)?)
 }
 
 fn config(options: &Options<'_>) -> Result<Config, String> {
-    let default = Config::default();
+    let mut config = Config::default();
     let sliding_window_type = one_of(
         options,
         "slidingWindowType",
@@ -45,50 +41,44 @@ fn config(options: &Options<'_>) -> Result<Config, String> {
     // How an exception is printed.
     options.flag("writableStackTraceEnabled")?;
     let percent = |name| options.number(name).map(|found| found.map(|percent| percent as f32));
-    Ok(Config {
-        failure_rate_threshold: percent("failureRateThreshold")?
-            .unwrap_or(default.failure_rate_threshold),
-        slow_call_rate_threshold: percent("slowCallRateThreshold")?
-            .unwrap_or(default.slow_call_rate_threshold),
-        slow_call_duration_threshold: options
-            .millis("slowCallDurationThresholdMs")?
-            .unwrap_or(default.slow_call_duration_threshold),
-        sliding_window_type: sliding_window_type.unwrap_or(default.sliding_window_type),
-        sliding_window_size: options
-            .count("slidingWindowSize")?
-            .unwrap_or(default.sliding_window_size),
-        minimum_number_of_calls: options
-            .count("minimumNumberOfCalls")?
-            .unwrap_or(default.minimum_number_of_calls),
-        wait_duration_in_open_state: options
-            .millis("waitDurationInOpenStateMs")?
-            .unwrap_or(default.wait_duration_in_open_state),
-        wait_interval_exponential: exponential_wait(options)?,
-        automatic_transition_from_open_to_half_open_enabled: options
-            .flag("automaticTransitionFromOpenToHalfOpenEnabled")?
-            .unwrap_or(default.automatic_transition_from_open_to_half_open_enabled),
-        permitted_number_of_calls_in_half_open_state: options
-            .count("permittedNumberOfCallsInHalfOpenState")?
-            .unwrap_or(default.permitted_number_of_calls_in_half_open_state),
-        max_wait_duration_in_half_open_state: options
-            .millis("maxWaitDurationInHalfOpenStateMs")?
-            .unwrap_or(default.max_wait_duration_in_half_open_state),
-        transition_to_state_after_wait_duration: transition_to_state_after_wait_duration
-            .unwrap_or(default.transition_to_state_after_wait_duration),
-    })
+    set(&mut config.failure_rate_threshold, percent("failureRateThreshold")?);
+    set(&mut config.slow_call_rate_threshold, percent("slowCallRateThreshold")?);
+    set(&mut config.slow_call_duration_threshold, options.millis("slowCallDurationThresholdMs")?);
+    set(&mut config.sliding_window_type, sliding_window_type);
+    set(&mut config.sliding_window_size, options.count("slidingWindowSize")?);
+    set(&mut config.minimum_number_of_calls, options.count("minimumNumberOfCalls")?);
+    set(&mut config.wait_duration_in_open_state, options.millis("waitDurationInOpenStateMs")?);
+    config.wait_interval_exponential = exponential_wait(options)?;
+    set(
+        &mut config.automatic_transition_from_open_to_half_open_enabled,
+        options.flag("automaticTransitionFromOpenToHalfOpenEnabled")?,
+    );
+    set(
+        &mut config.permitted_number_of_calls_in_half_open_state,
+        options.count("permittedNumberOfCallsInHalfOpenState")?,
+    );
+    set(
+        &mut config.max_wait_duration_in_half_open_state,
+        options.millis("maxWaitDurationInHalfOpenStateMs")?,
+    );
+    set(
+        &mut config.transition_to_state_after_wait_duration,
+        transition_to_state_after_wait_duration,
+    );
+    Ok(config)
 }
 
 /// `[initial ms, multiplier]` or `[initial ms, multiplier, max ms]`.
 fn exponential_wait(options: &Options<'_>) -> Result<Option<ExponentialWait>, String> {
     const NAME: &str = "waitIntervalExponential";
     let Some(numbers) = options.numbers(NAME)? else { return Ok(None) };
-    let millis = |found: f64| {
-        crate::conform::millis(found)
+    let wait = |found: f64| {
+        millis(found)
             .ok_or_else(|| format!("config.{NAME} has {found}; it must be a length of time in ms"))
     };
     let (initial, multiplier, max) = match *numbers {
-        [initial, multiplier] => (millis(initial)?, multiplier, Span::MAX),
-        [initial, multiplier, max] => (millis(initial)?, multiplier, millis(max)?),
+        [initial, multiplier] => (wait(initial)?, multiplier, Span::MAX),
+        [initial, multiplier, max] => (wait(initial)?, multiplier, wait(max)?),
         _ => {
             return Err(format!(
                 "config.{NAME} has {} numbers; it must be [initial ms, multiplier] or \
@@ -116,17 +106,9 @@ fn one_of<T: Copy>(
     }
 }
 
-impl Subject for Replayed {
-    fn machine(&mut self) -> &mut dyn Machine {
-        &mut self.breaker
-    }
-
-    fn debug(&self) -> String {
-        format!("{:?}", self.breaker)
-    }
-
+impl Subject for Resilience4j {
     fn counters(&mut self, now: Time, _op: &str) -> Option<Map<String, Value>> {
-        let counters = self.breaker.counters(now);
+        let counters = self.counters(now);
         let fields = [
             ("fr", rate(counters.failure_rate)),
             ("sr", rate(counters.slow_call_rate)),
@@ -154,7 +136,7 @@ impl Subject for Replayed {
                 ));
             }
         };
-        self.breaker.force(action, now, changes).map_err(|error| error.to_string())
+        self.force(action, now, changes).map_err(|error| error.to_string())
     }
 }
 

@@ -3,9 +3,10 @@
 use serde_json::{Value, json};
 use sim_core::Span;
 
-use super::super::options::Options;
-use super::super::{Driver, Event, Outputs};
 use super::Draws;
+use crate::Build;
+use crate::conform::driver::{Driver, Event, Outputs};
+use crate::conform::options::Options;
 use crate::retry::cockatiel::{Backoff, Cockatiel, Config, Generator, Memory};
 
 /// Delays in one event where the trace does not say how many.
@@ -15,7 +16,7 @@ const RETRIES: usize = 10;
 const RETRIES_MAX: usize = 10_000;
 
 /// Plays `retry_delay_seq`.
-pub(super) fn sequence(options: &Options<'_>) -> Result<Box<dyn Driver>, String> {
+pub(crate) fn sequence(options: &Options<'_>) -> Result<Box<dyn Driver>, String> {
     let generator = match options.text("generator")?.unwrap_or("decorrelated") {
         "decorrelated" | "decorrelatedJitterGenerator" => Generator::Decorrelated,
         "full" | "fullJitterGenerator" => Generator::Full,
@@ -34,7 +35,7 @@ pub(super) fn sequence(options: &Options<'_>) -> Result<Box<dyn Driver>, String>
         initial_delay: options.millis("initialDelay")?.unwrap_or(Span::millis(128)),
     };
     let config = Config { backoff, ..Config::default() };
-    let rules = Cockatiel::new(&config).map_err(|error| format!("config: {error}"))?;
+    let rules = config.build().map_err(|error| format!("config: {error}"))?;
     Ok(Box::new(Sequence { rules }))
 }
 

@@ -3,14 +3,15 @@
 use serde_json::{Value, json};
 use sim_core::Span;
 
-use super::super::Driver;
-use super::super::options::Options;
-use super::exec::{Clock, Library, Outcome, Wait};
+use super::exec::{self, Clock, Library, Outcome, Wait};
 use super::{Draws, Waits, either};
+use crate::Build;
+use crate::conform::driver::Driver;
+use crate::conform::options::Options;
 use crate::retry::resilience4j::{Config, Interval, IntervalFunction, Resilience4j};
 
 /// Plays `retry_interval`.
-pub(super) fn interval(options: &Options<'_>) -> Result<Box<dyn Driver>, String> {
+pub(crate) fn interval(options: &Options<'_>) -> Result<Box<dyn Driver>, String> {
     let function = function(options)?;
     let interval = Interval::new(&function).map_err(|error| format!("config: {error}"))?;
     Ok(Box::new(Waits {
@@ -58,7 +59,11 @@ fn function(options: &Options<'_>) -> Result<IntervalFunction, String> {
 }
 
 /// Plays `retry_exec`.
-pub(super) fn library(options: &Options<'_>) -> Result<impl Library + use<>, String> {
+pub(crate) fn exec(options: &Options<'_>) -> Result<Box<dyn Driver>, String> {
+    exec::driver(library(options)?, options)
+}
+
+fn library(options: &Options<'_>) -> Result<impl Library + use<>, String> {
     let wait = either(|name| options.millis(name), ["waitDurationMs", "waitDuration"])?;
     let mut config = Config::default();
     match wait {
@@ -67,7 +72,7 @@ pub(super) fn library(options: &Options<'_>) -> Result<impl Library + use<>, Str
     }
     config.max_attempts = options.count("maxAttempts")?.unwrap_or(config.max_attempts);
     let fail_after_max_attempts = options.flag("failAfterMaxAttempts")?.unwrap_or(false);
-    let rules = Resilience4j::new(&config).map_err(|error| format!("config: {error}"))?;
+    let rules = config.build().map_err(|error| format!("config: {error}"))?;
     Ok(Supplier { rules, max_attempts: config.max_attempts, fail_after_max_attempts })
 }
 
