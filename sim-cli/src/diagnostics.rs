@@ -1,9 +1,10 @@
 //! What stopped a command, shown the way compilers show mistakes: the place, the text, the help.
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
-use sim_models::source::SourceError;
+use sim_models::source::{SourceError, closest};
+use sim_models::study::Misuse;
 
-use crate::report::plain;
+use crate::text::plain;
 
 /// More mistakes than that are counted instead of shown.
 const SHOWN_MAX: usize = 20;
@@ -25,6 +26,23 @@ pub enum Failure {
 impl From<Vec<SourceError>> for Failure {
     fn from(errors: Vec<SourceError>) -> Failure {
         Failure::Sources(errors)
+    }
+}
+
+impl From<Misuse> for Failure {
+    fn from(misuse: Misuse) -> Failure {
+        let help = match &misuse {
+            Misuse::UnknownFigure { asked, known } => {
+                match closest(asked, known.iter().map(String::as_str)) {
+                    Some(near) => Some(format!("did you mean `{near}`?")),
+                    None => Some(format!("there are {}", known.join(", "))),
+                }
+            }
+            Misuse::NoSeeds => Some("write `--seeds 100`".to_owned()),
+            Misuse::OneSide => Some("name variants of a scenario, or several files".to_owned()),
+            _ => None,
+        };
+        Failure::Plain { message: misuse.to_string(), help }
     }
 }
 
