@@ -11,7 +11,7 @@ use crate::custom::Kinds;
 use crate::error::Error;
 use crate::outcome::Outcome;
 use crate::scenario::{Choice, Scenario};
-use crate::source::{Files, SourceError, closest};
+use crate::source::closest;
 
 /// A scenario is written by hand; 4 MiB is a hundred times the longest one that is.
 const SCENARIO_BYTES_MAX: u64 = 4 << 20;
@@ -27,8 +27,8 @@ impl Scenario {
     pub fn file(path: impl AsRef<Path>) -> Result<Draft, Error> {
         let path = path.as_ref();
         let text = read(path, SCENARIO_BYTES_MAX).map_err(Error::Unreadable)?;
-        let folder = path.parent().unwrap_or(Path::new("")).to_owned();
-        Ok(Draft { folder: Some(folder), ..Scenario::text(path.to_string_lossy(), text) })
+        let folder = path.parent().unwrap_or(Path::new(""));
+        Ok(Scenario::text(path.to_string_lossy(), text).beside(folder))
     }
 
     /// Begins with a scenario's text. Mistakes in it are shown under `name`.
@@ -42,38 +42,6 @@ impl Scenario {
             kinds: Kinds::new(),
             seed: None,
         }
-    }
-}
-
-/// To be removed as soon as the command line loads by a [`Draft`].
-#[doc(hidden)]
-#[allow(missing_docs, clippy::missing_errors_doc)]
-impl Scenario {
-    pub fn load(name: &str, text: &str) -> Result<Scenario, Vec<SourceError>> {
-        Scenario::load_with(name, text, None, &[], Kinds::new())
-    }
-
-    pub fn load_with(
-        name: &str,
-        text: &str,
-        variant: Option<&str>,
-        sets: &[(String, String)],
-        kinds: Kinds,
-    ) -> Result<Scenario, Vec<SourceError>> {
-        let no_files = |name: &str| Err(format!("there is no file {name}"));
-        Scenario::load_with_files(name, text, variant, sets, kinds, &no_files)
-    }
-
-    pub fn load_with_files(
-        name: &str,
-        text: &str,
-        variant: Option<&str>,
-        sets: &[(String, String)],
-        kinds: Kinds,
-        files: Files<'_>,
-    ) -> Result<Scenario, Vec<SourceError>> {
-        let choice = Choice { variant: variant.map(str::to_owned), sets: sets.to_vec() };
-        Scenario::new(name, text, &choice, &kinds, files)
     }
 }
 
@@ -133,6 +101,13 @@ impl Draft {
     /// The kinds of actors of one's own that the scenario may name.
     pub fn kinds(mut self, kinds: Kinds) -> Draft {
         self.kinds = kinds;
+        self
+    }
+
+    /// The folder in which the files lie that the scenario names. That of [`Scenario::file`] is
+    /// known.
+    pub fn beside(mut self, folder: impl Into<PathBuf>) -> Draft {
+        self.folder = Some(folder.into());
         self
     }
 

@@ -194,7 +194,8 @@ fn others(c: &mut Criterion) {
             throttle.accepted(now);
         }
     });
-    let mut hedge = Hedge::new(&HedgeConfig::House(hedge::Config::default())).expect("valid");
+    let mut hedge =
+        Hedge::new(&HedgeConfig::House(hedge::house::Config::default())).expect("valid");
     decide(c, "hedge, percentile", |_, draw| {
         black_box(hedge.next(1));
         hedge.observe(Span::nanos(draw % 100_000_000));

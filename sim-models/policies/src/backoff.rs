@@ -110,12 +110,12 @@ pub enum Jitter {
 ///
 /// ```
 /// use sim_core::Span;
-/// use crate::{Backoff, Jitter};
+/// use sim_policies::{Backoff, Jitter};
 ///
 /// let backoff = Backoff::new(Span::secs(1), 2.0, Span::secs(10), Jitter::None)?;
 /// let waits = [1, 2, 3, 4, 5].map(|retry| backoff.delay(retry, Span::ZERO, 0).to_string());
 /// assert_eq!(waits, ["1s", "2s", "4s", "8s", "10s"]);
-/// # Ok::<(), crate::OutOfRange>(())
+/// # Ok::<(), sim_policies::OutOfRange>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Backoff {

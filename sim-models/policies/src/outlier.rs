@@ -263,8 +263,8 @@ pub enum Ejection {
 ///
 /// ```
 /// use sim_core::Time;
-/// use crate::Ending;
-/// use crate::outlier::{Config, Outlier};
+/// use sim_policies::Ending;
+/// use sim_policies::outlier::{Config, Outlier};
 ///
 /// let mut outlier = Outlier::new(&Config::default(), 10)?;
 /// let mut changes = Vec::new();
@@ -272,7 +272,7 @@ pub enum Ejection {
 ///     outlier.record(3, Time::ZERO, Ending::Status(500), &mut changes);
 /// }
 /// assert!(outlier.is_ejected(3));
-/// # Ok::<(), crate::OutOfRange>(())
+/// # Ok::<(), sim_policies::OutOfRange>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outlier {

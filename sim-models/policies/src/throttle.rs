@@ -87,7 +87,7 @@ impl Config {
 ///
 /// ```
 /// use sim_core::Time;
-/// use crate::throttle::{AdaptiveThrottle, Config};
+/// use sim_policies::throttle::{AdaptiveThrottle, Config};
 ///
 /// let mut throttle = AdaptiveThrottle::new(&Config::default())?;
 /// // Nothing was accepted so far: the second request is rejected with a chance of 1/2.
@@ -95,7 +95,7 @@ impl Config {
 /// assert_eq!(throttle.rejection_rate(Time::ZERO), 0.5);
 /// throttle.accepted(Time::ZERO);
 /// assert_eq!(throttle.rejection_rate(Time::ZERO), 0.0);
-/// # Ok::<(), crate::OutOfRange>(())
+/// # Ok::<(), sim_policies::OutOfRange>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct AdaptiveThrottle {

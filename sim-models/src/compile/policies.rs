@@ -1,7 +1,7 @@
 //! Policy stacks: checked once by name, then bound to each caller and callee that use them.
 
 use sim_core::Span;
-use sim_policies::breaker::{Breaker, BreakerConfig, consecutive};
+use sim_policies::breaker::Breaker;
 use sim_policies::budget::RetryBudget;
 use sim_policies::bulkhead::{Bulkhead, BulkheadConfig, semaphore};
 use sim_policies::concurrency::ConcurrencyLimiter;
@@ -17,7 +17,7 @@ use super::builder::{Builder, Other};
 use super::frame::{Frame, Role};
 use super::layer::Layer;
 use super::place::Here;
-use crate::language::{self, Expr, OutlierPreset, Policy, Trip};
+use crate::language::{self, Expr, OutlierPreset, Policy};
 use crate::plan::{
     ActorId, AdmissionPlan, BreakerId, BreakerPlan, BudgetId, BulkheadId, CacheId, ConnectionsId,
     ConnectionsPlan, FallbackPlan, HedgeId, HedgePlan, LayerPlan, LimitId, Operand, OutlierId,
@@ -348,16 +348,10 @@ fn retry_layer(retry: &language::Retry) -> Result<Layer, Refusal> {
             return Err(refuse(field, OWN_OPTION));
         }
         let retry = Box::new(Retry::new(preset)?);
-        let (own_budget, pacer) = match preset {
-            RetryConfig::Botocore(config) => {
-                (config.budget(), config.is_adaptive().then(|| config.clone()))
-            }
-            _ => (None, None),
-        };
-        let budget = budget.or(own_budget);
+        let (budget, pacer) = (budget.or(preset.options().budget()), preset.options().pacer());
         return Ok(Layer::Retry { retry, budget, pacer, even_if_unsafe });
     }
-    let mut on = on.unwrap_or(HouseConfig::RETRYABLE);
+    let mut on = on.unwrap_or(EndingSet::RETRYABLE);
     for (word, wanted) in [("409", retry.conflict), ("rejected", retry.rejected)] {
         if wanted {
             on = on.with(word).expect("a word that is known");
@@ -379,37 +373,16 @@ fn retry_layer(retry: &language::Retry) -> Result<Layer, Refusal> {
 /// A breaker, with the timeout that a library's breaker brings along.
 fn breaker_layers(breaker: &language::Breaker) -> Result<Vec<Layer>, Refusal> {
     let language::Breaker { trip, open_for, close_after, record, ignore } = breaker;
-    let config = match trip {
-        Trip::Consecutive { failures } => BreakerConfig::Consecutive(consecutive::Config {
-            failures: *failures,
-            open_for: open_for.unwrap_or(Span::secs(30)),
-            close_after: close_after.unwrap_or(3),
-        }),
-        _ if open_for.is_some() => {
-            return Err(refuse("open_for", "a library's breaker has its own option for that"));
-        }
-        _ if close_after.is_some() => {
-            return Err(refuse("close_after", "a library's breaker has its own option for that"));
-        }
-        Trip::Resilience4j(config) => BreakerConfig::Resilience4j(config.clone()),
-        Trip::Hystrix(config) => BreakerConfig::Hystrix(config.clone()),
-        Trip::Polly(config) => BreakerConfig::Polly(config.clone()),
-        Trip::Failsafe(config) => BreakerConfig::Failsafe(config.clone()),
-        Trip::Gobreaker(config) => BreakerConfig::Gobreaker(config.clone()),
-        Trip::Opossum(config) => BreakerConfig::Opossum(config.clone()),
-        Trip::Cockatiel(config) => BreakerConfig::Cockatiel(config.clone()),
-        Trip::Pybreaker(config) => BreakerConfig::Pybreaker(config.clone()),
-    };
+    let mut config = trip.clone();
+    let options = config.options_mut();
+    if let Some(open_for) = open_for {
+        *options.open_for().ok_or_else(|| refuse("open_for", OF_THE_LIBRARY))? = *open_for;
+    }
+    if let Some(close_after) = close_after {
+        *options.close_after().ok_or_else(|| refuse("close_after", OF_THE_LIBRARY))? = *close_after;
+    }
+    let (timeout, record) = (options.timeout(), record.or(options.record()));
     Breaker::new(&config)?;
-    let (timeout, record) = match &config {
-        BreakerConfig::Opossum(config) => (config.timeout, *record),
-        // A full pool or semaphore inside of a command is a failure of the command.
-        BreakerConfig::Hystrix(config) => {
-            let usual = EndingSet::TRANSIENT.with("rejected").expect("a word that is known");
-            (config.timeout, Some(record.unwrap_or(usual)))
-        }
-        _ => (Span::ZERO, *record),
-    };
     let mut layers = vec![Layer::Breaker { config: Box::new(config), record, ignore: *ignore }];
     if !timeout.is_zero() {
         layers.push(Layer::Timeout(timeout));
@@ -446,3 +419,5 @@ fn pool_layers(pool: language::ConnectionPool) -> Result<Vec<Layer>, Refusal> {
 }
 
 const OWN_OPTION: &str = "the library after `like` has its own options";
+
+const OF_THE_LIBRARY: &str = "a library's breaker has its own option for that";

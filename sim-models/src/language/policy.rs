@@ -5,9 +5,7 @@
 
 use serde::Deserialize;
 use sim_core::Span;
-use sim_policies::breaker::{
-    cockatiel, failsafe, gobreaker, hystrix, opossum, polly, pybreaker, resilience4j,
-};
+use sim_policies::breaker::BreakerConfig;
 use sim_policies::budget::BudgetConfig;
 use sim_policies::bulkhead::BulkheadConfig;
 use sim_policies::concurrency::LimitConfig;
@@ -92,13 +90,13 @@ pub struct Retry {
 pub struct Breaker {
     /// What opens it, or the library whose breaker it is.
     #[serde(default)]
-    pub trip: Trip,
-    /// How long it stays open before it lets a test request through; 30 s by default. A library's
-    /// breaker has its own option for that.
+    pub trip: BreakerConfig,
+    /// How long it stays open before it lets a test request through; in the place of the option of
+    /// that name of `Consecutive`. A library's breaker has its own option for that.
     #[serde(default)]
     pub open_for: Option<Span>,
-    /// How many test requests must succeed in a row to close it; 3 by default. A library's breaker
-    /// has its own option for that.
+    /// How many test requests must succeed in a row to close it; in the place of the option of that
+    /// name of `Consecutive`. A library's breaker has its own option for that.
     #[serde(default)]
     pub close_after: Option<u32>,
     /// What counts as a failure; by default 408, 429, a 5xx, a timeout, a refused or reset
@@ -108,39 +106,6 @@ pub struct Breaker {
     /// What the breaker is told to ignore. Some libraries count it as a success.
     #[serde(default)]
     pub ignore: EndingSet,
-}
-
-/// What opens a breaker.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub enum Trip {
-    /// Failures in a row.
-    Consecutive {
-        /// How many.
-        failures: u32,
-    },
-    /// Resilience4j's `CircuitBreaker`.
-    Resilience4j(resilience4j::Config),
-    /// Hystrix's `HystrixCircuitBreaker`, with its command's timeout.
-    Hystrix(hystrix::Config),
-    /// Polly's circuit breaker strategy.
-    Polly(polly::Config),
-    /// Failsafe's `CircuitBreaker`.
-    Failsafe(failsafe::Config),
-    /// gobreaker's `CircuitBreaker`.
-    Gobreaker(gobreaker::Config),
-    /// opossum's `CircuitBreaker`, with its timeout and its semaphore.
-    Opossum(opossum::Config),
-    /// cockatiel's `circuitBreaker`.
-    Cockatiel(cockatiel::Config),
-    /// pybreaker's `CircuitBreaker`.
-    Pybreaker(pybreaker::Config),
-}
-
-impl Default for Trip {
-    fn default() -> Trip {
-        Trip::Consecutive { failures: 5 }
-    }
 }
 
 /// Bounds the calls in flight to one callee.

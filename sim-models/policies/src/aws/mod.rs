@@ -37,8 +37,9 @@ pub use rate_limiter::ClientRateLimiter;
 use serde::Deserialize;
 use sim_core::{Span, math};
 
-use super::out_of_range::at_least_one;
-use super::{Ending, OutOfRange, budget};
+use crate::family::Build;
+use crate::out_of_range::at_least_one;
+use crate::{Ending, OutOfRange};
 
 /// Which of botocore's retry modes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -171,7 +172,7 @@ const RETRY_AFTER_MAX_ADDITIONAL: f64 = 5.0;
 /// When a client of AWS tries again. It has no state: the quota and the limiter have.
 ///
 /// ```
-/// use crate::aws::{AwsRetry, Config, Version};
+/// use sim_policies::aws::{AwsRetry, Config, Version};
 ///
 /// let new = AwsRetry::new(Config::default())?;
 /// assert_eq!(new.delay_seconds(3, false, 0.5), 0.1);
@@ -179,7 +180,7 @@ const RETRY_AFTER_MAX_ADDITIONAL: f64 = 5.0;
 ///
 /// let old = AwsRetry::new(Config { version: Version::V1_40, ..Config::default() })?;
 /// assert_eq!(old.delay_seconds(3, false, 0.5), 2.0);
-/// # Ok::<(), crate::OutOfRange>(())
+/// # Ok::<(), sim_policies::OutOfRange>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct AwsRetry {
@@ -277,17 +278,20 @@ impl AwsRetry {
             x_amz_retry_after.map_or(delay, |after| self.raised(delay, after.as_secs_f64()));
         Span::from_secs_f64(delay)
     }
+}
 
-    /// The quota that limits the retries of the whole client; legacy mode has none.
-    pub fn quota(&self) -> Option<budget::aws::Config> {
-        let Config { mode, version, service_name, .. } = self.config;
-        let quota = budget::aws::Config { version, service_name, ..Default::default() };
-        (mode != Mode::Legacy).then_some(quota)
+impl Config {
+    /// Whether an ending asks for fewer requests.
+    pub fn is_throttle(&self, ending: Ending) -> bool {
+        AwsRetry { config: self.clone() }.kind(ending) == Kind::Throttle
     }
+}
 
-    /// The limiter of all the client's attempts; only adaptive mode has one.
-    pub fn rate_limiter(&self) -> Option<ClientRateLimiter> {
-        (self.config.mode == Mode::Adaptive).then(ClientRateLimiter::new)
+impl Build for Config {
+    type Machine = AwsRetry;
+
+    fn build(&self) -> Result<AwsRetry, OutOfRange> {
+        AwsRetry::new(self.clone())
     }
 }
 
@@ -386,17 +390,6 @@ mod tests {
         assert_eq!(Kind::of(Ending::Status(503), Service::S3), Kind::Throttle);
         let legacy = retry(Mode::Legacy, Version::V1_44, Service::Other);
         assert_eq!(legacy.kind(Ending::Status(509)), Kind::Transient);
-    }
-
-    #[test]
-    fn the_mode_decides_which_helpers_come_along() {
-        let parts = |mode| {
-            let retry = retry(mode, Version::V1_44, Service::Other);
-            (retry.quota().is_some(), retry.rate_limiter().is_some())
-        };
-        assert_eq!(parts(Mode::Legacy), (false, false));
-        assert_eq!(parts(Mode::Standard), (true, false));
-        assert_eq!(parts(Mode::Adaptive), (true, true));
     }
 
     #[test]

@@ -54,7 +54,7 @@ const BETA: f64 = 0.7;
 ///
 /// ```
 /// use sim_core::{Span, Time};
-/// use crate::aws::ClientRateLimiter;
+/// use sim_policies::aws::ClientRateLimiter;
 ///
 /// let mut limiter = ClientRateLimiter::new();
 /// let now = Time::ZERO + Span::secs(1);

@@ -46,7 +46,10 @@
 use serde::Deserialize;
 use sim_core::{Span, Time};
 
-use super::{Admission, Change, Machine, Permit, StateName, Transition, TransitionReason, Verdict};
+use super::machine::{
+    Admission, Change, Machine, Permit, Preset, StateName, Transition, TransitionReason, Verdict,
+};
+use crate::family::Build;
 use crate::{OutOfRange, Reason};
 
 /// Bounds the memory of a window. The library has no bound.
@@ -292,6 +295,16 @@ impl Cockatiel {
     }
 }
 
+impl Build for Config {
+    type Machine = Cockatiel;
+
+    fn build(&self) -> Result<Cockatiel, OutOfRange> {
+        Cockatiel::new(self.clone())
+    }
+}
+
+impl Preset for Config {}
+
 impl Machine for Cockatiel {
     fn admit(&mut self, now: Time, changes: &mut Vec<Change>) -> Admission {
         let permit = match self.state {
@@ -532,77 +545,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::laws::breaker::testing::{ask, call, calls, end, ms, refused};
+    use crate::laws::breaker::{Ended, Input, Promises, Step, What, play};
 
-    /// What happens to the breaker next.
-    #[derive(Clone, Copy, Debug)]
-    enum Input {
-        Call,
-        End(prop::sample::Index, Verdict),
-    }
-
-    #[derive(Clone, Copy, Debug, PartialEq)]
-    enum What {
-        Admitted,
-        Refused(Reason),
-        Parked,
-        Ended { verdict: Verdict, is_test: bool },
-    }
-
-    /// One step of a life, with the states before and after it.
-    #[derive(Debug)]
-    struct Step {
-        at: Time,
-        what: What,
-        before: State,
-        after: State,
-        /// The window after it.
-        window: Window,
-    }
-
-    /// Lives through the inputs. Parked calls ask again when their test has ended.
-    fn play(config: &Config, inputs: &[(Span, Input)]) -> Vec<Step> {
-        let mut breaker = Cockatiel::new(config.clone()).expect("valid");
-        let mut changes = Vec::new();
-        let (mut now, mut calls, mut steps) = (Time::ZERO, Vec::new(), Vec::new());
-        let mut parked = Vec::new();
-        for &(gap, input) in inputs {
-            now += gap;
-            let mut asking = 0;
-            match input {
-                Input::Call => asking = 1,
-                Input::End(..) if calls.is_empty() => continue,
-                Input::End(index, verdict) => {
-                    let permit: Permit = calls.remove(index.index(calls.len()));
-                    let (before, tag) = (breaker.state, permit.tag());
-                    breaker.settle(permit, now, verdict, &mut changes);
-                    let (after, window) = (breaker.state, breaker.window.clone());
-                    let what = What::Ended { verdict, is_test: tag != NO_TEST };
-                    steps.push(Step { at: now, what, before, after, window });
-                    let waiting = parked.len();
-                    parked.retain(|on| *on != Some(tag));
-                    asking += waiting - parked.len();
-                }
-            }
-            for _ in 0..asking {
-                let before = breaker.state;
-                let what = match breaker.admit(now, &mut changes) {
-                    Admission::Admitted(permit) => {
-                        calls.push(permit);
-                        What::Admitted
-                    }
-                    Admission::Refused(reason) => What::Refused(reason),
-                    Admission::Parked => {
-                        parked.push(breaker.parked_on());
-                        What::Parked
-                    }
-                };
-                let (after, window) = (breaker.state, breaker.window.clone());
-                steps.push(Step { at: now, what, before, after, window });
-            }
-        }
-        let waited_for = parked.iter().flatten();
-        assert!(waited_for.clone().all(|test| calls.iter().any(|call| call.tag() == *test)));
-        steps
+    fn lived(config: &Config, inputs: &[(Span, Input)]) -> Vec<Step<Cockatiel>> {
+        play(Cockatiel::new(config.clone()).expect("valid"), inputs)
     }
 
     fn stories() -> impl Strategy<Value = (Config, Vec<(Span, Input)>)> {
@@ -634,41 +581,32 @@ mod tests {
         let config = (breaker, half_open_after)
             .prop_map(|(breaker, half_open_after)| Config { breaker, half_open_after });
         let gap = prop_oneof![6 => Just(0), 6 => 0..200u64, 3 => 200..3000u64, 1 => 0..30_000u64];
-        let verdict = prop_oneof![
-            4 => Just(Verdict::Success),
-            6 => Just(Verdict::Failure),
-            1 => Just(Verdict::Ignored),
-            1 => Just(Verdict::Cancelled),
-        ];
-        let input = prop_oneof![
-            Just(Input::Call),
-            (any::<prop::sample::Index>(), verdict).prop_map(|(i, v)| Input::End(i, v)),
-        ];
-        (config, vec((gap.prop_map(Span::millis), input), 0..150))
+        (config, calls(gap.prop_map(Span::millis)))
     }
 
     proptest! {
         #[test]
-        fn an_open_breaker_admits_nobody_before_its_time((config, inputs) in stories()) {
+        fn it_keeps_the_laws((config, inputs) in stories()) {
+            let promises = Promises {
+                tests: Some(1),
+                gives_back: |ended| ended.verdict == Verdict::Cancelled && !ended.late,
+                ..Promises::default()
+            };
+            promises.hold(&lived(&config, &inputs));
+        }
+
+        #[test]
+        fn the_open_time_follows_the_failed_half_open_times((config, inputs) in stories()) {
             let mut failed_half_opens = 0;
-            for step in play(&config, &inputs) {
-                if let State::Open { until, .. } = step.before
-                    && !matches!(step.what, What::Ended { .. })
-                {
-                    let expected = if step.at < until {
-                        What::Refused(Reason::BreakerOpen { until: Some(until) })
-                    } else {
-                        What::Admitted
-                    };
-                    prop_assert_eq!(step.what, expected);
-                }
-                match (step.before, step.after) {
+            for step in lived(&config, &inputs) {
+                let (before, after) = (step.before.state, step.after.state);
+                match (before, after) {
                     (State::Closed, State::Open { .. }) => failed_half_opens = 0,
                     (State::HalfOpen { .. }, State::Open { .. }) => failed_half_opens += 1,
                     _ => {}
                 }
-                if let State::Open { until, .. } = step.after
-                    && step.before.name() != StateName::Open
+                if let State::Open { until, .. } = after
+                    && before.name() != StateName::Open
                 {
                     let delay = match &config.half_open_after {
                         HalfOpenAfter::Constant(delay) => *delay,
@@ -687,12 +625,11 @@ mod tests {
 
         #[test]
         fn a_half_open_breaker_has_one_test_and_others_wait((config, inputs) in stories()) {
-            for step in play(&config, &inputs) {
-                match (step.before, step.what) {
-                    (State::HalfOpen { test: Some(_), .. }, What::Ended { .. }) => {}
+            for step in lived(&config, &inputs) {
+                match (step.before.state, step.what) {
+                    (State::HalfOpen { test: Some(_), .. }, What::Ended(_)) => {}
                     (State::HalfOpen { test: Some(_), .. }, what) => {
                         prop_assert_eq!(what, What::Parked);
-                        prop_assert_eq!(step.before, step.after);
                     }
                     (_, what) => prop_assert!(what != What::Parked),
                 }
@@ -704,8 +641,9 @@ mod tests {
             // Runs of results: all in one run for `Count`, one per bucket for `Sampling`.
             let mut runs: VecDeque<(Time, Tally)> = VecDeque::new();
             let mut results: Vec<bool> = Vec::new();
-            for step in play(&config, &inputs) {
-                let What::Ended { verdict, is_test } = step.what else { continue };
+            for step in lived(&config, &inputs) {
+                let Some(Ended { verdict, tag, .. }) = step.ended() else { continue };
+                let is_test = tag != NO_TEST;
                 let succeeded = match verdict {
                     Verdict::Success => true,
                     Verdict::Failure => false,
@@ -716,7 +654,7 @@ mod tests {
                     results.clear();
                 }
                 results.push(succeeded);
-                match &step.window {
+                match &step.after.window {
                     Window::Consecutive { failures, .. } => {
                         let naive = results.iter().rev().take_while(|ok| !**ok).count();
                         prop_assert_eq!(*failures as usize, naive);
@@ -745,9 +683,10 @@ mod tests {
 
         #[test]
         fn a_result_acts_by_the_state_that_admitted_it((config, inputs) in stories()) {
-            for step in play(&config, &inputs) {
-                let What::Ended { verdict, is_test } = step.what else { continue };
-                let trips = match &step.window {
+            for step in lived(&config, &inputs) {
+                let Some(Ended { verdict, tag, .. }) = step.ended() else { continue };
+                let is_test = tag != NO_TEST;
+                let trips = match &step.after.window {
                     Window::Consecutive { threshold, failures } => failures >= threshold,
                     Window::Count(ring) => {
                         let Tally { failures, successes } = ring.tally;
@@ -760,7 +699,7 @@ mod tests {
                             && failures as f64 > buckets.threshold * (failures + successes) as f64
                     }
                 };
-                let before = step.before.name();
+                let before = step.before.state();
                 let expected = match (before, verdict) {
                     (StateName::Closed | StateName::HalfOpen, Verdict::Failure)
                         if is_test || trips => StateName::Open,
@@ -769,13 +708,9 @@ mod tests {
                     }
                     _ => before,
                 };
-                prop_assert_eq!(step.after.name(), expected);
+                prop_assert_eq!(step.after.state(), expected);
             }
         }
-    }
-
-    fn at(millis: u64) -> Time {
-        Time::ZERO + Span::millis(millis)
     }
 
     fn breaker(trip: Trip, half_open_after: HalfOpenAfter) -> Cockatiel {
@@ -786,91 +721,68 @@ mod tests {
         HalfOpenAfter::Constant(Span::secs(1))
     }
 
-    fn admit(breaker: &mut Cockatiel, millis: u64) -> Permit {
-        match breaker.admit(at(millis), &mut Vec::new()) {
-            Admission::Admitted(permit) => permit,
-            other => panic!("not admitted: {other:?}"),
-        }
-    }
-
-    fn end(
-        breaker: &mut Cockatiel,
-        permit: Permit,
-        millis: u64,
-        verdict: Verdict,
-    ) -> Option<TransitionReason> {
-        let mut changes = Vec::new();
-        breaker.settle(permit, at(millis), verdict, &mut changes);
-        match changes[..] {
-            [] => None,
-            [Change::Transition(transition)] => Some(transition.reason),
-            _ => panic!("one end brings at most one transition"),
-        }
-    }
-
-    fn call(breaker: &mut Cockatiel, millis: u64, verdict: Verdict) -> Option<TransitionReason> {
-        let permit = admit(breaker, millis);
-        end(breaker, permit, millis, verdict)
-    }
-
     #[test]
     fn those_who_wait_ask_again_after_the_test() {
         let mut breaker = breaker(Trip::Consecutive(1), second());
-        call(&mut breaker, 0, Verdict::Failure);
-        let test = admit(&mut breaker, 1000);
+        call(&mut breaker, ms(0), Verdict::Failure);
+        let test = ask(&mut breaker, ms(1000)).expect("admitted");
         let number = test.tag();
-        assert_eq!(breaker.admit(at(1001), &mut Vec::new()), Admission::Parked);
+        assert_eq!(breaker.admit(ms(1001), &mut Vec::new()), Admission::Parked);
         assert_eq!(breaker.parked_on(), Some(number));
         let closed = Some(TransitionReason::TestsSucceeded);
-        assert_eq!(end(&mut breaker, test, 1002, Verdict::Success), closed);
+        assert_eq!(end(&mut breaker, test, ms(1002), Verdict::Success), closed);
         assert_eq!(breaker.parked_on(), None);
-        let _released = admit(&mut breaker, 1002);
+        let _released = ask(&mut breaker, ms(1002)).expect("admitted");
     }
 
     #[test]
     fn an_overtaken_test_keeps_its_callers_waiting() {
         let mut breaker = breaker(Trip::Consecutive(2), second());
-        let late = admit(&mut breaker, 0);
-        call(&mut breaker, 0, Verdict::Failure);
-        call(&mut breaker, 0, Verdict::Failure);
-        let first = admit(&mut breaker, 1000);
+        let late = ask(&mut breaker, ms(0)).expect("admitted");
+        call(&mut breaker, ms(0), Verdict::Failure);
+        call(&mut breaker, ms(0), Verdict::Failure);
+        let first = ask(&mut breaker, ms(1000)).expect("admitted");
         let reopened = Some(TransitionReason::LateFailure);
-        assert_eq!(end(&mut breaker, late, 1001, Verdict::Failure), reopened);
-        let second = admit(&mut breaker, 2001);
+        assert_eq!(end(&mut breaker, late, ms(1001), Verdict::Failure), reopened);
+        let second = ask(&mut breaker, ms(2001)).expect("admitted");
         // Who parks now waits for the second test, not for the first.
         assert_eq!(breaker.parked_on(), Some(second.tag()));
         assert_ne!(first.tag(), second.tag());
         // The first one closes the breaker all the same, and the second then opens it again.
         let closed = Some(TransitionReason::LateSuccess);
-        assert_eq!(end(&mut breaker, first, 2002, Verdict::Success), closed);
-        assert_eq!(end(&mut breaker, second, 2003, Verdict::Failure), reopened);
+        assert_eq!(end(&mut breaker, first, ms(2002), Verdict::Success), closed);
+        assert_eq!(end(&mut breaker, second, ms(2003), Verdict::Failure), reopened);
     }
 
     #[test]
     fn an_error_that_is_not_handled_closes_it() {
         let mut breaker = breaker(Trip::Consecutive(2), second());
-        call(&mut breaker, 0, Verdict::Failure);
-        assert_eq!(call(&mut breaker, 0, Verdict::Ignored), None);
-        assert!(call(&mut breaker, 0, Verdict::Failure).is_some(), "it was no success either");
+        call(&mut breaker, ms(0), Verdict::Failure);
+        assert_eq!(call(&mut breaker, ms(0), Verdict::Ignored), None);
+        assert!(call(&mut breaker, ms(0), Verdict::Failure).is_some(), "it was no success either");
         let closed = Some(TransitionReason::TestsSucceeded);
-        assert_eq!(call(&mut breaker, 1000, Verdict::Ignored), closed);
+        assert_eq!(call(&mut breaker, ms(1000), Verdict::Ignored), closed);
         // The run of failures goes on, for nothing has reset it.
-        assert!(call(&mut breaker, 1000, Verdict::Failure).is_some());
+        assert!(call(&mut breaker, ms(1000), Verdict::Failure).is_some());
     }
 
     #[test]
     fn a_ring_needs_its_minimum_and_keeps_its_failures_while_open() {
         let trip = Trip::Count { threshold: 0.5, size: 4, minimum_number_of_calls: Some(3) };
         let mut breaker = breaker(trip, second());
-        assert_eq!(call(&mut breaker, 0, Verdict::Failure), None, "1 of 1 is below the minimum");
-        assert_eq!(call(&mut breaker, 0, Verdict::Failure), None, "2 of 2 too");
-        let late = admit(&mut breaker, 0);
-        assert!(call(&mut breaker, 0, Verdict::Failure).is_some());
+        assert_eq!(
+            call(&mut breaker, ms(0), Verdict::Failure),
+            None,
+            "1 of 1 is below the minimum"
+        );
+        assert_eq!(call(&mut breaker, ms(0), Verdict::Failure), None, "2 of 2 too");
+        let late = ask(&mut breaker, ms(0)).expect("admitted");
+        assert!(call(&mut breaker, ms(0), Verdict::Failure).is_some());
         // A late success only makes it 3 of 4.
-        assert_eq!(end(&mut breaker, late, 1, Verdict::Success), None);
+        assert_eq!(end(&mut breaker, late, ms(1), Verdict::Success), None);
         // An unhandled error closes it and leaves the ring as it is: 3 of 4, and then 3 of 4.
-        call(&mut breaker, 1000, Verdict::Ignored);
-        assert!(call(&mut breaker, 1000, Verdict::Failure).is_some());
+        call(&mut breaker, ms(1000), Verdict::Ignored);
+        assert!(call(&mut breaker, ms(1000), Verdict::Failure).is_some());
     }
 
     #[test]
@@ -879,11 +791,11 @@ mod tests {
             Trip::Sampling { threshold: 0.5, duration: Span::secs(5), minimum_rps: Some(1.0) };
         let mut breaker = breaker(trip, second());
         for _ in 0..4 {
-            assert_eq!(call(&mut breaker, 0, Verdict::Failure), None);
+            assert_eq!(call(&mut breaker, ms(0), Verdict::Failure), None);
         }
         // An hour later the four still count: the window has moved by one bucket.
         let tripped = Some(TransitionReason::FailureRate);
-        assert_eq!(call(&mut breaker, 3_600_000, Verdict::Failure), tripped);
+        assert_eq!(call(&mut breaker, ms(3_600_000), Verdict::Failure), tripped);
     }
 
     #[test]
@@ -892,16 +804,16 @@ mod tests {
             Trip::Sampling { threshold: 0.5, duration: Span::secs(5), minimum_rps: Some(0.2) };
         let mut breaker = breaker(trip, second());
         for second in 0..5 {
-            call(&mut breaker, second * 1000, Verdict::Success);
+            call(&mut breaker, ms(second * 1000), Verdict::Success);
         }
         let tally = |breaker: &Cockatiel| match &breaker.window {
             Window::Sampling(buckets) => buckets.tally.total(),
             _ => unreachable!("it samples"),
         };
         assert_eq!(tally(&breaker), 5);
-        call(&mut breaker, 4999, Verdict::Success);
+        call(&mut breaker, ms(4999), Verdict::Success);
         assert_eq!(tally(&breaker), 6, "the fifth bucket is not over");
-        call(&mut breaker, 5000, Verdict::Success);
+        call(&mut breaker, ms(5000), Verdict::Success);
         assert_eq!(tally(&breaker), 6, "the first has left");
     }
 
@@ -920,9 +832,9 @@ mod tests {
             (50, Verdict::Success, None),
             (50, Verdict::Failure, Some(60)),
         ] {
-            call(&mut breaker, now, verdict);
+            call(&mut breaker, ms(now), verdict);
             if let Some(until) = until {
-                assert_eq!(open_until(&breaker), at(until));
+                assert_eq!(open_until(&breaker), ms(until));
             }
         }
     }
@@ -930,23 +842,23 @@ mod tests {
     #[test]
     fn the_clock_shows_whole_milliseconds() {
         let mut breaker = breaker(Trip::Consecutive(1), second());
-        let permit = admit(&mut breaker, 0);
-        let opened = at(10) + Span::micros(900);
+        let permit = ask(&mut breaker, ms(0)).expect("admitted");
+        let opened = ms(10) + Span::micros(900);
         breaker.settle(permit, opened, Verdict::Failure, &mut Vec::new());
-        let _test = admit(&mut breaker, 1010);
+        let _test = ask(&mut breaker, ms(1010)).expect("admitted");
     }
 
     #[test]
     fn a_cancelled_test_gives_its_turn_to_the_next() {
         let mut breaker = breaker(Trip::Consecutive(1), second());
-        call(&mut breaker, 0, Verdict::Failure);
-        let test = admit(&mut breaker, 1000);
+        call(&mut breaker, ms(0), Verdict::Failure);
+        let test = ask(&mut breaker, ms(1000)).expect("admitted");
         assert!(breaker.parked_on().is_some());
-        assert_eq!(end(&mut breaker, test, 1001, Verdict::Cancelled), None);
+        assert_eq!(end(&mut breaker, test, ms(1001), Verdict::Cancelled), None);
         assert!(breaker.parked_on().is_none());
         assert_eq!(breaker.state(), StateName::HalfOpen);
         let reopened = Some(TransitionReason::TestFailed);
-        assert_eq!(call(&mut breaker, 1001, Verdict::Failure), reopened);
+        assert_eq!(call(&mut breaker, ms(1001), Verdict::Failure), reopened);
     }
 
     #[test]
@@ -954,7 +866,7 @@ mod tests {
         let count = |threshold, size, minimum| {
             let minimum_number_of_calls = Some(minimum);
             let breaker = Trip::Count { threshold, size, minimum_number_of_calls };
-            Cockatiel::new(Config { breaker, half_open_after: second() }).err().map(|e| e.field)
+            refused(&Config { breaker, half_open_after: second() })
         };
         assert_eq!(count(0.5, 4, 4), None);
         for threshold in [0.0, 1.0, -1.0, f64::NAN] {
@@ -966,7 +878,7 @@ mod tests {
         assert_eq!(count(0.5, 4, 5), Some("minimum_number_of_calls"));
         let sampling = |duration, minimum_rps| {
             let breaker = Trip::Sampling { threshold: 0.5, duration, minimum_rps };
-            Cockatiel::new(Config { breaker, half_open_after: second() }).err().map(|e| e.field)
+            refused(&Config { breaker, half_open_after: second() })
         };
         assert_eq!(sampling(Span::secs(1), None), None);
         assert_eq!(sampling(Span::ZERO, None), Some("duration"));
@@ -975,7 +887,7 @@ mod tests {
         assert_eq!(sampling(Span::secs(1), Some(f64::INFINITY)), Some("minimum_rps"));
         let after = |half_open_after| {
             let breaker = Trip::Consecutive(1);
-            Cockatiel::new(Config { breaker, half_open_after }).err().map(|e| e.field)
+            refused(&Config { breaker, half_open_after })
         };
         assert_eq!(after(HalfOpenAfter::Iterable(Vec::new())), Some("half_open_after"));
         let (initial_delay, max_delay) = (Span::secs(2), Span::secs(1));

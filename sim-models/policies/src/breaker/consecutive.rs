@@ -20,21 +20,42 @@
 //! Every arrow begins a new *period*. A result counts only in the period that admitted its call:
 //! one that arrives later says how things were, and changes nothing.
 
+use serde::Deserialize;
 use sim_core::{Span, Time};
 
-use super::{Admission, Change, Machine, Permit, StateName, Transition, TransitionReason, Verdict};
+use super::machine::{
+    Admission, Change, Machine, Permit, Preset, StateName, Transition, TransitionReason, Verdict,
+};
+use crate::family::Build;
 use crate::out_of_range::{above_zero, at_least_one};
 use crate::{OutOfRange, Reason};
 
 /// When the breaker opens and closes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Failures in a row that open it, at least 1.
+    /// Failures in a row that open it, at least 1. A file has to name it; 5 otherwise.
     pub failures: u32,
-    /// How long it refuses before it lets a test request through, above zero.
+    /// How long it refuses before it lets a test request through, above zero. Default 30 s.
+    #[serde(default = "open_for")]
     pub open_for: Span,
-    /// Successful tests in a row that close it, at least 1.
+    /// Successful tests in a row that close it, at least 1. Default 3.
+    #[serde(default = "close_after")]
     pub close_after: u32,
+}
+
+const fn open_for() -> Span {
+    Span::secs(30)
+}
+
+const fn close_after() -> u32 {
+    3
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config { failures: 5, open_for: open_for(), close_after: close_after() }
+    }
 }
 
 /// What the breaker does at the moment, and what it counts meanwhile.
@@ -86,6 +107,24 @@ impl Consecutive {
         self.state = state;
         self.period += 1;
         changes.push(Change::Transition(Transition { from, to: state.name(), reason }));
+    }
+}
+
+impl Build for Config {
+    type Machine = Consecutive;
+
+    fn build(&self) -> Result<Consecutive, OutOfRange> {
+        Consecutive::new(*self)
+    }
+}
+
+impl Preset for Config {
+    fn open_for(&mut self) -> Option<&mut Span> {
+        Some(&mut self.open_for)
+    }
+
+    fn close_after(&mut self) -> Option<&mut u32> {
+        Some(&mut self.close_after)
     }
 }
 
@@ -163,92 +202,14 @@ impl State {
 
 #[cfg(test)]
 mod tests {
-    use proptest::collection::vec;
     use proptest::prelude::*;
 
     use super::*;
+    use crate::laws::breaker::testing::{ask, call, calls, end, ms, refused};
+    use crate::laws::breaker::{Ended, Input, Promises, Step, play};
 
-    fn only_transition(changes: &[Change]) -> Option<Transition> {
-        match changes {
-            [] => None,
-            [Change::Transition(transition)] => Some(*transition),
-            more => panic!("one call brings one transition: {more:?}"),
-        }
-    }
-
-    fn ask(breaker: &mut Consecutive, now: Time) -> (Result<Permit, Reason>, Option<Transition>) {
-        let mut changes = Vec::new();
-        let answer = match breaker.admit(now, &mut changes) {
-            Admission::Admitted(permit) => Ok(permit),
-            Admission::Refused(reason) => Err(reason),
-            Admission::Parked => panic!("this breaker parks nobody"),
-        };
-        (answer, only_transition(&changes))
-    }
-
-    fn end(
-        breaker: &mut Consecutive,
-        permit: Permit,
-        now: Time,
-        verdict: Verdict,
-    ) -> Option<Transition> {
-        let mut changes = Vec::new();
-        breaker.settle(permit, now, verdict, &mut changes);
-        only_transition(&changes)
-    }
-
-    /// What happens to the breaker next.
-    #[derive(Clone, Copy, Debug)]
-    enum Input {
-        /// A call asks.
-        Call,
-        /// One of the calls under way ends.
-        End(prop::sample::Index, Verdict),
-    }
-
-    /// What happened, with the breaker before and after.
-    #[derive(Debug)]
-    struct Step {
-        at: Time,
-        before: Consecutive,
-        after: Consecutive,
-        what: What,
-    }
-
-    #[derive(Debug)]
-    enum What {
-        Asked { refusal: Option<Reason> },
-        Ended { verdict: Verdict, late: bool, transition: Option<Transition> },
-    }
-
-    /// Lives through the inputs. A call is late when the breaker changed state since its start,
-    /// which is counted here without a look at the permit.
-    fn play(config: Config, inputs: &[(Span, Input)]) -> Vec<Step> {
-        let mut breaker = Consecutive::new(config).expect("valid");
-        let (mut now, mut changes, mut under_way) = (Time::ZERO, 0, Vec::new());
-        let mut steps = Vec::new();
-        for &(gap, input) in inputs {
-            now += gap;
-            let before = breaker.clone();
-            let what = match input {
-                Input::Call => {
-                    let (answer, transition) = ask(&mut breaker, now);
-                    changes += u32::from(transition.is_some());
-                    let answer = answer.map(|permit| under_way.push((permit, changes)));
-                    What::Asked { refusal: answer.err() }
-                }
-                Input::End(_, _) if under_way.is_empty() => continue,
-                Input::End(index, verdict) => {
-                    let (permit, began) = under_way.remove(index.index(under_way.len()));
-                    let late = began != changes;
-                    let transition = end(&mut breaker, permit, now, verdict);
-                    changes += u32::from(transition.is_some());
-                    What::Ended { verdict, late, transition }
-                }
-            };
-            steps.push(Step { at: now, before, after: breaker.clone(), what });
-        }
-        steps
+    fn lived(config: Config, inputs: &[(Span, Input)]) -> Vec<Step<Consecutive>> {
+        play(Consecutive::new(config).expect("valid"), inputs)
     }
 
     fn stories() -> impl Strategy<Value = (Config, Vec<(Span, Input)>)> {
@@ -259,66 +220,28 @@ mod tests {
         });
         // Time often stands still, and sometimes passes the open time exactly.
         let gap = prop_oneof![5 => Just(0), 3 => 0..10u64, 1 => Just(10), 1 => 11..30u64];
-        let verdict = prop_oneof![
-            4 => Just(Verdict::Success),
-            6 => Just(Verdict::Failure),
-            1 => Just(Verdict::Ignored),
-            1 => Just(Verdict::Cancelled),
-        ];
-        let input = prop_oneof![
-            Just(Input::Call),
-            (any::<prop::sample::Index>(), verdict).prop_map(|(i, v)| Input::End(i, v)),
-        ];
-        (config, vec((gap.prop_map(Span::secs), input), 0..120))
+        (config, calls(gap.prop_map(Span::secs)))
     }
 
     proptest! {
         #[test]
-        fn an_open_breaker_admits_nobody_before_its_time((config, inputs) in stories()) {
-            for step in play(config, &inputs) {
-                if let (State::Open { until }, What::Asked { refusal }) =
-                    (step.before.state, &step.what)
-                {
-                    let expected = (step.at < until).then_some(Reason::BreakerOpen { until: Some(until) });
-                    prop_assert_eq!(*refusal, expected);
-                }
-            }
-        }
-
-        #[test]
-        fn half_open_admits_one_probe((config, inputs) in stories()) {
-            let mut probes = 0;
-            for step in play(config, &inputs) {
-                let half_open = step.after.state.name() == StateName::HalfOpen;
-                match step.what {
-                    _ if !half_open => probes = 0,
-                    What::Asked { refusal: None } => probes += 1,
-                    What::Ended { late: false, .. } => probes -= 1,
-                    What::Asked { .. } | What::Ended { .. } => {}
-                }
-                prop_assert!(probes == 0 || probes == 1);
-                if let State::HalfOpen { probing, .. } = step.after.state {
-                    prop_assert_eq!(probing, probes == 1);
-                }
-            }
-        }
-
-        #[test]
-        fn late_results_change_nothing((config, inputs) in stories()) {
-            for step in play(config, &inputs) {
-                if let What::Ended { late: true, transition, .. } = step.what {
-                    prop_assert_eq!(transition, None);
-                    prop_assert_eq!(step.before, step.after);
-                }
-            }
+        fn it_keeps_the_laws((config, inputs) in stories()) {
+            let promises = Promises {
+                open_until: Some(Box::new(move |at| at + config.open_for)),
+                tests: Some(1),
+                gives_back: |ended| !ended.late,
+                ignores: |_, ended| ended.late,
+                ..Promises::default()
+            };
+            promises.hold(&lived(config, &inputs));
         }
 
         /// Counts verdicts in a row with one naive counter per direction.
         #[test]
         fn it_turns_exactly_at_its_thresholds((config, inputs) in stories()) {
             let (mut failures, mut successes) = (0, 0);
-            for step in play(config, &inputs) {
-                let What::Ended { verdict, late: false, transition } = step.what else { continue };
+            for step in lived(config, &inputs) {
+                let Some(Ended { verdict, late: false, .. }) = step.ended() else { continue };
                 match verdict {
                     Verdict::Success => (successes, failures) = (successes + 1, 0),
                     Verdict::Failure => (successes, failures) = (0, failures + 1),
@@ -332,7 +255,7 @@ mod tests {
                     }
                     _ => None,
                 };
-                prop_assert_eq!(transition.map(|t| t.to), to);
+                prop_assert_eq!(step.transitions().next().map(|t| t.to), to);
                 if to == Some(StateName::Open) {
                     let until = step.at + config.open_for;
                     prop_assert_eq!(step.after.state, State::Open { until });
@@ -351,24 +274,25 @@ mod tests {
     #[test]
     fn an_outage_opens_it_and_three_tests_close_it() {
         let mut breaker = Consecutive::new(FIVE_OPEN_THREE_CLOSE).expect("valid");
-        let mut story = Vec::new();
-        let mut refused = Vec::new();
+        let (mut story, mut refused, mut changes) = (Vec::new(), Vec::new(), Vec::new());
         // One request each second, answered at once; the other side is down from 2 to 35.
         for second in 0..=38 {
-            let now = Time::ZERO + Span::secs(second);
+            let now = ms(second * 1000);
             let up = !(2..36).contains(&second);
-            match ask(&mut breaker, now) {
-                (Err(reason), _) => {
+            match breaker.admit(now, &mut changes) {
+                Admission::Admitted(permit) => {
+                    let verdict = if up { Verdict::Success } else { Verdict::Failure };
+                    breaker.settle(permit, now, verdict, &mut changes);
+                }
+                Admission::Refused(reason) => {
                     assert_eq!(reason.to_string(), "breaker open until 36s");
                     refused.push(second);
                 }
-                (Ok(permit), transition) => {
-                    let verdict = if up { Verdict::Success } else { Verdict::Failure };
-                    let settled = end(&mut breaker, permit, now, verdict);
-                    for Transition { from, to, reason } in transition.into_iter().chain(settled) {
-                        story.push(format!("{now}: {from} -> {to}, {reason}"));
-                    }
-                }
+                Admission::Parked => panic!("this breaker parks nobody"),
+            }
+            for change in changes.drain(..) {
+                let Change::Transition(Transition { from, to, reason }) = change else { continue };
+                story.push(format!("{now}: {from} -> {to}, {reason}"));
             }
         }
         assert_eq!(refused, (7..=35).collect::<Vec<u64>>());
@@ -387,27 +311,22 @@ mod tests {
     fn a_failed_test_restarts_the_open_time() {
         let config = Config { failures: 1, open_for: Span::secs(30), close_after: 2 };
         let mut breaker = Consecutive::new(config).expect("valid");
-        let second = |n| Time::ZERO + Span::secs(n);
-        for (start, ends, verdict) in
-            [(0, 0, Verdict::Failure), (30, 30, Verdict::Success), (31, 33, Verdict::Failure)]
-        {
-            let permit = ask(&mut breaker, second(start)).0.expect("admitted");
-            end(&mut breaker, permit, second(ends), verdict);
-        }
-        assert_eq!(breaker.state, State::Open { until: second(63) });
+        call(&mut breaker, ms(0), Verdict::Failure);
+        call(&mut breaker, ms(30_000), Verdict::Success);
+        let test = ask(&mut breaker, ms(31_000)).expect("a test");
+        end(&mut breaker, test, ms(33_000), Verdict::Failure);
+        assert_eq!(breaker.state, State::Open { until: ms(63_000) });
     }
 
     #[test]
     fn a_cancelled_test_gives_its_turn_to_the_next() {
         let config = Config { failures: 1, open_for: Span::secs(1), close_after: 1 };
         let mut breaker = Consecutive::new(config).expect("valid");
-        let permit = ask(&mut breaker, Time::ZERO).0.expect("closed");
-        end(&mut breaker, permit, Time::ZERO, Verdict::Failure);
-        let now = Time::ZERO + Span::secs(1);
-        let test = ask(&mut breaker, now).0.expect("the open time is over");
-        assert_eq!(ask(&mut breaker, now).0.err(), Some(Reason::BreakerProbing));
-        assert_eq!(end(&mut breaker, test, now, Verdict::Cancelled), None);
-        assert!(ask(&mut breaker, now).0.is_ok());
+        call(&mut breaker, ms(0), Verdict::Failure);
+        let test = ask(&mut breaker, ms(1000)).expect("the open time is over");
+        assert_eq!(ask(&mut breaker, ms(1000)), Err(Reason::BreakerProbing));
+        assert_eq!(end(&mut breaker, test, ms(1000), Verdict::Cancelled), None);
+        assert!(ask(&mut breaker, ms(1000)).is_ok());
     }
 
     #[test]
@@ -418,7 +337,7 @@ mod tests {
             (Config { open_for: Span::ZERO, ..valid }, "open_for"),
             (Config { close_after: 0, ..valid }, "close_after"),
         ] {
-            assert_eq!(Consecutive::new(config).map_err(|e| e.field), Err(field));
+            assert_eq!(refused(&config), Some(field));
         }
     }
 }

@@ -49,7 +49,10 @@
 use serde::Deserialize;
 use sim_core::{Span, Time};
 
-use super::{Admission, Change, Machine, Permit, StateName, Transition, TransitionReason, Verdict};
+use super::machine::{
+    Admission, Change, Machine, Permit, Preset, StateName, Transition, TransitionReason, Verdict,
+};
+use crate::family::Build;
 use crate::out_of_range::at_least_one;
 use crate::{OutOfRange, Reason};
 
@@ -511,6 +514,16 @@ impl Failsafe {
     }
 }
 
+impl Build for Config {
+    type Machine = Failsafe;
+
+    fn build(&self) -> Result<Failsafe, OutOfRange> {
+        Failsafe::new(self.clone())
+    }
+}
+
+impl Preset for Config {}
+
 impl Machine for Failsafe {
     fn admit(&mut self, now: Time, changes: &mut Vec<Change>) -> Admission {
         match self.state {
@@ -581,86 +594,17 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::laws::breaker::testing::{ask, call, calls, ms, refused};
+    use crate::laws::breaker::{Ended, Input, Promises, Step, play};
 
-    const fn at(millis: u64) -> Time {
-        Time::from_nanos(millis * 1_000_000)
+    fn lived(config: &Config, inputs: &[(Span, Input)]) -> Vec<Step<Failsafe>> {
+        play(Failsafe::new(config.clone()).expect("valid"), inputs)
     }
 
-    fn ask(breaker: &mut Failsafe, now: Time) -> Result<Permit, Reason> {
-        match breaker.admit(now, &mut Vec::new()) {
-            Admission::Admitted(permit) => Ok(permit),
-            Admission::Refused(reason) => Err(reason),
-            Admission::Parked => panic!("this breaker parks nobody"),
-        }
-    }
-
-    #[derive(Clone, Copy, Debug)]
-    enum Input {
-        Call,
-        End(prop::sample::Index, Verdict),
-    }
-
-    #[derive(Debug)]
-    struct Step {
-        at: Time,
-        before: Failsafe,
-        after: Failsafe,
-        what: What,
-    }
-
-    #[derive(Debug)]
-    enum What {
-        Asked(Result<(), Reason>),
-        /// Late: the state has changed since the call began.
-        Ended {
-            verdict: Verdict,
-            late: bool,
-        },
-    }
-
-    fn play(config: &Config, inputs: &[(u64, Input)]) -> Vec<Step> {
-        let mut breaker = Failsafe::new(config.clone()).expect("valid");
-        let (mut now, mut changes) = (Time::ZERO, Vec::new());
-        let (mut under_way, mut steps) = (Vec::new(), Vec::new());
-        for (gap, input) in inputs {
-            now += Span::millis(*gap);
-            let before = breaker.clone();
-            let what = match *input {
-                Input::Call => What::Asked(match breaker.admit(now, &mut changes) {
-                    Admission::Admitted(permit) => {
-                        under_way.push((permit, changes.len()));
-                        Ok(())
-                    }
-                    Admission::Refused(reason) => Err(reason),
-                    Admission::Parked => panic!("this breaker parks nobody"),
-                }),
-                Input::End(_, _) if under_way.is_empty() => continue,
-                Input::End(index, verdict) => {
-                    let (permit, began) = under_way.remove(index.index(under_way.len()));
-                    let late = began != changes.len();
-                    breaker.settle(permit, now, verdict, &mut changes);
-                    What::Ended { verdict, late }
-                }
-            };
-            steps.push(Step { at: now, before, after: breaker.clone(), what });
-        }
-        steps
-    }
-
-    fn inputs() -> impl Strategy<Value = Vec<(u64, Input)>> {
+    fn inputs() -> impl Strategy<Value = Vec<(Span, Input)>> {
         let gap =
             prop_oneof![5 => Just(0), 4 => 0..10u64, 1 => Just(10), 1 => Just(50), 1 => 0..300u64];
-        let verdict = prop_oneof![
-            4 => Just(Verdict::Success),
-            6 => Just(Verdict::Failure),
-            1 => Just(Verdict::Ignored),
-            1 => Just(Verdict::Cancelled),
-        ];
-        let input = prop_oneof![
-            Just(Input::Call),
-            (any::<prop::sample::Index>(), verdict).prop_map(|(i, v)| Input::End(i, v)),
-        ];
-        vec((gap, input), 0..120)
+        calls(gap.prop_map(Span::millis))
     }
 
     /// By number, with or without a success threshold.
@@ -693,52 +637,18 @@ mod tests {
     }
 
     proptest! {
+        /// A late result brings half-open a permit that nobody had taken.
         #[test]
-        fn an_open_breaker_admits_nobody_before_its_time(
-            config in prop_oneof![counting(), timed()],
-            inputs in inputs(),
-        ) {
-            let mut opened = Time::ZERO;
-            for step in play(&config, &inputs) {
-                let is_open = |state: State| state.name() == StateName::Open;
-                if let (true, What::Asked(answer)) = (is_open(step.before.state), &step.what) {
-                    let until = opened + config.delay;
-                    let refused = Err(Reason::BreakerOpen { until: Some(until) });
-                    prop_assert_eq!(*answer, if step.at < until { refused } else { Ok(()) });
-                }
-                if is_open(step.after.state) && !is_open(step.before.state) {
-                    opened = step.at;
-                }
-            }
-        }
-
-        /// In half-open, the calls under way and the permits are the capacity and one more for each
-        /// late result that has come meanwhile.
-        #[test]
-        fn half_open_runs_its_capacity_and_what_late_results_bring(
-            config in prop_oneof![counting(), timed()],
-            inputs in inputs(),
-        ) {
-            let (mut under_way, mut late_results) = (0, 0);
-            for step in play(&config, &inputs) {
-                let State::HalfOpen { permits } = step.after.state else { continue };
-                if step.before.state.name() != StateName::HalfOpen {
-                    (under_way, late_results) = (1, 0);
-                } else {
-                    match step.what {
-                        What::Asked(answer) => {
-                            let none = step.before.state == State::HalfOpen { permits: 0 };
-                            prop_assert_eq!(answer.is_err(), none);
-                            under_way += u32::from(answer.is_ok());
-                        }
-                        What::Ended { late: false, .. } => under_way -= 1,
-                        What::Ended { verdict: Verdict::Cancelled, .. } => {}
-                        What::Ended { late: true, .. } => late_results += 1,
-                    }
-                }
-                let capacity = step.after.config.half_open_capacity();
-                prop_assert_eq!(under_way + permits, capacity + late_results);
-            }
+        fn it_keeps_the_laws(config in prop_oneof![counting(), timed()], inputs in inputs()) {
+            let steps = lived(&config, &inputs);
+            let delay = config.delay;
+            let promises = Promises {
+                open_until: Some(Box::new(move |at| at + delay)),
+                tests: steps.first().map(|step| step.after.config.half_open_capacity()),
+                gives_back: |ended| !ended.late || ended.verdict != Verdict::Cancelled,
+                ..Promises::default()
+            };
+            promises.hold(&steps);
         }
 
         /// Counts the last results from scratch, in closed and in half-open; an open breaker goes
@@ -747,12 +657,13 @@ mod tests {
         fn the_counts_are_those_of_the_last_results(config in counting(), inputs in inputs()) {
             let mut results = Vec::new();
             let mut size = config.failure_thresholding_capacity;
-            for step in play(&config, &inputs) {
-                match step.what {
-                    What::Asked(_) | What::Ended { verdict: Verdict::Cancelled, .. } => {}
-                    What::Ended { verdict, .. } => results.push(verdict == Verdict::Failure),
+            for step in lived(&config, &inputs) {
+                if let Some(Ended { verdict, .. }) = step.ended()
+                    && verdict != Verdict::Cancelled
+                {
+                    results.push(verdict == Verdict::Failure);
                 }
-                match (step.before.state.name(), step.after.state.name()) {
+                match (step.before.state(), step.after.state()) {
                     (before, StateName::HalfOpen) if before != StateName::HalfOpen => {
                         results.clear();
                         size = step.after.config.half_open_capacity();
@@ -782,7 +693,7 @@ mod tests {
             let (mut now, mut all) = (0, Vec::new());
             for (gap, success) in results {
                 now += gap;
-                timed.record(at(now), success);
+                timed.record(ms(now), success);
                 all.push((now / 10, success));
                 let recent = all.iter().filter(|(bucket, _)| bucket + 10 > now / 10);
                 let failures = recent.clone().filter(|(_, success)| !success).count();
@@ -801,17 +712,12 @@ mod tests {
             let mut now = 0;
             for (gap, success) in results {
                 now += gap;
-                timed.record(at(now), success);
+                timed.record(ms(now), success);
                 let sum = |count: fn(&Bucket) -> u32| timed.buckets.iter().map(count).sum::<u32>();
                 prop_assert_eq!(timed.executions, sum(|bucket| bucket.executions));
                 prop_assert_eq!(timed.failures, sum(|bucket| bucket.failures));
             }
         }
-    }
-
-    fn end(breaker: &mut Failsafe, now: Time, verdict: Verdict) {
-        let permit = ask(breaker, now).expect("admitted");
-        breaker.settle(permit, now, verdict, &mut Vec::new());
     }
 
     #[test]
@@ -823,14 +729,14 @@ mod tests {
         };
         let mut breaker = Failsafe::new(config).expect("valid");
         // It makes bucket 9 current, so that the failure after the silence goes there.
-        end(&mut breaker, at(950), Verdict::Success);
-        end(&mut breaker, at(10_000), Verdict::Failure);
+        call(&mut breaker, ms(950), Verdict::Success);
+        call(&mut breaker, ms(10_000), Verdict::Failure);
         assert_eq!(breaker.counts(), Counts { executions: 1, failures: 1 });
         // From bucket 0 on the window moves as if nothing was, and reaches bucket 9 last.
-        end(&mut breaker, at(10_150), Verdict::Success);
-        end(&mut breaker, at(11_850), Verdict::Success);
+        call(&mut breaker, ms(10_150), Verdict::Success);
+        call(&mut breaker, ms(11_850), Verdict::Success);
         assert_eq!(breaker.counts().failures, 1);
-        end(&mut breaker, at(11_900), Verdict::Success);
+        call(&mut breaker, ms(11_900), Verdict::Success);
         assert_eq!(breaker.counts().failures, 0);
     }
 
@@ -838,14 +744,14 @@ mod tests {
     fn a_late_result_brings_half_open_a_permit() {
         let config = Config { success_threshold: 2, delay: Span::secs(1), ..Config::default() };
         let mut breaker = Failsafe::new(config).expect("valid");
-        let early = ask(&mut breaker, at(0)).expect("closed");
-        end(&mut breaker, at(0), Verdict::Failure);
-        assert_eq!(breaker.remaining_delay(at(400)), Span::millis(600));
-        let tests = [ask(&mut breaker, at(1_000)), ask(&mut breaker, at(1_000))];
+        let early = ask(&mut breaker, ms(0)).expect("closed");
+        call(&mut breaker, ms(0), Verdict::Failure);
+        assert_eq!(breaker.remaining_delay(ms(400)), Span::millis(600));
+        let tests = [ask(&mut breaker, ms(1_000)), ask(&mut breaker, ms(1_000))];
         assert!(tests.iter().all(Result::is_ok));
-        assert_eq!(ask(&mut breaker, at(1_000)).err(), Some(Reason::BreakerProbing));
-        breaker.settle(early, at(1_001), Verdict::Success, &mut Vec::new());
-        assert!(ask(&mut breaker, at(1_001)).is_ok());
+        assert_eq!(ask(&mut breaker, ms(1_000)).err(), Some(Reason::BreakerProbing));
+        breaker.settle(early, ms(1_001), Verdict::Success, &mut Vec::new());
+        assert!(ask(&mut breaker, ms(1_001)).is_ok());
     }
 
     #[test]
@@ -887,7 +793,7 @@ mod tests {
                 "success_thresholding_capacity",
             ),
         ] {
-            assert_eq!(Failsafe::new(config).map_err(|e| e.field).err(), Some(field));
+            assert_eq!(refused(&config), Some(field));
         }
     }
 }

@@ -33,7 +33,10 @@
 use serde::Deserialize;
 use sim_core::{Span, Time};
 
-use super::{Admission, Change, Machine, Permit, StateName, Transition, TransitionReason, Verdict};
+use super::machine::{
+    Admission, Change, Machine, Permit, Preset, StateName, Transition, TransitionReason, Verdict,
+};
+use crate::family::Build;
 use crate::out_of_range::{at_least_one, within};
 use crate::{OutOfRange, Reason};
 
@@ -353,6 +356,16 @@ impl Gobreaker {
     }
 }
 
+impl Build for Config {
+    type Machine = Gobreaker;
+
+    fn build(&self) -> Result<Gobreaker, OutOfRange> {
+        Gobreaker::new(self.clone())
+    }
+}
+
+impl Preset for Config {}
+
 impl Machine for Gobreaker {
     fn admit(&mut self, now: Time, changes: &mut Vec<Change>) -> Admission {
         self.current_state(now, changes);
@@ -420,77 +433,22 @@ impl State {
 
 #[cfg(test)]
 mod tests {
-    use proptest::collection::vec;
     use proptest::prelude::*;
 
     use super::*;
+    use crate::laws::breaker::testing::{ask, call, calls_and, ms, refused};
+    use crate::laws::breaker::{Ended, Input, Promises, Step, What, play_with};
 
-    const fn at(millis: u64) -> Time {
-        Time::from_nanos(millis * 1_000_000)
-    }
+    /// Somebody reads its state.
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    struct Look;
 
-    fn ask(breaker: &mut Gobreaker, now: Time) -> Result<Permit, Reason> {
-        match breaker.admit(now, &mut Vec::new()) {
-            Admission::Admitted(permit) => Ok(permit),
-            Admission::Refused(reason) => Err(reason),
-            Admission::Parked => panic!("this breaker parks nobody"),
-        }
-    }
-
-    #[derive(Clone, Copy, Debug)]
-    enum Input {
-        Call,
-        Look,
-        End(prop::sample::Index, Verdict),
-    }
-
-    #[derive(Clone, Debug)]
-    struct Step {
-        at: Time,
-        before: Gobreaker,
-        after: Gobreaker,
-        what: What,
-        transitions: usize,
-    }
-
-    #[derive(Clone, Debug)]
-    enum What {
-        Asked(Result<(), Reason>),
-        Looked,
-        Ended { started: Time, generation: u64, verdict: Verdict },
-    }
-
-    fn play(config: &Config, inputs: &[(u64, Input)]) -> Vec<Step> {
-        let mut breaker = Gobreaker::new(config.clone()).expect("valid");
-        let (mut now, mut under_way, mut steps) = (Time::ZERO, Vec::new(), Vec::new());
-        for (gap, input) in inputs {
-            now += Span::millis(*gap);
-            let (before, mut changes) = (breaker.clone(), Vec::new());
-            let what = match *input {
-                Input::Call => What::Asked(match breaker.admit(now, &mut changes) {
-                    Admission::Admitted(permit) => {
-                        under_way.push(permit);
-                        Ok(())
-                    }
-                    Admission::Refused(reason) => Err(reason),
-                    Admission::Parked => panic!("this breaker parks nobody"),
-                }),
-                Input::Look => {
-                    breaker.current_state(now, &mut changes);
-                    What::Looked
-                }
-                Input::End(_, _) if under_way.is_empty() => continue,
-                Input::End(index, verdict) => {
-                    let permit = under_way.remove(index.index(under_way.len()));
-                    let (started, generation) = (permit.started, permit.tag);
-                    breaker.settle(permit, now, verdict, &mut changes);
-                    What::Ended { started, generation, verdict }
-                }
-            };
-            let (after, transitions) = (breaker.clone(), changes.len());
-            steps.push(Step { at: now, before, after, what, transitions });
-        }
-        steps
+    fn lived(config: &Config, inputs: &[(Span, Input<Look>)]) -> Vec<Step<Gobreaker, Look>> {
+        let breaker = Gobreaker::new(config.clone()).expect("valid");
+        play_with(breaker, inputs, |breaker, Look, _, now, changes| {
+            breaker.current_state(now, changes);
+            true
+        })
     }
 
     fn rule() -> impl Strategy<Value = ReadyToTrip> {
@@ -504,7 +462,7 @@ mod tests {
         ]
     }
 
-    fn stories() -> impl Strategy<Value = (Config, Vec<(u64, Input)>)> {
+    fn stories() -> impl Strategy<Value = (Config, Vec<(Span, Input<Look>)>)> {
         let window = prop_oneof![
             Just((0, 0)),
             Just((50, 0)),
@@ -528,18 +486,7 @@ mod tests {
             1 => Just(21),
             1 => prop_oneof![Just(30), Just(50), 0..150u64],
         ];
-        let verdict = prop_oneof![
-            5 => Just(Verdict::Success),
-            6 => Just(Verdict::Failure),
-            1 => Just(Verdict::Ignored),
-            1 => Just(Verdict::Cancelled),
-        ];
-        let input = prop_oneof![
-            5 => Just(Input::Call),
-            1 => Just(Input::Look),
-            5 => (any::<prop::sample::Index>(), verdict).prop_map(|(i, v)| Input::End(i, v)),
-        ];
-        (config, vec((gap, input), 0..150))
+        (config, calls_and(gap.prop_map(Span::millis), Just(Look)))
     }
 
     /// `rollingCounts` as the library writes it, with a scan of all buckets at each step.
@@ -589,68 +536,24 @@ mod tests {
     }
 
     proptest! {
-        /// The last instant of the open time is still open.
+        /// The last instant of the open time is still open. A result of an earlier generation does
+        /// what a mere look would have done.
         #[test]
-        fn an_open_breaker_admits_nobody_before_its_time((config, inputs) in stories()) {
-            let mut opened = Time::ZERO;
-            for step in play(&config, &inputs) {
-                let is_open = |state: State| state.name() == StateName::Open;
-                if is_open(step.before.state) {
-                    let until = opened + config.timeout + Span::nanos(1);
-                    prop_assert_eq!(is_open(step.after.state), step.at < until);
-                    if let What::Asked(answer) = step.what {
-                        let refused = Err(Reason::BreakerOpen { until: Some(until) });
-                        prop_assert_eq!(answer, if step.at < until { refused } else { Ok(()) });
-                    }
-                }
-                if is_open(step.after.state) && !is_open(step.before.state) {
-                    opened = step.at;
-                }
-            }
-        }
-
-        /// In one half-open generation at most `max_requests` requests are let through, but for
-        /// those that were excluded, whether they have ended or not.
-        #[test]
-        fn half_open_admits_max_requests_in_all((config, inputs) in stories()) {
-            let (mut admitted, mut excluded) = (0, 0);
-            for step in play(&config, &inputs) {
-                if step.after.generation != step.before.generation {
-                    (admitted, excluded) = (0, 0);
-                }
-                if step.after.state != State::HalfOpen {
-                    continue;
-                }
-                let limit = config.max_requests.max(1);
-                match step.what {
-                    What::Asked(answer) => {
-                        prop_assert_eq!(answer.is_ok(), admitted - excluded < limit);
-                        admitted += u32::from(answer.is_ok());
-                    }
-                    What::Ended { generation, verdict, .. } => {
-                        let is_excluded = matches!(verdict, Verdict::Ignored | Verdict::Cancelled);
-                        let is_current = generation == step.after.generation;
-                        excluded += u32::from(is_excluded && is_current);
-                    }
-                    What::Looked => {}
-                }
-                prop_assert!(admitted - excluded <= limit);
-            }
-        }
-
-        /// A result of an earlier generation does what a mere look would have done.
-        #[test]
-        fn late_results_change_nothing((config, inputs) in stories()) {
-            for mut step in play(&config, &inputs) {
-                if let What::Ended { generation, .. } = step.what {
-                    let mut changes = Vec::new();
-                    step.before.current_state(step.at, &mut changes);
-                    if generation != step.before.generation {
-                        prop_assert_eq!(step.before, step.after);
-                        prop_assert_eq!(changes.len(), step.transitions);
-                    }
-                }
-            }
+        fn it_keeps_the_laws((config, inputs) in stories()) {
+            let timeout = config.timeout;
+            let promises = Promises {
+                open_until: Some(Box::new(move |at| at + timeout + Span::nanos(1))),
+                tests: Some(config.max_requests.max(1)),
+                gives_back: |ended| {
+                    !ended.late && matches!(ended.verdict, Verdict::Ignored | Verdict::Cancelled)
+                },
+                ignores: |before: &Gobreaker, ended| ended.tag != before.generation,
+                look: |breaker, now| {
+                    breaker.current_state(now, &mut Vec::new());
+                },
+                ..Promises::default()
+            };
+            promises.hold(&lived(&config, &inputs));
         }
 
         /// Fixed and rolling windows, counted with a scan, and the rule asked of those counts.
@@ -659,7 +562,7 @@ mod tests {
             let first = Gobreaker::new(config.clone()).expect("valid");
             let buckets = first.counts.buckets.len();
             let (mut scanned, mut generation, mut start) = (Scanned::new(buckets), 0, Time::ZERO);
-            for step in play(&config, &inputs) {
+            for step in lived(&config, &inputs) {
                 // What time does comes first; it is not a transition in closed.
                 let mut looked = step.before.clone();
                 looked.current_state(step.at, &mut Vec::new());
@@ -681,11 +584,11 @@ mod tests {
                 scanned.grow(age(step.at));
                 let mut trips = false;
                 match step.what {
-                    What::Asked(Ok(())) => {
+                    What::Admitted(_) => {
                         scanned.sum.requests += 1;
                         scanned.bucket(age(step.at)).expect("current").requests += 1;
                     }
-                    What::Ended { started, generation: of, verdict } if of == generation => {
+                    What::Ended(Ended { started, tag, verdict, .. }) if tag == generation => {
                         if let Some(bucket) = scanned.bucket(age(started)) {
                             bucket.record(verdict);
                             scanned.sum.record(verdict);
@@ -693,7 +596,7 @@ mod tests {
                         trips = verdict == Verdict::Failure
                             && config.ready_to_trip.holds(scanned.sum);
                     }
-                    What::Asked(Err(_)) | What::Looked | What::Ended { .. } => {}
+                    _ => {}
                 }
                 if looked.state.name() == StateName::Closed {
                     prop_assert_eq!(step.after.state.name() == StateName::Open, trips);
@@ -709,9 +612,8 @@ mod tests {
         }
     }
 
-    fn end(breaker: &mut Gobreaker, now: Time, verdict: Verdict) -> StateName {
-        let permit = ask(breaker, now).expect("admitted");
-        breaker.settle(permit, now, verdict, &mut Vec::new());
+    fn after(breaker: &mut Gobreaker, now: Time, verdict: Verdict) -> StateName {
+        call(breaker, now, verdict);
         breaker.state()
     }
 
@@ -719,10 +621,10 @@ mod tests {
     fn by_default_the_sixth_failure_in_a_row_opens_it_for_a_minute_and_a_bit() {
         let mut breaker = Gobreaker::new(Config::default()).expect("valid");
         let states: Vec<StateName> =
-            (0..6).map(|_| end(&mut breaker, at(0), Verdict::Failure)).collect();
+            (0..6).map(|_| after(&mut breaker, ms(0), Verdict::Failure)).collect();
         assert_eq!(states[4..], [StateName::Closed, StateName::Open]);
-        assert!(ask(&mut breaker, at(60_000)).is_err());
-        assert!(ask(&mut breaker, at(60_000) + Span::nanos(1)).is_ok());
+        assert!(ask(&mut breaker, ms(60_000)).is_err());
+        assert!(ask(&mut breaker, ms(60_000) + Span::nanos(1)).is_ok());
     }
 
     #[test]
@@ -730,10 +632,10 @@ mod tests {
         let rule = ReadyToTrip::Failures(1);
         let config = Config { ready_to_trip: rule, timeout: Span::secs(1), ..Config::default() };
         let mut breaker = Gobreaker::new(config).expect("valid");
-        assert_eq!(end(&mut breaker, at(0), Verdict::Failure), StateName::Open);
+        assert_eq!(after(&mut breaker, ms(0), Verdict::Failure), StateName::Open);
         let mut changes = Vec::new();
-        assert_eq!(breaker.current_state(at(1_000), &mut changes), StateName::Open);
-        assert_eq!(breaker.current_state(at(1_001), &mut changes), StateName::HalfOpen);
+        assert_eq!(breaker.current_state(ms(1_000), &mut changes), StateName::Open);
+        assert_eq!(breaker.current_state(ms(1_001), &mut changes), StateName::HalfOpen);
         assert_eq!(changes.len(), 1);
     }
 
@@ -742,11 +644,11 @@ mod tests {
         let rule = ReadyToTrip::Failures(1);
         let config = Config { ready_to_trip: rule, timeout: Span::secs(1), ..Config::default() };
         let mut breaker = Gobreaker::new(config).expect("valid");
-        end(&mut breaker, at(0), Verdict::Failure);
-        let test = ask(&mut breaker, at(1_001)).expect("the open time is over");
-        assert_eq!(ask(&mut breaker, at(1_001)).err(), Some(Reason::BreakerProbing));
-        breaker.settle(test, at(1_002), Verdict::Ignored, &mut Vec::new());
-        assert_eq!(end(&mut breaker, at(1_002), Verdict::Success), StateName::Closed);
+        after(&mut breaker, ms(0), Verdict::Failure);
+        let test = ask(&mut breaker, ms(1_001)).expect("the open time is over");
+        assert_eq!(ask(&mut breaker, ms(1_001)).err(), Some(Reason::BreakerProbing));
+        breaker.settle(test, ms(1_002), Verdict::Ignored, &mut Vec::new());
+        assert_eq!(after(&mut breaker, ms(1_002), Verdict::Success), StateName::Closed);
     }
 
     #[test]
@@ -758,12 +660,12 @@ mod tests {
             ..Config::default()
         };
         let mut breaker = Gobreaker::new(config).expect("valid");
-        let early = ask(&mut breaker, at(0)).expect("closed");
-        end(&mut breaker, at(0), Verdict::Success);
-        end(&mut breaker, at(0), Verdict::Success);
-        assert_eq!(end(&mut breaker, at(15), Verdict::Failure), StateName::Closed);
+        let early = ask(&mut breaker, ms(0)).expect("closed");
+        after(&mut breaker, ms(0), Verdict::Success);
+        after(&mut breaker, ms(0), Verdict::Success);
+        assert_eq!(after(&mut breaker, ms(15), Verdict::Failure), StateName::Closed);
         // The bucket of the successes leaves, and with it the start of the early call.
-        breaker.settle(early, at(25), Verdict::Failure, &mut Vec::new());
+        breaker.settle(early, ms(25), Verdict::Failure, &mut Vec::new());
         assert_eq!(breaker.state(), StateName::Open);
     }
 
@@ -775,16 +677,16 @@ mod tests {
             ..Config::default()
         };
         let mut breaker = Gobreaker::new(config).expect("valid");
-        let late = ask(&mut breaker, at(0)).expect("closed");
-        end(&mut breaker, at(0), Verdict::Failure);
-        end(&mut breaker, at(10), Verdict::Success);
+        let late = ask(&mut breaker, ms(0)).expect("closed");
+        after(&mut breaker, ms(0), Verdict::Failure);
+        after(&mut breaker, ms(10), Verdict::Success);
         // It makes a run of one, and in the bucket of its start a run of two.
-        breaker.settle(late, at(10), Verdict::Failure, &mut Vec::new());
+        breaker.settle(late, ms(10), Verdict::Failure, &mut Vec::new());
         let mut silent = breaker.clone();
-        silent.current_state(at(30), &mut Vec::new());
+        silent.current_state(ms(30), &mut Vec::new());
         assert_eq!(silent.counts(), Counts::default());
-        breaker.current_state(at(20), &mut Vec::new());
-        breaker.current_state(at(30), &mut Vec::new());
+        breaker.current_state(ms(20), &mut Vec::new());
+        breaker.current_state(ms(30), &mut Vec::new());
         assert_eq!(breaker.counts(), Counts { consecutive_failures: 1, ..Counts::default() });
     }
 
@@ -796,10 +698,10 @@ mod tests {
             ..Config::default()
         };
         let mut breaker = Gobreaker::new(config).expect("valid");
-        end(&mut breaker, at(9), Verdict::Failure);
-        breaker.current_state(at(29), &mut Vec::new());
+        after(&mut breaker, ms(9), Verdict::Failure);
+        breaker.current_state(ms(29), &mut Vec::new());
         assert_eq!(breaker.counts().requests, 1);
-        breaker.current_state(at(30), &mut Vec::new());
+        breaker.current_state(ms(30), &mut Vec::new());
         assert_eq!(breaker.counts(), Counts::default());
     }
 
@@ -813,10 +715,10 @@ mod tests {
             ratio(1.1),
         ] {
             let config = Config { ready_to_trip: rule, ..Config::default() };
-            assert_eq!(Gobreaker::new(config).map_err(|e| e.field), Err("ready_to_trip"));
+            assert_eq!(refused(&config), Some("ready_to_trip"));
         }
         let tiny =
             Config { interval: Span::secs(1), bucket_period: Span::nanos(1), ..Config::default() };
-        assert_eq!(Gobreaker::new(tiny).map_err(|e| e.field), Err("bucket_period"));
+        assert_eq!(refused(&tiny), Some("bucket_period"));
     }
 }

@@ -42,9 +42,12 @@
 use serde::Deserialize;
 use sim_core::{Span, Time};
 
-use super::{Admission, Change, Machine, Permit, StateName, Transition, TransitionReason, Verdict};
+use super::machine::{
+    Admission, Change, Machine, Permit, Preset, StateName, Transition, TransitionReason, Verdict,
+};
+use crate::family::Build;
 use crate::out_of_range::above_zero;
-use crate::{OutOfRange, Reason};
+use crate::{EndingSet, OutOfRange, Reason};
 
 /// More buckets than anyone configures (the default is 20), few enough to allocate.
 const BUCKETS_MAX: u64 = 100_000;
@@ -463,6 +466,25 @@ impl Hystrix {
     }
 }
 
+impl Build for Config {
+    type Machine = Hystrix;
+
+    fn build(&self) -> Result<Hystrix, OutOfRange> {
+        Hystrix::new(self.clone())
+    }
+}
+
+impl Preset for Config {
+    fn timeout(&self) -> Span {
+        self.timeout
+    }
+
+    /// A full pool or semaphore inside of a command is a failure of the command.
+    fn record(&self) -> Option<EndingSet> {
+        Some(EndingSet::TRANSIENT.with("rejected").expect("a word that is known"))
+    }
+}
+
 impl Machine for Hystrix {
     fn admit(&mut self, now: Time, changes: &mut Vec<Change>) -> Admission {
         self.come_to(now, changes);
@@ -552,22 +574,11 @@ impl State {
 
 #[cfg(test)]
 mod tests {
-    use proptest::collection::vec;
     use proptest::prelude::*;
 
     use super::*;
-
-    const fn at(millis: u64) -> Time {
-        Time::from_nanos(millis * 1_000_000)
-    }
-
-    fn ask(breaker: &mut Hystrix, now: Time) -> Result<Permit, Reason> {
-        match breaker.admit(now, &mut Vec::new()) {
-            Admission::Admitted(permit) => Ok(permit),
-            Admission::Refused(reason) => Err(reason),
-            Admission::Parked => panic!("this breaker parks nobody"),
-        }
-    }
+    use crate::laws::breaker::testing::{ask, calls, ms, refused};
+    use crate::laws::breaker::{Input, Promises, Step, What, play};
 
     /// The definition: a snapshot is ill when both thresholds are reached, in Java's arithmetic.
     fn ill(config: &Config, counts: HealthCounts) -> bool {
@@ -615,74 +626,43 @@ mod tests {
         }
     }
 
-    #[derive(Clone, Copy, Debug)]
-    enum Input {
-        Call,
-        End(prop::sample::Index, Verdict),
-    }
-
-    /// One input with the breaker around it.
-    #[derive(Clone, Debug)]
-    struct Step {
-        at: Time,
-        /// When it had opened by itself.
-        woken: Option<Time>,
-        before: Hystrix,
-        after: Hystrix,
-        /// The history after the input.
-        history: History,
-        /// The answer to a call; `None` for the end of one.
-        asked: Option<Result<(), Reason>>,
-        changes: Vec<Change>,
-    }
-
-    /// Lives through the inputs; woken at the instants that the breaker names, or never.
-    fn play(config: &Config, inputs: &[(u64, Input)], punctual: bool) -> Vec<Step> {
-        let mut breaker = Hystrix::new(config.clone()).expect("valid");
+    /// Each step with the history after it.
+    fn lived(config: &Config, inputs: &[(Span, Input)]) -> Vec<(Step<Hystrix>, History)> {
         let mut history = History::new(config);
-        let (mut now, mut under_way, mut steps) = (Time::ZERO, Vec::new(), Vec::new());
-        for (gap, input) in inputs {
-            now += Span::micros(*gap);
-            if matches!(input, Input::End(..)) && under_way.is_empty() {
-                continue;
+        let steps = play(Hystrix::new(config.clone()).expect("valid"), inputs);
+        let with_history = |step: Step<Hystrix>| {
+            if step.enters(StateName::Closed) {
+                history = History { since: step.at, ..History::new(config) };
             }
-            let (mut changes, mut asked) = (Vec::new(), None);
-            let woken = breaker
-                .wakes_at()
-                .filter(|at| punctual && (*at < now || (*at == now && *at != history.since)));
-            if let Some(at) = woken {
-                breaker.wake(at, &mut changes);
+            match step.ended().map(|ended| ended.verdict) {
+                Some(Verdict::Success) => history.results.push((step.at, false)),
+                Some(Verdict::Failure) => history.results.push((step.at, true)),
+                _ => {}
             }
-            let before = breaker.clone();
-            match *input {
-                Input::Call => match breaker.admit(now, &mut changes) {
-                    Admission::Admitted(permit) => {
-                        under_way.push(permit);
-                        asked = Some(Ok(()));
-                    }
-                    Admission::Refused(reason) => asked = Some(Err(reason)),
-                    Admission::Parked => panic!("this breaker parks nobody"),
-                },
-                Input::End(index, verdict) => {
-                    let permit = under_way.remove(index.index(under_way.len()));
-                    breaker.settle(permit, now, verdict, &mut changes);
-                    if breaker.state == State::Closed && before.state != State::Closed {
-                        history = History { since: now, ..History::new(config) };
-                    }
-                    match verdict {
-                        Verdict::Success => history.results.push((now, false)),
-                        Verdict::Failure => history.results.push((now, true)),
-                        Verdict::Ignored | Verdict::Cancelled => {}
-                    }
-                }
-            }
-            let (after, history) = (breaker.clone(), history.clone());
-            steps.push(Step { at: now, woken, before, after, history, asked, changes });
-        }
-        steps
+            (step, history.clone())
+        };
+        steps.into_iter().map(with_history).collect()
     }
 
-    fn stories() -> impl Strategy<Value = (Config, Vec<(u64, Input)>)> {
+    /// One that nobody wakes.
+    #[derive(Clone, Debug, PartialEq)]
+    struct Unwoken(Hystrix);
+
+    impl Machine for Unwoken {
+        fn admit(&mut self, now: Time, changes: &mut Vec<Change>) -> Admission {
+            self.0.admit(now, changes)
+        }
+
+        fn settle(&mut self, call: Permit, now: Time, verdict: Verdict, changes: &mut Vec<Change>) {
+            self.0.settle(call, now, verdict, changes);
+        }
+
+        fn state(&self) -> StateName {
+            self.0.state()
+        }
+    }
+
+    fn stories() -> impl Strategy<Value = (Config, Vec<(Span, Input)>)> {
         let version = prop_oneof![Just(Version::V1_5_18), Just(Version::V1_5_13)];
         let percentage = prop_oneof![4 => 1..=100u32, 1 => Just(0), 1 => Just(50), 1 => Just(58)];
         let config = (version, 0..6u32, percentage, 1..8u64, 0..3u64).prop_map(
@@ -705,66 +685,35 @@ mod tests {
             1 => Just(500),
             1 => 10_000..150_000u64,
         ];
-        let verdict = prop_oneof![
-            4 => Just(Verdict::Success),
-            6 => Just(Verdict::Failure),
-            1 => Just(Verdict::Ignored),
-            1 => Just(Verdict::Cancelled),
-        ];
-        let input = prop_oneof![
-            Just(Input::Call),
-            (any::<prop::sample::Index>(), verdict).prop_map(|(i, v)| Input::End(i, v)),
-        ];
-        (config, vec((gap, input), 0..100))
+        (config, calls(gap.prop_map(Span::micros)))
     }
 
     proptest! {
+        /// Open lasts more than the sleep window, on a clock of whole milliseconds. 1.5.13 has one
+        /// test; 1.5.18 has no half-open state, but begins another sleep with each test.
         #[test]
-        fn the_snapshot_is_what_the_last_ticks_completed((config, inputs) in stories()) {
-            for step in play(&config, &inputs, true) {
-                let snapshot = step.after.snapshot(step.at);
-                prop_assert_eq!(snapshot, step.history.snapshot_after(step.history.ticks(step.at)));
-                let later = step.at + Span::millis(25);
-                let expected = step.history.snapshot_after(step.history.ticks(later));
-                prop_assert_eq!(step.after.snapshot(later), expected);
-            }
-        }
-
-        /// More than the sleep window after the opening or, in 1.5.18, after the last test.
-        #[test]
-        fn an_open_breaker_admits_nobody_before_its_time((config, inputs) in stories()) {
-            let mut last = Time::ZERO;
-            for step in play(&config, &inputs, true) {
-                last = step.woken.unwrap_or(last);
-                if let (StateName::Open, Some(answer)) = (step.before.state.name(), &step.asked) {
-                    let millis = |at: Time| at.as_nanos() / 1_000_000;
-                    let over = millis(step.at) > millis(last) + config.sleep_window.as_millis();
-                    prop_assert_eq!(answer.is_ok(), over);
-                    if answer.is_ok() {
-                        last = step.at;
-                    }
-                } else if step.after.state.name() == StateName::Open
-                    && step.before.state.name() != StateName::Open
-                {
-                    last = step.at;
-                }
-            }
-        }
-
-        /// 1.5.13 has one test; whoever asks during it is refused and ends it. 1.5.18 has no such
-        /// state.
-        #[test]
-        fn half_open_admits_one_probe((config, inputs) in stories()) {
-            for step in play(&config, &inputs, true) {
-                let has_half_open = config.version == Version::V1_5_13;
+        fn it_keeps_the_laws((config, inputs) in stories()) {
+            let sleep_window = config.sleep_window;
+            let after_sleep = move |at: Time| {
+                Time::ZERO + Span::millis(at.as_nanos() / 1_000_000 + 1) + sleep_window
+            };
+            let promises = Promises {
+                open_until: Some(Box::new(after_sleep)),
+                tests: Some(1),
+                ..Promises::default()
+            };
+            let steps = play(Hystrix::new(config.clone()).expect("valid"), &inputs);
+            promises.hold(&steps);
+            let has_half_open = config.version == Version::V1_5_13;
+            for step in &steps {
                 prop_assert!(has_half_open || step.after.state != State::HalfOpen);
-                match (step.before.state, &step.asked) {
-                    (State::HalfOpen, Some(answer)) => {
-                        prop_assert_eq!(*answer, Err(Reason::BreakerProbing));
-                        prop_assert_eq!(step.after.state.name(), StateName::Open);
+                match (step.before.state, step.what) {
+                    (State::Open { .. }, What::Admitted(_)) if !has_half_open => {
+                        prop_assert_eq!(step.after.state, State::Open { until: after_sleep(step.at) });
                     }
-                    (State::Open { .. }, Some(Ok(()))) if config.version == Version::V1_5_13 => {
-                        prop_assert_eq!(step.after.state, State::HalfOpen);
+                    // Whoever asks during the test is refused and ends it.
+                    (State::HalfOpen, What::Refused(_)) => {
+                        prop_assert_eq!(step.after.state(), StateName::Open);
                     }
                     _ => {}
                 }
@@ -772,17 +721,32 @@ mod tests {
         }
 
         #[test]
+        fn the_snapshot_is_what_the_last_ticks_completed((config, inputs) in stories()) {
+            for (step, history) in lived(&config, &inputs) {
+                // Woken at the start of its ticks, it has made the first one before the rest of that
+                // instant.
+                if step.what != What::Woke {
+                    let snapshot = step.after.snapshot(step.at);
+                    prop_assert_eq!(snapshot, history.snapshot_after(history.ticks(step.at)));
+                }
+                let later = step.at + Span::millis(25);
+                let expected = history.snapshot_after(history.ticks(later));
+                prop_assert_eq!(step.after.snapshot(later), expected);
+            }
+        }
+
+        #[test]
         fn it_opens_when_the_last_snapshot_is_ill((config, inputs) in stories()) {
-            for step in play(&config, &inputs, true) {
+            for (step, history) in lived(&config, &inputs) {
                 if config.version == Version::V1_5_18 {
                     let trips = step.before.state == State::Closed
-                        && step.asked.is_some()
+                        && step.asked().is_some()
                         && ill(&config, step.before.snapshot(step.at));
                     let opens = step.after.state != State::Closed;
                     prop_assert_eq!(opens, trips || (step.before.state != State::Closed && opens));
                     prop_assert_eq!(step.after.wakes_at(), None);
                 } else if step.after.state == State::Closed {
-                    let first = step.history.first_ill_tick(&config, step.at);
+                    let first = history.first_ill_tick(&config, step.at);
                     prop_assert_eq!(step.after.wakes_at(), first);
                 }
             }
@@ -790,13 +754,19 @@ mod tests {
 
         #[test]
         fn woken_late_it_is_the_same((config, inputs) in stories()) {
-            let (woken, left) = (play(&config, &inputs, true), play(&config, &inputs, false));
-            prop_assert_eq!(woken.len(), left.len());
-            for (woken, left) in woken.into_iter().zip(left) {
-                prop_assert_eq!(woken.after, left.after);
-                prop_assert_eq!(woken.changes, left.changes);
-                prop_assert_eq!(woken.asked, left.asked);
+            let new = || Hystrix::new(config.clone()).expect("valid");
+            let mut left = play(Unwoken(new()), &inputs).into_iter();
+            let mut told = Vec::new();
+            for woken in play(new(), &inputs) {
+                told.extend_from_slice(&woken.changes);
+                if woken.what != What::Woke {
+                    let left = left.next().expect("the same inputs");
+                    prop_assert_eq!(woken.asked(), left.asked());
+                    prop_assert_eq!(woken.after, left.after.0);
+                    prop_assert_eq!(std::mem::take(&mut told), left.changes);
+                }
             }
+            prop_assert!(left.next().is_none());
         }
     }
 
@@ -811,11 +781,11 @@ mod tests {
     #[test]
     fn failures_show_only_after_the_tick() {
         let mut breaker = Hystrix::new(Config::default()).expect("valid");
-        fail(&mut breaker, at(1), 20);
-        assert!(ask(&mut breaker, at(499)).is_ok());
-        assert_eq!(breaker.snapshot(at(499)).total, 0);
-        let until = Some(at(5_501));
-        assert_eq!(ask(&mut breaker, at(500)).err(), Some(Reason::BreakerOpen { until }));
+        fail(&mut breaker, ms(1), 20);
+        assert!(ask(&mut breaker, ms(499)).is_ok());
+        assert_eq!(breaker.snapshot(ms(499)).total, 0);
+        let until = Some(ms(5_501));
+        assert_eq!(ask(&mut breaker, ms(500)).err(), Some(Reason::BreakerOpen { until }));
     }
 
     #[test]
@@ -824,10 +794,10 @@ mod tests {
             [(Version::V1_5_18, StateName::Closed), (Version::V1_5_13, StateName::Open)]
         {
             let mut breaker = Hystrix::new(Config { version, ..Config::default() }).expect("valid");
-            let early = ask(&mut breaker, at(0)).expect("closed");
-            fail(&mut breaker, at(1), 20);
-            assert!(ask(&mut breaker, at(600)).is_err());
-            breaker.settle(early, at(601), Verdict::Success, &mut Vec::new());
+            let early = ask(&mut breaker, ms(0)).expect("closed");
+            fail(&mut breaker, ms(1), 20);
+            assert!(ask(&mut breaker, ms(600)).is_err());
+            breaker.settle(early, ms(601), Verdict::Success, &mut Vec::new());
             assert_eq!(breaker.state(), after);
         }
     }
@@ -835,9 +805,9 @@ mod tests {
     #[test]
     fn a_test_that_hangs_is_followed_by_another() {
         let mut breaker = Hystrix::new(Config::default()).expect("valid");
-        fail(&mut breaker, at(1), 20);
-        assert!(ask(&mut breaker, at(1_000)).is_err());
-        let asked = (1_000..20_000).filter(|ms| ask(&mut breaker, at(*ms)).is_ok());
+        fail(&mut breaker, ms(1), 20);
+        assert!(ask(&mut breaker, ms(1_000)).is_err());
+        let asked = (1_000..20_000).filter(|millis| ask(&mut breaker, ms(*millis)).is_ok());
         assert_eq!(asked.collect::<Vec<u64>>(), [6_001, 11_002, 16_003]);
     }
 
@@ -846,14 +816,14 @@ mod tests {
         let config = Config { version: Version::V1_5_13, ..Config::default() };
         let mut breaker = Hystrix::new(config).expect("valid");
         for _ in 0..30 {
-            let permit = ask(&mut breaker, at(100)).expect("closed");
-            breaker.settle(permit, at(100), Verdict::Success, &mut Vec::new());
+            let permit = ask(&mut breaker, ms(100)).expect("closed");
+            breaker.settle(permit, ms(100), Verdict::Success, &mut Vec::new());
         }
-        fail(&mut breaker, at(600), 20);
+        fail(&mut breaker, ms(600), 20);
         // The bucket of the successes ends at 500 ms and is in the window for 10 s.
-        assert_eq!(breaker.wakes_at(), Some(at(10_500)));
+        assert_eq!(breaker.wakes_at(), Some(ms(10_500)));
         let mut changes = Vec::new();
-        breaker.wake(at(10_500), &mut changes);
+        breaker.wake(ms(10_500), &mut changes);
         assert_eq!(changes.len(), 1);
         assert_eq!(breaker.state(), StateName::Open);
         assert_eq!(breaker.wakes_at(), None);
@@ -876,30 +846,29 @@ mod tests {
             Hystrix::new(config).expect("valid")
         };
         let mut open = forced(true, true);
-        assert_eq!(ask(&mut open, at(0)).err(), Some(Reason::BreakerOpen { until: None }));
+        assert_eq!(ask(&mut open, ms(0)).err(), Some(Reason::BreakerOpen { until: None }));
         assert_eq!(open.state(), StateName::ForcedOpen);
         let mut closed = forced(false, true);
-        fail(&mut closed, at(0), 30);
-        assert!(ask(&mut closed, at(500)).is_ok());
+        fail(&mut closed, ms(0), 30);
+        assert!(ask(&mut closed, ms(500)).is_ok());
         assert_eq!(closed.state(), StateName::Open);
         let config = Config { enabled: false, ..Config::default() };
         let mut disabled = Hystrix::new(config).expect("valid");
-        fail(&mut disabled, at(0), 30);
-        assert!(ask(&mut disabled, at(500)).is_ok());
+        fail(&mut disabled, ms(0), 30);
+        assert!(ask(&mut disabled, ms(500)).is_ok());
         assert_eq!(disabled.state(), StateName::Closed);
     }
 
     #[test]
     fn what_hystrix_cannot_work_with_is_refused_by_name() {
         let valid = Config::default();
-        let ms = Span::millis;
         for (config, field) in [
             (
-                Config { health_snapshot_interval: ms(0), ..valid.clone() },
+                Config { health_snapshot_interval: Span::ZERO, ..valid.clone() },
                 "health_snapshot_interval",
             ),
             (
-                Config { health_snapshot_interval: ms(10_001), ..valid.clone() },
+                Config { health_snapshot_interval: Span::millis(10_001), ..valid.clone() },
                 "rolling_stats_time",
             ),
             (
@@ -912,7 +881,7 @@ mod tests {
                 "error_threshold_percentage",
             ),
         ] {
-            assert_eq!(Hystrix::new(config).map_err(|e| e.field).err(), Some(field));
+            assert_eq!(refused(&config), Some(field));
         }
     }
 }

@@ -21,251 +21,72 @@ pub mod consecutive;
 pub mod failsafe;
 pub mod gobreaker;
 pub mod hystrix;
+mod machine;
 pub mod opossum;
 pub mod polly;
 pub mod pybreaker;
 pub mod resilience4j;
 
-use std::fmt;
-
 use sim_core::Time;
 
-use super::{Ending, OutOfRange, Reason};
+use crate::Ending;
+use crate::family::{Build, family};
 
-/// A breaker's state by its common name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum StateName {
-    /// Calls pass.
-    Closed,
-    /// Calls are refused.
-    Open,
-    /// A few test calls pass.
-    HalfOpen,
-    /// Refuses by hand, until it is told otherwise.
-    ForcedOpen,
-    /// Passes everything and counts nothing, by hand.
-    Disabled,
-    /// Passes everything and counts, by hand.
-    MetricsOnly,
-}
+pub use self::machine::{
+    Admission, Change, Machine, Permit, Preset, StateName, Transition, TransitionReason, Verdict,
+};
 
-/// What the end of a call says about the other side.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// It works.
-    Success,
-    /// It is in trouble.
-    Failure,
-    /// The caller is told to ignore such an ending: Resilience4j's `ignoreExceptions`, gobreaker's
-    /// `IsExcluded`, opossum's `errorFilter`. Several libraries count it as a success.
-    Ignored,
-    /// Nothing: the call was cancelled or never sent, and its permit only comes back.
-    Cancelled,
-}
+family! {
+    /// The parameters of a breaker, by the library that it behaves like.
+    pub enum BreakerConfig, asked as Preset;
 
-/// A change of state, for the log and the transition table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Transition {
-    /// The state it left.
-    pub from: StateName,
-    /// The state it entered.
-    pub to: StateName,
-    /// What brought it about.
-    pub reason: TransitionReason,
-}
+    /// Any of the breakers.
+    ///
+    /// ```
+    /// use sim_core::{Span, Time};
+    /// use sim_policies::Reason;
+    /// use sim_policies::breaker::{Admission, Breaker, BreakerConfig, Machine, Verdict, consecutive};
+    ///
+    /// let config = consecutive::Config { failures: 1, ..consecutive::Config::default() };
+    /// let mut breaker = Breaker::new(&BreakerConfig::Consecutive(config))?;
+    /// let mut changes = Vec::new();
+    /// let Admission::Admitted(call) = breaker.admit(Time::ZERO, &mut changes) else { panic!() };
+    /// breaker.settle(call, Time::ZERO, Verdict::Failure, &mut changes);
+    ///
+    /// let until = Some(Time::ZERO + Span::secs(30));
+    /// let refused = Admission::Refused(Reason::BreakerOpen { until });
+    /// assert_eq!(breaker.admit(Time::ZERO, &mut changes), refused);
+    /// # Ok::<(), sim_policies::OutOfRange>(())
+    /// ```
+    pub enum Breaker, each a Machine;
 
-/// What brought a change of state about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TransitionReason {
-    /// Too many failures in a row.
-    ConsecutiveFailures,
-    /// Too many failures in the window.
-    Failures,
-    /// Too high a share of failures in the window.
-    FailureRate,
-    /// Too high a share of slow calls in the window.
-    SlowCallRate,
-    /// Its open time was over.
-    OpenTimeOver,
-    /// A test request failed.
-    TestFailed,
-    /// Enough test requests succeeded.
-    TestsSucceeded,
-    /// The tests took longer than half-open may last.
-    TestTimeOver,
-    /// A call from an earlier period succeeded.
-    LateSuccess,
-    /// A call from an earlier period failed.
-    LateFailure,
-    /// By hand.
-    Manual,
-}
-
-/// Something that a breaker tells its listeners.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// It has changed its state.
-    Transition(Transition),
-    /// The failure rate has reached its threshold (Resilience4j's event of that name).
-    FailureRateExceeded,
-    /// The slow-call rate has reached its threshold (Resilience4j's event of that name).
-    SlowCallRateExceeded,
-    /// It was reset by hand.
-    Reset,
-}
-
-/// The right to one call, given back to [`Machine::settle`] with the call's verdict.
-///
-/// Settle cancelled calls too, as [`Verdict::Cancelled`]: a test request whose permit is dropped
-/// may keep its breaker half-open for ever.
-#[must_use]
-#[derive(Debug, PartialEq, Eq)]
-pub struct Permit {
-    /// When the call was admitted.
-    started: Time,
-    /// Tells the machine which of its periods gave it; each machine numbers its own.
-    tag: u64,
-}
-
-impl Permit {
-    /// The machine's own number for it, by which [`Machine::parked_on`] names a call.
-    pub const fn tag(&self) -> u64 {
-        self.tag
-    }
-}
-
-/// The answer to a call that asks.
-#[must_use]
-#[derive(Debug, PartialEq, Eq)]
-pub enum Admission {
-    /// It may go. The permit is settled when it ends.
-    Admitted(Permit),
-    /// It may not.
-    Refused(Reason),
-    /// It waits for the call that [`Machine::parked_on`] names. When that one is settled, all
-    /// calls parked on it ask again, in the order they came.
-    Parked,
-}
-
-/// The conversation between calls and a breaker. Time may stand still, but not go back.
-///
-/// Whatever the machine tells its listeners is appended to `changes`, in order.
-pub trait Machine {
-    /// A call asks to be made at `now`.
-    fn admit(&mut self, now: Time, changes: &mut Vec<Change>) -> Admission;
-
-    /// A call has ended at `now`.
-    fn settle(&mut self, permit: Permit, now: Time, verdict: Verdict, changes: &mut Vec<Change>);
-
-    /// The stored state. A lazy breaker stays open past its time, until a call comes.
-    fn state(&self) -> StateName;
-
-    /// When the machine next acts by itself, if nothing happens before.
-    fn wakes_at(&self) -> Option<Time> {
-        None
-    }
-
-    /// Acts by itself at `now`, which is the instant of [`Machine::wakes_at`].
-    fn wake(&mut self, now: Time, changes: &mut Vec<Change>) {
-        let _ = (now, changes);
-    }
-
-    /// The call under way that a call parked now waits for, by the [`Permit::tag`] of its permit.
-    fn parked_on(&self) -> Option<u64> {
-        None
-    }
-}
-
-/// The parameters of a breaker, by the library that it behaves like.
-#[derive(Clone, Debug, PartialEq)]
-pub enum BreakerConfig {
     /// The house's own: consecutive failures open, consecutive tests close.
     Consecutive(consecutive::Config),
-    /// Resilience4j 2.4.
+    /// Resilience4j's `CircuitBreaker`, 2.4.
     Resilience4j(resilience4j::Config),
-    /// Hystrix 1.5.18, and 1.5.13.
+    /// Hystrix's `HystrixCircuitBreaker` with its command's timeout, 1.5.18 and 1.5.13.
     Hystrix(hystrix::Config),
-    /// Polly v8.
+    /// Polly's circuit breaker strategy, v8.
     Polly(polly::Config),
-    /// Failsafe (Java) 3.3.
+    /// Failsafe's `CircuitBreaker` (Java), 3.3.
     Failsafe(failsafe::Config),
-    /// sony/gobreaker v2.4.
+    /// sony/gobreaker's `CircuitBreaker`, v2.4.
     Gobreaker(gobreaker::Config),
-    /// opossum 9.
+    /// opossum's `CircuitBreaker` with its timeout and its semaphore, 9.
     Opossum(opossum::Config),
-    /// cockatiel 3.2.
+    /// cockatiel's `circuitBreaker`, 3.2.
     Cockatiel(cockatiel::Config),
-    /// pybreaker 1.4.
+    /// pybreaker's `CircuitBreaker`, 1.4.
     Pybreaker(pybreaker::Config),
 }
 
-/// Any of the breakers.
-///
-/// ```
-/// use sim_core::{Span, Time};
-/// use crate::Reason;
-/// use crate::breaker::{Admission, Breaker, BreakerConfig, Machine, Verdict, consecutive};
-///
-/// let config = consecutive::Config { failures: 1, open_for: Span::secs(30), close_after: 1 };
-/// let mut breaker = Breaker::new(&BreakerConfig::Consecutive(config))?;
-/// let mut changes = Vec::new();
-/// let Admission::Admitted(call) = breaker.admit(Time::ZERO, &mut changes) else { panic!() };
-/// breaker.settle(call, Time::ZERO, Verdict::Failure, &mut changes);
-///
-/// let until = Some(Time::ZERO + Span::secs(30));
-/// let refused = Admission::Refused(Reason::BreakerOpen { until });
-/// assert_eq!(breaker.admit(Time::ZERO, &mut changes), refused);
-/// # Ok::<(), crate::OutOfRange>(())
-/// ```
-#[derive(Clone, Debug, PartialEq)]
-#[expect(missing_docs, reason = "each variant is documented at its configuration")]
-pub enum Breaker {
-    Consecutive(consecutive::Consecutive),
-    Resilience4j(resilience4j::Resilience4j),
-    Hystrix(hystrix::Hystrix),
-    Polly(polly::Polly),
-    Failsafe(failsafe::Failsafe),
-    Gobreaker(gobreaker::Gobreaker),
-    Opossum(opossum::Opossum),
-    Cockatiel(cockatiel::Cockatiel),
-    Pybreaker(pybreaker::Pybreaker),
+impl Default for BreakerConfig {
+    fn default() -> BreakerConfig {
+        BreakerConfig::Consecutive(consecutive::Config::default())
+    }
 }
 
 impl Breaker {
-    /// A breaker as it is at time zero.
-    ///
-    /// # Errors
-    /// When a parameter is outside what the library accepts.
-    pub fn new(config: &BreakerConfig) -> Result<Breaker, OutOfRange> {
-        Ok(match config {
-            BreakerConfig::Consecutive(config) => {
-                Breaker::Consecutive(consecutive::Consecutive::new(*config)?)
-            }
-            BreakerConfig::Resilience4j(config) => {
-                Breaker::Resilience4j(resilience4j::Resilience4j::new(config.clone())?)
-            }
-            BreakerConfig::Hystrix(config) => {
-                Breaker::Hystrix(hystrix::Hystrix::new(config.clone())?)
-            }
-            BreakerConfig::Polly(config) => Breaker::Polly(polly::Polly::new(config.clone())?),
-            BreakerConfig::Failsafe(config) => {
-                Breaker::Failsafe(failsafe::Failsafe::new(config.clone())?)
-            }
-            BreakerConfig::Gobreaker(config) => {
-                Breaker::Gobreaker(gobreaker::Gobreaker::new(config.clone())?)
-            }
-            BreakerConfig::Opossum(config) => {
-                Breaker::Opossum(opossum::Opossum::new(config.clone())?)
-            }
-            BreakerConfig::Cockatiel(config) => {
-                Breaker::Cockatiel(cockatiel::Cockatiel::new(config.clone())?)
-            }
-            BreakerConfig::Pybreaker(config) => {
-                Breaker::Pybreaker(pybreaker::Pybreaker::new(config.clone())?)
-            }
-        })
-    }
-
     /// What an ending says about the other side.
     ///
     /// A 5xx, a timeout, a refused or reset connection is a failure. So are 408 and 429: the other
@@ -278,34 +99,6 @@ impl Breaker {
             Ending::Status(_) => Verdict::Success,
             Ending::TimedOut | Ending::Refused | Ending::Reset => Verdict::Failure,
             Ending::Rejected(_) => Verdict::Cancelled,
-        }
-    }
-
-    fn machine(&self) -> &dyn Machine {
-        match self {
-            Breaker::Consecutive(machine) => machine,
-            Breaker::Resilience4j(machine) => machine,
-            Breaker::Hystrix(machine) => machine,
-            Breaker::Polly(machine) => machine,
-            Breaker::Failsafe(machine) => machine,
-            Breaker::Gobreaker(machine) => machine,
-            Breaker::Opossum(machine) => machine,
-            Breaker::Cockatiel(machine) => machine,
-            Breaker::Pybreaker(machine) => machine,
-        }
-    }
-
-    fn machine_mut(&mut self) -> &mut dyn Machine {
-        match self {
-            Breaker::Consecutive(machine) => machine,
-            Breaker::Resilience4j(machine) => machine,
-            Breaker::Hystrix(machine) => machine,
-            Breaker::Polly(machine) => machine,
-            Breaker::Failsafe(machine) => machine,
-            Breaker::Gobreaker(machine) => machine,
-            Breaker::Opossum(machine) => machine,
-            Breaker::Cockatiel(machine) => machine,
-            Breaker::Pybreaker(machine) => machine,
         }
     }
 }
@@ -336,54 +129,10 @@ impl Machine for Breaker {
     }
 }
 
-impl StateName {
-    /// The state's name in traces and tables: `closed`, `half_open`.
-    pub const fn id(self) -> &'static str {
-        match self {
-            StateName::Closed => "closed",
-            StateName::Open => "open",
-            StateName::HalfOpen => "half_open",
-            StateName::ForcedOpen => "forced_open",
-            StateName::Disabled => "disabled",
-            StateName::MetricsOnly => "metrics_only",
-        }
-    }
-}
-
-impl fmt::Display for StateName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            StateName::Closed => "closed",
-            StateName::Open => "open",
-            StateName::HalfOpen => "half-open",
-            StateName::ForcedOpen => "forced open",
-            StateName::Disabled => "disabled",
-            StateName::MetricsOnly => "metrics only",
-        })
-    }
-}
-
-impl fmt::Display for TransitionReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            TransitionReason::ConsecutiveFailures => "consecutive failures",
-            TransitionReason::Failures => "failures in the window",
-            TransitionReason::FailureRate => "failure rate",
-            TransitionReason::SlowCallRate => "slow-call rate",
-            TransitionReason::OpenTimeOver => "open time over",
-            TransitionReason::TestFailed => "test failed",
-            TransitionReason::TestsSucceeded => "tests succeeded",
-            TransitionReason::TestTimeOver => "half-open time over",
-            TransitionReason::LateSuccess => "late success",
-            TransitionReason::LateFailure => "late failure",
-            TransitionReason::Manual => "by hand",
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Reason;
 
     #[test]
     fn endings_are_judged_as_documented() {

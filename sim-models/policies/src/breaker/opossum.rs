@@ -40,7 +40,10 @@
 use serde::Deserialize;
 use sim_core::{Span, Time};
 
-use super::{Admission, Change, Machine, Permit, StateName, Transition, TransitionReason, Verdict};
+use super::machine::{
+    Admission, Change, Machine, Permit, Preset, StateName, Transition, TransitionReason, Verdict,
+};
+use crate::family::Build;
 use crate::out_of_range::{at_least_one, within};
 use crate::{OutOfRange, Reason};
 
@@ -277,6 +280,20 @@ impl Opossum {
     }
 }
 
+impl Build for Config {
+    type Machine = Opossum;
+
+    fn build(&self) -> Result<Opossum, OutOfRange> {
+        Opossum::new(self.clone())
+    }
+}
+
+impl Preset for Config {
+    fn timeout(&self) -> Span {
+        self.timeout
+    }
+}
+
 impl Machine for Opossum {
     fn admit(&mut self, now: Time, changes: &mut Vec<Change>) -> Admission {
         self.rolling.advance(now);
@@ -411,107 +428,48 @@ impl Counts {
 
 #[cfg(test)]
 mod tests {
-    use proptest::collection::vec;
     use proptest::prelude::*;
 
     use super::*;
+    use crate::laws::breaker::testing::{ask, call, calls_and, end, ms};
+    use crate::laws::breaker::{Input, Promises, Step, What, play_with};
 
-    /// What happens to the breaker next.
-    #[derive(Clone, Copy, Debug)]
-    enum Input {
-        Call,
-        End(prop::sample::Index, Verdict),
-        TimeOut(prop::sample::Index),
-    }
-
+    /// The call under way at this place takes too long.
     #[derive(Clone, Copy, Debug, PartialEq)]
-    enum What {
-        Admitted,
-        Refused(Reason),
-        Ended(Verdict),
-        TimedOut,
-        Woke,
-    }
+    struct TimeOut(usize);
 
-    /// One step of a life, with the states before and after it.
-    #[derive(Debug)]
-    struct Step {
-        at: Time,
-        what: What,
-        before: State,
-        after: State,
-        /// The call belongs to a half-open period that goes on.
-        is_test: bool,
-        /// A timeout that counts in the bucket that ends at this instant.
-        before_edge: bool,
-        counts: Counts,
-        under_way: usize,
-    }
+    const GOOD: [Verdict; 2] = [Verdict::Success, Verdict::Ignored];
 
-    /// Lives through the inputs, and wakes the breaker at the instants that it names.
-    fn play(config: &Config, inputs: &[(Span, Input)]) -> Vec<Step> {
-        let mut breaker = Opossum::new(config.clone()).expect("valid");
-        let mut changes = Vec::new();
-        let (mut now, mut calls, mut steps) = (Time::ZERO, Vec::new(), Vec::new());
-        for &(gap, input) in inputs {
-            let then = now + gap;
-            while let Some(at) = breaker.wakes_at().filter(|at| *at <= then) {
-                let before = breaker.state;
-                breaker.wake(at, &mut changes);
-                let (after, counts) = (breaker.state, breaker.counts(at));
-                let (what, under_way) = (What::Woke, calls.len());
-                let (is_test, before_edge) = (false, false);
-                steps.push(Step {
-                    at,
-                    what,
-                    before,
-                    after,
-                    is_test,
-                    before_edge,
-                    counts,
-                    under_way,
-                });
+    fn lived(config: &Config, inputs: &[(Span, Input<TimeOut>)]) -> Vec<Step<Opossum, TimeOut>> {
+        let breaker = Opossum::new(config.clone()).expect("valid");
+        play_with(breaker, inputs, |breaker, TimeOut(n), calls, now, changes| {
+            if calls.is_empty() {
+                return false;
             }
-            now = then;
-            let before = breaker.state;
-            let mut is_test = false;
-            let mut take = |index: prop::sample::Index, calls: &mut Vec<Permit>| {
-                let permit = calls.remove(index.index(calls.len()));
-                is_test = breaker.is_current_test(permit.tag);
-                permit
-            };
-            let what = match input {
-                Input::Call => match breaker.admit(now, &mut changes) {
-                    Admission::Admitted(permit) => {
-                        is_test = breaker.is_current_test(permit.tag);
-                        calls.push(permit);
-                        What::Admitted
-                    }
-                    Admission::Refused(reason) => What::Refused(reason),
-                    Admission::Parked => panic!("this breaker parks nobody"),
-                },
-                Input::End(..) | Input::TimeOut(_) if calls.is_empty() => continue,
-                Input::End(index, verdict) => {
-                    let permit = take(index, &mut calls);
-                    breaker.settle(permit, now, verdict, &mut changes);
-                    What::Ended(verdict)
-                }
-                Input::TimeOut(index) => {
-                    let permit = take(index, &mut calls);
-                    breaker.settle_timeout(permit, now, &mut changes);
-                    What::TimedOut
-                }
-            };
-            let before_edge = breaker.rolling.next_at == now;
-            assert!(!before_edge || what == What::TimedOut);
-            let (after, counts, under_way) = (breaker.state, breaker.rolling.sum, calls.len());
-            let at = now;
-            steps.push(Step { at, what, before, after, is_test, before_edge, counts, under_way });
-        }
-        steps
+            let timed_out = calls.remove(n % calls.len());
+            breaker.settle_timeout(timed_out.permit, now, changes);
+            true
+        })
     }
 
-    fn stories() -> impl Strategy<Value = (Config, Vec<(Span, Input)>)> {
+    /// A timeout that counts in the bucket that ends at this instant.
+    fn is_before_edge(step: &Step<Opossum, TimeOut>) -> bool {
+        matches!(step.what, What::Other(_)) && step.after.rolling.next_at == step.at
+    }
+
+    fn counts(step: &Step<Opossum, TimeOut>) -> Counts {
+        if is_before_edge(step) {
+            step.after.rolling.sum
+        } else {
+            step.after.clone().counts(step.at)
+        }
+    }
+
+    fn ended_in(what: &What<TimeOut>, verdicts: &[Verdict]) -> bool {
+        matches!(what, What::Ended(ended) if verdicts.contains(&ended.verdict))
+    }
+
+    fn stories() -> impl Strategy<Value = (Config, Vec<(Span, Input<TimeOut>)>)> {
         let config = (
             prop_oneof![Just(0.0), Just(33.4), Just(50.0), Just(99.0), Just(100.0)],
             0..6u32,
@@ -533,56 +491,21 @@ mod tests {
                 ..Config::default()
             });
         let gap = prop_oneof![6 => Just(0), 6 => 0..200u64, 2 => 200..3000u64, 1 => 0..100_000u64];
-        let verdict = prop_oneof![
-            4 => Just(Verdict::Success),
-            6 => Just(Verdict::Failure),
-            1 => Just(Verdict::Ignored),
-            1 => Just(Verdict::Cancelled),
-        ];
-        let index = any::<prop::sample::Index>();
-        let input = prop_oneof![
-            6 => Just(Input::Call),
-            5 => (index, verdict).prop_map(|(i, v)| Input::End(i, v)),
-            1 => any::<prop::sample::Index>().prop_map(Input::TimeOut),
-        ];
-        (config, vec((gap.prop_map(Span::millis), input), 0..150))
+        let time_out = any::<usize>().prop_map(TimeOut);
+        (config, calls_and(gap.prop_map(Span::millis), time_out))
     }
 
     proptest! {
         #[test]
-        fn it_is_open_for_exactly_the_reset_timeout((config, inputs) in stories()) {
-            let mut opened = None;
-            for step in play(&config, &inputs) {
-                match (step.before, step.what) {
-                    (State::Open { .. }, What::Admitted) => prop_assert!(false, "admitted"),
-                    (State::Open { until }, What::Woke) => {
-                        prop_assert_eq!(Some(step.at), opened.map(|at| at + config.reset_timeout));
-                        prop_assert_eq!(step.at, until);
-                        prop_assert_eq!(step.after, State::HalfOpen { pending_close: true });
-                    }
-                    (State::Open { .. }, _) => prop_assert_eq!(step.before, step.after),
-                    _ => {}
-                }
-                if step.after.name() == StateName::Open && step.before.name() != StateName::Open {
-                    opened = Some(step.at);
-                }
-            }
-        }
-
-        #[test]
-        fn half_open_admits_one_test((config, inputs) in stories()) {
-            let mut tests = 0;
-            for step in play(&config, &inputs) {
-                match (step.before, step.what) {
-                    (_, What::Woke) => tests = 0,
-                    (State::HalfOpen { .. }, What::Admitted) => tests += 1,
-                    (State::HalfOpen { .. }, What::Ended(Verdict::Cancelled)) if step.is_test => {
-                        tests -= 1;
-                    }
-                    _ => {}
-                }
-                prop_assert!(tests <= 1);
-            }
+        fn it_keeps_the_laws((config, inputs) in stories()) {
+            let reset_timeout = config.reset_timeout;
+            let promises = Promises {
+                open_until: Some(Box::new(move |at| at + reset_timeout)),
+                tests: Some(1),
+                gives_back: |ended| ended.verdict == Verdict::Cancelled && !ended.late,
+                ..Promises::default()
+            };
+            promises.hold(&lived(&config, &inputs));
         }
 
         #[test]
@@ -590,60 +513,54 @@ mod tests {
             let buckets = u64::from(config.rolling_count_buckets);
             let interval = config.rolling_count_timeout.as_millis() / buckets;
             let bucket = |at: Time| at.since(Time::ZERO).as_millis() / interval;
-            let mut history: Vec<(u64, What)> = Vec::new();
-            for step in play(&config, &inputs) {
-                let current = bucket(step.at) - u64::from(step.before_edge);
+            let mut history: Vec<(u64, What<TimeOut>)> = Vec::new();
+            for step in lived(&config, &inputs) {
+                let current = bucket(step.at) - u64::from(is_before_edge(&step));
                 history.push((current, step.what));
                 let mut naive = Counts::default();
                 for (_, what) in history.iter().filter(|(b, _)| b + buckets > current) {
                     let full = matches!(what, What::Refused(Reason::BulkheadFull { .. }));
                     let refused = matches!(what, What::Refused(_));
-                    let timed_out = matches!(what, What::TimedOut);
-                    naive.fires += u64::from(refused || matches!(what, What::Admitted));
+                    let timed_out = matches!(what, What::Other(_));
+                    naive.fires += u64::from(refused || matches!(what, What::Admitted(_)));
                     naive.rejects += u64::from(refused && !full);
                     naive.semaphore_rejections += u64::from(full);
                     naive.timeouts += u64::from(timed_out);
                     naive.failures +=
-                        u64::from(full || timed_out || *what == What::Ended(Verdict::Failure));
-                    naive.successes += u64::from(matches!(
-                        what,
-                        What::Ended(Verdict::Success | Verdict::Ignored)
-                    ));
+                        u64::from(full || timed_out || ended_in(what, &[Verdict::Failure]));
+                    naive.successes += u64::from(ended_in(what, &GOOD));
                 }
-                prop_assert_eq!(step.counts, naive);
+                prop_assert_eq!(counts(&step), naive);
             }
         }
 
         #[test]
         fn a_result_acts_on_the_state_that_it_finds((config, inputs) in stories()) {
             let warm_up = if config.allow_warm_up { config.rolling_count_timeout } else { Span::ZERO };
-            for step in play(&config, &inputs) {
-                let Counts { fires, failures, .. } = step.counts;
-                let is_failure = match step.what {
-                    What::Ended(Verdict::Failure) | What::TimedOut => true,
-                    What::Refused(reason) => matches!(reason, Reason::BulkheadFull { .. }),
-                    _ => false,
-                };
-                let is_success =
-                    matches!(step.what, What::Ended(Verdict::Success | Verdict::Ignored));
+            for step in lived(&config, &inputs) {
+                let Counts { fires, failures, .. } = counts(&step);
+                let full = matches!(step.what, What::Refused(Reason::BulkheadFull { .. }));
+                let timed_out = matches!(step.what, What::Other(_));
+                let is_failure = full || timed_out || ended_in(&step.what, &[Verdict::Failure]);
+                let is_success = ended_in(&step.what, &GOOD);
                 let trips = step.at >= Time::ZERO + warm_up
                     && fires >= u64::from(config.volume_threshold)
                     && (fires == 0
                         || 100.0 * failures as f64 > config.error_threshold_percentage * fires as f64);
-                let expected = match step.before.name() {
+                let expected = match step.before.state() {
                     StateName::Closed if is_failure && trips => StateName::Open,
                     StateName::HalfOpen if is_failure => StateName::Open,
                     StateName::HalfOpen if is_success => StateName::Closed,
                     StateName::Open if step.what == What::Woke => StateName::HalfOpen,
                     unchanged => unchanged,
                 };
-                prop_assert_eq!(step.after.name(), expected);
+                prop_assert_eq!(step.after.state(), expected);
             }
         }
 
         #[test]
         fn the_semaphore_holds((config, inputs) in stories()) {
-            for step in play(&config, &inputs) {
+            for step in lived(&config, &inputs) {
                 let Some(limit) = config.capacity else { continue };
                 prop_assert!(step.under_way <= limit as usize);
                 if step.what == What::Refused(Reason::BulkheadFull { limit }) {
@@ -651,38 +568,6 @@ mod tests {
                 }
             }
         }
-    }
-
-    fn at(millis: u64) -> Time {
-        Time::ZERO + Span::millis(millis)
-    }
-
-    fn admit(breaker: &mut Opossum, millis: u64) -> Result<Permit, Reason> {
-        match breaker.admit(at(millis), &mut Vec::new()) {
-            Admission::Admitted(permit) => Ok(permit),
-            Admission::Refused(reason) => Err(reason),
-            Admission::Parked => panic!("this breaker parks nobody"),
-        }
-    }
-
-    fn end(
-        breaker: &mut Opossum,
-        permit: Permit,
-        millis: u64,
-        verdict: Verdict,
-    ) -> Option<TransitionReason> {
-        let mut changes = Vec::new();
-        breaker.settle(permit, at(millis), verdict, &mut changes);
-        match changes[..] {
-            [] => None,
-            [Change::Transition(transition)] => Some(transition.reason),
-            _ => panic!("one end brings at most one transition"),
-        }
-    }
-
-    fn call(breaker: &mut Opossum, millis: u64, verdict: Verdict) -> Option<TransitionReason> {
-        let permit = admit(breaker, millis).expect("admitted");
-        end(breaker, permit, millis, verdict)
     }
 
     fn small() -> Config {
@@ -699,72 +584,72 @@ mod tests {
     fn the_rate_must_exceed_its_threshold() {
         let mut breaker = Opossum::new(small()).expect("valid");
         for verdict in [Verdict::Success, Verdict::Success, Verdict::Failure, Verdict::Failure] {
-            assert_eq!(call(&mut breaker, 0, verdict), None, "at most 2 of 4");
+            assert_eq!(call(&mut breaker, ms(0), verdict), None, "at most 2 of 4");
         }
         let tripped = Some(TransitionReason::FailureRate);
-        assert_eq!(call(&mut breaker, 0, Verdict::Failure), tripped, "3 of 5");
+        assert_eq!(call(&mut breaker, ms(0), Verdict::Failure), tripped, "3 of 5");
     }
 
     #[test]
     fn a_failure_without_its_fire_is_infinitely_many() {
         let mut breaker = Opossum::new(Config { volume_threshold: 0, ..small() }).expect("valid");
         for _ in 0..10 {
-            call(&mut breaker, 0, Verdict::Success);
+            call(&mut breaker, ms(0), Verdict::Success);
         }
-        let slow = admit(&mut breaker, 0).expect("closed");
+        let slow = ask(&mut breaker, ms(0)).expect("closed");
         let tripped = Some(TransitionReason::FailureRate);
-        assert_eq!(end(&mut breaker, slow, 5000, Verdict::Failure), tripped);
-        assert_eq!(breaker.counts(at(5000)), Counts { failures: 1, ..Counts::default() });
+        assert_eq!(end(&mut breaker, slow, ms(5000), Verdict::Failure), tripped);
+        assert_eq!(breaker.counts(ms(5000)), Counts { failures: 1, ..Counts::default() });
     }
 
     #[test]
     fn refused_calls_fill_the_volume_and_closing_forgets_nothing() {
         let mut breaker = Opossum::new(small()).expect("valid");
         for _ in 0..4 {
-            call(&mut breaker, 0, Verdict::Failure);
+            call(&mut breaker, ms(0), Verdict::Failure);
         }
         for _ in 0..3 {
-            let until = Some(at(2000));
-            assert_eq!(admit(&mut breaker, 1).err(), Some(Reason::BreakerOpen { until }));
+            let until = Some(ms(2000));
+            assert_eq!(ask(&mut breaker, ms(1)).err(), Some(Reason::BreakerOpen { until }));
         }
-        breaker.wake(at(2000), &mut Vec::new());
+        breaker.wake(ms(2000), &mut Vec::new());
         let closed = Some(TransitionReason::TestsSucceeded);
-        assert_eq!(call(&mut breaker, 2000, Verdict::Success), closed);
+        assert_eq!(call(&mut breaker, ms(2000), Verdict::Success), closed);
         // 4 failures of 8 fires, and the next one makes it 5 of 9.
-        assert_eq!(breaker.counts(at(2000)).fires, 8);
+        assert_eq!(breaker.counts(ms(2000)).fires, 8);
         let tripped = Some(TransitionReason::FailureRate);
-        assert_eq!(call(&mut breaker, 2000, Verdict::Failure), tripped);
+        assert_eq!(call(&mut breaker, ms(2000), Verdict::Failure), tripped);
     }
 
     #[test]
     fn late_results_count_in_the_state_that_they_find() {
         let mut breaker = Opossum::new(small()).expect("valid");
-        let late = admit(&mut breaker, 0).expect("closed");
-        let later = admit(&mut breaker, 0).expect("closed");
+        let late = ask(&mut breaker, ms(0)).expect("closed");
+        let later = ask(&mut breaker, ms(0)).expect("closed");
         for _ in 0..3 {
-            call(&mut breaker, 0, Verdict::Failure);
+            call(&mut breaker, ms(0), Verdict::Failure);
         }
         assert_eq!(breaker.state(), StateName::Open);
-        breaker.wake(at(2000), &mut Vec::new());
+        breaker.wake(ms(2000), &mut Vec::new());
         let reopened = Some(TransitionReason::LateFailure);
-        assert_eq!(end(&mut breaker, late, 2001, Verdict::Failure), reopened);
-        breaker.wake(at(4001), &mut Vec::new());
-        let test = admit(&mut breaker, 4001).expect("the test");
-        assert_eq!(admit(&mut breaker, 4001).err(), Some(Reason::BreakerProbing));
+        assert_eq!(end(&mut breaker, late, ms(2001), Verdict::Failure), reopened);
+        breaker.wake(ms(4001), &mut Vec::new());
+        let test = ask(&mut breaker, ms(4001)).expect("the test");
+        assert_eq!(ask(&mut breaker, ms(4001)).err(), Some(Reason::BreakerProbing));
         let closed = Some(TransitionReason::LateSuccess);
-        assert_eq!(end(&mut breaker, later, 4002, Verdict::Ignored), closed);
+        assert_eq!(end(&mut breaker, later, ms(4002), Verdict::Ignored), closed);
         // By now the test is one call among others.
-        assert_eq!(end(&mut breaker, test, 4003, Verdict::Success), None);
+        assert_eq!(end(&mut breaker, test, ms(4003), Verdict::Success), None);
     }
 
     #[test]
     fn a_full_semaphore_is_a_failure() {
         let config = Config { capacity: Some(1), volume_threshold: 0, ..small() };
         let mut breaker = Opossum::new(config).expect("valid");
-        let _held = admit(&mut breaker, 0).expect("one place");
-        assert_eq!(admit(&mut breaker, 0).err(), Some(Reason::BulkheadFull { limit: 1 }));
+        let _held = ask(&mut breaker, ms(0)).expect("one place");
+        assert_eq!(ask(&mut breaker, ms(0)).err(), Some(Reason::BulkheadFull { limit: 1 }));
         assert_eq!(breaker.state(), StateName::Closed, "1 of 2 is not above 50 %");
-        assert_eq!(admit(&mut breaker, 0).err(), Some(Reason::BulkheadFull { limit: 1 }));
+        assert_eq!(ask(&mut breaker, ms(0)).err(), Some(Reason::BulkheadFull { limit: 1 }));
         assert_eq!(breaker.state(), StateName::Open, "2 of 3 is");
     }
 
@@ -772,36 +657,36 @@ mod tests {
     fn a_timeout_at_the_edge_of_a_bucket_counts_before_it() {
         let config = Config { timeout: Span::secs(5), volume_threshold: 0, ..small() };
         let mut breaker = Opossum::new(config).expect("valid");
-        call(&mut breaker, 0, Verdict::Success);
-        let slow = admit(&mut breaker, 0).expect("closed");
+        call(&mut breaker, ms(0), Verdict::Success);
+        let slow = ask(&mut breaker, ms(0)).expect("closed");
         // The bucket of both calls is about to leave, and 1 of 2 is not above 50 %.
-        breaker.settle_timeout(slow, at(5000), &mut Vec::new());
+        breaker.settle_timeout(slow, ms(5000), &mut Vec::new());
         assert_eq!(breaker.state(), StateName::Closed);
         let failure = Counts { failures: 1, timeouts: 1, ..Counts::default() };
-        assert_eq!(breaker.counts(at(5000)), failure);
-        assert_eq!(breaker.counts(at(9000)), Counts::default(), "it was the bucket from 4 s on");
+        assert_eq!(breaker.counts(ms(5000)), failure);
+        assert_eq!(breaker.counts(ms(9000)), Counts::default(), "it was the bucket from 4 s on");
     }
 
     #[test]
     fn while_it_warms_up_nothing_opens_it() {
         let config = Config { allow_warm_up: true, volume_threshold: 0, ..small() };
         let mut breaker = Opossum::new(config).expect("valid");
-        assert_eq!(call(&mut breaker, 4999, Verdict::Failure), None);
+        assert_eq!(call(&mut breaker, ms(4999), Verdict::Failure), None);
         let tripped = Some(TransitionReason::FailureRate);
-        assert_eq!(call(&mut breaker, 5000, Verdict::Failure), tripped);
+        assert_eq!(call(&mut breaker, ms(5000), Verdict::Failure), tripped);
     }
 
     #[test]
     fn a_cancelled_test_gives_its_turn_to_the_next() {
         let config = Config { volume_threshold: 0, ..small() };
         let mut breaker = Opossum::new(config).expect("valid");
-        call(&mut breaker, 0, Verdict::Failure);
-        breaker.wake(at(2000), &mut Vec::new());
-        let test = admit(&mut breaker, 2000).expect("the test");
+        call(&mut breaker, ms(0), Verdict::Failure);
+        breaker.wake(ms(2000), &mut Vec::new());
+        let test = ask(&mut breaker, ms(2000)).expect("the test");
         assert!(!breaker.pending_close());
-        assert_eq!(end(&mut breaker, test, 2001, Verdict::Cancelled), None);
+        assert_eq!(end(&mut breaker, test, ms(2001), Verdict::Cancelled), None);
         assert!(breaker.pending_close());
-        assert!(admit(&mut breaker, 2001).is_ok());
+        assert!(ask(&mut breaker, ms(2001)).is_ok());
     }
 
     #[test]
@@ -809,9 +694,9 @@ mod tests {
         let mut breaker =
             Opossum::new(Config { enabled: false, ..Config::default() }).expect("valid");
         for _ in 0..9 {
-            assert_eq!(call(&mut breaker, 0, Verdict::Failure), None);
+            assert_eq!(call(&mut breaker, ms(0), Verdict::Failure), None);
         }
-        assert_eq!(breaker.counts(at(0)), Counts { fires: 9, ..Counts::default() });
+        assert_eq!(breaker.counts(ms(0)), Counts { fires: 9, ..Counts::default() });
         assert_eq!(breaker.call_timeout(), None);
     }
 
@@ -824,9 +709,9 @@ mod tests {
             ..Config::default()
         };
         let mut breaker = Opossum::new(config).expect("valid");
-        call(&mut breaker, 0, Verdict::Success);
-        assert_eq!(breaker.counts(at(7)).fires, 1);
-        assert_eq!(breaker.counts(at(8)).fires, 0, "4 buckets of 2 ms");
+        call(&mut breaker, ms(0), Verdict::Success);
+        assert_eq!(breaker.counts(ms(7)).fires, 1);
+        assert_eq!(breaker.counts(ms(8)).fires, 0, "4 buckets of 2 ms");
     }
 
     #[test]

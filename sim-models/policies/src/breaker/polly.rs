@@ -42,7 +42,10 @@ use std::collections::VecDeque;
 use serde::Deserialize;
 use sim_core::{Span, Time};
 
-use super::{Admission, Change, Machine, Permit, StateName, Transition, TransitionReason, Verdict};
+use super::machine::{
+    Admission, Change, Machine, Permit, Preset, StateName, Transition, TransitionReason, Verdict,
+};
+use crate::family::Build;
 use crate::out_of_range::within;
 use crate::{Backoff, Jitter, OutOfRange, Reason};
 
@@ -209,6 +212,16 @@ impl Polly {
     }
 }
 
+impl Build for Config {
+    type Machine = Polly;
+
+    fn build(&self) -> Result<Polly, OutOfRange> {
+        Polly::new(self.clone())
+    }
+}
+
+impl Preset for Config {}
+
 impl Machine for Polly {
     fn admit(&mut self, now: Time, changes: &mut Vec<Change>) -> Admission {
         match self.state {
@@ -334,74 +347,31 @@ fn duration(field: &'static str, found: Span) -> Result<(), OutOfRange> {
 
 #[cfg(test)]
 mod tests {
-    use proptest::collection::vec;
     use proptest::prelude::*;
 
     use super::*;
+    use crate::laws::breaker::testing::{ask, call, calls_and, end, ms, refused};
+    use crate::laws::breaker::{Ended, Input, Promises, Step, What, play_with};
 
-    /// What happens to the breaker next.
-    #[derive(Clone, Copy, Debug)]
-    enum Input {
-        /// A call asks.
-        Call,
-        /// One of the calls under way ends.
-        End(prop::sample::Index, Verdict),
-        /// Opened by hand.
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    enum ByHand {
         Isolate,
-        /// Closed by hand.
         Close,
     }
 
-    /// What happened, with the breaker before and after.
-    #[derive(Debug)]
-    struct Step {
-        at: Time,
-        before: Polly,
-        after: Polly,
-        what: What,
-        changes: Vec<Change>,
+    fn lived(config: &Config, inputs: &[(Span, Input<ByHand>)]) -> Vec<Step<Polly, ByHand>> {
+        let breaker = Polly::new(config.clone()).expect("valid");
+        play_with(breaker, inputs, |breaker, by_hand, _, _, changes| {
+            match by_hand {
+                ByHand::Isolate => breaker.isolate(changes),
+                ByHand::Close => breaker.close(changes),
+            }
+            true
+        })
     }
 
-    #[derive(Clone, Copy, Debug)]
-    enum What {
-        Asked { refusal: Option<Reason> },
-        Ended { failed: bool },
-        ByHand,
-    }
-
-    fn play(config: &Config, inputs: &[(Span, Input)]) -> Vec<Step> {
-        let mut breaker = Polly::new(config.clone()).expect("valid");
-        let (mut now, mut under_way, mut steps) = (Time::ZERO, Vec::new(), Vec::new());
-        for &(gap, input) in inputs {
-            now += gap;
-            let (before, mut changes) = (breaker.clone(), Vec::new());
-            let what = match input {
-                Input::Call => match breaker.admit(now, &mut changes) {
-                    Admission::Admitted(permit) => {
-                        under_way.push(permit);
-                        What::Asked { refusal: None }
-                    }
-                    Admission::Refused(reason) => What::Asked { refusal: Some(reason) },
-                    Admission::Parked => panic!("this breaker parks nobody"),
-                },
-                Input::End(..) if under_way.is_empty() => continue,
-                Input::End(index, verdict) => {
-                    let permit = under_way.remove(index.index(under_way.len()));
-                    breaker.settle(permit, now, verdict, &mut changes);
-                    What::Ended { failed: verdict == Verdict::Failure }
-                }
-                Input::Isolate => {
-                    breaker.isolate(&mut changes);
-                    What::ByHand
-                }
-                Input::Close => {
-                    breaker.close(&mut changes);
-                    What::ByHand
-                }
-            };
-            steps.push(Step { at: now, before, after: breaker.clone(), what, changes });
-        }
-        steps
+    fn failed(ended: Ended) -> bool {
+        ended.verdict == Verdict::Failure
     }
 
     fn configs() -> impl Strategy<Value = Config> {
@@ -422,7 +392,7 @@ mod tests {
         )
     }
 
-    fn inputs() -> impl Strategy<Value = Vec<(Span, Input)>> {
+    fn inputs() -> impl Strategy<Value = Vec<(Span, Input<ByHand>)>> {
         // Time often stands still, and meets the edges of sub-windows and breaks exactly.
         let gap = prop_oneof![
             5 => Just(0),
@@ -431,54 +401,15 @@ mod tests {
             1 => Just(700),
             1 => 0..1500u64,
         ];
-        let verdict = prop_oneof![
-            5 => Just(Verdict::Success),
-            4 => Just(Verdict::Failure),
-            1 => Just(Verdict::Ignored),
-            1 => Just(Verdict::Cancelled),
-        ];
-        let end = (any::<prop::sample::Index>(), verdict).prop_map(|(i, v)| Input::End(i, v));
-        let input = prop_oneof![
-            20 => Just(Input::Call),
-            20 => end,
-            1 => Just(Input::Isolate),
-            1 => Just(Input::Close),
-        ];
-        vec((gap.prop_map(Span::millis), input), 0..150)
+        let by_hand = prop_oneof![Just(ByHand::Isolate), Just(ByHand::Close)];
+        calls_and(gap.prop_map(Span::millis), by_hand)
     }
 
     proptest! {
         #[test]
-        fn an_open_breaker_admits_nobody_before_its_time(
-            config in configs(),
-            inputs in inputs(),
-        ) {
-            for step in play(&config, &inputs) {
-                let What::Asked { refusal } = step.what else { continue };
-                let expected = match step.before.state {
-                    State::Open { until } if step.at < until => {
-                        Some(Reason::BreakerOpen { until: Some(until) })
-                    }
-                    State::Isolated => Some(Reason::BreakerOpen { until: None }),
-                    State::HalfOpen => Some(Reason::BreakerProbing),
-                    State::Closed | State::Open { .. } => None,
-                };
-                prop_assert_eq!(refusal, expected);
-            }
-        }
-
-        #[test]
-        fn half_open_admits_one_test(config in configs(), inputs in inputs()) {
-            let mut tests = 0;
-            for step in play(&config, &inputs) {
-                if step.after.state != State::HalfOpen {
-                    tests = 0;
-                } else if let What::Asked { refusal: None } = step.what {
-                    tests += 1;
-                }
-                let expected = u32::from(step.after.state == State::HalfOpen);
-                prop_assert_eq!(tests, expected);
-            }
+        fn it_keeps_the_laws(config in configs(), inputs in inputs()) {
+            let promises = Promises { tests: Some(1), ..Promises::default() };
+            promises.hold(&lived(&config, &inputs));
         }
 
         /// The whole machine against the list of all results since it was last closed, each with
@@ -487,8 +418,9 @@ mod tests {
         fn it_opens_exactly_when_the_results_say_so(config in configs(), inputs in inputs()) {
             let (mut results, mut began): (Vec<(Time, bool)>, Option<Time>) = (Vec::new(), None);
             let mut attempts = 0;
-            for step in play(&config, &inputs) {
+            for step in lived(&config, &inputs) {
                 let mut expected = step.before.state;
+                let asked = step.asked().is_some();
                 let tenth = config.sampling_duration.as_nanos() / 10;
                 let open = |attempts: u32| {
                     let grown = Span::millis(700 << attempts.min(5)).min(Span::secs(2));
@@ -496,11 +428,11 @@ mod tests {
                     let lasts = if grows { grown } else { config.break_duration };
                     State::Open { until: step.at + lasts }
                 };
-                match (step.what, step.before.state) {
-                    (What::Ended { failed }, State::HalfOpen) => {
+                match (step.ended().map(failed), step.before.state) {
+                    (Some(failed), State::HalfOpen) => {
                         expected = if failed { open(attempts) } else { State::Closed };
                     }
-                    (What::Ended { failed }, state) => {
+                    (Some(failed), state) => {
                         let old = |t: Time| step.at.since(t).as_nanos() >= tenth;
                         if began.is_none_or(old) {
                             began = Some(step.at);
@@ -520,21 +452,16 @@ mod tests {
                             expected = open(attempts);
                         }
                     }
-                    (What::Asked { .. }, State::Open { until }) if step.at >= until => {
+                    (None, State::Open { until }) if asked && step.at >= until => {
                         attempts += 1;
                         expected = State::HalfOpen;
                     }
-                    (What::Asked { .. }, _) => {}
-                    (What::ByHand, _) => expected = step.after.state,
+                    (None, _) if asked => {}
+                    (None, _) => expected = step.after.state,
                 }
                 prop_assert_eq!(step.after.state, expected);
-                let closing = matches!(
-                    step.changes[..],
-                    [Change::Transition(Transition { to: StateName::Closed, .. })]
-                );
-                let closed_by_hand =
-                    matches!(step.what, What::ByHand) && step.after.state == State::Closed;
-                if closing || closed_by_hand {
+                let closed_by_hand = step.what == What::Other(ByHand::Close);
+                if step.enters(StateName::Closed) || closed_by_hand {
                     (attempts, began) = (0, None);
                     results.clear();
                 }
@@ -543,43 +470,10 @@ mod tests {
 
         #[test]
         fn sub_windows_stay_few(config in configs(), inputs in inputs()) {
-            for step in play(&config, &inputs) {
+            for step in lived(&config, &inputs) {
                 prop_assert!(step.after.health.windows.len() as u64 <= SUB_WINDOWS + 1);
             }
         }
-    }
-
-    fn at_ms(ms: u64) -> Time {
-        Time::ZERO + Span::millis(ms)
-    }
-
-    fn ask(breaker: &mut Polly, ms: u64) -> Result<Permit, Reason> {
-        match breaker.admit(at_ms(ms), &mut Vec::new()) {
-            Admission::Admitted(permit) => Ok(permit),
-            Admission::Refused(reason) => Err(reason),
-            Admission::Parked => panic!("this breaker parks nobody"),
-        }
-    }
-
-    /// The end of a call, and what brought a change about if there is one.
-    fn end(
-        breaker: &mut Polly,
-        permit: Permit,
-        ms: u64,
-        verdict: Verdict,
-    ) -> Option<TransitionReason> {
-        let mut changes = Vec::new();
-        breaker.settle(permit, at_ms(ms), verdict, &mut changes);
-        match changes[..] {
-            [] => None,
-            [Change::Transition(transition)] => Some(transition.reason),
-            _ => panic!("one call brings one transition: {changes:?}"),
-        }
-    }
-
-    fn call(breaker: &mut Polly, ms: u64, verdict: Verdict) -> Option<TransitionReason> {
-        let permit = ask(breaker, ms).expect("admitted");
-        end(breaker, permit, ms, verdict)
     }
 
     /// Half of at least four calls within 10 s open it for 5 s.
@@ -595,9 +489,9 @@ mod tests {
     /// A breaker that opened at time zero, and `late` calls from before.
     fn opened(config: Config, late: usize) -> (Polly, Vec<Permit>) {
         let mut breaker = Polly::new(config).expect("valid");
-        let late = (0..late).map(|_| ask(&mut breaker, 0).expect("closed")).collect();
+        let late = (0..late).map(|_| ask(&mut breaker, ms(0)).expect("closed")).collect();
         for _ in 0..4 {
-            call(&mut breaker, 0, Verdict::Failure);
+            call(&mut breaker, ms(0), Verdict::Failure);
         }
         assert_eq!(breaker.state(), StateName::Open);
         (breaker, late)
@@ -613,27 +507,34 @@ mod tests {
             Verdict::Success,
             Verdict::Ignored,
         ] {
-            assert_eq!(call(&mut breaker, 0, verdict), None, "3 of 4 failed, and no failure since");
+            assert_eq!(
+                call(&mut breaker, ms(0), verdict),
+                None,
+                "3 of 4 failed, and no failure since"
+            );
         }
-        assert_eq!(call(&mut breaker, 0, Verdict::Failure), Some(TransitionReason::FailureRate));
+        assert_eq!(
+            call(&mut breaker, ms(0), Verdict::Failure),
+            Some(TransitionReason::FailureRate)
+        );
     }
 
     #[test]
     fn the_first_call_at_the_end_of_the_break_is_the_one_test() {
         let (mut breaker, _) = opened(small(), 0);
-        let until = Some(at_ms(5000));
-        assert_eq!(ask(&mut breaker, 4999).err(), Some(Reason::BreakerOpen { until }));
-        let test = ask(&mut breaker, 5000).expect("the test");
-        assert_eq!(ask(&mut breaker, 1_000_000).err(), Some(Reason::BreakerProbing));
-        let reason = end(&mut breaker, test, 1_000_000, Verdict::Failure);
+        let until = Some(ms(5000));
+        assert_eq!(ask(&mut breaker, ms(4999)).err(), Some(Reason::BreakerOpen { until }));
+        let test = ask(&mut breaker, ms(5000)).expect("the test");
+        assert_eq!(ask(&mut breaker, ms(1_000_000)).err(), Some(Reason::BreakerProbing));
+        let reason = end(&mut breaker, test, ms(1_000_000), Verdict::Failure);
         assert_eq!(reason, Some(TransitionReason::TestFailed));
-        assert_eq!(breaker.state, State::Open { until: at_ms(1_005_000) });
+        assert_eq!(breaker.state, State::Open { until: ms(1_005_000) });
     }
 
     #[test]
     fn a_cancelled_test_closes_it() {
         let (mut breaker, _) = opened(small(), 0);
-        let reason = call(&mut breaker, 5000, Verdict::Cancelled);
+        let reason = call(&mut breaker, ms(5000), Verdict::Cancelled);
         assert_eq!(reason, Some(TransitionReason::TestsSucceeded));
         assert_eq!(breaker.state(), StateName::Closed);
     }
@@ -646,10 +547,10 @@ mod tests {
         ] {
             let (mut breaker, mut late) = opened(small(), 2);
             let while_open = late.pop().expect("two calls from before");
-            assert_eq!(end(&mut breaker, while_open, 1000, verdict), None);
-            let _test = ask(&mut breaker, 5000).expect("the test");
+            assert_eq!(end(&mut breaker, while_open, ms(1000), verdict), None);
+            let _test = ask(&mut breaker, ms(5000)).expect("the test");
             let while_half_open = late.pop().expect("two calls from before");
-            assert_eq!(end(&mut breaker, while_half_open, 5001, verdict), Some(reason));
+            assert_eq!(end(&mut breaker, while_half_open, ms(5001), verdict), Some(reason));
             assert_eq!(breaker.state(), state);
         }
     }
@@ -658,22 +559,22 @@ mod tests {
     fn a_sub_window_begins_with_a_result_and_falls_out_whole() {
         let mut breaker = Polly::new(small()).expect("valid");
         // The first sub-window: it lasts while it is less than a second old.
-        call(&mut breaker, 500, Verdict::Failure);
-        call(&mut breaker, 1499, Verdict::Failure);
+        call(&mut breaker, ms(500), Verdict::Failure);
+        call(&mut breaker, ms(1499), Verdict::Failure);
         // The second.
-        call(&mut breaker, 1500, Verdict::Failure);
-        call(&mut breaker, 10_499, Verdict::Success);
+        call(&mut breaker, ms(1500), Verdict::Failure);
+        call(&mut breaker, ms(10_499), Verdict::Success);
         assert_eq!(breaker.health.sums, Sums { successes: 1, failures: 3 });
-        call(&mut breaker, 10_500, Verdict::Success);
+        call(&mut breaker, ms(10_500), Verdict::Success);
         assert_eq!(breaker.health.sums, Sums { successes: 2, failures: 1 });
     }
 
     #[test]
     fn failed_tests_are_not_counted_and_closing_forgets() {
         let (mut breaker, _) = opened(small(), 0);
-        call(&mut breaker, 5000, Verdict::Failure);
+        call(&mut breaker, ms(5000), Verdict::Failure);
         assert_eq!(breaker.health.sums, Sums { successes: 0, failures: 4 });
-        call(&mut breaker, 10_000, Verdict::Success);
+        call(&mut breaker, ms(10_000), Verdict::Success);
         assert_eq!(breaker.health.sums, Sums::default());
     }
 
@@ -686,9 +587,9 @@ mod tests {
         let (mut now, mut breaks) = (0, Vec::new());
         for _ in 0..4 {
             let State::Open { until } = breaker.state else { panic!("open") };
-            breaks.push(until.since(at_ms(now)).as_millis() / 1000);
+            breaks.push(until.since(ms(now)).as_millis() / 1000);
             now += breaks[breaks.len() - 1] * 1000;
-            call(&mut breaker, now, Verdict::Failure);
+            call(&mut breaker, ms(now), Verdict::Failure);
         }
         assert_eq!(breaks, [1, 3, 9, 20]);
     }
@@ -699,16 +600,16 @@ mod tests {
         let mut changes = Vec::new();
         breaker.isolate(&mut changes);
         let refused = Some(Reason::BreakerOpen { until: None });
-        assert_eq!(ask(&mut breaker, 1_000_000_000).err(), refused);
+        assert_eq!(ask(&mut breaker, ms(1_000_000_000)).err(), refused);
         breaker.close(&mut changes);
         assert_eq!(changes.len(), 2);
-        assert!(ask(&mut breaker, 1_000_000_000).is_ok());
+        assert!(ask(&mut breaker, ms(1_000_000_000)).is_ok());
     }
 
     #[test]
     fn options_out_of_range_are_refused_by_name() {
         type Spoil = fn(&mut Config);
-        let refused: [(&str, Spoil); 9] = [
+        let spoilt: [(&str, Spoil); 9] = [
             ("failure_ratio", |c| c.failure_ratio = 1.1),
             ("failure_ratio", |c| c.failure_ratio = f64::NAN),
             ("minimum_throughput", |c| c.minimum_throughput = 1),
@@ -725,10 +626,10 @@ mod tests {
                     Some(BreakDurationGenerator { factor: 0.5, ..GENERATOR });
             }),
         ];
-        for (field, spoil) in refused {
+        for (field, spoil) in spoilt {
             let mut config = Config::default();
             spoil(&mut config);
-            assert_eq!(Polly::new(config).map_err(|e| e.field), Err(field));
+            assert_eq!(refused(&config), Some(field));
         }
     }
 

@@ -40,7 +40,10 @@
 use serde::Deserialize;
 use sim_core::{Span, Time};
 
-use super::{Admission, Change, Machine, Permit, StateName, Transition, TransitionReason, Verdict};
+use super::machine::{
+    Admission, Change, Machine, Permit, Preset, StateName, Transition, TransitionReason, Verdict,
+};
+use crate::family::Build;
 use crate::{OutOfRange, Reason};
 
 /// Its options, under the library's names and with its defaults.
@@ -121,6 +124,11 @@ impl Pybreaker {
         Ok(Pybreaker { config, state, failures: 0, successes: 0, holder: None, period: 0 })
     }
 
+    /// Whether the call that opens it raises an error of its own.
+    pub const fn throws_new_error_on_trip(&self) -> bool {
+        self.config.throw_new_error_on_trip
+    }
+
     /// Failures since the last success.
     pub const fn fail_counter(&self) -> u64 {
         self.failures
@@ -171,6 +179,16 @@ impl Pybreaker {
         self.enter(State::Open { until }, reason, changes);
     }
 }
+
+impl Build for Config {
+    type Machine = Pybreaker;
+
+    fn build(&self) -> Result<Pybreaker, OutOfRange> {
+        Pybreaker::new(self.clone())
+    }
+}
+
+impl Preset for Config {}
 
 impl Machine for Pybreaker {
     fn admit(&mut self, now: Time, changes: &mut Vec<Change>) -> Admission {
@@ -245,91 +263,14 @@ impl Admitted {
 
 #[cfg(test)]
 mod tests {
-    use proptest::collection::vec;
     use proptest::prelude::*;
 
     use super::*;
+    use crate::laws::breaker::testing::{ask, calls};
+    use crate::laws::breaker::{Ended, Input, Promises, Step, What, play};
 
-    /// What happens to the breaker next.
-    #[derive(Clone, Copy, Debug)]
-    enum Input {
-        Call,
-        End(prop::sample::Index, Verdict),
-    }
-
-    #[derive(Clone, Copy, Debug, PartialEq)]
-    enum What {
-        Admitted,
-        Refused(Reason),
-        Parked,
-        /// With the state in which the call was admitted.
-        Ended {
-            verdict: Verdict,
-            half_open: bool,
-        },
-    }
-
-    /// One step of a life, with the breaker before and after it.
-    #[derive(Debug)]
-    struct Step {
-        at: Time,
-        what: What,
-        before: Pybreaker,
-        after: Pybreaker,
-        transition: Option<Transition>,
-        /// Calls under way after it.
-        under_way: usize,
-    }
-
-    /// Lives through the inputs. Parked calls ask again when the lock is free.
-    fn play(config: &Config, inputs: &[(Span, Input)]) -> Vec<Step> {
-        let mut breaker = Pybreaker::new(config.clone()).expect("valid");
-        let (mut now, mut parked) = (Time::ZERO, 0);
-        let mut calls: Vec<(Permit, bool)> = Vec::new();
-        let mut steps: Vec<Step> = Vec::new();
-        for &(gap, input) in inputs {
-            now += gap;
-            let mut changes = Vec::new();
-            let mut asking = 0;
-            let mut note = |before, after: &Pybreaker, what, changes: &mut Vec<_>, under_way| {
-                let transition = match changes[..] {
-                    [] => None,
-                    [Change::Transition(transition)] => Some(transition),
-                    _ => panic!("one step brings at most one transition"),
-                };
-                changes.clear();
-                let after = after.clone();
-                steps.push(Step { at: now, what, before, after, transition, under_way });
-            };
-            match input {
-                Input::Call => asking = 1,
-                Input::End(..) if calls.is_empty() => continue,
-                Input::End(index, verdict) => {
-                    let (permit, half_open) = calls.remove(index.index(calls.len()));
-                    let before = breaker.clone();
-                    breaker.settle(permit, now, verdict, &mut changes);
-                    let what = What::Ended { verdict, half_open };
-                    note(before, &breaker, what, &mut changes, calls.len());
-                    asking += std::mem::take(&mut parked);
-                }
-            }
-            for _ in 0..asking {
-                let before = breaker.clone();
-                let what = match breaker.admit(now, &mut changes) {
-                    Admission::Admitted(permit) => {
-                        calls.push((permit, breaker.state == State::HalfOpen));
-                        What::Admitted
-                    }
-                    Admission::Refused(reason) => What::Refused(reason),
-                    Admission::Parked => {
-                        parked += 1;
-                        What::Parked
-                    }
-                };
-                note(before, &breaker, what, &mut changes, calls.len());
-            }
-        }
-        steps
+    fn lived(config: &Config, inputs: &[(Span, Input)]) -> Vec<Step<Pybreaker>> {
+        play(Pybreaker::new(config.clone()).expect("valid"), inputs)
     }
 
     fn stories() -> impl Strategy<Value = (Config, Vec<(Span, Input)>)> {
@@ -344,45 +285,24 @@ mod tests {
             },
         );
         let gap = prop_oneof![6 => Just(0), 3 => 0..5u64, 1 => 5..40u64];
-        let verdict = prop_oneof![
-            4 => Just(Verdict::Success),
-            6 => Just(Verdict::Failure),
-            1 => Just(Verdict::Ignored),
-            1 => Just(Verdict::Cancelled),
-        ];
-        let input = prop_oneof![
-            Just(Input::Call),
-            (any::<prop::sample::Index>(), verdict).prop_map(|(i, v)| Input::End(i, v)),
-        ];
-        (config, vec((gap.prop_map(Span::secs), input), 0..150))
+        (config, calls(gap.prop_map(Span::secs)))
     }
 
     proptest! {
         #[test]
-        fn an_open_breaker_admits_nobody_before_its_time((config, inputs) in stories()) {
-            let mut opened = None;
-            for step in play(&config, &inputs) {
-                if let (State::Open { until }, None, What::Admitted | What::Refused(_)) =
-                    (step.before.state, step.before.holder, step.what)
-                {
-                    prop_assert_eq!(Some(until), opened.map(|at| at + config.reset_timeout));
-                    let expected = if step.at < until {
-                        What::Refused(Reason::BreakerOpen { until: Some(until) })
-                    } else {
-                        What::Admitted
-                    };
-                    prop_assert_eq!(step.what, expected);
-                }
-                if step.transition.is_some_and(|transition| transition.to == StateName::Open) {
-                    opened = Some(step.at);
-                }
-            }
+        fn it_keeps_the_laws((config, inputs) in stories()) {
+            let reset_timeout = config.reset_timeout;
+            let promises = Promises {
+                open_until: Some(Box::new(move |at| at + reset_timeout)),
+                ..Promises::default()
+            };
+            promises.hold(&lived(&config, &inputs));
         }
 
         /// The library bounds half-open calls by nothing but the lock of `call`.
         #[test]
         fn only_an_open_breaker_refuses_and_only_the_lock_waits((config, inputs) in stories()) {
-            for step in play(&config, &inputs) {
+            for step in lived(&config, &inputs) {
                 match config.mode {
                     Mode::Call => prop_assert!(step.under_way <= 1),
                     Mode::Calling => prop_assert!(step.what != What::Parked),
@@ -391,7 +311,7 @@ mod tests {
                     prop_assert_eq!(step.before.state(), StateName::Open);
                 }
                 if step.what == What::Parked {
-                    prop_assert_eq!((step.under_way, step.before), (1, step.after));
+                    prop_assert_eq!(step.under_way, 1);
                 }
             }
         }
@@ -399,18 +319,18 @@ mod tests {
         #[test]
         fn its_counters_are_what_history_says((config, inputs) in stories()) {
             let (mut failures, mut successes) = (0, 0);
-            for step in play(&config, &inputs) {
-                if let What::Ended { verdict, half_open } = step.what {
+            for step in lived(&config, &inputs) {
+                if let Some(Ended { verdict, tag, .. }) = step.ended() {
                     match verdict {
                         Verdict::Failure => failures += 1,
                         Verdict::Success | Verdict::Ignored => {
                             failures = 0;
-                            successes += u64::from(half_open);
+                            successes += u64::from(Admitted::from_tag(tag).half_open);
                         }
                         Verdict::Cancelled => {}
                     }
                 }
-                if step.transition.is_some() {
+                if step.transitions().next().is_some() {
                     successes = 0;
                 }
                 prop_assert_eq!(step.after.fail_counter(), failures);
@@ -421,8 +341,9 @@ mod tests {
         #[test]
         fn a_result_acts_by_the_state_that_admitted_it((config, inputs) in stories()) {
             let at_least = |count: u64, threshold: u32| count >= u64::from(threshold.max(1));
-            for step in play(&config, &inputs) {
-                let What::Ended { verdict, half_open } = step.what else { continue };
+            for step in lived(&config, &inputs) {
+                let Some(Ended { verdict, tag, .. }) = step.ended() else { continue };
+                let half_open = Admitted::from_tag(tag).half_open;
                 let (failures, successes) = (step.before.failures + 1, step.before.successes + 1);
                 let expected = match verdict {
                     Verdict::Failure if half_open => Some(StateName::Open),
@@ -436,7 +357,7 @@ mod tests {
                     }
                     _ => None,
                 };
-                prop_assert_eq!(step.transition.map(|transition| transition.to), expected);
+                prop_assert_eq!(step.transitions().next().map(|change| change.to), expected);
             }
         }
     }
@@ -451,10 +372,7 @@ mod tests {
     }
 
     fn admit(breaker: &mut Pybreaker, secs: u64) -> Permit {
-        match breaker.admit(at(secs), &mut Vec::new()) {
-            Admission::Admitted(permit) => permit,
-            other => panic!("not admitted: {other:?}"),
-        }
+        ask(breaker, at(secs)).expect("admitted")
     }
 
     fn end(breaker: &mut Pybreaker, permit: Permit, secs: u64, verdict: Verdict) -> Option<String> {

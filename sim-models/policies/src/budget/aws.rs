@@ -21,8 +21,9 @@
 use serde::Deserialize;
 use sim_core::Time;
 
-use super::{Machine, Ticket};
+use super::machine::{Machine, Ticket};
 use crate::aws::{Kind, Service, Version};
+use crate::family::Build;
 use crate::{Ending, OutOfRange};
 
 /// What a success without a retry brings.
@@ -94,6 +95,14 @@ impl Aws {
     }
 }
 
+impl Build for Config {
+    type Machine = Aws;
+
+    fn build(&self) -> Result<Aws, OutOfRange> {
+        Aws::new(self.clone())
+    }
+}
+
 impl Machine for Aws {
     fn withdraw(&mut self, ticket: &mut Ticket, _now: Time, ending: Ending) -> bool {
         let acquired = self.acquire(Kind::of(ending, self.config.service_name));
@@ -113,9 +122,10 @@ impl Machine for Aws {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::tests::{Did, inputs, play};
-    use super::super::{BudgetConfig, RetryBudget};
     use super::*;
+    use crate::budget::{BudgetConfig, RetryBudget};
+    use crate::laws::budget::testing::inputs;
+    use crate::laws::budget::{Did, play};
 
     fn configs() -> impl Strategy<Value = Config> {
         let version = prop_oneof![Just(Version::V1_40), Just(Version::V1_44)];

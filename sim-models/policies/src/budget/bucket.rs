@@ -19,7 +19,8 @@
 use serde::Deserialize;
 use sim_core::Time;
 
-use super::{Machine, Ticket};
+use super::machine::{Machine, Ticket};
+use crate::family::Build;
 use crate::out_of_range::within;
 use crate::{Ending, OutOfRange};
 
@@ -64,6 +65,14 @@ impl Bucket {
     }
 }
 
+impl Build for Config {
+    type Machine = Bucket;
+
+    fn build(&self) -> Result<Bucket, OutOfRange> {
+        Bucket::new(self)
+    }
+}
+
 impl Machine for Bucket {
     fn begin(&mut self, _ticket: &mut Ticket, _now: Time) {
         self.tokens = self.capacity.min(self.tokens + self.per_call);
@@ -82,9 +91,10 @@ impl Machine for Bucket {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::BudgetConfig;
-    use super::super::tests::{Did, inputs, play};
     use super::*;
+    use crate::budget::BudgetConfig;
+    use crate::laws::budget::testing::inputs;
+    use crate::laws::budget::{Did, play};
 
     proptest! {
         /// However the calls end, retries are bounded by what was there and what calls brought.

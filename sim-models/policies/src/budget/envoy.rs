@@ -30,7 +30,8 @@
 use serde::Deserialize;
 use sim_core::Time;
 
-use super::{Machine, Ticket};
+use super::machine::{Machine, Ticket};
+use crate::family::Build;
 use crate::out_of_range::within;
 use crate::{Ending, OutOfRange};
 
@@ -109,6 +110,14 @@ impl Envoy {
     }
 }
 
+impl Build for Config {
+    type Machine = Envoy;
+
+    fn build(&self) -> Result<Envoy, OutOfRange> {
+        Envoy::new(self.clone())
+    }
+}
+
 impl Machine for Envoy {
     fn begin(&mut self, ticket: &mut Ticket, _now: Time) {
         ticket.active = true;
@@ -147,9 +156,10 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::super::tests::{Did, inputs, play};
-    use super::super::{BudgetConfig, RetryBudget};
     use super::*;
+    use crate::budget::{BudgetConfig, RetryBudget};
+    use crate::laws::budget::testing::inputs;
+    use crate::laws::budget::{Did, play};
 
     fn configs() -> impl Strategy<Value = Config> {
         let share = (0..=100u32, 0..4u32).prop_map(|(percent, min_retry_concurrency)| Share {

@@ -19,7 +19,8 @@
 use serde::Deserialize;
 use sim_core::Time;
 
-use super::{Machine, Ticket};
+use super::machine::{Machine, Ticket};
+use crate::family::Build;
 use crate::out_of_range::within;
 use crate::{Ending, OutOfRange};
 
@@ -61,6 +62,14 @@ impl FailureRatio {
     }
 }
 
+impl Build for Config {
+    type Machine = FailureRatio;
+
+    fn build(&self) -> Result<FailureRatio, OutOfRange> {
+        FailureRatio::new(self)
+    }
+}
+
 impl Machine for FailureRatio {
     fn begin(&mut self, _ticket: &mut Ticket, _now: Time) {
         self.calls += 1;
@@ -79,9 +88,10 @@ impl Machine for FailureRatio {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::BudgetConfig;
-    use super::super::tests::{Did, inputs, play};
     use super::*;
+    use crate::budget::BudgetConfig;
+    use crate::laws::budget::testing::inputs;
+    use crate::laws::budget::{Did, play};
 
     proptest! {
         #[test]

@@ -27,7 +27,8 @@
 use serde::Deserialize;
 use sim_core::{Span, Time};
 
-use super::{Machine, Ticket};
+use super::machine::{Machine, Ticket};
+use crate::family::Build;
 use crate::out_of_range::within;
 use crate::{Ending, OutOfRange};
 
@@ -122,6 +123,14 @@ impl Finagle {
     }
 }
 
+impl Build for Config {
+    type Machine = Finagle;
+
+    fn build(&self) -> Result<Finagle, OutOfRange> {
+        Finagle::new(self.clone())
+    }
+}
+
 impl Machine for Finagle {
     fn begin(&mut self, _ticket: &mut Ticket, now: Time) {
         self.adder.add(self.deposit, millis(now));
@@ -179,9 +188,10 @@ const fn millis(now: Time) -> u64 {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::tests::{Did, inputs, play};
-    use super::super::{BudgetConfig, RetryBudget};
     use super::*;
+    use crate::budget::{BudgetConfig, RetryBudget};
+    use crate::laws::budget::testing::inputs;
+    use crate::laws::budget::{Did, Step, play};
 
     fn configs() -> impl Strategy<Value = Config> {
         let percent = prop_oneof![Just(0.0), Just(0.2), Just(1.0), Just(2.0), 0.01..5.0f64];
@@ -250,7 +260,7 @@ mod tests {
             let ttl = config.ttl;
             let steps = play(&BudgetConfig::Finagle(config), &inputs);
             for last in &steps {
-                let within = |step: &&super::super::tests::Step, span: Span| {
+                let within = |step: &&Step, span: Span| {
                     step.at <= last.at && last.at.since(step.at) < span
                 };
                 let is_retry = |did| matches!(did, Did::Asked { permitted: true, .. });

@@ -25,9 +25,9 @@
 use serde::Deserialize;
 use sim_core::Time;
 
-use super::{Machine, Ticket};
-use crate::retry::HouseConfig;
-use crate::{Ending, OutOfRange};
+use super::machine::{Machine, Ticket};
+use crate::family::Build;
+use crate::{Ending, EndingSet, OutOfRange};
 
 /// The parameters of the throttle, `retryThrottling` in a service config.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -97,9 +97,17 @@ impl Grpc {
     }
 }
 
+impl Build for Config {
+    type Machine = Grpc;
+
+    fn build(&self) -> Result<Grpc, OutOfRange> {
+        Grpc::new(self.clone())
+    }
+}
+
 impl Machine for Grpc {
     fn attempt_ended(&mut self, ticket: &mut Ticket, _now: Time, ending: Ending) {
-        ticket.counted = HouseConfig::RETRYABLE.contains(ending);
+        ticket.counted = EndingSet::RETRYABLE.contains(ending);
         if ending.is_success() {
             self.add_call_succeeded();
         } else if ticket.counted {
@@ -131,9 +139,10 @@ fn to_fixed_3(x: f64) -> f64 {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::tests::{Did, inputs, play};
-    use super::super::{BudgetConfig, RetryBudget};
     use super::*;
+    use crate::budget::{BudgetConfig, RetryBudget};
+    use crate::laws::budget::testing::inputs;
+    use crate::laws::budget::{Did, play};
 
     fn tokens(budget: &RetryBudget) -> f64 {
         match budget {

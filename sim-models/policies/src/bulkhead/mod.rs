@@ -23,18 +23,54 @@
 //! versions that [`presets`] names; for [`thread_pool`] Java's `ThreadPoolExecutor`.
 
 mod line;
+mod machine;
 pub mod presets;
 pub mod semaphore;
 pub mod thread_pool;
 
 use sim_core::{Span, Time};
 
-use super::{OutOfRange, Reason};
-pub use line::Place;
+use crate::family::{Build, family};
 
-/// The parameters of a bulkhead, by its kind or the library that it behaves like.
-#[derive(Clone, Debug, PartialEq, serde::Deserialize)]
-pub enum BulkheadConfig {
+pub use self::machine::{BulkheadPermit, Entry, Machine, Place};
+
+family! {
+    /// The parameters of a bulkhead, by its kind or the library that it behaves like.
+    pub enum BulkheadConfig;
+
+    /// Any of the bulkheads. Time may stand still, but not go back.
+    ///
+    /// ```
+    /// use sim_core::Time;
+    /// use sim_policies::{Bulkhead, BulkheadConfig, Reason};
+    /// use sim_policies::bulkhead::{Entry, semaphore};
+    ///
+    /// let config = semaphore::Config { limit: 1, queue: 1, wait: None };
+    /// let mut bulkhead = Bulkhead::new(&BulkheadConfig::Semaphore(config))?;
+    /// let now = Time::ZERO;
+    /// let Entry::Admitted(permit) = bulkhead.enter(now, 1) else { panic!("one is free") };
+    /// let Entry::Queued(_) = bulkhead.enter(now, 2) else { panic!("one may wait") };
+    /// assert_eq!(bulkhead.enter(now, 3), Entry::Refused(Reason::BulkheadFull { limit: 1 }));
+    ///
+    /// let (token, permit) = bulkhead.settle(permit, now).expect("the second waits");
+    /// assert_eq!(token, 2);
+    /// assert_eq!(bulkhead.settle(permit, now), None);
+    /// assert_eq!(bulkhead.in_use(), 0);
+    /// # Ok::<(), sim_policies::OutOfRange>(())
+    /// ```
+    ///
+    /// A permit moves, so that it cannot be returned twice:
+    ///
+    /// ```compile_fail,E0382
+    /// # use sim_core::Time;
+    /// # use sim_policies::bulkhead::{Bulkhead, BulkheadConfig, Entry};
+    /// # let mut bulkhead = Bulkhead::new(&BulkheadConfig::limit(1)).unwrap();
+    /// let Entry::Admitted(permit) = bulkhead.enter(Time::ZERO, 1) else { panic!() };
+    /// bulkhead.settle(permit, Time::ZERO);
+    /// bulkhead.settle(permit, Time::ZERO);
+    /// ```
+    pub enum Bulkhead, each a Machine;
+
     /// A number of permits, and places to wait for one.
     Semaphore(semaphore::Config),
     /// Threads with a queue, as in Java.
@@ -56,152 +92,51 @@ impl BulkheadConfig {
     }
 }
 
-/// The answer to a call that wants to go.
-#[must_use]
-#[derive(Debug, PartialEq, Eq)]
-pub enum Entry {
-    /// It goes. The permit is settled when it ends.
-    Admitted(BulkheadPermit),
-    /// It waits, until [`Bulkhead::settle`] names its token, or until it leaves its place.
-    Queued(Place),
-    /// It may not, and waits for nothing.
-    Refused(Reason),
-}
-
-/// The right to one call under way, given back to [`Bulkhead::settle`] when the call ends in
-/// whatever way. A permit that is dropped instead is lost to the bulkhead for good.
-#[must_use]
-#[derive(Debug, PartialEq, Eq)]
-pub struct BulkheadPermit(());
-
-/// Any of the bulkheads. Time may stand still, but not go back.
-///
-/// ```
-/// use sim_core::Time;
-/// use crate::{Bulkhead, BulkheadConfig, Reason};
-/// use crate::bulkhead::{Entry, semaphore};
-///
-/// let config = semaphore::Config { limit: 1, queue: 1, wait: None };
-/// let mut bulkhead = Bulkhead::new(&BulkheadConfig::Semaphore(config))?;
-/// let now = Time::ZERO;
-/// let Entry::Admitted(permit) = bulkhead.enter(now, 1) else { panic!("one is free") };
-/// let Entry::Queued(_) = bulkhead.enter(now, 2) else { panic!("one may wait") };
-/// assert_eq!(bulkhead.enter(now, 3), Entry::Refused(Reason::BulkheadFull { limit: 1 }));
-///
-/// let (token, permit) = bulkhead.settle(permit, now).expect("the second waits");
-/// assert_eq!(token, 2);
-/// assert_eq!(bulkhead.settle(permit, now), None);
-/// assert_eq!(bulkhead.in_use(), 0);
-/// # Ok::<(), crate::OutOfRange>(())
-/// ```
-///
-/// A permit moves, so that it cannot be returned twice:
-///
-/// ```compile_fail,E0382
-/// # use sim_core::Time;
-/// # use crate::bulkhead::{Bulkhead, BulkheadConfig, Entry};
-/// # let mut bulkhead = Bulkhead::new(&BulkheadConfig::limit(1)).unwrap();
-/// let Entry::Admitted(permit) = bulkhead.enter(Time::ZERO, 1) else { panic!() };
-/// bulkhead.settle(permit, Time::ZERO);
-/// bulkhead.settle(permit, Time::ZERO);
-/// ```
-#[derive(Clone, Debug, PartialEq)]
-#[expect(missing_docs, reason = "each variant is documented at its configuration")]
-pub enum Bulkhead {
-    Semaphore(semaphore::Semaphore),
-    ThreadPool(thread_pool::ThreadPool),
-}
-
 impl Bulkhead {
-    /// A bulkhead with nobody inside.
-    ///
-    /// # Errors
-    /// When a parameter is outside what the kind or the library accepts.
-    pub fn new(config: &BulkheadConfig) -> Result<Bulkhead, OutOfRange> {
-        Ok(match config {
-            BulkheadConfig::Semaphore(config) => {
-                Bulkhead::Semaphore(semaphore::Semaphore::new(config.clone())?)
-            }
-            BulkheadConfig::ThreadPool(config) => {
-                Bulkhead::ThreadPool(thread_pool::ThreadPool::new(config.clone())?)
-            }
-            BulkheadConfig::Resilience4j(config) => Bulkhead::Semaphore(config.build()?),
-            BulkheadConfig::Resilience4jThreadPool(config) => Bulkhead::ThreadPool(config.build()?),
-            BulkheadConfig::Cockatiel(config) => Bulkhead::Semaphore(config.build()),
-            BulkheadConfig::Polly(config) => Bulkhead::Semaphore(config.build()?),
-        })
-    }
-
-    /// A call wants to go. `token` is the caller's name for it, given back when its turn comes.
+    /// See [`Machine::enter`].
     pub fn enter(&mut self, now: Time, token: u64) -> Entry {
-        match self {
-            Bulkhead::Semaphore(machine) => machine.enter(token),
-            Bulkhead::ThreadPool(machine) => machine.enter(now, token),
-        }
+        self.machine_mut().enter(now, token)
     }
 
-    /// A call has ended. Whoever waits first goes now, with the permit that is returned: its token
-    /// and its permit, and its place is no more.
+    /// See [`Machine::settle`].
     ///
     /// # Panics
-    /// When more permits come back than were given: one was another bulkhead's.
+    /// When more permits come back than were given.
     #[must_use = "the call whose turn it is would never go"]
     pub fn settle(&mut self, permit: BulkheadPermit, now: Time) -> Option<(u64, BulkheadPermit)> {
-        match self {
-            Bulkhead::Semaphore(machine) => machine.settle(permit),
-            Bulkhead::ThreadPool(machine) => machine.settle(permit, now),
-        }
+        self.machine_mut().settle(permit, now)
     }
 
-    /// A call has waited too long, or its caller is gone: its turn will not come any more.
+    /// See [`Machine::leave`].
     ///
     /// # Panics
-    /// When its turn has already come: then its permit is settled instead.
+    /// When its turn has already come.
     pub fn leave(&mut self, place: Place) {
-        match self {
-            Bulkhead::Semaphore(machine) => machine.leave(place),
-            Bulkhead::ThreadPool(machine) => machine.leave(place),
-        }
+        self.machine_mut().leave(place);
     }
 
-    /// How long a call may stand in the queue, after which its caller makes it leave; `None` is
-    /// for ever.
-    pub const fn longest_wait(&self) -> Option<Span> {
-        match self {
-            Bulkhead::Semaphore(machine) => machine.longest_wait(),
-            Bulkhead::ThreadPool(_) => None,
-        }
+    /// See [`Machine::longest_wait`].
+    pub fn longest_wait(&self) -> Option<Span> {
+        self.machine().longest_wait()
     }
 
-    /// Calls under way, 0 to the limit.
-    pub const fn in_use(&self) -> u32 {
-        match self {
-            Bulkhead::Semaphore(machine) => machine.in_use(),
-            Bulkhead::ThreadPool(machine) => machine.busy(),
-        }
+    /// See [`Machine::in_use`].
+    pub fn in_use(&self) -> u32 {
+        self.machine().in_use()
     }
 
-    /// The most calls that can be under way.
-    pub const fn limit(&self) -> u32 {
-        match self {
-            Bulkhead::Semaphore(machine) => machine.limit(),
-            Bulkhead::ThreadPool(machine) => machine.limit(),
-        }
+    /// See [`Machine::limit`].
+    pub fn limit(&self) -> u32 {
+        self.machine().limit()
     }
 
-    /// Places of the queue that are taken, also by calls that have left and still hold theirs.
-    pub const fn queued(&self) -> u32 {
-        match self {
-            Bulkhead::Semaphore(machine) => machine.queued(),
-            Bulkhead::ThreadPool(machine) => machine.queued(),
-        }
+    /// See [`Machine::queued`].
+    pub fn queued(&self) -> u32 {
+        self.machine().queued()
     }
 
-    /// All places of the queue.
-    pub const fn places(&self) -> u32 {
-        match self {
-            Bulkhead::Semaphore(machine) => machine.places(),
-            Bulkhead::ThreadPool(machine) => machine.places(),
-        }
+    /// See [`Machine::places`].
+    pub fn places(&self) -> u32 {
+        self.machine().places()
     }
 }

@@ -14,6 +14,7 @@ use sim_core::Span;
 use super::semaphore::{self, Leaving, Semaphore};
 use super::thread_pool::{self, ThreadPool};
 use crate::OutOfRange;
+use crate::family::Build;
 use crate::out_of_range::at_least_one;
 
 /// Resilience4j's `SemaphoreBulkhead`: a fair semaphore with a timed wait, in
@@ -38,8 +39,10 @@ impl Default for Resilience4j {
     }
 }
 
-impl Resilience4j {
-    pub(super) fn build(&self) -> Result<Semaphore, OutOfRange> {
+impl Build for Resilience4j {
+    type Machine = Semaphore;
+
+    fn build(&self) -> Result<Semaphore, OutOfRange> {
         java_int("max_concurrent_calls", self.max_concurrent_calls)?;
         let wait = Span::millis(self.max_wait_duration.as_millis());
         let config = semaphore::Config {
@@ -79,8 +82,10 @@ impl Default for Resilience4jThreadPool {
     }
 }
 
-impl Resilience4jThreadPool {
-    pub(super) fn build(&self) -> Result<ThreadPool, OutOfRange> {
+impl Build for Resilience4jThreadPool {
+    type Machine = ThreadPool;
+
+    fn build(&self) -> Result<ThreadPool, OutOfRange> {
         at_least_one("core_thread_pool_size", self.core_thread_pool_size)?;
         at_least_one("max_thread_pool_size", self.max_thread_pool_size)?;
         at_least_one("queue_capacity", self.queue_capacity)?;
@@ -117,10 +122,12 @@ pub struct Cockatiel {
     pub queue: u32,
 }
 
-impl Cockatiel {
-    pub(super) fn build(&self) -> Semaphore {
+impl Build for Cockatiel {
+    type Machine = Semaphore;
+
+    fn build(&self) -> Result<Semaphore, OutOfRange> {
         let config = semaphore::Config { limit: self.capacity, queue: self.queue, wait: None };
-        Semaphore::with(config, Leaving::LosesTheTurn)
+        Ok(Semaphore::with(config, Leaving::LosesTheTurn))
     }
 }
 
@@ -143,8 +150,10 @@ impl Default for Polly {
     }
 }
 
-impl Polly {
-    pub(super) fn build(&self) -> Result<Semaphore, OutOfRange> {
+impl Build for Polly {
+    type Machine = Semaphore;
+
+    fn build(&self) -> Result<Semaphore, OutOfRange> {
         at_least_one("permit_limit", self.permit_limit)?;
         let config =
             semaphore::Config { limit: self.permit_limit, queue: self.queue_limit, wait: None };
@@ -159,6 +168,7 @@ fn java_int(field: &'static str, found: u32) -> Result<(), OutOfRange> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Machine;
     use sim_core::Time;
 
     use super::super::{Bulkhead, BulkheadConfig, BulkheadPermit, Entry, Place};

@@ -9,10 +9,11 @@
 //!
 //! cockatiel breaks that rule, see [`super::presets::Cockatiel`].
 
-use sim_core::Span;
+use sim_core::{Span, Time};
 
 use super::line::{Line, Place};
-use super::{BulkheadPermit, Entry};
+use super::machine::{BulkheadPermit, Entry, Machine};
+use crate::family::Build;
 use crate::out_of_range::at_least_one;
 use crate::{OutOfRange, Reason};
 
@@ -70,9 +71,18 @@ impl Semaphore {
         let config = Config { queue: if waits { config.queue } else { 0 }, ..config };
         Semaphore { leaving, in_use: 0, line: Line::new(config.queue), config }
     }
+}
 
-    /// See [`super::Bulkhead::enter`].
-    pub fn enter(&mut self, token: u64) -> Entry {
+impl Build for Config {
+    type Machine = Semaphore;
+
+    fn build(&self) -> Result<Semaphore, OutOfRange> {
+        Semaphore::new(self.clone())
+    }
+}
+
+impl Machine for Semaphore {
+    fn enter(&mut self, _now: Time, token: u64) -> Entry {
         if self.in_use < self.config.limit {
             self.in_use += 1;
             Entry::Admitted(BulkheadPermit(()))
@@ -83,12 +93,7 @@ impl Semaphore {
         }
     }
 
-    /// See [`super::Bulkhead::settle`].
-    ///
-    /// # Panics
-    /// When more permits come back than were given.
-    #[must_use = "the call whose turn it is would never go"]
-    pub fn settle(&mut self, permit: BulkheadPermit) -> Option<(u64, BulkheadPermit)> {
+    fn settle(&mut self, permit: BulkheadPermit, _now: Time) -> Option<(u64, BulkheadPermit)> {
         assert!(self.in_use > 0, "a permit came back that this bulkhead never gave");
         match self.line.serve() {
             Some(Some(token)) => Some((token, permit)),
@@ -99,39 +104,30 @@ impl Semaphore {
         }
     }
 
-    /// See [`super::Bulkhead::leave`].
-    ///
-    /// # Panics
-    /// When the turn of `place` has already come.
-    pub fn leave(&mut self, place: Place) {
+    fn leave(&mut self, place: Place) {
         match self.leaving {
             Leaving::Frees => self.line.give_up(place),
             Leaving::LosesTheTurn => self.line.abandon(place),
         }
     }
 
-    /// The longest wait.
-    pub const fn longest_wait(&self) -> Option<Span> {
+    fn longest_wait(&self) -> Option<Span> {
         self.config.wait
     }
 
-    /// Permits in use, 0 to the limit.
-    pub const fn in_use(&self) -> u32 {
+    fn in_use(&self) -> u32 {
         self.in_use
     }
 
-    /// All permits.
-    pub const fn limit(&self) -> u32 {
+    fn limit(&self) -> u32 {
         self.config.limit
     }
 
-    /// Places that are taken.
-    pub const fn queued(&self) -> u32 {
+    fn queued(&self) -> u32 {
         self.line.len()
     }
 
-    /// All places.
-    pub const fn places(&self) -> u32 {
+    fn places(&self) -> u32 {
         self.config.queue
     }
 }
@@ -177,7 +173,7 @@ mod tests {
                     Step::Enter => {
                         let (room, places) =
                             (under_way.len() < limit as usize, waiting.len() < queue as usize);
-                        match bulkhead.enter(token) {
+                        match bulkhead.enter(Time::ZERO, token) {
                             Entry::Admitted(permit) => {
                                 prop_assert!(room && waiting.is_empty());
                                 under_way.push(permit);
@@ -195,7 +191,7 @@ mod tests {
                     Step::Settle(_) if under_way.is_empty() => {}
                     Step::Settle(index) => {
                         let permit = under_way.swap_remove(index.index(under_way.len()));
-                        let next = bulkhead.settle(permit);
+                        let next = bulkhead.settle(permit, Time::ZERO);
                         let first = waiting.pop_front().map(|(token, _)| token);
                         prop_assert_eq!(next.as_ref().map(|(token, _)| *token), first);
                         under_way.extend(next.map(|(_, permit)| permit));
@@ -211,7 +207,7 @@ mod tests {
                 prop_assert!(bulkhead.in_use() <= limit && bulkhead.queued() <= queue);
             }
             while let Some(permit) = under_way.pop() {
-                under_way.extend(bulkhead.settle(permit).map(|(_, permit)| permit));
+                under_way.extend(bulkhead.settle(permit, Time::ZERO).map(|(_, permit)| permit));
             }
             prop_assert_eq!((bulkhead.in_use(), bulkhead.queued()), (0, 0));
         }
@@ -220,12 +216,12 @@ mod tests {
     #[test]
     fn a_slow_dependency_takes_its_permits_and_no_more() {
         let mut bulkhead = semaphore(3, 0);
-        let entries: Vec<Entry> = (0..5).map(|token| bulkhead.enter(token)).collect();
+        let entries: Vec<Entry> = (0..5).map(|token| bulkhead.enter(Time::ZERO, token)).collect();
         let full = Entry::Refused(Reason::BulkheadFull { limit: 3 });
         assert_eq!(entries[3..], [full, Entry::Refused(Reason::BulkheadFull { limit: 3 })]);
         for entry in entries {
             if let Entry::Admitted(permit) = entry {
-                assert_eq!(bulkhead.settle(permit), None);
+                assert_eq!(bulkhead.settle(permit, Time::ZERO), None);
             }
         }
         assert_eq!(bulkhead.in_use(), 0);
@@ -235,16 +231,16 @@ mod tests {
     fn with_a_wait_of_zero_nobody_waits() {
         let config = Config { limit: 1, queue: 9, wait: Some(Span::ZERO) };
         let mut bulkhead = Semaphore::new(config).expect("valid");
-        assert!(matches!(bulkhead.enter(1), Entry::Admitted(_)));
-        assert!(matches!(bulkhead.enter(2), Entry::Refused(_)));
+        assert!(matches!(bulkhead.enter(Time::ZERO, 1), Entry::Admitted(_)));
+        assert!(matches!(bulkhead.enter(Time::ZERO, 2), Entry::Refused(_)));
     }
 
     #[test]
     #[should_panic(expected = "never gave")]
     fn a_permit_of_another_bulkhead_is_noticed() {
         let (mut mine, mut other) = (semaphore(1, 0), semaphore(1, 0));
-        let Entry::Admitted(permit) = other.enter(1) else { panic!("one is free") };
-        let _ = mine.settle(permit);
+        let Entry::Admitted(permit) = other.enter(Time::ZERO, 1) else { panic!("one is free") };
+        let _ = mine.settle(permit, Time::ZERO);
     }
 
     #[test]

@@ -37,7 +37,8 @@ use std::collections::VecDeque;
 use sim_core::{Span, Time};
 
 use super::line::{Line, Place};
-use super::{BulkheadPermit, Entry};
+use super::machine::{BulkheadPermit, Entry, Machine};
+use crate::family::Build;
 use crate::out_of_range::at_least_one;
 use crate::{OutOfRange, Reason};
 
@@ -83,8 +84,33 @@ impl ThreadPool {
         Ok(ThreadPool { config, threads: 0, busy: 0, ending: VecDeque::new(), line })
     }
 
-    /// See [`super::Bulkhead::enter`].
-    pub fn enter(&mut self, now: Time, token: u64) -> Entry {
+    /// Threads alive at `now`, busy or idle.
+    pub fn threads(&mut self, now: Time) -> u32 {
+        self.end_idle_threads(now);
+        self.threads
+    }
+
+    /// Ends the idle threads whose time is over, unless only the core is left.
+    fn end_idle_threads(&mut self, now: Time) {
+        while self.ending.front().is_some_and(|ends| *ends <= now) {
+            self.ending.pop_front();
+            if self.threads > self.config.core_threads {
+                self.threads -= 1;
+            }
+        }
+    }
+}
+
+impl Build for Config {
+    type Machine = ThreadPool;
+
+    fn build(&self) -> Result<ThreadPool, OutOfRange> {
+        ThreadPool::new(self.clone())
+    }
+}
+
+impl Machine for ThreadPool {
+    fn enter(&mut self, now: Time, token: u64) -> Entry {
         self.end_idle_threads(now);
         if self.threads < self.config.core_threads.max(1) {
             self.threads += 1;
@@ -101,12 +127,7 @@ impl ThreadPool {
         Entry::Admitted(BulkheadPermit(()))
     }
 
-    /// See [`super::Bulkhead::settle`].
-    ///
-    /// # Panics
-    /// When more permits come back than were given.
-    #[must_use = "the call whose turn it is would never go"]
-    pub fn settle(&mut self, permit: BulkheadPermit, now: Time) -> Option<(u64, BulkheadPermit)> {
+    fn settle(&mut self, permit: BulkheadPermit, now: Time) -> Option<(u64, BulkheadPermit)> {
         assert!(self.busy > 0, "a permit came back that this bulkhead never gave");
         self.end_idle_threads(now);
         while let Some(served) = self.line.serve() {
@@ -121,48 +142,24 @@ impl ThreadPool {
         None
     }
 
-    /// See [`super::Bulkhead::leave`].
-    ///
-    /// # Panics
-    /// When the turn of `place` has already come.
-    pub fn leave(&mut self, place: Place) {
+    fn leave(&mut self, place: Place) {
         self.line.abandon(place);
     }
 
-    /// Threads that run a call.
-    pub const fn busy(&self) -> u32 {
+    fn in_use(&self) -> u32 {
         self.busy
     }
 
-    /// The most threads that can run a call.
-    pub const fn limit(&self) -> u32 {
+    fn limit(&self) -> u32 {
         self.config.max_threads
     }
 
-    /// Threads alive at `now`, busy or idle.
-    pub fn threads(&mut self, now: Time) -> u32 {
-        self.end_idle_threads(now);
-        self.threads
-    }
-
-    /// Places that are taken.
-    pub const fn queued(&self) -> u32 {
+    fn queued(&self) -> u32 {
         self.line.len()
     }
 
-    /// All places.
-    pub const fn places(&self) -> u32 {
+    fn places(&self) -> u32 {
         self.config.queue_capacity
-    }
-
-    /// Ends the idle threads whose time is over, unless only the core is left.
-    fn end_idle_threads(&mut self, now: Time) {
-        while self.ending.front().is_some_and(|ends| *ends <= now) {
-            self.ending.pop_front();
-            if self.threads > self.config.core_threads {
-                self.threads -= 1;
-            }
-        }
     }
 }
 
@@ -339,9 +336,9 @@ mod tests {
                 }
                 naive.let_time_pass(now);
                 prop_assert_eq!(pool.threads(now) as usize, naive.workers.len());
-                prop_assert_eq!(pool.busy() as usize, under_way.len());
+                prop_assert_eq!(pool.in_use() as usize, under_way.len());
                 prop_assert_eq!(pool.queued() as usize, naive.queue.len());
-                prop_assert!(pool.busy() <= pool.threads && pool.threads <= max);
+                prop_assert!(pool.in_use() <= pool.threads && pool.threads <= max);
                 prop_assert!(pool.queued() <= queue_capacity);
                 prop_assert!(pool.ending.len() <= (pool.threads - pool.busy) as usize);
             }
@@ -350,7 +347,7 @@ mod tests {
             }
             let years = now + Span::secs(10 * 365 * 86_400);
             prop_assert!(pool.threads(years) <= core);
-            prop_assert_eq!((pool.busy(), pool.queued()), (0, 0));
+            prop_assert_eq!((pool.in_use(), pool.queued()), (0, 0));
         }
     }
 

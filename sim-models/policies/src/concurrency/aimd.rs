@@ -20,7 +20,9 @@
 
 use sim_core::Span;
 
+use super::machine::{Machine, Measured};
 use crate::OutOfRange;
+use crate::family::Build;
 use crate::out_of_range::{above_zero, at_least_one};
 
 /// Where the limit begins and how it moves.
@@ -88,9 +90,22 @@ impl Aimd {
         };
         self.limit = limit.max(self.config.min_limit).min(self.config.max_limit);
     }
+}
 
-    /// The limit at the moment.
-    pub const fn limit(&self) -> u32 {
+impl Build for Config {
+    type Machine = Aimd;
+
+    fn build(&self) -> Result<Aimd, OutOfRange> {
+        Aimd::new(self.clone())
+    }
+}
+
+impl Machine for Aimd {
+    fn hear(&mut self, call: Measured, _jitter: &mut dyn FnMut() -> f64) {
+        self.sample(call.rtt, call.in_flight, call.dropped);
+    }
+
+    fn limit(&self) -> u32 {
         self.limit
     }
 }

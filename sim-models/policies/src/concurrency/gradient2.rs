@@ -24,7 +24,9 @@
 
 use sim_core::Span;
 
+use super::machine::{Machine, Measured};
 use crate::OutOfRange;
+use crate::family::Build;
 use crate::out_of_range::{at_least_one, within};
 
 /// Samples whose plain mean begins the long average.
@@ -136,15 +138,27 @@ impl Gradient2 {
         let (low, high) = (self.config.min_limit, self.config.max_concurrency);
         self.estimate = smoothed.min(f64::from(high)).max(f64::from(low));
     }
+}
 
-    /// The limit at the moment: the whole part of the estimate.
-    pub const fn limit(&self) -> u32 {
+impl Build for Config {
+    type Machine = Gradient2;
+
+    fn build(&self) -> Result<Gradient2, OutOfRange> {
+        Gradient2::new(self.clone())
+    }
+}
+
+impl Machine for Gradient2 {
+    fn hear(&mut self, call: Measured, _jitter: &mut dyn FnMut() -> f64) {
+        self.sample(call.rtt, call.in_flight);
+    }
+
+    fn limit(&self) -> u32 {
         self.estimate as u32
     }
 
-    /// The limit before it is cut to a whole number.
-    pub const fn estimate(&self) -> f64 {
-        self.estimate
+    fn estimate(&self) -> Option<f64> {
+        Some(self.estimate)
     }
 }
 
@@ -173,14 +187,14 @@ mod tests {
                 long_window,
             });
             for (nanos, in_flight) in samples {
-                let before = limit.estimate();
+                let before = limit.estimate;
                 limit.sample(Span::nanos(nanos), in_flight);
                 prop_assert!((min_limit..=max_concurrency).contains(&limit.limit()), "{limit:?}");
                 // One sample takes half at most, and gives no more than the queue's size.
-                prop_assert!(limit.estimate() >= (before * 0.5).floor());
-                prop_assert!(limit.estimate() <= before + f64::from(queue_size) + 1e-9);
+                prop_assert!(limit.estimate >= (before * 0.5).floor());
+                prop_assert!(limit.estimate <= before + f64::from(queue_size) + 1e-9);
                 if f64::from(in_flight) < before / 2.0 {
-                    prop_assert_eq!(limit.estimate(), before);
+                    prop_assert_eq!(limit.estimate, before);
                 }
             }
         }
@@ -203,7 +217,7 @@ mod tests {
     fn steady_latency_under_load_grows_the_limit_by_a_fifth_of_the_queue() {
         let mut limit = limit_of(Config::default());
         limit.sample(Span::millis(20), 20);
-        assert_eq!(limit.estimate(), 20.0 * 0.8 + 24.0 * 0.2);
+        assert_eq!(limit.estimate, 20.0 * 0.8 + 24.0 * 0.2);
         limit.sample(Span::millis(20), 10);
         assert_eq!(limit.limit(), 20, "20.8, and 10 is less than half of it");
     }
@@ -217,7 +231,7 @@ mod tests {
         }
         limit.sample(Span::secs(10), 100);
         // Half of the limit plus the queue, by a fifth.
-        assert!((limit.estimate() - (100.0 * 0.8 + 54.0 * 0.2)).abs() < 1e-9);
+        assert!((limit.estimate - (100.0 * 0.8 + 54.0 * 0.2)).abs() < 1e-9);
     }
 
     #[test]

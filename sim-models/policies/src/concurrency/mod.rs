@@ -25,29 +25,29 @@
 //! Left out: the limiters that block, share by percentage or by priority, and the bypass.
 
 pub mod aimd;
+pub mod fixed;
 pub mod gradient2;
+mod machine;
 pub mod vegas;
 pub mod window;
+pub mod windowed;
 
 use sim_core::{Span, Time, mix};
 
-pub use aimd::Aimd;
-pub use gradient2::Gradient2;
-pub use vegas::Vegas;
-pub use window::Window;
+use crate::family::{Build, family};
+use crate::{OutOfRange, Reason};
 
-use super::out_of_range::at_least_one;
-use super::{OutOfRange, Reason};
+pub use self::machine::{Machine, Measured};
 
-/// How the limit is found.
-#[derive(Clone, Debug, PartialEq, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-pub enum LimitConfig {
+family! {
+    /// How the limit is found.
+    pub enum LimitConfig;
+
+    /// A limit that moves with the calls it hears of.
+    pub enum AdaptiveLimit, each a Machine;
+
     /// It is given: `FixedLimit`.
-    Fixed {
-        /// The limit, at least 1.
-        limit: u32,
-    },
+    Fixed(fixed::Config),
     /// From losses: `AIMDLimit`.
     Aimd(aimd::Config),
     /// From the length of the queue: `VegasLimit`.
@@ -55,13 +55,32 @@ pub enum LimitConfig {
     /// From the trend of the latency: `Gradient2Limit`.
     Gradient2(gradient2::Config),
     /// From the means of windows: `WindowedLimit` around another.
-    Windowed {
-        /// How samples are gathered.
-        #[serde(default)]
-        window: window::Config,
-        /// The limit that hears of them; not windowed itself.
-        limit: Box<LimitConfig>,
-    },
+    Windowed(windowed::Config<LimitConfig>),
+}
+
+impl LimitConfig {
+    /// A limit that never moves.
+    pub const fn fixed(limit: u32) -> LimitConfig {
+        LimitConfig::Fixed(fixed::Config { limit })
+    }
+}
+
+impl Machine for AdaptiveLimit {
+    fn hear(&mut self, call: Measured, jitter: &mut dyn FnMut() -> f64) {
+        self.machine_mut().hear(call, jitter);
+    }
+
+    fn limit(&self) -> u32 {
+        self.machine().limit()
+    }
+
+    fn estimate(&self) -> Option<f64> {
+        self.machine().estimate()
+    }
+
+    fn is_windowed(&self) -> bool {
+        self.machine().is_windowed()
+    }
 }
 
 /// How a call ended for the limit, as in the library's `Listener`.
@@ -75,110 +94,18 @@ pub enum Sample {
     Ignored,
 }
 
-/// One call as the limit hears of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Measured {
-    /// When it began.
-    pub started: Time,
-    /// How long it took, above zero.
-    pub rtt: Span,
-    /// Calls under way when it began, itself included.
-    pub in_flight: u32,
-    /// Whether it was lost to overload.
-    pub dropped: bool,
-}
-
-/// A limit that moves with the calls it hears of: the library's `Limit`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct AdaptiveLimit {
-    window: Option<Window>,
-    algorithm: Algorithm,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-enum Algorithm {
-    Fixed(u32),
-    Aimd(Aimd),
-    Vegas(Vegas),
-    Gradient2(Gradient2),
-}
-
-impl AdaptiveLimit {
-    /// The limit before any call.
-    ///
-    /// # Errors
-    /// When a parameter is one that the limit cannot work with, or a windowed limit is windowed
-    /// again.
-    pub fn new(config: &LimitConfig) -> Result<AdaptiveLimit, OutOfRange> {
-        let (window, config) = match config {
-            LimitConfig::Windowed { window, limit } => {
-                (Some(Window::new(window.clone())?), &**limit)
-            }
-            plain => (None, plain),
-        };
-        let algorithm = match config {
-            LimitConfig::Fixed { limit } => {
-                at_least_one("limit", *limit)?;
-                Algorithm::Fixed(*limit)
-            }
-            LimitConfig::Aimd(config) => Algorithm::Aimd(Aimd::new(config.clone())?),
-            LimitConfig::Vegas(config) => Algorithm::Vegas(Vegas::new(config.clone())?),
-            LimitConfig::Gradient2(config) => Algorithm::Gradient2(Gradient2::new(config.clone())?),
-            LimitConfig::Windowed { .. } => {
-                return Err(OutOfRange::new("limit", "Windowed", "a limit without a window"));
-            }
-        };
-        Ok(AdaptiveLimit { window, algorithm })
-    }
-
-    /// Hears of a call that has ended. Vegas draws its `jitter` from 0.5..1: once before its
-    /// first probe and once at each.
-    pub fn sample(&mut self, call: Measured, jitter: &mut impl FnMut() -> f64) {
-        let heard = match &mut self.window {
-            Some(window) => window.sample(call),
-            None => Some(call),
-        };
-        let Some(Measured { rtt, in_flight, dropped, .. }) = heard else { return };
-        match &mut self.algorithm {
-            Algorithm::Fixed(_) => {}
-            Algorithm::Aimd(aimd) => aimd.sample(rtt, in_flight, dropped),
-            Algorithm::Vegas(vegas) => vegas.sample(rtt, in_flight, dropped, jitter),
-            Algorithm::Gradient2(gradient2) => gradient2.sample(rtt, in_flight),
-        }
-    }
-
-    /// The limit at the moment.
-    pub const fn limit(&self) -> u32 {
-        match &self.algorithm {
-            Algorithm::Fixed(limit) => *limit,
-            Algorithm::Aimd(aimd) => aimd.limit(),
-            Algorithm::Vegas(vegas) => vegas.limit(),
-            Algorithm::Gradient2(gradient2) => gradient2.limit(),
-        }
-    }
-
-    /// The limit before it is cut to a whole number, where it is a fraction.
-    pub const fn estimate(&self) -> Option<f64> {
-        match &self.algorithm {
-            Algorithm::Fixed(_) | Algorithm::Aimd(_) => None,
-            Algorithm::Vegas(vegas) => Some(vegas.estimate()),
-            Algorithm::Gradient2(gradient2) => Some(gradient2.estimate()),
-        }
-    }
-}
-
 /// Lets calls through as long as fewer than the limit are under way: `SimpleLimiter`.
 ///
 /// ```
 /// use sim_core::Time;
-/// use crate::concurrency::{ConcurrencyLimiter, LimitConfig, Sample};
+/// use sim_policies::concurrency::{ConcurrencyLimiter, LimitConfig, Sample};
 ///
-/// let mut limiter = ConcurrencyLimiter::new(&LimitConfig::Fixed { limit: 1 })?;
+/// let mut limiter = ConcurrencyLimiter::new(&LimitConfig::fixed(1))?;
 /// let permit = limiter.acquire(Time::ZERO).expect("nothing is under way");
 /// assert!(limiter.acquire(Time::ZERO).is_err());
 /// limiter.release(permit, Time::ZERO, Sample::Success, 0);
 /// assert_eq!(limiter.in_flight(), 0);
-/// # Ok::<(), crate::OutOfRange>(())
+/// # Ok::<(), sim_policies::OutOfRange>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct ConcurrencyLimiter {
@@ -240,11 +167,11 @@ impl ConcurrencyLimiter {
             word = mix(word, 0);
             jitter
         };
-        self.limit.sample(Measured { started, rtt, in_flight, dropped }, &mut jitter);
+        self.limit.hear(Measured { started, rtt, in_flight, dropped }, &mut jitter);
     }
 
     /// The limit at the moment.
-    pub const fn limit(&self) -> u32 {
+    pub fn limit(&self) -> u32 {
         self.limit.limit()
     }
 
@@ -269,7 +196,7 @@ mod tests {
 
     fn configs() -> impl Strategy<Value = LimitConfig> {
         let plain = prop_oneof![
-            (1..20u32).prop_map(|limit| LimitConfig::Fixed { limit }),
+            (1..20u32).prop_map(LimitConfig::fixed),
             (1..20u32, 1..5u32).prop_map(|(initial_limit, min_limit)| {
                 LimitConfig::Aimd(aimd::Config {
                     initial_limit,
@@ -301,7 +228,7 @@ mod tests {
             if windowed {
                 let window =
                     window::Config { min_rtt_threshold: Span::ZERO, ..window::Config::default() };
-                LimitConfig::Windowed { window, limit: Box::new(limit) }
+                LimitConfig::Windowed(windowed::Config { window, limit: Box::new(limit) })
             } else {
                 limit
             }
@@ -412,7 +339,7 @@ mod tests {
     #[test]
     #[should_panic(expected = "never gave")]
     fn a_permit_of_another_limiter_is_noticed() {
-        let fixed = LimitConfig::Fixed { limit: 1 };
+        let fixed = LimitConfig::fixed(1);
         let mut mine = ConcurrencyLimiter::new(&fixed).expect("valid");
         let mut other = ConcurrencyLimiter::new(&fixed).expect("valid");
         let permit = other.acquire(Time::ZERO).expect("room");
@@ -421,13 +348,13 @@ mod tests {
 
     #[test]
     fn a_window_in_a_window_is_refused() {
-        let windowed = |limit| LimitConfig::Windowed {
-            window: window::Config::default(),
-            limit: Box::new(limit),
+        let windowed = |limit| {
+            let (window, limit) = (window::Config::default(), Box::new(limit));
+            LimitConfig::Windowed(windowed::Config { window, limit })
         };
-        let twice = windowed(windowed(LimitConfig::Fixed { limit: 1 }));
+        let twice = windowed(windowed(LimitConfig::fixed(1)));
         assert_eq!(ConcurrencyLimiter::new(&twice).map_err(|e| e.field), Err("limit"));
-        let none = LimitConfig::Fixed { limit: 0 };
+        let none = LimitConfig::fixed(0);
         assert_eq!(ConcurrencyLimiter::new(&none).map_err(|e| e.field), Err("limit"));
     }
 }

@@ -26,7 +26,9 @@
 
 use sim_core::Span;
 
+use super::machine::{Machine, Measured};
 use crate::OutOfRange;
+use crate::family::Build;
 use crate::out_of_range::{at_least_one, within};
 
 /// Where the limit begins and how it moves.
@@ -101,7 +103,7 @@ impl Vegas {
         rtt: Span,
         in_flight: u32,
         dropped: bool,
-        jitter: &mut impl FnMut() -> f64,
+        jitter: &mut dyn FnMut() -> f64,
     ) {
         self.probe_count += 1;
         let share = *self.probe_jitter.get_or_insert_with(&mut *jitter);
@@ -150,15 +152,27 @@ impl Vegas {
             None
         }
     }
+}
 
-    /// The limit at the moment: the whole part of the estimate.
-    pub const fn limit(&self) -> u32 {
+impl Build for Config {
+    type Machine = Vegas;
+
+    fn build(&self) -> Result<Vegas, OutOfRange> {
+        Vegas::new(self.clone())
+    }
+}
+
+impl Machine for Vegas {
+    fn hear(&mut self, call: Measured, jitter: &mut dyn FnMut() -> f64) {
+        self.sample(call.rtt, call.in_flight, call.dropped, jitter);
+    }
+
+    fn limit(&self) -> u32 {
         self.estimate as u32
     }
 
-    /// The limit before it is cut to a whole number.
-    pub const fn estimate(&self) -> f64 {
-        self.estimate
+    fn estimate(&self) -> Option<f64> {
+        Some(self.estimate)
     }
 }
 
@@ -205,12 +219,12 @@ mod tests {
                 ..Config::default()
             });
             for (nanos, in_flight, dropped, jitter) in samples {
-                let before = vegas.estimate();
+                let before = vegas.estimate;
                 vegas.sample(Span::nanos(nanos), in_flight, dropped, &mut || jitter);
                 prop_assert!((1..=max_concurrency).contains(&vegas.limit()), "{vegas:?}");
-                prop_assert!(!dropped || vegas.estimate() <= before);
+                prop_assert!(!dropped || vegas.estimate <= before);
                 prop_assert!(
-                    f64::from(in_flight) * 2.0 >= before || vegas.estimate() <= before
+                    f64::from(in_flight) * 2.0 >= before || vegas.estimate <= before
                 );
             }
         }

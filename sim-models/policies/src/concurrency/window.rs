@@ -21,7 +21,7 @@
 
 use sim_core::{Span, Time};
 
-use super::Measured;
+use super::machine::Measured;
 use crate::OutOfRange;
 
 /// The shortest window that the library takes.

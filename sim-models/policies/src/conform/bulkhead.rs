@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::driver::{Driver, Event, Outputs};
 use super::options::Options;
-use super::{Driver, Event, Outputs, unknown_lib};
 use crate::bulkhead::{Entry, Place, presets};
 use crate::{Bulkhead, BulkheadConfig, BulkheadPermit};
 
@@ -14,14 +14,6 @@ struct Calls {
     bulkhead: Bulkhead,
     under_way: BTreeMap<u64, BulkheadPermit>,
     waiting: BTreeMap<u64, Place>,
-}
-
-pub(super) fn driver(lib: &str, options: &Options<'_>) -> Result<Box<dyn Driver>, String> {
-    Ok(match lib {
-        "resilience4j" => Box::new(Resilience4j(resilience4j(options)?)),
-        "cockatiel" => Box::new(Cockatiel(cockatiel(options)?)),
-        _ => return Err(unknown_lib("bulkhead", lib, "resilience4j, cockatiel")),
-    })
 }
 
 impl Calls {
@@ -64,7 +56,7 @@ impl Calls {
 /// The semaphore. Its traces are recorded by one thread.
 struct Resilience4j(Calls);
 
-fn resilience4j(options: &Options<'_>) -> Result<Calls, String> {
+pub(super) fn resilience4j(options: &Options<'_>) -> Result<Box<dyn Driver>, String> {
     let mut config = presets::Resilience4j::default();
     if let Some(calls) = options.count("maxConcurrentCalls")? {
         config.max_concurrent_calls = calls;
@@ -77,7 +69,7 @@ fn resilience4j(options: &Options<'_>) -> Result<Calls, String> {
         options.flag(name)?;
     }
     options.flag("writableStackTraceEnabled")?;
-    Calls::new(&BulkheadConfig::Resilience4j(config))
+    Ok(Box::new(Resilience4j(Calls::new(&BulkheadConfig::Resilience4j(config))?)))
 }
 
 impl Driver for Resilience4j {
@@ -116,10 +108,11 @@ impl Driver for Resilience4j {
 /// The queue with asynchronous calls, whose ends are events of their own.
 struct Cockatiel(Calls);
 
-fn cockatiel(options: &Options<'_>) -> Result<Calls, String> {
+pub(super) fn cockatiel(options: &Options<'_>) -> Result<Box<dyn Driver>, String> {
     let capacity = options.count("capacity")?.ok_or("config.capacity is missing")?;
     let queue = options.count("queue")?.unwrap_or(0);
-    Calls::new(&BulkheadConfig::Cockatiel(presets::Cockatiel { capacity, queue }))
+    let config = BulkheadConfig::Cockatiel(presets::Cockatiel { capacity, queue });
+    Ok(Box::new(Cockatiel(Calls::new(&config)?)))
 }
 
 impl Driver for Cockatiel {
@@ -167,7 +160,7 @@ impl Driver for Cockatiel {
 
 #[cfg(test)]
 mod tests {
-    use super::super::conform;
+    use crate::conform::conform;
 
     fn trace(lib: &str, config: &str, events: &[&str]) -> String {
         format!(

@@ -3,9 +3,11 @@
 use serde_json::{Value, json};
 use sim_core::Span;
 
+use super::driver::{Driver, Event, Outputs, wrong};
 use super::options::Options;
-use super::{Driver, Event, Outputs, unknown_lib, wrong};
-use crate::concurrency::{AdaptiveLimit, LimitConfig, Measured, aimd, gradient2, vegas, window};
+use crate::concurrency::{
+    AdaptiveLimit, LimitConfig, Machine, Measured, aimd, gradient2, vegas, window, windowed,
+};
 
 /// Longer calls are refused, so that no sum of them leaves the range of whole numbers.
 const RTT_MAX: u64 = 1 << 50;
@@ -19,17 +21,12 @@ struct LimitDriver {
     drawn: usize,
 }
 
-pub(super) fn driver(lib: &str, options: &Options<'_>) -> Result<Box<dyn Driver>, String> {
-    if lib != "concurrency-limits" {
-        return Err(unknown_lib("concurrency_limit", lib, "concurrency-limits"));
-    }
+pub(super) fn driver(options: &Options<'_>) -> Result<Box<dyn Driver>, String> {
     let mut jitters = Vec::new();
     let mut rtt_min = Span::nanos(1);
     let algo = options.text("algo")?.ok_or("config.algo is missing")?;
     let mut config = match algo {
-        "fixed" => {
-            LimitConfig::Fixed { limit: options.count("limit")?.ok_or("config.limit is missing")? }
-        }
+        "fixed" => LimitConfig::fixed(options.count("limit")?.ok_or("config.limit is missing")?),
         "aimd" => {
             rtt_min = Span::ZERO;
             LimitConfig::Aimd(aimd_config(options)?)
@@ -48,7 +45,7 @@ pub(super) fn driver(lib: &str, options: &Options<'_>) -> Result<Box<dyn Driver>
         if !window.min_rtt_threshold.is_zero() {
             rtt_min = Span::ZERO;
         }
-        config = LimitConfig::Windowed { window, limit: Box::new(config) };
+        config = LimitConfig::Windowed(windowed::Config { window, limit: Box::new(config) });
     }
     let limit = AdaptiveLimit::new(&config).map_err(|error| error.to_string())?;
     Ok(Box::new(LimitDriver { limit, rtt_min, jitters, drawn: 0 }))
@@ -157,7 +154,7 @@ impl Driver for LimitDriver {
             *drawn += 1;
             jitter
         };
-        limit.sample(Measured { started: event.at, rtt, in_flight, dropped }, &mut jitter);
+        limit.hear(Measured { started: event.at, rtt, in_flight, dropped }, &mut jitter);
         Ok(vec![("limit", json!(limit.limit())), ("estimate", json!(limit.estimate()))])
     }
 

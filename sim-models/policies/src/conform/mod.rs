@@ -13,6 +13,7 @@
 mod breaker;
 mod bulkhead;
 mod concurrency;
+mod driver;
 mod options;
 mod rate_limiter;
 mod retry;
@@ -22,8 +23,9 @@ mod retry_throttle;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use sim_conform::{Conformance, Difference, TraceError};
-use sim_core::{Span, Time};
+use sim_core::Time;
 
+use driver::{Driver, Event, Outputs, Tolerance};
 use options::Options;
 
 #[derive(Debug, Deserialize)]
@@ -38,119 +40,6 @@ struct Header {
     _note: String,
     #[serde(default, rename = "tags")]
     _tags: Vec<String>,
-}
-
-/// Plays one kind of trace.
-trait Driver {
-    /// Feeds the inputs of one event to the policy and returns every output it shows, by field.
-    ///
-    /// # Errors
-    /// What the event should have and has not, in words.
-    fn play(&mut self, event: &mut Event) -> Result<Outputs, String>;
-
-    /// The policy's state, for a person who reads a difference.
-    fn state(&self) -> String;
-
-    /// How far apart two fractions may lie.
-    fn tolerance(&self) -> Tolerance {
-        Tolerance { relative: 1e-9, absolute: 0.0 }
-    }
-
-    /// What the policy has done by itself and no line has shown, asked when the trace is over.
-    fn unshown(&self) -> Option<String> {
-        None
-    }
-}
-
-/// Fractions are equal when they are as near as either part allows.
-#[derive(Clone, Copy)]
-struct Tolerance {
-    /// As a share of the larger of the two.
-    relative: f64,
-    /// As it stands, for what is left of two large numbers that cancel out.
-    absolute: f64,
-}
-
-/// The outputs of one event. Empty ones (null, `[]`) are as good as absent.
-type Outputs = Vec<(&'static str, Value)>;
-
-/// One recorded event. Inputs are *taken*; whatever is left is compared with the outputs.
-struct Event {
-    /// When it happened.
-    at: Time,
-    op: String,
-    fields: Map<String, Value>,
-}
-
-impl Event {
-    /// Takes an input that may be absent.
-    fn take(&mut self, field: &str) -> Option<Value> {
-        self.fields.remove(field)
-    }
-
-    fn text(&mut self, field: &str) -> Result<String, String> {
-        match self.take(field) {
-            Some(Value::String(text)) => Ok(text),
-            other => Err(wrong(field, other.as_ref(), "a text")),
-        }
-    }
-
-    fn count(&mut self, field: &str) -> Result<u64, String> {
-        let value = self.take(field);
-        value
-            .as_ref()
-            .and_then(Value::as_u64)
-            .ok_or_else(|| wrong(field, value.as_ref(), "a whole number"))
-    }
-
-    fn number(&mut self, field: &str) -> Result<f64, String> {
-        let value = self.take(field);
-        value
-            .as_ref()
-            .and_then(Value::as_f64)
-            .ok_or_else(|| wrong(field, value.as_ref(), "a number"))
-    }
-
-    /// A length of time given in milliseconds, perhaps with a fraction.
-    fn millis(&mut self, field: &str) -> Result<Span, String> {
-        let value = self.number(field)?;
-        millis(value).ok_or_else(|| format!("`{field}` is {value}; it must be a length of time"))
-    }
-
-    fn numbers(&mut self, field: &str) -> Result<Vec<f64>, String> {
-        let value = self.take(field);
-        let numbers = value
-            .as_ref()
-            .and_then(Value::as_array)
-            .and_then(|array| array.iter().map(Value::as_f64).collect::<Option<Vec<f64>>>());
-        numbers.ok_or_else(|| wrong(field, value.as_ref(), "a list of numbers"))
-    }
-
-    fn texts(&mut self, field: &str) -> Result<Vec<String>, String> {
-        let value = self.take(field);
-        let texts = value.as_ref().and_then(Value::as_array).and_then(|array| {
-            array.iter().map(|v| v.as_str().map(str::to_owned)).collect::<Option<Vec<String>>>()
-        });
-        texts.ok_or_else(|| wrong(field, value.as_ref(), "a list of texts"))
-    }
-
-    /// The error for an operation that the kind does not know.
-    fn unknown_op(&self, known: &str) -> String {
-        format!("unknown operation `{}`; known here: {known}", self.op)
-    }
-}
-
-fn wrong(field: &str, found: Option<&Value>, wanted: &str) -> String {
-    match found {
-        None => format!("`{field}` is missing; it must be {wanted}"),
-        Some(found) => format!("`{field}` is {found}; it must be {wanted}"),
-    }
-}
-
-/// Milliseconds, perhaps with a fraction, as a span; `None` when negative or not finite.
-fn millis(value: f64) -> Option<Span> {
-    // Whole nanoseconds: no trace is recorded finer.
-    (0.0..1e15).contains(&value).then(|| Span::nanos((value * 1e6 + 0.5) as u64))
 }
 
 /// Replays the text of a trace file.
@@ -201,34 +90,54 @@ pub fn conform(text: &str) -> Result<Conformance, TraceError> {
     Ok(conformance)
 }
 
+/// Makes the driver of a trace from the options in its header.
+type New = fn(&Options<'_>) -> Result<Box<dyn Driver>, String>;
+
+/// One row for each thing that is recorded: its kind, its library and its driver.
+const DRIVERS: &[(&str, &str, New)] = &[
+    ("circuit_breaker", "cockatiel", breaker::cockatiel::driver),
+    ("circuit_breaker", "failsafe", breaker::failsafe::driver),
+    ("circuit_breaker", "gobreaker", breaker::gobreaker::driver),
+    ("circuit_breaker", "hystrix", breaker::hystrix::driver),
+    ("circuit_breaker", "opossum", breaker::opossum::driver),
+    ("circuit_breaker", "pybreaker", breaker::pybreaker::driver),
+    ("circuit_breaker", "resilience4j", breaker::resilience4j::driver),
+    ("bulkhead", "resilience4j", bulkhead::resilience4j),
+    ("bulkhead", "cockatiel", bulkhead::cockatiel),
+    ("concurrency_limit", "concurrency-limits", concurrency::driver),
+    ("rate_limiter", "resilience4j", rate_limiter::resilience4j),
+    ("rate_limiter", "failsafe", rate_limiter::failsafe),
+    ("retry_interval", "resilience4j", retry::resilience4j::interval),
+    ("retry_wait", "tenacity", retry::tenacity::wait),
+    ("retry_delay_seq", "cockatiel", retry::cockatiel::sequence),
+    ("retry_exec", "backoff", retry::backoff::exec),
+    ("retry_exec", "failsafe", retry::failsafe::exec),
+    ("retry_exec", "resilience4j", retry::resilience4j::exec),
+    ("retry_exec", "tenacity", retry::tenacity::exec),
+    ("retry_throttle", "grpc-js", retry_throttle::driver),
+    ("aws_standard", "botocore", retry_aws::standard),
+    ("aws_backoff", "botocore", retry_aws::backoff),
+    ("aws_legacy", "botocore", retry_aws::legacy),
+    ("aws_adaptive", "botocore", retry_aws::adaptive),
+];
+
 /// The driver for what the header names.
 fn driver(header: &Header) -> Result<Box<dyn Driver>, String> {
-    let options = Options::new(&header.config);
-    let Header { kind, lib, version, .. } = header;
-    let driver = match kind.as_str() {
-        "circuit_breaker" => breaker::driver(lib, version, &options),
-        "bulkhead" => bulkhead::driver(lib, &options),
-        "concurrency_limit" => concurrency::driver(lib, &options),
-        "rate_limiter" => rate_limiter::driver(lib, &options),
-        "retry_interval" | "retry_wait" | "retry_delay_seq" | "retry_exec" => {
-            retry::driver(kind, lib, &options)
-        }
-        "retry_throttle" => retry_throttle::driver(lib, &options),
-        "aws_standard" | "aws_backoff" | "aws_legacy" | "aws_adaptive" => {
-            retry_aws::driver(kind, lib, version, &options)
-        }
-        _ => Err(format!(
-            "unknown kind `{kind}`; known: circuit_breaker, bulkhead, concurrency_limit, \
-             rate_limiter, retry_interval, retry_wait, retry_delay_seq, retry_exec, \
-             retry_throttle, aws_standard, aws_backoff, aws_legacy, aws_adaptive"
-        )),
-    }?;
+    let Header { kind, lib, version, config, .. } = header;
+    let of_kind: Vec<_> = DRIVERS.iter().filter(|(known, ..)| known == kind).collect();
+    if of_kind.is_empty() {
+        let mut known: Vec<&str> = DRIVERS.iter().map(|(kind, ..)| *kind).collect();
+        known.dedup();
+        return Err(format!("unknown kind `{kind}`; known: {}", known.join(", ")));
+    }
+    let Some((.., new)) = of_kind.iter().find(|(_, known, _)| known == lib) else {
+        let known: Vec<&str> = of_kind.iter().map(|(_, lib, _)| *lib).collect();
+        return Err(format!("no {kind} of a library `{lib}`; known: {}", known.join(", ")));
+    };
+    let options = Options::new(config, version);
+    let driver = new(&options)?;
     options.all_used()?;
     Ok(driver)
-}
-
-fn unknown_lib(kind: &str, lib: &str, known: &str) -> String {
-    format!("no {kind} of a library `{lib}`; known: {known}")
 }
 
 fn parse(line: &str) -> Result<Event, String> {

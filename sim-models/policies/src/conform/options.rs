@@ -6,18 +6,20 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 use sim_core::Span;
 
-use super::millis;
+use super::driver::millis;
 
 /// The `config` of a header. An option that nobody asks for is an error, since a trace recorded
 /// with it cannot be judged without it.
 pub(super) struct Options<'a> {
     config: &'a Map<String, Value>,
+    /// The version of the library, as the header tells it.
+    pub(super) version: &'a str,
     used: RefCell<BTreeSet<String>>,
 }
 
 impl<'a> Options<'a> {
-    pub(super) fn new(config: &'a Map<String, Value>) -> Options<'a> {
-        Options { config, used: RefCell::new(BTreeSet::new()) }
+    pub(super) fn new(config: &'a Map<String, Value>, version: &'a str) -> Options<'a> {
+        Options { config, version, used: RefCell::new(BTreeSet::new()) }
     }
 
     /// The option as it stands; null counts as absent.

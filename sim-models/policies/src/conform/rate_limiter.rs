@@ -6,21 +6,14 @@
 use serde_json::{Value, json};
 use sim_core::Span;
 
+use super::driver::{Driver, Event, Outputs};
 use super::options::Options;
-use super::{Driver, Event, Outputs, unknown_lib};
 use crate::Reason;
+use crate::rate_limiter::Machine;
 use crate::rate_limiter::failsafe::{self, Builder, Failsafe};
 use crate::rate_limiter::resilience4j::{self, Resilience4j};
 
-pub(super) fn driver(lib: &str, options: &Options<'_>) -> Result<Box<dyn Driver>, String> {
-    Ok(match lib {
-        "resilience4j" => Box::new(resilience4j(options)?),
-        "failsafe" => Box::new(failsafe(options)?),
-        _ => return Err(unknown_lib("rate_limiter", lib, "resilience4j, failsafe")),
-    })
-}
-
-fn resilience4j(options: &Options<'_>) -> Result<Resilience4j, String> {
+pub(super) fn resilience4j(options: &Options<'_>) -> Result<Box<dyn Driver>, String> {
     let mut config = resilience4j::Config::default();
     if let Some(limit) = options.count("limitForPeriod")? {
         config.limit_for_period = limit;
@@ -33,7 +26,7 @@ fn resilience4j(options: &Options<'_>) -> Result<Resilience4j, String> {
     }
     // It shapes the exceptions, not the decisions.
     options.flag("writableStackTraceEnabled")?;
-    Resilience4j::new(config).map_err(|e| e.to_string())
+    Ok(Box::new(Resilience4j::new(config).map_err(|e| e.to_string())?))
 }
 
 impl Driver for Resilience4j {
@@ -73,7 +66,7 @@ impl Driver for Resilience4j {
     }
 }
 
-fn failsafe(options: &Options<'_>) -> Result<Failsafe, String> {
+pub(super) fn failsafe(options: &Options<'_>) -> Result<Box<dyn Driver>, String> {
     let builder = match options.text("type")? {
         Some("smooth") => Builder::Smooth,
         Some("bursty") => Builder::Bursty,
@@ -96,7 +89,7 @@ fn failsafe(options: &Options<'_>) -> Result<Failsafe, String> {
         }
     };
     let config = failsafe::Config { builder, max_executions, period, max_wait_time };
-    Failsafe::new(config).map_err(|e| e.to_string())
+    Ok(Box::new(Failsafe::new(config).map_err(|e| e.to_string())?))
 }
 
 impl Driver for Failsafe {
@@ -132,7 +125,7 @@ fn wait_ns(wait: Result<Span, Reason>) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::super::conform;
+    use crate::conform::conform;
 
     fn trace(lib: &str, config: &str, event: &str) -> String {
         format!(

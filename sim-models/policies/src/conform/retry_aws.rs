@@ -4,27 +4,35 @@
 use serde_json::{Value, json};
 use sim_core::{Span, Time};
 
+use super::driver::{Driver, Event, Outputs, Tolerance};
 use super::options::Options;
-use super::{Driver, Event, Outputs, Tolerance, unknown_lib};
 use crate::aws::{AwsRetry, Base, ClientRateLimiter, Config, Kind, Mode, Service, Version};
 use crate::budget;
 
 /// The largest attempt whose power of two is a number: Python fails beyond.
 const ATTEMPT_MAX: u64 = 1024;
 
-pub(super) fn driver(
-    kind: &str,
-    lib: &str,
-    version: &str,
-    options: &Options<'_>,
-) -> Result<Box<dyn Driver>, String> {
-    if lib != "botocore" {
-        return Err(unknown_lib(kind, lib, "botocore"));
-    }
-    let version = match version {
-        _ if version.starts_with("1.40.") => Version::V1_40,
-        _ if version.starts_with("1.44.") => Version::V1_44,
-        _ => return Err(format!("no botocore {version} is known; known: 1.40.0, 1.44.5")),
+pub(super) fn standard(options: &Options<'_>) -> Result<Box<dyn Driver>, String> {
+    driver("aws_standard", options)
+}
+
+pub(super) fn backoff(options: &Options<'_>) -> Result<Box<dyn Driver>, String> {
+    driver("aws_backoff", options)
+}
+
+pub(super) fn legacy(options: &Options<'_>) -> Result<Box<dyn Driver>, String> {
+    driver("aws_legacy", options)
+}
+
+pub(super) fn adaptive(options: &Options<'_>) -> Result<Box<dyn Driver>, String> {
+    driver("aws_adaptive", options)
+}
+
+fn driver(kind: &str, options: &Options<'_>) -> Result<Box<dyn Driver>, String> {
+    let version = match options.version {
+        version if version.starts_with("1.40.") => Version::V1_40,
+        version if version.starts_with("1.44.") => Version::V1_44,
+        version => return Err(format!("no botocore {version} is known; known: 1.40.0, 1.44.5")),
     };
     let modes: &[(&str, Mode)] = match kind {
         "aws_legacy" => &[("legacy", Mode::Legacy)],

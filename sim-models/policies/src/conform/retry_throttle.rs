@@ -2,18 +2,15 @@
 
 use serde_json::json;
 
+use super::driver::{Driver, Event, Outputs};
 use super::options::Options;
-use super::{Driver, Event, Outputs, unknown_lib};
 use crate::budget::grpc::Grpc;
 
 struct Throttle {
     throttle: Grpc,
 }
 
-pub(super) fn driver(lib: &str, options: &Options<'_>) -> Result<Box<dyn Driver>, String> {
-    if lib != "grpc-js" {
-        return Err(unknown_lib("retry_throttle", lib, "grpc-js"));
-    }
+pub(super) fn driver(options: &Options<'_>) -> Result<Box<dyn Driver>, String> {
     let positive = |name| {
         let found = options.number(name)?.ok_or_else(|| format!("config.{name} is missing"))?;
         let is_positive = found.is_finite() && found > 0.0;

@@ -5,6 +5,10 @@
 
 use sim_core::Span;
 
+use super::machine::{Judgement, Machine, status_of};
+use crate::family::Build;
+use crate::{Ending, OutOfRange};
+
 /// The policy's options.
 #[derive(Clone, Debug, PartialEq, serde::Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -21,5 +25,31 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Config {
         Config { delay: Span::secs(1), max_hedges: 1, cancel_on: Vec::new() }
+    }
+}
+
+impl Build for Config {
+    type Machine = Config;
+
+    fn build(&self) -> Result<Config, OutOfRange> {
+        Ok(self.clone())
+    }
+}
+
+impl Machine for Config {
+    fn max_hedges(&self) -> u32 {
+        self.max_hedges
+    }
+
+    fn delay(&self) -> Span {
+        self.delay
+    }
+
+    fn judge(&self, ending: Ending) -> Judgement {
+        if self.cancel_on.is_empty() || self.cancel_on.contains(&status_of(ending)) {
+            Judgement::final_one(ending)
+        } else {
+            Judgement::Wait
+        }
     }
 }

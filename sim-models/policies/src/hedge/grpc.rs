@@ -2,7 +2,9 @@
 
 use sim_core::Span;
 
-use crate::OutOfRange;
+use super::machine::{Judgement, Machine};
+use crate::family::Build;
+use crate::{Ending, OutOfRange};
 
 /// The client's cap on attempts.
 const ATTEMPTS_MAX: u32 = 5;
@@ -27,16 +29,27 @@ impl Default for Config {
     }
 }
 
-impl Config {
-    pub(super) fn checked(&self) -> Result<(), OutOfRange> {
+impl Build for Config {
+    type Machine = Config;
+
+    fn build(&self) -> Result<Config, OutOfRange> {
         if self.max_attempts < 2 {
             return Err(OutOfRange::new("max_attempts", self.max_attempts, "at least 2"));
         }
-        Ok(())
+        Ok(self.clone())
+    }
+}
+
+impl Machine for Config {
+    fn max_hedges(&self) -> u32 {
+        self.max_attempts.min(ATTEMPTS_MAX) - 1
     }
 
-    /// All attempts, after the cap.
-    pub(super) fn attempts(&self) -> u32 {
-        self.max_attempts.min(ATTEMPTS_MAX)
+    fn delay(&self) -> Span {
+        self.hedging_delay
+    }
+
+    fn judge(&self, ending: Ending) -> Judgement {
+        Judgement::send_next_after(&self.non_fatal_status_codes, ending)
     }
 }

@@ -28,22 +28,44 @@
 
 pub mod failsafe_go;
 pub mod grpc;
+pub mod house;
 mod latencies;
+mod machine;
 pub mod polly;
 pub mod resilience4j;
 
 use sim_core::Span;
 
-use super::out_of_range::{at_least_one, within};
-use super::{Ending, OutOfRange};
-use latencies::Latencies;
+use crate::Ending;
+use crate::family::{Build, family};
 
-/// Whose hedging.
-#[derive(Clone, Debug, PartialEq, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-pub enum HedgeConfig {
-    /// This simulator's own.
-    House(Config),
+pub use self::machine::{AllFailed, Judgement, Machine};
+
+family! {
+    /// Whose hedging.
+    pub enum HedgeConfig;
+
+    /// A caller's hedging towards one callee.
+    ///
+    /// ```
+    /// use sim_core::Span;
+    /// use sim_policies::Ending;
+    /// use sim_policies::hedge::{Hedge, HedgeConfig, Judgement, grpc};
+    ///
+    /// let hedge = Hedge::new(&HedgeConfig::Grpc(grpc::Config {
+    ///     max_attempts: 2,
+    ///     hedging_delay: Span::millis(500),
+    ///     non_fatal_status_codes: vec![503],
+    /// }))?;
+    /// assert_eq!(hedge.next(1), Some(Span::millis(500)));
+    /// assert_eq!(hedge.next(2), None);
+    /// assert_eq!(hedge.judge(Ending::Status(503)), Judgement::SendNext);
+    /// # Ok::<(), sim_policies::OutOfRange>(())
+    /// ```
+    pub enum Hedge, each a Machine;
+
+    /// The house's own.
+    House(house::Config),
     /// gRPC's hedging policy.
     Grpc(grpc::Config),
     /// Polly's hedging strategy.
@@ -54,258 +76,41 @@ pub enum HedgeConfig {
     Resilience4j(resilience4j::Config),
 }
 
-/// When a hedge is sent and what ends the call.
-#[derive(Clone, Debug, PartialEq, serde::Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Config {
-    /// After which time without an answer the next attempt is sent. By default the 95th
-    /// percentile of what it has learned.
-    pub delay: Delay,
-    /// Attempts beside the first, at least 1. By default 1.
-    pub max_hedges: u32,
-    /// Statuses after which the next hedge is sent at once; others end the call. A timeout counts
-    /// as 504, a connection refused or reset and a rejection by a policy as 503. By default 502,
-    /// 503 and 504.
-    pub non_fatal: Vec<u16>,
-}
-
-impl Default for Config {
-    fn default() -> Config {
-        Config {
-            delay: Delay::Percentile(Percentile::default()),
-            max_hedges: 1,
-            non_fatal: vec![502, 503, 504],
-        }
-    }
-}
-
-/// How long to wait for an answer before the next hedge.
-#[derive(Clone, Debug, PartialEq, serde::Deserialize)]
-pub enum Delay {
-    /// Always as long. Zero sends all at once.
-    Fixed(Span),
-    /// As long as most requests take.
-    Percentile(Percentile),
-}
-
-/// A percentile of the latencies of recent successful attempts, to a 32nd of its value.
-#[derive(Clone, Debug, PartialEq, serde::Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Percentile {
-    /// Which one, 0 to 100. By default 95: about one request in twenty is hedged.
-    pub percentile: f64,
-    /// Samples without which the fallback holds. By default 100.
-    pub min_samples: u32,
-    /// The delay before there are enough samples. By default 1 s.
-    pub fallback: Span,
-    /// How many samples count, up to twice as many: at least 1. By default 1000.
-    pub window: u32,
-}
-
-impl Default for Percentile {
-    fn default() -> Percentile {
-        Percentile { percentile: 95.0, min_samples: 100, fallback: Span::secs(1), window: 1000 }
-    }
-}
-
-/// What an attempt's ending means for its call.
-#[must_use]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Judgement {
-    /// It is the call's answer. The others are let go of; what they were sent for may go on.
-    Wins,
-    /// It is no answer. The next hedge, if [`Hedge::next`] has one, goes at once; the others are
-    /// waited for.
-    SendNext,
-    /// It is no answer. The others are waited for, and the next hedge keeps its time.
-    Wait,
-    /// It is the call's failure. The others are let go of; what they were sent for may go on.
-    Fatal,
-}
-
-/// What a call ends with when no attempt is left and none has won.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AllFailed {
-    /// The ending of the first attempt that was sent.
-    First,
-    /// The ending that came last.
-    Last,
-}
-
-/// A caller's hedging towards one callee.
-///
-/// ```
-/// use sim_core::Span;
-/// use crate::Ending;
-/// use crate::hedge::{Hedge, HedgeConfig, Judgement, grpc};
-///
-/// let hedge = Hedge::new(&HedgeConfig::Grpc(grpc::Config {
-///     max_attempts: 2,
-///     hedging_delay: Span::millis(500),
-///     non_fatal_status_codes: vec![503],
-/// }))?;
-/// assert_eq!(hedge.next(1), Some(Span::millis(500)));
-/// assert_eq!(hedge.next(2), None);
-/// assert_eq!(hedge.judge(Ending::Status(503)), Judgement::SendNext);
-/// # Ok::<(), crate::OutOfRange>(())
-/// ```
-#[derive(Clone, Debug, PartialEq)]
-pub struct Hedge {
-    config: HedgeConfig,
-    learned: Learned,
-}
-
-/// What past attempts have taught.
-#[derive(Clone, Debug, PartialEq)]
-enum Learned {
-    Nothing,
-    Percentile(Latencies),
-    Average(resilience4j::Average),
-}
-
 impl Hedge {
-    /// Hedging that has learned nothing yet.
-    ///
-    /// # Errors
-    /// When a parameter is one that the library refuses or that cannot work; each configuration
-    /// tells its ranges.
-    pub fn new(config: &HedgeConfig) -> Result<Hedge, OutOfRange> {
-        let learned = match config {
-            HedgeConfig::House(house) => house.learned()?,
-            HedgeConfig::Grpc(grpc) => grpc.checked().map(|()| Learned::Nothing)?,
-            HedgeConfig::Polly(polly) => polly.checked().map(|()| Learned::Nothing)?,
-            HedgeConfig::FailsafeGo(_) => Learned::Nothing,
-            HedgeConfig::Resilience4j(resilience4j) => match resilience4j.average()? {
-                Some(average) => Learned::Average(average),
-                None => Learned::Nothing,
-            },
-        };
-        Ok(Hedge { config: config.clone(), learned })
-    }
-
     /// After `sent` attempts: how long after the latest one the next goes if no ending says
     /// otherwise. [`Span::MAX`] means that only a [`Judgement::SendNext`] sends it, `None` that
     /// there is none.
     pub fn next(&self, sent: u32) -> Option<Span> {
-        if sent > self.max_hedges() {
-            return None;
+        match sent {
+            0 => Some(Span::ZERO),
+            _ if sent > self.max_hedges() => None,
+            _ => Some(self.machine().delay()),
         }
-        if sent == 0 {
-            return Some(Span::ZERO);
-        }
-        Some(match (&self.config, &self.learned) {
-            (HedgeConfig::House(house), learned) => house.delay(learned),
-            (HedgeConfig::Grpc(grpc), _) => grpc.hedging_delay,
-            (HedgeConfig::Polly(polly), _) => polly.delay.unwrap_or(Span::MAX),
-            (HedgeConfig::FailsafeGo(failsafe_go), _) => failsafe_go.delay,
-            (HedgeConfig::Resilience4j(resilience4j), Learned::Average(average)) => {
-                resilience4j.average_plus(average)
-            }
-            // `new` has seen to it that there is a cutoff where there is no average.
-            (HedgeConfig::Resilience4j(resilience4j), _) => {
-                resilience4j.cutoff.unwrap_or(Span::MAX)
-            }
-        })
     }
 
-    /// Attempts beside the first.
+    /// See [`Machine::max_hedges`].
     pub fn max_hedges(&self) -> u32 {
-        match &self.config {
-            HedgeConfig::House(house) => house.max_hedges,
-            HedgeConfig::Grpc(grpc) => grpc.attempts() - 1,
-            HedgeConfig::Polly(polly) => polly.max_hedged_attempts,
-            HedgeConfig::FailsafeGo(failsafe_go) => failsafe_go.max_hedges,
-            HedgeConfig::Resilience4j(_) => 1,
-        }
+        self.machine().max_hedges()
     }
 
-    /// What an attempt's ending means for its call.
+    /// See [`Machine::judge`].
     pub fn judge(&self, ending: Ending) -> Judgement {
-        let final_one = if ending.is_success() { Judgement::Wins } else { Judgement::Fatal };
-        let found = status_of(ending);
-        let go_on = match &self.config {
-            HedgeConfig::House(Config { non_fatal, .. })
-            | HedgeConfig::Grpc(grpc::Config { non_fatal_status_codes: non_fatal, .. }) => {
-                // A success wins, whatever the list says.
-                !ending.is_success() && non_fatal.contains(&found)
-            }
-            HedgeConfig::Polly(polly::Config { should_handle, .. }) => match should_handle {
-                Some(statuses) => statuses.contains(&found),
-                None => !ending.is_success(),
-            },
-            HedgeConfig::FailsafeGo(failsafe_go::Config { cancel_on, .. }) => {
-                if !cancel_on.is_empty() && !cancel_on.contains(&found) {
-                    return Judgement::Wait;
-                }
-                false
-            }
-            HedgeConfig::Resilience4j(_) => false,
-        };
-        if go_on { Judgement::SendNext } else { final_one }
+        self.machine().judge(ending)
     }
 
-    /// Whether a latency is one to [`Hedge::observe`]: of the `attempt`th one, from 1, and its
-    /// ending.
+    /// See [`Machine::learns_from`].
     pub fn learns_from(&self, attempt: u32, ending: Ending) -> bool {
-        match (&self.config, &self.learned) {
-            (_, Learned::Nothing) => false,
-            (HedgeConfig::Resilience4j(config), _) => {
-                attempt == 1 && (ending.is_success() || config.should_measure_errors)
-            }
-            _ => ending.is_success(),
-        }
+        self.machine().learns_from(attempt, ending)
     }
 
-    /// Learns the latency of an attempt.
+    /// See [`Machine::observe`].
     pub fn observe(&mut self, latency: Span) {
-        match &mut self.learned {
-            Learned::Nothing => {}
-            Learned::Percentile(latencies) => latencies.observe(latency),
-            Learned::Average(average) => average.observe(latency),
-        }
+        self.machine_mut().observe(latency);
     }
 
-    /// What a call ends with when all its attempts have failed.
-    pub const fn all_failed(&self) -> AllFailed {
-        match &self.config {
-            HedgeConfig::Polly(_) => AllFailed::First,
-            _ => AllFailed::Last,
-        }
-    }
-}
-
-impl Config {
-    fn learned(&self) -> Result<Learned, OutOfRange> {
-        at_least_one("max_hedges", self.max_hedges)?;
-        Ok(match &self.delay {
-            Delay::Fixed(_) => Learned::Nothing,
-            Delay::Percentile(Percentile { percentile, window, .. }) => {
-                within("percentile", *percentile, 0.0, 100.0)?;
-                at_least_one("window", *window)?;
-                Learned::Percentile(Latencies::new(*percentile, *window))
-            }
-        })
-    }
-
-    fn delay(&self, learned: &Learned) -> Span {
-        match (&self.delay, learned) {
-            (Delay::Fixed(delay), _) => *delay,
-            (Delay::Percentile(wanted), Learned::Percentile(latencies))
-                if latencies.total() >= u64::from(wanted.min_samples.max(1)) =>
-            {
-                latencies.estimate()
-            }
-            (Delay::Percentile(wanted), _) => wanted.fallback,
-        }
-    }
-}
-
-/// An ending as a status, for the lists of statuses.
-const fn status_of(ending: Ending) -> u16 {
-    match ending {
-        Ending::Status(status) => status,
-        Ending::TimedOut => 504,
-        Ending::Refused | Ending::Reset | Ending::Rejected(_) => 503,
+    /// See [`Machine::all_failed`].
+    pub fn all_failed(&self) -> AllFailed {
+        self.machine().all_failed()
     }
 }
 
@@ -314,6 +119,7 @@ mod tests {
     use proptest::collection::vec;
     use proptest::prelude::*;
 
+    use super::house::{Config, Delay, Percentile};
     use super::*;
     use crate::Reason;
 

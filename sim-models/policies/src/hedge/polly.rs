@@ -4,7 +4,9 @@
 
 use sim_core::Span;
 
-use crate::OutOfRange;
+use super::machine::{AllFailed, Judgement, Machine, status_of};
+use crate::family::Build;
+use crate::{Ending, OutOfRange};
 
 /// The strategy's options.
 #[derive(Clone, Debug, PartialEq, serde::Deserialize)]
@@ -26,12 +28,37 @@ impl Default for Config {
     }
 }
 
-impl Config {
-    pub(super) fn checked(&self) -> Result<(), OutOfRange> {
+impl Build for Config {
+    type Machine = Config;
+
+    fn build(&self) -> Result<Config, OutOfRange> {
         if !(1..=10).contains(&self.max_hedged_attempts) {
             let found = self.max_hedged_attempts;
             return Err(OutOfRange::new("max_hedged_attempts", found, "in 1..=10"));
         }
-        Ok(())
+        Ok(self.clone())
+    }
+}
+
+impl Machine for Config {
+    fn max_hedges(&self) -> u32 {
+        self.max_hedged_attempts
+    }
+
+    fn delay(&self) -> Span {
+        self.delay.unwrap_or(Span::MAX)
+    }
+
+    /// A success that is listed is handled too.
+    fn judge(&self, ending: Ending) -> Judgement {
+        let handled = match &self.should_handle {
+            Some(statuses) => statuses.contains(&status_of(ending)),
+            None => !ending.is_success(),
+        };
+        if handled { Judgement::SendNext } else { Judgement::final_one(ending) }
+    }
+
+    fn all_failed(&self) -> AllFailed {
+        AllFailed::First
     }
 }

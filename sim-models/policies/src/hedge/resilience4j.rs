@@ -7,7 +7,9 @@
 
 use sim_core::Span;
 
-use crate::OutOfRange;
+use super::machine::Machine;
+use crate::family::Build;
+use crate::{Ending, OutOfRange};
 
 /// The shortest delay that follows from an average; older releases have none.
 const SHORTEST: Span = Span::millis(1);
@@ -55,40 +57,75 @@ impl Default for Config {
     }
 }
 
-impl Config {
-    /// The average to learn, if there is one.
-    pub(super) fn average(&self) -> Result<Option<Average>, OutOfRange> {
-        match (self.duration_supplier, self.cutoff) {
+/// The hedge, and the average that its delay follows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Resilience4j {
+    config: Config,
+    delay: Delay,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Delay {
+    Cutoff(Span),
+    AveragePlus(Average),
+}
+
+impl Build for Config {
+    type Machine = Resilience4j;
+
+    fn build(&self) -> Result<Resilience4j, OutOfRange> {
+        let delay = match (self.duration_supplier, self.cutoff) {
             (DurationSupplier::Preconfigured, None) => {
-                Err(OutOfRange::new("cutoff", "nothing", "a length of time"))
+                return Err(OutOfRange::new("cutoff", "nothing", "a length of time"));
             }
-            (DurationSupplier::Preconfigured, Some(_)) => Ok(None),
+            (DurationSupplier::Preconfigured, Some(cutoff)) => Delay::Cutoff(cutoff),
             (DurationSupplier::AveragePlus, _) => {
                 if !(1..=WINDOW_MAX).contains(&self.window_size) {
                     let allowed = format!("in 1..={WINDOW_MAX}");
                     return Err(OutOfRange::new("window_size", self.window_size, allowed));
                 }
-                Ok(Some(Average::new(self.window_size)))
+                Delay::AveragePlus(Average::new(self.window_size))
             }
-        }
+        };
+        Ok(Resilience4j { config: self.clone(), delay })
+    }
+}
+
+impl Machine for Resilience4j {
+    fn max_hedges(&self) -> u32 {
+        1
     }
 
-    /// The delay for an average.
-    pub(super) fn average_plus(&self, average: &Average) -> Span {
-        let factor = u64::from(self.hedge_time_factor);
-        let average = average.value();
-        let delay = match (factor, self.should_use_factor_as_percentage) {
+    fn delay(&self) -> Span {
+        let average = match &self.delay {
+            Delay::Cutoff(cutoff) => return *cutoff,
+            Delay::AveragePlus(average) => average.value(),
+        };
+        let factor = u64::from(self.config.hedge_time_factor);
+        let delay = match (factor, self.config.should_use_factor_as_percentage) {
             (0, _) => average,
             (factor, true) => average * factor / 100,
             (factor, false) => average + Span::millis(factor),
         };
         delay.max(SHORTEST)
     }
+
+    fn learns_from(&self, attempt: u32, ending: Ending) -> bool {
+        matches!(self.delay, Delay::AveragePlus(_))
+            && attempt == 1
+            && (ending.is_success() || self.config.should_measure_errors)
+    }
+
+    fn observe(&mut self, latency: Span) {
+        if let Delay::AveragePlus(average) = &mut self.delay {
+            average.observe(latency);
+        }
+    }
 }
 
 /// The mean of the latest latencies in whole milliseconds.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Average {
+struct Average {
     /// A ring.
     millis: Vec<u64>,
     oldest: usize,
@@ -101,7 +138,7 @@ impl Average {
         Average { millis: vec![0; window as usize], oldest: 0, count: 0, sum: 0 }
     }
 
-    pub(super) fn observe(&mut self, latency: Span) {
+    fn observe(&mut self, latency: Span) {
         // Bounded, so that the sum of a full window stays within 64 bits.
         let millis = latency.as_millis().min(1 << 40);
         let replaced = std::mem::replace(&mut self.millis[self.oldest], millis);
@@ -139,16 +176,21 @@ mod tests {
 
     #[test]
     fn the_factor_adds_milliseconds_or_scales() {
-        let mut config =
-            Config { duration_supplier: DurationSupplier::AveragePlus, ..Config::default() };
-        let mut average = config.average().expect("valid").expect("one to learn");
-        assert_eq!(config.average_plus(&average), Span::millis(1), "before the first sample");
-        average.observe(Span::millis(40));
-        assert_eq!(config.average_plus(&average), Span::millis(40));
-        config.hedge_time_factor = 150;
-        assert_eq!(config.average_plus(&average), Span::millis(190));
-        config.should_use_factor_as_percentage = true;
-        assert_eq!(config.average_plus(&average), Span::millis(60), "a share of it, not beyond it");
+        let duration_supplier = DurationSupplier::AveragePlus;
+        for (hedge_time_factor, should_use_factor_as_percentage, first, delay) in
+            [(0, false, 1, 40), (150, false, 150, 190), (150, true, 1, 60)]
+        {
+            let config = Config {
+                duration_supplier,
+                hedge_time_factor,
+                should_use_factor_as_percentage,
+                ..Config::default()
+            };
+            let mut hedge = config.build().expect("valid");
+            assert_eq!(hedge.delay(), Span::millis(first), "before the first sample");
+            hedge.observe(Span::millis(40));
+            assert_eq!(hedge.delay(), Span::millis(delay));
+        }
     }
 
     #[test]
@@ -156,7 +198,7 @@ mod tests {
         for window_size in [0, WINDOW_MAX + 1] {
             let duration_supplier = DurationSupplier::AveragePlus;
             let config = Config { duration_supplier, window_size, ..Config::default() };
-            assert_eq!(config.average().map_err(|e| e.field), Err("window_size"));
+            assert_eq!(config.build().map_err(|e| e.field), Err("window_size"));
         }
     }
 }

@@ -25,7 +25,8 @@
 
 use sim_core::{Span, Time};
 
-use super::wait_until;
+use super::machine::{Machine, wait_until};
+use crate::family::Build;
 use crate::out_of_range::{above_zero, at_least_one};
 use crate::{OutOfRange, Reason};
 
@@ -101,12 +102,37 @@ impl Failsafe {
         Ok(Failsafe { config, stats })
     }
 
-    /// See [`super::RateLimiter::acquire`]. The library waits for [`Failsafe::max_wait_time`].
-    ///
-    /// # Errors
-    /// [`Reason::RateLimited`] when the wait would be longer than `max_wait`. A bursty limiter has
-    /// noticed its period all the same.
-    pub fn acquire(&mut self, now: Time, permits: u32, max_wait: Span) -> Result<Span, Reason> {
+    /// How long an execution waits at most when it says nothing else.
+    pub const fn max_wait_time(&self) -> Span {
+        self.config.max_wait_time
+    }
+
+    /// Notices the period of a bursty limiter.
+    fn refresh(&mut self, now: Time) {
+        if let Stats::Bursty { period, available } = &mut self.stats {
+            let current = now.as_nanos() / self.config.period.as_nanos();
+            let per_period = i64::from(self.config.max_executions);
+            let passed = i64::try_from(current - *period).unwrap_or(i64::MAX);
+            *available = match (passed, *available) {
+                (0, available) => available,
+                (_, 0..) => per_period,
+                (_, debt) => debt.saturating_add(passed.saturating_mul(per_period)),
+            };
+            *period = current;
+        }
+    }
+}
+
+impl Build for Config {
+    type Machine = Failsafe;
+
+    fn build(&self) -> Result<Failsafe, OutOfRange> {
+        Failsafe::new(self.clone())
+    }
+}
+
+impl Machine for Failsafe {
+    fn acquire(&mut self, now: Time, permits: u32, max_wait: Span) -> Result<Span, Reason> {
         if permits == 0 {
             return Ok(Span::ZERO);
         }
@@ -140,24 +166,8 @@ impl Failsafe {
         }
     }
 
-    /// How long an execution waits at most when it says nothing else.
-    pub const fn max_wait_time(&self) -> Span {
-        self.config.max_wait_time
-    }
-
-    /// Notices the period of a bursty limiter.
-    fn refresh(&mut self, now: Time) {
-        if let Stats::Bursty { period, available } = &mut self.stats {
-            let current = now.as_nanos() / self.config.period.as_nanos();
-            let per_period = i64::from(self.config.max_executions);
-            let passed = i64::try_from(current - *period).unwrap_or(i64::MAX);
-            *available = match (passed, *available) {
-                (0, available) => available,
-                (_, 0..) => per_period,
-                (_, debt) => debt.saturating_add(passed.saturating_mul(per_period)),
-            };
-            *period = current;
-        }
+    fn default_wait(&self) -> Option<Span> {
+        Some(self.max_wait_time())
     }
 }
 
@@ -165,8 +175,9 @@ impl Failsafe {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::laws::{burst_after_years, most_used, play, requests, used};
     use super::*;
+    use crate::laws::rate_limiter::testing::requests;
+    use crate::laws::rate_limiter::{burst_after_years, most_used, play, used};
 
     fn limiter(builder: Builder, max_executions: u32, period: u64) -> Failsafe {
         let period = Span::nanos(period);
@@ -193,7 +204,7 @@ mod tests {
         ) {
             let mut limiter = limiter(Builder::Smooth, executions, period);
             let interval = period / u64::from(executions);
-            let grants = play(&mut limiter, Failsafe::acquire, left, &requests)?;
+            let grants = play(&mut limiter, left, &requests);
             for (n, first) in grants.iter().enumerate() {
                 for last in &grants[n..] {
                     let intervals = last.at / interval - first.at / interval + 1;
@@ -201,7 +212,7 @@ mod tests {
                     prop_assert!(used < intervals + u64::from(first.permits));
                 }
             }
-            prop_assert_eq!(burst_after_years(limiter, Failsafe::acquire), 1);
+            prop_assert_eq!(burst_after_years(limiter), 1);
         }
 
         /// While nothing is reserved ahead.
@@ -209,15 +220,15 @@ mod tests {
         fn bursty_grants_the_limit_per_period_and_in_any_at_most_twice(
             executions in 1..6u32, period in 1..40u64, mut requests in requests(7),
         ) {
-            requests.iter_mut().for_each(|request| request.2 = 0);
+            requests.iter_mut().for_each(|request| request.max_wait = Span::ZERO);
             let mut limiter = limiter(Builder::Bursty, executions, period);
-            let grants = play(&mut limiter, Failsafe::acquire, left, &requests)?;
+            let grants = play(&mut limiter, left, &requests);
             for grant in &grants {
                 let begins = grant.at / period * period;
                 prop_assert!(used(&grants, begins, begins + period) <= u64::from(executions));
             }
             prop_assert!(most_used(&grants, period) <= 2 * u64::from(executions));
-            prop_assert_eq!(burst_after_years(limiter, Failsafe::acquire), executions);
+            prop_assert_eq!(burst_after_years(limiter), executions);
         }
 
         /// A debt is paid, but a pause in debt is saved up: only the sum since the start holds.
@@ -226,7 +237,7 @@ mod tests {
             executions in 1..6u32, period in 1..40u64, requests in requests(7),
         ) {
             let mut limiter = limiter(Builder::Bursty, executions, period);
-            let grants = play(&mut limiter, Failsafe::acquire, left, &requests)?;
+            let grants = play(&mut limiter, left, &requests);
             for last in &grants {
                 let came_in = (last.at / period + 1) * u64::from(executions);
                 prop_assert!(used(&grants, 0, last.at + 1) <= came_in);

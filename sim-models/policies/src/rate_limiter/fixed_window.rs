@@ -18,7 +18,8 @@
 
 use sim_core::{Span, Time};
 
-use super::wait_until;
+use super::machine::{Machine, wait_until};
+use crate::family::Build;
 use crate::out_of_range::{above_zero, at_least_one};
 use crate::{OutOfRange, Reason};
 
@@ -53,12 +54,18 @@ impl FixedWindow {
         above_zero("window", config.window)?;
         Ok(FixedWindow { config, index: 0, taken: 0 })
     }
+}
 
-    /// See [`super::RateLimiter::acquire`].
-    ///
-    /// # Errors
-    /// [`Reason::RateLimited`] when the wait would be longer than `max_wait`.
-    pub fn acquire(&mut self, now: Time, permits: u32, max_wait: Span) -> Result<Span, Reason> {
+impl Build for Config {
+    type Machine = FixedWindow;
+
+    fn build(&self) -> Result<FixedWindow, OutOfRange> {
+        FixedWindow::new(self.clone())
+    }
+}
+
+impl Machine for FixedWindow {
+    fn acquire(&mut self, now: Time, permits: u32, max_wait: Span) -> Result<Span, Reason> {
         let Config { limit, window } = self.config;
         let current = now.as_nanos() / window.as_nanos();
         let (mut index, mut taken) =
@@ -78,8 +85,9 @@ impl FixedWindow {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::laws::{burst_after_years, most_used, play, requests, used};
     use super::*;
+    use crate::laws::rate_limiter::testing::requests;
+    use crate::laws::rate_limiter::{burst_after_years, most_used, play, used};
 
     fn limiter(limit: u32, window: u64) -> FixedWindow {
         FixedWindow::new(Config { limit, window: Span::nanos(window) }).expect("valid")
@@ -91,13 +99,13 @@ mod tests {
             limit in 1..6u32, window in 1..40u64, requests in requests(7),
         ) {
             let mut limiter = limiter(limit, window);
-            let grants = play(&mut limiter, FixedWindow::acquire, |l, _| l.clone(), &requests)?;
+            let grants = play(&mut limiter, |l, _| l.clone(), &requests);
             for grant in &grants {
                 let begins = grant.at / window * window;
                 prop_assert!(used(&grants, begins, begins + window) <= u64::from(limit));
             }
             prop_assert!(most_used(&grants, window) <= 2 * u64::from(limit));
-            prop_assert_eq!(burst_after_years(limiter, FixedWindow::acquire), limit);
+            prop_assert_eq!(burst_after_years(limiter), limit);
         }
 
         /// Singles without a wait are refused only when their window is full.

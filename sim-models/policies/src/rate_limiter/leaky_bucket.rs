@@ -25,7 +25,8 @@
 
 use sim_core::{Span, Time};
 
-use super::wait_until;
+use super::machine::{Machine, wait_until};
+use crate::family::Build;
 use crate::out_of_range::{above_zero, at_least_one};
 use crate::{OutOfRange, Reason};
 
@@ -59,13 +60,18 @@ impl LeakyBucket {
         above_zero("per", config.per)?;
         Ok(LeakyBucket { config, free: 0 })
     }
+}
 
-    /// See [`super::RateLimiter::acquire`].
-    ///
-    /// # Errors
-    /// [`Reason::RateLimited`] when the wait would be longer than `max_wait`, or the queue has not
-    /// so many places.
-    pub fn acquire(&mut self, now: Time, permits: u32, max_wait: Span) -> Result<Span, Reason> {
+impl Build for Config {
+    type Machine = LeakyBucket;
+
+    fn build(&self) -> Result<LeakyBucket, OutOfRange> {
+        LeakyBucket::new(self.clone())
+    }
+}
+
+impl Machine for LeakyBucket {
+    fn acquire(&mut self, now: Time, permits: u32, max_wait: Span) -> Result<Span, Reason> {
         if permits == 0 {
             return Ok(Span::ZERO);
         }
@@ -94,8 +100,9 @@ impl LeakyBucket {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::laws::{burst_after_years, play, requests};
     use super::*;
+    use crate::laws::rate_limiter::testing::requests;
+    use crate::laws::rate_limiter::{burst_after_years, play};
 
     fn bucket(permits: u32, per: u64, capacity: u32) -> LeakyBucket {
         LeakyBucket::new(Config { permits, per: Span::nanos(per), capacity }).expect("valid")
@@ -109,7 +116,7 @@ mod tests {
             permits in 1..6u32, per in 1..40u64, requests in requests(4),
         ) {
             let mut bucket = bucket(permits, per, u32::MAX);
-            let grants = play(&mut bucket, LeakyBucket::acquire, |l, _| l.clone(), &requests)?;
+            let grants = play(&mut bucket, |l, _| l.clone(), &requests);
             for (n, first) in grants.iter().enumerate() {
                 for (m, last) in grants.iter().enumerate().skip(n + 1) {
                     let between: u64 = grants[n + 1..=m].iter().map(|g| u64::from(g.permits)).sum();
@@ -117,7 +124,7 @@ mod tests {
                 }
             }
             if u64::from(permits) <= per {
-                prop_assert_eq!(burst_after_years(bucket, LeakyBucket::acquire), 1);
+                prop_assert_eq!(burst_after_years(bucket), 1);
             }
         }
 

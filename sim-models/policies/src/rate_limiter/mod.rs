@@ -29,6 +29,7 @@
 pub mod failsafe;
 pub mod fixed_window;
 pub mod leaky_bucket;
+mod machine;
 pub mod resilience4j;
 pub mod sliding_log;
 pub mod sliding_window;
@@ -36,11 +37,36 @@ pub mod token_bucket;
 
 use sim_core::{Span, Time};
 
-use super::{OutOfRange, Reason};
+use crate::Reason;
+use crate::family::{Build, family};
 
-/// The parameters of a rate limiter, by its algorithm or the library that it behaves like.
-#[derive(Clone, Debug, PartialEq, serde::Deserialize)]
-pub enum RateLimiterConfig {
+pub use self::machine::Machine;
+
+family! {
+    /// The parameters of a rate limiter, by its algorithm or the library that it behaves like.
+    pub enum RateLimiterConfig;
+
+    /// Any of the rate limiters. Time may stand still, but not go back.
+    ///
+    /// ```
+    /// use sim_core::{Span, Time};
+    /// use sim_policies::{RateLimiter, RateLimiterConfig, Reason};
+    /// use sim_policies::rate_limiter::fixed_window;
+    ///
+    /// let config = fixed_window::Config { limit: 1, window: Span::secs(1) };
+    /// let mut limiter = RateLimiter::new(&RateLimiterConfig::FixedWindow(config))?;
+    /// let now = Time::ZERO + Span::millis(300);
+    /// assert_eq!(limiter.acquire(now, 1, Span::ZERO), Ok(Span::ZERO));
+    ///
+    /// // The window is used up. Who accepts to wait reserves a permit of the next.
+    /// let next = Time::ZERO + Span::secs(1);
+    /// let refused = Err(Reason::RateLimited { until: Some(next) });
+    /// assert_eq!(limiter.acquire(now, 1, Span::ZERO), refused);
+    /// assert_eq!(limiter.acquire(now, 1, Span::secs(1)), Ok(Span::millis(700)));
+    /// # Ok::<(), sim_policies::OutOfRange>(())
+    /// ```
+    pub enum RateLimiter, each a Machine;
+
     /// So many per window of a fixed grid.
     FixedWindow(fixed_window::Config),
     /// So many in any window, exactly.
@@ -57,188 +83,20 @@ pub enum RateLimiterConfig {
     Failsafe(failsafe::Config),
 }
 
-/// Any of the rate limiters. Time may stand still, but not go back.
-///
-/// ```
-/// use sim_core::{Span, Time};
-/// use crate::{RateLimiter, RateLimiterConfig, Reason};
-/// use crate::rate_limiter::fixed_window;
-///
-/// let config = fixed_window::Config { limit: 1, window: Span::secs(1) };
-/// let mut limiter = RateLimiter::new(&RateLimiterConfig::FixedWindow(config))?;
-/// let now = Time::ZERO + Span::millis(300);
-/// assert_eq!(limiter.acquire(now, 1, Span::ZERO), Ok(Span::ZERO));
-///
-/// // The window is used up. Who accepts to wait reserves a permit of the next.
-/// let next = Time::ZERO + Span::secs(1);
-/// let refused = Err(Reason::RateLimited { until: Some(next) });
-/// assert_eq!(limiter.acquire(now, 1, Span::ZERO), refused);
-/// assert_eq!(limiter.acquire(now, 1, Span::secs(1)), Ok(Span::millis(700)));
-/// # Ok::<(), crate::OutOfRange>(())
-/// ```
-#[derive(Clone, Debug, PartialEq)]
-#[expect(missing_docs, reason = "each variant is documented at its configuration")]
-pub enum RateLimiter {
-    FixedWindow(fixed_window::FixedWindow),
-    SlidingLog(sliding_log::SlidingLog),
-    SlidingWindow(sliding_window::SlidingWindow),
-    TokenBucket(token_bucket::TokenBucket),
-    LeakyBucket(leaky_bucket::LeakyBucket),
-    Resilience4j(resilience4j::Resilience4j),
-    Failsafe(failsafe::Failsafe),
-}
-
 impl RateLimiter {
-    /// A limiter as it is at time zero, with all its permits.
+    /// As [`Machine::acquire`]; no permits are there at once.
     ///
     /// # Errors
-    /// When a parameter is outside what the algorithm or the library accepts.
-    pub fn new(config: &RateLimiterConfig) -> Result<RateLimiter, OutOfRange> {
-        Ok(match config {
-            RateLimiterConfig::FixedWindow(config) => {
-                RateLimiter::FixedWindow(fixed_window::FixedWindow::new(config.clone())?)
-            }
-            RateLimiterConfig::SlidingLog(config) => {
-                RateLimiter::SlidingLog(sliding_log::SlidingLog::new(config.clone())?)
-            }
-            RateLimiterConfig::SlidingWindow(config) => {
-                RateLimiter::SlidingWindow(sliding_window::SlidingWindow::new(config.clone())?)
-            }
-            RateLimiterConfig::TokenBucket(config) => {
-                RateLimiter::TokenBucket(token_bucket::TokenBucket::new(config.clone())?)
-            }
-            RateLimiterConfig::LeakyBucket(config) => {
-                RateLimiter::LeakyBucket(leaky_bucket::LeakyBucket::new(config.clone())?)
-            }
-            RateLimiterConfig::Resilience4j(config) => {
-                RateLimiter::Resilience4j(resilience4j::Resilience4j::new(config.clone())?)
-            }
-            RateLimiterConfig::Failsafe(config) => {
-                RateLimiter::Failsafe(failsafe::Failsafe::new(config.clone())?)
-            }
-        })
-    }
-
-    /// Takes `permits`, and says how long the caller waits until it may use them; zero is now. No
-    /// permits are there at once.
-    ///
-    /// # Errors
-    /// [`Reason::RateLimited`] when that is longer than `max_wait`, or never because the limiter
-    /// cannot give so many at once. Nothing was taken.
+    /// See [`Machine::acquire`].
     pub fn acquire(&mut self, now: Time, permits: u32, max_wait: Span) -> Result<Span, Reason> {
-        if permits == 0 {
-            return Ok(Span::ZERO);
-        }
-        match self {
-            RateLimiter::FixedWindow(machine) => machine.acquire(now, permits, max_wait),
-            RateLimiter::SlidingLog(machine) => machine.acquire(now, permits, max_wait),
-            RateLimiter::SlidingWindow(machine) => machine.acquire(now, permits, max_wait),
-            RateLimiter::TokenBucket(machine) => machine.acquire(now, permits, max_wait),
-            RateLimiter::LeakyBucket(machine) => machine.acquire(now, permits, max_wait),
-            RateLimiter::Resilience4j(machine) => machine.acquire(now, permits, max_wait),
-            RateLimiter::Failsafe(machine) => machine.acquire(now, permits, max_wait),
+        match permits {
+            0 => Ok(Span::ZERO),
+            _ => self.machine_mut().acquire(now, permits, max_wait),
         }
     }
 
-    /// How long a caller of the library waits when it says nothing else: Resilience4j's
-    /// `timeoutDuration`, Failsafe's `maxWaitTime`. `None` where the caller always says.
-    pub const fn default_wait(&self) -> Option<Span> {
-        match self {
-            RateLimiter::Resilience4j(machine) => Some(machine.timeout()),
-            RateLimiter::Failsafe(machine) => Some(machine.max_wait_time()),
-            _ => None,
-        }
-    }
-}
-
-/// The wait from `now` to `at`, where `None` is never; refused when it is longer than `max_wait`.
-fn wait_until(now: Time, at: Option<Time>, max_wait: Span) -> Result<Span, Reason> {
-    match at {
-        Some(at) if at.since(now) <= max_wait => Ok(at.since(now)),
-        _ => Err(Reason::RateLimited { until: at }),
-    }
-}
-
-/// What the laws of all machines share: a timeline of requests, and what became of them.
-#[cfg(test)]
-mod laws {
-    use std::fmt::Debug;
-
-    use proptest::collection::vec;
-    use proptest::prelude::*;
-
-    use super::*;
-
-    /// A request: the nanoseconds since the one before, its permits and its longest wait.
-    pub(super) type Request = (u64, u32, u64);
-
-    /// Permits that were granted, at the instant when they may be used.
-    #[derive(Clone, Copy, Debug)]
-    pub(super) struct Grant {
-        pub at: u64,
-        pub permits: u32,
-    }
-
-    /// Requests some nanoseconds apart, so that every rounding shows. Time often stands still.
-    pub(super) fn requests(permits_max: u32) -> impl Strategy<Value = Vec<Request>> {
-        let gap = prop_oneof![4 => Just(0), 6 => 0..12u64, 1 => 12..90u64];
-        let wait = prop_oneof![3 => Just(0), 2 => 0..25u64, 1 => 0..300u64];
-        vec((gap, 1..=permits_max, wait), 0..80)
-    }
-
-    /// A machine's `acquire`.
-    pub(super) type Acquire<L> = fn(&mut L, Time, u32, Span) -> Result<Span, Reason>;
-
-    /// Plays the requests. Checks on the way that no wait is longer than accepted, that grants
-    /// come in the order of their requests, and that a refusal is justified and `left` as it was.
-    pub(super) fn play<L: Clone, S: PartialEq + Debug>(
-        limiter: &mut L,
-        acquire: Acquire<L>,
-        left: impl Fn(&L, Time) -> S,
-        requests: &[Request],
-    ) -> Result<Vec<Grant>, TestCaseError> {
-        let mut now = Time::ZERO;
-        let mut grants: Vec<Grant> = Vec::new();
-        for &(gap, permits, max_wait) in requests {
-            now += Span::nanos(gap);
-            let before = limiter.clone();
-            match acquire(limiter, now, permits, Span::nanos(max_wait)) {
-                Ok(wait) => {
-                    prop_assert!(wait.as_nanos() <= max_wait);
-                    let at = (now + wait).as_nanos();
-                    prop_assert!(grants.last().is_none_or(|last| last.at <= at));
-                    grants.push(Grant { at, permits });
-                }
-                Err(Reason::RateLimited { until }) => {
-                    if let Some(until) = until {
-                        prop_assert!(until.since(now).as_nanos() > max_wait);
-                        // What it named was the truth: with a longer wait it is granted.
-                        let granted = acquire(&mut before.clone(), now, permits, until.since(now));
-                        prop_assert_eq!(granted, Ok(until.since(now)));
-                    }
-                    prop_assert_eq!(left(&before, now), left(limiter, now));
-                }
-                Err(other) => prop_assert!(false, "{}", other),
-            }
-        }
-        Ok(grants)
-    }
-
-    /// The permits used in `from..to`.
-    pub(super) fn used(grants: &[Grant], from: u64, to: u64) -> u64 {
-        let inside = grants.iter().filter(|grant| (from..to).contains(&grant.at));
-        inside.map(|grant| u64::from(grant.permits)).sum()
-    }
-
-    /// The most permits used in any `window` nanoseconds: the fullest begins with a grant.
-    pub(super) fn most_used(grants: &[Grant], window: u64) -> u64 {
-        grants.iter().map(|grant| used(grants, grant.at, grant.at + window)).max().unwrap_or(0)
-    }
-
-    /// The single permits that pass without a wait ten years after, when all is long refilled.
-    pub(super) fn burst_after_years<L>(mut limiter: L, acquire: Acquire<L>) -> u32 {
-        let now = Time::ZERO + Span::secs(10 * 365 * 86_400);
-        let passes = |_: &u32| acquire(&mut limiter, now, 1, Span::ZERO) == Ok(Span::ZERO);
-        (0..1000).take_while(passes).count().try_into().expect("at most 1000")
+    /// As [`Machine::default_wait`].
+    pub fn default_wait(&self) -> Option<Span> {
+        self.machine().default_wait()
     }
 }

@@ -31,7 +31,8 @@
 
 use sim_core::{Span, Time};
 
-use super::wait_until;
+use super::machine::{Machine, wait_until};
+use crate::family::Build;
 use crate::out_of_range::above_zero;
 use crate::{OutOfRange, Reason};
 
@@ -75,18 +76,6 @@ impl Resilience4j {
         above_zero("limit_refresh_period", config.limit_refresh_period)?;
         let available = i64::from(checked_limit(config.limit_for_period)?);
         Ok(Resilience4j { config, cycle: 0, available })
-    }
-
-    /// See [`super::RateLimiter::acquire`]. The library waits for [`Resilience4j::timeout`].
-    ///
-    /// # Errors
-    /// [`Reason::RateLimited`] when the wait would be longer than `max_wait`. The limiter has
-    /// noticed the cycle all the same.
-    pub fn acquire(&mut self, now: Time, permits: u32, max_wait: Span) -> Result<Span, Reason> {
-        self.refresh(now);
-        let wait = wait_until(now, self.usable_at(now, permits), max_wait)?;
-        self.available -= i64::from(permits);
-        Ok(wait)
     }
 
     /// `drainPermissions`: takes what was available when somebody last asked.
@@ -163,6 +152,27 @@ impl Resilience4j {
     }
 }
 
+impl Build for Config {
+    type Machine = Resilience4j;
+
+    fn build(&self) -> Result<Resilience4j, OutOfRange> {
+        Resilience4j::new(self.clone())
+    }
+}
+
+impl Machine for Resilience4j {
+    fn acquire(&mut self, now: Time, permits: u32, max_wait: Span) -> Result<Span, Reason> {
+        self.refresh(now);
+        let wait = wait_until(now, self.usable_at(now, permits), max_wait)?;
+        self.available -= i64::from(permits);
+        Ok(wait)
+    }
+
+    fn default_wait(&self) -> Option<Span> {
+        Some(self.timeout())
+    }
+}
+
 fn checked_limit(limit_for_period: u32) -> Result<u32, OutOfRange> {
     if (1..=i32::MAX as u32).contains(&limit_for_period) {
         Ok(limit_for_period)
@@ -175,8 +185,9 @@ fn checked_limit(limit_for_period: u32) -> Result<u32, OutOfRange> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::laws::{burst_after_years, most_used, play, requests, used};
     use super::*;
+    use crate::laws::rate_limiter::testing::requests;
+    use crate::laws::rate_limiter::{burst_after_years, most_used, play, used};
 
     fn limiter(limit_for_period: u32, period: u64) -> Resilience4j {
         let limit_refresh_period = Span::nanos(period);
@@ -195,13 +206,13 @@ mod tests {
         ) {
             let mut limiter = limiter(limit, period);
             let left = |l: &Resilience4j, now| l.refreshed(now);
-            let grants = play(&mut limiter, Resilience4j::acquire, left, &requests)?;
+            let grants = play(&mut limiter, left, &requests);
             for grant in &grants {
                 let begins = grant.at / period * period;
                 prop_assert!(used(&grants, begins, begins + period) <= u64::from(limit));
             }
             prop_assert!(most_used(&grants, period) <= 2 * u64::from(limit));
-            prop_assert_eq!(burst_after_years(limiter, Resilience4j::acquire), limit);
+            prop_assert_eq!(burst_after_years(limiter), limit);
         }
 
         /// A request of many is paid by the cycles before as well as by its own.
@@ -211,7 +222,7 @@ mod tests {
         ) {
             let mut limiter = limiter(limit, period);
             let left = |l: &Resilience4j, now| l.refreshed(now);
-            let grants = play(&mut limiter, Resilience4j::acquire, left, &requests)?;
+            let grants = play(&mut limiter, left, &requests);
             for (n, first) in grants.iter().enumerate() {
                 for last in &grants[n..] {
                     let cycles = last.at / period - first.at / period + 1;

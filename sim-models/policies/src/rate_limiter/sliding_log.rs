@@ -18,7 +18,8 @@
 
 use sim_core::{Span, Time};
 
-use super::wait_until;
+use super::machine::{Machine, wait_until};
+use crate::family::Build;
 use crate::out_of_range::{above_zero, at_least_one};
 use crate::{OutOfRange, Reason};
 
@@ -62,12 +63,18 @@ impl SlidingLog {
         let uses = vec![Time::ZERO; config.limit as usize];
         Ok(SlidingLog { config, uses, next: 0, written: 0 })
     }
+}
 
-    /// See [`super::RateLimiter::acquire`].
-    ///
-    /// # Errors
-    /// [`Reason::RateLimited`] when the wait would be longer than `max_wait`.
-    pub fn acquire(&mut self, now: Time, permits: u32, max_wait: Span) -> Result<Span, Reason> {
+impl Build for Config {
+    type Machine = SlidingLog;
+
+    fn build(&self) -> Result<SlidingLog, OutOfRange> {
+        SlidingLog::new(self.clone())
+    }
+}
+
+impl Machine for SlidingLog {
+    fn acquire(&mut self, now: Time, permits: u32, max_wait: Span) -> Result<Span, Reason> {
         let (limit, permits) = (self.uses.len(), permits as usize);
         let at = if permits > limit {
             None
@@ -93,8 +100,9 @@ impl SlidingLog {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::laws::{burst_after_years, most_used, play, requests, used};
     use super::*;
+    use crate::laws::rate_limiter::testing::requests;
+    use crate::laws::rate_limiter::{Grant, Request, burst_after_years, most_used, play, used};
 
     fn limiter(limit: u32, window: u64) -> SlidingLog {
         SlidingLog::new(Config { limit, window: Span::nanos(window) }).expect("valid")
@@ -106,9 +114,9 @@ mod tests {
             limit in 1..6u32, window in 1..40u64, requests in requests(7),
         ) {
             let mut limiter = limiter(limit, window);
-            let grants = play(&mut limiter, SlidingLog::acquire, |l, _| l.clone(), &requests)?;
+            let grants = play(&mut limiter, |l, _| l.clone(), &requests);
             prop_assert!(most_used(&grants, window) <= u64::from(limit));
-            prop_assert_eq!(burst_after_years(limiter, SlidingLog::acquire), limit);
+            prop_assert_eq!(burst_after_years(limiter), limit);
         }
 
         /// Without a wait, it refuses only what would make a window too full.
@@ -118,14 +126,14 @@ mod tests {
         ) {
             let mut limiter = limiter(limit, window);
             let (mut now, mut grants) = (0, Vec::new());
-            for (gap, permits, _) in requests {
-                now += gap;
+            for Request { gap, permits, .. } in requests {
+                now += gap.as_nanos();
                 let last_window = used(&grants, (now + 1).saturating_sub(window), now + 1);
                 let fits = last_window + u64::from(permits) <= u64::from(limit);
                 let granted = limiter.acquire(Time::from_nanos(now), permits, Span::ZERO);
                 prop_assert_eq!(granted.is_ok(), fits);
                 if fits {
-                    grants.push(super::super::laws::Grant { at: now, permits });
+                    grants.push(Grant { at: now, permits });
                 }
             }
         }

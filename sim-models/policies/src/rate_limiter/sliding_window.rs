@@ -22,7 +22,8 @@
 
 use sim_core::{Span, Time};
 
-use super::wait_until;
+use super::machine::{Machine, wait_until};
+use crate::family::Build;
 use crate::out_of_range::{above_zero, at_least_one};
 use crate::{OutOfRange, Reason};
 
@@ -76,25 +77,6 @@ impl SlidingWindow {
         Ok(SlidingWindow { config, counts, last_use: Time::ZERO })
     }
 
-    /// See [`super::RateLimiter::acquire`].
-    ///
-    /// # Errors
-    /// [`Reason::RateLimited`] when the wait would be longer than `max_wait`.
-    pub fn acquire(&mut self, now: Time, permits: u32, max_wait: Span) -> Result<Span, Reason> {
-        let earliest = now.max(self.last_use);
-        let current = earliest.as_nanos() / self.config.window.as_nanos();
-        // Two windows on, nothing weighs any more.
-        let mut fits = (0..=2).filter_map(|ahead| self.fits(current.checked_add(ahead)?, permits));
-        let found = fits.next();
-        let at = found.map(|(begins, _)| earliest.max(begins));
-        let wait = wait_until(now, at, max_wait)?;
-        if let Some((_, counts)) = found {
-            self.counts = Counts { this: counts.this + permits, ..counts };
-            self.last_use = now + wait;
-        }
-        Ok(wait)
-    }
-
     /// When in window `index` the estimate leaves room for `permits`, and the counts there.
     fn fits(&self, index: u64, permits: u32) -> Option<(Time, Counts)> {
         let Config { limit, window } = self.config;
@@ -113,12 +95,38 @@ impl SlidingWindow {
     }
 }
 
+impl Build for Config {
+    type Machine = SlidingWindow;
+
+    fn build(&self) -> Result<SlidingWindow, OutOfRange> {
+        SlidingWindow::new(self.clone())
+    }
+}
+
+impl Machine for SlidingWindow {
+    fn acquire(&mut self, now: Time, permits: u32, max_wait: Span) -> Result<Span, Reason> {
+        let earliest = now.max(self.last_use);
+        let current = earliest.as_nanos() / self.config.window.as_nanos();
+        // Two windows on, nothing weighs any more.
+        let mut fits = (0..=2).filter_map(|ahead| self.fits(current.checked_add(ahead)?, permits));
+        let found = fits.next();
+        let at = found.map(|(begins, _)| earliest.max(begins));
+        let wait = wait_until(now, at, max_wait)?;
+        if let Some((_, counts)) = found {
+            self.counts = Counts { this: counts.this + permits, ..counts };
+            self.last_use = now + wait;
+        }
+        Ok(wait)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::laws::{burst_after_years, most_used, play, requests, used};
     use super::*;
+    use crate::laws::rate_limiter::testing::requests;
+    use crate::laws::rate_limiter::{Grant, Request, burst_after_years, most_used, play, used};
 
     fn limiter(limit: u32, window: u64) -> SlidingWindow {
         SlidingWindow::new(Config { limit, window: Span::nanos(window) }).expect("valid")
@@ -131,7 +139,7 @@ mod tests {
             limit in 1..9u32, window in 1..40u64, requests in requests(9),
         ) {
             let mut limiter = limiter(limit, window);
-            let grants = play(&mut limiter, SlidingWindow::acquire, |l, _| l.clone(), &requests)?;
+            let grants = play(&mut limiter, |l, _| l.clone(), &requests);
             for grant in &grants {
                 let begins = grant.at / window * window;
                 let last = used(&grants, begins.saturating_sub(window), begins);
@@ -140,7 +148,7 @@ mod tests {
                 prop_assert!(last * rest + this * window <= u64::from(limit) * window);
             }
             prop_assert!(most_used(&grants, window) <= 2 * u64::from(limit));
-            prop_assert_eq!(burst_after_years(limiter, SlidingWindow::acquire), limit);
+            prop_assert_eq!(burst_after_years(limiter), limit);
         }
 
         #[test]
@@ -149,8 +157,8 @@ mod tests {
         ) {
             let mut limiter = limiter(limit, window);
             let (mut now, mut grants) = (0, Vec::new());
-            for (gap, permits, _) in requests {
-                now += gap;
+            for Request { gap, permits, .. } in requests {
+                now += gap.as_nanos();
                 let begins = now / window * window;
                 let last = used(&grants, begins.saturating_sub(window), begins);
                 let this = used(&grants, begins, now + 1) + u64::from(permits);
@@ -159,7 +167,7 @@ mod tests {
                 let granted = limiter.acquire(Time::from_nanos(now), permits, Span::ZERO);
                 prop_assert_eq!(granted.is_ok(), fits);
                 if fits {
-                    grants.push(super::super::laws::Grant { at: now, permits });
+                    grants.push(Grant { at: now, permits });
                 }
             }
         }

@@ -29,7 +29,8 @@
 
 use sim_core::{Span, Time};
 
-use super::wait_until;
+use super::machine::{Machine, wait_until};
+use crate::family::Build;
 use crate::out_of_range::{above_zero, at_least_one};
 use crate::{OutOfRange, Reason};
 
@@ -89,12 +90,18 @@ impl TokenBucket {
         let level = u128::from(config.burst) * token;
         Ok(TokenBucket { config, step, token, level, refills: 0 })
     }
+}
 
-    /// See [`super::RateLimiter::acquire`].
-    ///
-    /// # Errors
-    /// [`Reason::RateLimited`] when the wait would be longer than `max_wait`.
-    pub fn acquire(&mut self, now: Time, permits: u32, max_wait: Span) -> Result<Span, Reason> {
+impl Build for Config {
+    type Machine = TokenBucket;
+
+    fn build(&self) -> Result<TokenBucket, OutOfRange> {
+        TokenBucket::new(self.clone())
+    }
+}
+
+impl Machine for TokenBucket {
+    fn acquire(&mut self, now: Time, permits: u32, max_wait: Span) -> Result<Span, Reason> {
         // No product here reaches 2⁹⁷: times have 64 bits, numbers of permits 32.
         let inflow = u128::from(self.config.permits);
         let full = u128::from(self.config.burst) * self.token;
@@ -117,8 +124,9 @@ impl TokenBucket {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::laws::{burst_after_years, play, requests, used};
     use super::*;
+    use crate::laws::rate_limiter::testing::requests;
+    use crate::laws::rate_limiter::{burst_after_years, play, used};
 
     fn bucket(permits: u32, per: u64, burst: u32, refill: Refill) -> TokenBucket {
         let config = Config { permits, per: Span::nanos(per), burst, refill };
@@ -133,7 +141,7 @@ mod tests {
         ) {
             for refill in [Refill::Steady, Refill::Periodic] {
                 let mut bucket = bucket(permits, per, burst, refill);
-                let grants = play(&mut bucket, TokenBucket::acquire, |l, _| l.clone(), &requests)?;
+                let grants = play(&mut bucket, |l, _| l.clone(), &requests);
                 for (n, first) in grants.iter().enumerate() {
                     for last in &grants[n..] {
                         let came_in = match refill {
@@ -146,7 +154,7 @@ mod tests {
                         prop_assert!(used <= u64::from(burst) + came_in);
                     }
                 }
-                prop_assert_eq!(burst_after_years(bucket, TokenBucket::acquire), burst);
+                prop_assert_eq!(burst_after_years(bucket), burst);
             }
         }
 

@@ -22,7 +22,8 @@
 use serde::Deserialize;
 use sim_core::{Span, math};
 
-use super::{attempts_left, positive};
+use super::rules::{Failure, Luck, Preset, Rules, attempts_left, positive};
+use crate::family::Build;
 use crate::out_of_range::at_least_one;
 use crate::{EndingSet, OutOfRange, Reason};
 
@@ -171,6 +172,31 @@ impl Backoff {
             Jitter::Random => value + uniform(),
         };
         Ok(self.max_time.map_or(wait, |total| wait.min(total.as_secs_f64() - elapsed)))
+    }
+}
+
+impl Build for Config {
+    type Machine = Backoff;
+
+    fn build(&self) -> Result<Backoff, OutOfRange> {
+        Backoff::new(self)
+    }
+}
+
+impl Preset for Config {
+    fn on(&self) -> EndingSet {
+        self.exception
+    }
+}
+
+impl Rules for Backoff {
+    type Memory = ();
+
+    fn start(&self) {}
+
+    fn after(&self, _memory: &mut (), failure: &Failure, luck: &mut Luck) -> Result<Span, Reason> {
+        let elapsed = failure.elapsed_before.as_secs_f64();
+        self.after_secs(failure.attempt, elapsed, &mut || luck.uniform()).map(Span::from_secs_f64)
     }
 }
 

@@ -1,49 +1,59 @@
-//! The retry of botocore, the AWS SDK for Python: [`aws`] has the modes and the numbers, and this is
-//! how a stack uses them. The quota and the adaptive rate limit of a client are policies of their
-//! own, which come with the preset.
+//! The retry of botocore, the AWS SDK for Python: [`aws`](crate::aws) has the modes and the numbers,
+//! and this is how a stack uses them. The quota and the adaptive rate limit of a client are policies
+//! of their own, which come with the preset.
 
-use super::{Failure, attempts_left};
+use sim_core::Span;
+
+use super::rules::{Failure, Luck, Preset, Rules, attempts_left};
 use crate::aws::{AwsRetry, Config, Kind, Mode};
-use crate::budget::BudgetConfig;
-use crate::{Ending, EndingSet, Reason};
+use crate::budget::{self, BudgetConfig};
+use crate::{EndingSet, Reason};
 
-impl Config {
-    fn retry(&self) -> AwsRetry {
-        AwsRetry::new(self.clone()).expect("the configuration was checked")
-    }
-
-    /// The budget that comes with the mode.
-    pub fn budget(&self) -> Option<BudgetConfig> {
-        self.retry().quota().map(BudgetConfig::Aws)
-    }
-
-    /// Whether all attempts share a rate limit.
-    pub fn is_adaptive(&self) -> bool {
-        self.mode == Mode::Adaptive
-    }
-
-    /// Whether an ending asks for fewer requests.
-    pub fn is_throttle(&self, ending: Ending) -> bool {
-        self.retry().kind(ending) == Kind::Throttle
-    }
-
-    /// What the mode retries.
-    pub(super) fn retries(&self) -> EndingSet {
+impl Preset for Config {
+    fn on(&self) -> EndingSet {
         let usual = EndingSet::NONE.with_statuses(429, 429).with_statuses(500, 500);
         let usual = usual.with_statuses(502, 504).with_no_answer();
         if self.mode == Mode::Legacy { usual.with_statuses(509, 509) } else { usual }
     }
+
+    /// The quota of the whole client; legacy mode has none.
+    fn budget(&self) -> Option<BudgetConfig> {
+        let Config { mode, version, service_name, .. } = *self;
+        let quota = budget::aws::Config { version, service_name, ..Default::default() };
+        (mode != Mode::Legacy).then_some(BudgetConfig::Aws(quota))
+    }
+
+    fn pacer(&self) -> Option<Config> {
+        (self.mode == Mode::Adaptive).then(|| self.clone())
+    }
 }
 
-/// The wait after a failed attempt in seconds.
-pub(super) fn after_secs(
-    retry: &AwsRetry,
-    failure: &Failure,
-    uniform: &mut dyn FnMut() -> f64,
-) -> Result<f64, Reason> {
-    attempts_left(failure.attempt, Some(retry.max_attempts()))?;
-    let throttling = retry.kind(failure.ending) == Kind::Throttle;
-    let delay = retry.delay_seconds(failure.attempt, throttling, uniform());
-    let asked = failure.retry_after.map(|after| retry.raised(delay, after.as_secs_f64()));
-    Ok(asked.unwrap_or(delay))
+impl Rules for AwsRetry {
+    type Memory = ();
+
+    fn start(&self) {}
+
+    fn after(&self, _memory: &mut (), failure: &Failure, luck: &mut Luck) -> Result<Span, Reason> {
+        attempts_left(failure.attempt, Some(self.max_attempts()))?;
+        let throttling = self.kind(failure.ending) == Kind::Throttle;
+        let delay = self.delay_seconds(failure.attempt, throttling, luck.uniform());
+        let asked = failure.retry_after.map(|after| self.raised(delay, after.as_secs_f64()));
+        Ok(Span::from_secs_f64(asked.unwrap_or(delay)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mode_decides_which_helpers_come_along() {
+        let parts = |mode| {
+            let config = Config { mode, ..Config::default() };
+            (config.budget().is_some(), config.pacer().is_some())
+        };
+        assert_eq!(parts(Mode::Legacy), (false, false));
+        assert_eq!(parts(Mode::Standard), (true, false));
+        assert_eq!(parts(Mode::Adaptive), (true, true));
+    }
 }

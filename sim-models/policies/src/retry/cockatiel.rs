@@ -22,7 +22,8 @@
 use serde::Deserialize;
 use sim_core::{Span, math};
 
-use super::{attempts_left, ordered, positive};
+use super::rules::{Failure, Luck, Preset, Rules, attempts_left, ordered, positive};
+use crate::family::Build;
 use crate::{EndingSet, OutOfRange, Reason};
 
 /// The arguments of `retry`.
@@ -178,6 +179,38 @@ impl Cockatiel {
                 }
             }
         })
+    }
+}
+
+impl Build for Config {
+    type Machine = Cockatiel;
+
+    fn build(&self) -> Result<Cockatiel, OutOfRange> {
+        Cockatiel::new(self)
+    }
+}
+
+impl Preset for Config {
+    fn on(&self) -> EndingSet {
+        self.handle
+    }
+}
+
+impl Rules for Cockatiel {
+    type Memory = Memory;
+
+    fn start(&self) -> Memory {
+        Memory::default()
+    }
+
+    fn after(
+        &self,
+        memory: &mut Memory,
+        failure: &Failure,
+        luck: &mut Luck,
+    ) -> Result<Span, Reason> {
+        self.after_millis(memory, failure.attempt, &mut || luck.uniform())
+            .map(|millis| Span::from_secs_f64(millis / 1000.0))
     }
 }
 

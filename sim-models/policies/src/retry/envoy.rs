@@ -21,7 +21,8 @@
 use serde::Deserialize;
 use sim_core::Span;
 
-use super::{attempts_left, ordered};
+use super::rules::{Failure, Luck, Preset, Rules, attempts_left, ordered};
+use crate::family::Build;
 use crate::{EndingSet, OutOfRange, Reason};
 
 /// The fields of `RetryPolicy`.
@@ -116,10 +117,6 @@ impl Envoy {
         })
     }
 
-    pub(super) const fn start(&self) -> Memory {
-        Memory { next_interval: self.base_interval }
-    }
-
     /// The wait in milliseconds after the failed attempt `attempt`, counted from 1, or why there is
     /// none. `random` is uniform over all of `u64`, as in the router.
     ///
@@ -143,6 +140,37 @@ impl Envoy {
         let doubles = bound < self.max_interval / 2;
         memory.next_interval = if doubles { bound * 2 } else { self.max_interval };
         Ok(random % bound)
+    }
+}
+
+impl Build for Config {
+    type Machine = Envoy;
+
+    fn build(&self) -> Result<Envoy, OutOfRange> {
+        Envoy::new(self)
+    }
+}
+
+impl Preset for Config {
+    fn on(&self) -> EndingSet {
+        self.retry_on
+    }
+}
+
+impl Rules for Envoy {
+    type Memory = Memory;
+
+    fn start(&self) -> Memory {
+        Memory { next_interval: self.base_interval }
+    }
+
+    fn after(
+        &self,
+        memory: &mut Memory,
+        failure: &Failure,
+        luck: &mut Luck,
+    ) -> Result<Span, Reason> {
+        self.after_millis(memory, failure.attempt, failure.retry_after, luck.draw).map(Span::millis)
     }
 }
 

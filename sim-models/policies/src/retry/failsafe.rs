@@ -24,7 +24,8 @@
 use serde::Deserialize;
 use sim_core::Span;
 
-use super::nanos;
+use super::rules::{Failure, Luck, Preset, Rules, from_millis, nanos};
+use crate::family::Build;
 use crate::out_of_range::within;
 use crate::{EndingSet, OutOfRange, Reason};
 
@@ -200,9 +201,41 @@ impl Failsafe {
     }
 }
 
+impl Build for Config {
+    type Machine = Failsafe;
+
+    fn build(&self) -> Result<Failsafe, OutOfRange> {
+        Failsafe::new(self)
+    }
+}
+
+impl Preset for Config {
+    fn on(&self) -> EndingSet {
+        self.handle
+    }
+}
+
+impl Rules for Failsafe {
+    type Memory = Memory;
+
+    fn start(&self) -> Memory {
+        Memory::default()
+    }
+
+    fn after(
+        &self,
+        memory: &mut Memory,
+        failure: &Failure,
+        luck: &mut Luck,
+    ) -> Result<Span, Reason> {
+        let elapsed = nanos(failure.elapsed);
+        self.after_nanos(memory, failure.attempt, elapsed, &mut || luck.uniform()).map(sleep)
+    }
+}
+
 /// How long a delay in nanoseconds is slept: the library rounds it down to milliseconds.
 pub fn sleep(nanos: i64) -> Span {
-    super::from_millis(nanos / 1_000_000)
+    from_millis(nanos / 1_000_000)
 }
 
 fn below(field: &'static str, low: Span, limit: &str, high: Span) -> Result<(), OutOfRange> {

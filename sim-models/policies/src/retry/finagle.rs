@@ -25,7 +25,8 @@
 use serde::Deserialize;
 use sim_core::Span;
 
-use super::{attempts_left, ordered};
+use super::rules::{Failure, Luck, Preset, Rules, attempts_left, ordered};
+use crate::family::Build;
 use crate::out_of_range::{above_zero, at_least_one};
 use crate::{EndingSet, OutOfRange, Reason};
 
@@ -157,19 +158,6 @@ impl Finagle {
         Ok(Finagle { tries_max: config.num_tries, backoff: config.backoff })
     }
 
-    pub(super) const fn start(&self) -> Memory {
-        let (start, constant) = match self.backoff {
-            Backoff::Const { start } => (start, true),
-            Backoff::Exponential { start, .. } | Backoff::Linear { start, .. } => (start, false),
-            Backoff::EqualJittered { start, maximum }
-            | Backoff::ExponentialJittered { start, maximum }
-            | Backoff::DecorrelatedJittered { start, maximum } => {
-                (start, start.as_nanos() == maximum.as_nanos())
-            }
-        };
-        Memory { wait: start.as_nanos(), waits: 0, constant }
-    }
-
     /// The wait in nanoseconds after the failed attempt `attempt`, counted from 1, or why there is
     /// none. `draw` is uniform over all of `u64`.
     ///
@@ -225,6 +213,46 @@ impl Finagle {
                 (next, next == maximum)
             }
         }
+    }
+}
+
+impl Build for Config {
+    type Machine = Finagle;
+
+    fn build(&self) -> Result<Finagle, OutOfRange> {
+        Finagle::new(self)
+    }
+}
+
+impl Preset for Config {
+    fn on(&self) -> EndingSet {
+        self.should_retry
+    }
+}
+
+impl Rules for Finagle {
+    type Memory = Memory;
+
+    fn start(&self) -> Memory {
+        let (start, constant) = match self.backoff {
+            Backoff::Const { start } => (start, true),
+            Backoff::Exponential { start, .. } | Backoff::Linear { start, .. } => (start, false),
+            Backoff::EqualJittered { start, maximum }
+            | Backoff::ExponentialJittered { start, maximum }
+            | Backoff::DecorrelatedJittered { start, maximum } => {
+                (start, start.as_nanos() == maximum.as_nanos())
+            }
+        };
+        Memory { wait: start.as_nanos(), waits: 0, constant }
+    }
+
+    fn after(
+        &self,
+        memory: &mut Memory,
+        failure: &Failure,
+        luck: &mut Luck,
+    ) -> Result<Span, Reason> {
+        self.after_nanos(memory, failure.attempt, luck.draw).map(Span::nanos)
     }
 }
 

@@ -21,7 +21,8 @@
 use serde::Deserialize;
 use sim_core::{Span, math};
 
-use super::{attempts_left, ordered, positive};
+use super::rules::{Failure, Luck, Preset, Rules, attempts_left, ordered, positive};
+use crate::family::Build;
 use crate::out_of_range::above_zero;
 use crate::{EndingSet, OutOfRange, Reason};
 
@@ -103,7 +104,7 @@ impl Grpc {
     ///
     /// # Errors
     /// When all attempts are made.
-    pub fn after(
+    pub fn wait(
         &self,
         memory: &mut Memory,
         attempt: u32,
@@ -120,6 +121,37 @@ impl Grpc {
         let backoff =
             (self.initial_backoff.as_secs_f64() * growth).min(self.max_backoff.as_secs_f64());
         Ok(Span::from_secs_f64(backoff * (0.8 + 0.4 * uniform())))
+    }
+}
+
+impl Build for Config {
+    type Machine = Grpc;
+
+    fn build(&self) -> Result<Grpc, OutOfRange> {
+        Grpc::new(self)
+    }
+}
+
+impl Preset for Config {
+    fn on(&self) -> EndingSet {
+        self.retryable_status_codes
+    }
+}
+
+impl Rules for Grpc {
+    type Memory = Memory;
+
+    fn start(&self) -> Memory {
+        Memory::default()
+    }
+
+    fn after(
+        &self,
+        memory: &mut Memory,
+        failure: &Failure,
+        luck: &mut Luck,
+    ) -> Result<Span, Reason> {
+        self.wait(memory, failure.attempt, failure.retry_after, &mut || luck.uniform())
     }
 }
 
@@ -145,14 +177,14 @@ mod tests {
             let (rules, mut memory) = (Grpc::new(&config).unwrap(), Memory::default());
             let (mut plain, mut last) = (initial as f64, Span::ZERO);
             for attempt in 1..5 {
-                let wait = rules.after(&mut memory, attempt, None, &mut || u).unwrap();
+                let wait = rules.wait(&mut memory, attempt, None, &mut || u).unwrap();
                 let millis = wait.as_millis_f64();
                 prop_assert!(plain * 0.8 - 1e-6 <= millis && millis <= plain * 1.2 + 1e-6);
                 prop_assert!(last <= wait);
                 (plain, last) = ((plain * multiplier).min((initial + room) as f64), wait);
             }
             let over = Reason::AttemptsExhausted { attempts_max: 5 };
-            prop_assert_eq!(rules.after(&mut memory, 5, None, &mut || u), Err(over));
+            prop_assert_eq!(rules.wait(&mut memory, 5, None, &mut || u), Err(over));
         }
     }
 
@@ -162,7 +194,7 @@ mod tests {
         let (rules, mut memory) = (Grpc::new(&config).expect("valid"), Memory::default());
         let mut after = |attempt, pushback: Option<u64>| {
             let pushback = pushback.map(Span::millis);
-            let wait = rules.after(&mut memory, attempt, pushback, &mut || 0.5);
+            let wait = rules.wait(&mut memory, attempt, pushback, &mut || 0.5);
             wait.expect("an attempt is left").as_millis()
         };
         assert_eq!([after(1, None), after(2, None)], [100, 200]);

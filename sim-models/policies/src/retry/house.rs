@@ -14,8 +14,9 @@
 use serde::Deserialize;
 use sim_core::Span;
 
-use super::{Failure, attempts_left};
+use super::rules::{Failure, Luck, Preset, Rules, attempts_left};
 use crate::backoff::Growth;
+use crate::family::Build;
 use crate::out_of_range::at_least_one;
 use crate::{Backoff, EndingSet, Jitter, OutOfRange, Reason};
 
@@ -32,7 +33,7 @@ pub struct HouseConfig {
     pub backoff: Growth,
     /// How luck spreads the waits; by default not at all.
     pub jitter: Jitter,
-    /// The endings that are worth another attempt; by default [`HouseConfig::RETRYABLE`].
+    /// The endings that are worth another attempt; by default [`EndingSet::RETRYABLE`].
     pub on: EndingSet,
     /// What becomes of the other side's `Retry-After`; by default [`RetryAfter::AtLeast`].
     pub retry_after: RetryAfter,
@@ -50,20 +51,6 @@ pub enum RetryAfter {
     Exactly,
 }
 
-impl HouseConfig {
-    /// 408, 429, 500, 502, 503, 504 and every broken or missing answer.
-    ///
-    /// Not in it: 409, which some servers use for "busy with the same key" and most for "your
-    /// request contradicts what is stored"; and what an open breaker or a full bulkhead inside the
-    /// retry has refused, since they refuse in order to shed load. Add them by name.
-    pub const RETRYABLE: EndingSet = EndingSet::NONE
-        .with_statuses(408, 408)
-        .with_statuses(429, 429)
-        .with_statuses(500, 500)
-        .with_statuses(502, 504)
-        .with_no_answer();
-}
-
 impl Default for HouseConfig {
     fn default() -> HouseConfig {
         HouseConfig {
@@ -71,7 +58,7 @@ impl Default for HouseConfig {
             total: None,
             backoff: Growth::default(),
             jitter: Jitter::None,
-            on: HouseConfig::RETRYABLE,
+            on: EndingSet::RETRYABLE,
             retry_after: RetryAfter::AtLeast,
         }
     }
@@ -79,7 +66,7 @@ impl Default for HouseConfig {
 
 /// The house's rules.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct House {
+pub struct House {
     attempts_max: u32,
     total_max: Option<Span>,
     backoff: Backoff,
@@ -88,12 +75,16 @@ pub(super) struct House {
 
 /// The wait before the attempt under way, from which decorrelated jitter draws the next.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Memory {
+pub struct Memory {
     previous: Span,
 }
 
 impl House {
-    pub(super) fn new(config: &HouseConfig) -> Result<House, OutOfRange> {
+    /// The rules that `config` describes.
+    ///
+    /// # Errors
+    /// When no attempt is permitted, or the back-off cannot work.
+    pub fn new(config: &HouseConfig) -> Result<House, OutOfRange> {
         at_least_one("attempts", config.attempts)?;
         Ok(House {
             attempts_max: config.attempts,
@@ -102,19 +93,37 @@ impl House {
             retry_after: config.retry_after,
         })
     }
+}
 
-    pub(super) const fn start(&self) -> Memory {
+impl Build for HouseConfig {
+    type Machine = House;
+
+    fn build(&self) -> Result<House, OutOfRange> {
+        House::new(self)
+    }
+}
+
+impl Preset for HouseConfig {
+    fn on(&self) -> EndingSet {
+        self.on
+    }
+}
+
+impl Rules for House {
+    type Memory = Memory;
+
+    fn start(&self) -> Memory {
         Memory { previous: self.backoff.base() }
     }
 
-    pub(super) fn after(
+    fn after(
         &self,
         memory: &mut Memory,
         failure: &Failure,
-        draw: u64,
+        luck: &mut Luck,
     ) -> Result<Span, Reason> {
         attempts_left(failure.attempt, Some(self.attempts_max))?;
-        let backoff = self.backoff.delay(failure.attempt, memory.previous, draw);
+        let backoff = self.backoff.delay(failure.attempt, memory.previous, luck.draw);
         let after = match (self.retry_after, failure.retry_after) {
             (RetryAfter::Ignore, _) | (_, None) => backoff,
             (RetryAfter::AtLeast, Some(asked)) => backoff.max(asked),

@@ -56,18 +56,60 @@ pub mod grpc;
 pub mod house;
 pub mod polly;
 pub mod resilience4j;
+mod rules;
 pub mod tenacity;
 
-use serde::Deserialize;
-use sim_core::{Span, Time, mix};
+use sim_core::{Span, Time};
 
-use super::{Ending, EndingSet, OutOfRange, Reason, aws};
+use crate::family::{Build, family};
+use crate::{Ending, EndingSet, OutOfRange, Reason, aws};
 
-pub use house::{HouseConfig, RetryAfter};
+pub use self::house::{HouseConfig, RetryAfter};
+pub use self::rules::{Failure, Luck, Preset, Rules};
 
-/// The parameters of a retry, by the library that it behaves like.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-pub enum RetryConfig {
+/// A family whose members remember something for each call.
+macro_rules! retries {
+    ($($(#[$doc:meta])* $Name:ident($Options:ty),)+) => {
+        family! {
+            /// The parameters of a retry, by the library that it behaves like.
+            pub enum RetryConfig, asked as Preset;
+
+            /// The rules of any of the libraries.
+            pub enum Library;
+
+            $($(#[$doc])* $Name($Options),)+
+        }
+
+        /// What a library remembers from wait to wait.
+        #[derive(Clone, Copy, Debug, PartialEq)]
+        enum Memory {
+            $($Name(<<$Options as Build>::Machine as Rules>::Memory),)+
+        }
+
+        impl Library {
+            fn start(&self) -> Memory {
+                match self { $(Library::$Name(rules) => Memory::$Name(rules.start()),)+ }
+            }
+
+            /// The wait, or why there is none.
+            fn after(
+                &self,
+                memory: &mut Memory,
+                failure: &Failure,
+                luck: &mut Luck,
+            ) -> Result<Span, Reason> {
+                match (self, memory) {
+                    $((Library::$Name(rules), Memory::$Name(memory)) => {
+                        rules.after(memory, failure, luck)
+                    })+
+                    _ => panic!("the state belongs to a retry of another kind"),
+                }
+            }
+        }
+    };
+}
+
+retries! {
     /// The house's own: any growth, any jitter, `Retry-After` as a lower bound.
     House(house::HouseConfig),
     /// Resilience4j 2.4.
@@ -120,8 +162,8 @@ impl From<Option<Span>> for Advice {
 ///
 /// ```
 /// use sim_core::{Span, Time};
-/// use crate::retry::{Advice, RetryConfig, resilience4j};
-/// use crate::{Decision, Ending, Reason, Retry};
+/// use sim_policies::retry::{Advice, RetryConfig, resilience4j};
+/// use sim_policies::{Decision, Ending, Reason, Retry};
 ///
 /// let config = resilience4j::Config { max_attempts: 2, ..resilience4j::Config::default() };
 /// let retry = Retry::new(&RetryConfig::Resilience4j(config))?;
@@ -136,28 +178,12 @@ impl From<Option<Span>> for Advice {
 ///     retry.decide(&mut state, later, unavailable, Advice::None, 0),
 ///     Decision::GiveUp(Reason::AttemptsExhausted { attempts_max: 2 }),
 /// );
-/// # Ok::<(), crate::OutOfRange>(())
+/// # Ok::<(), sim_policies::OutOfRange>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Retry {
     on: EndingSet,
-    rules: Rules,
-}
-
-/// The rules of one library.
-#[derive(Clone, Debug, PartialEq)]
-enum Rules {
-    House(house::House),
-    Resilience4j(resilience4j::Resilience4j),
-    Failsafe(failsafe::Failsafe),
-    Polly(polly::Polly),
-    Cockatiel(cockatiel::Cockatiel),
-    Tenacity(tenacity::Tenacity),
-    Backoff(backoff::Backoff),
-    Botocore(aws::AwsRetry),
-    Grpc(grpc::Grpc),
-    Envoy(envoy::Envoy),
-    Finagle(finagle::Finagle),
+    library: Library,
 }
 
 /// Where one call stands in its series of attempts.
@@ -176,19 +202,6 @@ impl RetryState {
     }
 }
 
-/// What a library remembers from wait to wait.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Memory {
-    Nothing,
-    House(house::Memory),
-    Failsafe(failsafe::Memory),
-    Polly(polly::Memory),
-    Cockatiel(cockatiel::Memory),
-    Grpc(grpc::Memory),
-    Envoy(envoy::Memory),
-    Finagle(finagle::Memory),
-}
-
 /// What happens after a failed attempt.
 #[must_use]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -204,62 +217,13 @@ pub enum Decision {
     GiveUp(Reason),
 }
 
-/// An attempt that ended in a failure worth a retry, as the rules see it.
-#[derive(Clone, Copy, Debug)]
-struct Failure {
-    /// The number of the attempt, from 1.
-    attempt: u32,
-    /// From the start of the first attempt until now.
-    elapsed: Span,
-    /// From the start of the first attempt until the start of this one.
-    elapsed_before: Span,
-    /// What the other side asked for, if it is a time.
-    retry_after: Option<Span>,
-    /// How it ended.
-    ending: Ending,
-}
-
 impl Retry {
     /// A retry that behaves as `config` says.
     ///
     /// # Errors
     /// When a parameter is outside what the library accepts, or cannot work.
     pub fn new(config: &RetryConfig) -> Result<Retry, OutOfRange> {
-        let (on, rules) = match config {
-            RetryConfig::House(config) => (config.on, Rules::House(house::House::new(config)?)),
-            RetryConfig::Resilience4j(config) => (
-                config.retry_exceptions,
-                Rules::Resilience4j(resilience4j::Resilience4j::new(config)?),
-            ),
-            RetryConfig::Failsafe(config) => {
-                (config.handle, Rules::Failsafe(failsafe::Failsafe::new(config)?))
-            }
-            RetryConfig::Polly(config) => {
-                (config.should_handle, Rules::Polly(polly::Polly::new(config)?))
-            }
-            RetryConfig::Cockatiel(config) => {
-                (config.handle, Rules::Cockatiel(cockatiel::Cockatiel::new(config)?))
-            }
-            RetryConfig::Tenacity(config) => {
-                (config.retry, Rules::Tenacity(tenacity::Tenacity::new(config)?))
-            }
-            RetryConfig::Backoff(config) => {
-                (config.exception, Rules::Backoff(backoff::Backoff::new(config)?))
-            }
-            RetryConfig::Botocore(config) => {
-                (config.retries(), Rules::Botocore(aws::AwsRetry::new(config.clone())?))
-            }
-            RetryConfig::Grpc(config) => {
-                (config.retryable_status_codes, Rules::Grpc(grpc::Grpc::new(config)?))
-            }
-            RetryConfig::Envoy(config) => {
-                (config.retry_on, Rules::Envoy(envoy::Envoy::new(config)?))
-            }
-            RetryConfig::Finagle(config) => {
-                (config.should_retry, Rules::Finagle(finagle::Finagle::new(config)?))
-            }
-        };
-        Ok(Retry { on, rules })
+        Ok(Retry { on: config.options().on(), library: config.build()? })
     }
 
     /// The endings that are worth another attempt.
@@ -269,19 +233,7 @@ impl Retry {
 
     /// The state of a call whose first attempt starts at `now`.
     pub fn start(&self, now: Time) -> RetryState {
-        let memory = match &self.rules {
-            Rules::House(house) => Memory::House(house.start()),
-            Rules::Failsafe(_) => Memory::Failsafe(failsafe::Memory::default()),
-            Rules::Polly(_) => Memory::Polly(polly::Memory::default()),
-            Rules::Cockatiel(_) => Memory::Cockatiel(cockatiel::Memory::default()),
-            Rules::Grpc(_) => Memory::Grpc(grpc::Memory::default()),
-            Rules::Envoy(envoy) => Memory::Envoy(envoy.start()),
-            Rules::Finagle(finagle) => Memory::Finagle(finagle.start()),
-            Rules::Resilience4j(_)
-            | Rules::Tenacity(_)
-            | Rules::Backoff(_)
-            | Rules::Botocore(_) => Memory::Nothing,
-        };
+        let memory = self.library.start();
         RetryState { attempt: 1, started: now, attempt_started: now, memory }
     }
 
@@ -317,7 +269,7 @@ impl Retry {
             ending,
         };
         let mut memory = state.memory;
-        match self.after(&failure, &mut memory, draw) {
+        match self.library.after(&mut memory, &failure, &mut Luck::new(draw)) {
             Err(reason) => Decision::GiveUp(reason),
             Ok(after) => {
                 let attempt = state.attempt.saturating_add(1);
@@ -326,110 +278,6 @@ impl Retry {
                 Decision::Again { after, attempt }
             }
         }
-    }
-
-    /// The wait, or why there is none.
-    fn after(&self, failure: &Failure, memory: &mut Memory, draw: u64) -> Result<Span, Reason> {
-        let &Failure { attempt, elapsed, elapsed_before, retry_after, .. } = failure;
-        let mut luck = Luck { draw, taken: 0 };
-        let uniform = &mut || luck.uniform();
-        match (&self.rules, memory) {
-            (Rules::House(house), Memory::House(memory)) => house.after(memory, failure, draw),
-            (Rules::Resilience4j(rules), Memory::Nothing) => {
-                rules.after_millis(attempt, uniform).map(from_millis)
-            }
-            (Rules::Failsafe(rules), Memory::Failsafe(memory)) => {
-                rules.after_nanos(memory, attempt, nanos(elapsed), uniform).map(failsafe::sleep)
-            }
-            (Rules::Polly(rules), Memory::Polly(memory)) => {
-                rules.after_ticks(memory, attempt, retry_after, uniform).map(polly::from_ticks)
-            }
-            (Rules::Cockatiel(rules), Memory::Cockatiel(memory)) => rules
-                .after_millis(memory, attempt, uniform)
-                .map(|millis| Span::from_secs_f64(millis / 1000.0)),
-            (Rules::Tenacity(rules), Memory::Nothing) => {
-                rules.after_secs(attempt, elapsed.as_secs_f64(), uniform).map(Span::from_secs_f64)
-            }
-            (Rules::Backoff(rules), Memory::Nothing) => rules
-                .after_secs(attempt, elapsed_before.as_secs_f64(), uniform)
-                .map(Span::from_secs_f64),
-            (Rules::Botocore(rules), Memory::Nothing) => {
-                botocore::after_secs(rules, failure, uniform).map(Span::from_secs_f64)
-            }
-            (Rules::Grpc(rules), Memory::Grpc(memory)) => {
-                rules.after(memory, attempt, retry_after, uniform)
-            }
-            (Rules::Envoy(rules), Memory::Envoy(memory)) => {
-                rules.after_millis(memory, attempt, retry_after, draw).map(Span::millis)
-            }
-            (Rules::Finagle(rules), Memory::Finagle(memory)) => {
-                rules.after_nanos(memory, attempt, draw).map(Span::nanos)
-            }
-            _ => panic!("the state belongs to a retry of another kind"),
-        }
-    }
-}
-
-/// One draw of 64 bits as the numbers in [0, 1) that a library takes from its generator. Few take
-/// more than one per wait.
-struct Luck {
-    draw: u64,
-    taken: u64,
-}
-
-impl Luck {
-    fn uniform(&mut self) -> f64 {
-        // The first is the draw itself; the others are mixed from it.
-        let draw = if self.taken == 0 { self.draw } else { mix(self.draw, self.taken) };
-        self.taken += 1;
-        (draw >> 11) as f64 / (1u64 << 53) as f64
-    }
-}
-
-/// A library's `long` of milliseconds; those below zero are zero.
-fn from_millis(millis: i64) -> Span {
-    Span::millis(u64::try_from(millis).unwrap_or(0))
-}
-
-/// A span as a library's `long` of nanoseconds.
-fn nanos(span: Span) -> i64 {
-    i64::try_from(span.as_nanos()).unwrap_or(i64::MAX)
-}
-
-/// The verdict that all attempts are made, or that there may be another one.
-fn attempts_left(attempt: u32, attempts_max: Option<u32>) -> Result<(), Reason> {
-    match attempts_max {
-        Some(attempts_max) if attempt >= attempts_max => {
-            Err(Reason::AttemptsExhausted { attempts_max })
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Refuses what is not a number from `low` on, such as NaN.
-fn at_least(field: &'static str, found: f64, low: f64) -> Result<(), OutOfRange> {
-    if found.is_finite() && found >= low {
-        Ok(())
-    } else {
-        Err(OutOfRange::new(field, found, format!("finite and at least {low}")))
-    }
-}
-
-/// Refuses what is not a number above zero.
-fn positive(field: &'static str, found: f64) -> Result<(), OutOfRange> {
-    if found.is_finite() && found > 0.0 {
-        Ok(())
-    } else {
-        Err(OutOfRange::new(field, found, "finite and above 0"))
-    }
-}
-
-/// Refuses a shortest wait above the longest one.
-fn ordered(field: &'static str, low: Span, limit: &str, high: Span) -> Result<(), OutOfRange> {
-    if low <= high {
-        Ok(())
-    } else {
-        Err(OutOfRange::new(field, low, format!("at most {limit}, {high}")))
     }
 }
 

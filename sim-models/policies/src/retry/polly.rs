@@ -24,8 +24,9 @@
 use serde::Deserialize;
 use sim_core::{Span, math};
 
-use super::attempts_left;
 use super::cockatiel::decorrelated;
+use super::rules::{Failure, Luck, Preset, Rules, attempts_left, ordered};
+use crate::family::Build;
 use crate::out_of_range::at_least_one;
 use crate::{EndingSet, OutOfRange, Reason};
 
@@ -116,8 +117,8 @@ impl Polly {
     /// When `max_retry_attempts` is zero or a delay is longer than a day.
     pub fn new(config: &Config) -> Result<Polly, OutOfRange> {
         at_least_one("max_retry_attempts", config.max_retry_attempts)?;
-        super::ordered("delay", config.delay, "a day", DAY)?;
-        super::ordered("max_delay", config.max_delay.unwrap_or_default(), "a day", DAY)?;
+        ordered("delay", config.delay, "a day", DAY)?;
+        ordered("max_delay", config.max_delay.unwrap_or_default(), "a day", DAY)?;
         Ok(Polly {
             retries_max: config.max_retry_attempts,
             backoff_type: config.backoff_type,
@@ -178,6 +179,38 @@ impl Polly {
         let millis = plain / TICKS_PER_MILLI;
         let offset = millis * 0.5 / 2.0;
         ((millis + (millis * 0.5 * uniform() - offset)) * TICKS_PER_MILLI) as i64
+    }
+}
+
+impl Build for Config {
+    type Machine = Polly;
+
+    fn build(&self) -> Result<Polly, OutOfRange> {
+        Polly::new(self)
+    }
+}
+
+impl Preset for Config {
+    fn on(&self) -> EndingSet {
+        self.should_handle
+    }
+}
+
+impl Rules for Polly {
+    type Memory = Memory;
+
+    fn start(&self) -> Memory {
+        Memory::default()
+    }
+
+    fn after(
+        &self,
+        memory: &mut Memory,
+        failure: &Failure,
+        luck: &mut Luck,
+    ) -> Result<Span, Reason> {
+        self.after_ticks(memory, failure.attempt, failure.retry_after, &mut || luck.uniform())
+            .map(from_ticks)
     }
 }
 

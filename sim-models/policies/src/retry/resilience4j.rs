@@ -19,7 +19,8 @@
 use serde::Deserialize;
 use sim_core::Span;
 
-use super::{at_least, attempts_left};
+use super::rules::{Failure, Luck, Preset, Rules, at_least, attempts_left, from_millis};
+use crate::family::Build;
 use crate::out_of_range::{at_least_one, within};
 use crate::{EndingSet, OutOfRange, Reason};
 
@@ -224,6 +225,30 @@ impl Resilience4j {
     ) -> Result<i64, Reason> {
         attempts_left(attempt, Some(self.max_attempts))?;
         Ok(self.interval.interval_millis(attempt, uniform))
+    }
+}
+
+impl Build for Config {
+    type Machine = Resilience4j;
+
+    fn build(&self) -> Result<Resilience4j, OutOfRange> {
+        Resilience4j::new(self)
+    }
+}
+
+impl Preset for Config {
+    fn on(&self) -> EndingSet {
+        self.retry_exceptions
+    }
+}
+
+impl Rules for Resilience4j {
+    type Memory = ();
+
+    fn start(&self) {}
+
+    fn after(&self, _memory: &mut (), failure: &Failure, luck: &mut Luck) -> Result<Span, Reason> {
+        self.after_millis(failure.attempt, &mut || luck.uniform()).map(from_millis)
     }
 }
 

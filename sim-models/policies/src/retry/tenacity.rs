@@ -26,7 +26,8 @@
 use serde::Deserialize;
 use sim_core::{Span, math};
 
-use super::{at_least, ordered, positive};
+use super::rules::{Failure, Luck, Preset, Rules, at_least, ordered, positive};
+use crate::family::Build;
 use crate::out_of_range::at_least_one;
 use crate::{EndingSet, OutOfRange, Reason};
 
@@ -204,6 +205,31 @@ impl Tenacity {
     ) -> Result<f64, Reason> {
         let wait = self.wait.secs(attempt, uniform);
         self.stop.reason(attempt, elapsed, wait).map_or(Ok(wait), Err)
+    }
+}
+
+impl Build for Config {
+    type Machine = Tenacity;
+
+    fn build(&self) -> Result<Tenacity, OutOfRange> {
+        Tenacity::new(self)
+    }
+}
+
+impl Preset for Config {
+    fn on(&self) -> EndingSet {
+        self.retry
+    }
+}
+
+impl Rules for Tenacity {
+    type Memory = ();
+
+    fn start(&self) {}
+
+    fn after(&self, _memory: &mut (), failure: &Failure, luck: &mut Luck) -> Result<Span, Reason> {
+        let elapsed = failure.elapsed.as_secs_f64();
+        self.after_secs(failure.attempt, elapsed, &mut || luck.uniform()).map(Span::from_secs_f64)
     }
 }
 

@@ -296,7 +296,7 @@ fn retryable_endings_are_the_documented_ones() {
 fn a_conflict_with_retry_after_is_retried_by_choice_only() {
     let after = Advice::After(Span::secs(2));
     for (on, expected) in [
-        (HouseConfig::RETRYABLE, Decision::GiveUp(Reason::NotRetryable)),
+        (EndingSet::RETRYABLE, Decision::GiveUp(Reason::NotRetryable)),
         (endings(&["409"]), Decision::Again { after: Span::secs(2), attempt: 2 }),
     ] {
         let retry = house(HouseConfig { on, ..doubling(3) });
@@ -324,11 +324,11 @@ fn each_library_retries_by_default_what_it_is_known_for() {
 
 #[test]
 fn one_draw_gives_independent_numbers() {
-    let mut luck = Luck { draw: u64::MAX, taken: 0 };
+    let mut luck = Luck::new(u64::MAX);
     let first = luck.uniform();
     assert_eq!(first, 1.0 - f64::EPSILON / 2.0);
     assert!(luck.uniform() != luck.uniform());
-    assert_eq!(Luck { draw: 0, taken: 0 }.uniform(), 0.0);
+    assert_eq!(Luck::new(0).uniform(), 0.0);
 }
 
 #[test]

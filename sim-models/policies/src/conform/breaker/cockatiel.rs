@@ -3,21 +3,16 @@
 use serde_json::Value;
 use sim_core::Span;
 
-use super::Subject;
+use super::{Subject, boxed};
 use crate::Reason;
-use crate::breaker::Machine;
 use crate::breaker::cockatiel::{Cockatiel, Config, HalfOpenAfter, Trip};
-use crate::conform::millis;
+use crate::conform::driver::{Driver, millis};
 use crate::conform::options::Options;
 
-struct Replayed {
-    breaker: Cockatiel,
-}
-
-pub(super) fn subject(options: &Options<'_>) -> Result<impl Subject + use<>, String> {
+pub(in crate::conform) fn driver(options: &Options<'_>) -> Result<Box<dyn Driver>, String> {
     let config = Config { breaker: trip(options)?, half_open_after: half_open_after(options)? };
     let breaker = Cockatiel::new(config).map_err(|error| error.to_string())?;
-    Ok(Replayed { breaker })
+    Ok(boxed(breaker))
 }
 
 /// The `breaker` and its own options; those of the others are not asked for, and so refused.
@@ -76,15 +71,7 @@ fn half_open_after(options: &Options<'_>) -> Result<HalfOpenAfter, String> {
     }
 }
 
-impl Subject for Replayed {
-    fn machine(&mut self) -> &mut dyn Machine {
-        &mut self.breaker
-    }
-
-    fn debug(&self) -> String {
-        format!("{:?}", self.breaker)
-    }
-
+impl Subject for Cockatiel {
     fn why(&self, _reason: Reason) -> Option<&'static str> {
         Some("open")
     }

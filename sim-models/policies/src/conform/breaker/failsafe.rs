@@ -3,17 +3,12 @@
 use serde_json::{Map, Value, json};
 use sim_core::{Span, Time};
 
-use super::Subject;
-use crate::breaker::Machine;
+use super::{Subject, boxed};
 use crate::breaker::failsafe::{Config, Failsafe};
-use crate::conform::millis;
+use crate::conform::driver::{Driver, millis};
 use crate::conform::options::Options;
 
-struct Replayed {
-    breaker: Failsafe,
-}
-
-pub(super) fn subject(options: &Options<'_>) -> Result<impl Subject + use<>, String> {
+pub(in crate::conform) fn driver(options: &Options<'_>) -> Result<Box<dyn Driver>, String> {
     let mut config = Config::default();
     if let Some(delay) = options.millis("delayMs")? {
         config.delay = delay;
@@ -53,7 +48,7 @@ pub(super) fn subject(options: &Options<'_>) -> Result<impl Subject + use<>, Str
         return Err(format!("{kinds} of {all} in config; there is one"));
     }
     let breaker = Failsafe::new(config).map_err(|error| error.to_string())?;
-    Ok(Replayed { breaker })
+    Ok(boxed(breaker))
 }
 
 /// `n`, or `[n, capacity]`, where none may be zero.
@@ -97,22 +92,14 @@ fn period_of(value: f64) -> Result<Span, String> {
     millis(value).ok_or_else(|| format!("a period is {value}; it must be a length of time in ms"))
 }
 
-impl Subject for Replayed {
-    fn machine(&mut self) -> &mut dyn Machine {
-        &mut self.breaker
-    }
-
-    fn debug(&self) -> String {
-        format!("{:?}", self.breaker)
-    }
-
+impl Subject for Failsafe {
     fn counters(&mut self, now: Time, _op: &str) -> Option<Map<String, Value>> {
-        let counts = self.breaker.counts();
+        let counts = self.counts();
         let counters = [
             ("n", json!(counts.executions)),
             ("f", json!(counts.failures)),
             ("fr", json!(counts.failure_rate())),
-            ("remain_ms", json!(self.breaker.remaining_delay(now).as_millis())),
+            ("remain_ms", json!(self.remaining_delay(now).as_millis())),
         ];
         Some(counters.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
     }

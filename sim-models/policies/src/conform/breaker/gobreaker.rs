@@ -3,17 +3,14 @@
 use serde_json::{Map, Value, json};
 use sim_core::Time;
 
-use super::Subject;
+use super::{Subject, boxed};
 use crate::Reason;
+use crate::breaker::Change;
 use crate::breaker::gobreaker::{Config, Gobreaker, ReadyToTrip};
-use crate::breaker::{Change, Machine};
+use crate::conform::driver::Driver;
 use crate::conform::options::Options;
 
-struct Replayed {
-    breaker: Gobreaker,
-}
-
-pub(super) fn subject(options: &Options<'_>) -> Result<impl Subject + use<>, String> {
+pub(in crate::conform) fn driver(options: &Options<'_>) -> Result<Box<dyn Driver>, String> {
     let default = Config::default();
     let config = Config {
         max_requests: options.count("maxRequests")?.unwrap_or(default.max_requests),
@@ -31,7 +28,7 @@ pub(super) fn subject(options: &Options<'_>) -> Result<impl Subject + use<>, Str
         },
     };
     let breaker = Gobreaker::new(config).map_err(|error| error.to_string())?;
-    Ok(Replayed { breaker })
+    Ok(boxed(breaker))
 }
 
 /// Reads a rule such as `ratio>=0.5,min=6`.
@@ -61,15 +58,7 @@ fn ready_to_trip(rule: &str) -> Option<ReadyToTrip> {
     }
 }
 
-impl Subject for Replayed {
-    fn machine(&mut self) -> &mut dyn Machine {
-        &mut self.breaker
-    }
-
-    fn debug(&self) -> String {
-        format!("{:?}", self.breaker)
-    }
-
+impl Subject for Gobreaker {
     fn why(&self, reason: Reason) -> Option<&'static str> {
         match reason {
             Reason::BreakerProbing => Some("too_many_requests"),
@@ -78,7 +67,7 @@ impl Subject for Replayed {
     }
 
     fn counters(&mut self, _now: Time, _op: &str) -> Option<Map<String, Value>> {
-        let counts = self.breaker.counts();
+        let counts = self.counts();
         let counters = [
             ("req", json!(counts.requests)),
             ("ok", json!(counts.total_successes)),
@@ -91,6 +80,6 @@ impl Subject for Replayed {
     }
 
     fn probe(&mut self, now: Time, changes: &mut Vec<Change>) {
-        self.breaker.current_state(now, changes);
+        self.current_state(now, changes);
     }
 }

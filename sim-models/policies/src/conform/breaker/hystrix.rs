@@ -3,23 +3,16 @@
 use serde_json::{Map, Value, json};
 use sim_core::Time;
 
-use super::Subject;
-use crate::breaker::Machine;
+use super::{Subject, boxed};
 use crate::breaker::hystrix::{Config, Hystrix, Version};
+use crate::conform::driver::Driver;
 use crate::conform::options::Options;
 
-struct Replayed {
-    breaker: Hystrix,
-}
-
-pub(super) fn subject(
-    version: &str,
-    options: &Options<'_>,
-) -> Result<impl Subject + use<>, String> {
-    let version = match version {
+pub(in crate::conform) fn driver(options: &Options<'_>) -> Result<Box<dyn Driver>, String> {
+    let version = match options.version {
         "1.5.18" => Version::V1_5_18,
         "1.5.13" => Version::V1_5_13,
-        _ => return Err(format!("no Hystrix {version}; known: 1.5.18, 1.5.13")),
+        version => return Err(format!("no Hystrix {version}; known: 1.5.18, 1.5.13")),
     };
     // The statistical buckets are shown on dashboards; the breaker has its own, of one health
     // interval each.
@@ -49,20 +42,12 @@ pub(super) fn subject(
         timeout: default.timeout,
     };
     let breaker = Hystrix::new(config).map_err(|error| error.to_string())?;
-    Ok(Replayed { breaker })
+    Ok(boxed(breaker))
 }
 
-impl Subject for Replayed {
-    fn machine(&mut self) -> &mut dyn Machine {
-        &mut self.breaker
-    }
-
-    fn debug(&self) -> String {
-        format!("{:?}", self.breaker)
-    }
-
+impl Subject for Hystrix {
     fn counters(&mut self, now: Time, _op: &str) -> Option<Map<String, Value>> {
-        let health = self.breaker.snapshot(now);
+        let health = self.snapshot(now);
         let counters = [
             ("total", json!(health.total)),
             ("err", json!(health.errors)),

@@ -1,32 +1,26 @@
 //! Circuit-breaker traces: one driver for all libraries; what is particular to one is its
 //! [`Subject`].
 
-mod cockatiel;
-mod failsafe;
-mod gobreaker;
-mod hystrix;
-mod opossum;
-mod pybreaker;
-mod resilience4j;
+pub(super) mod cockatiel;
+pub(super) mod failsafe;
+pub(super) mod gobreaker;
+pub(super) mod hystrix;
+pub(super) mod opossum;
+pub(super) mod pybreaker;
+pub(super) mod resilience4j;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
 
 use serde_json::{Map, Value, json};
-use sim_core::Time;
+use sim_core::{Span, Time};
 
-use super::options::Options;
-use super::{Driver, Event, Outputs, unknown_lib};
+use super::driver::{Driver, Event, Outputs};
 use crate::Reason;
 use crate::breaker::{Admission, Change, Machine, Permit, Verdict};
 
 /// A library's breaker under test.
-trait Subject {
-    /// The breaker.
-    fn machine(&mut self) -> &mut dyn Machine;
-
-    /// Its state for a reader of a difference.
-    fn debug(&self) -> String;
-
+trait Subject: Machine + Debug {
     /// What `outcome` means to the library.
     fn verdict(&self, outcome: &str) -> Option<Verdict> {
         Some(match outcome {
@@ -62,7 +56,7 @@ trait Subject {
 
     /// A call under way since [`Subject::call_timeout`] is given up.
     fn time_out(&mut self, permit: Permit, now: Time, changes: &mut Vec<Change>) {
-        self.machine().settle(permit, now, Verdict::Failure, changes);
+        self.settle(permit, now, Verdict::Failure, changes);
     }
 
     /// The field `why` of a parked start.
@@ -87,7 +81,7 @@ trait Subject {
     }
 
     /// How long a call may take before the breaker itself counts it as failed.
-    fn call_timeout(&self) -> Option<sim_core::Span> {
+    fn call_timeout(&self) -> Option<Span> {
         None
     }
 }
@@ -125,26 +119,6 @@ struct Unshown {
     changes: Vec<Value>,
 }
 
-pub(super) fn driver(
-    lib: &str,
-    version: &str,
-    options: &Options<'_>,
-) -> Result<Box<dyn Driver>, String> {
-    Ok(match lib {
-        "cockatiel" => boxed(cockatiel::subject(options)?),
-        "failsafe" => boxed(failsafe::subject(options)?),
-        "gobreaker" => boxed(gobreaker::subject(options)?),
-        "hystrix" => boxed(hystrix::subject(version, options)?),
-        "opossum" => boxed(opossum::subject(options)?),
-        "pybreaker" => boxed(pybreaker::subject(options)?),
-        "resilience4j" => boxed(resilience4j::subject(options)?),
-        _ => {
-            let known = "cockatiel, failsafe, gobreaker, hystrix, opossum, pybreaker, resilience4j";
-            return Err(unknown_lib("circuit_breaker", lib, known));
-        }
-    })
-}
-
 fn boxed(subject: impl Subject + 'static) -> Box<dyn Driver> {
     Box::new(BreakerDriver {
         subject,
@@ -178,7 +152,7 @@ impl<S: Subject> Driver for BreakerDriver<S> {
                 if self.parked.iter().any(|parked| parked.id == id) {
                     return Err(format!("call {id} starts twice"));
                 }
-                let (permitted, why) = match self.subject.machine().admit(now, &mut changes) {
+                let (permitted, why) = match self.subject.admit(now, &mut changes) {
                     Admission::Admitted(permit) => {
                         if self.calls.insert(id, permit).is_some() {
                             return Err(format!("call {id} starts twice"));
@@ -190,7 +164,7 @@ impl<S: Subject> Driver for BreakerDriver<S> {
                     }
                     Admission::Refused(reason) => (json!(false), self.subject.why(reason)),
                     Admission::Parked => {
-                        let on = self.subject.machine().parked_on();
+                        let on = self.subject.parked_on();
                         self.parked.push(Parked { id, on, waits: 1 });
                         (Value::Null, Some(self.subject.why_parked()))
                     }
@@ -217,7 +191,7 @@ impl<S: Subject> Driver for BreakerDriver<S> {
                         )
                     })?;
                     let ended = permit.tag();
-                    self.subject.machine().settle(permit, now, verdict, &mut changes);
+                    self.subject.settle(permit, now, verdict, &mut changes);
                     outputs.extend(self.subject.extra(&outcome, &changes));
                     self.let_go(ended, now, &mut changes, &mut outputs);
                 }
@@ -246,7 +220,7 @@ impl<S: Subject> Driver for BreakerDriver<S> {
             _ => return Err(event.unknown_op("start, end, auto, probe, force")),
         }
         outputs.push(("ev", Value::Array(self.listed(event, &changes))));
-        outputs.push(("state", json!(self.subject.machine().state().id())));
+        outputs.push(("state", json!(self.subject.state().id())));
         if let Some(counters) = self.subject.counters(now, &event.op)
             && event.fields.contains_key("m")
         {
@@ -256,7 +230,7 @@ impl<S: Subject> Driver for BreakerDriver<S> {
     }
 
     fn state(&self) -> String {
-        self.subject.debug()
+        format!("{:?}", self.subject)
     }
 
     fn unshown(&self) -> Option<String> {
@@ -267,7 +241,7 @@ impl<S: Subject> Driver for BreakerDriver<S> {
 impl<S: Subject> BreakerDriver<S> {
     /// What happens by itself before an event at `now`.
     fn due(&mut self, now: Time) -> Option<(Time, String)> {
-        let wake = self.subject.machine().wakes_at().map(|at| (at, "the breaker acts".to_owned()));
+        let wake = self.subject.wakes_at().map(|at| (at, "the breaker acts".to_owned()));
         let timeout = self.timeouts.first().map(|(at, id)| (*at, format!("call {id} times out")));
         wake.into_iter().chain(timeout).filter(|(at, _)| *at <= now).min_by_key(|(at, _)| *at)
     }
@@ -307,8 +281,8 @@ impl<S: Subject> BreakerDriver<S> {
                 self.subject.time_out(permit, now, changes);
             }
         }
-        if self.subject.machine().wakes_at() == Some(now) {
-            self.subject.machine().wake(now, changes);
+        if self.subject.wakes_at() == Some(now) {
+            self.subject.wake(now, changes);
         }
     }
 
@@ -318,14 +292,14 @@ impl<S: Subject> BreakerDriver<S> {
         let asking: Vec<Parked> =
             self.parked.extract_if(.., |parked| parked.on == Some(ended)).collect();
         for Parked { id, waits, .. } in asking {
-            match self.subject.machine().admit(now, changes) {
+            match self.subject.admit(now, changes) {
                 Admission::Admitted(permit) => {
                     self.calls.insert(id, permit);
                     released.push(id);
                 }
                 Admission::Refused(_) => rejected.push((waits, id)),
                 Admission::Parked => {
-                    let on = self.subject.machine().parked_on();
+                    let on = self.subject.parked_on();
                     self.parked.push(Parked { id, on, waits: waits.saturating_add(1) });
                 }
             }

@@ -3,18 +3,14 @@
 use serde_json::{Map, Value, json};
 use sim_core::{Span, Time};
 
-use super::Subject;
+use super::{Subject, boxed};
 use crate::Reason;
 use crate::breaker::opossum::{Config, Counts, Opossum};
-use crate::breaker::{Change, Machine, Permit};
-use crate::conform::Outputs;
+use crate::breaker::{Change, Permit};
+use crate::conform::driver::{Driver, Outputs};
 use crate::conform::options::Options;
 
-struct Replayed {
-    breaker: Opossum,
-}
-
-pub(super) fn subject(options: &Options<'_>) -> Result<impl Subject + use<>, String> {
+pub(in crate::conform) fn driver(options: &Options<'_>) -> Result<Box<dyn Driver>, String> {
     let default = Config::default();
     // The library's documentation switches the timeout off with `false`, its code with 0.
     let timeout = match options.get("timeout") {
@@ -42,18 +38,10 @@ pub(super) fn subject(options: &Options<'_>) -> Result<impl Subject + use<>, Str
     options.flag("rollingPercentilesEnabled")?;
     options.flag("enableSnapshots")?;
     let breaker = Opossum::new(config).map_err(|error| error.to_string())?;
-    Ok(Replayed { breaker })
+    Ok(boxed(breaker))
 }
 
-impl Subject for Replayed {
-    fn machine(&mut self) -> &mut dyn Machine {
-        &mut self.breaker
-    }
-
-    fn debug(&self) -> String {
-        format!("{:?}", self.breaker)
-    }
-
+impl Subject for Opossum {
     /// An open breaker and one that waits for its test refuse with the same error.
     fn why(&self, reason: Reason) -> Option<&'static str> {
         Some(match reason {
@@ -64,7 +52,7 @@ impl Subject for Replayed {
 
     fn counters(&mut self, now: Time, _op: &str) -> Option<Map<String, Value>> {
         let Counts { fires, successes, failures, timeouts, rejects, semaphore_rejections } =
-            self.breaker.counts(now);
+            self.counts(now);
         let counters = [
             ("fires", fires),
             ("ok", successes),
@@ -78,15 +66,15 @@ impl Subject for Replayed {
 
     /// False is left out.
     fn probed(&self) -> Outputs {
-        let pending = self.breaker.pending_close().then_some(Value::Bool(true));
+        let pending = self.pending_close().then_some(Value::Bool(true));
         vec![("pending_close", pending.unwrap_or(Value::Null))]
     }
 
     fn call_timeout(&self) -> Option<Span> {
-        self.breaker.call_timeout()
+        self.call_timeout()
     }
 
     fn time_out(&mut self, permit: Permit, now: Time, changes: &mut Vec<Change>) {
-        self.breaker.settle_timeout(permit, now, changes);
+        self.settle_timeout(permit, now, changes);
     }
 }

@@ -3,18 +3,13 @@
 use serde_json::{Map, Value, json};
 use sim_core::Time;
 
-use super::Subject;
+use super::{Subject, boxed};
 use crate::breaker::pybreaker::{Config, Mode, Pybreaker};
-use crate::breaker::{Change, Machine, StateName};
-use crate::conform::Outputs;
+use crate::breaker::{Change, StateName};
+use crate::conform::driver::{Driver, Outputs};
 use crate::conform::options::Options;
 
-struct Replayed {
-    breaker: Pybreaker,
-    throw_new_error_on_trip: bool,
-}
-
-pub(super) fn subject(options: &Options<'_>) -> Result<impl Subject + use<>, String> {
+pub(in crate::conform) fn driver(options: &Options<'_>) -> Result<Box<dyn Driver>, String> {
     let default = Config::default();
     let mode = match options.text("mode")? {
         None => default.mode,
@@ -22,31 +17,22 @@ pub(super) fn subject(options: &Options<'_>) -> Result<impl Subject + use<>, Str
         Some("calling") => Mode::Calling,
         Some(other) => return Err(format!("config.mode is {other}; it must be call or calling")),
     };
-    let throw_new_error_on_trip =
-        options.flag("throw_new_error_on_trip")?.unwrap_or(default.throw_new_error_on_trip);
     let config = Config {
         fail_max: options.count("fail_max")?.unwrap_or(default.fail_max),
         reset_timeout: options.secs("reset_timeout_s")?.unwrap_or(default.reset_timeout),
         success_threshold: options.count("success_threshold")?.unwrap_or(default.success_threshold),
-        throw_new_error_on_trip,
+        throw_new_error_on_trip: options
+            .flag("throw_new_error_on_trip")?
+            .unwrap_or(default.throw_new_error_on_trip),
         mode,
     };
     let breaker = Pybreaker::new(config).map_err(|error| error.to_string())?;
-    Ok(Replayed { breaker, throw_new_error_on_trip })
+    Ok(boxed(breaker))
 }
 
-impl Subject for Replayed {
-    fn machine(&mut self) -> &mut dyn Machine {
-        &mut self.breaker
-    }
-
-    fn debug(&self) -> String {
-        format!("{:?}", self.breaker)
-    }
-
+impl Subject for Pybreaker {
     fn counters(&mut self, _now: Time, _op: &str) -> Option<Map<String, Value>> {
-        let counters =
-            [("fail", self.breaker.fail_counter()), ("succ", self.breaker.success_counter())];
+        let counters = [("fail", self.fail_counter()), ("succ", self.success_counter())];
         Some(counters.into_iter().map(|(name, count)| (name.to_owned(), json!(count))).collect())
     }
 
@@ -58,7 +44,7 @@ impl Subject for Replayed {
         let raised = match outcome {
             "ok" | "rec_ok" => "value",
             "ign" => "Ign",
-            _ if opens && self.throw_new_error_on_trip => "CircuitBreakerError",
+            _ if opens && self.throws_new_error_on_trip() => "CircuitBreakerError",
             _ => "Err",
         };
         vec![("raised", json!(raised))]

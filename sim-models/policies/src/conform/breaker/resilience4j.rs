@@ -3,20 +3,17 @@
 use serde_json::{Map, Value, json};
 use sim_core::{Span, Time};
 
-use super::Subject;
+use super::{Subject, boxed};
+use crate::breaker::Change;
 use crate::breaker::resilience4j::{
     Action, Config, ExponentialWait, Resilience4j, SlidingWindowType, StateAfterWait,
 };
-use crate::breaker::{Change, Machine};
+use crate::conform::driver::{Driver, millis};
 use crate::conform::options::Options;
 
-struct Replayed {
-    breaker: Resilience4j,
-}
-
-pub(super) fn subject(options: &Options<'_>) -> Result<impl Subject + use<>, String> {
+pub(in crate::conform) fn driver(options: &Options<'_>) -> Result<Box<dyn Driver>, String> {
     let breaker = Resilience4j::new(config(options)?).map_err(|error| error.to_string())?;
-    Ok(Replayed { breaker })
+    Ok(boxed(breaker))
 }
 
 fn config(options: &Options<'_>) -> Result<Config, String> {
@@ -82,13 +79,13 @@ fn config(options: &Options<'_>) -> Result<Config, String> {
 fn exponential_wait(options: &Options<'_>) -> Result<Option<ExponentialWait>, String> {
     const NAME: &str = "waitIntervalExponential";
     let Some(numbers) = options.numbers(NAME)? else { return Ok(None) };
-    let millis = |found: f64| {
-        crate::conform::millis(found)
+    let wait = |found: f64| {
+        millis(found)
             .ok_or_else(|| format!("config.{NAME} has {found}; it must be a length of time in ms"))
     };
     let (initial, multiplier, max) = match *numbers {
-        [initial, multiplier] => (millis(initial)?, multiplier, Span::MAX),
-        [initial, multiplier, max] => (millis(initial)?, multiplier, millis(max)?),
+        [initial, multiplier] => (wait(initial)?, multiplier, Span::MAX),
+        [initial, multiplier, max] => (wait(initial)?, multiplier, wait(max)?),
         _ => {
             return Err(format!(
                 "config.{NAME} has {} numbers; it must be [initial ms, multiplier] or \
@@ -116,17 +113,9 @@ fn one_of<T: Copy>(
     }
 }
 
-impl Subject for Replayed {
-    fn machine(&mut self) -> &mut dyn Machine {
-        &mut self.breaker
-    }
-
-    fn debug(&self) -> String {
-        format!("{:?}", self.breaker)
-    }
-
+impl Subject for Resilience4j {
     fn counters(&mut self, now: Time, _op: &str) -> Option<Map<String, Value>> {
-        let counters = self.breaker.counters(now);
+        let counters = self.counters(now);
         let fields = [
             ("fr", rate(counters.failure_rate)),
             ("sr", rate(counters.slow_call_rate)),
@@ -154,7 +143,7 @@ impl Subject for Replayed {
                 ));
             }
         };
-        self.breaker.force(action, now, changes).map_err(|error| error.to_string())
+        self.force(action, now, changes).map_err(|error| error.to_string())
     }
 }
 

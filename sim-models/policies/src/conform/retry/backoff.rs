@@ -3,13 +3,18 @@
 use serde_json::{Value, json};
 use sim_core::Span;
 
-use super::super::options::Options;
 use super::Draws;
-use super::exec::{Clock, Library, Wait};
+use super::exec::{self, Clock, Library, Wait};
+use crate::conform::driver::{Driver, millis};
+use crate::conform::options::Options;
 use crate::retry::backoff::{Backoff, Config, Jitter, WaitGen};
 
 /// Plays `retry_exec`.
-pub(super) fn library(options: &Options<'_>) -> Result<impl Library + use<>, String> {
+pub(in crate::conform) fn exec(options: &Options<'_>) -> Result<Box<dyn Driver>, String> {
+    exec::driver(library(options)?, options)
+}
+
+fn library(options: &Options<'_>) -> Result<impl Library + use<>, String> {
     let wait_gen = match options.text("gen")?.unwrap_or("expo") {
         "expo" => WaitGen::Expo {
             base: options.number("base")?.unwrap_or(2.0),
@@ -22,8 +27,7 @@ pub(super) fn library(options: &Options<'_>) -> Result<impl Library + use<>, Str
                 let list = options.numbers("interval")?.unwrap_or_default();
                 let span = |secs: &f64| {
                     let wanted = "it must be a length of time in seconds";
-                    super::super::millis(secs * 1000.0)
-                        .ok_or_else(|| format!("an interval is {secs}; {wanted}"))
+                    millis(secs * 1000.0).ok_or_else(|| format!("an interval is {secs}; {wanted}"))
                 };
                 WaitGen::Each(list.iter().map(span).collect::<Result<_, _>>()?)
             }

@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 use sim_core::Span;
 
-use super::super::options::Options;
-use super::super::{Driver, Event, Outputs};
 use super::Draws;
+use crate::conform::driver::{Driver, Event, Outputs};
+use crate::conform::options::Options;
 use crate::retry::cockatiel::{Backoff, Cockatiel, Config, Generator, Memory};
 
 /// Delays in one event where the trace does not say how many.
@@ -15,7 +15,7 @@ const RETRIES: usize = 10;
 const RETRIES_MAX: usize = 10_000;
 
 /// Plays `retry_delay_seq`.
-pub(super) fn sequence(options: &Options<'_>) -> Result<Box<dyn Driver>, String> {
+pub(in crate::conform) fn sequence(options: &Options<'_>) -> Result<Box<dyn Driver>, String> {
     let generator = match options.text("generator")?.unwrap_or("decorrelated") {
         "decorrelated" | "decorrelatedJitterGenerator" => Generator::Decorrelated,
         "full" | "fullJitterGenerator" => Generator::Full,

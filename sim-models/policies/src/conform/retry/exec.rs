@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::super::options::Options;
-use super::super::{Driver, Event, Outputs};
 use super::Draws;
+use crate::conform::driver::{Driver, Event, Outputs};
+use crate::conform::options::Options;
 
 /// A library's retry under test, one execution at a time.
 pub(super) trait Library {

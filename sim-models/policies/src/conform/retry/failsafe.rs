@@ -3,13 +3,18 @@
 use serde_json::{Value, json};
 use sim_core::Span;
 
-use super::super::options::Options;
-use super::exec::{Clock, Library, Wait};
+use super::exec::{self, Clock, Library, Wait};
 use super::{Draws, either};
+use crate::conform::driver::{Driver, millis};
+use crate::conform::options::Options;
 use crate::retry::failsafe::{Config, Failsafe, Memory, sleep};
 
 /// Plays `retry_exec`.
-pub(super) fn library(options: &Options<'_>) -> Result<impl Library + use<>, String> {
+pub(in crate::conform) fn exec(options: &Options<'_>) -> Result<Box<dyn Driver>, String> {
+    exec::driver(library(options)?, options)
+}
+
+fn library(options: &Options<'_>) -> Result<impl Library + use<>, String> {
     let mut config = Config::default();
     match (limit(options, "maxRetries")?, limit(options, "maxAttempts")?) {
         (None, None) => {}
@@ -64,9 +69,8 @@ fn limit(options: &Options<'_>, name: &str) -> Result<Option<i32>, String> {
     }
 }
 
-fn span(millis: f64) -> Result<Span, String> {
-    super::super::millis(millis)
-        .ok_or_else(|| format!("a delay is {millis}; it must be a length of time in ms"))
+fn span(found: f64) -> Result<Span, String> {
+    millis(found).ok_or_else(|| format!("a delay is {found}; it must be a length of time in ms"))
 }
 
 /// A `RetryPolicy` that handles `err` and no other exception.

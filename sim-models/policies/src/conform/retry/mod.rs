@@ -9,43 +9,16 @@
 //!
 //! The draws are an output as well: the policy must take each of them and no further one.
 
-mod backoff;
-mod cockatiel;
+pub(super) mod backoff;
+pub(super) mod cockatiel;
 mod exec;
-mod failsafe;
-mod resilience4j;
-mod tenacity;
+pub(super) mod failsafe;
+pub(super) mod resilience4j;
+pub(super) mod tenacity;
 
 use serde_json::{Value, json};
 
-use super::options::Options;
-use super::{Driver, Event, Outputs, unknown_lib};
-
-pub(super) fn driver(
-    kind: &str,
-    lib: &str,
-    options: &Options<'_>,
-) -> Result<Box<dyn Driver>, String> {
-    match (kind, lib) {
-        ("retry_interval", "resilience4j") => resilience4j::interval(options),
-        ("retry_wait", "tenacity") => tenacity::wait(options),
-        ("retry_delay_seq", "cockatiel") => cockatiel::sequence(options),
-        ("retry_exec", "backoff") => exec::driver(backoff::library(options)?, options),
-        ("retry_exec", "failsafe") => exec::driver(failsafe::library(options)?, options),
-        ("retry_exec", "resilience4j") => exec::driver(resilience4j::library(options)?, options),
-        ("retry_exec", "tenacity") => exec::driver(tenacity::library(options)?, options),
-        _ => Err(unknown_lib(
-            kind,
-            lib,
-            match kind {
-                "retry_interval" => "resilience4j",
-                "retry_wait" => "tenacity",
-                "retry_delay_seq" => "cockatiel",
-                _ => "backoff, failsafe, resilience4j, tenacity",
-            },
-        )),
-    }
-}
+use super::driver::{Driver, Event, Outputs};
 
 /// The highest number of an attempt that is asked for: no recorded call comes near it.
 const ATTEMPTS_MAX: u64 = 100_000;

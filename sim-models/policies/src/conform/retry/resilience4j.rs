@@ -3,14 +3,14 @@
 use serde_json::{Value, json};
 use sim_core::Span;
 
-use super::super::Driver;
-use super::super::options::Options;
-use super::exec::{Clock, Library, Outcome, Wait};
+use super::exec::{self, Clock, Library, Outcome, Wait};
 use super::{Draws, Waits, either};
+use crate::conform::driver::Driver;
+use crate::conform::options::Options;
 use crate::retry::resilience4j::{Config, Interval, IntervalFunction, Resilience4j};
 
 /// Plays `retry_interval`.
-pub(super) fn interval(options: &Options<'_>) -> Result<Box<dyn Driver>, String> {
+pub(in crate::conform) fn interval(options: &Options<'_>) -> Result<Box<dyn Driver>, String> {
     let function = function(options)?;
     let interval = Interval::new(&function).map_err(|error| format!("config: {error}"))?;
     Ok(Box::new(Waits {
@@ -58,7 +58,11 @@ fn function(options: &Options<'_>) -> Result<IntervalFunction, String> {
 }
 
 /// Plays `retry_exec`.
-pub(super) fn library(options: &Options<'_>) -> Result<impl Library + use<>, String> {
+pub(in crate::conform) fn exec(options: &Options<'_>) -> Result<Box<dyn Driver>, String> {
+    exec::driver(library(options)?, options)
+}
+
+fn library(options: &Options<'_>) -> Result<impl Library + use<>, String> {
     let wait = either(|name| options.millis(name), ["waitDurationMs", "waitDuration"])?;
     let mut config = Config::default();
     match wait {

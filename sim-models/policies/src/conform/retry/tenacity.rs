@@ -3,14 +3,14 @@
 use serde_json::{Map, Value, json};
 use sim_core::Span;
 
-use super::super::Driver;
-use super::super::options::Options;
-use super::exec::{Clock, Library, Wait};
+use super::exec::{self, Clock, Library, Wait};
 use super::{Draws, Waits, either};
+use crate::conform::driver::Driver;
+use crate::conform::options::Options;
 use crate::retry::tenacity::{self, Config, Stop, Tenacity};
 
 /// Plays `retry_wait`.
-pub(super) fn wait(options: &Options<'_>) -> Result<Box<dyn Driver>, String> {
+pub(in crate::conform) fn wait(options: &Options<'_>) -> Result<Box<dyn Driver>, String> {
     let wait = read_wait(options, 0)?;
     wait.check().map_err(|error| format!("config: {error}"))?;
     Ok(Box::new(Waits {
@@ -98,7 +98,7 @@ fn read_waits(options: &Options<'_>, depth: u32) -> Result<Vec<tenacity::Wait>, 
     let parts = options.get("strategies").and_then(Value::as_array).ok_or(wanted)?;
     let read = |part: &Value| {
         let part: &Map<String, Value> = part.as_object().ok_or(wanted)?;
-        let options = Options::new(part);
+        let options = Options::new(part, options.version);
         let wait = read_wait(&options, depth + 1)?;
         options.all_used()?;
         Ok(wait)
@@ -132,7 +132,11 @@ fn read_stop(options: &Options<'_>) -> Result<Stop, String> {
 }
 
 /// Plays `retry_exec`.
-pub(super) fn library(options: &Options<'_>) -> Result<impl Library + use<>, String> {
+pub(in crate::conform) fn exec(options: &Options<'_>) -> Result<Box<dyn Driver>, String> {
+    exec::driver(library(options)?, options)
+}
+
+fn library(options: &Options<'_>) -> Result<impl Library + use<>, String> {
     let config =
         Config { stop: read_stop(options)?, wait: read_wait(options, 0)?, ..Config::default() };
     let reraise = options.flag("reraise")?.unwrap_or(false);

@@ -20,7 +20,7 @@ use std::fmt;
 use serde::de::{self, Deserializer, SeqAccess};
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::Ending;
+use crate::Ending;
 
 /// The lowest and the highest status that a set can hold.
 const STATUSES: (u16, u16) = (100, 599);
@@ -31,13 +31,13 @@ const WORDS: usize = ((STATUSES.1 - STATUSES.0) as usize + 1).div_ceil(64);
 /// A set of [`Ending`]s.
 ///
 /// ```
-/// use crate::{Ending, EndingSet};
+/// use sim_policies::{Ending, EndingSet};
 ///
 /// let set = EndingSet::of(["5xx", "429", "timeout"])?;
 /// assert!(set.contains(Ending::Status(503)));
 /// assert!(set.contains(Ending::TimedOut));
 /// assert!(!set.contains(Ending::Status(404)));
-/// # Ok::<(), crate::UnknownEnding>(())
+/// # Ok::<(), sim_policies::UnknownEnding>(())
 /// ```
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct EndingSet {
@@ -76,6 +76,18 @@ impl EndingSet {
         .with_statuses(408, 408)
         .with_statuses(429, 429)
         .with_statuses(500, 599)
+        .with_no_answer();
+
+    /// 408, 429, 500, 502, 503, 504 and every broken or missing answer.
+    ///
+    /// Not in it: 409, which some servers use for "busy with the same key" and most for "your
+    /// request contradicts what is stored"; and what an open breaker or a full bulkhead inside the
+    /// retry has refused, since they refuse in order to shed load. Add them by name.
+    pub const RETRYABLE: EndingSet = EndingSet::NONE
+        .with_statuses(408, 408)
+        .with_statuses(429, 429)
+        .with_statuses(500, 500)
+        .with_statuses(502, 504)
         .with_no_answer();
 
     /// The endings that the words name.

@@ -1,0 +1,230 @@
+//! The conversation between calls and a breaker, in the words that all of them share.
+
+use std::fmt;
+
+use sim_core::{Span, Time};
+
+use crate::{EndingSet, Reason};
+
+/// A breaker's state by its common name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum StateName {
+    /// Calls pass.
+    Closed,
+    /// Calls are refused.
+    Open,
+    /// A few test calls pass.
+    HalfOpen,
+    /// Refuses by hand, until it is told otherwise.
+    ForcedOpen,
+    /// Passes everything and counts nothing, by hand.
+    Disabled,
+    /// Passes everything and counts, by hand.
+    MetricsOnly,
+}
+
+/// What the end of a call says about the other side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It works.
+    Success,
+    /// It is in trouble.
+    Failure,
+    /// The caller is told to ignore such an ending: Resilience4j's `ignoreExceptions`, gobreaker's
+    /// `IsExcluded`, opossum's `errorFilter`. Several libraries count it as a success.
+    Ignored,
+    /// Nothing: the call was cancelled or never sent, and its permit only comes back.
+    Cancelled,
+}
+
+/// A change of state, for the log and the transition table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Transition {
+    /// The state it left.
+    pub from: StateName,
+    /// The state it entered.
+    pub to: StateName,
+    /// What brought it about.
+    pub reason: TransitionReason,
+}
+
+/// What brought a change of state about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TransitionReason {
+    /// Too many failures in a row.
+    ConsecutiveFailures,
+    /// Too many failures in the window.
+    Failures,
+    /// Too high a share of failures in the window.
+    FailureRate,
+    /// Too high a share of slow calls in the window.
+    SlowCallRate,
+    /// Its open time was over.
+    OpenTimeOver,
+    /// A test request failed.
+    TestFailed,
+    /// Enough test requests succeeded.
+    TestsSucceeded,
+    /// The tests took longer than half-open may last.
+    TestTimeOver,
+    /// A call from an earlier period succeeded.
+    LateSuccess,
+    /// A call from an earlier period failed.
+    LateFailure,
+    /// By hand.
+    Manual,
+}
+
+/// Something that a breaker tells its listeners.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// It has changed its state.
+    Transition(Transition),
+    /// The failure rate has reached its threshold (Resilience4j's event of that name).
+    FailureRateExceeded,
+    /// The slow-call rate has reached its threshold (Resilience4j's event of that name).
+    SlowCallRateExceeded,
+    /// It was reset by hand.
+    Reset,
+}
+
+/// The right to one call, given back to [`Machine::settle`] with the call's verdict.
+///
+/// Settle cancelled calls too, as [`Verdict::Cancelled`]: a test request whose permit is dropped
+/// may keep its breaker half-open for ever.
+#[must_use]
+#[derive(Debug, PartialEq, Eq)]
+pub struct Permit {
+    /// When the call was admitted.
+    pub(super) started: Time,
+    /// Tells the machine which of its periods gave it; each machine numbers its own.
+    pub(super) tag: u64,
+}
+
+impl Permit {
+    /// The permit of a call that was admitted at `started`.
+    pub const fn new(started: Time, tag: u64) -> Permit {
+        Permit { started, tag }
+    }
+
+    /// When the call was admitted.
+    pub const fn started(&self) -> Time {
+        self.started
+    }
+
+    /// The machine's own number for it, by which [`Machine::parked_on`] names a call.
+    pub const fn tag(&self) -> u64 {
+        self.tag
+    }
+}
+
+/// The answer to a call that asks.
+#[must_use]
+#[derive(Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// It may go. The permit is settled when it ends.
+    Admitted(Permit),
+    /// It may not.
+    Refused(Reason),
+    /// It waits for the call that [`Machine::parked_on`] names. When that one is settled, all
+    /// calls parked on it ask again, in the order they came.
+    Parked,
+}
+
+/// The conversation between calls and a breaker. Time may stand still, but not go back.
+///
+/// Whatever the machine tells its listeners is appended to `changes`, in order.
+pub trait Machine {
+    /// A call asks to be made at `now`.
+    fn admit(&mut self, now: Time, changes: &mut Vec<Change>) -> Admission;
+
+    /// A call has ended at `now`.
+    fn settle(&mut self, permit: Permit, now: Time, verdict: Verdict, changes: &mut Vec<Change>);
+
+    /// The stored state. A lazy breaker stays open past its time, until a call comes.
+    fn state(&self) -> StateName;
+
+    /// When the machine next acts by itself, if nothing happens before.
+    fn wakes_at(&self) -> Option<Time> {
+        None
+    }
+
+    /// Acts by itself at `now`, which is the instant of [`Machine::wakes_at`].
+    fn wake(&mut self, now: Time, changes: &mut Vec<Change>) {
+        let _ = (now, changes);
+    }
+
+    /// The call under way that a call parked now waits for, by the [`Permit::tag`] of its permit.
+    fn parked_on(&self) -> Option<u64> {
+        None
+    }
+}
+
+/// What a library's breaker brings along beside its machine, asked of its options.
+pub trait Preset {
+    /// The timeout that belongs around the call, inside the breaker; zero is none.
+    fn timeout(&self) -> Span {
+        Span::ZERO
+    }
+
+    /// The endings that it counts as failures unless the caller says otherwise; `None` leaves it to
+    /// [`Breaker::verdict`](super::Breaker::verdict).
+    fn record(&self) -> Option<EndingSet> {
+        None
+    }
+
+    /// The open time, where the option goes by the house's name.
+    fn open_for(&mut self) -> Option<&mut Span> {
+        None
+    }
+
+    /// The tests that close it, where the option goes by the house's name.
+    fn close_after(&mut self) -> Option<&mut u32> {
+        None
+    }
+}
+
+impl StateName {
+    /// The state's name in traces and tables: `closed`, `half_open`.
+    pub const fn id(self) -> &'static str {
+        match self {
+            StateName::Closed => "closed",
+            StateName::Open => "open",
+            StateName::HalfOpen => "half_open",
+            StateName::ForcedOpen => "forced_open",
+            StateName::Disabled => "disabled",
+            StateName::MetricsOnly => "metrics_only",
+        }
+    }
+}
+
+impl fmt::Display for StateName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            StateName::Closed => "closed",
+            StateName::Open => "open",
+            StateName::HalfOpen => "half-open",
+            StateName::ForcedOpen => "forced open",
+            StateName::Disabled => "disabled",
+            StateName::MetricsOnly => "metrics only",
+        })
+    }
+}
+
+impl fmt::Display for TransitionReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            TransitionReason::ConsecutiveFailures => "consecutive failures",
+            TransitionReason::Failures => "failures in the window",
+            TransitionReason::FailureRate => "failure rate",
+            TransitionReason::SlowCallRate => "slow-call rate",
+            TransitionReason::OpenTimeOver => "open time over",
+            TransitionReason::TestFailed => "test failed",
+            TransitionReason::TestsSucceeded => "tests succeeded",
+            TransitionReason::TestTimeOver => "half-open time over",
+            TransitionReason::LateSuccess => "late success",
+            TransitionReason::LateFailure => "late failure",
+            TransitionReason::Manual => "by hand",
+        })
+    }
+}

@@ -1,0 +1,134 @@
+//! What the rules of a library are asked, and what they share.
+
+use std::fmt::Debug;
+
+use sim_core::{Span, mix};
+
+use crate::aws;
+use crate::budget::BudgetConfig;
+use crate::{Ending, EndingSet, OutOfRange, Reason};
+
+/// What a library's retry is for and what it brings along, asked of its options.
+pub trait Preset {
+    /// The endings that are worth another attempt.
+    fn on(&self) -> EndingSet;
+
+    /// The budget that comes with it.
+    fn budget(&self) -> Option<BudgetConfig> {
+        None
+    }
+
+    /// The pace that all its attempts share.
+    fn pacer(&self) -> Option<aws::Config> {
+        None
+    }
+}
+
+/// The rules of one library.
+pub trait Rules {
+    /// What is remembered from wait to wait.
+    type Memory: Copy + Debug + PartialEq;
+
+    /// The memory of a call whose first attempt starts.
+    fn start(&self) -> Self::Memory;
+
+    /// The wait after a failed attempt.
+    ///
+    /// # Errors
+    /// Why there is none.
+    fn after(
+        &self,
+        memory: &mut Self::Memory,
+        failure: &Failure,
+        luck: &mut Luck,
+    ) -> Result<Span, Reason>;
+}
+
+/// An attempt that ended in a failure worth a retry, as the rules see it.
+#[derive(Clone, Copy, Debug)]
+pub struct Failure {
+    /// The number of the attempt, from 1.
+    pub(super) attempt: u32,
+    /// From the start of the first attempt until now.
+    pub(super) elapsed: Span,
+    /// From the start of the first attempt until the start of this one.
+    pub(super) elapsed_before: Span,
+    /// What the other side asked for, if it is a time.
+    pub(super) retry_after: Option<Span>,
+    /// How it ended.
+    pub(super) ending: Ending,
+}
+
+/// One draw of 64 bits as the numbers in [0, 1) that a library takes from its generator. Few take
+/// more than one per wait.
+pub struct Luck {
+    pub(super) draw: u64,
+    taken: u64,
+}
+
+impl Luck {
+    /// The numbers of one draw, which is uniform over all of `u64`.
+    pub(super) const fn new(draw: u64) -> Luck {
+        Luck { draw, taken: 0 }
+    }
+
+    /// The next number in [0, 1).
+    pub(super) fn uniform(&mut self) -> f64 {
+        // The first is the draw itself; the others are mixed from it.
+        let draw = if self.taken == 0 { self.draw } else { mix(self.draw, self.taken) };
+        self.taken += 1;
+        (draw >> 11) as f64 / (1u64 << 53) as f64
+    }
+}
+
+/// A library's `long` of milliseconds; those below zero are zero.
+pub(super) fn from_millis(millis: i64) -> Span {
+    Span::millis(u64::try_from(millis).unwrap_or(0))
+}
+
+/// A span as a library's `long` of nanoseconds.
+pub(super) fn nanos(span: Span) -> i64 {
+    i64::try_from(span.as_nanos()).unwrap_or(i64::MAX)
+}
+
+/// The verdict that all attempts are made, or that there may be another one.
+pub(super) fn attempts_left(attempt: u32, attempts_max: Option<u32>) -> Result<(), Reason> {
+    match attempts_max {
+        Some(attempts_max) if attempt >= attempts_max => {
+            Err(Reason::AttemptsExhausted { attempts_max })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Refuses what is not a number from `low` on, such as NaN.
+pub(super) fn at_least(field: &'static str, found: f64, low: f64) -> Result<(), OutOfRange> {
+    if found.is_finite() && found >= low {
+        Ok(())
+    } else {
+        Err(OutOfRange::new(field, found, format!("finite and at least {low}")))
+    }
+}
+
+/// Refuses what is not a number above zero.
+pub(super) fn positive(field: &'static str, found: f64) -> Result<(), OutOfRange> {
+    if found.is_finite() && found > 0.0 {
+        Ok(())
+    } else {
+        Err(OutOfRange::new(field, found, "finite and above 0"))
+    }
+}
+
+/// Refuses a shortest wait above the longest one.
+pub(super) fn ordered(
+    field: &'static str,
+    low: Span,
+    limit: &str,
+    high: Span,
+) -> Result<(), OutOfRange> {
+    if low <= high {
+        Ok(())
+    } else {
+        Err(OutOfRange::new(field, low, format!("at most {limit}, {high}")))
+    }
+}
