@@ -3,14 +3,23 @@
 //! A reader that has gone away, as in `sim list | head -1`, is no failure: the rest is dropped.
 
 use std::io::{self, Write};
+use std::path::Path;
 
 use anstream::{AutoStream, ColorChoice};
-
+use clap::ValueEnum;
 use sim_models::source::SourceError;
 
-use crate::args::Color;
 use crate::diagnostics::{self, Failure};
-use crate::report::Style;
+use crate::text::{Style, plain};
+
+/// When to use colours; `Auto` also heeds `NO_COLOR`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Color {
+    // No doc comments here: they would turn every help into its long form.
+    Auto,
+    Always,
+    Never,
+}
 
 /// Sets what all later output does about colour.
 pub fn choose_colour(color: Color) {
@@ -44,10 +53,23 @@ pub fn print(text: &str) -> Result<(), Failure> {
     }
 }
 
+/// Says where a file went: beside a report in its manner, beside JSON on standard error.
+///
+/// # Errors
+/// As for [`print()`].
+pub fn tell_where(what: &str, path: &Path, json: bool) -> Result<(), Failure> {
+    let line = plain(&format!("{what:<8}  {}", path.display()));
+    if json {
+        note(&line);
+        return Ok(());
+    }
+    print(&format!("{line}\n"))
+}
+
 /// Writes a line to standard error.
 pub fn note(line: &str) {
     // Where messages cannot go, nobody can be told so.
-    let _ = writeln!(io::stderr(), "{}", crate::report::plain(line));
+    let _ = writeln!(io::stderr(), "{}", plain(line));
 }
 
 /// Shows warnings on standard error.

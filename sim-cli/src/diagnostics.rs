@@ -1,9 +1,10 @@
 //! What stopped a command, shown the way compilers show mistakes: the place, the text, the help.
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
-use sim_models::source::SourceError;
+use sim_models::source::{SourceError, closest};
+use sim_models::study::Misuse;
 
-use crate::report::plain;
+use crate::text::plain;
 
 /// More mistakes than that are counted instead of shown.
 const SHOWN_MAX: usize = 20;
@@ -25,6 +26,32 @@ pub enum Failure {
 impl From<Vec<SourceError>> for Failure {
     fn from(errors: Vec<SourceError>) -> Failure {
         Failure::Sources(errors)
+    }
+}
+
+impl From<sim_models::Error> for Failure {
+    fn from(error: sim_models::Error) -> Failure {
+        match error {
+            sim_models::Error::Unreadable(message) => Failure::new(message),
+            sim_models::Error::Mistakes(mistakes) => Failure::Sources(mistakes),
+        }
+    }
+}
+
+impl From<Misuse> for Failure {
+    fn from(misuse: Misuse) -> Failure {
+        let help = match &misuse {
+            Misuse::UnknownFigure { asked, known } => {
+                match closest(asked, known.iter().map(String::as_str)) {
+                    Some(near) => Some(format!("did you mean `{near}`?")),
+                    None => Some(format!("there are {}", known.join(", "))),
+                }
+            }
+            Misuse::NoSeeds => Some("write `--seeds 100`".to_owned()),
+            Misuse::OneSide => Some("name variants of a scenario, or several files".to_owned()),
+            _ => None,
+        };
+        Failure::Plain { message: misuse.to_string(), help }
     }
 }
 
@@ -94,7 +121,7 @@ mod tests {
     #[test]
     fn a_mistake_is_shown_in_its_place() {
         let text = "Scenario(\n    name: \"x\",\n    horizn: \"1m\",\n)";
-        let failure = Failure::from(Scenario::load("x.ron", text).unwrap_err());
+        let failure = Failure::from(Scenario::text("x.ron", text).load().unwrap_err());
         let expected = "\
 error: `Scenario` has no field `horizn`
  --> x.ron:3:5
@@ -115,8 +142,8 @@ error: `Scenario` has no field `horizn`
 
     #[test]
     fn many_mistakes_are_counted() {
-        let error = Scenario::load("x.ron", "Scenario(").unwrap_err().remove(0);
-        let text = Failure::Sources(vec![error; 25]).render(false);
+        let error = Scenario::text("x.ron", "Scenario(").load().unwrap_err();
+        let text = Failure::Sources(vec![error.mistakes()[0].clone(); 25]).render(false);
         assert_eq!(text.matches("error: ").count(), SHOWN_MAX);
         assert!(text.ends_with("\n\n… and 5 more\n"), "{text}");
     }

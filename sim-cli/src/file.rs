@@ -3,18 +3,17 @@
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::string::FromUtf8Error;
 
 use sim_models::Scenario;
 use sim_models::custom::Kinds;
 use sim_models::source::{SourceError, closest};
 
+use crate::changes::{Changes, Set};
 use crate::diagnostics::Failure;
 
 /// A scenario is written by hand; 4 MiB is a hundred times the longest one that is.
 const SIZE_MAX: u64 = 4 << 20;
-
-/// A file of measurements that a scenario names; a day of arrivals at a hundred a second is as long.
-const MEASURED_MAX: u64 = 128 << 20;
 
 /// Where scenarios live when the user names no folder.
 pub const FOLDER: &str = "scenarios";
@@ -26,14 +25,19 @@ pub struct ScenarioFile {
     pub path: PathBuf,
     /// All of the file.
     pub text: String,
+    /// The kinds of actors written in Rust that it may name.
+    pub kinds: Kinds,
 }
+
+/// A scenario, or everything that is wrong with it.
+pub type Loaded = Result<Scenario, Vec<SourceError>>;
 
 impl ScenarioFile {
     /// Reads a file.
     ///
     /// # Errors
     /// When it is missing, a folder, unreadable, longer than 4 MiB or not UTF-8.
-    pub fn read(path: &Path) -> Result<ScenarioFile, Failure> {
+    pub fn read(path: &Path, kinds: &Kinds) -> Result<ScenarioFile, Failure> {
         let shown = path.display();
         let failed = |error: io::Error| match error.kind() {
             io::ErrorKind::NotFound => missing(path),
@@ -48,12 +52,10 @@ impl ScenarioFile {
             return Err(Failure::new(format!("{shown} is longer than 4 MiB, so no scenario")));
         }
         match String::from_utf8(bytes) {
-            Ok(text) => Ok(ScenarioFile { path: path.to_owned(), text }),
+            Ok(text) => Ok(ScenarioFile { path: path.to_owned(), text, kinds: kinds.clone() }),
             Err(error) => {
-                let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-                let line = valid.iter().filter(|&&byte| byte == b'\n').count() + 1;
-                let message = format!("{shown} is not a text in UTF-8: see line {line}");
-                Err(Failure::new(message))
+                let line = line_of(&error);
+                Err(Failure::new(format!("{shown} is not a text in UTF-8: see line {line}")))
             }
         }
     }
@@ -62,32 +64,35 @@ impl ScenarioFile {
     ///
     /// # Errors
     /// Everything that is wrong with it, the variant or the overrides.
-    pub fn load(
-        &self,
-        variant: Option<&str>,
-        sets: &[(String, String)],
-    ) -> Result<Scenario, Vec<SourceError>> {
-        let label = self.path.to_string_lossy();
-        let files = |name: &str| self.beside(name);
-        Scenario::load_with_files(&label, &self.text, variant, sets, Kinds::new(), &files)
+    pub fn load(&self, variant: Option<&str>, sets: &[Set]) -> Loaded {
+        let draft = Scenario::text(self.path.to_string_lossy(), &self.text)
+            .beside(self.path.parent().unwrap_or(Path::new("")))
+            .kinds(self.kinds.clone());
+        let draft = variant.into_iter().fold(draft, |draft, variant| draft.variant(variant));
+        let draft = sets.iter().fold(draft, |draft, (path, value)| draft.set(path, value));
+        draft.load().map_err(|error| error.mistakes().to_vec())
     }
 
-    /// The text of a file that the scenario names, which lies beside it.
-    fn beside(&self, name: &str) -> Result<String, String> {
-        let folder = self.path.parent().unwrap_or(Path::new(""));
-        if Path::new(name).is_absolute() {
-            return Err(format!("{name} is no path from the folder of the scenario on"));
-        }
-        let path = folder.join(name);
-        let shown = path.display();
-        let bytes = read_up_to(&path, MEASURED_MAX + 1).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => format!("there is no file {shown}"),
-            _ => format!("cannot read {shown}: {error}"),
-        })?;
-        if bytes.len() as u64 > MEASURED_MAX {
-            return Err(format!("{shown} is longer than 128 MiB"));
-        }
-        String::from_utf8(bytes).map_err(|_| format!("{shown} is not a text in UTF-8"))
+    /// Checks and compiles it with what was typed.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, the variant or the overrides.
+    pub fn load_changed(&self, changes: &Changes) -> Loaded {
+        self.load(changes.variant.as_deref(), &changes.set)
+    }
+
+    /// Checks and compiles the scenario as it stands and after it each of its variants, by name.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, or else with any variant.
+    pub fn load_all(&self, sets: &[Set]) -> Result<Vec<(Option<String>, Scenario)>, Failure> {
+        let base = self.load(None, sets)?;
+        let variants = base.variants().into_iter();
+        let variants = together(variants.map(|name| {
+            let loaded = self.load(Some(&name), sets);
+            (Some(name), loaded)
+        }))?;
+        Ok(std::iter::once((None, base)).chain(variants).collect())
     }
 }
 
@@ -95,6 +100,34 @@ fn read_up_to(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?.take(bytes_max).read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+/// The line, from 1, at which a text stops being one in UTF-8.
+pub fn line_of(error: &FromUtf8Error) -> usize {
+    let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+    valid.iter().filter(|&&byte| byte == b'\n').count() + 1
+}
+
+/// Several scenarios, each under its name, if all of them are right.
+///
+/// # Errors
+/// Everything that is wrong with any of them, each thing once: a mistake in an override shows up
+/// in all.
+pub fn together<T>(
+    scenarios: impl IntoIterator<Item = (T, Loaded)>,
+) -> Result<Vec<(T, Scenario)>, Failure> {
+    let (mut loaded, mut mistakes) = (Vec::new(), Vec::new());
+    for (name, scenario) in scenarios {
+        match scenario {
+            Ok(scenario) => loaded.push((name, scenario)),
+            Err(errors) => errors.into_iter().for_each(|error| {
+                if !mistakes.contains(&error) {
+                    mistakes.push(error);
+                }
+            }),
+        }
+    }
+    if mistakes.is_empty() { Ok(loaded) } else { Err(mistakes.into()) }
 }
 
 /// What several variants of a scenario are warned of, each thing once.

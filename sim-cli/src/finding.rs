@@ -3,6 +3,7 @@
 use sim_models::outcome::{InvariantResult, InvariantVerdict, Outcome, Verdict, Violation};
 use sim_models::recovery::{Recovery, RecoveryState};
 
+use crate::text::plain;
 use crate::words;
 
 /// What the run found: the first broken invariant, or what held.
@@ -33,6 +34,14 @@ pub fn headline(outcome: &Outcome) -> String {
             _ => held(outcome),
         },
     }
+}
+
+/// The finding in one line: `KEPT  payment, seed 1: All 4 invariants held`.
+pub fn one_line(outcome: &Outcome) -> String {
+    let name = words::named(&outcome.scenario, outcome.variant.as_deref());
+    let verdict = outcome.verdict.to_string().to_uppercase();
+    let (seed, headline) = (outcome.run_id.seed, headline(outcome));
+    plain(&format!("{verdict:<8}  {name}, seed {seed}: {headline}"))
 }
 
 /// Whether the verdict of recovery is the better headline for a run that broke nothing.
@@ -85,4 +94,20 @@ fn held(outcome: &Outcome) -> String {
 
 fn count(outcome: &Outcome, verdict: InvariantVerdict) -> u64 {
     outcome.invariants.iter().filter(|result| result.verdict == verdict).count() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples;
+
+    #[test]
+    fn the_finding_fits_one_line() {
+        assert_eq!(
+            one_line(&samples::outage()),
+            "VIOLATED  payment, variant \"naive\", seed 7: \
+             ExactlyOnce(\"charge\") broken at 34.127s, 3 times in all"
+        );
+        assert!(!one_line(&samples::hostile()).contains('\n'));
+    }
 }

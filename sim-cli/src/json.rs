@@ -1,4 +1,4 @@
-//! The machine-readable view of an outcome, version 1.
+//! The machine-readable view of an outcome, version 1, and how all JSON is printed.
 //!
 //! One object with fixed fields in a fixed order. Every number is finite, times are
 //! milliseconds of virtual time, what is missing is `null`, and no wall-clock figure is part of
@@ -18,10 +18,13 @@ const SCHEMA: u32 = 1;
 
 /// The outcome as one JSON object, pretty-printed, with a newline at its end.
 pub fn object(outcome: &Outcome) -> String {
-    let view = Object::from(outcome);
-    let mut json = serde_json::to_string_pretty(&view).expect("names are strings, numbers finite");
-    json.push('\n');
-    json
+    pretty(&Object::from(outcome))
+}
+
+/// A value as JSON on several lines, with a newline at its end.
+pub fn pretty(value: &impl Serialize) -> String {
+    let json = serde_json::to_string_pretty(value);
+    json.expect("names are strings, numbers finite") + "\n"
 }
 
 /// A map in the order of its entries.

@@ -26,9 +26,10 @@ use sim_core::Time;
 use sim_models::outcome::{Outcome, RunId};
 use sim_models::{Run, Scenario, StepLine};
 
+use crate::changes::{Changes, Set};
 use crate::diagnostics::Failure;
 use crate::file::ScenarioFile;
-use crate::report;
+use crate::text::plain;
 
 /// The first line's word and the format's version.
 const MAGIC: &str = "sim-record";
@@ -56,7 +57,7 @@ pub struct Header {
     /// The variant, if not the base scenario.
     pub variant: Option<String>,
     /// The overrides in order: path and value.
-    pub sets: Vec<(String, String)>,
+    pub sets: Vec<Set>,
     /// The seed.
     pub seed: u64,
     /// The run's id.
@@ -66,20 +67,14 @@ pub struct Header {
 }
 
 impl Header {
-    /// Describes a run of `scenario`, which was loaded from `file` with `variant` and `sets`.
-    pub fn new(
-        file: &ScenarioFile,
-        variant: Option<&str>,
-        sets: &[(String, String)],
-        scenario: &Scenario,
-        seed: u64,
-    ) -> Header {
+    /// Describes a run of `scenario`, which was loaded from `file` with `changes`.
+    pub fn new(file: &ScenarioFile, changes: &Changes, scenario: &Scenario, seed: u64) -> Header {
         Header {
             scenario: file.path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
             source: file.text.clone(),
             files: scenario.files().map(|(name, text)| (name.into(), text.into())).collect(),
-            variant: variant.map(str::to_owned),
-            sets: sets.to_vec(),
+            variant: changes.variant.clone(),
+            sets: changes.set.clone(),
             seed,
             run_id: scenario.run_id(seed).to_string(),
             engine: RunId::ENGINE.to_owned(),
@@ -161,7 +156,7 @@ pub fn write_to(out: &mut impl Write, header: &Header, mut run: Run) -> io::Resu
 
 /// What a step was, as a record keeps it: without line breaks and of bounded length.
 pub fn one_line(what: &str) -> String {
-    let mut line = report::plain(what);
+    let mut line = plain(what);
     if let Some((end, _)) = line.char_indices().nth(WHAT_CHARS_MAX) {
         line.truncate(end);
     }

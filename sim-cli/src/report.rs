@@ -1,66 +1,25 @@
 //! The terminal's view of an outcome: the finding first, then what led to it, then the figures.
 //!
-//! The text is a pure function of the outcome and made for 100 columns. Colour repeats what the
-//! words already say.
+//! The text is a pure function of the outcome.
 
 use std::fmt::Write as _;
 
-use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 use sim_core::Time;
 use sim_models::outcome::{
     ActorSummary, CallSummary, FaultWindow, InvariantVerdict, LogLine, Outcome, ServiceLoad,
-    Verdict, Violation,
+    Violation,
 };
 use sim_models::recovery::RecoveryState;
 
+use crate::text::{COLUMNS, Style, Table, labelled, paint, plain};
 use crate::{finding, words};
 
 /// More transitions than that are counted instead of shown.
 const TRANSITIONS_MAX: usize = 12;
 
-/// The width of a label before its text, and the start of that text's further lines.
-const LABEL: usize = 10;
-const NEW_LINE: &str = "\n          ";
-
 /// Log lines shown before and after the step of a violation.
 const STORY_BEFORE: usize = 12;
 const STORY_AFTER: usize = 4;
-
-/// The width that tables keep to where they can.
-pub const COLUMNS: usize = 100;
-
-/// Column heads over one line, and no other lines.
-const TABLE: TableStyle =
-    TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
-
-/// How the words of a text are set off.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Style {
-    pub good: anstyle::Style,
-    pub bad: anstyle::Style,
-    pub unsure: anstyle::Style,
-    pub head: anstyle::Style,
-    pub dim: anstyle::Style,
-}
-
-impl Style {
-    /// No escape sequences at all.
-    pub fn plain() -> Style {
-        Style::default()
-    }
-
-    /// For a terminal that shows colours.
-    pub fn coloured() -> Style {
-        use anstyle::AnsiColor::{Green, Red, Yellow};
-        Style {
-            good: Green.on_default().bold(),
-            bad: Red.on_default().bold(),
-            unsure: Yellow.on_default().bold(),
-            head: anstyle::Style::new().bold(),
-            dim: anstyle::Style::new().dimmed(),
-        }
-    }
-}
 
 /// The outcome for people. `repeat` is the command that repeats the run; `verbose` adds the log.
 pub fn text(outcome: &Outcome, repeat: &str, style: &Style, verbose: bool) -> String {
@@ -102,28 +61,17 @@ impl Report<'_> {
 
     fn verdict(&mut self) {
         let outcome = self.outcome;
-        let colour = match outcome.verdict {
-            Verdict::Kept => self.style.good,
-            Verdict::Violated => self.style.bad,
-            Verdict::Invalid => self.style.unsure,
-        };
-        let verdict = paint(colour, &outcome.verdict.to_string().to_uppercase());
-        self.line(format!("{verdict}  {}", plain(&finding::headline(outcome))));
+        self.text += &self.style.verdict(outcome.verdict, &finding::headline(outcome));
         if finding::first_broken(outcome).is_none() {
             self.line(format!("  {}", plain(&finding::evidence(outcome))));
         }
         self.text.push('\n');
-        let name = match &outcome.variant {
-            Some(variant) => format!("{}, variant \"{variant}\"", outcome.scenario),
-            None => outcome.scenario.clone(),
-        };
+        let name = words::named(&outcome.scenario, outcome.variant.as_deref());
         for (label, value) in
             [("scenario", &name), ("about", &outcome.about), ("expected", &outcome.hypothesis)]
         {
             if !value.is_empty() {
-                let label = paint(self.style.dim, &format!("{label:<8}"));
-                let lines = textwrap::wrap(&plain(value), COLUMNS - LABEL).join(NEW_LINE);
-                self.line(format!("{label}  {lines}"));
+                self.text += &self.style.line(label, value);
             }
         }
         if let Some(recovery) = outcome.recovery.as_ref().filter(|recovery| recovery.is_test()) {
@@ -134,12 +82,7 @@ impl Report<'_> {
                     self.style.unsure
                 }
             };
-            let label = paint(colour, "recovery");
-            let text = plain(&recovery.to_string());
-            self.line(format!(
-                "{label}  {}",
-                textwrap::wrap(&text, COLUMNS - LABEL).join(NEW_LINE)
-            ));
+            self.text += &labelled(colour, "recovery", &recovery.to_string());
         }
         for missed in &outcome.faults_missed {
             let label = paint(self.style.unsure, "no strike");
@@ -204,14 +147,12 @@ impl Report<'_> {
         if self.outcome.effects.is_empty() {
             return;
         }
-        let header = ["Effects", "count", "intents", "duplicated", "refunded", "deduplicated"]
-            .map(String::from);
+        let header = ["Effects", "count", "intents", "duplicated", "refunded", "deduplicated"];
         let rows = self.outcome.effects.iter().map(|e| {
             let counts = [e.count, e.intents, e.duplicated, e.refunded, e.deduplicated];
             row(&e.kind, counts.map(words::count))
         });
-        let table = table(header.to_vec(), rows.collect());
-        self.table(&table);
+        self.table(&Table::new(header, rows.collect()));
     }
 
     /// One table of counters per kind of actor, then one of latencies over all.
@@ -225,20 +166,17 @@ impl Report<'_> {
         for kind in kinds {
             let of_kind: Vec<&ActorSummary> =
                 self.outcome.actors.iter().filter(|actor| actor.kind == kind).collect();
-            let table = counters(kind, &of_kind);
-            self.table(&table);
+            self.table(&counters(kind, &of_kind));
         }
         let rows: Vec<Vec<String>> = self.outcome.actors.iter().filter_map(load_row).collect();
         if !rows.is_empty() {
             let header = ["Load, on average", "busy", "waiting", "utilisation", "wasted work"];
-            let table = table(header.map(String::from).to_vec(), rows);
-            self.table(&table);
+            self.table(&Table::new(header, rows));
         }
         let rows: Vec<Vec<String>> = self.outcome.actors.iter().filter_map(latency_row).collect();
         if !rows.is_empty() {
             let header = ["Latency", "samples", "mean", "p50", "p90", "p99", "p99.9", "max"];
-            let table = table(header.map(String::from).to_vec(), rows);
-            self.table(&table);
+            self.table(&Table::new(header, rows));
         }
     }
 
@@ -253,11 +191,10 @@ impl Report<'_> {
         let mut rank = 0..;
         columns
             .retain(|(_, of)| rank.next() < Some(common) || calls.iter().any(|call| of(call) > 0));
-        let header = row("Calls", columns.iter().map(|(name, _)| (*name).to_owned()));
+        let header = std::iter::once("Calls").chain(columns.iter().map(|(name, _)| *name));
         let figures = |call| columns.iter().map(move |(_, of)| words::count(of(call)));
         let rows = calls.iter().map(|call| row(&hop(call), figures(call)));
-        let table = table(header, rows.collect());
-        self.table(&table);
+        self.table(&Table::new(header, rows.collect()));
         self.refusals();
     }
 
@@ -274,11 +211,7 @@ impl Report<'_> {
         if rows.is_empty() {
             return;
         }
-        let mut table = table(["Refusals", "count", "why"].map(String::from).to_vec(), rows);
-        if let Some(why) = table.column_mut(2) {
-            why.set_cell_alignment(CellAlignment::Left);
-        }
-        self.table(&table);
+        self.table(&Table::new(["Refusals", "count", "why"], rows).words(2));
     }
 
     fn transitions(&mut self) {
@@ -319,17 +252,12 @@ impl Report<'_> {
             None => ended,
         };
         for (label, value) in [("run", &run[..]), ("work", &ended), ("repeat", repeat)] {
-            let label = paint(self.style.dim, &format!("{label:<8}"));
-            self.line(format!("{label}  {}", plain(value)));
+            self.text += &self.style.command(label, value);
         }
     }
 
     fn table(&mut self, table: &Table) {
-        self.text.push('\n');
-        for (i, line) in table.lines().enumerate() {
-            let line = line.trim_end();
-            self.line(if i == 0 { paint(self.style.head, line) } else { line.to_owned() });
-        }
+        self.text += &table.text(self.style);
     }
 }
 
@@ -359,7 +287,6 @@ fn hop(call: &CallSummary) -> String {
 
 /// What led to the violation and what followed: the log lines of its intent, and what struck
 /// everybody meanwhile or had before and still lasted. Without an intent, all that struck everybody.
-/// Everything that happened to a violation's intent, and the faults meanwhile.
 fn story<'a>(outcome: &'a Outcome, violation: &Violation) -> Vec<&'a LogLine> {
     let is_own = |line: &LogLine| line.intent.is_some() && line.intent == violation.intent;
     let own = || outcome.log.iter().filter(|line| is_own(line)).map(|line| line.step);
@@ -426,7 +353,7 @@ fn counters(kind: &str, actors: &[&ActorSummary]) -> Table {
     }
     let value = |actor: &ActorSummary, name: &str| {
         let counter = actor.counters.iter().find(|(counter, _)| *counter == name);
-        counter.map_or_else(|| "–".to_owned(), |(_, n)| words::count(*n))
+        counter.map_or_else(|| words::NONE.to_owned(), |(_, n)| words::count(*n))
     };
     let mut corner = kind.to_owned();
     if let Some(first) = corner.get_mut(..1) {
@@ -434,12 +361,13 @@ fn counters(kind: &str, actors: &[&ActorSummary]) -> Table {
     }
     let spoken = |name: &&str| name.replace('_', " ");
     let rows = actors.iter().map(|a| row(&a.name, names.iter().map(|name| value(a, name))));
-    let wide = table(row(&corner, names.iter().map(spoken)), rows.collect());
-    if wide.lines().all(|line| line.trim_end().chars().count() <= COLUMNS) {
+    let wide = Table::new(row(&corner, names.iter().map(spoken)), rows.collect());
+    if wide.width() <= COLUMNS {
         return wide;
     }
     let rows = names.iter().map(|name| row(&spoken(name), actors.iter().map(|a| value(a, name))));
-    table(row(&corner, actors.iter().map(|actor| plain(&actor.name))), rows.collect())
+    let header = row(&corner, actors.iter().map(|actor| plain(&actor.name)));
+    Table::new(header, rows.collect())
 }
 
 fn latency_row(actor: &ActorSummary) -> Option<Vec<String>> {
@@ -453,32 +381,9 @@ fn row(name: &str, cells: impl IntoIterator<Item = String>) -> Vec<String> {
     std::iter::once(plain(name)).chain(cells).collect()
 }
 
-/// A table whose first column holds names and whose others hold numbers.
-pub fn table(header: Vec<String>, rows: Vec<Vec<String>>) -> Table {
-    let mut table = Table::new();
-    table.load_style(TABLE).set_header(header).add_rows(rows);
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    if let Some(first) = table.column_mut(0) {
-        first.set_padding((0, 1));
-    }
-    table
-}
-
 /// One line of a story. Instants are aligned, so that a reader can run down them.
 fn told(at: Time, who: &str, what: &str) -> String {
     format!("{at:>12}  {}: {}", plain(who), plain(what))
-}
-
-/// `text` set off by a style.
-pub fn paint(style: anstyle::Style, text: &str) -> String {
-    format!("{style}{text}{style:#}")
-}
-
-/// `text` without control characters: a name from a file must not steer the terminal.
-pub fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 #[cfg(test)]

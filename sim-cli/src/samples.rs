@@ -14,6 +14,13 @@ use sim_models::study::{
 };
 use sim_policies::breaker::{StateName, TransitionReason};
 
+/// The arguments of a command that was typed as `run x.ron --seed 3`.
+pub fn typed<A: clap::Args>(line: &str) -> A {
+    let command = A::augment_args(clap::Command::new("sim"));
+    let matches = command.try_get_matches_from(line.split(' ')).expect("what was typed is right");
+    A::from_arg_matches(&matches).expect("it was just parsed")
+}
+
 /// The instant `n` milliseconds after the start.
 pub fn ms(n: u64) -> Time {
     Time::ZERO + Span::millis(n)

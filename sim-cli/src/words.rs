@@ -5,6 +5,17 @@
 
 use sim_core::Span;
 
+/// What stands where there is nothing.
+pub const NONE: &str = "–";
+
+/// A scenario and its variant: `payment, variant "no breaker"`.
+pub fn named(scenario: &str, variant: Option<&str>) -> String {
+    match variant {
+        Some(variant) => format!("{scenario}, variant \"{variant}\""),
+        None => scenario.to_owned(),
+    }
+}
+
 /// A count with its thousands set off: `12,345`.
 pub fn count(n: u64) -> String {
     let digits = n.to_string();

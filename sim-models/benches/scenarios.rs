@@ -20,7 +20,7 @@ const MM1: &str = r#"Scenario(
 const PAYMENT: &str = include_str!("../../scenarios/payment.ron");
 
 fn mm1(criterion: &mut Criterion) {
-    let scenario = Scenario::load("mm1.ron", MM1).expect("the bench's own scenario");
+    let scenario = Scenario::text("mm1.ron", MM1).load().expect("the bench's own scenario");
     let customers = scenario.run(1).series.offered.iter().map(|n| u64::from(*n)).sum();
     let mut group = criterion.benchmark_group("mm1");
     group.throughput(Throughput::Elements(customers)).sample_size(10);
@@ -29,7 +29,7 @@ fn mm1(criterion: &mut Criterion) {
 }
 
 fn payment(criterion: &mut Criterion) {
-    let scenario = Scenario::load("payment.ron", PAYMENT).expect("a shipped scenario");
+    let scenario = Scenario::text("payment.ron", PAYMENT).load().expect("a shipped scenario");
     let events = scenario.run(1).steps;
     let mut group = criterion.benchmark_group("payment");
     group.throughput(Throughput::Elements(events)).sample_size(10);
@@ -39,7 +39,7 @@ fn payment(criterion: &mut Criterion) {
 
 fn load(criterion: &mut Criterion) {
     criterion.bench_function("load/payment", |bencher| {
-        bencher.iter(|| Scenario::load("payment.ron", PAYMENT).expect("a shipped scenario"));
+        bencher.iter(|| Scenario::text("payment.ron", PAYMENT).load().expect("a shipped scenario"));
     });
 }
 

@@ -37,8 +37,8 @@ use sim_redis::value::{Texts, Value};
 ///     invariants: [AllAnswered],
 /// )"#;
 /// let kinds = Kinds::new().with("echo", |_config| Ok(Box::new(Echo)));
-/// let scenario = Scenario::load_with("echo.ron", text, None, &[], kinds).unwrap();
-/// assert_eq!(scenario.run(1).verdict, sim_models::outcome::Verdict::Kept);
+/// let scenario = Scenario::text("echo.ron", text).kinds(kinds);
+/// assert_eq!(scenario.run().unwrap().verdict, sim_models::outcome::Verdict::Kept);
 /// ```
 pub trait CustomActor: fmt::Debug {
     /// The run begins.

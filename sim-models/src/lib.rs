@@ -2,16 +2,18 @@
 //! Redis-like store, resilience policies, faults, invariants, and the scenario file that joins
 //! them.
 //!
-//! [`Scenario::load`] reads a file, [`Scenario::run`] replays it from a seed, and an
+//! [`Scenario::file`] opens one, [`Scenario::run`] replays it from a seed, and an
 //! [`outcome::Outcome`] tells what was found. The same scenario and seed give the same outcome on
 //! every machine.
 //!
-//! **Invariant:** this crate has never heard of terminals, files or SVG.
+//! **Invariant:** this crate has never heard of terminals or SVG.
 
 mod compile;
 pub mod conform;
 pub mod custom;
 pub mod designs;
+mod draft;
+mod error;
 mod intent;
 mod invariant;
 pub mod language;
@@ -30,5 +32,7 @@ pub mod strategies;
 pub mod study;
 mod world;
 
+pub use draft::Draft;
+pub use error::Error;
 pub use run::{Run, StepLine};
 pub use scenario::Scenario;

@@ -1,4 +1,4 @@
-//! Scenarios: a file becomes something that runs.
+//! Scenarios: a text becomes something that runs.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,33 +8,23 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::compile;
 use crate::custom::Kinds;
+use crate::error::Error;
 use crate::language;
 use crate::outcome::{Outcome, RunId};
 use crate::plan::{ActorKind, ActorPlan, Plan};
 use crate::run::Run;
-use crate::source::{Document, SourceError, path_key};
+use crate::source::{Document, Files, SourceError, path_key};
 
-pub use crate::source::Files;
+/// What is run of a scenario: one of its variants, with values in place of those of the file.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Choice {
+    pub(crate) variant: Option<String>,
+    pub(crate) sets: Vec<(String, String)>,
+}
 
 /// A scenario that was read, checked and compiled, with its variant and overrides applied.
 ///
-/// ```
-/// use sim_models::Scenario;
-/// use sim_models::outcome::Verdict;
-///
-/// let text = r#"Scenario(
-///     name: "hello", about: "Ten requests to one worker.", horizon: "10s",
-///     actors: {
-///         "users": Client(load: Open(rate: "1/s", arrivals: Constant), does: [Call("api.hello")]),
-///         "api": Service(workers: 1, endpoints: { "hello": [Work(Const("20ms"))] }),
-///     },
-///     invariants: [AllAnswered],
-/// )"#;
-/// let scenario = Scenario::load("hello.ron", text).unwrap();
-/// let outcome = scenario.run(scenario.seed());
-/// assert_eq!(outcome.verdict, Verdict::Kept);
-/// assert_eq!(outcome.digest, scenario.run(scenario.seed()).digest);
-/// ```
+/// [`Scenario::file`] opens one, [`Scenario::text`] begins with a text.
 #[derive(Clone, Debug)]
 pub struct Scenario {
     document: Document,
@@ -47,75 +37,54 @@ pub struct Scenario {
 }
 
 impl Scenario {
-    /// Reads a scenario as it stands; errors call it `name`.
-    ///
-    /// # Errors
-    /// Everything that is wrong with it, each with its place.
-    pub fn load(name: &str, text: &str) -> Result<Scenario, Vec<SourceError>> {
-        Scenario::load_with(name, text, None, &[], Kinds::new())
-    }
-
-    /// Reads a scenario, applies a variant and then overrides (`path`, `value`) in order.
-    ///
-    /// # Errors
-    /// Everything that is wrong with it, each with its place: in the file or in an override.
-    pub fn load_with(
+    /// Checks and compiles a text with the variant and the values of a choice; `files` gives the
+    /// text of each file that the scenario names.
+    pub(crate) fn new(
         name: &str,
         text: &str,
-        variant: Option<&str>,
-        sets: &[(String, String)],
-        kinds: Kinds,
-    ) -> Result<Scenario, Vec<SourceError>> {
-        Scenario::load_with_files(name, text, variant, sets, kinds, &no_files)
-    }
-
-    /// The same for a scenario that names files: `files` gives the text of each by its name. They
-    /// are part of what is run, as [`run_id`](Scenario::run_id) tells.
-    ///
-    /// # Errors
-    /// Everything that is wrong with it, each with its place; what `files` says of a file that it
-    /// cannot give.
-    pub fn load_with_files(
-        name: &str,
-        text: &str,
-        variant: Option<&str>,
-        sets: &[(String, String)],
-        kinds: Kinds,
+        choice: &Choice,
+        kinds: &Kinds,
         files: Files<'_>,
     ) -> Result<Scenario, Vec<SourceError>> {
         let mut document = Document::parse(name, text, language::SHORTHAND).map_err(|e| vec![e])?;
         let mut applied = String::new();
-        if let Some(variant) = variant {
+        if let Some(variant) = &choice.variant {
             document.overlay(&format!("variants.{}", path_key(variant))).map_err(|e| vec![e])?;
             applied.push_str(&format!("{variant}\n"));
         }
-        for (path, value) in sets {
+        for (path, value) in &choice.sets {
             document.set("--set", path, value).map_err(|e| vec![e])?;
             applied.push_str(&format!("{path}\n{value}\n"));
         }
-        let (plan, seed) = compile(&document, &kinds, files)?;
+        let (plan, seed) = compile(&document, kinds, files)?;
         let scenario_hash = hash(text, &plan.files);
         Ok(Scenario {
             document,
             plan: Arc::new(plan),
-            kinds,
-            variant: variant.map(str::to_owned),
+            kinds: kinds.clone(),
+            variant: choice.variant.clone(),
             seed,
             scenario_hash,
             overrides_hash: (!applied.is_empty()).then(|| xxh3_64(applied.as_bytes())),
         })
     }
 
+    /// The same scenario with another seed of its own.
+    pub(crate) fn with_seed(self, seed: u64) -> Scenario {
+        Scenario { seed, ..self }
+    }
+
     /// The same scenario with other faults, written as in a file: `[At("3s", …), …]`.
     ///
     /// # Errors
     /// What is wrong with them.
-    pub fn with_faults(&self, faults: &str) -> Result<Scenario, Vec<SourceError>> {
+    pub fn with_faults(&self, faults: &str) -> Result<Scenario, Error> {
         let mut scenario = self.clone();
-        scenario.document.set("faults", "faults", faults).map_err(|e| vec![e])?;
+        let set = scenario.document.set("faults", "faults", faults);
+        set.map_err(|mistake| vec![mistake])?;
         let files = |name: &str| match self.plan.files.get(name) {
             Some(text) => Ok(text.as_ref().to_owned()),
-            None => no_files(name),
+            None => Err(format!("the file {name} was not given along with the scenario")),
         };
         let (plan, _) = compile(&scenario.document, &scenario.kinds, &files)?;
         scenario.plan = Arc::new(plan);
@@ -236,11 +205,6 @@ impl Scenario {
     pub fn start(&self, seed: u64) -> Run {
         Run::new(self.plan.clone(), &self.kinds, self.run_id(seed), self.variant.clone())
     }
-}
-
-/// What a scenario finds that is loaded without files.
-fn no_files(name: &str) -> Result<String, String> {
-    Err(format!("the file {name} was not given along with the scenario"))
 }
 
 /// Tells scenarios apart, with all that was read of their files.

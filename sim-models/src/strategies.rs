@@ -23,7 +23,7 @@
 //!     policies: { "p": [Retry(attempts: 3, backoff: Constant("1s")), Timeout("2s")] },
 //!     invariants: [AllAnswered],
 //! )"#;
-//! let scenario = Scenario::load("hello.ron", text).unwrap();
+//! let scenario = Scenario::text("hello.ron", text).load().unwrap();
 //! proptest!(ProptestConfig::with_cases(20), |(
 //!     seed in seeds(),
 //!     faults in FaultPlans::of(&scenario).at_most(4).strategy(),
@@ -66,7 +66,7 @@ impl FaultList {
     pub fn strike(&self, scenario: &Scenario) -> Scenario {
         match scenario.with_faults(&self.to_string()) {
             Ok(scenario) => scenario,
-            Err(errors) => panic!("{self} does not fit {}: {errors:?}", scenario.name()),
+            Err(error) => panic!("{self} does not fit {}: {error}", scenario.name()),
         }
     }
 }
@@ -292,7 +292,7 @@ mod tests {
     )"#;
 
     fn shop() -> Scenario {
-        Scenario::load("shop.ron", TEXT).unwrap()
+        Scenario::text("shop.ron", TEXT).load().unwrap()
     }
 
     proptest! {

@@ -3,7 +3,7 @@
 
 use sim_models::outcome::Outcome;
 
-use crate::support::{call, counter, load, run_text};
+use crate::support::{call, counter, load, mistakes, run_text};
 
 /// One user of one service with a broker, a mailer and a helper; `rest` may add faults and more.
 fn world(app: &str, mailer: &str, rest: &str) -> Outcome {
@@ -259,26 +259,23 @@ fn parameters_choose_at_build_time_and_are_checked() {
     let other = world(&app(r#"params: {"how": "none"},"#), "", design);
     assert_eq!(effects(&other), ["body 0"]);
     let wrong = text(&app(r#"params: {"hew": "all"},"#), "", design);
-    let errors = sim_models::Scenario::load("x.ron", &wrong).expect_err("no such parameter");
-    let message = errors[0].to_string();
+    let message = mistakes(&wrong);
     assert!(message.contains("has no parameter `hew`") && message.contains("how"), "{message}");
     let choices = design.replace("steps: [", r#"choices: {"how": ["all", "some"]}, steps: ["#);
     let other = text(&app(r#"params: {"how": "none"},"#), "", &choices);
-    let errors = sim_models::Scenario::load("x.ron", &other).expect_err("no such choice");
-    let message = errors[0].to_string();
+    let message = mistakes(&other);
     assert!(message.contains(r#"how = "none" means nothing"#), "{message}");
     assert!(message.contains(r#"it may be "all", "some""#), "{message}");
     let undeclared = text(&app(""), "", &design.replace("$missing\")", "$mising\")"));
-    let errors = sim_models::Scenario::load("x.ron", &undeclared).expect_err("not declared");
-    assert!(errors[0].to_string().contains("`$mising`"), "{}", errors[0]);
+    let message = mistakes(&undeclared);
+    assert!(message.contains("`$mising`"), "{message}");
 }
 
 #[test]
 fn mistakes_in_the_new_steps_are_told() {
     let wrong = |app: &str, rest: &str| {
         let text = text(&format!(r#"endpoints: {{ "run": [{app}] }}"#), "", rest);
-        let errors = sim_models::Scenario::load("x.ron", &text).expect_err("a mistake");
-        errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+        mistakes(&text)
     };
     for (app, rest, message) in [
         ("Raise", "", "Raise outside of a catch"),

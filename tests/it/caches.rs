@@ -4,7 +4,7 @@ use sim_core::{Span, Time};
 use sim_models::Scenario;
 use sim_models::outcome::Outcome;
 
-use crate::support::{actor, counter, effects, run_text};
+use crate::support::{actor, counter, effects, mistakes, run_text};
 
 /// A service with one cache, whose value takes `work` to work out, under a load.
 fn scenario(cache: &str, load: &str, work: &str, horizon: &str, more: &str) -> String {
@@ -85,7 +85,7 @@ fn xfetch_has_e_to_the_one_over_beta_computations_per_expiry_and_no_stampede() {
         let cache = format!(r#"ttl: "60s", early: XFetch(beta: {beta:.1})"#);
         let (mut sum, mut count) = (0.0, 0.0);
         let text = scenario(&cache, POISSON, THREE_SECONDS, "3000s", "");
-        let scenario = Scenario::load("cache.ron", &text).expect("it is right");
+        let scenario = Scenario::text("cache.ron", text).load().expect("it is right");
         for seed in 0..10 {
             let outcome = scenario.run(seed);
             let (size, bursts) = burst_size(&outcome);
@@ -239,8 +239,7 @@ fn caches_that_cannot_be_are_refused_with_the_reason() {
     let refused = |from: &str, to: &str| {
         let text = right.replace(from, to);
         assert_ne!(text, right, "{from}");
-        let errors = Scenario::load("cache.ron", &text).err().unwrap_or_default();
-        errors.first().map(ToString::to_string).unwrap_or_default()
+        mistakes(&text)
     };
     for (from, to, expected) in [
         (r#"ttl: "20s""#, r#"ttl: "0s""#, "ttl = 0s; it must be above zero"),

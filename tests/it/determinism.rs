@@ -4,7 +4,7 @@ use sim_core::{Context, Limits, Model, Simulation, Span, Time};
 use sim_models::{Scenario, StepLine};
 
 use crate::gallery::pins;
-use crate::support::{gallery, load, run, scratch, shipped, sim_in};
+use crate::support::{draft, gallery, load, run, scratch, shipped, sim_in};
 
 fn steps(scenario: &Scenario, seed: u64) -> Vec<StepLine> {
     let mut run = scenario.start(seed);
@@ -166,9 +166,8 @@ fn watching_changes_nothing() {
         let alone = run(&bare);
         // Where the scenario has no such actors, its own invariants do.
         let sets = [(name, &text[..]), ("breaks", "[]")];
-        let owned = sets.map(|(path, value)| (path.to_owned(), value.to_owned()));
-        let watched = Scenario::load_with("test.ron", &source, None, &owned, Default::default())
-            .unwrap_or_else(|_| load(&source, None, &[]));
+        let watched = draft(&source, None, &sets).load();
+        let watched = watched.unwrap_or_else(|_| load(&source, None, &[]));
         let watched = run(&watched);
         assert_eq!((watched.digest, watched.steps), (alone.digest, alone.steps), "{file:?}");
     }

@@ -3,7 +3,7 @@
 use sim_models::outcome::InvariantVerdict::{Kept, Vacuous, Violated};
 use sim_models::outcome::{InvariantResult, InvariantVerdict};
 
-use crate::support::run_text;
+use crate::support::{mistakes, run_text};
 
 /// One client, one service, and whatever else the test is about.
 fn shop(client: &str, endpoint: &str, rest: &str) -> String {
@@ -680,8 +680,7 @@ fn a_known_break_is_marked_however_it_is_spaced() {
 /// The complaints about a scenario.
 fn complaints(client: &str, endpoint: &str, rest: &str) -> String {
     let text = shop(client, endpoint, rest);
-    let errors = sim_models::Scenario::load("test.ron", &text).expect_err("it is wrong");
-    errors.iter().map(|error| format!("{error:?}\n")).collect()
+    mistakes(&text)
 }
 
 #[test]

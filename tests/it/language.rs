@@ -304,8 +304,8 @@ fn a_design_that_cannot_be_is_refused_with_the_reason() {
                 designs: {{ "mine": Design(about: "Mine.", {design}) }},
             )"#
         );
-        let errors = Scenario::load_with("t.ron", &text, None, &[], Default::default());
-        errors.err().map(|errors| errors[0].message.clone()).unwrap_or_default()
+        let error = Scenario::text("t.ron", text).load().err();
+        error.map(|error| error.mistakes()[0].message.clone()).unwrap_or_default()
     };
     assert_eq!(refused("steps: [Body]"), "");
     assert_eq!(

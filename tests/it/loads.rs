@@ -1,10 +1,8 @@
 //! Loads that change, sessions, traces, and lengths that were measured.
 
-use std::collections::BTreeMap;
-
 use sim_core::{Span, Time};
-use sim_models::Scenario;
 use sim_models::outcome::Outcome;
+use sim_models::{Error, Scenario};
 
 use crate::support::{actor, counter, run_text, scratch, sim_in};
 
@@ -21,23 +19,19 @@ fn scenario(load: &str, work: &str) -> String {
     )
 }
 
-fn load(text: &str, files: &[(&str, &str)]) -> Result<Scenario, Vec<String>> {
-    let files: BTreeMap<&str, &str> = files.iter().copied().collect();
-    let read = |name: &str| match files.get(name) {
-        Some(text) => Ok((*text).to_owned()),
-        None => Err(format!("there is no file {name}")),
-    };
-    let loaded = Scenario::load_with_files("t.ron", text, None, &[], Default::default(), &read);
-    loaded.map_err(|errors| errors.iter().map(ToString::to_string).collect())
+fn load(text: &str, files: &[(&str, &str)]) -> Result<Scenario, Error> {
+    let draft = Scenario::text("t.ron", text);
+    files.iter().fold(draft, |draft, (name, text)| draft.with_file(*name, *text)).load()
 }
 
 fn run_with(text: &str, files: &[(&str, &str)]) -> Outcome {
-    let scenario = load(text, files).unwrap_or_else(|errors| panic!("{}", errors.join("\n")));
+    let scenario = load(text, files).unwrap();
     scenario.run(scenario.seed())
 }
 
 fn refused(text: &str, files: &[(&str, &str)]) -> String {
-    load(text, files).err().map(|errors| errors[0].clone()).unwrap_or_default()
+    let error = load(text, files).err();
+    error.map(|error| error.mistakes()[0].to_string()).unwrap_or_default()
 }
 
 /// When intents arose, from the log.
@@ -231,7 +225,7 @@ fn measured_lengths_and_mixtures_are_what_work_takes() {
 fn loads_that_cannot_be_are_refused_with_the_reason() {
     let load = |load: &str, file: &str| refused(&scenario(load, QUICK), &[("f.csv", file)]);
     for (of, file, expected) in [
-        (r#"Trace("g.csv")"#, "", "there is no file g.csv"),
+        (r#"Trace("g.csv")"#, "", "the file g.csv was not given"),
         (r#"Trace("f.csv")"#, "", "f.csv holds no figures; one row on a line is wanted"),
         (r#"Trace("f.csv")"#, "times\n# none\n", "f.csv holds no figures"),
         (r#"Trace("f.csv")"#, "1\n2\nthree\n", "f.csv:3: `three` is no length of time"),

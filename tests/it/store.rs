@@ -4,7 +4,7 @@
 use sim_models::Scenario;
 use sim_models::outcome::Outcome;
 
-use crate::support::{call, load, run, run_text};
+use crate::support::{call, load, mistakes, run, run_text};
 
 /// One request runs a program with a store beside it. What the program sees goes to the ledger:
 /// tests look at the effects, and at when they happened.
@@ -604,14 +604,6 @@ fn watches_that_are_never_used_are_forgotten() {
     assert_eq!(outcome.limit, None);
 }
 
-/// Everything that is wrong with a scenario.
-fn mistakes(text: &str) -> String {
-    match Scenario::load("bad.ron", text) {
-        Ok(_) => panic!("this should be refused:\n{text}"),
-        Err(errors) => errors.iter().map(|error| format!("{error}\n")).collect(),
-    }
-}
-
 fn refused(text: &str, wanted: &[&str]) {
     let told = mistakes(text);
     for wanted in wanted {
@@ -622,10 +614,10 @@ fn refused(text: &str, wanted: &[&str]) {
 #[test]
 fn commands_that_a_store_would_refuse_are_refused_at_their_place() {
     for (op, wanted) in [
-        (r#"Gte("k")"#, &["bad.ron:6:", "Gte", "`Get`"][..]),
-        (r#"Set("k", 1, nx: true, xx: true)"#, &["bad.ron:6:", "NX or XX"]),
-        (r#"Set("k", 1, px: "0s")"#, &["bad.ron:6:", "px", "at least 1"]),
-        (r#"Set("k", 1, px: "-1s")"#, &["bad.ron:6:", "-1s"]),
+        (r#"Gte("k")"#, &["test.ron:6:", "Gte", "`Get`"][..]),
+        (r#"Set("k", 1, nx: true, xx: true)"#, &["test.ron:6:", "NX or XX"]),
+        (r#"Set("k", 1, px: "0s")"#, &["test.ron:6:", "px", "at least 1"]),
+        (r#"Set("k", 1, px: "-1s")"#, &["test.ron:6:", "-1s"]),
         (r#"Set("k", 1, ex: "1500ms")"#, &["whole seconds"]),
         (r#"Set("k", 1, ex: "1s", keep_ttl: true)"#, &["KEEPTTL"]),
         (r#"Expire("k", "0s")"#, &["after", "at least 1"]),
@@ -639,7 +631,7 @@ fn commands_that_a_store_would_refuse_are_refused_at_their_place() {
         (r#"Transaction([Multi([Get("k")])])"#, &["Multi cannot be one of several"]),
         (r#"Transaction([Wait(1, "1s")])"#, &["Wait cannot be one of several"]),
         (r#"Multi([Set("k", 1, px: "0s")])"#, &["px", "at least 1"]),
-        (r#"Multi([Set("{nothing}", 1)])"#, &["bad.ron:6:", "nothing gives `{nothing}`"]),
+        (r#"Multi([Set("{nothing}", 1)])"#, &["test.ron:6:", "nothing gives `{nothing}`"]),
     ] {
         let steps = format!(r#"Kv({op}, store: "redis")"#);
         refused(&text("", "", &steps), wanted);
@@ -654,9 +646,9 @@ fn commands_that_a_store_would_refuse_are_refused_at_their_place() {
 #[test]
 fn stores_and_faults_that_cannot_be_are_refused_at_their_place() {
     for (fields, wanted) in [
-        (r#"lag: Const("1s")"#, &["bad.ron:8:", "without replicas has no lag"][..]),
+        (r#"lag: Const("1s")"#, &["test.ron:8:", "without replicas has no lag"][..]),
         ("replicas: 99", &["replicas = 99", "0..=16"]),
-        (r#"copies_to: ["redis-eu"]"#, &["bad.ron:8:", "redis-eu", "did you mean `redis-us`"]),
+        (r#"copies_to: ["redis-eu"]"#, &["test.ron:8:", "redis-eu", "did you mean `redis-us`"]),
         (r#"copies_to: ["redis"]"#, &["does not copy to itself"]),
         (r#"copies_to: ["app"]"#, &["`app` is no store"]),
         (r#"copies_to: ["redis-us", "redis-us"]"#, &["stands here twice"]),
@@ -665,7 +657,7 @@ fn stores_and_faults_that_cannot_be_are_refused_at_their_place() {
         refused(&text(fields, "", ""), wanted);
     }
     for (fault, wanted) in [
-        (r#"Failover("redis")"#, &["bad.ron:11:", "no replica that could take over"][..]),
+        (r#"Failover("redis")"#, &["test.ron:11:", "no replica that could take over"][..]),
         (r#"Failover("app")"#, &["`app` is no store"]),
         (r#"ClockStep("redis")"#, &["either `forward` or `back`"]),
         (r#"ClockStep("redis", forward: "1s", back: "1s")"#, &["either `forward` or `back`"]),
@@ -693,7 +685,7 @@ fn a_run_with_every_store_fault_repeats_bit_for_bit() {
             Kv(Wait(1, "50ms"), store: "redis"),
         ], catch: [])])"#,
     );
-    let scenario = Scenario::load("test.ron", &text).expect("a scenario");
+    let scenario = Scenario::text("test.ron", text).load().expect("a scenario");
     let outcome = run(&scenario);
     assert!(outcome.ledger.len() > 20, "{}", outcome.ledger.len());
     assert_eq!(outcome.digest, run(&scenario).digest);

@@ -8,8 +8,8 @@ use std::sync::OnceLock;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseResult, TestError, TestRng, TestRunner};
-use sim_models::Scenario;
 use sim_models::outcome::{ActorSummary, CallSummary, InvariantVerdict, Outcome};
+use sim_models::{Draft, Scenario};
 
 /// The workspace.
 pub fn root() -> &'static Path {
@@ -50,14 +50,21 @@ pub fn same_as_written(path: &str, text: &str) {
 
 /// A scenario from a text that is right.
 pub fn load(text: &str, variant: Option<&str>, sets: &[(&str, &str)]) -> Scenario {
-    let owned = |(path, value): &(&str, &str)| ((*path).to_owned(), (*value).to_owned());
-    let sets: Vec<_> = sets.iter().map(owned).collect();
-    match Scenario::load_with("test.ron", text, variant, &sets, Default::default()) {
-        Ok(scenario) => scenario,
-        Err(errors) => {
-            let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
-            panic!("{}\n{text}", errors.join("\n"))
-        }
+    draft(text, variant, sets).load().unwrap_or_else(|error| panic!("{error}\n{text}"))
+}
+
+/// A scenario that is yet to be checked.
+pub fn draft(text: &str, variant: Option<&str>, sets: &[(&str, &str)]) -> Draft {
+    let draft = Scenario::text("test.ron", text);
+    let draft = variant.into_iter().fold(draft, |draft, variant| draft.variant(variant));
+    sets.iter().fold(draft, |draft, (path, value)| draft.set(*path, value))
+}
+
+/// Everything that is wrong with a scenario.
+pub fn mistakes(text: &str) -> String {
+    match draft(text, None, &[]).load() {
+        Ok(_) => panic!("this should be refused:\n{text}"),
+        Err(error) => error.to_string(),
     }
 }
 

@@ -18,9 +18,9 @@ use super::measure;
 use super::nines::{Curve, NinesPanel};
 use super::sheet::Sheet;
 use super::stack::{GAP, Panel, Stack, TITLE, title};
-use super::{disturbances, end, lanes, lines};
-use crate::study::figure;
-use crate::words;
+use super::timeline::{disturbances, end};
+use super::{lanes, lines};
+use crate::{figure, words};
 
 /// The comparison as a complete SVG document. `first` is the run with the first seed of each side,
 /// in the sides' order: timelines are of these. `repeat` is the command that repeats all.
@@ -284,7 +284,7 @@ fn headline(comparison: &Comparison) -> String {
     let first = short(&comparison.sides[0].name);
     let of = |judgement| {
         let judged = comparison.contrasts.iter().filter(move |c| c.judgement == judgement);
-        let judged = judged.filter(|contrast| is_of_users(comparison, contrast));
+        let judged = judged.filter(|contrast| figure::is_of_users(comparison, contrast));
         judged.max_by(|a, b| weight(a).total_cmp(&weight(b)))
     };
     let Some(contrast) = of(Judgement::Better).or_else(|| of(Judgement::Worse)) else {
@@ -307,21 +307,6 @@ fn headline(comparison: &Comparison) -> String {
         figure::figure(unit, *reference),
         figure::figure(unit, *value),
     )
-}
-
-/// A latency within the system says little of what users have.
-fn is_of_users(comparison: &Comparison, contrast: &Contrast) -> bool {
-    let is_client = |actor: &str| {
-        let mut latencies = comparison.sides[0].summary.latencies.iter();
-        latencies.any(|latency| latency.actor == actor && latency.kind == "client")
-    };
-    match &contrast.figure {
-        Figure::Percentile(_, actor) => is_client(actor),
-        Figure::Mean(Metric { kind: Kind::LatencyMean, of }) => {
-            of.as_deref().is_some_and(is_client)
-        }
-        Figure::Mean(_) | Figure::Broken(_) => true,
-    }
 }
 
 /// How much a contrast says: the logarithm of the ratio of its figures; whether a system comes

@@ -264,7 +264,11 @@ fn number(cell: &Cell) -> String {
     let tally = cell.summary.recovery.clone().unwrap_or_default();
     let tested = tally.undisturbed + tally.recovered + tally.metastable + tally.undecided;
     let percent = |part: u64| {
-        if tested == 0 { none() } else { format!("{:.0} %", 100.0 * part as f64 / tested as f64) }
+        if tested == 0 {
+            words::NONE.to_owned()
+        } else {
+            format!("{:.0} %", 100.0 * part as f64 / tested as f64)
+        }
     };
     match cell.region {
         Some(Region::Stable) => match cell.recovery_time {
@@ -275,13 +279,9 @@ fn number(cell: &Cell) -> String {
         Some(Region::Undecided) => percent(tally.undecided),
         Some(Region::Overloaded) | None => match cell.success {
             Some(success) => format!("{:.0} %", 100.0 * success.mean),
-            None => none(),
+            None => words::NONE.to_owned(),
         },
     }
-}
-
-fn none() -> String {
-    "–".to_owned()
 }
 
 fn short(region: Option<Region>) -> &'static str {

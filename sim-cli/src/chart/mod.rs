@@ -18,102 +18,11 @@ mod measure;
 mod nines;
 mod sheet;
 mod stack;
-
-use sim_core::Time;
-use sim_models::outcome::{FaultWindow, Outcome};
-
-use crate::{finding, words};
-use canvas::Canvas;
-use sheet::Sheet;
-use stack::{Panel, Stack};
+mod timeline;
 
 pub use compare::comparison;
 pub use map::map;
-
-/// The timeline of a run as a complete SVG document: load and result, latency, queues, busy workers,
-/// amplification, breakers, faults and violations over one axis of virtual time. `repeat` is the
-/// command that repeats the run; it stands in the corner together with the run's id.
-pub fn timeline(outcome: &Outcome, repeat: &str) -> String {
-    let stack = panels(outcome);
-    let identity = format!("{} · digest {:016x}", outcome.run_id, outcome.digest);
-    let ended = format!("{} steps, ended at {}", words::count(outcome.steps), outcome.ended_at);
-    let evidence = finding::evidence(outcome);
-    let mut sheet = Sheet::new(format!("sim-{:016x}", outcome.digest), &finding::headline(outcome))
-        .evidence(&evidence)
-        .subject(&subtitle(outcome))
-        .corner(&format!("{identity} · {ended}"))
-        .corner(&format!("repeat: {repeat}"))
-        .describe(&format!(
-            "{} {evidence}. Panels over {} of virtual time: {}.",
-            subtitle(outcome),
-            stack.end,
-            stack.titles()
-        ));
-    if !outcome.hypothesis.is_empty() {
-        sheet = sheet.remark(&format!("Expected: {}", outcome.hypothesis));
-    }
-    let end = stack.end.as_secs_f64();
-    sheet.svg(stack.height(), end, |canvas, top| stack.draw(canvas, top))
-}
-
-fn panels(outcome: &Outcome) -> Stack {
-    let end = end(outcome);
-    // Lanes need to know where times lie before the sheet's height is known.
-    let sheet = &mut String::new();
-    let canvas = Canvas::new(sheet, 0.0, end.as_secs_f64());
-    let series = &outcome.series;
-    let timed = (!series.width.is_zero()).then_some(series);
-    let panels = [
-        lanes::faults(&disturbances(outcome), &canvas).map(Panel::Lanes),
-        outcome.recovery.as_ref().and_then(|r| lanes::recovery(r, &canvas)).map(Panel::Lanes),
-        timed.and_then(lines::rates).map(Panel::Lines),
-        timed.and_then(lines::latencies).map(Panel::Lines),
-        timed.and_then(lines::queues).map(Panel::Lines),
-        timed.and_then(lines::busy).map(Panel::Lines),
-        timed.and_then(lines::amplification).map(Panel::Lines),
-        bands::breakers(&outcome.transitions).map(Panel::Bands),
-        lanes::broken(&outcome.invariants, &canvas).map(Panel::Lanes),
-    ];
-    Stack { end, panels: panels.into_iter().flatten().collect() }
-}
-
-/// What disturbed the system: its faults, or the trigger that the scenario states.
-fn disturbances(outcome: &Outcome) -> Vec<FaultWindow> {
-    match &outcome.recovery {
-        Some(recovery) if outcome.faults.is_empty() => {
-            let (from, to) = recovery.trigger;
-            vec![FaultWindow { label: "trigger".to_owned(), from, to }]
-        }
-        _ => outcome.faults.clone(),
-    }
-}
-
-/// The end of the time axis: that of the run, or of what is known if the run had none.
-fn end(outcome: &Outcome) -> Time {
-    let series = &outcome.series;
-    let mut end = Time::ZERO + series.width * series.len() as u64;
-    if outcome.ended_at < Time::MAX {
-        end = if outcome.ended_at > Time::ZERO { outcome.ended_at } else { end };
-    } else {
-        let faults = outcome.faults.iter().flat_map(|fault| [fault.from, fault.to]);
-        let transitions = outcome.transitions.iter().map(|transition| transition.at);
-        let violations =
-            outcome.invariants.iter().filter_map(|result| Some(result.first.as_ref()?.at));
-        let known = faults.chain(transitions).chain(violations).filter(|at| *at < Time::MAX);
-        end = end.max(known.max().unwrap_or(Time::ZERO));
-    }
-    // An axis needs a length, even where no time has passed.
-    if end == Time::ZERO { Time::from_nanos(1_000_000_000) } else { end }
-}
-
-fn subtitle(outcome: &Outcome) -> String {
-    let variant = match &outcome.variant {
-        Some(variant) => format!(", variant “{variant}”"),
-        None => String::new(),
-    };
-    let about = if outcome.about.is_empty() { "" } else { &format!(" {}", outcome.about) };
-    format!("{}{variant}: {}.{about}", outcome.scenario, outcome.verdict)
-}
+pub use timeline::timeline;
 
 #[cfg(test)]
 mod tests;

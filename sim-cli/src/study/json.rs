@@ -1,100 +1,29 @@
-//! The machine-readable view of studies, version 1; `docs/STATISTICS.md` describes it.
+//! What the machine-readable views of studies share, version 1; `docs/STATISTICS.md` describes them.
 //!
 //! As that of a run: fixed fields (here in the order of the alphabet), every number finite, lengths
 //! of time in milliseconds, `null` for what is missing, and nothing of the wall clock.
 
-use serde_json::{Map as Object, Value, json};
+use serde_json::{Value, json};
 use sim_core::{Span, Time};
 use sim_models::study::{
-    Axis, Cell, Check, Comparison, Contrast, Estimate, InvariantTally, LatencySummary, Limited,
-    Map, Measure, RecoveryTally, Region, Side, Stop, Subject, Summary,
+    Estimate, InvariantTally, LatencySummary, Limited, Measure, RecoveryTally, Subject, Summary,
 };
 
 /// The version of the contract.
-const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 1;
 
-/// A check as one JSON object. `replay` is the command that repeats the run of a seed.
-pub fn check(check: &Check, replay: &dyn Fn(u64) -> String) -> String {
-    let mut object = subject(&check.subject);
-    let verdict = super::check::verdict(&check.summary);
-    object.insert("verdict".to_owned(), json!(verdict.to_string()));
-    object.insert("stop".to_owned(), stop(&check.stop));
-    object.extend(summary(&check.summary, Some(replay)));
-    print(object)
-}
+/// An object whose fields are added one by one.
+pub type Object = serde_json::Map<String, Value>;
 
-/// A comparison as one JSON object.
-pub fn comparison(comparison: &Comparison) -> String {
-    let mut object = Object::new();
-    object.insert("schema".to_owned(), json!(SCHEMA));
-    let side = |side: &Side| {
-        let mut object = Object::new();
-        object.insert("name".to_owned(), json!(side.name));
-        object.insert("pairs".to_owned(), json!(side.pairs));
-        object.extend(subject(&side.subject));
-        object.remove("schema");
-        object.extend(summary(&side.summary, None));
-        Value::Object(object)
-    };
-    object.insert("sides".to_owned(), comparison.sides.iter().map(side).collect());
-    let contrast = |contrast: &Contrast| {
-        json!({
-            "figure": contrast.figure.to_string(),
-            "side": comparison.sides[contrast.side].name,
-            "unit": contrast.figure.unit().name(),
-            "better": contrast.figure.better().name(),
-            "reference": contrast.reference,
-            "value": contrast.value,
-            "difference": estimate(Some(contrast.difference)),
-            "verdict": contrast.judgement.name(),
-            "saved": contrast.saved,
-        })
-    };
-    object.insert("contrasts".to_owned(), comparison.contrasts.iter().map(contrast).collect());
-    print(object)
-}
-
-/// A map as one JSON object.
-pub fn map(map: &Map) -> String {
-    let mut object = subject(&map.subject);
-    let axis = |axis: &Axis| match axis.is_none() {
-        true => Value::Null,
-        false => json!({ "path": axis.path, "values": axis.values }),
-    };
-    object.insert("x".to_owned(), axis(&map.x));
-    object.insert("y".to_owned(), axis(&map.y));
-    let columns = map.x.values.len();
-    let cell = |(n, cell): (usize, &Cell)| {
-        json!({
-            "x": map.x.values[n % columns],
-            "y": (!map.y.is_none()).then(|| &map.y.values[n / columns]),
-            "region": cell.region.map(Region::name),
-            "runs": cell.summary.runs,
-            "limited": cell.summary.limited.as_ref().map(limited),
-            "recovery": cell.summary.recovery.as_ref().map(recovery),
-            "recovery_time_ms": estimate(cell.recovery_time),
-            "amplification": estimate(cell.amplification),
-            "goodput": estimate(cell.goodput),
-            "success": estimate(cell.success),
-        })
-    };
-    object.insert("cells".to_owned(), map.cells.iter().enumerate().map(cell).collect());
-    print(object)
-}
-
-fn print(object: Object<String, Value>) -> String {
-    let text = serde_json::to_string_pretty(&object).expect("names are strings, numbers finite");
-    text + "\n"
-}
-
-fn entries(value: Value) -> Object<String, Value> {
+fn entries(value: Value) -> Object {
     match value {
         Value::Object(object) => object,
         _ => unreachable!("written as an object"),
     }
 }
 
-fn subject(subject: &Subject) -> Object<String, Value> {
+/// What was studied: the fields that an object begins with.
+pub fn subject(subject: &Subject) -> Object {
     entries(json!({
         "schema": SCHEMA,
         "scenario": subject.scenario,
@@ -108,19 +37,8 @@ fn subject(subject: &Subject) -> Object<String, Value> {
     }))
 }
 
-fn stop(stop: &Stop) -> Value {
-    match stop {
-        Stop::AllSeeds => json!({ "why": "all_seeds" }),
-        Stop::Precise { figure, wanted, reached } => {
-            json!({ "why": "precise", "figure": figure, "wanted": wanted, "reached": reached })
-        }
-        Stop::Imprecise { figure, wanted, reached } => {
-            json!({ "why": "imprecise", "figure": figure, "wanted": wanted, "reached": reached })
-        }
-    }
-}
-
-fn summary(summary: &Summary, replay: Option<&dyn Fn(u64) -> String>) -> Object<String, Value> {
+/// All runs of one scenario. `replay` is the command that repeats the run of a seed.
+pub fn summary(summary: &Summary, replay: Option<&dyn Fn(u64) -> String>) -> Object {
     let measure = |measure: &Measure| {
         let mut object = entries(estimate(measure.estimate));
         object.insert("unit".to_owned(), json!(measure.metric.kind.unit().name()));
@@ -139,7 +57,8 @@ fn summary(summary: &Summary, replay: Option<&dyn Fn(u64) -> String>) -> Object<
     }))
 }
 
-fn limited(limited: &Limited) -> Value {
+/// The runs that a limit ended.
+pub fn limited(limited: &Limited) -> Value {
     json!({
         "runs": limited.runs,
         "first_seed": limited.first_seed,
@@ -147,7 +66,8 @@ fn limited(limited: &Limited) -> Value {
     })
 }
 
-fn estimate(estimate: Option<Estimate>) -> Value {
+/// A mean with its interval.
+pub fn estimate(estimate: Option<Estimate>) -> Value {
     let interval = estimate.and_then(|estimate| estimate.interval);
     json!({
         "mean": estimate.map(|estimate| estimate.mean),
@@ -199,7 +119,8 @@ fn invariant(tally: &InvariantTally, replay: Option<&dyn Fn(u64) -> String>) -> 
     })
 }
 
-fn recovery(tally: &RecoveryTally) -> Value {
+/// What happened after the trigger, in how many runs.
+pub fn recovery(tally: &RecoveryTally) -> Value {
     json!({
         "unhealthy": tally.unhealthy,
         "undisturbed": tally.undisturbed,

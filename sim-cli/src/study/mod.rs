@@ -1,59 +1,80 @@
-//! `sim check`, `sim compare` and `sim map`: studies over many seeds, and how they are shown.
+//! What `sim check`, `sim compare` and `sim map` share: which seeds they take, and how what is
+//! common to all studies is shown.
 
-mod check;
-mod compare;
-pub mod figure;
-mod json;
-mod map;
-mod progress;
+pub mod json;
+pub mod progress;
 
-pub use check::check;
-pub use compare::compare;
-pub use map::map;
+use clap::Args;
+use sim_models::study::{Options, Subject, Summary};
 
-use std::path::Path;
+use crate::repeat::Repeat;
+use crate::{figure, words};
 
-use sim_models::source::closest;
-use sim_models::study::{Misuse, Options, Subject, Summary};
+/// Which seeds a study takes, and how it is shown.
+#[derive(Debug, Args)]
+pub struct StudyArgs {
+    /// The first seed; the others follow it
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub first_seed: u64,
 
-use crate::args::StudyArgs;
-use crate::diagnostics::Failure;
-use crate::report::{self, Style};
-use crate::{run, words};
+    /// How many threads, by default one per processor; the results do not depend on it
+    #[arg(short, long, value_name = "J", value_parser = parse_jobs)]
+    pub jobs: Option<usize>,
 
-/// What was typed, as a study takes it.
-fn options<'a>(seeds: u64, args: &StudyArgs, progress: &'a (dyn Fn() + Sync)) -> Options<'a> {
-    Options {
-        first_seed: args.first_seed,
-        seeds,
-        jobs: args.jobs.unwrap_or(0),
-        confidence: args.confidence,
-        progress,
+    /// How sure intervals are
+    #[arg(long, value_name = "SHARE", default_value = "95%", value_parser = parse_confidence)]
+    pub confidence: f64,
+
+    /// Print JSON instead of text
+    #[arg(long)]
+    pub json: bool,
+}
+
+fn parse_jobs(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(jobs) if (1..=1024).contains(&jobs) => Ok(jobs),
+        _ => Err("write a number of threads from 1 to 1024".to_owned()),
     }
 }
 
-impl From<Misuse> for Failure {
-    fn from(misuse: Misuse) -> Failure {
-        let help = match &misuse {
-            Misuse::UnknownFigure { asked, known } => {
-                match closest(asked, known.iter().map(String::as_str)) {
-                    Some(near) => Some(format!("did you mean `{near}`?")),
-                    None => Some(format!("there are {}", known.join(", "))),
-                }
-            }
-            Misuse::NoSeeds => Some("write `--seeds 100`".to_owned()),
-            Misuse::OneSide => Some("name variants of a scenario, or several files".to_owned()),
-            _ => None,
-        };
-        match help {
-            Some(help) => Failure::with_help(misuse.to_string(), help),
-            None => Failure::new(misuse.to_string()),
+fn parse_confidence(text: &str) -> Result<f64, String> {
+    let (number, scale) = match text.strip_suffix('%') {
+        Some(percent) => (percent, 100.0),
+        None => (text, 1.0),
+    };
+    match number.trim().parse::<f64>() {
+        Ok(number) if (0.5..=0.9999).contains(&(number / scale)) => Ok(number / scale),
+        _ => Err("write a share from 50% to 99.99%, as in `95%`".to_owned()),
+    }
+}
+
+impl StudyArgs {
+    /// What was typed, as a study takes it.
+    pub fn options<'a>(&self, seeds: u64, progress: &'a (dyn Fn() + Sync)) -> Options<'a> {
+        Options {
+            first_seed: self.first_seed,
+            seeds,
+            jobs: self.jobs.unwrap_or(0),
+            confidence: self.confidence,
+            progress,
         }
+    }
+
+    /// Adds all that changes the result of a study; how many threads there are does not.
+    pub fn repeat(&self, line: Repeat, seeds: u64) -> Repeat {
+        let mut line = line.option("seeds", seeds);
+        if self.first_seed != 1 {
+            line = line.option("first-seed", self.first_seed);
+        }
+        if self.confidence != 0.95 {
+            line = line.option("confidence", self.confidence);
+        }
+        line
     }
 }
 
 /// What was run: `seeds 1 to 1,000, 3m each, measured from 10s on; intervals at 95 %`.
-fn extent(subject: &Subject) -> String {
+pub fn extent(subject: &Subject) -> String {
     let (first, last) = (subject.id.first.seed, subject.id.last_seed());
     let seeds = match first == last {
         true => format!("seed {first}"),
@@ -67,46 +88,8 @@ fn extent(subject: &Subject) -> String {
     format!("{seeds}, {} each, {measured}; intervals at {confidence} %", subject.horizon)
 }
 
-/// Writes a chart and says where: beside a report in its manner, beside JSON on standard error.
-fn keep_chart(out: &Path, name: &str, svg: &str, json: bool) -> Result<(), Failure> {
-    let path = out.join(format!("{}.svg", run::file_name(name)));
-    run::keep(&path, svg)?;
-    run::tell_where("chart", &path, json)
-}
-
-/// A label and its text, as reports have them.
-fn line(style: &Style, label: &str, text: &str) -> String {
-    let label = report::paint(style.dim, &format!("{label:<8}"));
-    let width = report::COLUMNS - 10;
-    let lines = textwrap::wrap(&report::plain(text), width).join("\n          ");
-    format!("{label}  {lines}\n")
-}
-
-/// A label and its text, as [`line()`], on one line, so that a shell takes it.
-fn command(style: &Style, label: &str, text: &str) -> String {
-    let label = report::paint(style.dim, &format!("{label:<8}"));
-    format!("{label}  {}\n", report::plain(text))
-}
-
-/// A table with an empty line before it.
-fn table(style: &Style, header: &[&str], rows: Vec<Vec<String>>, left: &[usize]) -> String {
-    let mut table = report::table(header.iter().map(|head| (*head).to_owned()).collect(), rows);
-    for column in left {
-        if let Some(column) = table.column_mut(*column) {
-            column.set_cell_alignment(comfy_table::CellAlignment::Left);
-        }
-    }
-    let mut text = "\n".to_owned();
-    for (n, line) in table.lines().enumerate() {
-        let line = line.trim_end();
-        text += &if n == 0 { report::paint(style.head, line) } else { line.to_owned() };
-        text.push('\n');
-    }
-    text
-}
-
 /// What is said of runs that a limit ended.
-fn limited(summary: &Summary) -> Option<String> {
+pub fn limited(summary: &Summary) -> Option<String> {
     let limited = summary.limited.as_ref()?;
     let runs = words::counted(limited.runs, "run");
     let (are, seed) = (if limited.runs == 1 { "is" } else { "are" }, limited.first_seed);

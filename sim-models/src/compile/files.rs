@@ -187,10 +187,8 @@ mod tests {
             },
         )"#;
         let (log, mean) = log();
-        let files = |_: &str| Ok(log.clone());
-        let scenario =
-            Scenario::load_with_files("m.ron", text, None, &[], Default::default(), &files);
-        let outcome = scenario.expect("it is right").run(1);
+        let measured = Scenario::text("m.ron", text).with_file("api.hlog", log);
+        let outcome = measured.seed(1).run().expect("it is right");
         let users = outcome.actors.iter().find(|actor| actor.name == "users").expect("users");
         let found = users.latency.as_ref().expect("latencies").mean.as_secs_f64();
         assert!((found / (mean * 1e-6) - 1.0).abs() < 0.02, "{found}");

@@ -210,7 +210,7 @@ mod tests {
                 }},
             )"#
         );
-        let scenario = Scenario::load("busy.ron", &text).expect("it is right");
+        let scenario = Scenario::text("busy.ron", text).load().expect("it is right");
         scenario.warnings().iter().map(ToString::to_string).collect()
     }
 

@@ -158,7 +158,7 @@ mod tests {
                 }},
             )"#
         );
-        let scenario = Scenario::load("shop.ron", &text).expect("it is right");
+        let scenario = Scenario::text("shop.ron", text).load().expect("it is right");
         scenario.warnings().iter().map(ToString::to_string).collect()
     }
 

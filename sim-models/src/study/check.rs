@@ -107,7 +107,7 @@ impl Check {
     ///         "api": Service(workers: 1, endpoints: { "hello": [Work(Exponential("20ms"))] }),
     ///     },
     /// )"#;
-    /// let scenario = Scenario::load("hello.ron", text).unwrap();
+    /// let scenario = Scenario::text("hello.ron", text).load().unwrap();
     /// let options =
     ///     Options { first_seed: 1, seeds: 20, jobs: 0, confidence: 0.95, progress: &|| () };
     /// let check = Check::run(&scenario, &options, None).unwrap();

@@ -3,61 +3,55 @@
 
 use std::collections::BTreeSet;
 
-use comfy_table::CellAlignment;
 use sim_core::Span;
 use sim_models::outcome::{ActorSummary, Outcome};
 
-use crate::args::{self, RunArgs};
+use super::args::Args;
 use crate::diagnostics::Failure;
+use crate::exit::Exit;
 use crate::file::{ScenarioFile, warnings_of};
-use crate::run::{chart_path, draw, exit, one_line, tell_where};
-use crate::{Exit, console, finding, json, report, words};
+use crate::repeat::Repeat;
+use crate::text::{Style, Table, plain};
+use crate::{chart, chart_file, console, finding, json, words};
 
 /// Runs the base scenario and every variant. The base alone decides how the command ends.
 ///
 /// # Errors
 /// As for a single run; a mistake in one variant stops all of them.
-pub fn run(args: &RunArgs, file: &ScenarioFile) -> Result<Exit, Failure> {
+pub fn run(args: &Args, file: &ScenarioFile) -> Result<Exit, Failure> {
     let sets = &args.changes.set;
-    let base = file.load(None, sets)?;
-    let variants = base.variants();
-    let mut scenarios = vec![(None, base)];
-    let mut mistakes = Vec::new();
-    for variant in &variants {
-        match file.load(Some(variant), sets) {
-            Ok(scenario) => scenarios.push((Some(variant.as_str()), scenario)),
-            Err(errors) => mistakes.extend(errors),
-        }
-    }
-    if !mistakes.is_empty() {
-        return Err(mistakes.into());
-    }
-
+    let scenarios = file.load_all(sets)?;
     console::warn(&warnings_of(scenarios.iter().map(|(_, scenario)| scenario)));
     let (mut outcomes, mut charts, mut drawn) = (Vec::new(), Vec::new(), Ok(()));
     for (variant, scenario) in &scenarios {
-        let seed = args.seed.unwrap_or(scenario.seed());
+        let (variant, seed) = (variant.as_deref(), args.seed.unwrap_or(scenario.seed()));
         let outcome = scenario.run(seed);
-        let repeat = args::repeat(&args.scenario, *variant, sets, seed);
-        let chart = chart_path(&args.out, scenario, *variant);
-        drawn = drawn.and(draw(&chart, &outcome, &repeat));
+        let repeat = Repeat::run(&args.scenario, variant, sets, seed).to_string();
+        let chart = chart_file::path(&args.out, scenario, variant);
+        drawn = drawn.and(chart_file::keep(&chart, &chart::timeline(&outcome, &repeat)));
         outcomes.push(outcome);
         charts.push(chart);
     }
-    let repeat = args::repeat_all(&args.scenario, sets, args.seed);
     console::print(&if args.json {
         let objects: Vec<String> = outcomes.iter().map(json::object).collect();
         format!("[\n{}]\n", objects.join(",\n"))
     } else if args.quiet {
-        outcomes.iter().map(|outcome| one_line(outcome) + "\n").collect()
+        outcomes.iter().map(|outcome| finding::one_line(outcome) + "\n").collect()
     } else {
-        text(&outcomes, &repeat)
+        text(&outcomes, &repeat(args))
     })?;
     drawn?;
     if !args.quiet {
-        charts.iter().try_for_each(|chart| tell_where("chart", chart, args.json))?;
+        charts.iter().try_for_each(|chart| console::tell_where("chart", chart, args.json))?;
     }
-    Ok(exit(outcomes[0].verdict))
+    Ok(Exit::from(outcomes[0].verdict))
+}
+
+/// The command that repeats all.
+fn repeat(args: &Args) -> String {
+    let line = Repeat::new("run").file(&args.scenario).flag("all");
+    let line = line.changes(None, &args.changes.set);
+    args.seed.into_iter().fold(line, |line, seed| line.option("seed", seed)).to_string()
 }
 
 /// The seed of all runs; where variants ask for others, all of them.
@@ -70,8 +64,8 @@ fn seeds(outcomes: &[Outcome]) -> String {
 /// The table, what each run found, and the command that repeats all.
 fn text(outcomes: &[Outcome], repeat: &str) -> String {
     let base = &outcomes[0];
-    let mut text = report::plain(&format!("{}, seed {}", base.scenario, seeds(outcomes)));
-    text += "\n\n";
+    let mut text = plain(&format!("{}, seed {}", base.scenario, seeds(outcomes)));
+    text.push('\n');
     let header = [
         "variant",
         "verdict",
@@ -84,22 +78,15 @@ fn text(outcomes: &[Outcome], repeat: &str) -> String {
         "peak retries",
     ];
     let rows = outcomes.iter().map(row).collect();
-    let mut table = report::table(header.map(str::to_owned).to_vec(), rows);
-    if let Some(verdict) = table.column_mut(1) {
-        verdict.set_cell_alignment(CellAlignment::Left);
-    }
-    for line in table.lines() {
-        text += line.trim_end();
-        text.push('\n');
-    }
+    text += &Table::new(header, rows).words(1).text(&Style::plain());
     text += "\nThe peak is the most arrivals in any 100 ms at the busiest service, retries \
         included;\np99 is that of the slowest client.\n\n";
     for outcome in outcomes {
         let line = format!("{}: {}", name(outcome), finding::headline(outcome));
-        text += &format!("{}\n", report::plain(&line));
+        text += &format!("{}\n", plain(&line));
     }
-    text += &format!("\n{:<8}  {}\n", "repeat", report::plain(repeat));
-    text
+    text.push('\n');
+    text + &Style::plain().command("repeat", repeat)
 }
 
 fn name(outcome: &Outcome) -> &str {
@@ -113,22 +100,31 @@ fn row(outcome: &Outcome) -> Vec<String> {
     let p99: Option<Span> = of_kind("client").filter_map(|client| Some(client.latency?.p99)).max();
     let peak = |name| of_kind("service").map(|service| counter(service, name)).max();
     vec![
-        report::plain(name(outcome)),
+        plain(name(outcome)),
         outcome.verdict.to_string(),
         words::count(submitted),
         words::count(succeeded),
-        p99.map_or_else(none, words::duration),
+        p99.map_or_else(|| words::NONE.to_owned(), words::duration),
         words::count(outcome.calls.iter().map(|call| call.retries).sum()),
         words::count(outcome.effects.iter().map(|effect| effect.duplicated).sum()),
-        peak("peak_arrivals_100ms").map_or_else(none, words::count),
-        peak("peak_retries_100ms").map_or_else(none, words::count),
+        peak("peak_arrivals_100ms").map_or_else(|| words::NONE.to_owned(), words::count),
+        peak("peak_retries_100ms").map_or_else(|| words::NONE.to_owned(), words::count),
     ]
-}
-
-fn none() -> String {
-    "–".to_owned()
 }
 
 fn counter(actor: &ActorSummary, name: &str) -> u64 {
     actor.counters.iter().find(|(counter, _)| *counter == name).map_or(0, |(_, n)| *n)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples::typed;
+
+    #[test]
+    fn a_seed_that_was_typed_is_repeated_for_all() {
+        let line = |typed_line| repeat(&typed(typed_line));
+        assert_eq!(line("run x.ron --all --seed 7"), "sim run x.ron --all --seed 7");
+        assert_eq!(line("run x.ron --all --set a=1"), "sim run x.ron --all --set 'a=1'");
+    }
 }

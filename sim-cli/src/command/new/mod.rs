@@ -4,21 +4,34 @@ use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use crate::args::{self, NewArgs};
+use crate::console;
 use crate::diagnostics::Failure;
-use crate::{Exit, console, report};
+use crate::exit::Exit;
+use crate::repeat::Repeat;
+use crate::text::plain;
 
 /// A tour of the language that runs as it stands, but for its name.
-const TEMPLATE: &str = include_str!("new_scenario.ron");
+const TEMPLATE: &str = include_str!("scenario.ron");
 
 /// What stands for the name in the template, which so is a scenario itself.
 const NAME: &str = "starter";
+
+/// Write a small scenario to start from
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The scenario's name; the file is NAME.ron
+    name: String,
+
+    /// Write to this file instead
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
 
 /// Writes the file and says what to do with it.
 ///
 /// # Errors
 /// A name that is no plain name, or a file that is already there or cannot be written.
-pub fn new(args: &NewArgs) -> Result<Exit, Failure> {
+pub fn new(args: &Args) -> Result<Exit, Failure> {
     let name = args.name.strip_suffix(".ron").unwrap_or(&args.name);
     if !is_plain(name) {
         let message = format!("`{}` is no name for a scenario", args.name);
@@ -37,8 +50,8 @@ pub fn new(args: &NewArgs) -> Result<Exit, Failure> {
     let mut file = OpenOptions::new().write(true).create_new(true).open(&path).map_err(failed)?;
     file.write_all(scenario(name).as_bytes()).map_err(failed)?;
 
-    let run = args::base_command(&path);
-    let wrote = report::plain(&format!("wrote {shown}; now try"));
+    let run = Repeat::new("run").file(&path).to_string();
+    let wrote = plain(&format!("wrote {shown}; now try"));
     let try_out = [&run[..], &format!("{run} --all"), &format!("{run} --variant 'no key' -v")];
     console::print(&format!("{wrote}\n  {}\n", try_out.join("\n  ")))?;
     Ok(Exit::Kept)
@@ -62,7 +75,7 @@ mod tests {
 
     #[test]
     fn the_first_run_keeps_every_promise() {
-        let scenario = Scenario::load("new.ron", &scenario("my shop")).unwrap();
+        let scenario = Scenario::text("new.ron", scenario("my shop")).load().unwrap();
         assert_eq!(scenario.name(), "my shop");
         let outcome = scenario.run(scenario.seed());
         assert_eq!(outcome.verdict, Verdict::Kept, "{:?}", outcome.invariants);
@@ -73,11 +86,8 @@ mod tests {
 
     #[test]
     fn its_variant_shows_the_harm() {
-        let text = scenario("shop");
-        let variant = Some("no key");
-        let kinds = sim_models::custom::Kinds::new();
-        let scenario = Scenario::load_with("new.ron", &text, variant, &[], kinds).unwrap();
-        assert_eq!(scenario.run(scenario.seed()).verdict, Verdict::Violated);
+        let outcome = Scenario::text("new.ron", scenario("shop")).variant("no key").run();
+        assert_eq!(outcome.unwrap().verdict, Verdict::Violated);
     }
 
     #[test]

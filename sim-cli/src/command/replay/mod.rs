@@ -2,25 +2,42 @@
 
 use std::fmt;
 use std::io::BufRead;
+use std::path::PathBuf;
 
 use serde::Serialize as Derive;
 use sim_models::custom::Kinds;
 use sim_models::outcome::RunId;
 use sim_models::{Scenario, StepLine};
 
-use crate::args::ReplayArgs;
 use crate::diagnostics::Failure;
+use crate::exit::Exit;
 use crate::record::{self, End, Header, Line, Reader};
-use crate::{Exit, console, report, words};
+use crate::text::{Style, plain};
+use crate::{console, json, words};
 
 /// The version of the JSON.
 const SCHEMA: u32 = 1;
+
+/// Repeat a recorded run and compare every step
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// A file that `sim run --record` wrote
+    record: PathBuf,
+
+    /// Print JSON instead of text
+    #[arg(long, conflicts_with = "verbose")]
+    json: bool,
+
+    /// Also say what was replayed
+    #[arg(short, long)]
+    verbose: bool,
+}
 
 /// Replays a record and says whether it repeats.
 ///
 /// # Errors
 /// A file that is no record, a malformed line, or a source that doesn't load.
-pub fn replay(args: &ReplayArgs) -> Result<Exit, Failure> {
+pub fn replay(args: &Args, kinds: &Kinds) -> Result<Exit, Failure> {
     let (header, mut reader) = Reader::open(&args.record)?;
     let label = args.record.display().to_string();
     if header.engine != RunId::ENGINE {
@@ -30,9 +47,9 @@ pub fn replay(args: &ReplayArgs) -> Result<Exit, Failure> {
             RunId::ENGINE
         ));
     }
-    let finding = compare(&header, &mut reader, &label)?;
+    let finding = compare(&header, &mut reader, &label, kinds)?;
     if args.json {
-        console::print(&json(&header, &finding))?;
+        console::print(&object(&header, &finding))?;
     } else {
         if args.verbose {
             console::print(&about(&header))?;
@@ -44,7 +61,7 @@ pub fn replay(args: &ReplayArgs) -> Result<Exit, Failure> {
 
 /// What a replay found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Finding {
+enum Finding {
     /// Every step and the end are the same.
     Identical(End),
     /// The record's run id belongs to another run.
@@ -69,19 +86,18 @@ pub enum Finding {
 ///
 /// # Errors
 /// A malformed line, or a source that doesn't load; its errors call it `label` and its own name.
-pub fn compare<R: BufRead>(
+fn compare<R: BufRead>(
     header: &Header,
     reader: &mut Reader<R>,
     label: &str,
+    kinds: &Kinds,
 ) -> Result<Finding, Failure> {
     let name = format!("{label}/{}", header.scenario);
-    let variant = header.variant.as_deref();
-    let (source, sets, kinds) = (&header.source, &header.sets, Kinds::new());
-    let files = |name: &str| match header.files.get(name) {
-        Some(text) => Ok(text.clone()),
-        None => Err(format!("the record holds no file {name}")),
-    };
-    let scenario = Scenario::load_with_files(&name, source, variant, sets, kinds, &files)?;
+    let draft = Scenario::text(name, &header.source).kinds(kinds.clone());
+    let draft = header.variant.iter().fold(draft, |draft, variant| draft.variant(variant));
+    let draft = header.sets.iter().fold(draft, |draft, (path, value)| draft.set(path, value));
+    let files = header.files.iter();
+    let scenario = files.fold(draft, |draft, (name, text)| draft.with_file(name, text)).load()?;
     if let Some(finding) = check_id(header, &scenario.run_id(header.seed)) {
         return Ok(finding);
     }
@@ -133,7 +149,7 @@ impl fmt::Display for Finding {
                 return write!(f, "identical: {steps}, digest {digest:016x}");
             }
             Finding::Id { changed, recorded, replayed } => {
-                (id_difference(changed), report::plain(recorded), report::plain(replayed))
+                (id_difference(changed), plain(recorded), plain(replayed))
             }
             Finding::Line { recorded, replayed } => {
                 (line_difference(recorded, replayed), tell(recorded), tell(replayed))
@@ -192,10 +208,10 @@ fn tell(line: &Line) -> String {
         Line::Step(StepLine { number, at, what, digest }) => {
             // Nanoseconds, since a difference may be smaller than a rounded time shows.
             let at = at.as_nanos();
-            report::plain(&format!("step {number} at {at} ns, digest {digest:016x}: {what}"))
+            plain(&format!("step {number} at {at} ns, digest {digest:016x}: {what}"))
         }
         Line::End(End { steps, digest, verdict }) => {
-            report::plain(&format!("end after {steps} steps, digest {digest:016x}, {verdict}"))
+            plain(&format!("end after {steps} steps, digest {digest:016x}, {verdict}"))
         }
         Line::Nothing => "nothing".to_owned(),
     }
@@ -211,8 +227,7 @@ fn about(header: &Header) -> String {
     ];
     lines.extend(header.sets.iter().map(|(path, value)| ("set", format!("{path}={value}"))));
     lines.push(("run", header.run_id.clone()));
-    let line = |(label, value): &(&str, String)| format!("{label:<8}  {}\n", report::plain(value));
-    lines.iter().map(line).collect()
+    lines.iter().map(|(label, value)| Style::plain().command(label, value)).collect()
 }
 
 #[derive(Derive)]
@@ -247,7 +262,7 @@ enum Side {
 }
 
 /// The finding as one JSON object with a newline at its end; what is missing is `null`.
-fn json(header: &Header, finding: &Finding) -> String {
+fn object(header: &Header, finding: &Finding) -> String {
     let id = |run_id: &String| Some(Side::Id { run_id: run_id.clone() });
     let (end, difference) = match finding {
         Finding::Identical(end) => (Some(end), None),
@@ -274,7 +289,7 @@ fn json(header: &Header, finding: &Finding) -> String {
         verdict: end.map(|end| end.verdict.as_str()),
         difference,
     };
-    serde_json::to_string_pretty(&object).expect("strings and integers") + "\n"
+    json::pretty(&object)
 }
 
 fn side(line: &Line) -> Option<Side> {

@@ -1,8 +1,7 @@
 //! A record that was tampered with is caught, and the message says where.
 
-use std::path::PathBuf;
-
 use super::*;
+use crate::changes::Changes;
 use crate::file::ScenarioFile;
 
 const SOURCE: &str = r#"Scenario(
@@ -16,10 +15,15 @@ const SOURCE: &str = r#"Scenario(
 
 /// A record as its lines.
 fn record() -> Vec<String> {
-    let file = ScenarioFile { path: PathBuf::from("some/hello.ron"), text: SOURCE.to_owned() };
-    let sets = [("horizon".to_owned(), "10s".to_owned())];
-    let scenario = file.load(Some("slow"), &sets).unwrap();
-    let header = Header::new(&file, Some("slow"), &sets, &scenario, 7);
+    let file = ScenarioFile {
+        path: PathBuf::from("some/hello.ron"),
+        text: SOURCE.to_owned(),
+        kinds: Kinds::new(),
+    };
+    let set = vec![("horizon".to_owned(), "10s".to_owned())];
+    let changes = Changes { set, variant: Some("slow".to_owned()) };
+    let scenario = file.load_changed(&changes).unwrap();
+    let header = Header::new(&file, &changes, &scenario, 7);
     let mut bytes = Vec::new();
     record::write_to(&mut bytes, &header, scenario.start(7)).unwrap();
     String::from_utf8(bytes).unwrap().lines().map(str::to_owned).collect()
@@ -27,7 +31,7 @@ fn record() -> Vec<String> {
 
 fn replay_text(text: &str) -> Result<Finding, Failure> {
     let (header, mut reader) = Reader::new(text.as_bytes(), "run.sim")?;
-    compare(&header, &mut reader, "run.sim")
+    compare(&header, &mut reader, "run.sim", &Kinds::new())
 }
 
 /// What is said of a record after a change.

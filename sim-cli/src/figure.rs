@@ -1,12 +1,9 @@
 //! Figures with their units, as people read them.
 
 use sim_core::Span;
-use sim_models::study::{Interval, Unit};
+use sim_models::study::{Comparison, Contrast, Figure, Interval, Kind, Metric, Unit};
 
-use crate::words;
-
-/// What stands where there is nothing.
-pub const NONE: &str = "–";
+use crate::words::{self, NONE};
 
 /// Significant digits of a figure.
 const DIGITS: usize = 4;
@@ -73,6 +70,21 @@ pub fn rounded(value: f64, digits: usize) -> String {
     let exact: f64 = format!("{value:.*e}", digits - 1).parse().expect("a number just written");
     // `-0` reads as if something were missing.
     format!("{}", if exact == 0.0 { 0.0 } else { exact })
+}
+
+/// Whether a contrast concerns users: a latency within the system says little of what they have.
+pub fn is_of_users(comparison: &Comparison, contrast: &Contrast) -> bool {
+    let is_client = |actor: &str| {
+        let mut latencies = comparison.sides[0].summary.latencies.iter();
+        latencies.any(|latency| latency.actor == actor && latency.kind == "client")
+    };
+    match &contrast.figure {
+        Figure::Percentile(_, actor) => is_client(actor),
+        Figure::Mean(Metric { kind: Kind::LatencyMean, of }) => {
+            of.as_deref().is_some_and(is_client)
+        }
+        Figure::Mean(_) | Figure::Broken(_) => true,
+    }
 }
 
 #[cfg(test)]

@@ -12,10 +12,11 @@ use serde_json::Value;
 use sim_models::conform::{Conformance, Difference};
 use textwrap::core::Word;
 
-use crate::args::ConformArgs;
 use crate::diagnostics::Failure;
-use crate::report::{COLUMNS, Style, paint, plain};
-use crate::{Exit, console, words};
+use crate::exit::Exit;
+use crate::file::line_of;
+use crate::text::{COLUMNS, Style, paint, plain};
+use crate::{console, words};
 
 /// Two million events of the usual length; more would be a mistake, and cost memory.
 const SIZE_MAX: u64 = 256 << 20;
@@ -26,11 +27,33 @@ const LINE_MAX: usize = 1 << 20;
 /// What a person reads of a recorded line or a state; `--json` has all of it.
 const SHOWN_MAX: usize = 1_500;
 
+/// Replay traces of real libraries against the policies named after them
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+A folder stands for all .jsonl files in it and below, in the order of their names.
+
+A trace that is not understood never passes: it is told on standard error and the exit code is 2,
+but the other traces are still replayed. `--json` prints one object per trace, each on one line.
+The format of traces is described in docs/CONFORMANCE.md.")]
+pub struct Args {
+    /// Traces, or folders of them
+    #[arg(required = true, value_name = "FILE")]
+    traces: Vec<PathBuf>,
+
+    /// Print JSON instead of text, one object per line
+    #[arg(long)]
+    json: bool,
+
+    /// Print only what does not pass
+    #[arg(short, long)]
+    quiet: bool,
+}
+
 /// Replays each trace and shows what was found, in the order of the arguments.
 ///
 /// # Errors
 /// Output that cannot be written. What is wrong with a trace is shown and told by the exit.
-pub fn conform(args: &ConformArgs) -> Result<Exit, Failure> {
+pub fn conform(args: &Args) -> Result<Exit, Failure> {
     let style = console::style();
     let mut tally = Tally::default();
     for found in args.traces.iter().flat_map(|path| expand(path)) {
@@ -157,11 +180,7 @@ fn read(path: &Path) -> Result<String, Problem> {
     if bytes.len() as u64 > SIZE_MAX {
         return Err(Problem::new("longer than 256 MiB; a trace has at most that"));
     }
-    String::from_utf8(bytes).map_err(|error| {
-        let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        let line = valid.iter().filter(|&&byte| byte == b'\n').count() + 1;
-        Problem::at(line, "not a text in UTF-8")
-    })
+    String::from_utf8(bytes).map_err(|error| Problem::at(line_of(&error), "not a text in UTF-8"))
 }
 
 type Found = Result<PathBuf, (PathBuf, Problem)>;
@@ -348,7 +367,7 @@ struct Row<'a> {
     kind: Option<&'a str>,
     lib: Option<&'a str>,
     version: Option<&'a str>,
-    /// Events compared, up to and with the first that differs.
+    /// Events compared, up to and including the first that differs.
     lines: Option<u64>,
     pass: bool,
     /// Of a trace with two levels: the highest that it passes.

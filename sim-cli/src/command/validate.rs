@@ -1,23 +1,36 @@
 //! `sim validate`: checks scenarios and all their variants without running them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sim_models::Scenario;
-use sim_models::source::SourceError;
+use sim_models::custom::Kinds;
 
-use crate::args::{Changes, ValidateArgs};
+use crate::changes::Changes;
 use crate::diagnostics::Failure;
+use crate::exit::Exit;
 use crate::file::{ScenarioFile, warnings_of};
-use crate::{Exit, console, report, words};
+use crate::text::plain;
+use crate::{console, words};
+
+/// Check scenarios and all their variants without running them
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The scenario files
+    #[arg(required = true, value_name = "SCENARIO")]
+    scenarios: Vec<PathBuf>,
+
+    #[command(flatten)]
+    changes: Changes,
+}
 
 /// Checks each file, and shows all that is wrong with all of them.
 ///
 /// # Errors
 /// The mistakes of the last file that has some; those of earlier ones were shown by then.
-pub fn validate(args: &ValidateArgs) -> Result<Exit, Failure> {
+pub fn validate(args: &Args, kinds: &Kinds) -> Result<Exit, Failure> {
     let mut found = None;
     for path in &args.scenarios {
-        match check(path, &args.changes) {
+        match check(path, &args.changes, kinds) {
             Ok(scenarios) => {
                 console::warn(&warnings_of(scenarios.iter()));
                 console::print(&line(path, &scenarios[0], &args.changes))?;
@@ -34,29 +47,12 @@ pub fn validate(args: &ValidateArgs) -> Result<Exit, Failure> {
 }
 
 /// Loads a scenario, and unless one was chosen, each of its variants after it.
-fn check(path: &Path, changes: &Changes) -> Result<Vec<Scenario>, Failure> {
-    let file = ScenarioFile::read(path)?;
-    let scenario = file.load(changes.variant.as_deref(), &changes.set)?;
+fn check(path: &Path, changes: &Changes, kinds: &Kinds) -> Result<Vec<Scenario>, Failure> {
+    let file = ScenarioFile::read(path, kinds)?;
     if changes.variant.is_some() {
-        return Ok(vec![scenario]);
+        return Ok(vec![file.load_changed(changes)?]);
     }
-    let names = scenario.variants();
-    let mut scenarios = vec![scenario];
-    let mut mistakes: Vec<SourceError> = Vec::new();
-    for name in names {
-        match file.load(Some(&name), &changes.set) {
-            Ok(variant) => scenarios.push(variant),
-            Err(errors) => {
-                for error in errors {
-                    // A mistake in an override shows up in every variant.
-                    if !mistakes.contains(&error) {
-                        mistakes.push(error);
-                    }
-                }
-            }
-        }
-    }
-    if mistakes.is_empty() { Ok(scenarios) } else { Err(mistakes.into()) }
+    Ok(file.load_all(&changes.set)?.into_iter().map(|(_, scenario)| scenario).collect())
 }
 
 fn line(path: &Path, scenario: &Scenario, changes: &Changes) -> String {
@@ -65,5 +61,5 @@ fn line(path: &Path, scenario: &Scenario, changes: &Changes) -> String {
         (None, 0) => String::new(),
         (None, n) => format!(", {}", words::counted(n, "variant")),
     };
-    report::plain(&format!("ok  {}: {}{variants}", path.display(), scenario.name())) + "\n"
+    plain(&format!("ok  {}: {}{variants}", path.display(), scenario.name())) + "\n"
 }

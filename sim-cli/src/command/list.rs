@@ -1,17 +1,28 @@
 //! `sim list`: the scenarios of a folder, one line each.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use crate::args::ListArgs;
+use sim_models::custom::Kinds;
+
+use crate::console;
 use crate::diagnostics::Failure;
+use crate::exit::Exit;
 use crate::file::{ScenarioFile, scenarios_in};
-use crate::{Exit, console, report};
+use crate::text::plain;
+
+/// List the scenarios of a folder
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The folder
+    #[arg(default_value = "scenarios")]
+    folder: PathBuf,
+}
 
 /// Lists what is there; a scenario that doesn't load is listed with its first mistake.
 ///
 /// # Errors
 /// A folder that cannot be read.
-pub fn list(args: &ListArgs) -> Result<Exit, Failure> {
+pub fn list(args: &Args, kinds: &Kinds) -> Result<Exit, Failure> {
     let folder = &args.folder;
     let paths = scenarios_in(folder).map_err(|error| {
         let message = format!("cannot list {}: {error}", folder.display());
@@ -20,20 +31,20 @@ pub fn list(args: &ListArgs) -> Result<Exit, Failure> {
     if paths.is_empty() {
         console::note(&format!("there are no scenarios in {}", folder.display()));
     }
-    let rows: Vec<[String; 3]> = paths.iter().map(|path| row(path)).collect();
+    let rows: Vec<[String; 3]> = paths.iter().map(|path| row(path, kinds)).collect();
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
     let (names, files) = (width(0).unwrap_or(0), width(1).unwrap_or(0));
     let lines = rows.iter().map(|[name, file, about]| {
-        report::plain(&format!("{name:<names$}  {file:<files$}  {about}")) + "\n"
+        plain(&format!("{name:<names$}  {file:<files$}  {about}")) + "\n"
     });
     console::print(&lines.collect::<String>())?;
     Ok(Exit::Kept)
 }
 
 /// Name, file, and what there is to say of it.
-fn row(path: &Path) -> [String; 3] {
+fn row(path: &Path, kinds: &Kinds) -> [String; 3] {
     let shown = path.display().to_string();
-    let loaded = ScenarioFile::read(path).and_then(|file| Ok(file.load(None, &[])?));
+    let loaded = ScenarioFile::read(path, kinds).and_then(|file| Ok(file.load(None, &[])?));
     let scenario = match loaded {
         Ok(scenario) => scenario,
         Err(Failure::Sources(errors)) => {

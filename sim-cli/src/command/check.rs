@@ -1,27 +1,65 @@
 //! `sim check`: many seeds of one scenario.
 
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+use sim_models::custom::Kinds;
 use sim_models::outcome::Verdict;
 use sim_models::study::{
     Check, Interval, InvariantTally, LatencySummary, Measure, Percentile, RecoveryTally, Stop,
-    Summary, Unit,
+    Summary, Unit, Until,
 };
 
-use super::figure::{self, NONE};
-use super::progress::Progress;
-use super::{command, extent, json, limited, line, options, table};
-use crate::args::{self, CheckArgs};
+use crate::changes::Changes;
 use crate::diagnostics::Failure;
+use crate::exit::Exit;
 use crate::file::ScenarioFile;
-use crate::report::{self, Style};
-use crate::{Exit, console, words};
+use crate::repeat::Repeat;
+use crate::study::progress::Progress;
+use crate::study::{self, StudyArgs, extent, limited};
+use crate::text::{Style, Table, plain};
+use crate::words::{self, NONE};
+use crate::{console, figure, json};
+
+/// Run a scenario on many seeds: how often invariants break, and means with intervals
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+`--until ci=5%` stops as soon as the interval of the mean goodput, or of the figure that `--metric`
+names, reaches at most 5 % to either side. It looks after 30 runs, 45, 68 and so on, and asks it of
+an interval with half the allowed error, so that stopping at a lucky moment does not flatter.
+
+The exit code is 1 when an invariant that is not listed in the scenario's `breaks` was broken with
+any seed, or when a limit ended a run. What all figures mean is told in docs/STATISTICS.md.")]
+pub struct Args {
+    /// The scenario file
+    scenario: PathBuf,
+
+    #[command(flatten)]
+    changes: Changes,
+
+    /// How many seeds
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    seeds: u64,
+
+    /// Stop when a figure is known well enough, as in `ci=5%`
+    #[arg(long, value_name = "ci=PERCENT")]
+    until: Option<Until>,
+
+    /// The figure that `--until` looks at, such as `success`, `latency_mean:users` or `p99:users`
+    #[arg(long, value_name = "FIGURE", default_value = "goodput", requires = "until")]
+    metric: String,
+
+    #[command(flatten)]
+    study: StudyArgs,
+}
 
 /// Runs a scenario on many seeds and shows what was found.
 ///
 /// # Errors
 /// A scenario that cannot be read or run, or options that make no sense.
-pub fn check(args: &CheckArgs) -> Result<Exit, Failure> {
-    let file = ScenarioFile::read(&args.scenario)?;
-    let scenario = file.load(args.changes.variant.as_deref(), &args.changes.set)?;
+pub fn check(args: &Args, kinds: &Kinds) -> Result<Exit, Failure> {
+    let file = ScenarioFile::read(&args.scenario, kinds)?;
+    let scenario = file.load_changed(&args.changes)?;
     console::warn(scenario.warnings());
     let mut until = args.until.clone();
     if let Some(until) = &mut until {
@@ -29,25 +67,54 @@ pub fn check(args: &CheckArgs) -> Result<Exit, Failure> {
     }
     let progress = Progress::new(args.seeds);
     let tick = || progress.tick();
-    let check = Check::run(&scenario, &options(args.seeds, &args.study, &tick), until.as_ref())?;
+    let check = Check::run(&scenario, &args.study.options(args.seeds, &tick), until.as_ref())?;
     drop(progress);
-    let replay = |seed| {
-        let (variant, sets) = (args.changes.variant.as_deref(), &args.changes.set);
-        args::repeat(&args.scenario, variant, sets, seed)
-    };
+    let Changes { variant, set } = &args.changes;
+    let replay = |seed| Repeat::run(&args.scenario, variant.as_deref(), set, seed).to_string();
     console::print(&if args.study.json {
-        json::check(&check, &replay)
+        object(&check, &replay)
     } else {
-        text(&check, &args::repeat_check(args), &replay, &console::style())
+        text(&check, &repeat(args), &replay, &console::style())
     })?;
-    Ok(match verdict(&check.summary) {
-        Verdict::Kept => Exit::Kept,
-        Verdict::Violated | Verdict::Invalid => Exit::Broken,
-    })
+    Ok(Exit::from(verdict(&check.summary)))
+}
+
+/// The command that repeats a check.
+fn repeat(args: &Args) -> String {
+    let line = Repeat::new("check").file(&args.scenario);
+    let line = line.changes(args.changes.variant.as_deref(), &args.changes.set);
+    let mut line = args.study.repeat(line, args.seeds);
+    if let Some(until) = &args.until {
+        line = line.option("until", format!("ci={}%", until.percent()));
+        line = line.option("metric", &args.metric);
+    }
+    line.to_string()
+}
+
+/// A check as one JSON object. `replay` is the command that repeats the run of a seed.
+fn object(check: &Check, replay: &dyn Fn(u64) -> String) -> String {
+    let mut object = study::json::subject(&check.subject);
+    object.insert("verdict".to_owned(), json!(verdict(&check.summary).to_string()));
+    object.insert("stop".to_owned(), stop(&check.stop));
+    object.extend(study::json::summary(&check.summary, Some(replay)));
+    json::pretty(&object)
+}
+
+/// Why a check took no more seeds.
+fn stop(stop: &Stop) -> Value {
+    match stop {
+        Stop::AllSeeds => json!({ "why": "all_seeds" }),
+        Stop::Precise { figure, wanted, reached } => {
+            json!({ "why": "precise", "figure": figure, "wanted": wanted, "reached": reached })
+        }
+        Stop::Imprecise { figure, wanted, reached } => {
+            json!({ "why": "imprecise", "figure": figure, "wanted": wanted, "reached": reached })
+        }
+    }
 }
 
 /// The judgement over all runs. What is known to be broken does not count.
-pub fn verdict(summary: &Summary) -> Verdict {
+fn verdict(summary: &Summary) -> Verdict {
     match summary {
         _ if summary.is_broken() => Verdict::Violated,
         _ if summary.limited.is_some() => Verdict::Invalid,
@@ -57,34 +124,25 @@ pub fn verdict(summary: &Summary) -> Verdict {
 
 fn text(check: &Check, repeat: &str, replay: &dyn Fn(u64) -> String, style: &Style) -> String {
     let (subject, summary) = (&check.subject, &check.summary);
-    let verdict = verdict(summary);
-    let colour = match verdict {
-        Verdict::Kept => style.good,
-        Verdict::Violated => style.bad,
-        Verdict::Invalid => style.unsure,
-    };
-    let verdict = report::paint(colour, &verdict.to_string().to_uppercase());
-    let mut text = format!("{verdict}  {}\n\n", report::plain(&headline(summary)));
-    let name = match &subject.variant {
-        Some(variant) => format!("{}, variant \"{variant}\"", subject.scenario),
-        None => subject.scenario.clone(),
-    };
-    text += &line(style, "scenario", &name);
-    text += &line(style, "study", &extent(subject));
+    let mut text = style.verdict(verdict(summary), &headline(summary));
+    text.push('\n');
+    let name = words::named(&subject.scenario, subject.variant.as_deref());
+    text += &style.line("scenario", &name);
+    text += &style.line("study", &extent(subject));
     for (label, said) in [
         ("stopped", stopped(check)),
         ("limit", limited(summary)),
         ("interval", (summary.runs == 1).then(|| "one run has none; take more seeds".to_owned())),
     ] {
-        text += &said.map_or_else(String::new, |said| line(style, label, &said));
+        text += &said.map_or_else(String::new, |said| style.line(label, &said));
     }
     text += &invariants(summary, replay, style);
     text += &summary.recovery.as_ref().map_or_else(String::new, |r| recovery(r, replay, style));
     text += &measures(&summary.measures, style);
     text += &latencies(&summary.latencies, style);
     text.push('\n');
-    text += &line(style, "study id", &subject.id.to_string());
-    text + &command(style, "repeat", repeat)
+    text += &style.line("study id", &subject.id.to_string());
+    text + &style.command("repeat", repeat)
 }
 
 /// `AllAnswered broken with 12 of 1,000 seeds`.
@@ -148,7 +206,7 @@ fn invariants(summary: &Summary, replay: &dyn Fn(u64) -> String, style: &Style) 
     let row = |invariant: &InvariantTally| {
         let first = invariant.first.as_ref().map(|(seed, _)| seed.to_string());
         vec![
-            report::plain(&invariant.name),
+            plain(&invariant.name),
             words::count(invariant.runs),
             words::count(invariant.broken),
             words::count(invariant.vacuous),
@@ -157,14 +215,14 @@ fn invariants(summary: &Summary, replay: &dyn Fn(u64) -> String, style: &Style) 
         ]
     };
     let header = ["Invariants", "runs", "broken", "vacuous", "true share broken", "first seed"];
-    let mut text = table(style, &header, summary.invariants.iter().map(row).collect(), &[]);
+    let mut text = Table::new(header, summary.invariants.iter().map(row).collect()).text(style);
     for invariant in &summary.invariants {
         let Some((seed, violation)) = &invariant.first else { continue };
         let known = if invariant.known { "; known: this scenario is here to show it" } else { "" };
-        let name = report::plain(&invariant.name);
+        let name = plain(&invariant.name);
         text += &format!("\n{name} with seed {seed}, at {}{known}\n", violation.at);
-        text += &format!("  {}\n", report::plain(&violation.witness));
-        text += &format!("  {}\n", report::plain(&replay(*seed)));
+        text += &format!("  {}\n", plain(&violation.witness));
+        text += &format!("  {}\n", plain(&replay(*seed)));
     }
     text
 }
@@ -185,9 +243,9 @@ fn recovery(tally: &RecoveryTally, replay: &dyn Fn(u64) -> String, style: &Style
     };
     let rows = states.iter().filter(|(_, n)| *n > 0).map(row).collect();
     let header = ["After the trigger", "runs", "share", "true share of tested"];
-    let mut text = table(style, &header, rows, &[]);
+    let mut text = Table::new(header, rows).text(style);
     if let Some(seed) = tally.first_metastable {
-        text += &format!("\nmetastable with seed {seed}\n  {}\n", report::plain(&replay(seed)));
+        text += &format!("\nmetastable with seed {seed}\n  {}\n", plain(&replay(seed)));
     }
     text
 }
@@ -197,7 +255,7 @@ fn measures(measures: &[Measure], style: &Style) -> String {
         let estimate = measure.estimate?;
         let unit = measure.metric.kind.unit();
         Some(vec![
-            report::plain(&measure.metric.to_string()),
+            plain(&measure.metric.to_string()),
             figure::figure(unit, estimate.mean),
             figure::interval(unit, estimate.interval),
             figure::optional(unit, estimate.deviation),
@@ -209,7 +267,7 @@ fn measures(measures: &[Measure], style: &Style) -> String {
         return String::new();
     }
     let header = ["Once per run", "mean", "true mean", "deviation", "runs"];
-    table(style, &header, rows, &[])
+    Table::new(header, rows).text(style)
 }
 
 fn latencies(latencies: &[LatencySummary], style: &Style) -> String {
@@ -222,7 +280,7 @@ fn latencies(latencies: &[LatencySummary], style: &Style) -> String {
             let bounds = bounds.map(|(low, high)| Interval { low, high });
             let once = |text: String| if n == 0 { text } else { String::new() };
             rows.push(vec![
-                once(report::plain(&latency.actor)),
+                once(plain(&latency.actor)),
                 quantile.to_string(),
                 words::duration(*value),
                 figure::interval(Unit::Millis, bounds),
@@ -234,5 +292,19 @@ fn latencies(latencies: &[LatencySummary], style: &Style) -> String {
         return String::new();
     }
     let header = ["Latency", "", "all runs", "true percentile", "samples"];
-    table(style, &header, rows, &[])
+    Table::new(header, rows).text(style)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples::typed;
+
+    #[test]
+    fn it_is_repeated_whatever_the_number_of_threads() {
+        let line = "check x.ron --variant v --seeds 9 --first-seed 3 --until ci=5% --jobs 4";
+        let repeat_line = "sim check x.ron --variant v --seeds 9 --first-seed 3 --until 'ci=5%' \
+            --metric goodput";
+        assert_eq!(repeat(&typed(line)), repeat_line);
+    }
 }

@@ -1,0 +1,227 @@
+//! `sim compare`: variants, or files, on the same seeds.
+
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+use sim_models::Scenario;
+use sim_models::custom::Kinds;
+use sim_models::outcome::Outcome;
+use sim_models::study::{Comparison, Contrast, Judgement, Side};
+
+use crate::changes::{Set, parse_set};
+use crate::diagnostics::Failure;
+use crate::exit::Exit;
+use crate::file::{ScenarioFile, together, warnings_of};
+use crate::repeat::Repeat;
+use crate::study::json::Object;
+use crate::study::progress::Progress;
+use crate::study::{self, StudyArgs, extent, limited};
+use crate::text::{Style, Table, paint, plain};
+use crate::{chart, chart_file, console, figure, json, words};
+
+/// Run variants on the same seeds, and tell which differences are more than luck
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Each side is compared with the first one. Every seed gives all sides the same luck, so that
+differences are taken seed by seed. \"no difference\" means that the interval of the difference
+contains 0: more seeds may still tell. The exit code does not depend on what is found.")]
+pub struct Args {
+    /// One scenario file and its variants, or several files
+    #[arg(required = true, value_name = "SCENARIO")]
+    scenarios: Vec<PathBuf>,
+
+    /// The variants, separated by commas; `base` is the file as it stands. By default all of them
+    #[arg(long, value_name = "A,B,…", value_delimiter = ',')]
+    variants: Vec<String>,
+
+    /// Replace the value at a path on all sides; may be repeated
+    #[arg(long, value_name = "PATH=VALUE", value_parser = parse_set)]
+    set: Vec<Set>,
+
+    /// How many seeds
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    seeds: u64,
+
+    /// Where the chart goes
+    #[arg(long, value_name = "DIR", default_value = "out")]
+    out: PathBuf,
+
+    #[command(flatten)]
+    study: StudyArgs,
+}
+
+/// The scenario as it stands, among its variants.
+const BASE: &str = "base";
+
+/// Runs all sides on the same seeds and shows what differs.
+///
+/// # Errors
+/// A side that cannot be read or run, or options that make no sense.
+pub fn compare(args: &Args, kinds: &Kinds) -> Result<Exit, Failure> {
+    let sides = sides(args, kinds)?;
+    console::warn(&warnings_of(sides.iter().map(|(_, scenario)| scenario)));
+    let progress = Progress::new(args.seeds.saturating_mul(sides.len() as u64));
+    let tick = || progress.tick();
+    let comparison = Comparison::run(&sides, &args.study.options(args.seeds, &tick))?;
+    drop(progress);
+    let repeat = repeat(args);
+    console::print(&if args.study.json {
+        object(&comparison)
+    } else {
+        text(&comparison, &repeat, &console::style())
+    })?;
+    // Timelines are of the first seed, whose runs no study keeps.
+    let first: Vec<Outcome> =
+        sides.iter().map(|(_, scenario)| scenario.run(args.study.first_seed)).collect();
+    let svg = chart::comparison(&comparison, &first, &repeat);
+    let name = format!("{}-compare", first[0].scenario);
+    chart_file::keep_study(&args.out, &name, &svg, args.study.json)?;
+    Ok(Exit::Kept)
+}
+
+/// The sides that were asked for.
+fn sides(args: &Args, kinds: &Kinds) -> Result<Vec<(String, Scenario)>, Failure> {
+    let [path] = &args.scenarios[..] else {
+        if !args.variants.is_empty() {
+            let message = "variants belong to one scenario, and several files were named";
+            let help = "compare the variants of one file, or several files as they stand";
+            return Err(Failure::with_help(message, help));
+        }
+        let load = |path: &PathBuf| {
+            let file = ScenarioFile::read(path, kinds)?;
+            Ok((path.display().to_string(), file.load(None, &args.set)?))
+        };
+        return args.scenarios.iter().map(load).collect();
+    };
+    let file = ScenarioFile::read(path, kinds)?;
+    if args.variants.is_empty() {
+        let sides = file.load_all(&args.set)?.into_iter();
+        return Ok(sides.map(|(name, side)| (name.unwrap_or(BASE.to_owned()), side)).collect());
+    }
+    together(args.variants.iter().map(|name| {
+        let variant = Some(name.trim()).filter(|name| *name != BASE);
+        (name.clone(), file.load(variant, &args.set))
+    }))
+}
+
+/// The command that repeats a comparison.
+fn repeat(args: &Args) -> String {
+    let line = args.scenarios.iter().fold(Repeat::new("compare"), |line, path| line.file(path));
+    let line = match &args.variants[..] {
+        [] => line,
+        variants => line.option("variants", variants.join(",")),
+    };
+    args.study.repeat(line.changes(None, &args.set), args.seeds).to_string()
+}
+
+/// A comparison as one JSON object.
+fn object(comparison: &Comparison) -> String {
+    let mut object = Object::new();
+    object.insert("schema".to_owned(), json!(study::json::SCHEMA));
+    let side = |side: &Side| {
+        let mut object = Object::new();
+        object.insert("name".to_owned(), json!(side.name));
+        object.insert("pairs".to_owned(), json!(side.pairs));
+        object.extend(study::json::subject(&side.subject));
+        object.remove("schema");
+        object.extend(study::json::summary(&side.summary, None));
+        Value::Object(object)
+    };
+    object.insert("sides".to_owned(), comparison.sides.iter().map(side).collect());
+    let contrast = |contrast: &Contrast| {
+        json!({
+            "figure": contrast.figure.to_string(),
+            "side": comparison.sides[contrast.side].name,
+            "unit": contrast.figure.unit().name(),
+            "better": contrast.figure.better().name(),
+            "reference": contrast.reference,
+            "value": contrast.value,
+            "difference": study::json::estimate(Some(contrast.difference)),
+            "verdict": contrast.judgement.name(),
+            "saved": contrast.saved,
+        })
+    };
+    object.insert("contrasts".to_owned(), comparison.contrasts.iter().map(contrast).collect());
+    json::pretty(&object)
+}
+
+fn text(comparison: &Comparison, repeat: &str, style: &Style) -> String {
+    let first = &comparison.sides[0];
+    let mut text = style.line("scenario", &first.subject.scenario);
+    text += &style.line("study", &extent(&first.subject));
+    for side in &comparison.sides {
+        if let Some(said) = limited(&side.summary) {
+            text += &style.line("limit", &format!("{}: {said}", side.name));
+        }
+    }
+    if first.subject.id.seeds == 1 {
+        text += &style.line("interval", "one seed has none; take more seeds");
+    }
+    for (n, side) in comparison.sides.iter().enumerate().skip(1) {
+        text += &against(comparison, n, side, style);
+    }
+    let chance = figure::rounded(100.0 - 100.0 * first.subject.confidence, 6);
+    text += &format!(
+        "\n\"no difference\": the interval of the difference contains 0. Of figures that truly do not\n\
+         differ, {chance} % are called better or worse by chance. Latencies of all actors: --json.\n\n"
+    );
+    for side in &comparison.sides {
+        let name = format!("{}: {}", side.name, side.subject.id);
+        text += &style.line("study id", &name);
+    }
+    text + &style.command("repeat", repeat)
+}
+
+/// One side against the first.
+fn against(comparison: &Comparison, n: usize, side: &Side, style: &Style) -> String {
+    let first = &comparison.sides[0];
+    let of_users = |contrast: &&Contrast| figure::is_of_users(comparison, contrast);
+    let contrasts = comparison.contrasts.iter().filter(|contrast| contrast.side == n);
+    let rows: Vec<Vec<String>> =
+        contrasts.filter(of_users).map(|contrast| row(contrast, side.pairs, style)).collect();
+    let (name, first) = (plain(&side.name), plain(&first.name));
+    let title = paint(style.head, &format!("{name} against {first}"));
+    if rows.is_empty() {
+        return format!("\n{title}: no seed brought both to their horizon\n");
+    }
+    let header = ["Figure", &first, &name, "difference", "true difference", "verdict"];
+    let seeds = words::counted(side.pairs, "seed");
+    format!("\n{title}, {seeds}\n") + &Table::new(header, rows).words(5).text(style)
+}
+
+fn row(contrast: &Contrast, pairs: u64, style: &Style) -> Vec<String> {
+    let unit = contrast.figure.unit();
+    let colour = match contrast.judgement {
+        Judgement::Better => style.good,
+        Judgement::Worse => style.bad,
+        Judgement::Different => style.unsure,
+        Judgement::NoDifference | Judgement::Unknown => style.dim,
+    };
+    let verdict = contrast.judgement.name();
+    // A figure that not every run has rests on fewer seeds than the title says.
+    let n = contrast.difference.n;
+    let fewer = if n < pairs { format!(" at n = {n}") } else { String::new() };
+    vec![
+        plain(&contrast.figure.to_string()),
+        figure::figure(unit, contrast.reference),
+        figure::figure(unit, contrast.value),
+        figure::difference(unit, contrast.difference.mean),
+        figure::difference_interval(unit, contrast.difference.interval),
+        paint(colour, verdict) + &fewer,
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples::typed;
+
+    #[test]
+    fn it_is_repeated_with_its_sides() {
+        assert_eq!(
+            repeat(&typed("compare x.ron --variants a,b --set h=1m")),
+            "sim compare x.ron --variants a,b --set 'h=1m' --seeds 100"
+        );
+        assert_eq!(repeat(&typed("compare a.ron b.ron")), "sim compare a.ron b.ron --seeds 100");
+    }
+}

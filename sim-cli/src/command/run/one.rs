@@ -1,0 +1,59 @@
+//! One run, its report and its chart.
+
+use super::args::Args;
+use crate::diagnostics::Failure;
+use crate::exit::Exit;
+use crate::file::ScenarioFile;
+use crate::repeat::Repeat;
+use crate::{chart, chart_file, console, finding, json, record, report};
+
+/// Runs the scenario and shows what was found.
+///
+/// # Errors
+/// A scenario that cannot be loaded, or a chart or record that cannot be written.
+pub fn run(args: &Args, file: &ScenarioFile) -> Result<Exit, Failure> {
+    let (variant, sets) = (args.changes.variant.as_deref(), &args.changes.set);
+    let scenario = file.load_changed(&args.changes)?;
+    console::warn(scenario.warnings());
+    let seed = args.seed.unwrap_or(scenario.seed());
+    let outcome = match &args.record {
+        Some(path) => {
+            let header = record::Header::new(file, &args.changes, &scenario, seed);
+            record::write(path, &header, scenario.start(seed))?
+        }
+        None => scenario.run(seed),
+    };
+    let repeat = Repeat::run(&args.scenario, variant, sets, seed).to_string();
+    let chart = chart_file::path(&args.out, &scenario, variant);
+    let drawn = chart_file::keep(&chart, &chart::timeline(&outcome, &repeat));
+
+    if args.json {
+        console::print(&json::object(&outcome))?;
+    } else if args.quiet {
+        console::print(&format!("{}\n", finding::one_line(&outcome)))?;
+    } else {
+        console::print(&report::text(&outcome, &repeat, &console::style(), args.verbose))?;
+    }
+    drawn?;
+    let written = [("chart", Some(&chart)), ("record", args.record.as_ref())];
+    for (what, path) in written.into_iter().filter_map(|(what, path)| Some((what, path?))) {
+        if !args.quiet {
+            console::tell_where(what, path, args.json)?;
+        }
+    }
+    Ok(Exit::from(outcome.verdict))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples::typed;
+
+    #[test]
+    fn what_is_repeated_is_what_was_typed() {
+        let args: Args = typed("run x.ron --variant=-v --set a.b=c=d --seed 3");
+        let (variant, sets) = (args.changes.variant.as_deref(), &args.changes.set);
+        let repeat = Repeat::run(&args.scenario, variant, sets, args.seed.unwrap());
+        assert_eq!(repeat.to_string(), "sim run x.ron --variant=-v --set 'a.b=c=d' --seed 3");
+    }
+}
