@@ -704,7 +704,8 @@ mod tests {
                 prop_assert!(has_half_open || step.after.state != State::HalfOpen);
                 match (step.before.state, step.what) {
                     (State::Open { .. }, What::Admitted(_)) if !has_half_open => {
-                        prop_assert_eq!(step.after.state, State::Open { until: after_sleep(step.at) });
+                        let until = after_sleep(step.at);
+                        prop_assert_eq!(step.after.state, State::Open { until });
                     }
                     // Whoever asks during the test is refused and ends it.
                     (State::HalfOpen, What::Refused(_)) => {
@@ -718,8 +719,8 @@ mod tests {
         #[test]
         fn the_snapshot_is_what_the_last_ticks_completed((config, inputs) in stories()) {
             for (step, history) in lived(&config, &inputs) {
-                // Woken at the start of its ticks, it has made the first one before the rest of that
-                // instant.
+                // Woken at the start of its ticks, it has made the first one before the rest of
+                // that instant.
                 if step.what != What::Woke {
                     let snapshot = step.after.snapshot(step.at);
                     prop_assert_eq!(snapshot, history.snapshot_after(history.ticks(step.at)));

@@ -15,7 +15,7 @@ pub enum StateName {
     Open,
     /// A few test calls pass.
     HalfOpen,
-    /// Refuses by hand, until it is told otherwise.
+    /// Refuses by hand, until it is closed by hand.
     ForcedOpen,
     /// Passes everything and counts nothing, by hand.
     Disabled,
@@ -30,7 +30,7 @@ pub enum Verdict {
     Success,
     /// It is in trouble.
     Failure,
-    /// The caller is told to ignore such an ending: Resilience4j's `ignoreExceptions`, gobreaker's
+    /// Such an ending is to be ignored: Resilience4j's `ignoreExceptions`, gobreaker's
     /// `IsExcluded`, opossum's `errorFilter`. Several libraries count it as a success.
     Ignored,
     /// Nothing: the call was cancelled or never sent, and its permit only comes back.
@@ -91,7 +91,7 @@ pub enum Change {
 /// The right to one call, given back to [`Machine::settle`] with the call's verdict.
 ///
 /// Settle cancelled calls too, as [`Verdict::Cancelled`]: a test request whose permit is dropped
-/// may keep its breaker half-open for ever.
+/// may keep its breaker half-open for good.
 #[must_use]
 #[derive(Debug, PartialEq, Eq)]
 pub struct Permit {
@@ -144,12 +144,12 @@ pub trait Machine {
     /// The stored state. A lazy breaker stays open past its time, until a call comes.
     fn state(&self) -> StateName;
 
-    /// When the machine next acts by itself, if nothing happens before.
+    /// When the machine next acts on its own, if nothing happens before.
     fn wakes_at(&self) -> Option<Time> {
         None
     }
 
-    /// Acts by itself at `now`, which is the instant of [`Machine::wakes_at`].
+    /// Acts on its own at `now`, which is the instant of [`Machine::wakes_at`].
     fn wake(&mut self, now: Time, changes: &mut Vec<Change>) {
         let _ = (now, changes);
     }

@@ -3,8 +3,10 @@
 //! Each library's breaker is a state machine of its own, in a file of its own, since their
 //! semantics differ wherever they can: what the window counts, who may trip it, how many tests run
 //! at once, what a late result does. What they share is the shape of the conversation, which is
-//! [`Machine`]: a call asks with [`Machine::admit`], its end is told with [`Machine::settle`], and
-//! a machine that acts by itself names its next instant with [`Machine::wakes_at`].
+//! [`Machine`]: a call asks with [`Machine::admit`], its end is given to [`Machine::settle`], and
+//! a machine that acts on its own names its next instant with [`Machine::wakes_at`].
+//!
+//! One more is a file with its options and its machine, its `mod` line and its row below.
 //!
 //! Answers: the dependency that is down. Calls to it hold threads until they time out, and the
 //! caller fails with it. An open breaker refuses at once, so that the caller stays alive and the
@@ -45,7 +47,8 @@ family! {
     /// ```
     /// use sim_core::{Span, Time};
     /// use sim_policies::Reason;
-    /// use sim_policies::breaker::{Admission, Breaker, BreakerConfig, Machine, Verdict, consecutive};
+    /// use sim_policies::breaker::{Admission, Machine, Verdict};
+    /// use sim_policies::breaker::{Breaker, BreakerConfig, consecutive};
     ///
     /// let config = consecutive::Config { failures: 1, ..consecutive::Config::default() };
     /// let mut breaker = Breaker::new(&BreakerConfig::Consecutive(config))?;

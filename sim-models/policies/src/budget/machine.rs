@@ -31,8 +31,8 @@ pub trait Machine {
         let _ = (ticket, now, ending);
     }
 
-    /// True when the call may retry its last attempt, which has ended in `ending`; what that costs is
-    /// taken then.
+    /// True when the call may retry its last attempt, which has ended in `ending`; what that costs
+    /// is taken then.
     fn withdraw(&mut self, ticket: &mut Ticket, now: Time, ending: Ending) -> bool;
 
     /// The call is over, in whatever way. An abandoned call has not succeeded.

@@ -43,7 +43,7 @@ pub trait Machine {
     fn leave(&mut self, place: Place);
 
     /// How long a call may stand in the queue, after which its caller makes it leave; `None` is
-    /// for ever.
+    /// without end.
     fn longest_wait(&self) -> Option<Span> {
         None
     }

@@ -1,4 +1,5 @@
-//! A limit that hears of windows, not of calls: `WindowedLimit` of Netflix concurrency-limits 0.5.4.
+//! A limit that hears of windows, not of calls: `WindowedLimit` of Netflix concurrency-limits
+//! 0.5.4.
 
 use super::machine::{Machine, Measured};
 use super::window::{self, Window};

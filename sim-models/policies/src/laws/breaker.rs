@@ -59,7 +59,8 @@
 //!     [(second, Input::Call), (second, Input::End(0, verdict))]
 //! });
 //! let steps = play(Fuse::default(), &story.collect::<Vec<_>>());
-//! let promises = Promises { open_until: Some(Box::new(|at| at + Span::secs(10))), ..Promises::default() };
+//! let open_until: Box<dyn Fn(Time) -> Time> = Box::new(|at| at + Span::secs(10));
+//! let promises = Promises { open_until: Some(open_until), ..Promises::default() };
 //! promises.hold(&steps);
 //! ```
 
@@ -104,7 +105,7 @@ pub struct Step<M, X = Infallible> {
     pub before: M,
     /// The breaker after it.
     pub after: M,
-    /// What the breaker told.
+    /// What the breaker reported.
     pub changes: Vec<Change>,
     /// Calls under way after it.
     pub under_way: usize,
@@ -141,7 +142,7 @@ pub struct Ended {
 }
 
 impl<M, X> Step<M, X> {
-    /// The transitions that the breaker told of.
+    /// The transitions that the breaker reported.
     pub fn transitions(&self) -> impl Iterator<Item = Transition> + '_ {
         self.changes.iter().filter_map(|change| match change {
             Change::Transition(transition) => Some(*transition),
@@ -172,7 +173,7 @@ impl<M, X> Step<M, X> {
     }
 }
 
-/// A machine that a story can be told of.
+/// A machine that can live through a story.
 pub trait Subject: Machine + Clone + PartialEq + Debug {}
 
 impl<M: Machine + Clone + PartialEq + Debug> Subject for M {}
@@ -185,8 +186,8 @@ pub fn play<M: Subject>(breaker: M, inputs: &[(Span, Input)]) -> Vec<Step<M>> {
     play_with(breaker, inputs, |_, other, _, _, _| match other {})
 }
 
-/// Plays calls, their ends and what else can happen: `act` does that to the breaker and to the calls
-/// under way, and says whether it happened at all.
+/// Plays calls, their ends and what else can happen: `act` does that to the breaker and to the
+/// calls under way, and says whether it happened at all.
 ///
 /// # Panics
 /// When the breaker breaks one of the laws that any step shows.
@@ -263,10 +264,10 @@ impl<M: Subject, X> Story<M, X> {
 
     fn ask(&mut self) {
         self.step(|story, changes| {
-            let (mut copy, mut told) = (story.breaker.clone(), Vec::new());
-            let twin = copy.admit(story.now, &mut told);
+            let (mut copy, mut said) = (story.breaker.clone(), Vec::new());
+            let twin = copy.admit(story.now, &mut said);
             let answer = story.breaker.admit(story.now, changes);
-            let same = twin == answer && told == *changes && copy == story.breaker;
+            let same = twin == answer && said == *changes && copy == story.breaker;
             assert!(same, "a copy says and becomes the same");
             Some(match answer {
                 Admission::Admitted(permit) => {
@@ -293,10 +294,10 @@ impl<M: Subject, X> Story<M, X> {
         let Call { permit, seen } = self.calls.remove(n % self.calls.len());
         let (started, tag, late) = (permit.started(), permit.tag(), seen != self.transitions);
         self.step(|story, changes| {
-            let (mut copy, mut told) = (story.breaker.clone(), Vec::new());
-            copy.settle(Permit::new(started, tag), story.now, verdict, &mut told);
+            let (mut copy, mut said) = (story.breaker.clone(), Vec::new());
+            copy.settle(Permit::new(started, tag), story.now, verdict, &mut said);
             story.breaker.settle(permit, story.now, verdict, changes);
-            let same = copy == story.breaker && told == *changes;
+            let same = copy == story.breaker && said == *changes;
             assert!(same, "a copy says and becomes the same");
             Some(What::Ended(Ended { verdict, started, tag, late }))
         });
@@ -308,8 +309,8 @@ impl<M: Subject, X> Story<M, X> {
 
 /// What a breaker promises beyond what all of them do. The default promises nothing.
 pub struct Promises<M> {
-    /// The instant that refusals name when it has opened at an instant; `None` where that depends on
-    /// more.
+    /// The instant that refusals name when it has opened at an instant; `None` where that depends
+    /// on more.
     pub open_until: Option<Box<dyn Fn(Time) -> Time>>,
     /// It still refuses at that instant, and lets go after it.
     pub refuses_at_its_end: bool,
@@ -453,7 +454,7 @@ fn changes_name_the_state<M: Subject, X: Debug>(step: &Step<M, X>) {
         assert_eq!(from, state, "a transition leaves the state that it was in: {step:?}");
         state = to;
     }
-    assert_eq!(state, step.after.state(), "a change of state is told: {step:?}");
+    assert_eq!(state, step.after.state(), "a change of state is reported: {step:?}");
 }
 
 fn refusals_name_the_state<M: Subject, X: Debug>(step: &Step<M, X>) {

@@ -1,6 +1,6 @@
-//! The retry of botocore, the AWS SDK for Python: [`aws`](crate::aws) has the modes and the numbers,
-//! and this is how a stack uses them. The quota and the adaptive rate limit of a client are policies
-//! of their own, which come with the preset.
+//! The retry of botocore, the AWS SDK for Python: [`aws`](crate::aws) has the modes and the
+//! numbers, and this is how a stack uses them. The quota and the adaptive rate limit of a client
+//! are policies of their own, which come with the preset.
 
 use sim_core::Span;
 

@@ -625,8 +625,8 @@ mod tests {
     }
 
     proptest! {
-        /// Permits are not bound to a call: half-open admits one more for every ignored or cancelled
-        /// end that it meets.
+        /// Permits are not bound to a call: half-open admits one more for every ignored or
+        /// cancelled end that it meets.
         #[test]
         fn it_keeps_the_laws(config in configs(), inputs in inputs()) {
             let wait = config.wait_duration_in_open_state;
