@@ -2,7 +2,8 @@
 //!
 //! One object with fixed fields in a fixed order. Every number is finite, times are
 //! milliseconds of virtual time, what is missing is `null`, and no wall-clock figure is part of
-//! it. Fields may be added; a change of meaning changes `schema`.
+//! it. States, reasons, counters and kinds are ids: what people read may be reworded, they stay.
+//! Fields may be added; a change of meaning changes `schema`.
 
 use serde::Serialize as Derive;
 use serde::ser::{Serialize, SerializeMap, Serializer};
@@ -104,9 +105,9 @@ struct Effect {
 struct Transition<'a> {
     at_ms: f64,
     policy: &'a str,
-    from: String,
-    to: String,
-    reason: String,
+    from: &'static str,
+    to: &'static str,
+    reason: &'static str,
 }
 
 #[derive(Derive)]
@@ -260,10 +261,9 @@ impl<'a> From<&'a TransitionLine> for Transition<'a> {
         Transition {
             at_ms: ms(line.at),
             policy: &line.policy,
-            from: line.from.to_string(),
-            to: line.to.to_string(),
-            // Spelled as the reasons of refusals are.
-            reason: line.reason.to_string().replace(' ', "_"),
+            from: line.from.id(),
+            to: line.to.id(),
+            reason: line.reason.id(),
         }
     }
 }
@@ -333,6 +333,7 @@ fn ms(at: Time) -> f64 {
 mod tests {
     use super::*;
     use crate::samples;
+    use sim_policies::breaker::{StateName, TransitionReason};
 
     #[test]
     fn the_contract_is_pinned() {
@@ -351,6 +352,22 @@ mod tests {
         for field in ["\"variant\": null", "\"invariants\": []", "\"effects\": {}", "\"calls\": {}"]
         {
             assert!(json.contains(field), "{field} in {json}");
+        }
+    }
+
+    #[test]
+    fn whatever_is_chosen_from_a_set_is_an_id() {
+        let mut outcome = samples::outage();
+        let first = outcome.transitions[0].clone();
+        let line = |(from, reason)| TransitionLine { from, reason, ..first.clone() };
+        let states = StateName::ALL.into_iter().cycle();
+        outcome.transitions = states.zip(TransitionReason::ALL).map(line).collect();
+        let value: serde_json::Value = serde_json::from_str(&object(&outcome)).expect("JSON");
+        let is_id = |id: &str| id.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+        for line in value["transitions"].as_array().expect("a list") {
+            for field in ["from", "to", "reason"] {
+                assert!(is_id(line[field].as_str().expect("an id")), "{line}");
+            }
         }
     }
 
