@@ -45,7 +45,7 @@ struct Object<'a> {
     seed: u64,
     run_id: String,
     digest: String,
-    verdict: String,
+    verdict: &'static str,
     limit: Option<String>,
     invariants: Vec<Invariant<'a>>,
     effects: Entries<&'a str, Effect>,
@@ -79,7 +79,7 @@ struct Load {
 #[derive(Derive)]
 struct Invariant<'a> {
     name: &'a str,
-    verdict: String,
+    verdict: &'static str,
     known: bool,
     violations: u64,
     first: Option<First<'a>>,
@@ -171,7 +171,7 @@ impl<'a> From<&'a Outcome> for Object<'a> {
             seed: outcome.run_id.seed,
             run_id: outcome.run_id.to_string(),
             digest: format!("{:016x}", outcome.digest),
-            verdict: outcome.verdict.to_string(),
+            verdict: outcome.verdict.name(),
             limit: outcome.limit.as_ref().map(ToString::to_string),
             invariants: outcome.invariants.iter().map(Invariant::from).collect(),
             effects: Entries(outcome.effects.iter().map(effect).collect()),
@@ -242,7 +242,7 @@ impl<'a> From<&'a InvariantResult> for Invariant<'a> {
     fn from(result: &'a InvariantResult) -> Invariant<'a> {
         Invariant {
             name: &result.name,
-            verdict: result.verdict.to_string(),
+            verdict: result.verdict.name(),
             known: result.known,
             violations: result.violations,
             first: result.first.as_ref().map(First::from),
@@ -284,9 +284,9 @@ impl From<Latency> for LatencyMs {
 impl Serialize for Actor<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("kind", &self.0.kind)?;
-        for (name, count) in &self.0.counters {
-            map.serialize_entry(name, count)?;
+        map.serialize_entry("kind", self.0.kind.name())?;
+        for (counter, count) in &self.0.counters {
+            map.serialize_entry(counter.name(), count)?;
         }
         map.serialize_entry("latency_ms", &self.0.latency.map(LatencyMs::from))?;
         if let Some(load) = self.0.load {
@@ -378,7 +378,7 @@ mod tests {
         assert_eq!(value["virtual_ms"].as_f64(), Some(ms(Time::MAX)));
         assert_eq!(value["limit"], "the limit of 18446744073709551615 steps was reached");
         assert_eq!(value["actors"]["redis"]["latency_ms"], serde_json::Value::Null);
-        assert_eq!(value["actors"]["redis"]["commands"], 16_200);
+        assert_eq!(value["actors"]["redis"]["arrived"], 16_200);
     }
 
     const PINNED: &str = r#"{
@@ -468,8 +468,8 @@ mod tests {
     "api": {
       "kind": "service",
       "arrived": 5400,
-      "answered": 5398,
-      "shed": 2,
+      "succeeded": 5398,
+      "refused": 2,
       "latency_ms": {
         "p50": 90.0,
         "p90": 270.0,
