@@ -1,6 +1,7 @@
 //! Figures with their units, as people read them.
 
 use sim_core::Span;
+use sim_models::outcome::ActorKind;
 use sim_models::study::{Comparison, Contrast, Figure, Interval, Kind, Metric, Unit};
 
 use crate::words::{self, NONE};
@@ -76,7 +77,7 @@ pub fn rounded(value: f64, digits: usize) -> String {
 pub fn is_of_users(comparison: &Comparison, contrast: &Contrast) -> bool {
     let is_client = |actor: &str| {
         let mut latencies = comparison.sides[0].summary.latencies.iter();
-        latencies.any(|latency| latency.actor == actor && latency.kind == "client")
+        latencies.any(|latency| latency.actor == actor && latency.kind == ActorKind::Client)
     };
     match &contrast.figure {
         Figure::Percentile(_, actor) => is_client(actor),

@@ -2,7 +2,8 @@
 //!
 //! One object with fixed fields in a fixed order. Every number is finite, times are
 //! milliseconds of virtual time, what is missing is `null`, and no wall-clock figure is part of
-//! it. Fields may be added; a change of meaning changes `schema`.
+//! it. States, reasons, counters and kinds are ids: what people read may be reworded, they stay.
+//! Fields may be added; a change of meaning changes `schema`.
 
 use serde::Serialize as Derive;
 use serde::ser::{Serialize, SerializeMap, Serializer};
@@ -44,7 +45,7 @@ struct Object<'a> {
     seed: u64,
     run_id: String,
     digest: String,
-    verdict: String,
+    verdict: &'static str,
     limit: Option<String>,
     invariants: Vec<Invariant<'a>>,
     effects: Entries<&'a str, Effect>,
@@ -78,7 +79,7 @@ struct Load {
 #[derive(Derive)]
 struct Invariant<'a> {
     name: &'a str,
-    verdict: String,
+    verdict: &'static str,
     known: bool,
     violations: u64,
     first: Option<First<'a>>,
@@ -104,9 +105,9 @@ struct Effect {
 struct Transition<'a> {
     at_ms: f64,
     policy: &'a str,
-    from: String,
-    to: String,
-    reason: String,
+    from: &'static str,
+    to: &'static str,
+    reason: &'static str,
 }
 
 #[derive(Derive)]
@@ -170,7 +171,7 @@ impl<'a> From<&'a Outcome> for Object<'a> {
             seed: outcome.run_id.seed,
             run_id: outcome.run_id.to_string(),
             digest: format!("{:016x}", outcome.digest),
-            verdict: outcome.verdict.to_string(),
+            verdict: outcome.verdict.name(),
             limit: outcome.limit.as_ref().map(ToString::to_string),
             invariants: outcome.invariants.iter().map(Invariant::from).collect(),
             effects: Entries(outcome.effects.iter().map(effect).collect()),
@@ -241,7 +242,7 @@ impl<'a> From<&'a InvariantResult> for Invariant<'a> {
     fn from(result: &'a InvariantResult) -> Invariant<'a> {
         Invariant {
             name: &result.name,
-            verdict: result.verdict.to_string(),
+            verdict: result.verdict.name(),
             known: result.known,
             violations: result.violations,
             first: result.first.as_ref().map(First::from),
@@ -260,10 +261,9 @@ impl<'a> From<&'a TransitionLine> for Transition<'a> {
         Transition {
             at_ms: ms(line.at),
             policy: &line.policy,
-            from: line.from.to_string(),
-            to: line.to.to_string(),
-            // Spelled as the reasons of refusals are.
-            reason: line.reason.to_string().replace(' ', "_"),
+            from: line.from.id(),
+            to: line.to.id(),
+            reason: line.reason.id(),
         }
     }
 }
@@ -284,9 +284,9 @@ impl From<Latency> for LatencyMs {
 impl Serialize for Actor<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("kind", &self.0.kind)?;
-        for (name, count) in &self.0.counters {
-            map.serialize_entry(name, count)?;
+        map.serialize_entry("kind", self.0.kind.name())?;
+        for (counter, count) in &self.0.counters {
+            map.serialize_entry(counter.name(), count)?;
         }
         map.serialize_entry("latency_ms", &self.0.latency.map(LatencyMs::from))?;
         if let Some(load) = self.0.load {
@@ -333,6 +333,7 @@ fn ms(at: Time) -> f64 {
 mod tests {
     use super::*;
     use crate::samples;
+    use sim_policies::breaker::{StateName, TransitionReason};
 
     #[test]
     fn the_contract_is_pinned() {
@@ -355,13 +356,29 @@ mod tests {
     }
 
     #[test]
+    fn whatever_is_chosen_from_a_set_is_an_id() {
+        let mut outcome = samples::outage();
+        let first = outcome.transitions[0].clone();
+        let line = |(from, reason)| TransitionLine { from, reason, ..first.clone() };
+        let states = StateName::ALL.into_iter().cycle();
+        outcome.transitions = states.zip(TransitionReason::ALL).map(line).collect();
+        let value: serde_json::Value = serde_json::from_str(&object(&outcome)).expect("JSON");
+        let is_id = |id: &str| id.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+        for line in value["transitions"].as_array().expect("a list") {
+            for field in ["from", "to", "reason"] {
+                assert!(is_id(line[field].as_str().expect("an id")), "{line}");
+            }
+        }
+    }
+
+    #[test]
     fn every_number_reads_back() {
         let value: serde_json::Value =
             serde_json::from_str(&object(&samples::hostile())).expect("valid JSON");
         assert_eq!(value["virtual_ms"].as_f64(), Some(ms(Time::MAX)));
         assert_eq!(value["limit"], "the limit of 18446744073709551615 steps was reached");
         assert_eq!(value["actors"]["redis"]["latency_ms"], serde_json::Value::Null);
-        assert_eq!(value["actors"]["redis"]["commands"], 16_200);
+        assert_eq!(value["actors"]["redis"]["arrived"], 16_200);
     }
 
     const PINNED: &str = r#"{
@@ -451,8 +468,8 @@ mod tests {
     "api": {
       "kind": "service",
       "arrived": 5400,
-      "answered": 5398,
-      "shed": 2,
+      "succeeded": 5398,
+      "refused": 2,
       "latency_ms": {
         "p50": 90.0,
         "p90": 270.0,

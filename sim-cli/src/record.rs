@@ -95,7 +95,7 @@ pub struct End {
 
 impl From<&Outcome> for End {
     fn from(outcome: &Outcome) -> End {
-        let verdict = outcome.verdict.to_string();
+        let verdict = outcome.verdict.name().to_owned();
         End { steps: outcome.steps, digest: outcome.digest, verdict }
     }
 }

@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 
 use sim_core::Time;
 use sim_models::outcome::{
-    ActorSummary, CallSummary, FaultWindow, InvariantVerdict, LogLine, Outcome, ServiceLoad,
-    Violation,
+    ActorKind, ActorSummary, CallSummary, Counter, FaultWindow, InvariantVerdict, LogLine, Outcome,
+    ServiceLoad, Violation,
 };
 use sim_models::recovery::RecoveryState;
 
@@ -157,16 +157,15 @@ impl Report<'_> {
 
     /// One table of counters per kind of actor, then one of latencies over all.
     fn actors(&mut self) {
-        let mut kinds: Vec<&str> = Vec::new();
+        let mut kinds: Vec<&ActorKind> = Vec::new();
         for actor in &self.outcome.actors {
-            if !actor.counters.is_empty() && !kinds.contains(&&actor.kind[..]) {
+            if !actor.counters.is_empty() && !kinds.contains(&&actor.kind) {
                 kinds.push(&actor.kind);
             }
         }
         for kind in kinds {
-            let of_kind: Vec<&ActorSummary> =
-                self.outcome.actors.iter().filter(|actor| actor.kind == kind).collect();
-            self.table(&counters(kind, &of_kind));
+            let of_kind: Vec<&ActorSummary> = self.outcome.actors_of(kind.clone()).collect();
+            self.table(&counters(kind.name(), &of_kind));
         }
         let rows: Vec<Vec<String>> = self.outcome.actors.iter().filter_map(load_row).collect();
         if !rows.is_empty() {
@@ -345,21 +344,20 @@ fn load_row(actor: &ActorSummary) -> Option<Vec<String>> {
 /// The counters of actors of one kind: one row per actor, or one per counter where that is
 /// too wide.
 fn counters(kind: &str, actors: &[&ActorSummary]) -> Table {
-    let mut names: Vec<&str> = Vec::new();
+    let mut names: Vec<Counter> = Vec::new();
     for (name, _) in actors.iter().flat_map(|actor| &actor.counters) {
         if !names.contains(name) {
-            names.push(name);
+            names.push(*name);
         }
     }
-    let value = |actor: &ActorSummary, name: &str| {
-        let counter = actor.counters.iter().find(|(counter, _)| *counter == name);
-        counter.map_or_else(|| words::NONE.to_owned(), |(_, n)| words::count(*n))
+    let value = |actor: &ActorSummary, counter: &Counter| {
+        actor.counter(*counter).map_or_else(|| words::NONE.to_owned(), words::count)
     };
     let mut corner = kind.to_owned();
     if let Some(first) = corner.get_mut(..1) {
         first.make_ascii_uppercase();
     }
-    let spoken = |name: &&str| name.replace('_', " ");
+    let spoken = |counter: &Counter| counter.name().replace('_', " ");
     let rows = actors.iter().map(|a| row(&a.name, names.iter().map(|name| value(a, name))));
     let wide = Table::new(row(&corner, names.iter().map(spoken)), rows.collect());
     if wide.width() <= COLUMNS {
@@ -448,15 +446,19 @@ mod tests {
     #[test]
     fn many_counters_turn_the_table() {
         let mut outcome = samples::outage();
-        let names = ["requests_answered_late", "requests_refused_queue", "requests_lost_in_crash"];
-        let more = (0..6u64).map(|i| (names[i as usize % 3], i));
-        outcome.actors[0].counters = more.collect();
-        outcome.actors[0]
-            .counters
-            .extend([("first_of_the_long_names", 1), ("second_of_the_long_names", 2)]);
+        outcome.actors[0].counters = [
+            Counter::RetriesArrived,
+            Counter::DeadlinePassed,
+            Counter::QueueLenMax,
+            Counter::Computations,
+            Counter::PeakArrivals,
+            Counter::PeakRetries,
+        ]
+        .map(|counter| (counter, 1))
+        .to_vec();
         let text = text(&outcome, REPEAT, &Style::plain(), false);
         assert!(text.lines().all(|line| line.chars().count() <= COLUMNS), "{text}");
-        assert!(text.contains("second of the long names"));
+        assert!(text.contains("\npeak retries 100ms "), "{text}");
     }
 
     const PINNED: &str = r#"VIOLATED  ExactlyOnce("charge") broken at 34.127s, 3 times in all
@@ -480,13 +482,13 @@ Effects   count   intents   duplicated   refunded   deduplicated
 ─────────────────────────────────────────────────────────────────
 charge    4,012     4,009            3          0             41
 
-Service   arrived   answered   shed
-────────────────────────────────────
-api         5,400      5,398      2
+Service   arrived   succeeded   refused
+────────────────────────────────────────
+api         5,400       5,398         2
 
-Kv      commands   expired
-───────────────────────────
-redis     16,200        12
+Kv      arrived   failed
+─────────────────────────
+redis    16,200       12
 
 Client     intents   succeeded   failed
 ────────────────────────────────────────

@@ -2,9 +2,9 @@
 
 use sim_core::{LimitHit, Span, Time};
 use sim_models::outcome::{
-    ActorSummary, CallSummary, EffectSummary, FaultWindow, Goodput, Histogram, InvariantResult,
-    InvariantVerdict, Latency, LedgerLine, LogLine, Outcome, RunId, RunLimit, Series,
-    TransitionLine, Verdict, Violation,
+    ActorKind, ActorSummary, CallSummary, Counter, EffectSummary, FaultWindow, Goodput, Histogram,
+    InvariantResult, InvariantVerdict, Latency, LedgerLine, LogLine, Outcome, RunId, RunLimit,
+    Series, TransitionLine, Verdict, Violation,
 };
 use sim_models::recovery::{Level, Recovery, RecoveryState};
 use sim_models::study::{
@@ -229,7 +229,7 @@ fn side(n: usize, name: String) -> Side {
     };
     let latencies = vec![LatencySummary {
         actor: "shoppers".to_owned(),
-        kind: "client".to_owned(),
+        kind: ActorKind::Client,
         samples: 4_009,
         max: Span::secs(20),
         percentiles: Quantile::ALL.map(percentile).to_vec(),
@@ -376,24 +376,32 @@ fn actors() -> Vec<ActorSummary> {
     vec![
         ActorSummary {
             name: "api".to_owned(),
-            kind: "service".to_owned(),
-            counters: vec![("arrived", 5_400), ("answered", 5_398), ("shed", 2)],
+            kind: ActorKind::Service,
+            counters: vec![
+                (Counter::Arrived, 5_400),
+                (Counter::Succeeded, 5_398),
+                (Counter::Refused, 2),
+            ],
             latency: Some(latency(90, 640)),
             histogram: Histogram::new(3).expect("three digits are allowed"),
             load: None,
         },
         ActorSummary {
             name: "redis".to_owned(),
-            kind: "kv".to_owned(),
-            counters: vec![("commands", 16_200), ("expired", 12)],
+            kind: ActorKind::Store,
+            counters: vec![(Counter::Arrived, 16_200), (Counter::Failed, 12)],
             latency: None,
             histogram: Histogram::new(3).expect("three digits are allowed"),
             load: None,
         },
         ActorSummary {
             name: "shoppers".to_owned(),
-            kind: "client".to_owned(),
-            counters: vec![("intents", 5_400), ("succeeded", 4_009), ("failed", 1_391)],
+            kind: ActorKind::Client,
+            counters: vec![
+                (Counter::Intents, 5_400),
+                (Counter::Succeeded, 4_009),
+                (Counter::Failed, 1_391),
+            ],
             latency: Some(latency(130, 1_900)),
             histogram: Histogram::new(3).expect("three digits are allowed"),
             load: None,

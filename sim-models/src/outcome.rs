@@ -65,6 +65,33 @@ pub struct Outcome {
     pub faults_missed: Vec<String>,
 }
 
+impl Outcome {
+    /// An actor, by its name.
+    pub fn actor(&self, name: &str) -> Option<&ActorSummary> {
+        self.actors.iter().find(|actor| actor.name == name)
+    }
+
+    /// The actors of a kind, in the same order.
+    pub fn actors_of(&self, kind: ActorKind) -> impl Iterator<Item = &ActorSummary> {
+        self.actors.iter().filter(move |actor| actor.kind == kind)
+    }
+
+    /// The calls from one actor to another, by their names.
+    pub fn call(&self, from: &str, to: &str) -> Option<&CallSummary> {
+        self.calls.iter().find(|call| call.from == from && call.to == to)
+    }
+
+    /// A kind of effect, such as `charge`.
+    pub fn effect(&self, kind: &str) -> Option<&EffectSummary> {
+        self.effects.iter().find(|effect| effect.kind == kind)
+    }
+
+    /// An invariant, as written in the scenario: `ExactlyOnce("charge")`.
+    pub fn invariant(&self, name: &str) -> Option<&InvariantResult> {
+        self.invariants.iter().find(|invariant| invariant.name == name)
+    }
+}
+
 /// What ended a run before its horizon.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RunLimit {
@@ -135,13 +162,20 @@ pub enum Verdict {
     Invalid,
 }
 
-impl fmt::Display for Verdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
+impl Verdict {
+    /// Its name in JSON and records, which stays as it is.
+    pub const fn name(self) -> &'static str {
+        match self {
             Verdict::Kept => "kept",
             Verdict::Violated => "violated",
             Verdict::Invalid => "invalid",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
     }
 }
 
@@ -171,13 +205,20 @@ pub enum InvariantVerdict {
     Vacuous,
 }
 
-impl fmt::Display for InvariantVerdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
+impl InvariantVerdict {
+    /// Its name in JSON, which stays as it is.
+    pub const fn name(self) -> &'static str {
+        match self {
             InvariantVerdict::Kept => "kept",
             InvariantVerdict::Violated => "violated",
             InvariantVerdict::Vacuous => "vacuous",
-        })
+        }
+    }
+}
+
+impl fmt::Display for InvariantVerdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
     }
 }
 
@@ -270,16 +311,133 @@ pub struct ServiceBooks {
 pub struct ActorSummary {
     /// The actor's name in the scenario.
     pub name: String,
-    /// `client`, `service`, `kv` or the name of a custom kind.
-    pub kind: String,
-    /// Named counts in a fixed order.
-    pub counters: Vec<(&'static str, u64)>,
+    /// What it is.
+    pub kind: ActorKind,
+    /// Counts in a fixed order.
+    pub counters: Vec<(Counter, u64)>,
     /// Client: from a submission to its end. Others: from a request's arrival to its answer.
     pub latency: Option<Latency>,
     /// The same latencies in nanoseconds, so that runs can be merged.
     pub histogram: Histogram<u64>,
     /// What its workers and its queue held on average, of a service.
     pub load: Option<ServiceLoad>,
+}
+
+impl ActorSummary {
+    /// One of its counts; `None` where actors of its kind have no such count.
+    pub fn counter(&self, counter: Counter) -> Option<u64> {
+        self.counters.iter().find(|(found, _)| *found == counter).map(|(_, n)| *n)
+    }
+}
+
+/// What an actor is. One written in Rust is none of the others, whatever its kind is called.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ActorKind {
+    /// Where intents arise.
+    Client,
+    /// Workers, a queue and endpoints.
+    Service,
+    /// A Redis-like store.
+    Store,
+    /// What delivers published messages.
+    Broker,
+    /// Of a kind written in Rust, with its name.
+    Custom(String),
+}
+
+impl ActorKind {
+    /// Its name in tables and JSON: `client`, `service`, `kv`, `broker`, or that of a custom kind.
+    pub fn name(&self) -> &str {
+        match self {
+            ActorKind::Client => "client",
+            ActorKind::Service => "service",
+            ActorKind::Store => "kv",
+            ActorKind::Broker => "broker",
+            ActorKind::Custom(kind) => kind,
+        }
+    }
+}
+
+/// Something that is counted of an actor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Counter {
+    /// Client: intents that arose.
+    Intents,
+    /// Client: submissions of intents.
+    Submitted,
+    /// Requests that arrived.
+    Arrived,
+    /// Those among them that repeat an earlier attempt.
+    RetriesArrived,
+    /// Ended in success.
+    Succeeded,
+    /// Ended in a definite failure.
+    Failed,
+    /// Ended with an unknown fate.
+    Unknown,
+    /// Client: submissions still under way at the end.
+    Unanswered,
+    /// Requests that were refused.
+    Refused,
+    /// Service: turned away by a full queue.
+    QueueFull,
+    /// Service: turned away by its admission.
+    NotAdmitted,
+    /// Service: given up, since their deadline had passed.
+    DeadlinePassed,
+    /// Service: dropped from its queue.
+    Dropped,
+    /// Service: cancelled by their caller.
+    Cancelled,
+    /// Service: the longest queue.
+    QueueLenMax,
+    /// Cache: answered from it.
+    Hits,
+    /// Cache: not in it.
+    Misses,
+    /// Cache: values that were computed.
+    Computations,
+    /// Cache: requests that waited for a computation under way.
+    Coalesced,
+    /// Cache: values that were computed before they expired.
+    Early,
+    /// Cache: values that gave way to others.
+    Evicted,
+    /// The most arrivals in any 100 ms.
+    PeakArrivals,
+    /// The most arrivals of retries in any 100 ms.
+    PeakRetries,
+}
+
+impl Counter {
+    /// Its name in JSON, which stays as it is; tables write spaces for its underscores.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Counter::Intents => "intents",
+            Counter::Submitted => "submitted",
+            Counter::Arrived => "arrived",
+            Counter::RetriesArrived => "retries_arrived",
+            Counter::Succeeded => "succeeded",
+            Counter::Failed => "failed",
+            Counter::Unknown => "unknown",
+            Counter::Unanswered => "unanswered",
+            Counter::Refused => "refused",
+            Counter::QueueFull => "queue_full",
+            Counter::NotAdmitted => "not_admitted",
+            Counter::DeadlinePassed => "deadline_passed",
+            Counter::Dropped => "dropped",
+            Counter::Cancelled => "cancelled",
+            Counter::QueueLenMax => "queue_len_max",
+            Counter::Hits => "hits",
+            Counter::Misses => "misses",
+            Counter::Computations => "computations",
+            Counter::Coalesced => "coalesced",
+            Counter::Early => "early",
+            Counter::Evicted => "evicted",
+            Counter::PeakArrivals => "peak_arrivals_100ms",
+            Counter::PeakRetries => "peak_retries_100ms",
+        }
+    }
 }
 
 /// Averages over time of a service's workers and queue, from the warm-up to the end.

@@ -1,7 +1,7 @@
 //! The step language: what each construct does, told by the effects it leaves.
 
 use sim_models::Scenario;
-use sim_models::outcome::{Outcome, Verdict};
+use sim_models::outcome::{Counter, Outcome, Verdict};
 
 use crate::support::run_text;
 
@@ -460,7 +460,7 @@ fn a_dead_process_refuses_though_it_was_paused() {
         r#"faults: [At("0s", for: "20s", Pause("app")), At("100ms", for: "1s", Crash("app"))]"#,
     );
     let app = outcome.actors.iter().find(|actor| actor.name == "app").expect("the service");
-    assert!(app.counters.contains(&("refused", 1)), "{:?}", app.counters);
+    assert_eq!(app.counter(Counter::Refused), Some(1), "{:?}", app.counters);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use proptest::prelude::*;
 use serde_json::Value;
 use sim_models::Scenario;
+use sim_models::outcome::ActorKind;
 use sim_models::study::{
     Check, Comparison, Contrast, Judgement, Kind, Map, Metric, Options, Region, Stop, Until,
 };
@@ -83,7 +84,7 @@ fn means_are_what_theory_says() {
         assert_eq!(estimate.n, 60);
     }
     let latency = &check.summary.latencies[0];
-    assert_eq!((&latency.actor[..], &latency.kind[..]), ("users", "client"));
+    assert_eq!((&latency.actor[..], &latency.kind), ("users", &ActorKind::Client));
     // Time in the system is exponential with a mean of 20 ms.
     for (percentile, truth) in latency.percentiles.iter().zip([13.863, 46.052, 92.103, 138.155]) {
         let ms = |span: Option<sim_core::Span>| span.expect("an interval").as_millis_f64();

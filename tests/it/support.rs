@@ -91,7 +91,7 @@ pub fn actor<'a>(outcome: &'a Outcome, name: &str) -> &'a ActorSummary {
 
 pub fn counter(outcome: &Outcome, name: &str, counter: &str) -> u64 {
     let counters = &actor(outcome, name).counters;
-    counters.iter().find(|(name, _)| *name == counter).expect("a counter").1
+    counters.iter().find(|(found, _)| found.name() == counter).expect("a counter").1
 }
 
 pub fn call<'a>(outcome: &'a Outcome, from: &str, to: &str) -> &'a CallSummary {

@@ -5,7 +5,7 @@
 //! sides, the first of which is what the others are compared with.
 
 use sim_core::{Time, math};
-use sim_models::outcome::Outcome;
+use sim_models::outcome::{ActorKind, Outcome};
 use sim_models::study::{
     Comparison, Contrast, Figure, Judgement, Kind, LatencySummary, Metric, Quantile, Side, Unit,
 };
@@ -149,8 +149,10 @@ fn timelines(sides: &[Side], first: &[Outcome]) -> Stack {
 /// The latencies of the client that has most of them in the first side.
 fn nines(sides: &[Side]) -> Option<(String, NinesPanel)> {
     let latencies = &sides.first()?.summary.latencies;
-    let most =
-        latencies.iter().rev().max_by_key(|latency| (latency.kind == "client", latency.samples))?;
+    let most = latencies
+        .iter()
+        .rev()
+        .max_by_key(|latency| (latency.kind == ActorKind::Client, latency.samples))?;
     let of = |side: &Side| side.summary.latencies.iter().find(|l| l.actor == most.actor).cloned();
     let curve = |(side, ink): (&Side, Ink)| {
         let LatencySummary { curve, percentiles, .. } = of(side)?;

@@ -94,7 +94,7 @@ fn repeat(args: &Args) -> String {
 /// A check as one JSON object. `replay` is the command that repeats the run of a seed.
 fn object(check: &Check, replay: &dyn Fn(u64) -> String) -> String {
     let mut object = study::json::subject(&check.subject);
-    object.insert("verdict".to_owned(), json!(verdict(&check.summary).to_string()));
+    object.insert("verdict".to_owned(), json!(verdict(&check.summary).name()));
     object.insert("stop".to_owned(), stop(&check.stop));
     object.extend(study::json::summary(&check.summary, Some(replay)));
     json::pretty(&object)

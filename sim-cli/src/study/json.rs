@@ -81,7 +81,7 @@ pub fn estimate(estimate: Option<Estimate>) -> Value {
 fn percentiles(latency: &LatencySummary) -> Value {
     let ms = |span: Option<Span>| span.map(Span::as_millis_f64);
     let mut object = entries(json!({
-        "kind": latency.kind,
+        "kind": latency.kind.name(),
         "samples": latency.samples,
         "max": latency.max.as_millis_f64(),
     }));

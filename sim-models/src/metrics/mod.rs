@@ -13,7 +13,7 @@ use sim_policies::breaker::Transition;
 use sim_policies::{Ending, Fate, Reason};
 
 use crate::outcome::{
-    ActorSummary, CallSummary, FaultWindow, Goodput, Latency, Series, TransitionLine,
+    self, ActorSummary, CallSummary, Counter, FaultWindow, Goodput, Latency, Series, TransitionLine,
 };
 use crate::plan::{ActorId, ActorKind, BreakerId, FaultId, PairId, Plan};
 use crate::recovery::{self, Pulse, Recovery, Terms};
@@ -381,11 +381,11 @@ impl Metrics {
         let summary = |(actor, metrics): (&crate::plan::ActorPlan, &ActorMetrics)| ActorSummary {
             name: actor.name.clone(),
             kind: match &actor.kind {
-                ActorKind::Client(_) => "client".to_owned(),
-                ActorKind::Service(_) => "service".to_owned(),
-                ActorKind::Kv { .. } => "kv".to_owned(),
-                ActorKind::Broker => "broker".to_owned(),
-                ActorKind::Custom(custom) => custom.kind.clone(),
+                ActorKind::Client(_) => outcome::ActorKind::Client,
+                ActorKind::Service(_) => outcome::ActorKind::Service,
+                ActorKind::Kv { .. } => outcome::ActorKind::Store,
+                ActorKind::Broker => outcome::ActorKind::Broker,
+                ActorKind::Custom(custom) => outcome::ActorKind::Custom(custom.kind.clone()),
             },
             counters: metrics.counters(&actor.kind),
             latency: metrics.latency(),
@@ -515,40 +515,44 @@ impl ActorMetrics {
         self.latency.record(latency.as_nanos()).expect("the histogram grows as needed");
     }
 
-    fn counters(&self, kind: &ActorKind) -> Vec<(&'static str, u64)> {
-        let ended =
-            [("succeeded", self.succeeded), ("failed", self.failed), ("unknown", self.unknown)];
+    fn counters(&self, kind: &ActorKind) -> Vec<(Counter, u64)> {
+        let ended = [
+            (Counter::Succeeded, self.succeeded),
+            (Counter::Failed, self.failed),
+            (Counter::Unknown, self.unknown),
+        ];
         if let ActorKind::Client(_) = kind {
             let open = self.arrived - self.succeeded - self.failed - self.unknown;
-            let mut counters = vec![("intents", self.intents), ("submitted", self.arrived)];
+            let mut counters =
+                vec![(Counter::Intents, self.intents), (Counter::Submitted, self.arrived)];
             counters.extend(ended);
-            counters.push(("unanswered", open));
+            counters.push((Counter::Unanswered, open));
             return counters;
         }
         let mut counters =
-            vec![("arrived", self.arrived), ("retries_arrived", self.retries_arrived)];
+            vec![(Counter::Arrived, self.arrived), (Counter::RetriesArrived, self.retries_arrived)];
         counters.extend(ended);
-        counters.push(("refused", self.refused));
+        counters.push((Counter::Refused, self.refused));
         if let ActorKind::Service(_) = kind {
-            counters.push(("queue_full", self.queue_full));
-            counters.push(("not_admitted", self.not_admitted));
-            counters.push(("deadline_passed", self.too_late));
-            counters.push(("dropped", self.dropped));
-            counters.push(("cancelled", self.cancelled));
-            counters.push(("queue_len_max", self.queue_len_max.into()));
+            counters.push((Counter::QueueFull, self.queue_full));
+            counters.push((Counter::NotAdmitted, self.not_admitted));
+            counters.push((Counter::DeadlinePassed, self.too_late));
+            counters.push((Counter::Dropped, self.dropped));
+            counters.push((Counter::Cancelled, self.cancelled));
+            counters.push((Counter::QueueLenMax, self.queue_len_max.into()));
         }
         if let Some(cache) = self.cache {
             counters.extend([
-                ("hits", cache.hits),
-                ("misses", cache.misses),
-                ("computations", cache.computations),
-                ("coalesced", cache.coalesced),
-                ("early", cache.early),
-                ("evicted", cache.evicted),
+                (Counter::Hits, cache.hits),
+                (Counter::Misses, cache.misses),
+                (Counter::Computations, cache.computations),
+                (Counter::Coalesced, cache.coalesced),
+                (Counter::Early, cache.early),
+                (Counter::Evicted, cache.evicted),
             ]);
         }
-        counters.push(("peak_arrivals_100ms", self.peak.max));
-        counters.push(("peak_retries_100ms", self.peak_retries.max));
+        counters.push((Counter::PeakArrivals, self.peak.max));
+        counters.push((Counter::PeakRetries, self.peak_retries.max));
         counters
     }
 

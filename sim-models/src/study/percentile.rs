@@ -14,6 +14,8 @@ use std::fmt;
 use hdrhistogram::Histogram;
 use sim_core::{Span, math};
 
+use crate::outcome::ActorKind;
+
 use super::estimate::student;
 
 /// Runs are merged into at most as many groups.
@@ -88,8 +90,8 @@ pub struct Percentile {
 pub struct LatencySummary {
     /// The actor.
     pub actor: String,
-    /// `client`, `service`, `kv`, `broker` or the name of a custom kind.
-    pub kind: String,
+    /// What it is.
+    pub kind: ActorKind,
     /// How many samples all runs have.
     pub samples: u64,
     /// The longest one, exact.

@@ -4,7 +4,7 @@ use sim_core::{Span, Time};
 
 use super::metric::{Kind, Metric};
 use super::percentile::Samples;
-use crate::outcome::{ActorSummary, InvariantResult, Outcome, Verdict};
+use crate::outcome::{ActorKind, ActorSummary, Counter, InvariantResult, Outcome, Verdict};
 use crate::recovery::RecoveryState;
 
 /// What a study keeps of one run. It is made where the run was, so that the outcome, which is
@@ -26,7 +26,7 @@ pub(crate) struct Sample {
 pub(crate) struct Who {
     pub(crate) is_server: bool,
     pub(crate) name: String,
-    pub(crate) kind: String,
+    pub(crate) kind: ActorKind,
 }
 
 impl Sample {
@@ -77,7 +77,8 @@ fn measure(
         Kind::Utilisation => services.for_each(|s| tell(named(s), Some(load(s).utilisation))),
         Kind::Waiting => services.for_each(|s| tell(named(s), Some(load(s).waiting_mean))),
         Kind::PeakArrivals => services.for_each(|service| {
-            tell(named(service), counter(service, "peak_arrivals_100ms"));
+            let peak = service.counter(Counter::PeakArrivals);
+            tell(named(service), peak.map(|peak| peak as f64));
         }),
         Kind::Duplicated => outcome.effects.iter().for_each(|effect| {
             tell(Some(effect.kind.clone()), Some(effect.duplicated as f64));
@@ -102,7 +103,7 @@ fn measure(
 
 fn goodput(outcome: &Outcome) -> Option<f64> {
     let measured = outcome.ended_at.since(Time::ZERO).saturating_sub(outcome.warmup);
-    let has_clients = outcome.actors.iter().any(|actor| actor.kind == "client");
+    let has_clients = outcome.actors_of(ActorKind::Client).next().is_some();
     let seconds = measured.as_secs_f64();
     (has_clients && seconds > 0.0).then(|| outcome.goodput.achieved as f64 / seconds)
 }
@@ -112,13 +113,8 @@ fn success(outcome: &Outcome) -> Option<f64> {
     (ended > 0).then(|| outcome.goodput.achieved as f64 / ended as f64)
 }
 
-fn counter(actor: &ActorSummary, name: &str) -> Option<f64> {
-    let counter = actor.counters.iter().find(|(counter, _)| *counter == name);
-    counter.map(|(_, count)| *count as f64)
-}
-
 fn latencies(actor: &ActorSummary) -> (Who, Samples) {
-    let is_server = actor.kind != "client";
+    let is_server = actor.kind != ActorKind::Client;
     let who = Who { is_server, name: actor.name.clone(), kind: actor.kind.clone() };
     let max = actor.latency.map_or(Span::ZERO, |latency| latency.max);
     (who, Samples::of(&actor.histogram, max))

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use sim_core::Span;
-use sim_models::outcome::{ActorSummary, Outcome};
+use sim_models::outcome::{ActorKind, Counter, Outcome};
 
 use super::args::Args;
 use crate::diagnostics::Failure;
@@ -94,26 +94,22 @@ fn name(outcome: &Outcome) -> &str {
 }
 
 fn row(outcome: &Outcome) -> Vec<String> {
-    let of_kind = |kind: &'static str| outcome.actors.iter().filter(move |a| a.kind == kind);
-    let submitted = of_kind("client").map(|client| counter(client, "submitted")).sum();
-    let succeeded = of_kind("client").map(|client| counter(client, "succeeded")).sum();
-    let p99: Option<Span> = of_kind("client").filter_map(|client| Some(client.latency?.p99)).max();
-    let peak = |name| of_kind("service").map(|service| counter(service, name)).max();
+    let clients = || outcome.actors_of(ActorKind::Client);
+    let total = |counter| clients().filter_map(|client| client.counter(counter)).sum();
+    let p99: Option<Span> = clients().filter_map(|client| Some(client.latency?.p99)).max();
+    let services = || outcome.actors_of(ActorKind::Service);
+    let peak = |counter| services().filter_map(|service| service.counter(counter)).max();
     vec![
         plain(name(outcome)),
         outcome.verdict.to_string(),
-        words::count(submitted),
-        words::count(succeeded),
+        words::count(total(Counter::Submitted)),
+        words::count(total(Counter::Succeeded)),
         p99.map_or_else(|| words::NONE.to_owned(), words::duration),
         words::count(outcome.calls.iter().map(|call| call.retries).sum()),
         words::count(outcome.effects.iter().map(|effect| effect.duplicated).sum()),
-        peak("peak_arrivals_100ms").map_or_else(|| words::NONE.to_owned(), words::count),
-        peak("peak_retries_100ms").map_or_else(|| words::NONE.to_owned(), words::count),
+        peak(Counter::PeakArrivals).map_or_else(|| words::NONE.to_owned(), words::count),
+        peak(Counter::PeakRetries).map_or_else(|| words::NONE.to_owned(), words::count),
     ]
-}
-
-fn counter(actor: &ActorSummary, name: &str) -> u64 {
-    actor.counters.iter().find(|(counter, _)| *counter == name).map_or(0, |(_, n)| *n)
 }
 
 #[cfg(test)]

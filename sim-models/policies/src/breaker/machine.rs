@@ -185,7 +185,17 @@ pub trait Preset {
 }
 
 impl StateName {
-    /// The state's name in traces and tables: `closed`, `half_open`.
+    /// All of them.
+    pub const ALL: [StateName; 6] = [
+        StateName::Closed,
+        StateName::Open,
+        StateName::HalfOpen,
+        StateName::ForcedOpen,
+        StateName::Disabled,
+        StateName::MetricsOnly,
+    ];
+
+    /// The state's name in traces and JSON, which stays as it is: `closed`, `half_open`.
     pub const fn id(self) -> &'static str {
         match self {
             StateName::Closed => "closed",
@@ -211,6 +221,40 @@ impl fmt::Display for StateName {
     }
 }
 
+impl TransitionReason {
+    /// All of them.
+    pub const ALL: [TransitionReason; 11] = [
+        TransitionReason::ConsecutiveFailures,
+        TransitionReason::Failures,
+        TransitionReason::FailureRate,
+        TransitionReason::SlowCallRate,
+        TransitionReason::OpenTimeOver,
+        TransitionReason::TestFailed,
+        TransitionReason::TestsSucceeded,
+        TransitionReason::TestTimeOver,
+        TransitionReason::LateSuccess,
+        TransitionReason::LateFailure,
+        TransitionReason::Manual,
+    ];
+
+    /// The reason's name in JSON, which stays as it is: `open_time_over`.
+    pub const fn id(self) -> &'static str {
+        match self {
+            TransitionReason::ConsecutiveFailures => "consecutive_failures",
+            TransitionReason::Failures => "failures",
+            TransitionReason::FailureRate => "failure_rate",
+            TransitionReason::SlowCallRate => "slow_call_rate",
+            TransitionReason::OpenTimeOver => "open_time_over",
+            TransitionReason::TestFailed => "test_failed",
+            TransitionReason::TestsSucceeded => "tests_succeeded",
+            TransitionReason::TestTimeOver => "test_time_over",
+            TransitionReason::LateSuccess => "late_success",
+            TransitionReason::LateFailure => "late_failure",
+            TransitionReason::Manual => "manual",
+        }
+    }
+}
+
 impl fmt::Display for TransitionReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
@@ -226,5 +270,27 @@ impl fmt::Display for TransitionReason {
             TransitionReason::LateFailure => "late failure",
             TransitionReason::Manual => "by hand",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_the_name_of_its_variant() {
+        let snake = |name: String| {
+            let spread = |(n, c): (usize, char)| {
+                let gap = (n > 0 && c.is_ascii_uppercase()).then_some('_');
+                gap.into_iter().chain([c.to_ascii_lowercase()])
+            };
+            name.chars().enumerate().flat_map(spread).collect::<String>()
+        };
+        for state in StateName::ALL {
+            assert_eq!(state.id(), snake(format!("{state:?}")));
+        }
+        for reason in TransitionReason::ALL {
+            assert_eq!(reason.id(), snake(format!("{reason:?}")));
+        }
     }
 }
