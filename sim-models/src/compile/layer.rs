@@ -6,9 +6,10 @@ use sim_policies::budget::BudgetConfig;
 use sim_policies::bulkhead::BulkheadConfig;
 use sim_policies::concurrency::LimitConfig;
 use sim_policies::{EndingSet, Retry, aws, connections, outlier, throttle};
+use sim_redis::value::Value;
 
 use crate::language::FallbackOn;
-use crate::plan::{HedgePlan, Operand, RateLimiterPlan};
+use crate::plan::{HedgePlan, RateLimiterPlan};
 
 /// A checked policy that does not belong to a caller yet.
 #[derive(Clone, Debug)]
@@ -38,7 +39,7 @@ pub(super) enum Layer {
     },
     Fallback {
         status: u16,
-        body: Operand,
+        body: Value,
         on: FallbackOn,
         cached: Option<Span>,
         call: Option<String>,

@@ -12,6 +12,7 @@ use sim_policies::rate_limiter::RateLimiter;
 use sim_policies::retry::HouseConfig;
 use sim_policies::throttle::AdaptiveThrottle;
 use sim_policies::{EndingSet, OutOfRange, Retry, RetryConfig};
+use sim_redis::value::Value;
 
 use super::builder::{Builder, Other};
 use super::frame::{Frame, Role};
@@ -19,10 +20,10 @@ use super::layer::Layer;
 use super::place::Here;
 use crate::language::{self, Expr, OutlierPreset, Policy};
 use crate::plan::{
-    ActorId, AdmissionPlan, BreakerId, BreakerPlan, BudgetId, BulkheadId, CacheId, ConnectionsId,
-    ConnectionsPlan, FallbackPlan, HedgeId, HedgePlan, LayerPlan, LimitId, Operand, OutlierId,
-    OutlierPlan, Owned, PacerId, ProgramId, RateLimiterId, RateLimiterPlan, RetryId, RetryPlan,
-    StackId, StackPlan, ThrottleId,
+    ActorId, AdmissionPlan, BreakerId, BreakerPlan, BulkheadId, ConnectionsId, ConnectionsPlan,
+    FallbackId, FallbackPlan, HedgeId, HedgePlan, LayerPlan, LimitId, Operand, OutlierId,
+    OutlierPlan, Owned, ProgramId, RateLimiterId, RateLimiterPlan, RetryId, RetryPlan, StackId,
+    StackPlan, ThrottleId,
 };
 use crate::source::{advice, path_key};
 
@@ -147,13 +148,13 @@ impl Builder<'_> {
     }
 
     /// An expression that names no variables.
-    fn literal(&mut self, expr: &Expr, here: &Here) -> Operand {
+    fn literal(&mut self, expr: &Expr, here: &Here) -> Value {
         let mut frame = Frame::new(ActorId(0), Role::Endpoint, String::new(), ProgramId(0));
-        let operand = self.operand(&mut frame, expr, here);
-        if !matches!(operand, Operand::Const(_)) {
+        let Operand::Const(value) = self.operand(&mut frame, expr, here) else {
             self.problem(here, "a fallback's body cannot name variables", None);
-        }
-        operand
+            return Value::Nil;
+        };
+        value
     }
 
     /// The stack of a policy as one caller uses it for one callee; each such use has its own
@@ -196,27 +197,21 @@ impl Builder<'_> {
         let plan = &mut self.plan;
         match layer {
             Layer::Retry { retry, budget, pacer, even_if_unsafe } => {
-                plan.retries.push(*retry);
-                LayerPlan::Retry(RetryPlan {
-                    retry: RetryId::nth(plan.retries.len() - 1),
-                    budget: budget.map(|b| BudgetId::nth(own(&mut plan.budgets, owner, b))),
-                    pacer: pacer.map(|p| PacerId::nth(own(&mut plan.pacers, owner, p))),
-                    even_if_unsafe,
-                })
+                let retry = RetryPlan { retry: *retry, budget, pacer, even_if_unsafe };
+                LayerPlan::Retry(RetryId::nth(own(&mut plan.retries, owner, retry)))
             }
             Layer::Timeout(after) => LayerPlan::Timeout(after),
             Layer::Deadline(after) => LayerPlan::Deadline(after),
             Layer::Breaker { config, record, ignore } => {
-                let config = *config;
-                plan.breakers.push(BreakerPlan { name, owner, pair, config, record, ignore });
-                LayerPlan::Breaker(BreakerId::nth(plan.breakers.len() - 1))
+                let breaker = BreakerPlan { name, pair, config: *config, record, ignore };
+                LayerPlan::Breaker(BreakerId::nth(own(&mut plan.breakers, owner, breaker)))
             }
             Layer::Bulkhead(config) => {
                 LayerPlan::Bulkhead(BulkheadId::nth(own(&mut plan.bulkheads, owner, config)))
             }
             Layer::Connections(config) => {
-                plan.connections.push(ConnectionsPlan { owner, to, config });
-                LayerPlan::Connections(ConnectionsId::nth(plan.connections.len() - 1))
+                let n = own(&mut plan.connections, owner, ConnectionsPlan { to, config });
+                LayerPlan::Connections(ConnectionsId::nth(n))
             }
             Layer::RateLimiter(config) => {
                 let n = own(&mut plan.rate_limiters, owner, config);
@@ -235,15 +230,12 @@ impl Builder<'_> {
             Layer::Outlier { config, hosts } => {
                 let others = hosts.iter().filter_map(|name| self.actor_ids.get(name).copied());
                 let hosts = std::iter::once(to).chain(others).collect();
-                plan.outliers.push(OutlierPlan { name, owner, config: *config, hosts });
-                LayerPlan::Outlier(OutlierId::nth(plan.outliers.len() - 1))
+                let outlier = OutlierPlan { name, config: *config, hosts };
+                LayerPlan::Outlier(OutlierId::nth(own(&mut plan.outliers, owner, outlier)))
             }
             Layer::Fallback { status, body, on, cached, call } => {
-                let cache = cached.map(|keep| {
-                    plan.caches.push(owner);
-                    (CacheId::nth(plan.caches.len() - 1), keep)
-                });
-                LayerPlan::Fallback(FallbackPlan { status, body, on, cache, calls: call.is_some() })
+                let fallback = FallbackPlan { status, body, on, cached, calls: call.is_some() };
+                LayerPlan::Fallback(FallbackId::nth(own(&mut plan.fallbacks, owner, fallback)))
             }
         }
     }

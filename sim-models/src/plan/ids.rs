@@ -16,6 +16,12 @@ macro_rules! ids {
                 $name(<$repr>::try_from(n).expect("the file's size bounds every table"))
             }
         }
+
+        impl From<$name> for usize {
+            fn from(id: $name) -> usize {
+                id.index()
+            }
+        }
     )*};
 }
 
@@ -40,10 +46,6 @@ ids! {
     BreakerId(u32);
     /// A retry.
     RetryId(u32);
-    /// A retry budget.
-    BudgetId(u32);
-    /// A client's own rate limit.
-    PacerId(u32);
     /// A bulkhead.
     BulkheadId(u32);
     /// Connections that a caller keeps.
@@ -58,8 +60,8 @@ ids! {
     HedgeId(u32);
     /// Outlier detection over some endpoints.
     OutlierId(u32);
-    /// The answers that a fallback remembers.
-    CacheId(u32);
+    /// A fallback.
+    FallbackId(u32);
     /// A text with variables.
     TemplateId(u32);
     /// A record with variables.

@@ -16,10 +16,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sim_core::{Dist, Intensity, Span, Time};
-use sim_policies::budget::BudgetConfig;
 use sim_policies::bulkhead::BulkheadConfig;
 use sim_policies::concurrency::LimitConfig;
-use sim_policies::{Retry, aws, throttle};
+use sim_policies::throttle;
 use sim_redis::value::{FieldId, Texts};
 
 use crate::source::SourceError;
@@ -65,19 +64,16 @@ pub(crate) struct Plan {
     pub sites: Vec<Site>,
     pub stacks: Vec<StackPlan>,
     pub pairs: Vec<(ActorId, ActorId)>,
-    pub retries: Vec<Retry>,
-    pub budgets: Vec<Owned<BudgetConfig>>,
-    pub pacers: Vec<Owned<aws::Config>>,
-    pub breakers: Vec<BreakerPlan>,
+    pub retries: Vec<Owned<RetryPlan>>,
+    pub breakers: Vec<Owned<BreakerPlan>>,
     pub bulkheads: Vec<Owned<BulkheadConfig>>,
-    pub connections: Vec<ConnectionsPlan>,
+    pub connections: Vec<Owned<ConnectionsPlan>>,
     pub rate_limiters: Vec<Owned<RateLimiterPlan>>,
     pub concurrency_limits: Vec<Owned<LimitConfig>>,
     pub throttles: Vec<Owned<throttle::Config>>,
     pub hedges: Vec<Owned<HedgePlan>>,
-    pub outliers: Vec<OutlierPlan>,
-    /// The owner of each fallback's remembered answers.
-    pub caches: Vec<ActorId>,
+    pub outliers: Vec<Owned<OutlierPlan>>,
+    pub fallbacks: Vec<Owned<FallbackPlan>>,
     pub service_caches: Vec<ServiceCachePlan>,
     pub cached: Vec<CachedPlan>,
     pub links: Vec<LinkPlan>,

@@ -1,20 +1,16 @@
 //! Policy stacks, bound to one caller and one callee.
 
+use std::ops::Deref;
+
 use sim_core::Span;
 use sim_policies::breaker::{Breaker, BreakerConfig, Verdict};
+use sim_policies::budget::BudgetConfig;
 use sim_policies::hedge::HedgeConfig;
 use sim_policies::rate_limiter::RateLimiterConfig;
-use sim_policies::{Ending, EndingSet, connections, outlier};
+use sim_policies::{Ending, EndingSet, Retry, aws, connections, outlier};
+use sim_redis::value::Value;
 
 use super::*;
-
-/// Connections that one actor keeps to another.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ConnectionsPlan {
-    pub owner: ActorId,
-    pub to: ActorId,
-    pub config: connections::Config,
-}
 
 /// A stack of policies, outermost first.
 #[derive(Clone, Debug)]
@@ -22,9 +18,10 @@ pub(crate) struct StackPlan {
     pub layers: Vec<LayerPlan>,
 }
 
-#[derive(Clone, Debug)]
+/// One policy of a stack. Whatever remembers something stands in a table of the plan by its id.
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum LayerPlan {
-    Retry(RetryPlan),
+    Retry(RetryId),
     Timeout(Span),
     /// A timeout that those who are called know of.
     Deadline(Span),
@@ -36,7 +33,7 @@ pub(crate) enum LayerPlan {
     Throttle(ThrottleId),
     Hedge(HedgeId),
     Outlier(OutlierId),
-    Fallback(FallbackPlan),
+    Fallback(FallbackId),
 }
 
 /// Something that one actor keeps, and forgets when it restarts.
@@ -46,11 +43,19 @@ pub(crate) struct Owned<T> {
     pub config: T,
 }
 
-#[derive(Clone, Copy, Debug)]
+impl<T> Deref for Owned<T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        &self.config
+    }
+}
+
+#[derive(Clone, Debug)]
 pub(crate) struct RetryPlan {
-    pub retry: RetryId,
-    pub budget: Option<BudgetId>,
-    pub pacer: Option<PacerId>,
+    pub retry: Retry,
+    pub budget: Option<BudgetConfig>,
+    /// The client's own rate limit.
+    pub pacer: Option<aws::Config>,
     /// Retries calls that may do their work twice.
     pub even_if_unsafe: bool,
 }
@@ -59,7 +64,6 @@ pub(crate) struct RetryPlan {
 pub(crate) struct BreakerPlan {
     /// `api->psp provider`.
     pub name: String,
-    pub owner: ActorId,
     pub pair: PairId,
     pub config: BreakerConfig,
     /// Endings that count as failures; by default those of [`Breaker::verdict`].
@@ -82,6 +86,13 @@ impl BreakerPlan {
     }
 }
 
+/// Connections that one actor keeps to another.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ConnectionsPlan {
+    pub to: ActorId,
+    pub config: connections::Config,
+}
+
 #[derive(Clone, Debug)]
 pub(crate) struct RateLimiterPlan {
     pub limit: RateLimiterConfig,
@@ -100,7 +111,6 @@ pub(crate) struct HedgePlan {
 pub(crate) struct OutlierPlan {
     /// `api->psp provider`.
     pub name: String,
-    pub owner: ActorId,
     pub config: outlier::Config,
     pub hosts: Vec<ActorId>,
 }
@@ -108,10 +118,10 @@ pub(crate) struct OutlierPlan {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FallbackPlan {
     pub status: u16,
-    pub body: Operand,
+    pub body: Value,
     pub on: FallbackOn,
     /// Answers with what was last answered, unless it is older than this.
-    pub cache: Option<(CacheId, Span)>,
+    pub cached: Option<Span>,
     /// Asks another endpoint, which the site knows.
     pub calls: bool,
 }

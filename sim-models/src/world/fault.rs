@@ -106,7 +106,7 @@ impl World {
         }
         if let FaultKind::Crash { actor, instance } = kind {
             if instance.is_none() {
-                self.stack.policies.break_connections(&self.shared.plan, actor);
+                self.stack.break_connections(&self.shared.plan, actor);
             }
             match self.shared.plan.actors[actor.index()].kind {
                 ActorKind::Service(_) => self.crash_service(actor, instance, ctx),

@@ -9,6 +9,7 @@ mod client;
 mod condition;
 mod custom;
 mod fault;
+mod flow;
 mod luck;
 mod network;
 mod service;
@@ -167,8 +168,10 @@ impl Model for World {
             Event::Heal(fault) => self.heal(fault, ctx),
             Event::Reply(request) => self.reply(request, ctx),
             Event::Wake { actor, token } => self.wake_custom(actor, token, ctx),
-            Event::WakeBreaker(breaker) => self.wake_breaker(breaker, ctx),
-            Event::Sweep(outlier) => self.sweep(outlier, ctx),
+            Event::WakeBreaker(breaker) => {
+                self.stack.wake_breaker(breaker, &mut self.shared, ctx);
+            }
+            Event::Sweep(outlier) => self.stack.sweep(outlier, &mut self.shared, ctx),
             Event::Turn(job) => self.turn(job, ctx),
             Event::Visible(delivery) => self.visible(delivery, ctx),
             Event::Copied(copy) => self.copied(copy, ctx),
@@ -252,7 +255,7 @@ impl World {
     /// Goes on with every call and runs every task that can, in order, until all wait.
     fn run_ready(&mut self, ctx: &mut Ctx) {
         while self.tasks.runaway.is_none() {
-            if let Some(woken) = self.stack.woken.pop_front() {
+            if let Some(woken) = self.stack.next_woken() {
                 self.wake_call(woken, ctx);
             } else if let Some(task) = self.tasks.ready.pop_front() {
                 self.run(task, ctx);
@@ -282,7 +285,7 @@ impl World {
                 if copy.sent { copy.to } else { copy.from }
             }
             Event::Answer(request) => self.network.requests.get(request)?.from,
-            Event::Timer { call, .. } => self.tasks.get(self.stack.calls.get(call)?.task)?.actor,
+            Event::Timer { call, .. } => self.tasks.get(self.stack.task_of(call)?)?.actor,
             Event::Visible(delivery) => self.broker_of(delivery)?,
             _ => return None,
         };
@@ -321,8 +324,8 @@ impl World {
             Event::Leave(id) => format!("patience ends: {}", task(id)),
             Event::Deliver(id) => format!("request {}", request(id)),
             Event::Answer(id) => format!("answer {}", request(id)),
-            Event::Timer { call, layer, .. } => match self.stack.calls.get(call) {
-                Some(call) => format!("timer of policy {layer}: {}", task(call.task)),
+            Event::Timer { call, layer, .. } => match self.stack.task_of(call) {
+                Some(id) => format!("timer of policy {layer}: {}", task(id)),
                 None => "a timer that is gone".to_owned(),
             },
             Event::Served(id) => format!("command done {}", request(id)),

@@ -363,7 +363,7 @@ impl World {
         self.network.requests.free(id);
         match sender {
             Sender::Call(call) => {
-                if !self.awaits(call, attempt) || answer.ending == Ending::Reset {
+                if !self.stack.awaits(call, attempt) || answer.ending == Ending::Reset {
                     self.shared.metrics.wasted(to, worked, ctx.now());
                 }
                 self.settle_attempt(call, attempt, answer, ctx);

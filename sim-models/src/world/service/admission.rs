@@ -26,11 +26,11 @@ impl World {
         let Some(service) = self.service(actor) else { return Ok(()) };
         let (rate, concurrency) = (service.plan.admission.rate, service.plan.admission.concurrency);
         if let Some(rate) = rate {
-            let limiter = &mut self.stack.policies.rate_limiters[rate.index()];
+            let limiter = self.stack.rate_limiter(rate);
             limiter.acquire(ctx.now(), 1, Span::ZERO).map_err(|_| Ending::Status(429))?;
         }
         if let Some(limit) = concurrency {
-            let limiter = &mut self.stack.policies.limits[limit.index()];
+            let limiter = self.stack.limit(limit);
             let permit = limiter.acquire(ctx.now()).map_err(|_| Ending::Status(503))?;
             if let Some(service) = self.service(actor) {
                 service.permits.insert(id.word(), permit);
@@ -46,7 +46,7 @@ impl World {
         let Some(limit) = service.plan.admission.concurrency else { return };
         let Some(permit) = service.permits.remove(&id.word()) else { return };
         let draw = self.shared.luck.probe.at(nth(lineage, ADMISSION, 0)).next_u64();
-        self.stack.policies.limits[limit.index()].release(permit, ctx.now(), sample(ending), draw);
+        self.stack.limit(limit).release(permit, ctx.now(), sample(ending), draw);
     }
 
     /// A service that died has forgotten whom it let in.

@@ -501,7 +501,7 @@ impl World {
         self.services.caches.crash(&plan, actor, only);
         if only.is_none() {
             self.forget_admissions(actor);
-            self.stack.policies.forget(&self.shared.plan, actor);
+            self.stack.crash(&self.shared.plan, actor);
             self.unpark(actor, ctx);
         }
     }

@@ -7,130 +7,255 @@
 //! below it, the layers below let go without counting anything.
 //!
 //! A hedge needs several attempts under way at once, each with the layers below it; a fallback may
-//! make another call. Both start *children*: calls of their own, whose end is told to the layer
-//! that started them instead of to a program.
+//! make another call. Both start *children*: calls of their own, whose end is heard by the layer
+//! that started them instead of by a program.
 //!
 //! ```text
 //!  program
-//!     | begin_call                                ^ finish_call
+//!     | begin                                     ^ Onward::Ended
 //!     v                                           |
-//!   [ Retry ]   keeps its state and budget ticket |        waits: Timer -> down again
-//!   [ Hedge ] --> child --> [ Breaker ] --> ...   |        child ends -> child_ended
+//!   [ Retry ]   keeps its state and budget ticket |        waits: timer -> down again
+//!   [ Hedge ] --> child --> [ Breaker ] --> ...   |        child_ended -> up, or one more
 //!   [ Bulkhead ] permit, or a place in its queue  |        permit free -> woken
 //!     |                                           |
-//!     v send_attempt                              | settle_attempt
+//!     v Onward::Send                              | settle_attempt
 //!  network
 //! ```
+//!
+//! This file walks; each layer is a file of its own with the four [`Verbs`]. What must happen
+//! outside (send, hang up, hand an answer to a program) is an [`Onward`] that the walk returns; it
+//! goes on when that is done.
 
-mod child;
-mod layer;
-mod policies;
+mod breaker;
+mod bulkhead;
+mod concurrency_limit;
+mod connections;
+mod deadline;
+mod fallback;
+mod hedge;
+mod kept;
+mod outlier;
+mod rate_limiter;
+mod retry;
+mod throttle;
+mod timeout;
 
 use std::collections::VecDeque;
 
-use sim_core::{Draw, Handle, Lane, Time, mix};
-use sim_policies::breaker::{Change, Permit};
-use sim_policies::budget::Ticket;
-use sim_policies::bulkhead::{BulkheadPermit, Place};
-use sim_policies::concurrency::{LimitPermit, Sample};
-use sim_policies::{Ending, Fate, Reason, RetryState};
+use sim_core::{Handle, Lane, Span, Time, mix};
+use sim_policies::concurrency::{ConcurrencyLimiter, Sample};
+use sim_policies::rate_limiter::RateLimiter;
+use sim_policies::{Ending, Fate, OutOfRange, Reason};
 use sim_redis::value::Value;
 
 use crate::invariant::{Seen, Topic};
-use crate::log::Note;
-use crate::plan::{LayerPlan, Operand, PairId, Plan, Server, SiteId, StackId, Target, builtin};
+use crate::log::{Note, Wait};
+use crate::plan::{
+    ActorId, LayerPlan, LimitId, PairId, Plan, RateLimiterId, Server, SiteId, StackId, Target,
+};
 use crate::pool::{Id, Pool};
-use crate::world::network::Request;
-use crate::world::network::{Answer, Payload, Sender};
-use crate::world::stack::policies::Policies;
-use crate::world::store::Order;
+use crate::world::network::{Answer, Request};
 use crate::world::task::Task;
-use crate::world::{Ctx, Event, World, eval};
+use crate::world::{Ctx, Event, Shared, nth};
 
-use child::{Hedging, Judged};
+use kept::Kept;
 
 /// One call of a program over all its attempts, or a child of such a call.
 #[derive(Debug, Default)]
 pub(crate) struct Call {
-    pub(in crate::world) task: Id<Task>,
-    pub(in crate::world) site: SiteId,
-    pub(in crate::world) lineage: u64,
+    task: Id<Task>,
+    site: SiteId,
+    stack: StackId,
+    /// Whose it is, and the key that the caller was given.
+    intent: u32,
+    key: Value,
+    lineage: u64,
     /// Of a child: the call and the layer that wait for its end.
-    pub(in crate::world) parent: Option<(Id<Call>, u8)>,
+    parent: Option<(Id<Call>, u8)>,
     /// Its outermost layer; a hedge's child has only the layers inside of the hedge.
-    pub(in crate::world) first: u8,
+    first: u8,
     /// Attempts sent so far, by this call and its hedges.
-    pub(in crate::world) sent: u32,
+    sent: u32,
     /// The number of the latest attempt that this call sent itself.
-    pub(in crate::world) attempt: u32,
+    attempt: u32,
     /// The attempt whose answer is awaited; 0 for none.
-    pub(in crate::world) awaited: u32,
+    awaited: u32,
     /// The message of the latest attempt.
-    pub(in crate::world) request: Id<Request>,
+    request: Id<Request>,
     /// Timers set so far.
-    pub(in crate::world) timers: u32,
+    timers: u32,
     /// An attempt has ended in doubt.
-    pub(in crate::world) in_doubt: bool,
+    in_doubt: bool,
     /// Nobody wants an answer after this.
-    pub(in crate::world) deadline: Option<Time>,
+    deadline: Option<Time>,
     /// Ends the call at a deadline that it has from its caller's caller.
-    pub(in crate::world) guard: Option<Timer>,
+    guard: Option<Timer>,
     /// The site with the endpoint that outlier detection chose.
-    pub(in crate::world) host: Option<SiteId>,
-    pub(in crate::world) layers: Vec<Layer>,
+    host: Option<SiteId>,
+    layers: Vec<Layer>,
 }
 
-/// What a layer holds while a call is inside it.
-#[derive(Debug, Default)]
-pub(in crate::world) enum Layer {
-    #[default]
-    Nothing,
-    Retry(RetryLayer),
-    Timeout(Timer),
-    Deadline {
-        timer: Timer,
-        /// The deadline outside of this layer.
-        outer: Option<Time>,
-    },
-    Breaker(Permit),
-    /// Waits for the end of a breaker's test.
-    Parked,
-    Bulkhead(BulkheadPermit),
-    /// Has got a permit, and goes on in this event.
-    Granted(BulkheadPermit),
-    /// Waits in a bulkhead's queue.
-    Queued {
-        place: Place,
-        since: Time,
-        timer: Option<Timer>,
-    },
-    /// Waits until a connection is open.
-    Connecting(Timer),
-    /// Uses a connection.
-    Connected,
-    /// Waits for its turn at a rate limiter.
-    Paced(Timer),
-    Limit(LimitPermit),
-    Hedge(Box<Hedging>),
-    Host(u32),
-    Fallback(Id<Call>),
+/// What one layer does with the calls that pass it. Whatever it holds while a call is inside is
+/// the value itself: a permit, a place in a queue, a timer.
+///
+/// A call comes in by `enter` and goes out by `leave`; what the layer waits for comes by `timer`,
+/// `woken` or `child_ended`; a call of no interest any more is let go of.
+trait Verbs: Sized + Into<Layer> {
+    /// What the plan says of the layer.
+    type Plan: Copy;
+
+    /// A call comes in.
+    fn enter(plan: Self::Plan, at: &mut Walk<'_>) -> Then;
+
+    /// An answer comes out from inside.
+    fn leave(self, answer: Answer, at: &mut Walk<'_>) -> Then;
+
+    /// A timer of this call and layer has run out. One that it no longer waits for changes
+    /// nothing.
+    fn timer(self, _number: u32, _at: &mut Walk<'_>) -> Then {
+        Then::Stays(self.into())
+    }
+
+    /// Another call has freed what this one may have waited for.
+    fn woken(self, _at: &mut Walk<'_>) -> Then {
+        Then::Stays(self.into())
+    }
+
+    /// A call that the layer asked for has ended.
+    fn child_ended(self, _child: Id<Call>, _answer: Answer, _at: &mut Walk<'_>) -> Then {
+        unreachable!("this layer has no children")
+    }
+
+    /// A call that the layer asked for waits, or its attempt is on its way.
+    fn started(self, _at: &mut Walk<'_>) -> Then {
+        Then::Stays(self.into())
+    }
+
+    /// Gives back what it holds, without counting anything. A request to hang up first is
+    /// returned, and what is still held stays in its place until the layer is asked again.
+    fn let_go(self, at: &mut Walk<'_>) -> Option<HangUp>;
 }
 
-#[derive(Debug)]
-pub(in crate::world) struct RetryLayer {
-    pub(in crate::world) state: RetryState,
-    pub(in crate::world) ticket: Ticket,
-    pub(in crate::world) waits: RetryWait,
+/// What happens next, as a layer decides.
+enum Then {
+    /// The call goes on inwards.
+    Down(Layer),
+    /// The call stays in the layer until something comes.
+    Stays(Layer),
+    /// Another call goes down, and the layer waits for its end.
+    Asks(Layer, Id<Call>),
+    /// Nothing is sent: the refusal goes outwards.
+    Refused(Reason),
+    /// The answer goes outwards; whatever is still inside is let go of.
+    Up(Answer),
 }
 
-/// What a retry layer waits for.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::world) enum RetryWait {
-    Nothing,
-    /// The wait before the next attempt.
-    Backoff(Timer),
-    /// The turn that the client's own rate limit gives.
-    Pace(Timer),
+/// A request whose answer nobody awaits any more.
+type HangUp = Id<Request>;
+
+/// The layers of a stack: one row a kind, with its file, its name in the plan, and under what name
+/// its policy remembers something between calls, if it does.
+macro_rules! layers {
+    ($($file:ident: $name:ident $(remembers $kept:ident)?;)*) => {
+        /// What a layer holds while a call is inside it.
+        #[derive(Debug, Default)]
+        enum Layer {
+            #[default]
+            Nothing,
+            $($name($file::Held),)*
+        }
+
+        $(impl From<$file::Held> for Layer {
+            fn from(held: $file::Held) -> Layer {
+                Layer::$name(held)
+            }
+        })*
+
+        impl Walk<'_> {
+            fn enter(&mut self) -> Then {
+                let stack = self.the_call().stack;
+                match self.shared.plan.stacks[stack.index()].layers[self.n] {
+                    $(LayerPlan::$name(plan) => $file::Held::enter(plan, self),)*
+                }
+            }
+        }
+
+        impl Layer {
+            fn leave(self, answer: Answer, at: &mut Walk<'_>) -> Then {
+                match self {
+                    Layer::Nothing => Then::Up(answer),
+                    $(Layer::$name(held) => held.leave(answer, at),)*
+                }
+            }
+
+            fn timer(self, number: u32, at: &mut Walk<'_>) -> Then {
+                match self {
+                    Layer::Nothing => Then::Stays(self),
+                    $(Layer::$name(held) => held.timer(number, at),)*
+                }
+            }
+
+            fn woken(self, at: &mut Walk<'_>) -> Then {
+                match self {
+                    Layer::Nothing => Then::Stays(self),
+                    $(Layer::$name(held) => held.woken(at),)*
+                }
+            }
+
+            fn child_ended(self, child: Id<Call>, answer: Answer, at: &mut Walk<'_>) -> Then {
+                match self {
+                    Layer::Nothing => unreachable!("somebody waits for a child"),
+                    $(Layer::$name(held) => held.child_ended(child, answer, at),)*
+                }
+            }
+
+            fn started(self, at: &mut Walk<'_>) -> Then {
+                match self {
+                    Layer::Nothing => Then::Stays(self),
+                    $(Layer::$name(held) => held.started(at),)*
+                }
+            }
+
+            fn let_go(self, at: &mut Walk<'_>) -> Option<HangUp> {
+                match self {
+                    Layer::Nothing => None,
+                    $(Layer::$name(held) => held.let_go(at),)*
+                }
+            }
+        }
+
+        /// What all policies remember.
+        #[derive(Debug)]
+        struct Memories {
+            $($($kept: Kept<$file::Remembered>,)?)*
+        }
+
+        impl Memories {
+            fn new(plan: &Plan) -> Memories {
+                Memories { $($($kept: Kept::<$file::Remembered>::new(plan),)?)* }
+            }
+
+            fn renew(&mut self, plan: &Plan, owner: ActorId) {
+                $($(self.$kept.renew(plan, owner);)?)*
+            }
+        }
+    };
+}
+
+layers! {
+    retry: Retry remembers retries;
+    timeout: Timeout;
+    deadline: Deadline;
+    breaker: Breaker remembers breakers;
+    bulkhead: Bulkhead remembers bulkheads;
+    connections: Connections remembers connections;
+    rate_limiter: RateLimiter remembers rate_limiters;
+    concurrency_limit: ConcurrencyLimit remembers concurrency_limits;
+    throttle: Throttle remembers throttles;
+    hedge: Hedge remembers hedges;
+    outlier: Outlier remembers outliers;
+    fallback: Fallback remembers fallbacks;
+    // A policy that a user brings along is a row like these, which holds a boxed value of theirs.
 }
 
 /// A timer that a layer waits for.
@@ -138,59 +263,99 @@ pub(in crate::world) enum RetryWait {
 /// Its number tells it from the layer's earlier ones: a paused caller may find, in one instant, an
 /// answer and the timeout that this answer came too late to call off.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::world) struct Timer {
-    pub(in crate::world) handle: Handle,
-    pub(in crate::world) number: u32,
+struct Timer {
+    handle: Handle,
+    number: u32,
+}
+
+impl Timer {
+    fn cancel(self, ctx: &mut Ctx) {
+        ctx.cancel(self.handle);
+    }
 }
 
 /// The number of the layer that stands for the deadline of the caller's caller.
 const GUARD: u8 = u8::MAX;
 
-/// How a layer lets a call in.
-pub(in crate::world) enum Entered {
-    /// It goes on.
-    On(Layer),
-    /// It waits in this layer.
-    Waits(Layer),
-    Refused(Reason),
-}
-
 /// A call that may go on in this event: its layer has got what it waited for.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::world) struct Woken {
-    pub(in crate::world) call: Id<Call>,
-    pub(in crate::world) layer: u8,
+    call: Id<Call>,
+    layer: u8,
+}
+
+/// A call that a program makes.
+pub(in crate::world) struct Begin {
+    pub(in crate::world) task: Id<Task>,
+    pub(in crate::world) site: SiteId,
+    pub(in crate::world) lineage: u64,
+    pub(in crate::world) intent: u32,
+    /// The key that the program was given itself.
+    pub(in crate::world) key: Value,
+    pub(in crate::world) deadline: Option<Time>,
+}
+
+/// What a call needs from the rest of the world before it can go on.
+#[must_use]
+pub(in crate::world) enum Onward {
+    /// Nothing: it waits.
+    Waits,
+    /// Its next attempt is to be sent; then [`Stack::on_its_way`].
+    Send(Id<Call>),
+    /// Nobody awaits the answer to a request any more; then [`Stack::hung_up`].
+    HangUp(Id<Request>, LettingGo),
+    /// It has its answer, and is no more.
+    Ended(Ended),
+}
+
+/// A call that lets go of its layers from one inwards, and goes up from there.
+pub(in crate::world) struct LettingGo {
+    call: Id<Call>,
+    layer: usize,
+    answer: Answer,
+}
+
+/// How a program's call has ended.
+pub(in crate::world) struct Ended {
+    pub(in crate::world) task: Id<Task>,
+    pub(in crate::world) site: SiteId,
+    pub(in crate::world) answer: Answer,
+}
+
+/// An attempt that is to be sent.
+pub(in crate::world) struct Attempt {
+    /// Counts all attempts of the program's call, from 1.
+    pub(in crate::world) number: u32,
+    pub(in crate::world) task: Id<Task>,
+    pub(in crate::world) site: SiteId,
+    pub(in crate::world) intent: u32,
+    pub(in crate::world) lineage: u64,
+    pub(in crate::world) deadline: Option<Time>,
 }
 
 /// Every call that is under way, and what their policies remember.
 #[derive(Debug)]
 pub(in crate::world) struct Stack {
-    pub(in crate::world) calls: Pool<Call>,
-    pub(in crate::world) policies: Policies,
-    /// Room for what a breaker reports; empty between uses.
-    pub(in crate::world) changes: Vec<Change>,
+    calls: Pool<Call>,
+    kept: Memories,
     /// Calls whose policy lets them go on now, in order.
-    pub(in crate::world) woken: VecDeque<Woken>,
+    woken: VecDeque<Woken>,
     /// The lane of each timeout, by stack and layer.
-    pub(in crate::world) lanes: Vec<Vec<Option<Lane>>>,
+    lanes: Vec<Vec<Option<Lane>>>,
 }
 
 impl Stack {
     pub(in crate::world) fn new(plan: &Plan) -> Stack {
         Stack {
             calls: Pool::default(),
-            policies: Policies::new(plan),
-            changes: Vec::new(),
+            kept: Memories::new(plan),
             woken: VecDeque::new(),
             lanes: Vec::new(),
         }
     }
 
     pub(in crate::world) fn open_lanes(&mut self, plan: &Plan, ctx: &mut Ctx) {
-        let mut lane = |layer: &LayerPlan| match layer {
-            LayerPlan::Timeout(after) => Some(ctx.lane(*after)),
-            _ => None,
-        };
+        let mut lane = |layer: &LayerPlan| timeout::lane(layer, |after| ctx.lane(after));
         let lanes = plan.stacks.iter().map(|stack| stack.layers.iter().map(&mut lane).collect());
         self.lanes = lanes.collect();
     }
@@ -198,334 +363,127 @@ impl Stack {
     pub(in crate::world) fn memory_bytes(&self) -> usize {
         self.calls.memory_bytes(128)
     }
-}
 
-/// The layers of a stack, without borrowing the world.
-pub(in crate::world) fn layers(plan: &Plan, stack: StackId) -> &[LayerPlan] {
-    &plan.stacks[stack.index()].layers
-}
-
-impl World {
-    /// Starts a call: its answer, when a policy has one at once, or the call that is under way.
-    pub(in crate::world) fn begin_call(
+    /// Starts a call.
+    pub(in crate::world) fn begin(
         &mut self,
-        task: Id<Task>,
-        site: SiteId,
-        lineage: u64,
+        begin: Begin,
+        shared: &mut Shared,
         ctx: &mut Ctx,
-    ) -> Result<Answer, Id<Call>> {
-        let deadline = self.tasks[task].deadline;
-        let id = self.new_call(Call { task, site, lineage, deadline, ..Call::default() });
-        let pair = self.shared.plan.sites[site.index()].pair;
-        self.shared.metrics.called(pair, ctx.now());
+    ) -> (Id<Call>, Onward) {
+        let Begin { task, site, lineage, intent, key, deadline } = begin;
+        let call = Call { task, site, lineage, intent, key, deadline, ..Call::default() };
+        let id = self.new_call(call, &shared.plan);
+        shared.metrics.called(shared.plan.sites[site.index()].pair, ctx.now());
+        let mut walk = self.walk(id, 0, shared, ctx);
         if let Some(deadline) = deadline {
-            if deadline <= ctx.now() {
-                let answer = self.not_sent(id, Reason::DeadlinePassed { deadline }, ctx);
-                self.end_call(id, answer, ctx);
-                return Ok(answer);
+            if deadline <= walk.ctx.now() {
+                let answer = walk.not_sent(Reason::DeadlinePassed { deadline });
+                return (id, walk.go(Step::End(answer)));
             }
-            let set = |ctx: &mut Ctx, event| ctx.schedule_at(deadline, event);
-            self.stack.calls[id].guard = Some(self.set_timer(id, GUARD, ctx, set));
+            let guard = walk.set_timer_of(GUARD, |ctx, event| ctx.schedule_at(deadline, event));
+            walk.the_call_mut().guard = Some(guard);
         }
-        match self.go_down(id, 0, ctx) {
-            Some(answer) => {
-                self.end_call(id, answer, ctx);
-                Ok(answer)
-            }
-            None => Err(id),
-        }
+        (id, walk.go(Step::Down))
     }
 
-    /// A call with all its layers empty.
-    pub(in crate::world) fn new_call(&mut self, call: Call) -> Id<Call> {
-        let stack = self.shared.plan.sites[call.site.index()].stack;
-        let depth = layers(&self.shared.plan, stack).len();
-        let (id, entry) = self.stack.calls.take();
-        let mut held = std::mem::take(&mut entry.layers);
-        held.resize_with(depth, Layer::default);
-        *entry = Call { layers: held, ..call };
-        id
+    /// The attempt that a call sends next.
+    pub(in crate::world) fn attempt(&mut self, id: Id<Call>) -> Attempt {
+        // A hedge's child shares the count of its call.
+        let mut root = id;
+        while self.calls[root].first > 0 {
+            (root, _) = self.calls[root].parent.expect("a hedge's child has a parent");
+        }
+        self.calls[root].sent += 1;
+        let number = self.calls[root].sent;
+        let call = &mut self.calls[id];
+        (call.attempt, call.awaited) = (number, number);
+        let Call { task, site, intent, lineage, deadline, host, .. } = *call;
+        Attempt { number, task, site: host.unwrap_or(site), intent, lineage, deadline }
     }
 
-    /// Enters the layers from `first` inwards. Returns the call's answer if it has one at once.
-    pub(in crate::world) fn go_down(
+    /// The attempt has become this request of that caller.
+    pub(in crate::world) fn sends(
         &mut self,
         id: Id<Call>,
-        first: usize,
-        ctx: &mut Ctx,
-    ) -> Option<Answer> {
-        let (stack, _) = self.stack_of(self.stack.calls[id].site);
-        let depth = self.stack.calls[id].layers.len();
-        for n in first..depth {
-            let entered = match &layers(&self.shared.plan, stack)[n] {
-                LayerPlan::Hedge(_) => {
-                    self.stack.calls[id].layers[n] = Layer::Hedge(Box::default());
-                    return self.send_hedge(id, n, ctx);
-                }
-                LayerPlan::Retry(plan) => {
-                    let plan = *plan;
-                    self.enter_retry(id, n, plan, ctx)
-                }
-                LayerPlan::Timeout(_) => {
-                    let lane = self.stack.lanes[stack.index()][n].expect("a timeout's lane");
-                    let set = |ctx: &mut Ctx, event| ctx.schedule_on(lane, event);
-                    Entered::On(Layer::Timeout(self.set_timer(id, n as u8, ctx, set)))
-                }
-                LayerPlan::Deadline(after) => {
-                    let at = ctx.now() + *after;
-                    let outer = self.stack.calls[id].deadline;
-                    let deadline = outer.map_or(at, |outer| outer.min(at));
-                    self.stack.calls[id].deadline = Some(deadline);
-                    let set = |ctx: &mut Ctx, event| ctx.schedule_at(deadline, event);
-                    let timer = self.set_timer(id, n as u8, ctx, set);
-                    Entered::On(Layer::Deadline { timer, outer })
-                }
-                LayerPlan::Breaker(breaker) => {
-                    let breaker = *breaker;
-                    self.admit_by_breaker(id, breaker, ctx)
-                }
-                LayerPlan::Bulkhead(bulkhead) => {
-                    let bulkhead = bulkhead.index();
-                    self.enter_bulkhead(id, n, bulkhead, ctx)
-                }
-                LayerPlan::Connections(connections) => {
-                    let connections = *connections;
-                    self.connect(id, n, connections, ctx)
-                }
-                LayerPlan::RateLimiter(limiter) => {
-                    let limiter = limiter.index();
-                    self.enter_rate_limiter(id, n, limiter, ctx)
-                }
-                LayerPlan::ConcurrencyLimit(limit) => {
-                    match self.stack.policies.limits[limit.index()].acquire(ctx.now()) {
-                        Ok(permit) => Entered::On(Layer::Limit(permit)),
-                        Err(reason) => Entered::Refused(reason),
-                    }
-                }
-                LayerPlan::Throttle(throttle) => {
-                    let draw = self.shared.luck.throttle.at(self.draw_index(id, n)).next_u64();
-                    match self.stack.policies.throttles[throttle.index()].admit(ctx.now(), draw) {
-                        Ok(()) => Entered::On(Layer::Nothing),
-                        Err(reason) => Entered::Refused(reason),
-                    }
-                }
-                LayerPlan::Outlier(outlier) => {
-                    let draw = self.shared.luck.host.at(self.draw_index(id, n)).next_u64();
-                    match self.stack.policies.outliers[outlier.index()].machine.pick(draw) {
-                        Some(host) => {
-                            let site = self.stack.calls[id].site;
-                            let chosen =
-                                self.shared.plan.sites[site.index()].instead(n, host as usize);
-                            self.stack.calls[id].host = Some(chosen);
-                            Entered::On(Layer::Host(host))
-                        }
-                        None => Entered::Refused(Reason::AllEjected),
-                    }
-                }
-                LayerPlan::Fallback(_) => Entered::On(Layer::Nothing),
-            };
-            match entered {
-                Entered::On(layer) => self.stack.calls[id].layers[n] = layer,
-                Entered::Waits(layer) => {
-                    self.stack.calls[id].layers[n] = layer;
-                    return None;
-                }
-                Entered::Refused(reason) => return self.refuse(id, n, reason, ctx),
-            }
+        request: Id<Request>,
+        caller: ActorId,
+        shared: &mut Shared,
+        ctx: &Ctx,
+    ) {
+        self.calls[id].request = request;
+        if let Some((to, intent, key)) = self.flight(id, shared) {
+            shared.show(Seen::Sent { to, call: id.word(), caller, intent, key }, ctx);
         }
-        self.send_attempt(id, ctx);
-        None
     }
 
-    /// A layer refuses the call: nothing is sent, and the refusal goes up from there.
-    pub(in crate::world) fn refuse(
+    /// A call's attempt is on its way.
+    pub(in crate::world) fn on_its_way(
         &mut self,
         id: Id<Call>,
-        n: usize,
-        reason: Reason,
+        shared: &mut Shared,
         ctx: &mut Ctx,
-    ) -> Option<Answer> {
-        let answer = self.not_sent(id, reason, ctx);
-        self.go_up(id, n, answer, ctx)
-    }
-
-    pub(in crate::world) fn not_sent(
-        &mut self,
-        id: Id<Call>,
-        reason: Reason,
-        ctx: &mut Ctx,
-    ) -> Answer {
-        let (intent, pair) = (self.intent_of(id), self.pair_of(id));
-        self.shared.metrics.rejected(pair, reason);
-        self.shared.note(Note::Rejected { intent, pair, reason }, ctx);
-        Answer::bare(Ending::Rejected(reason))
-    }
-
-    /// Leaves the layers inside of `from` outwards with an answer. Returns it, as the outermost
-    /// layer leaves it, unless the call goes on.
-    pub(in crate::world) fn go_up(
-        &mut self,
-        id: Id<Call>,
-        from: usize,
-        mut answer: Answer,
-        ctx: &mut Ctx,
-    ) -> Option<Answer> {
-        let (stack, _) = self.stack_of(self.stack.calls[id].site);
-        let first = usize::from(self.stack.calls[id].first);
-        for n in (first..from).rev() {
-            let held = std::mem::take(&mut self.stack.calls[id].layers[n]);
-            match held {
-                Layer::Retry(held) => {
-                    if self.leave_retry(id, n, held, answer, ctx) {
-                        return None;
-                    }
-                }
-                Layer::Timeout(timer) => {
-                    ctx.cancel(timer.handle);
-                }
-                Layer::Deadline { timer, outer } => {
-                    ctx.cancel(timer.handle);
-                    self.stack.calls[id].deadline = outer;
-                }
-                Layer::Breaker(permit) => {
-                    self.settle_breaker(stack, n, permit, Some(answer.ending), ctx);
-                }
-                Layer::Bulkhead(permit) => self.settle_bulkhead(stack, n, permit, ctx),
-                Layer::Connected => self.hang_up(stack, n, answer.ending, ctx),
-                Layer::Limit(permit) => {
-                    let sample = sample(answer.ending);
-                    self.release_limit(id, n, permit, sample, ctx);
-                }
-                Layer::Host(host) => self.record_host(stack, n, host, answer.ending, ctx),
-                Layer::Nothing => match layers(&self.shared.plan, stack)[n] {
-                    LayerPlan::Fallback(plan) => match self.fall_back(id, n, plan, answer, ctx) {
-                        Some(instead) => answer = instead,
-                        None => return None,
-                    },
-                    LayerPlan::Throttle(throttle) if was_accepted(answer.ending) => {
-                        self.stack.policies.throttles[throttle.index()].accepted(ctx.now());
-                    }
-                    _ => {}
-                },
-                // The answer of a fallback's or a hedge's child goes up from that very layer.
-                Layer::Fallback(_) | Layer::Hedge(_) => {
-                    unreachable!("a layer with children is left through them")
-                }
-                Layer::Parked
-                | Layer::Queued { .. }
-                | Layer::Granted(_)
-                | Layer::Connecting(_)
-                | Layer::Paced(_) => {
-                    unreachable!("nothing comes up through a layer that waits")
-                }
-            }
+    ) -> Onward {
+        if self.calls[id].parent.is_none() {
+            return Onward::Waits;
         }
-        answer.in_doubt |= self.stack.calls[id].in_doubt;
-        Some(answer)
+        self.walk(id, 0, shared, ctx).go(Step::Wait)
     }
 
-    pub(in crate::world) fn set_timer(
+    /// A request has been hung up.
+    pub(in crate::world) fn hung_up(
+        &mut self,
+        LettingGo { call, layer, answer }: LettingGo,
+        shared: &mut Shared,
+        ctx: &mut Ctx,
+    ) -> Onward {
+        self.walk(call, layer, shared, ctx).go(Step::LetGo(answer))
+    }
+
+    /// A timer of a call has run out.
+    pub(in crate::world) fn timer(
         &mut self,
         id: Id<Call>,
         layer: u8,
+        number: u32,
+        shared: &mut Shared,
         ctx: &mut Ctx,
-        set: impl FnOnce(&mut Ctx, Event) -> Handle,
-    ) -> Timer {
-        let call = &mut self.stack.calls[id];
-        call.timers += 1;
-        let number = call.timers;
-        Timer { handle: set(ctx, Event::Timer { call: id, layer, number }), number }
-    }
-
-    /// A layer's timer has run out. One that its layer no longer waits for changes nothing.
-    pub(in crate::world) fn timer(&mut self, id: Id<Call>, layer: u8, number: u32, ctx: &mut Ctx) {
-        let Some(call) = self.stack.calls.get_mut(id) else { return };
-        let is_due = |timer: &Timer| timer.number == number;
+    ) -> Onward {
+        let Some(call) = self.calls.get_mut(id) else { return Onward::Waits };
         if layer == GUARD {
-            if call.guard.as_ref().is_some_and(is_due) {
-                call.guard = None;
-                call.in_doubt = true;
-                self.let_go(id, 0, ctx);
-                self.finish_call(id, Answer::bare(Ending::TimedOut), ctx);
+            if call.guard.is_none_or(|timer| timer.number != number) {
+                return Onward::Waits;
             }
-            return;
+            (call.guard, call.in_doubt) = (None, true);
+            let answer = Answer::bare(Ending::TimedOut);
+            return self.walk(id, 0, shared, ctx).go(Step::LetGo(answer));
         }
-        let n = usize::from(layer);
-        let answer = match &mut call.layers[n] {
-            Layer::Retry(held) => match held.waits {
-                RetryWait::Backoff(timer) if is_due(&timer) => {
-                    held.waits = RetryWait::Nothing;
-                    let plan = self.retry_plan(id, n);
-                    match self.pace(id, n, plan, ctx) {
-                        None => self.go_down(id, n + 1, ctx),
-                        Some(timer) => {
-                            if let Layer::Retry(held) = &mut self.stack.calls[id].layers[n] {
-                                held.waits = RetryWait::Pace(timer);
-                            }
-                            return;
-                        }
-                    }
-                }
-                RetryWait::Pace(timer) if is_due(&timer) => {
-                    held.waits = RetryWait::Nothing;
-                    self.go_down(id, n + 1, ctx)
-                }
-                _ => return,
-            },
-            Layer::Timeout(timer) | Layer::Deadline { timer, .. } if is_due(timer) => {
-                if let Layer::Deadline { outer, .. } = std::mem::take(&mut call.layers[n]) {
-                    call.deadline = outer;
-                }
-                call.in_doubt = true;
-                self.let_go(id, n + 1, ctx);
-                self.go_up(id, n, Answer::bare(Ending::TimedOut), ctx)
-            }
-            Layer::Connecting(timer) if is_due(timer) => {
-                call.layers[n] = Layer::Connected;
-                self.go_down(id, n + 1, ctx)
-            }
-            Layer::Paced(timer) if is_due(timer) => {
-                call.layers[n] = Layer::Nothing;
-                self.go_down(id, n + 1, ctx)
-            }
-            Layer::Queued { timer: Some(timer), since, .. } if is_due(timer) => {
-                let wait = ctx.now().since(*since);
-                let held = std::mem::take(&mut call.layers[n]);
-                self.drop_layer(id, n, held, ctx);
-                self.refuse(id, n, Reason::BulkheadWaitOver { wait }, ctx)
-            }
-            Layer::Hedge(hedging) if hedging.timer.as_ref().is_some_and(is_due) => {
-                hedging.timer = None;
-                self.send_hedge(id, n, ctx)
-            }
-            _ => return,
-        };
-        if let Some(answer) = answer {
-            self.finish_call(id, answer, ctx);
-        }
+        let mut walk = self.walk(id, layer.into(), shared, ctx);
+        let then = walk.take_layer().timer(number, &mut walk);
+        let step = walk.follow(then);
+        walk.go(step)
     }
 
-    /// Goes on with a call whose layer has got what it waited for. One that was let go of in the
-    /// meantime, or woken before, waits for nothing any more.
-    pub(in crate::world) fn wake_call(&mut self, woken: Woken, ctx: &mut Ctx) {
-        let Woken { call: id, layer } = woken;
-        let Some(call) = self.stack.calls.get_mut(id) else { return };
-        let n = usize::from(layer);
-        let next = match std::mem::take(&mut call.layers[n]) {
-            // It asks again.
-            Layer::Parked => n,
-            Layer::Granted(permit) => {
-                call.layers[n] = Layer::Bulkhead(permit);
-                n + 1
-            }
-            other => {
-                call.layers[n] = other;
-                return;
-            }
-        };
-        if let Some(answer) = self.go_down(id, next, ctx) {
-            self.finish_call(id, answer, ctx);
+    /// The next call whose layer has got what it waited for.
+    pub(in crate::world) fn next_woken(&mut self) -> Option<Woken> {
+        self.woken.pop_front()
+    }
+
+    /// Goes on with a call that was woken. One that was let go of in the meantime, or woken before,
+    /// waits for nothing any more.
+    pub(in crate::world) fn wake(
+        &mut self,
+        Woken { call, layer }: Woken,
+        shared: &mut Shared,
+        ctx: &mut Ctx,
+    ) -> Onward {
+        if self.calls.get(call).is_none() {
+            return Onward::Waits;
         }
+        let mut walk = self.walk(call, layer.into(), shared, ctx);
+        let then = walk.take_layer().woken(&mut walk);
+        let step = walk.follow(then);
+        walk.go(step)
     }
 
     /// The answer to an attempt has arrived. One that nobody awaits any more changes nothing.
@@ -534,246 +492,338 @@ impl World {
         id: Id<Call>,
         attempt: u32,
         answer: Answer,
+        shared: &mut Shared,
         ctx: &mut Ctx,
-    ) {
-        let Some(call) = self.stack.calls.get_mut(id) else { return };
+    ) -> Onward {
+        let Some(call) = self.calls.get_mut(id) else { return Onward::Waits };
         if call.awaited != attempt {
-            return;
+            return Onward::Waits;
         }
         call.in_doubt |= answer.ending.fate() == Fate::Unknown;
         let depth = call.layers.len();
-        self.await_no_more(id, ctx);
-        if let Some(answer) = self.go_up(id, depth, answer, ctx) {
-            self.finish_call(id, answer, ctx);
-        }
+        let mut walk = self.walk(id, depth, shared, ctx);
+        walk.await_no_more();
+        walk.go(Step::Up(answer))
     }
 
     /// Whether a call still waits for the answer to an attempt.
     pub(in crate::world) fn awaits(&self, id: Id<Call>, attempt: u32) -> bool {
-        self.stack.calls.get(id).is_some_and(|call| call.awaited == attempt)
+        self.calls.get(id).is_some_and(|call| call.awaited == attempt)
     }
 
-    /// Tells whoever waits for a call how it ended.
-    pub(in crate::world) fn finish_call(&mut self, id: Id<Call>, answer: Answer, ctx: &mut Ctx) {
-        let Call { task, site, parent, .. } = self.stack.calls[id];
-        let Some((parent, n)) = parent else {
-            self.end_call(id, answer, ctx);
-            self.call_ended(task, site, answer, ctx);
-            return;
-        };
-        let n = usize::from(n);
-        let answer = if let Layer::Fallback(_) = self.stack.calls[parent].layers[n] {
-            let answer = self.fallback_over(parent, n, id, answer, ctx);
-            self.go_up(parent, n, answer, ctx)
-        } else {
-            match self.judge(parent, n, id, answer, ctx) {
-                Judged::Next => self.send_hedge(parent, n, ctx),
-                Judged::Wait => None,
-                Judged::Over(answer) => self.go_up(parent, n, answer, ctx),
-            }
-        };
-        if let Some(answer) = answer {
-            self.finish_call(parent, answer, ctx);
-        }
-    }
-
-    pub(in crate::world) fn end_call(&mut self, id: Id<Call>, answer: Answer, ctx: &mut Ctx) {
-        let pair = self.pair_of(id);
-        if let Some(timer) = self.stack.calls[id].guard {
-            ctx.cancel(timer.handle);
-        }
-        ctx.observe(mix(pair.0.into(), answer.fate() as u64));
-        self.shared.metrics.call_ended(pair, answer.fate());
-        self.stack.calls.free(id);
-    }
-
-    /// The caller no longer wants an answer.
-    pub(in crate::world) fn abandon_call(&mut self, id: Id<Call>, ctx: &mut Ctx) {
-        let pair = self.pair_of(id);
-        if let Some(timer) = self.stack.calls[id].guard {
-            ctx.cancel(timer.handle);
-        }
-        self.let_go(id, 0, ctx);
-        self.shared.metrics.abandoned(pair);
-        self.stack.calls.free(id);
-    }
-
-    /// Empties the layers from `first` inwards without counting anything.
-    pub(in crate::world) fn let_go(&mut self, id: Id<Call>, first: usize, ctx: &mut Ctx) {
-        if self.stack.calls[id].awaited > 0 {
-            self.disconnect(self.stack.calls[id].request, ctx);
-        }
-        self.await_no_more(id, ctx);
-        for n in (first..self.stack.calls[id].layers.len()).rev() {
-            let held = std::mem::take(&mut self.stack.calls[id].layers[n]);
-            self.drop_layer(id, n, held, ctx);
-        }
-    }
-
-    /// Gives back what a layer held for a call that is of no interest any more.
-    pub(in crate::world) fn drop_layer(
+    /// The caller no longer wants an answer. A request is to be hung up, and the call abandoned
+    /// again after that, until there is none.
+    #[must_use]
+    pub(in crate::world) fn abandon(
         &mut self,
         id: Id<Call>,
-        n: usize,
-        held: Layer,
+        shared: &mut Shared,
         ctx: &mut Ctx,
-    ) {
-        let (stack, _) = self.stack_of(self.stack.calls[id].site);
-        match held {
-            Layer::Nothing | Layer::Parked | Layer::Host(_) | Layer::Connected => {}
-            Layer::Retry(RetryLayer { ticket, waits, .. }) => {
-                if let RetryWait::Backoff(timer) | RetryWait::Pace(timer) = waits {
-                    ctx.cancel(timer.handle);
-                }
-                if let Some(budget) = self.retry_plan(id, n).budget {
-                    self.stack.policies.budgets[budget.index()].end(ticket, ctx.now(), false);
-                }
-            }
-            Layer::Timeout(timer) | Layer::Paced(timer) | Layer::Connecting(timer) => {
-                ctx.cancel(timer.handle);
-            }
-            Layer::Deadline { timer, outer } => {
-                ctx.cancel(timer.handle);
-                self.stack.calls[id].deadline = outer;
-            }
-            Layer::Breaker(permit) => self.settle_breaker(stack, n, permit, None, ctx),
-            Layer::Bulkhead(permit) | Layer::Granted(permit) => {
-                self.settle_bulkhead(stack, n, permit, ctx);
-            }
-            Layer::Queued { place, timer, .. } => {
-                if let Some(timer) = timer {
-                    ctx.cancel(timer.handle);
-                }
-                let LayerPlan::Bulkhead(bulkhead) = layers(&self.shared.plan, stack)[n] else {
-                    unreachable!("a place in a queue belongs to a bulkhead")
-                };
-                self.stack.policies.bulkheads[bulkhead.index()].leave(place);
-            }
-            Layer::Limit(permit) => self.release_limit(id, n, permit, Sample::Ignored, ctx),
-            Layer::Hedge(hedging) => {
-                if let Some(timer) = hedging.timer {
-                    ctx.cancel(timer.handle);
-                }
-                for child in hedging.children {
-                    self.let_go(child.call, n + 1, ctx);
-                    self.stack.calls.free(child.call);
-                }
-            }
-            Layer::Fallback(child) => self.abandon_call(child, ctx),
+    ) -> Option<Id<Request>> {
+        if let Some(guard) = self.calls[id].guard.take() {
+            guard.cancel(ctx);
         }
+        let hang_up = self.walk(id, 0, shared, ctx).let_go(id, 0);
+        if hang_up.is_none() {
+            self.forget_call(id, shared);
+        }
+        hang_up
     }
 
-    /// Sends the next attempt. Its key and content are worked out anew, since they may name the
-    /// attempt.
-    fn send_attempt(&mut self, id: Id<Call>, ctx: &mut Ctx) {
-        let number = self.count_attempt(id);
-        let call = &mut self.stack.calls[id];
-        (call.attempt, call.awaited) = (number, number);
-        let Call { task, site, lineage, deadline, host, .. } = *call;
-        self.tasks[task].set(builtin::ATTEMPT, Value::Int(number.into()));
-        self.set_clock(task, ctx);
-        let (plan, texts) = (&self.shared.plan, &mut self.shared.texts);
-        let site = &plan.sites[host.unwrap_or(site).index()];
-        let registers = &self.tasks[task].registers;
-        let mut value = |operand: Operand| eval(plan, texts, registers, operand);
-        let (id_of_request, request) = self.network.requests.take();
-        let mut with = std::mem::take(&mut request.with);
-        with.clear();
-        let mut order = None;
-        let (payload, key, body) = match &site.target {
-            Target::Endpoint { endpoint, key, body, with: arguments } => {
-                with.extend(arguments.iter().map(|(reg, operand)| (*reg, value(*operand))));
-                (Payload::Endpoint(*endpoint), value(*key), value(*body))
-            }
-            Target::Queue { queue, key, body } => {
-                (Payload::Message(*queue), value(*key), value(*body))
-            }
-            Target::Custom { endpoint, key, body } => {
-                (Payload::Custom { endpoint: *endpoint }, value(*key), value(*body))
-            }
-            Target::Kv(command) => {
-                let Value::Int(execution) = registers[builtin::EXECUTION.index()] else {
-                    unreachable!("every execution has its number")
-                };
-                let op = command.op.map(&mut |operand, _| value(*operand), &mut |kind| *kind);
-                order = Some(Box::new(Order { op, from: command.from, execution }));
-                (Payload::Command, Value::Nil, Value::Nil)
-            }
-        };
-        *request = Request {
-            from: self.tasks[task].actor,
-            to: site.to,
-            pair: site.pair,
-            sender: Sender::Call(id),
-            attempt: number,
-            intent: self.tasks[task].intent,
-            lineage: mix(lineage, number.into()),
-            payload,
-            order,
-            key,
-            body,
-            with,
-            deadline,
-            ..Request::default()
-        };
-        let pair = site.pair;
-        self.stack.calls[id].request = id_of_request;
-        self.shared.metrics.sent(pair, number > 1, ctx.now());
-        if let Some((to, intent, key)) = self.flight(id) {
-            let caller = self.network.requests[id_of_request].from;
-            self.shared.show(Seen::Sent { to, call: id.word(), caller, intent, key }, ctx);
-        }
-        self.send_request(id_of_request, ctx);
+    /// The task of a call that is under way.
+    pub(in crate::world) fn task_of(&self, id: Id<Call>) -> Option<Id<Task>> {
+        self.calls.get(id).map(|call| call.task)
     }
 
-    /// The answer to a call's attempt has come, or is of no interest any more.
-    fn await_no_more(&mut self, id: Id<Call>, ctx: &Ctx) {
-        if std::mem::take(&mut self.stack.calls[id].awaited) > 0
-            && let Some((to, intent, key)) = self.flight(id)
-        {
-            self.shared.show(Seen::Settled { to, call: id.word(), intent, key }, ctx);
+    /// A restarted process has forgotten what its policies had counted.
+    pub(in crate::world) fn crash(&mut self, plan: &Plan, owner: ActorId) {
+        self.kept.renew(plan, owner);
+    }
+
+    /// The limiter at a service's own door.
+    pub(in crate::world) fn rate_limiter(&mut self, id: RateLimiterId) -> &mut RateLimiter {
+        &mut self.kept.rate_limiters[id]
+    }
+
+    /// The adaptive limit at a service's own door.
+    pub(in crate::world) fn limit(&mut self, id: LimitId) -> &mut ConcurrencyLimiter {
+        &mut self.kept.concurrency_limits[id]
+    }
+
+    fn walk<'a>(
+        &'a mut self,
+        call: Id<Call>,
+        n: usize,
+        shared: &'a mut Shared,
+        ctx: &'a mut Ctx,
+    ) -> Walk<'a> {
+        Walk { stack: self, shared, ctx, call, n }
+    }
+
+    /// A call with all its layers empty.
+    fn new_call(&mut self, call: Call, plan: &Plan) -> Id<Call> {
+        let stack = plan.sites[call.site.index()].stack;
+        let depth = plan.stacks[stack.index()].layers.len();
+        let (id, entry) = self.calls.take();
+        let mut layers = std::mem::take(&mut entry.layers);
+        layers.resize_with(depth, Layer::default);
+        *entry = Call { stack, layers, ..call };
+        id
+    }
+
+    fn end_call(&mut self, id: Id<Call>, answer: Answer, shared: &mut Shared, ctx: &mut Ctx) {
+        let call = &self.calls[id];
+        let pair = shared.plan.sites[call.site.index()].pair;
+        if let Some(timer) = call.guard {
+            timer.cancel(ctx);
         }
+        ctx.observe(mix(pair.0.into(), answer.fate() as u64));
+        shared.metrics.call_ended(pair, answer.fate());
+        self.calls.free(id);
+    }
+
+    /// Nobody wants to know how a call ends, and it holds nothing any more.
+    fn forget_call(&mut self, id: Id<Call>, shared: &mut Shared) {
+        let site = self.calls[id].site;
+        shared.metrics.abandoned(shared.plan.sites[site.index()].pair);
+        self.calls.free(id);
     }
 
     /// Where a call's present attempt goes, and for whom: the intent, and the key that the caller
     /// was given. `None` for commands and messages, and when nobody wants to know.
-    fn flight(&self, id: Id<Call>) -> Option<(Server, u32, Value)> {
-        if !self.shared.watch.wants(Topic::Flights) {
+    fn flight(&self, id: Id<Call>, shared: &Shared) -> Option<(Server, u32, Value)> {
+        if !shared.watch.wants(Topic::Flights) {
             return None;
         }
-        let Call { task, site, host, .. } = self.stack.calls[id];
-        let site = &self.shared.plan.sites[host.unwrap_or(site).index()];
+        let Call { site, host, intent, key, .. } = self.calls[id];
+        let site = &shared.plan.sites[host.unwrap_or(site).index()];
         let place = match site.target {
             Target::Endpoint { endpoint, .. } => Server::Endpoint(endpoint),
             Target::Custom { endpoint, .. } => Server::Custom { actor: site.to, endpoint },
             Target::Queue { .. } | Target::Kv(_) => return None,
         };
-        let task = &self.tasks[task];
-        Some((place, task.intent, task.registers[builtin::KEY.index()]))
+        Some((place, intent, key))
     }
+}
 
-    /// Counts an attempt; a hedge's child shares the count of its call.
-    fn count_attempt(&mut self, id: Id<Call>) -> u32 {
-        let mut root = id;
-        while self.stack.calls[root].first > 0 {
-            (root, _) = self.stack.calls[root].parent.expect("a hedge's child has a parent");
+/// A walk through the layers: at which layer of which call it stands.
+struct Walk<'a> {
+    stack: &'a mut Stack,
+    shared: &'a mut Shared,
+    ctx: &'a mut Ctx,
+    call: Id<Call>,
+    n: usize,
+}
+
+/// How a walk goes on from where it stands.
+enum Step {
+    /// Enters this layer and those inside.
+    Down,
+    /// Leaves the layers outside with an answer.
+    Up(Answer),
+    /// Empties this layer and those inside, then leaves those outside.
+    LetGo(Answer),
+    /// The call is out of its layers.
+    End(Answer),
+    /// The call waits, or its attempt is on its way.
+    Wait,
+    Out(Onward),
+}
+
+impl Walk<'_> {
+    fn go(mut self, mut step: Step) -> Onward {
+        loop {
+            step = match step {
+                Step::Down => self.down(),
+                Step::Up(answer) => self.up(answer),
+                Step::LetGo(answer) => match self.let_go(self.call, self.n) {
+                    None => Step::Up(answer),
+                    Some(request) => {
+                        let (call, layer) = (self.call, self.n);
+                        Step::Out(Onward::HangUp(request, LettingGo { call, layer, answer }))
+                    }
+                },
+                Step::End(answer) => self.end(answer),
+                Step::Wait => self.wait(),
+                Step::Out(onward) => return onward,
+            };
         }
-        let call = &mut self.stack.calls[root];
-        call.sent += 1;
-        call.sent
     }
 
-    pub(in crate::world) fn stack_of(&self, site: SiteId) -> (StackId, PairId) {
-        let site = &self.shared.plan.sites[site.index()];
-        (site.stack, site.pair)
+    fn down(&mut self) -> Step {
+        let depth = self.the_call().layers.len();
+        while self.n < depth {
+            match self.enter() {
+                Then::Down(layer) => {
+                    self.hold(layer);
+                    self.n += 1;
+                }
+                then => return self.follow(then),
+            }
+        }
+        Step::Out(Onward::Send(self.call))
     }
 
-    pub(in crate::world) fn pair_of(&self, id: Id<Call>) -> PairId {
-        self.shared.plan.sites[self.stack.calls[id].site.index()].pair
+    fn up(&mut self, mut answer: Answer) -> Step {
+        let first = usize::from(self.the_call().first);
+        while self.n > first {
+            self.n -= 1;
+            match self.take_layer().leave(answer, self) {
+                Then::Up(instead) => answer = instead,
+                then => return self.follow(then),
+            }
+        }
+        answer.in_doubt |= self.the_call().in_doubt;
+        Step::End(answer)
     }
 
-    pub(in crate::world) fn intent_of(&self, id: Id<Call>) -> u32 {
-        self.tasks[self.stack.calls[id].task].intent
+    /// What a layer has decided.
+    fn follow(&mut self, then: Then) -> Step {
+        match then {
+            Then::Down(layer) => {
+                self.hold(layer);
+                self.n += 1;
+                Step::Down
+            }
+            Then::Stays(layer) => {
+                self.hold(layer);
+                Step::Wait
+            }
+            Then::Asks(layer, child) => {
+                self.hold(layer);
+                self.call = child;
+                self.n = self.the_call().first.into();
+                Step::Down
+            }
+            Then::Refused(reason) => Step::Up(self.not_sent(reason)),
+            Then::Up(answer) => Step::LetGo(answer),
+        }
+    }
+
+    /// Whoever waits for the call hears how it ended.
+    fn end(&mut self, answer: Answer) -> Step {
+        let Call { task, site, parent, .. } = *self.the_call();
+        let child = self.call;
+        let Some((parent, n)) = parent else {
+            self.stack.end_call(child, answer, self.shared, self.ctx);
+            return Step::Out(Onward::Ended(Ended { task, site, answer }));
+        };
+        (self.call, self.n) = (parent, n.into());
+        let then = self.take_layer().child_ended(child, answer, self);
+        self.follow(then)
+    }
+
+    /// The call waits. The layer that has started it, or a call around it, just now goes on first.
+    fn wait(&mut self) -> Step {
+        while let Some((parent, n)) = self.the_call().parent {
+            (self.call, self.n) = (parent, n.into());
+            match self.take_layer().started(self) {
+                Then::Stays(layer) => self.hold(layer),
+                then => return self.follow(then),
+            }
+        }
+        Step::Out(Onward::Waits)
+    }
+
+    /// Empties a call's layers from `first` inwards without counting anything. A request that is to
+    /// be hung up first is returned; the rest is done when asked again.
+    fn let_go(&mut self, id: Id<Call>, first: usize) -> Option<HangUp> {
+        let back = (self.call, self.n);
+        self.call = id;
+        let mut hang_up = self.await_no_more();
+        self.n = self.the_call().layers.len();
+        while hang_up.is_none() && self.n > first {
+            self.n -= 1;
+            hang_up = self.take_layer().let_go(self);
+        }
+        (self.call, self.n) = back;
+        hang_up
+    }
+
+    /// The answer to the call's attempt has come, or is of no interest any more: the request that
+    /// was awaited.
+    fn await_no_more(&mut self) -> Option<HangUp> {
+        let call = self.the_call_mut();
+        if std::mem::take(&mut call.awaited) == 0 {
+            return None;
+        }
+        let request = call.request;
+        if let Some((to, intent, key)) = self.stack.flight(self.call, self.shared) {
+            let call = self.call.word();
+            self.shared.show(Seen::Settled { to, call, intent, key }, self.ctx);
+        }
+        Some(request)
+    }
+
+    fn not_sent(&mut self, reason: Reason) -> Answer {
+        let (intent, pair) = self.whose();
+        self.shared.metrics.rejected(pair, reason);
+        self.shared.note(Note::Rejected { intent, pair, reason }, self.ctx);
+        Answer::bare(Ending::Rejected(reason))
+    }
+
+    fn the_call(&self) -> &Call {
+        &self.stack.calls[self.call]
+    }
+
+    fn the_call_mut(&mut self) -> &mut Call {
+        &mut self.stack.calls[self.call]
+    }
+
+    fn take_layer(&mut self) -> Layer {
+        std::mem::take(&mut self.stack.calls[self.call].layers[self.n])
+    }
+
+    fn hold(&mut self, layer: Layer) {
+        self.stack.calls[self.call].layers[self.n] = layer;
+    }
+
+    /// Another call on behalf of this one, whose end its layer hears.
+    fn new_child(&mut self, change: impl FnOnce(Call) -> Call) -> Id<Call> {
+        let Call { task, site, intent, key, lineage, deadline, .. } = *self.the_call();
+        let parent = Some((self.call, self.n as u8));
+        let call = Call { task, site, intent, key, lineage, deadline, parent, ..Call::default() };
+        self.stack.new_call(change(call), &self.shared.plan)
+    }
+
+    /// Whose call it is, and who calls whom.
+    fn whose(&self) -> (u32, PairId) {
+        let call = self.the_call();
+        (call.intent, self.shared.plan.sites[call.site.index()].pair)
+    }
+
+    fn note_wait(&mut self, what: Wait, wait: Option<Span>) {
+        let (intent, pair) = self.whose();
+        self.shared.note(Note::Waits { intent, pair, what, wait }, self.ctx);
+    }
+
+    fn timer_after(&mut self, wait: Span) -> Timer {
+        self.set_timer(|ctx, event| ctx.schedule_after(wait, event))
+    }
+
+    fn set_timer(&mut self, set: impl FnOnce(&mut Ctx, Event) -> Handle) -> Timer {
+        self.set_timer_of(self.n as u8, set)
+    }
+
+    fn set_timer_of(&mut self, layer: u8, set: impl FnOnce(&mut Ctx, Event) -> Handle) -> Timer {
+        let call = self.call;
+        let entry = self.the_call_mut();
+        entry.timers += 1;
+        let number = entry.timers;
+        Timer { handle: set(self.ctx, Event::Timer { call, layer, number }), number }
+    }
+
+    /// Addresses the draw of a layer for the attempt at hand: by its rank among the layers of its
+    /// kind and by the attempts made, so that layers of other kinds change nothing, and an inner
+    /// retry waits anew in each round of an outer one.
+    fn draw_index(&self) -> u64 {
+        let call = self.the_call();
+        let layers = &self.shared.plan.stacks[call.stack.index()].layers;
+        let kind = std::mem::discriminant(&layers[self.n]);
+        let alike = |layer: &&LayerPlan| std::mem::discriminant(*layer) == kind;
+        let rank = layers[..self.n].iter().filter(alike).count() as u64;
+        let attempt = if call.attempt > 0 { call.attempt } else { call.sent };
+        nth(call.lineage, rank, attempt)
     }
 }
 
@@ -786,10 +836,11 @@ pub(in crate::world) fn sample(ending: Ending) -> Sample {
     }
 }
 
-/// Whether the other side took the request on, which is what adaptive throttling counts.
-fn was_accepted(ending: Ending) -> bool {
-    match ending {
-        Ending::Status(status) => !matches!(status, 429 | 503),
-        Ending::TimedOut | Ending::Refused | Ending::Reset | Ending::Rejected(_) => false,
-    }
+fn checked<T>(built: Result<T, OutOfRange>) -> T {
+    built.expect("the scenario was checked")
+}
+
+/// A layer that waits has sent nothing inwards.
+fn nothing_comes_up() -> ! {
+    unreachable!("nothing comes up through a layer that waits")
 }

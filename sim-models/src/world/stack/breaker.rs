@@ -1,0 +1,156 @@
+//! A breaker: refuses calls while their callee fails.
+
+use sim_core::{Handle, Time, mix};
+use sim_policies::Ending;
+use sim_policies::breaker::{Admission, Breaker, Change, Machine, Permit, StateName, Verdict};
+
+use super::kept::Memory;
+use super::{Call, HangUp, Stack, Then, Verbs, Walk, Woken, checked, nothing_comes_up};
+use crate::log::{Note, Wait};
+use crate::plan::{BreakerId, BreakerPlan, Owned, Plan};
+use crate::pool::Id;
+use crate::world::network::Answer;
+use crate::world::{Ctx, Event, Shared};
+
+/// What a call has of its breaker.
+#[derive(Debug)]
+pub(super) enum Held {
+    Inside(BreakerId, Permit),
+    /// Waits for the end of a test.
+    Parked(BreakerId),
+}
+
+/// A breaker with what waits for it.
+#[derive(Debug)]
+pub(super) struct Remembered {
+    machine: Breaker,
+    /// When it acts on its own.
+    timer: Option<(Time, Handle)>,
+    /// Calls that wait for the end of another, with that one's tag, in the order they came.
+    parked: Vec<(Id<Call>, u64)>,
+    /// Room for what the machine reports; empty between uses.
+    changes: Vec<Change>,
+}
+
+impl Memory for Remembered {
+    type Id = BreakerId;
+    type Plan = BreakerPlan;
+
+    fn table(plan: &Plan) -> &[Owned<BreakerPlan>] {
+        &plan.breakers
+    }
+
+    fn new(plan: &BreakerPlan) -> Remembered {
+        let machine = checked(Breaker::new(&plan.config));
+        Remembered { machine, timer: None, parked: Vec::new(), changes: Vec::new() }
+    }
+
+    /// The timer stays: it finds a machine that does not want to be woken.
+    fn renew(&mut self, plan: &BreakerPlan) {
+        self.machine = checked(Breaker::new(&plan.config));
+        self.parked.clear();
+    }
+}
+
+impl Verbs for Held {
+    type Plan = BreakerId;
+
+    fn enter(id: BreakerId, at: &mut Walk<'_>) -> Then {
+        let breaker = &mut at.stack.kept.breakers[id];
+        let admission = breaker.machine.admit(at.ctx.now(), &mut breaker.changes);
+        let is_test = breaker.machine.state() == StateName::HalfOpen;
+        breaker.report(id, at.shared, at.ctx);
+        match admission {
+            Admission::Admitted(permit) => {
+                if is_test {
+                    let (intent, pair) = at.whose();
+                    at.shared.note(Note::Tests { intent, pair }, at.ctx);
+                }
+                Then::Down(Held::Inside(id, permit).into())
+            }
+            Admission::Refused(reason) => Then::Refused(reason),
+            Admission::Parked => {
+                let on = breaker.machine.parked_on();
+                breaker.parked.extend(on.map(|on| (at.call, on)));
+                at.note_wait(Wait::Test, None);
+                Then::Stays(Held::Parked(id).into())
+            }
+        }
+    }
+
+    fn leave(self, answer: Answer, at: &mut Walk<'_>) -> Then {
+        let Held::Inside(id, permit) = self else { nothing_comes_up() };
+        settle(id, permit, Some(answer.ending), at);
+        Then::Up(answer)
+    }
+
+    /// Asks again.
+    fn woken(self, at: &mut Walk<'_>) -> Then {
+        match self {
+            Held::Parked(id) => Held::enter(id, at),
+            Held::Inside(..) => Then::Stays(self.into()),
+        }
+    }
+
+    fn let_go(self, at: &mut Walk<'_>) -> Option<HangUp> {
+        if let Held::Inside(id, permit) = self {
+            settle(id, permit, None, at);
+        }
+        None
+    }
+}
+
+/// Gives a permit back; without an ending the call was cancelled.
+fn settle(id: BreakerId, permit: Permit, ending: Option<Ending>, at: &mut Walk<'_>) {
+    let plan = &at.shared.plan.breakers[id.index()];
+    let verdict = ending.map_or(Verdict::Cancelled, |ending| plan.verdict(ending));
+    let ended = permit.tag();
+    let breaker = &mut at.stack.kept.breakers[id];
+    breaker.machine.settle(permit, at.ctx.now(), verdict, &mut breaker.changes);
+    breaker.report(id, at.shared, at.ctx);
+    // Who was parked on this call asks again; whoever has gone meanwhile is not found, or waits
+    // for nothing.
+    for (call, _) in breaker.parked.extract_if(.., |(_, on)| *on == ended) {
+        at.stack.woken.push_back(Woken { call, layer: at.n as u8 });
+    }
+}
+
+impl Remembered {
+    /// Takes note of what the machine reports, and of when it will act on its own.
+    fn report(&mut self, id: BreakerId, shared: &mut Shared, ctx: &mut Ctx) {
+        for change in self.changes.drain(..) {
+            if let Change::Transition(transition) = change {
+                ctx.observe(mix(id.0.into(), transition.to as u64));
+                shared.metrics.transition(id, transition, ctx.now());
+                shared.note(Note::Transition { breaker: id, transition }, ctx);
+            }
+        }
+        let wakes_at = self.machine.wakes_at();
+        if self.timer.map(|(at, _)| at) != wakes_at {
+            if let Some((_, handle)) = self.timer.take() {
+                ctx.cancel(handle);
+            }
+            self.timer = wakes_at.map(|at| {
+                let at = at.max(ctx.now());
+                (at, ctx.schedule_at(at, Event::WakeBreaker(id)))
+            });
+        }
+    }
+}
+
+impl Stack {
+    /// A breaker acts on its own.
+    pub(in crate::world) fn wake_breaker(
+        &mut self,
+        id: BreakerId,
+        shared: &mut Shared,
+        ctx: &mut Ctx,
+    ) {
+        let breaker = &mut self.kept.breakers[id];
+        breaker.timer = None;
+        if breaker.machine.wakes_at().is_some_and(|at| at <= ctx.now()) {
+            breaker.machine.wake(ctx.now(), &mut breaker.changes);
+        }
+        breaker.report(id, shared, ctx);
+    }
+}

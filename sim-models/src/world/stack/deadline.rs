@@ -1,0 +1,48 @@
+//! A deadline: a timeout that everybody who works for the call knows of.
+
+use sim_core::{Span, Time};
+use sim_policies::Ending;
+
+use super::{HangUp, Then, Timer, Verbs, Walk};
+use crate::world::network::Answer;
+
+/// The timer that runs while the call is inside.
+#[derive(Debug)]
+pub(super) struct Held {
+    timer: Timer,
+    /// The deadline outside of this layer.
+    outer: Option<Time>,
+}
+
+impl Verbs for Held {
+    type Plan = Span;
+
+    fn enter(after: Span, at: &mut Walk<'_>) -> Then {
+        let own = at.ctx.now() + after;
+        let outer = at.the_call().deadline;
+        let deadline = outer.map_or(own, |outer| outer.min(own));
+        at.the_call_mut().deadline = Some(deadline);
+        let timer = at.set_timer(|ctx, event| ctx.schedule_at(deadline, event));
+        Then::Down(Held { timer, outer }.into())
+    }
+
+    fn leave(self, answer: Answer, at: &mut Walk<'_>) -> Then {
+        let _ = self.let_go(at);
+        Then::Up(answer)
+    }
+
+    fn timer(self, number: u32, at: &mut Walk<'_>) -> Then {
+        if self.timer.number != number {
+            return Then::Stays(self.into());
+        }
+        let call = at.the_call_mut();
+        (call.deadline, call.in_doubt) = (self.outer, true);
+        Then::Up(Answer::bare(Ending::TimedOut))
+    }
+
+    fn let_go(self, at: &mut Walk<'_>) -> Option<HangUp> {
+        self.timer.cancel(at.ctx);
+        at.the_call_mut().deadline = self.outer;
+        None
+    }
+}

@@ -1,0 +1,109 @@
+//! A fallback: answers for a callee that cannot, with a fixed answer, with the last good one, or
+//! with another endpoint's.
+
+use sim_core::Time;
+use sim_policies::Ending;
+use sim_redis::value::Value;
+
+use super::kept::Memory;
+use super::{Call, HangUp, Then, Verbs, Walk, nothing_comes_up};
+use crate::plan::{FallbackId, FallbackOn, FallbackPlan, Owned, Plan};
+use crate::pool::Id;
+use crate::world::network::Answer;
+use crate::world::nth;
+
+/// What a call has of its fallback.
+#[derive(Debug)]
+pub(super) enum Held {
+    Inside(FallbackId),
+    /// Waits for the end of the other call.
+    Asks(Id<Call>),
+}
+
+/// The last good answer, and since when it is kept.
+#[derive(Debug)]
+pub(super) struct Remembered(Option<(Time, Value)>);
+
+/// Tells the lineage of a fallback's call from the others of its caller.
+const FALLBACK: u64 = 1;
+
+impl Memory for Remembered {
+    type Id = FallbackId;
+    type Plan = FallbackPlan;
+
+    fn table(plan: &Plan) -> &[Owned<FallbackPlan>] {
+        &plan.fallbacks
+    }
+
+    fn new(_: &FallbackPlan) -> Remembered {
+        Remembered(None)
+    }
+}
+
+impl Verbs for Held {
+    type Plan = FallbackId;
+
+    fn enter(id: FallbackId, _: &mut Walk<'_>) -> Then {
+        Then::Down(Held::Inside(id).into())
+    }
+
+    fn leave(self, answer: Answer, at: &mut Walk<'_>) -> Then {
+        let Held::Inside(id) = self else { nothing_comes_up() };
+        let now = at.ctx.now();
+        let FallbackPlan { status, body, on, cached, calls } =
+            at.shared.plan.fallbacks[id.index()].config;
+        let applies = applies(on, answer.ending);
+        let (_, pair) = at.whose();
+        if let Some(keep) = cached {
+            let Remembered(last) = &mut at.stack.kept.fallbacks[id];
+            if answer.ending.is_success() {
+                *last = Some((now, answer.body));
+            } else if applies
+                && let Some((since, body)) = *last
+                && now.since(since) <= keep
+            {
+                at.shared.metrics.fell_back(pair);
+                return Then::Up(Answer { body, ..Answer::status(status) });
+            }
+            return Then::Up(answer);
+        }
+        if !applies {
+            return Then::Up(answer);
+        }
+        at.shared.metrics.fell_back(pair);
+        if !calls {
+            return Then::Up(Answer { body, ..Answer::status(status) });
+        }
+        at.the_call_mut().in_doubt |= answer.in_doubt;
+        let call = at.the_call();
+        let site = at.shared.plan.sites[call.site.index()].instead(at.n, 0);
+        let lineage = nth(call.lineage, FALLBACK, at.n as u32);
+        let other = at.new_child(|call| Call { site, lineage, ..call });
+        let pair = at.shared.plan.sites[site.index()].pair;
+        at.shared.metrics.called(pair, now);
+        Then::Asks(Held::Asks(other).into(), other)
+    }
+
+    fn child_ended(self, other: Id<Call>, answer: Answer, at: &mut Walk<'_>) -> Then {
+        at.stack.end_call(other, answer, at.shared, at.ctx);
+        Then::Up(answer)
+    }
+
+    fn let_go(self, at: &mut Walk<'_>) -> Option<HangUp> {
+        let Held::Asks(other) = self else { return None };
+        let hang_up = at.let_go(other, 0);
+        if hang_up.is_some() {
+            at.hold(self.into());
+        } else {
+            at.stack.forget_call(other, at.shared);
+        }
+        hang_up
+    }
+}
+
+fn applies(on: FallbackOn, ending: Ending) -> bool {
+    match on {
+        FallbackOn::Rejected => matches!(ending, Ending::Rejected(_)),
+        FallbackOn::Failure => !ending.is_success(),
+    }
+}

@@ -1,0 +1,174 @@
+//! A hedge: sends further attempts before the first has ended. Each is a call of its own through
+//! the layers inside.
+
+use sim_core::{Span, Time};
+use sim_policies::Fate;
+pub(super) use sim_policies::hedge::Hedge as Remembered;
+use sim_policies::hedge::{AllFailed, Judgement};
+
+use super::kept::Memory;
+use super::{Call, HangUp, Then, Timer, Verbs, Walk, checked, nothing_comes_up};
+use crate::log::Note;
+use crate::plan::{HedgeId, HedgePlan, Owned, Plan};
+use crate::pool::Id;
+use crate::world::network::Answer;
+
+/// The attempts that a hedge has under way.
+#[derive(Debug)]
+pub(super) struct Held(Box<Hedging>);
+
+#[derive(Debug)]
+struct Hedging {
+    id: HedgeId,
+    children: Vec<Child>,
+    sent: u32,
+    /// The latest is on its way down; when it waits, what follows it is decided.
+    starting: bool,
+    timer: Option<Timer>,
+    /// How the first attempt ended, if it has.
+    first: Option<Answer>,
+}
+
+/// An attempt of a hedge.
+#[derive(Clone, Copy, Debug)]
+struct Child {
+    call: Id<Call>,
+    /// Its number, from 1.
+    number: u32,
+    since: Time,
+}
+
+impl Memory for Remembered {
+    type Id = HedgeId;
+    type Plan = HedgePlan;
+
+    fn table(plan: &Plan) -> &[Owned<HedgePlan>] {
+        &plan.hedges
+    }
+
+    fn new(plan: &HedgePlan) -> Remembered {
+        checked(Remembered::new(&plan.hedge))
+    }
+}
+
+impl Verbs for Held {
+    type Plan = HedgeId;
+
+    fn enter(id: HedgeId, at: &mut Walk<'_>) -> Then {
+        let children = Vec::new();
+        let hedging = Hedging { id, children, sent: 0, starting: false, timer: None, first: None };
+        Held(Box::new(hedging)).send(at)
+    }
+
+    fn leave(self, _: Answer, _: &mut Walk<'_>) -> Then {
+        nothing_comes_up()
+    }
+
+    fn timer(mut self, number: u32, at: &mut Walk<'_>) -> Then {
+        if self.0.timer.is_none_or(|timer| timer.number != number) {
+            return Then::Stays(self.into());
+        }
+        self.0.timer = None;
+        self.send(at)
+    }
+
+    fn child_ended(mut self, child: Id<Call>, mut answer: Answer, at: &mut Walk<'_>) -> Then {
+        let hedging = &mut *self.0;
+        let n = hedging.children.iter().position(|other| other.call == child);
+        let Child { number, since, .. } = hedging.children.remove(n.expect("its own child"));
+        if number == 1 {
+            hedging.first = Some(answer);
+        }
+        let others = hedging.children.len();
+        at.stack.calls.free(child);
+        at.the_call_mut().in_doubt |= answer.in_doubt || answer.ending.fate() == Fate::Unknown;
+        let more = hedging.next(at).is_some();
+        let policy = &mut at.stack.kept.hedges[hedging.id];
+        if policy.learns_from(number, answer.ending) {
+            policy.observe(at.ctx.now().since(since));
+        }
+        match policy.judge(answer.ending) {
+            Judgement::SendNext if more => {
+                if let Some(timer) = hedging.timer.take() {
+                    timer.cancel(at.ctx);
+                }
+                return self.send(at);
+            }
+            Judgement::Wait if more || others > 0 => return self.started(at),
+            Judgement::SendNext if others > 0 => return self.started(at),
+            Judgement::SendNext | Judgement::Wait => {
+                if let (AllFailed::First, Some(first)) = (policy.all_failed(), hedging.first) {
+                    answer = first;
+                }
+            }
+            Judgement::Wins | Judgement::Fatal => {}
+        }
+        // An attempt that is let go of may do its work all the same.
+        answer.in_doubt |= others > 0;
+        at.the_call_mut().in_doubt |= others > 0;
+        at.hold(self.into());
+        Then::Up(answer)
+    }
+
+    /// What follows the attempt that has just been started: a wait, or the next at once.
+    fn started(mut self, at: &mut Walk<'_>) -> Then {
+        if !std::mem::take(&mut self.0.starting) {
+            return Then::Stays(self.into());
+        }
+        match self.0.next(at) {
+            // The longest wait stands for one that only a failure ends.
+            None | Some(Span::MAX) => Then::Stays(self.into()),
+            Some(Span::ZERO) => self.send(at),
+            Some(wait) => {
+                self.0.timer = Some(at.timer_after(wait));
+                Then::Stays(self.into())
+            }
+        }
+    }
+
+    fn let_go(mut self, at: &mut Walk<'_>) -> Option<HangUp> {
+        if let Some(timer) = self.0.timer.take() {
+            timer.cancel(at.ctx);
+        }
+        while let Some(child) = self.0.children.first().map(|child| child.call) {
+            let hang_up = at.let_go(child, at.n + 1);
+            if hang_up.is_some() {
+                at.hold(self.into());
+                return hang_up;
+            }
+            at.stack.calls.free(child);
+            self.0.children.remove(0);
+        }
+        None
+    }
+}
+
+impl Held {
+    /// Starts the next attempt.
+    fn send(mut self, at: &mut Walk<'_>) -> Then {
+        let first = at.n as u8 + 1;
+        let call = at.new_child(|call| Call { first, ..call });
+        let hedging = &mut *self.0;
+        hedging.sent += 1;
+        hedging.starting = true;
+        let attempt = hedging.sent;
+        hedging.children.push(Child { call, number: attempt, since: at.ctx.now() });
+        if attempt > 1 {
+            let (intent, pair) = at.whose();
+            at.shared.metrics.hedged(pair);
+            at.shared.note(Note::Hedges { intent, pair, attempt }, at.ctx);
+        }
+        Then::Asks(self.into(), call)
+    }
+}
+
+impl Hedging {
+    /// The wait before the next hedge; `None` when there is no further. A call that may do its work
+    /// twice is not hedged, unless the scenario insists.
+    fn next(&self, at: &Walk<'_>) -> Option<Span> {
+        let plan = &at.shared.plan;
+        let is_safe = plan.sites[at.the_call().site.index()].repeatable
+            || plan.hedges[self.id.index()].even_if_unsafe;
+        is_safe.then(|| at.stack.kept.hedges[self.id].next(self.sent)).flatten()
+    }
+}

@@ -1,0 +1,116 @@
+//! Outlier detection: chooses among endpoints, and leaves out those that fail.
+
+use sim_core::{Draw, Time, mix};
+use sim_policies::Reason;
+use sim_policies::outlier::{Ejection, Outlier};
+
+use super::kept::Memory;
+use super::{HangUp, Stack, Then, Verbs, Walk, checked};
+use crate::log::Note;
+use crate::plan::{OutlierId, OutlierPlan, Owned, Plan};
+use crate::world::network::Answer;
+use crate::world::{Ctx, Event, Shared};
+
+/// The endpoint that was chosen for the call.
+#[derive(Debug)]
+pub(super) struct Held {
+    id: OutlierId,
+    host: u32,
+}
+
+/// Outlier detection with its timer.
+#[derive(Debug)]
+pub(super) struct Remembered {
+    machine: Outlier,
+    /// When it looks at its endpoints.
+    sweep: Option<Time>,
+}
+
+impl Memory for Remembered {
+    type Id = OutlierId;
+    type Plan = OutlierPlan;
+
+    fn table(plan: &Plan) -> &[Owned<OutlierPlan>] {
+        &plan.outliers
+    }
+
+    fn new(plan: &OutlierPlan) -> Remembered {
+        let hosts = u32::try_from(plan.hosts.len()).expect("hosts are written one by one");
+        Remembered { machine: checked(Outlier::new(&plan.config, hosts)), sweep: None }
+    }
+
+    /// A sweep that is due finds a machine that does not want to be woken.
+    fn renew(&mut self, plan: &OutlierPlan) {
+        self.machine = Remembered::new(plan).machine;
+    }
+}
+
+impl Verbs for Held {
+    type Plan = OutlierId;
+
+    fn enter(id: OutlierId, at: &mut Walk<'_>) -> Then {
+        let draw = at.shared.luck.host.at(at.draw_index()).next_u64();
+        let Some(host) = at.stack.kept.outliers[id].machine.pick(draw) else {
+            return Then::Refused(Reason::AllEjected);
+        };
+        let site = &at.shared.plan.sites[at.the_call().site.index()];
+        let chosen = site.instead(at.n, host as usize);
+        at.the_call_mut().host = Some(chosen);
+        Then::Down(Held { id, host }.into())
+    }
+
+    fn leave(self, answer: Answer, at: &mut Walk<'_>) -> Then {
+        let mut ejections = Vec::new();
+        let outlier = &mut at.stack.kept.outliers[self.id];
+        outlier.machine.record(self.host, at.ctx.now(), answer.ending, &mut ejections);
+        outlier.report(self.id, ejections, at.shared, at.ctx);
+        Then::Up(answer)
+    }
+
+    fn let_go(self, _: &mut Walk<'_>) -> Option<HangUp> {
+        None
+    }
+}
+
+impl Remembered {
+    /// Takes note of who is in and out, and sees to it that the next sweep takes place; while
+    /// nothing happens there is none.
+    fn report(
+        &mut self,
+        id: OutlierId,
+        ejections: Vec<Ejection>,
+        shared: &mut Shared,
+        ctx: &mut Ctx,
+    ) {
+        for ejection in ejections {
+            let (host, out) = match ejection {
+                Ejection::Ejected { host, .. } => (host, 1),
+                Ejection::Returned { host } => (host, 0),
+            };
+            ctx.observe(mix(id.0.into(), u64::from(host) << 1 | out));
+            shared.note(Note::Ejection { outlier: id, ejection }, ctx);
+        }
+        if self.sweep.is_none()
+            && let Some(at) = self.machine.wakes_at()
+        {
+            let at = at.max(ctx.now());
+            self.sweep = Some(at);
+            ctx.schedule_at(at, Event::Sweep(id));
+        }
+    }
+}
+
+impl Stack {
+    /// The interval at which ejections are reconsidered is over.
+    pub(in crate::world) fn sweep(&mut self, id: OutlierId, shared: &mut Shared, ctx: &mut Ctx) {
+        let now = ctx.now();
+        let draw = shared.luck.sweep.at(mix(id.0.into(), now.as_nanos())).next_u64();
+        let mut ejections = Vec::new();
+        let outlier = &mut self.kept.outliers[id];
+        outlier.sweep = None;
+        if outlier.machine.wakes_at().is_some_and(|at| at <= now) {
+            outlier.machine.wake(now, draw, &mut ejections);
+        }
+        outlier.report(id, ejections, shared, ctx);
+    }
+}

@@ -1,0 +1,47 @@
+//! A timeout: the caller stops waiting, and lets go of what is inside.
+
+use sim_core::{Lane, Span};
+use sim_policies::Ending;
+
+use super::{HangUp, Then, Timer, Verbs, Walk};
+use crate::plan::LayerPlan;
+use crate::world::network::Answer;
+
+/// The timer that runs while the call is inside.
+#[derive(Debug)]
+pub(super) struct Held(Timer);
+
+/// The lane of a layer's timers, if it is one of these.
+pub(super) fn lane(layer: &LayerPlan, open: impl FnOnce(Span) -> Lane) -> Option<Lane> {
+    match layer {
+        LayerPlan::Timeout(after) => Some(open(*after)),
+        _ => None,
+    }
+}
+
+impl Verbs for Held {
+    type Plan = Span;
+
+    fn enter(_: Span, at: &mut Walk<'_>) -> Then {
+        let lane = at.stack.lanes[at.the_call().stack.index()][at.n].expect("a timeout's lane");
+        Then::Down(Held(at.set_timer(|ctx, event| ctx.schedule_on(lane, event))).into())
+    }
+
+    fn leave(self, answer: Answer, at: &mut Walk<'_>) -> Then {
+        self.0.cancel(at.ctx);
+        Then::Up(answer)
+    }
+
+    fn timer(self, number: u32, at: &mut Walk<'_>) -> Then {
+        if self.0.number != number {
+            return Then::Stays(self.into());
+        }
+        at.the_call_mut().in_doubt = true;
+        Then::Up(Answer::bare(Ending::TimedOut))
+    }
+
+    fn let_go(self, at: &mut Walk<'_>) -> Option<HangUp> {
+        self.0.cancel(at.ctx);
+        None
+    }
+}
