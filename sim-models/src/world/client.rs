@@ -297,3 +297,89 @@ fn intents_of(client: ActorId, session: u32, requests: Requests, shared: &Shared
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sim_core::{Dist, Span};
+    use sim_redis::value::Value;
+
+    use crate::plan::{DistId, Operand, ProgramId};
+    use crate::world::bench::{self, Bench};
+
+    const USERS: ActorId = ActorId(0);
+
+    fn users(load: LoadPlan) -> ClientPlan {
+        let nil = Operand::Const(Value::Nil);
+        let patience = Some(Span::secs(5));
+        let (program, clicks, apart) = (ProgramId(0), 2, Span::secs(1));
+        ClientPlan { load, clicks, apart, patience, body: nil, program, key: nil }
+    }
+
+    fn bench(client: ClientPlan) -> (Bench, Clients) {
+        let mut plan = bench::plan(vec![ActorKind::Client(client)]);
+        plan.dists = vec![Dist::constant(3.0).unwrap()];
+        let mut clients = Clients::new(&plan, &Streams::new(7));
+        let mut bench = Bench::new(plan);
+        bench.act(|shared, ctx| {
+            clients.open_lanes(&shared.plan, ctx);
+            clients.start(USERS, shared, ctx);
+        });
+        (bench, clients)
+    }
+
+    fn ends(bench: &mut Bench, clients: &mut Clients, intent: u32, fate: Fate) {
+        let told = Told { submission: 0, intent, begun: Time::ZERO, fate, ending: None };
+        bench.act(|shared, ctx| clients.end(told, shared, ctx));
+    }
+
+    fn secs(secs: u64) -> Time {
+        Time::ZERO + Span::secs(secs)
+    }
+
+    #[test]
+    fn a_user_of_a_closed_load_thinks_after_the_last_answer_and_not_before() {
+        let load = LoadPlan::Closed { users: 1, think: DistId(0), until: Span::secs(60) };
+        let (mut bench, mut clients) = bench(users(load));
+        let Some((at, Event::Decide { user: 0, .. })) = bench.next() else {
+            panic!("the user has thought")
+        };
+        assert_eq!(at, secs(3));
+        let intent = bench.act(|shared, ctx| clients.decide(USERS, 0, shared, ctx));
+        ends(&mut bench, &mut clients, intent, Fate::Failed);
+        let Some((at, Event::Submit { submission: 2, .. })) = bench.next() else {
+            panic!("the second click is on its way")
+        };
+        assert_eq!(at, secs(4));
+        assert!(bench.next().is_none(), "one of two clicks has no answer yet");
+        ends(&mut bench, &mut clients, intent, Fate::Succeeded);
+        assert!(matches!(bench.next(), Some((at, Event::Decide { .. })) if at == secs(7)));
+    }
+
+    #[test]
+    fn what_a_user_knows_of_an_intent_only_gets_better() {
+        let (mut bench, mut clients) = bench(users(LoadPlan::Burst { count: 1, at: Span::ZERO }));
+        let intent = bench.act(|shared, ctx| clients.decide(USERS, 0, shared, ctx));
+        let mut told = |fate| {
+            ends(&mut bench, &mut clients, intent, fate);
+            bench.shared.intents[intent].told
+        };
+        assert_eq!(told(Fate::Failed), Some(Fate::Failed));
+        assert_eq!(told(Fate::Unknown), Some(Fate::Unknown));
+        assert_eq!(told(Fate::Failed), Some(Fate::Unknown), "the other may have done it");
+        assert_eq!(told(Fate::Succeeded), Some(Fate::Succeeded));
+        assert_eq!(told(Fate::Unknown), Some(Fate::Succeeded));
+    }
+
+    #[test]
+    fn patience_ends_a_submission_that_has_no_answer_in_time() {
+        let load = LoadPlan::Burst { count: 1, at: Span::secs(2) };
+        let (mut bench, clients) = bench(users(load));
+        assert!(matches!(bench.next(), Some((_, Event::Burst(USERS)))));
+        let task = Id::default();
+        let leave = bench.act(|_, ctx| clients.patience(USERS, task, ctx));
+        assert!(leave.is_some());
+        let Some((at, Event::Leave(who))) = bench.next() else { panic!("the user leaves") };
+        assert_eq!((at, who), (secs(7), task));
+    }
+}

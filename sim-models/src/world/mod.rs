@@ -4,6 +4,8 @@
 //! written to the ledger. The order of everything that happens at one instant is the order in
 //! which it was scheduled. Invariants and metrics look on; they cannot draw or schedule.
 
+#[cfg(test)]
+mod bench;
 mod broker;
 mod client;
 mod condition;

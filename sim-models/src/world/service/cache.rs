@@ -80,7 +80,6 @@ pub(in crate::world) struct Wanted {
 
 /// What a lookup comes to.
 #[derive(Clone, Copy, Debug, PartialEq)]
-#[must_use]
 pub(in crate::world) enum Look {
     Fresh(Value),
     /// To be served, and worked out anew meanwhile.

@@ -451,3 +451,169 @@ fn is_too_late(request: &Request, shared: &mut Shared, ctx: &Ctx) -> bool {
     }
     is_too_late
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{AdmissionPlan, Full, QueueKind, WaitPlan};
+    use crate::pool::Pool;
+    use crate::world::bench::{self, Bench};
+
+    const API: ActorId = ActorId(0);
+
+    fn plan(workers: u32, instances: u32) -> ServicePlan {
+        ServicePlan {
+            workers,
+            queue: WaitPlan {
+                kind: QueueKind::Fifo,
+                limit: 2,
+                full: Full::Reject,
+                max_wait: None,
+                classes: 1,
+            },
+            admission: AdmissionPlan::default(),
+            threads: Threads::Blocking,
+            on_disconnect: OnDisconnect::Ignore,
+            instances,
+            balancer: Algorithm::RoundRobin,
+            stale: Span::ZERO,
+            autoscale: None,
+            gc: None,
+            slow_start: None,
+            contention: None,
+        }
+    }
+
+    /// A service, the requests that have come to it, and the seats of those that have a worker.
+    struct Shop {
+        bench: Bench,
+        services: Services,
+        requests: Pool<Request>,
+    }
+
+    impl Shop {
+        fn new(plan: ServicePlan) -> Shop {
+            let mut plan = bench::plan(vec![ActorKind::Service(plan)]);
+            plan.classes = vec![0];
+            let services = Services::new(&plan);
+            Shop { bench: Bench::new(plan), services, requests: Pool::default() }
+        }
+
+        fn arrives(&mut self, deadline: Option<Time>) -> (Id<Request>, Arrived) {
+            let Shop { bench, services, requests } = self;
+            let (id, request) = requests.take();
+            *request = Request { to: API, deadline, ..Request::default() };
+            (id, bench.act(|shared, ctx| services.arrive(id, request, shared, ctx)))
+        }
+
+        /// The worker of an instance is done with a task; who gets it.
+        fn frees(&mut self, seat: &mut Seat) -> Option<Turn> {
+            let Shop { bench, services, .. } = self;
+            bench.act(|_, ctx| {
+                assert!(services.free_worker(API, seat, ctx.now()));
+                services.next_in_line(API, seat.instance, ctx.now())
+            })
+        }
+
+        fn serve(&mut self, id: Id<Request>) -> Result<(), Ending> {
+            let Shop { bench, services, requests } = self;
+            bench.act(|shared, ctx| services.serve(&requests[id], false, shared, ctx))
+        }
+
+        /// An instance with a free worker beside somebody who waits for one.
+        fn idles(&self) -> bool {
+            let service = &self.services.by_actor[API];
+            let busy: u32 = service.instances.iter().map(|own| own.busy).sum();
+            assert_eq!(service.level.busy, busy);
+            let idles = |own: &Instance| own.line.requests() > 0 && own.busy < service.plan.workers;
+            service.instances.iter().any(idles)
+        }
+    }
+
+    fn at_work() -> Seat {
+        Seat::at_work(0, Time::ZERO)
+    }
+
+    #[test]
+    fn a_worker_that_comes_free_is_given_to_the_next_in_line() {
+        let mut shop = Shop::new(plan(1, 1));
+        assert_eq!(shop.arrives(None).1, Arrived::Begins);
+        let (second, waits) = shop.arrives(None);
+        assert_eq!((waits, shop.arrives(None).1), (Arrived::Waits, Arrived::Waits));
+        let (fourth, full) = shop.arrives(None);
+        assert_eq!(full, Arrived::Away(fourth, Ending::Status(503)));
+        let turn = shop.frees(&mut at_work());
+        assert_eq!(turn, Some(Turn::Request { id: second, is_dropped: false }));
+        assert_eq!(shop.serve(second), Ok(()));
+        assert!(!shop.idles());
+    }
+
+    #[test]
+    fn a_request_that_is_too_late_takes_no_worker_from_the_next() {
+        let mut shop = Shop::new(plan(1, 1));
+        assert_eq!(shop.arrives(None).1, Arrived::Begins);
+        let (late, away) = shop.arrives(Some(Time::ZERO));
+        assert_eq!(away, Arrived::Away(late, Ending::Status(504)));
+        let soon = Time::ZERO + Span::secs(1);
+        let (waits, _) = shop.arrives(Some(soon));
+        shop.requests[waits].deadline = Some(Time::ZERO);
+        assert_eq!(
+            shop.frees(&mut at_work()),
+            Some(Turn::Request { id: waits, is_dropped: false })
+        );
+        assert_eq!(shop.serve(waits), Err(Ending::Status(504)));
+        assert_eq!(shop.services.by_actor[API].level.busy, 0);
+    }
+
+    #[test]
+    fn a_dead_instance_gets_nothing_until_it_is_up_again() {
+        let mut shop = Shop::new(plan(1, 1));
+        assert_eq!(shop.arrives(None).1, Arrived::Begins);
+        let (waiting, _) = shop.arrives(None);
+        assert_eq!(shop.services.crash(API, Some(0)), [waiting]);
+        let (id, away) = shop.arrives(None);
+        assert_eq!(away, Arrived::Away(id, Ending::Refused));
+        shop.services.by_actor[API].restart(Some(0), Time::ZERO);
+        assert_eq!(shop.arrives(None).1, Arrived::Begins);
+    }
+
+    #[test]
+    fn no_worker_idles_beside_work_and_none_is_counted_twice() {
+        let mut shop = Shop::new(ServicePlan { threads: Threads::Async, ..plan(2, 3) });
+        let mut seats: Vec<Seat> = Vec::new();
+        let mut draws = shop.bench.shared.luck.work.at(3);
+        for _ in 0..500 {
+            if draws.below(2) == 0 || seats.is_empty() {
+                let (id, arrived) = shop.arrives(None);
+                if arrived == Arrived::Begins {
+                    seats.push(Seat::at_work(shop.requests[id].instance, Time::ZERO));
+                }
+            } else {
+                let n = draws.below(seats.len() as u64) as usize;
+                if let Some(Turn::Request { id, .. }) = shop.frees(&mut seats.swap_remove(n)) {
+                    assert_eq!(shop.serve(id), Ok(()));
+                    seats.push(Seat::at_work(shop.requests[id].instance, Time::ZERO));
+                }
+            }
+            assert!(!shop.idles());
+        }
+        assert!(seats.len() > 1);
+    }
+
+    #[test]
+    fn a_task_of_an_async_service_goes_on_when_a_worker_is_free() {
+        let mut shop = Shop::new(ServicePlan { threads: Threads::Async, ..plan(1, 1) });
+        assert_eq!(shop.arrives(None).1, Arrived::Begins);
+        let (task, mut seat) = (Id::default(), at_work().beside());
+        let Shop { bench, services, .. } = &mut shop;
+        let now = Time::ZERO;
+        let mut asks = |seat: &mut Seat| {
+            bench.act(|shared, _| services.has_worker(task, API, seat, shared, now))
+        };
+        assert!(!asks(&mut seat), "it waits in line");
+        assert_eq!(shop.frees(&mut at_work()), Some(Turn::Task(task)));
+        let Shop { bench, services, .. } = &mut shop;
+        assert!(bench.act(|shared, _| services.has_worker(task, API, &mut seat, shared, now)));
+        assert!(seat.has_worker());
+    }
+}

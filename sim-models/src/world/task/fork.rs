@@ -121,3 +121,66 @@ impl Tasks {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{OWN, SECOND, begin, bench, run};
+    use super::*;
+    use crate::plan::{Instr, Operand};
+
+    fn set(to: Reg, n: i64) -> Instr {
+        Instr::Let { to, value: Operand::Const(Value::Int(n)) }
+    }
+
+    #[test]
+    fn the_last_branch_wakes_its_parent_with_all_they_wrote_and_the_first_error() {
+        let status = Operand::Const(Value::Int(418));
+        let mut bench = bench(vec![
+            Instr::Fork(ForkId(0)),
+            Instr::End,
+            set(OWN, 7),
+            Instr::EndBranch,
+            set(SECOND, 8),
+            Instr::Fail(status),
+        ]);
+        let mut tasks = Tasks::default();
+        let parent = begin(&mut bench, &mut tasks);
+        let Next::Fork(branches) = run(&mut bench, &mut tasks, parent) else {
+            panic!("it has two branches")
+        };
+        let [first, second] = branches[..] else { panic!("two branches") };
+        assert_ne!(tasks[first].lineage, tasks[second].lineage);
+        tasks.wait_for(parent, Waiting::Branches { tasks: branches, left: 2, error: None });
+
+        let Next::Ended(error @ Some(raised)) = run(&mut bench, &mut tasks, second) else {
+            panic!("the second fails")
+        };
+        assert!(matches!(tasks.join(parent, 1, second, error, &bench.shared), Next::Stop));
+        assert_eq!(tasks[parent].get(OWN), Value::Nil, "branches work on copies");
+        assert!(matches!(run(&mut bench, &mut tasks, first), Next::Ended(None)));
+        let next = tasks.join(parent, 0, first, None, &bench.shared);
+        assert!(matches!(next, Next::Ended(Some(error)) if error == raised));
+        assert_eq!(tasks[parent].get(OWN), Value::Int(7));
+        assert_eq!(tasks[parent].get(SECOND), Value::Int(8));
+    }
+
+    #[test]
+    fn what_is_spawned_has_a_copy_and_its_parent_goes_on_elsewhere() {
+        let mut bench = bench(vec![
+            set(OWN, 1),
+            Instr::Spawn { then: Pc(4) },
+            set(OWN, 2),
+            Instr::End,
+            Instr::End,
+        ]);
+        let mut tasks = Tasks::default();
+        let parent = begin(&mut bench, &mut tasks);
+        let Next::Spawned(child) = run(&mut bench, &mut tasks, parent) else {
+            panic!("a task is spawned")
+        };
+        assert!(matches!(run(&mut bench, &mut tasks, parent), Next::Ended(None)));
+        assert_eq!(tasks[child].get(OWN), Value::Int(1));
+        assert!(matches!(run(&mut bench, &mut tasks, child), Next::Ended(None)));
+        assert_eq!((tasks[parent].get(OWN), tasks[child].get(OWN)), (Value::Int(1), Value::Int(2)));
+    }
+}
