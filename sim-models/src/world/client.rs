@@ -3,26 +3,21 @@
 //! An intent is the user's decision. A double click submits it twice, a retry attempts it again;
 //! ledger and invariants count per intent.
 
-use sim_core::{Draw, Lane, Moment, Stream, Streams, Time, mix};
+use sim_core::{Draw, Handle, Lane, Stream, Streams, Time, mix};
 use sim_policies::{Ending, Fate};
-use sim_redis::value::Value;
 
 use crate::intent::Intent;
 use crate::invariant::Seen;
 use crate::log::Note;
-use crate::plan::{
-    ActorId, ActorKind, ActorPlan, Arrivals, ClientPlan, LoadPlan, Plan, ProgramId, Requests,
-    builtin,
-};
+use crate::plan::{ActorId, ActorKind, ActorPlan, Arrivals, ClientPlan, LoadPlan, Plan, Requests};
 use crate::pool::Id;
-use crate::world::shared::ByActor;
-use crate::world::task::Origin;
-use crate::world::task::Task;
-use crate::world::{Ctx, Event, World, luck};
+use crate::world::shared::{ByActor, Shared};
+use crate::world::task::{Submission, Task};
+use crate::world::{Ctx, Event, luck};
 
 /// A client's own state.
 #[derive(Debug)]
-pub(super) struct ClientState {
+struct ClientState {
     arrivals: Stream,
     intents: u32,
     /// Of a closed load: how often each user has thought; of sessions: the intents of each.
@@ -30,9 +25,21 @@ pub(super) struct ClientState {
 }
 
 impl ClientState {
-    pub(super) fn new(arrivals: Stream) -> ClientState {
+    fn new(arrivals: Stream) -> ClientState {
         ClientState { arrivals, intents: 0, rounds: Vec::new() }
     }
+}
+
+/// A submission has come to its end, and the user knows how.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Told {
+    /// The word of its task.
+    pub(super) submission: u64,
+    pub(super) intent: u32,
+    pub(super) begun: Time,
+    pub(super) fate: Fate,
+    /// How the call ended that it failed of, if it did.
+    pub(super) ending: Option<Ending>,
 }
 
 /// Every client.
@@ -62,20 +69,11 @@ impl Clients {
     }
 }
 
-impl World {
-    fn client_plan(&self, client: ActorId) -> &ClientPlan {
-        match &self.shared.plan.actors[client.index()].kind {
-            ActorKind::Client(plan) => plan,
-            _ => unreachable!("only clients have loads"),
-        }
-    }
-
-    fn client(&mut self, client: ActorId) -> &mut ClientState {
-        &mut self.clients.by_actor[client]
-    }
-
-    pub(super) fn start_client(&mut self, client: ActorId, load: LoadPlan, ctx: &mut Ctx) {
-        match load {
+/// Loads: when intents arise.
+impl Clients {
+    /// The first arrivals of a client are on their way.
+    pub(super) fn start(&mut self, client: ActorId, shared: &Shared, ctx: &mut Ctx) {
+        match plan_of(&shared.plan, client).load {
             LoadPlan::Open { rate, arrivals } | LoadPlan::Sessions { rate, arrivals, .. } => {
                 // A constant load has its first arrival at its very start, a random one after a
                 // first gap.
@@ -83,22 +81,21 @@ impl World {
                     Arrivals::Constant => 0.0,
                     Arrivals::Poisson | Arrivals::Uniform => self.unit_gap(client, arrivals),
                 };
-                if let Some(at) = self.shared.plan.intensities[rate.index()].after(Time::ZERO, gap)
-                {
+                if let Some(at) = shared.plan.intensities[rate.index()].after(Time::ZERO, gap) {
                     ctx.schedule_at(at, Event::Arrive(client));
                 }
             }
             LoadPlan::Closed { users, .. } => {
-                self.client(client).rounds = vec![0; users as usize];
+                self.by_actor[client].rounds = vec![0; users as usize];
                 for user in 0..users {
-                    self.think(client, user, ctx);
+                    self.think(client, user, shared, ctx);
                 }
             }
             LoadPlan::Burst { at, .. } => {
                 ctx.schedule_at(Time::ZERO + at, Event::Burst(client));
             }
             LoadPlan::Trace(trace) => {
-                if let Some(at) = self.shared.plan.traces[trace.index()].first() {
+                if let Some(at) = shared.plan.traces[trace.index()].first() {
                     ctx.schedule_at(*at, Event::Arrive(client));
                 }
             }
@@ -107,7 +104,7 @@ impl World {
 
     /// The gap to the next arrival at a rate of one.
     fn unit_gap(&mut self, client: ActorId, arrivals: Arrivals) -> f64 {
-        let draws = &mut self.client(client).arrivals;
+        let draws = &mut self.by_actor[client].arrivals;
         match arrivals {
             Arrivals::Constant => 1.0,
             Arrivals::Poisson => -sim_core::math::ln(draws.unit_open()),
@@ -115,16 +112,17 @@ impl World {
         }
     }
 
-    pub(super) fn arrive(&mut self, client: ActorId, ctx: &mut Ctx) {
-        let load = self.client_plan(client).load;
+    /// An intent of an open load arises, and the next is on its way: the user, or the session.
+    pub(super) fn arrive(&mut self, client: ActorId, shared: &Shared, ctx: &mut Ctx) -> u32 {
+        let load = plan_of(&shared.plan, client).load;
         let next = match load {
             LoadPlan::Open { rate, arrivals } | LoadPlan::Sessions { rate, arrivals, .. } => {
                 let gap = self.unit_gap(client, arrivals);
-                self.shared.plan.intensities[rate.index()].after(ctx.now(), gap)
+                shared.plan.intensities[rate.index()].after(ctx.now(), gap)
             }
             LoadPlan::Trace(trace) => {
-                let next = self.client(client).intents as usize + 1;
-                self.shared.plan.traces[trace.index()].get(next).copied()
+                let next = self.by_actor[client].intents as usize + 1;
+                shared.plan.traces[trace.index()].get(next).copied()
             }
             LoadPlan::Closed { .. } | LoadPlan::Burst { .. } => {
                 unreachable!("only open loads have arrivals")
@@ -133,82 +131,72 @@ impl World {
         if let Some(next) = next {
             ctx.schedule_at(next, Event::Arrive(client));
         }
-        let mut user = 0;
-        if let LoadPlan::Sessions { .. } = load {
-            let rounds = &mut self.client(client).rounds;
-            user = u32::try_from(rounds.len()).expect("the memory limit bounds sessions");
-            rounds.push(1);
-        }
-        self.begin(client, user, ctx);
+        let LoadPlan::Sessions { .. } = load else { return 0 };
+        let rounds = &mut self.by_actor[client].rounds;
+        let session = u32::try_from(rounds.len()).expect("the memory limit bounds sessions");
+        rounds.push(1);
+        session
     }
 
-    pub(super) fn burst(&mut self, client: ActorId, ctx: &mut Ctx) {
-        let LoadPlan::Burst { count, .. } = self.client_plan(client).load else {
-            unreachable!("only bursts burst")
-        };
-        for _ in 0..count {
-            self.begin(client, 0, ctx);
+    /// How many intents arise at once in a burst.
+    pub(super) fn burst(client: ActorId, plan: &Plan) -> u32 {
+        match plan_of(plan, client).load {
+            LoadPlan::Burst { count, .. } => count,
+            _ => unreachable!("only bursts burst"),
         }
-    }
-
-    pub(super) fn decide(&mut self, client: ActorId, user: u32, ctx: &mut Ctx) {
-        self.begin(client, user, ctx);
     }
 
     /// A user who was answered, or begins, thinks of the next intent, if there is one.
-    fn think(&mut self, client: ActorId, user: u32, ctx: &mut Ctx) {
-        let (think, until) = match self.client_plan(client).load {
+    fn think(&mut self, client: ActorId, user: u32, shared: &Shared, ctx: &mut Ctx) {
+        let (think, until) = match plan_of(&shared.plan, client).load {
             LoadPlan::Closed { think, until, .. } => (think, Time::ZERO + until),
             LoadPlan::Sessions { think, requests, .. } => {
-                let done = self.client(client).rounds[user as usize];
-                if done >= self.requests(client, user, requests) {
+                let done = self.by_actor[client].rounds[user as usize];
+                if done >= intents_of(client, user, requests, shared) {
                     return;
                 }
                 (think, Time::MAX)
             }
             _ => return,
         };
-        self.client(client).rounds[user as usize] += 1;
-        let lineage = self.round_lineage(client, user);
-        let mut draws = self.shared.luck.think.at(lineage);
-        let at = ctx.now() + self.shared.span(think, &mut draws);
+        self.by_actor[client].rounds[user as usize] += 1;
+        let lineage = self.round_lineage(client, user, &shared.plan);
+        let mut draws = shared.luck.think.at(lineage);
+        let at = ctx.now() + shared.span(think, &mut draws);
         if at < until {
             ctx.schedule_at(at, Event::Decide { client, user });
         }
     }
 
-    /// How many intents a session has.
-    fn requests(&self, client: ActorId, session: u32, requests: Requests) -> u32 {
-        match requests {
-            Requests::Constant(count) => count,
-            Requests::Geometric(mean) => {
-                let entity = self.shared.plan.actors[client.index()].entity;
-                let draw = self.shared.luck.session.at(mix(entity, session.into())).unit();
-                // By inversion; a mean of 1 leaves by a probability of 1.
-                let stays = sim_core::math::ln(1.0 - 1.0 / mean);
-                1 + (sim_core::math::ln(1.0 - draw) / stays) as u32
-            }
-        }
-    }
-
     /// Addresses the luck of a closed-loop user's, or a session's, present round.
-    fn round_lineage(&mut self, client: ActorId, user: u32) -> u64 {
-        let round = self.client(client).rounds[user as usize];
-        let entity = self.shared.plan.actors[client.index()].entity;
+    fn round_lineage(&self, client: ActorId, user: u32, plan: &Plan) -> u64 {
+        let round = self.by_actor[client].rounds[user as usize];
+        let entity = plan.actors[client.index()].entity;
         mix(mix(entity, user.into()), round.into())
     }
+}
 
-    /// A user makes up their mind: all clicks of the intent are on their way.
-    fn begin(&mut self, client: ActorId, user: u32, ctx: &mut Ctx) {
-        let ClientPlan { clicks, apart, load, .. } = *self.client_plan(client);
-        let state = self.client(client);
+/// Intents: from the user's decision to what the user knows in the end.
+impl Clients {
+    /// A user makes up their mind: all later clicks of the intent are on their way.
+    pub(super) fn decide(
+        &mut self,
+        client: ActorId,
+        user: u32,
+        shared: &mut Shared,
+        ctx: &mut Ctx,
+    ) -> u32 {
+        let ClientPlan { clicks, apart, load, .. } = *plan_of(&shared.plan, client);
+        let state = &mut self.by_actor[client];
         state.intents += 1;
         let number = state.intents;
         let lineage = match load {
-            LoadPlan::Closed { .. } | LoadPlan::Sessions { .. } => self.round_lineage(client, user),
-            _ => mix(self.shared.plan.actors[client.index()].entity, number.into()),
+            LoadPlan::Closed { .. } | LoadPlan::Sessions { .. } => {
+                self.round_lineage(client, user, &shared.plan)
+            }
+            _ => mix(shared.plan.actors[client.index()].entity, number.into()),
         };
-        let id = self.shared.intents.push(Intent {
+        let intent = shared.intents.push(Intent {
             client,
             number,
             user,
@@ -220,73 +208,45 @@ impl World {
             told_at: ctx.moment(),
             background: None,
         });
-        self.shared.metrics.intended(client, ctx.now());
+        shared.metrics.intended(client, ctx.now());
         for later in 1..clicks {
             let at = ctx.now() + apart * u64::from(later);
-            ctx.schedule_at(at, Event::Submit { intent: id, submission: later + 1 });
+            ctx.schedule_at(at, Event::Submit { intent, submission: later + 1 });
         }
-        self.submit(id, 1, ctx);
+        intent
     }
 
-    pub(super) fn submit(&mut self, intent: u32, submission: u32, ctx: &mut Ctx) {
-        self.shared.intents[intent].submitted += 1;
-        let Intent { client, lineage, .. } = self.shared.intents[intent];
+    /// A click: the submission that begins.
+    pub(super) fn submit(
+        intent: u32,
+        submission: u32,
+        shared: &mut Shared,
+        ctx: &Ctx,
+    ) -> Submission {
+        shared.intents[intent].submitted += 1;
+        let Intent { client, lineage, .. } = shared.intents[intent];
         let lineage = mix(lineage, submission.into());
-        self.shared.metrics.submitted(client);
-        self.shared.show(Seen::Submitted { client }, ctx);
-        self.shared.note(Note::Submitted { intent, submission }, ctx);
-        let task = self.new_task(client, self.client_plan(client).program, intent, lineage);
-        let leave = self.clients.lanes[client.index()]
-            .map(|lane| ctx.schedule_on(lane, Event::Leave(task)));
-        let ClientPlan { program, key, body, .. } = *self.client_plan(client);
-        let program = &self.shared.plan.programs[program.index()];
-        let (reads_key, reads_body) = (program.reads_key, program.reads_body);
-        let entry = &mut self.tasks[task];
-        entry.origin = Origin::Submission { begun: ctx.now(), leave };
-        entry.set(builtin::SUBMISSION, Value::Int(submission.into()));
-        self.set_clock(task, ctx);
-        if reads_key {
-            let key = self.eval(task, key);
-            self.tasks[task].set(builtin::KEY, key);
-        }
-        if reads_body {
-            let body = self.eval(task, body);
-            self.tasks[task].set(builtin::BODY, body);
-        }
-        self.tasks.ready.push_back(task);
+        shared.metrics.submitted(client);
+        shared.show(Seen::Submitted { client }, ctx);
+        shared.note(Note::Submitted { intent, submission }, ctx);
+        let plan = *plan_of(&shared.plan, client);
+        Submission { client, plan, intent, number: submission, lineage }
     }
 
-    /// The user gives up on a submission; what was sent goes on without them.
-    pub(super) fn leave(&mut self, task: Id<Task>, ctx: &mut Ctx) {
-        let Some(entry) = self.tasks.get_mut(task) else { return };
-        let intent = entry.intent;
-        if let Origin::Submission { leave, .. } = &mut entry.origin {
-            *leave = None;
-        }
-        self.shared.note(Note::Left { intent }, ctx);
-        self.abandon(task, ctx);
-        self.end_submission(task, Fate::Unknown, None, ctx);
-    }
-
-    /// A submission has come to its end, and the user knows `fate`. `ending` is how the call ended
-    /// that it failed of, if it did.
-    pub(super) fn end_submission(
-        &mut self,
+    /// The end of a user's patience with a submission, if it has one.
+    pub(super) fn patience(
+        &self,
+        client: ActorId,
         task: Id<Task>,
-        fate: Fate,
-        ending: Option<Ending>,
         ctx: &mut Ctx,
-    ) {
-        let entry = &self.tasks[task];
-        let intent_id = entry.intent;
-        let Origin::Submission { begun, leave } = entry.origin else {
-            unreachable!("only submissions end here")
-        };
-        if let Some(handle) = leave {
-            ctx.cancel(handle);
-        }
-        self.tasks.free(task);
-        let intent = &mut self.shared.intents[intent_id];
+    ) -> Option<Handle> {
+        self.lanes[client.index()].map(|lane| ctx.schedule_on(lane, Event::Leave(task)))
+    }
+
+    /// A submission has come to its end. After the last one the user may think of the next intent.
+    pub(super) fn end(&mut self, told: Told, shared: &mut Shared, ctx: &mut Ctx) {
+        let Told { submission, intent: id, begun, fate, ending } = told;
+        let intent = &mut shared.intents[id];
         intent.ended += 1;
         let first_success = fate == Fate::Succeeded && intent.told != Some(Fate::Succeeded);
         // Success outweighs everything, and doubt outweighs a failure: one submission of the
@@ -301,35 +261,125 @@ impl World {
             intent.told_at = ctx.moment();
         }
         let Intent { client, user, ended, told, begun: arose, .. } = *intent;
-        let is_last = ended == self.client_plan(client).clicks;
-        ctx.observe(mix(fate as u64, intent_id.into()));
-        self.shared.metrics.ended(client, fate, begun, ctx.now());
+        let is_last = ended == plan_of(&shared.plan, client).clicks;
+        ctx.observe(mix(fate as u64, id.into()));
+        shared.metrics.ended(client, fate, begun, ctx.now());
         if first_success {
-            self.shared.metrics.achieved(arose, ctx.now());
+            shared.metrics.achieved(arose, ctx.now());
         } else if is_last && told != Some(Fate::Succeeded) {
-            self.shared.metrics.missed(arose, ctx.now());
+            shared.metrics.missed(arose, ctx.now());
         }
-        let (submission, intent) = (task.word(), intent_id);
-        self.shared.show(Seen::Ended { submission, intent, begun, fate, ending }, ctx);
-        self.shared.note(Note::Told { intent: intent_id, fate }, ctx);
+        shared.show(Seen::Ended { submission, intent: id, begun, fate, ending }, ctx);
+        shared.note(Note::Told { intent: id, fate }, ctx);
         if is_last {
-            self.think(client, user, ctx);
+            self.think(client, user, shared, ctx);
         }
     }
+}
 
-    /// An intent of nobody's, for a program that a service runs by itself.
-    pub(super) fn background_intent(&mut self, actor: ActorId, program: ProgramId) -> u32 {
-        self.shared.intents.push(Intent {
-            client: actor,
-            number: 0,
-            user: 0,
-            lineage: self.shared.plan.actors[actor.index()].entity,
-            begun: Time::ZERO,
-            submitted: 0,
-            ended: 0,
-            told: None,
-            background: Some(program),
-            told_at: Moment { at: Time::ZERO, step: 0 },
-        })
+fn plan_of(plan: &Plan, client: ActorId) -> &ClientPlan {
+    match &plan.actors[client.index()].kind {
+        ActorKind::Client(plan) => plan,
+        _ => unreachable!("only clients have loads"),
+    }
+}
+
+/// How many intents a session has.
+fn intents_of(client: ActorId, session: u32, requests: Requests, shared: &Shared) -> u32 {
+    match requests {
+        Requests::Constant(count) => count,
+        Requests::Geometric(mean) => {
+            let entity = shared.plan.actors[client.index()].entity;
+            let draw = shared.luck.session.at(mix(entity, session.into())).unit();
+            // By inversion; a mean of 1 leaves by a probability of 1.
+            let stays = sim_core::math::ln(1.0 - 1.0 / mean);
+            1 + (sim_core::math::ln(1.0 - draw) / stays) as u32
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sim_core::{Dist, Span};
+    use sim_redis::value::Value;
+
+    use crate::plan::{DistId, Operand, ProgramId};
+    use crate::world::bench::{self, Bench};
+
+    const USERS: ActorId = ActorId(0);
+
+    fn users(load: LoadPlan) -> ClientPlan {
+        let nil = Operand::Const(Value::Nil);
+        let patience = Some(Span::secs(5));
+        let (program, clicks, apart) = (ProgramId(0), 2, Span::secs(1));
+        ClientPlan { load, clicks, apart, patience, body: nil, program, key: nil }
+    }
+
+    fn bench(client: ClientPlan) -> (Bench, Clients) {
+        let mut plan = bench::plan(vec![ActorKind::Client(client)]);
+        plan.dists = vec![Dist::constant(3.0).unwrap()];
+        let mut clients = Clients::new(&plan, &Streams::new(7));
+        let mut bench = Bench::new(plan);
+        bench.act(|shared, ctx| {
+            clients.open_lanes(&shared.plan, ctx);
+            clients.start(USERS, shared, ctx);
+        });
+        (bench, clients)
+    }
+
+    fn ends(bench: &mut Bench, clients: &mut Clients, intent: u32, fate: Fate) {
+        let told = Told { submission: 0, intent, begun: Time::ZERO, fate, ending: None };
+        bench.act(|shared, ctx| clients.end(told, shared, ctx));
+    }
+
+    fn secs(secs: u64) -> Time {
+        Time::ZERO + Span::secs(secs)
+    }
+
+    #[test]
+    fn a_user_of_a_closed_load_thinks_after_the_last_answer_and_not_before() {
+        let load = LoadPlan::Closed { users: 1, think: DistId(0), until: Span::secs(60) };
+        let (mut bench, mut clients) = bench(users(load));
+        let Some((at, Event::Decide { user: 0, .. })) = bench.next() else {
+            panic!("the user has thought")
+        };
+        assert_eq!(at, secs(3));
+        let intent = bench.act(|shared, ctx| clients.decide(USERS, 0, shared, ctx));
+        ends(&mut bench, &mut clients, intent, Fate::Failed);
+        let Some((at, Event::Submit { submission: 2, .. })) = bench.next() else {
+            panic!("the second click is on its way")
+        };
+        assert_eq!(at, secs(4));
+        assert!(bench.next().is_none(), "one of two clicks has no answer yet");
+        ends(&mut bench, &mut clients, intent, Fate::Succeeded);
+        assert!(matches!(bench.next(), Some((at, Event::Decide { .. })) if at == secs(7)));
+    }
+
+    #[test]
+    fn what_a_user_knows_of_an_intent_only_gets_better() {
+        let (mut bench, mut clients) = bench(users(LoadPlan::Burst { count: 1, at: Span::ZERO }));
+        let intent = bench.act(|shared, ctx| clients.decide(USERS, 0, shared, ctx));
+        let mut told = |fate| {
+            ends(&mut bench, &mut clients, intent, fate);
+            bench.shared.intents[intent].told
+        };
+        assert_eq!(told(Fate::Failed), Some(Fate::Failed));
+        assert_eq!(told(Fate::Unknown), Some(Fate::Unknown));
+        assert_eq!(told(Fate::Failed), Some(Fate::Unknown), "the other may have done it");
+        assert_eq!(told(Fate::Succeeded), Some(Fate::Succeeded));
+        assert_eq!(told(Fate::Unknown), Some(Fate::Succeeded));
+    }
+
+    #[test]
+    fn patience_ends_a_submission_that_has_no_answer_in_time() {
+        let load = LoadPlan::Burst { count: 1, at: Span::secs(2) };
+        let (mut bench, clients) = bench(users(load));
+        assert!(matches!(bench.next(), Some((_, Event::Burst(USERS)))));
+        let task = Id::default();
+        let leave = bench.act(|_, ctx| clients.patience(USERS, task, ctx));
+        assert!(leave.is_some());
+        let Some((at, Event::Leave(who))) = bench.next() else { panic!("the user leaves") };
+        assert_eq!((at, who), (secs(7), task));
     }
 }

@@ -1,17 +1,532 @@
-//! What happens next: the steps in which one part hands over to another.
+//! What happens next: where one part of the world hands over to another.
+//!
+//! Each part returns what must happen elsewhere; only the functions here see two parts. They read
+//! as lists, and a request can be followed downwards from its arrival to its verdict.
 
-use sim_core::mix;
+use sim_core::{Time, mix};
+use sim_policies::{Ending, Fate};
 use sim_redis::value::Value;
 
-use crate::plan::{Operand, SiteId, Target, builtin};
+use super::client::{Clients, Told};
+use super::fault::Hit;
+use super::network::{Answer, Payload, Request, Sender};
+use super::service::{Arrived, Held, JobRun, Landed, Look, ServiceState, Turn, Wanted};
+use super::stack::{Attempt, Begin, Call, Ended, Onward, Woken, sample};
+use super::store::Order;
+use super::task::eval::eval;
+use super::task::{Exit, Next, Origin, Raised, Task, Waiting};
+use super::{Ctx, Event, World};
+use crate::ledger::Deed;
+use crate::log::Note;
+use crate::outcome::ServiceBooks;
+use crate::plan::{ActorId, CachedId, JobId, Operand, PointId, SiteId, Target, builtin};
 use crate::pool::Id;
-use crate::world::network::{Answer, Payload, Request, Sender};
-use crate::world::stack::{Attempt, Begin, Call, Ended, Onward, Woken};
-use crate::world::store::Order;
-use crate::world::task::Task;
-use crate::world::{Ctx, World, eval};
 
-/// From a program through its policies to the network, and back.
+/// # Clients
+impl World {
+    /// An intent of an open load arises.
+    pub(super) fn arrive(&mut self, client: ActorId, ctx: &mut Ctx) {
+        let user = self.clients.arrive(client, &self.shared, ctx);
+        self.decide(client, user, ctx);
+    }
+
+    pub(super) fn burst(&mut self, client: ActorId, ctx: &mut Ctx) {
+        for _ in 0..Clients::burst(client, &self.shared.plan) {
+            self.decide(client, 0, ctx);
+        }
+    }
+
+    /// A user makes up their mind, and submits the intent.
+    pub(super) fn decide(&mut self, client: ActorId, user: u32, ctx: &mut Ctx) {
+        let intent = self.clients.decide(client, user, &mut self.shared, ctx);
+        self.submit(intent, 1, ctx);
+    }
+
+    pub(super) fn submit(&mut self, intent: u32, submission: u32, ctx: &mut Ctx) {
+        let submission = Clients::submit(intent, submission, &mut self.shared, ctx);
+        let task = self.tasks.begin_submission(submission, &mut self.shared, ctx.now());
+        let leave = self.clients.patience(submission.client, task, ctx);
+        self.tasks.set_leave(task, leave);
+        self.tasks.ready.push_back(task);
+    }
+
+    /// The user gives up on a submission; what was sent goes on without them.
+    pub(super) fn leave(&mut self, task: Id<Task>, ctx: &mut Ctx) {
+        let Some(Task { intent, .. }) = self.tasks.get(task) else { return };
+        self.shared.note(Note::Left { intent: *intent }, ctx);
+        self.tasks.set_leave(task, None);
+        self.abandon(task, ctx);
+        self.end_submission(task, Fate::Unknown, None, ctx);
+    }
+
+    fn end_submission(
+        &mut self,
+        task: Id<Task>,
+        fate: Fate,
+        ending: Option<Ending>,
+        ctx: &mut Ctx,
+    ) {
+        let Task { intent, origin: Origin::Submission { begun, leave }, .. } = self.tasks[task]
+        else {
+            unreachable!("only submissions end here")
+        };
+        if let Some(handle) = leave {
+            ctx.cancel(handle);
+        }
+        self.tasks.free(task);
+        let told = Told { submission: task.word(), intent, begun, fate, ending };
+        self.clients.end(told, &mut self.shared, ctx);
+    }
+}
+
+/// # Tasks
+impl World {
+    /// Runs a task until it waits or ends.
+    pub(super) fn run(&mut self, id: Id<Task>, ctx: &mut Ctx) {
+        if self.is_parked(id) {
+            return;
+        }
+        self.set_clock(id, ctx);
+        loop {
+            let next = self.tasks.run(id, &mut self.shared, ctx);
+            if !self.proceed(id, next, ctx) {
+                return;
+            }
+        }
+    }
+
+    /// Does what comes next for a task; true when its program goes on.
+    fn proceed(&mut self, id: Id<Task>, next: Next, ctx: &mut Ctx) -> bool {
+        match next {
+            Next::Go => return true,
+            Next::Stop => {}
+            Next::Work(length) => {
+                let (services, shared) = (&self.services, &self.shared);
+                let Task { actor, seat, .. } = &mut self.tasks[id];
+                let length = services.length_of_work(*actor, seat, length, shared, ctx.now());
+                self.tasks.wait(id, length, ctx);
+            }
+            Next::Sleep(length) => {
+                self.yield_worker(id, ctx);
+                self.tasks.wait(id, length, ctx);
+            }
+            Next::Call { site, lineage } => match self.begin_call(id, site, lineage, ctx) {
+                Ok(answer) => {
+                    let next = self.tasks.take_answer(id, site, answer, &mut self.shared, ctx);
+                    return self.proceed(id, next, ctx);
+                }
+                Err(call) => {
+                    self.tasks.wait_for(id, Waiting::Call(call));
+                    self.yield_worker(id, ctx);
+                }
+            },
+            Next::Fork(branches) => {
+                for branch in &branches {
+                    self.make_ready(*branch, ctx);
+                }
+                let left = branches.len();
+                self.tasks.wait_for(id, Waiting::Branches { tasks: branches, left, error: None });
+                self.yield_worker(id, ctx);
+            }
+            Next::Spawned(task) => {
+                self.make_ready(task, ctx);
+                return true;
+            }
+            Next::LookUp(cached) => return self.look_up(id, cached, ctx),
+            Next::Respond(answer) => {
+                self.answer_request_of(id, answer, ctx);
+                let next = self.tasks.leave(id, Exit::Responded, &self.shared);
+                return self.proceed(id, next, ctx);
+            }
+            Next::Pass(point) => return self.pass_point(id, point, ctx),
+            Next::Ended(error) => self.end(id, error, ctx),
+        }
+        false
+    }
+
+    /// Whatever a task waited for has come.
+    fn go_on(&mut self, id: Id<Task>, next: Next, ctx: &mut Ctx) {
+        if self.proceed(id, next, ctx) {
+            self.make_ready(id, ctx);
+        }
+    }
+
+    /// A task has worked or slept, unless its instance has stood still meanwhile.
+    pub(super) fn resume(&mut self, id: Id<Task>, ctx: &mut Ctx) {
+        let Some(Task { actor, seat, .. }) = self.tasks.get_mut(id) else { return };
+        let held_up = self.services.hold_up(*actor, seat);
+        if held_up.is_zero() {
+            self.tasks.wake(id);
+            self.make_ready(id, ctx);
+        } else {
+            self.tasks.wait(id, held_up, ctx);
+        }
+    }
+
+    /// A call of a waiting task has ended.
+    pub(super) fn call_ended(&mut self, id: Id<Task>, site: SiteId, answer: Answer, ctx: &mut Ctx) {
+        let next = self.tasks.hear(id, site, answer, &mut self.shared, ctx);
+        self.go_on(id, next, ctx);
+    }
+
+    /// A task passes a labelled point; faults that wait there may hit the task itself.
+    fn pass_point(&mut self, id: Id<Task>, point: PointId, ctx: &mut Ctx) -> bool {
+        let hit = self.pass(point, ctx);
+        // A crash there may have killed it.
+        if self.tasks.get(id).is_none() {
+            return false;
+        }
+        match hit {
+            Hit::Error(status) => {
+                let next = self.tasks.fail(id, status, &self.shared);
+                self.proceed(id, next, ctx)
+            }
+            Hit::Stall(length) => {
+                self.tasks.wait(id, length, ctx);
+                false
+            }
+            Hit::Nothing if self.is_parked(id) => false,
+            Hit::Nothing => {
+                // A clock may have been set there.
+                self.set_clock(id, ctx);
+                true
+            }
+        }
+    }
+
+    /// A task is over: whoever it worked for hears of it, its worker is free, and it is gone.
+    fn end(&mut self, id: Id<Task>, error: Option<Raised>, ctx: &mut Ctx) {
+        match self.tasks[id].origin {
+            Origin::Submission { .. } => {
+                let fate = error.map_or(Fate::Succeeded, Raised::fate);
+                self.end_submission(id, fate, error.and_then(Raised::of_call), ctx);
+            }
+            Origin::Request(_) => {
+                let status = error.map_or(200, Raised::status);
+                self.answer_request_of(id, Answer::status(status), ctx);
+                self.give_worker_back(id, ctx);
+                self.tasks.free(id);
+            }
+            Origin::Branch { parent, number } => {
+                self.give_worker_back(id, ctx);
+                let next = self.tasks.join(parent, number, id, error, &self.shared);
+                self.go_on(parent, next, ctx);
+            }
+            Origin::Alone => {
+                self.give_worker_back(id, ctx);
+                self.tasks.free(id);
+            }
+            Origin::Flight(flight) => {
+                self.give_worker_back(id, ctx);
+                self.land(id, flight, error, ctx);
+                self.tasks.free(id);
+            }
+        }
+    }
+
+    /// Sends the answer of a task's request, unless it was sent before.
+    fn answer_request_of(&mut self, id: Id<Task>, answer: Answer, ctx: &mut Ctx) {
+        let task = &mut self.tasks[id];
+        if let Some(request) = task.take_request() {
+            self.network.requests[request].worked = task.seat.worked(ctx.now());
+            self.send_answer(request, answer, ctx);
+        }
+    }
+
+    /// Whoever a task works for has stopped waiting: what the task waits for is called off, and it
+    /// goes on with an error. One that waits for nothing but its turn ends on its own; false then.
+    fn cancel_task(&mut self, id: Id<Task>, ctx: &mut Ctx) -> bool {
+        if !self.tasks.is_waiting(id) {
+            return false;
+        }
+        self.abandon(id, ctx);
+        let next = self.tasks.fail(id, 499, &self.shared);
+        self.go_on(id, next, ctx);
+        true
+    }
+
+    /// Calls off everything a task waits for, its branches included. The slot stays.
+    fn abandon(&mut self, id: Id<Task>, ctx: &mut Ctx) {
+        match self.tasks.stop_waiting(id) {
+            // Whoever works a value out goes on, for others and the next time.
+            Waiting::Nothing | Waiting::Flight(_) => {}
+            Waiting::Timer(handle) => {
+                ctx.cancel(handle);
+            }
+            Waiting::Call(call) => self.abandon_call(call, ctx),
+            Waiting::Branches { tasks, .. } => {
+                for branch in tasks {
+                    if self.tasks.get(branch).is_some() {
+                        self.abandon(branch, ctx);
+                        self.give_worker_back(branch, ctx);
+                        self.tasks.free(branch);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Lets a task of a paused actor wait until the actor goes on.
+    fn is_parked(&mut self, id: Id<Task>) -> bool {
+        let Some(Task { actor, .. }) = self.tasks.get(id) else { return false };
+        let is_paused = self.shared.conditions[actor.index()].paused;
+        if is_paused {
+            self.faults.parked[actor.index()].push(Event::Resume(id));
+        }
+        is_paused
+    }
+
+    /// Sets `{now}` of a task.
+    pub(super) fn set_clock(&mut self, id: Id<Task>, ctx: &Ctx) {
+        self.tasks.set_clock(id, &self.shared, ctx.now());
+    }
+
+    pub(super) fn record_effect(&mut self, deed: Deed, ctx: &mut Ctx) -> Option<u32> {
+        self.shared.record_effect(deed, ctx)
+    }
+}
+
+/// # Services
+impl World {
+    pub(super) fn service(&mut self, actor: ActorId) -> Option<&mut ServiceState> {
+        self.services.get_mut(actor)
+    }
+
+    pub(super) fn report_level(&mut self, actor: ActorId, ctx: &Ctx) {
+        self.services.report(actor, &mut self.shared, ctx.now());
+    }
+
+    /// A request asks its service for a worker.
+    pub(super) fn admit(&mut self, id: Id<Request>, ctx: &mut Ctx) {
+        let request = &mut self.network.requests[id];
+        match self.services.arrive(id, request, &mut self.shared, ctx) {
+            Arrived::Begins => self.begin_request(id, ctx),
+            Arrived::Waits => {}
+            Arrived::Away(other, ending) => self.turn_away(other, ending, ctx),
+        }
+    }
+
+    /// Starts a request's program on the worker that was taken for it.
+    fn begin_request(&mut self, id: Id<Request>, ctx: &Ctx) {
+        let request = &mut self.network.requests[id];
+        self.services.begin(request, ctx.now());
+        let task = self.tasks.begin_request(id, request, &mut self.shared, ctx.now());
+        request.task = task;
+        self.tasks.ready.push_back(task);
+    }
+
+    /// A request has its answer, or will have none.
+    pub(super) fn leave_admission(&mut self, id: Id<Request>, ending: Ending, ctx: &Ctx) {
+        let request = &self.network.requests[id];
+        self.services.settle(id, request, sample(ending), &self.shared, ctx.now());
+    }
+
+    /// Puts a task on the ready list as soon as it has the worker that it needs.
+    fn make_ready(&mut self, id: Id<Task>, ctx: &Ctx) {
+        let Task { actor, seat, .. } = &mut self.tasks[id];
+        if self.services.has_worker(id, *actor, seat, &mut self.shared, ctx.now()) {
+            self.tasks.ready.push_back(id);
+        }
+    }
+
+    /// A task starts to wait: in an async service its worker serves others meanwhile.
+    fn yield_worker(&mut self, id: Id<Task>, ctx: &mut Ctx) {
+        if self.services.is_async(self.tasks[id].actor) {
+            self.give_worker_back(id, ctx);
+        }
+    }
+
+    /// A task is done with its worker; the next in line gets it.
+    fn give_worker_back(&mut self, id: Id<Task>, ctx: &mut Ctx) {
+        let Task { actor, seat, .. } = &mut self.tasks[id];
+        let (actor, instance) = (*actor, seat.instance);
+        if self.services.free_worker(actor, seat, ctx.now()) {
+            self.serve_next(actor, instance, ctx);
+            self.report_level(actor, ctx);
+        }
+    }
+
+    /// Gives a free worker to the next in line who may have it.
+    fn serve_next(&mut self, actor: ActorId, instance: u32, ctx: &mut Ctx) {
+        while let Some(turn) = self.services.next_in_line(actor, instance, ctx.now()) {
+            match turn {
+                // A branch may have been called off with its parent.
+                Turn::Task(task) if self.tasks.get(task).is_none() => {}
+                Turn::Task(task) => return self.make_ready(task, ctx),
+                Turn::Request { id, is_dropped } => {
+                    let request = &self.network.requests[id];
+                    match self.services.serve(request, is_dropped, &mut self.shared, ctx) {
+                        Ok(()) => return self.begin_request(id, ctx),
+                        Err(ending) => self.turn_away(id, ending, ctx),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Sends word after a request that nobody awaits its answer any more, if its service listens.
+    pub(super) fn disconnect(&mut self, id: Id<Request>, ctx: &mut Ctx) {
+        let Some(&Request { from, to, lineage, .. }) = self.network.requests.get(id) else {
+            return;
+        };
+        if self.services.heeds_disconnects(to) {
+            self.ship(from, to, mix(lineage, DISCONNECT), Event::Disconnect(id), ctx);
+        }
+    }
+
+    /// The caller of a request has stopped waiting, and the service hears of it.
+    pub(super) fn disconnected(&mut self, id: Id<Request>, ctx: &mut Ctx) {
+        let Some(request) = self.network.requests.get(id) else { return };
+        if request.answered {
+            return;
+        }
+        let (actor, task) = (request.to, request.task);
+        if self.tasks.get(task).is_some() {
+            if self.cancel_task(task, ctx) {
+                self.shared.metrics.cancelled(actor);
+            }
+        } else if self.services.leave_line(id, request, &mut self.shared, ctx.now()) {
+            self.shared.metrics.cancelled(actor);
+            self.turn_away(id, Ending::Status(499), ctx);
+        }
+    }
+
+    /// The process dies, or one of its instances: tasks and the line are gone, and their callers'
+    /// connections break.
+    pub(super) fn crash_service(&mut self, actor: ActorId, only: Option<u32>, ctx: &mut Ctx) {
+        let is_hit = |seat: u32| only.is_none_or(|only| only == seat);
+        let hit = self.tasks.ids_where(|task| task.actor == actor && is_hit(task.seat.instance));
+        // No worker is given back to those who are about to go as well.
+        for task in &hit {
+            self.tasks[*task].seat.lose_worker(ctx.now());
+        }
+        for task in hit {
+            // A branch may have gone with its parent.
+            if self.tasks.get(task).is_some() {
+                self.abandon(task, ctx);
+                self.answer_request_of(task, Answer::bare(Ending::Reset), ctx);
+                self.tasks.free(task);
+            }
+        }
+        for request in self.services.crash(actor, only) {
+            self.turn_away(request, Ending::Reset, ctx);
+        }
+        self.report_level(actor, ctx);
+        self.services.forget(actor, only, &self.shared.plan);
+        if only.is_none() {
+            self.stack.crash(&self.shared.plan, actor);
+            self.unpark(actor, ctx);
+        }
+    }
+
+    /// A job's turn has come.
+    pub(super) fn turn(&mut self, job: JobId, ctx: &mut Ctx) {
+        let is_running = self.tasks.get(self.services.jobs.latest(job)).is_some();
+        let Some(run) = self.services.jobs.turn(job, is_running, &self.shared, ctx) else { return };
+        let JobRun { actor, program, intent, lineage } = run;
+        let task = self.tasks.begin(actor, program, intent, lineage, &mut self.shared);
+        self.tasks[task].origin = Origin::Alone;
+        self.services.jobs.runs(job, task);
+        self.make_ready(task, ctx);
+    }
+
+    /// The books of all services, by name.
+    pub(crate) fn books(&self) -> Vec<ServiceBooks> {
+        let held = |actor: ActorId| {
+            let tasks = || self.tasks.iter().filter(|task| task.actor == actor);
+            let has_request = |task: &&Task| matches!(task.origin, Origin::Request(Some(_)));
+            Held {
+                requests: tasks().filter(has_request).count() as u64,
+                workers: tasks().filter(|task| task.seat.has_worker()).count() as u64,
+            }
+        };
+        self.services.books(held, &self.shared)
+    }
+}
+
+/// # Caches of services
+impl World {
+    /// A task needs a value: it has it at once, or waits until it is worked out.
+    fn look_up(&mut self, id: Id<Task>, cached: CachedId, ctx: &mut Ctx) -> bool {
+        let wanted = self.tasks.want(id, cached, &mut self.shared);
+        let into = self.shared.plan.cached[cached.index()].into;
+        let flight = match self.services.caches.look(wanted, &mut self.shared, ctx.now()) {
+            Look::Fresh(value) => {
+                self.tasks[id].assign(into, value);
+                return true;
+            }
+            Look::Stale(value) => {
+                self.tasks[id].assign(into, value);
+                self.fly(id, wanted, None, ctx);
+                return true;
+            }
+            Look::Awaited(flight) => flight,
+            Look::Early | Look::Unknown => self.fly(id, wanted, self.tasks[id].deadline, ctx),
+        };
+        self.services.caches.wait(flight, id, into);
+        self.tasks.wait_for(id, Waiting::Flight(flight));
+        self.yield_worker(id, ctx);
+        false
+    }
+
+    /// Starts a task that works a value out.
+    fn fly(&mut self, id: Id<Task>, wanted: Wanted, deadline: Option<Time>, ctx: &mut Ctx) -> u64 {
+        let flight = self.services.caches.take_off(wanted, &mut self.shared, ctx.now());
+        let task = self.tasks.fly(id, wanted, flight, deadline, &mut self.shared);
+        self.make_ready(task, ctx);
+        flight
+    }
+
+    /// A flight has ended: all who wait go on with what it found, or with its error.
+    fn land(&mut self, id: Id<Task>, flight: u64, error: Option<Raised>, ctx: &mut Ctx) {
+        let (caches, registers) = (&mut self.services.caches, &self.tasks[id].registers);
+        let (failed, now) = (error.is_some(), ctx.now());
+        let Some(landed) = caches.land(flight, registers, failed, &mut self.shared, now) else {
+            return;
+        };
+        let Landed { value, waiters } = landed;
+        for (waiter, into) in waiters {
+            let found = error.map_or(Ok((into, value)), Err);
+            let next = self.tasks.land(waiter, flight, found, &self.shared);
+            self.go_on(waiter, next, ctx);
+        }
+    }
+}
+
+/// # Paused actors
+impl World {
+    /// The paused actor to which an event belongs, if it does.
+    pub(super) fn paused_owner(&self, event: Event) -> Option<ActorId> {
+        let owner = match event {
+            Event::Resume(task) => self.tasks.get(task)?.actor,
+            Event::Deliver(request) => {
+                let to = self.network.requests.get(request)?.to;
+                // A dead process refuses, whatever it was paused for.
+                if self.shared.conditions[to.index()].down {
+                    return None;
+                }
+                to
+            }
+            Event::Served(request) | Event::Disconnect(request) => {
+                self.network.requests.get(request)?.to
+            }
+            Event::Copied(copy) => {
+                let copy = self.stores.copies.get(copy)?;
+                if copy.sent { copy.to } else { copy.from }
+            }
+            Event::Answer(request) => self.network.requests.get(request)?.from,
+            Event::Timer { call, .. } => self.tasks.get(self.stack.task_of(call)?)?.actor,
+            Event::Visible(delivery) => self.broker_of(delivery)?,
+            _ => return None,
+        };
+        self.shared.conditions[owner.index()].paused.then_some(owner)
+    }
+}
+
+/// Tells the word of a broken connection from the other messages of a request.
+const DISCONNECT: u64 = 4;
+
+/// # Calls: from a program through its policies to the network, and back
 impl World {
     /// Starts a call: its answer, when a policy has one at once, or the call that is under way.
     pub(super) fn begin_call(
@@ -34,13 +549,13 @@ impl World {
     /// A timer of a call has run out.
     pub(super) fn timer(&mut self, call: Id<Call>, layer: u8, number: u32, ctx: &mut Ctx) {
         let onward = self.stack.timer(call, layer, number, &mut self.shared, ctx);
-        self.go_on(onward, ctx);
+        self.carry_on(onward, ctx);
     }
 
     /// A call's layer has got what it waited for.
     pub(super) fn wake_call(&mut self, woken: Woken, ctx: &mut Ctx) {
         let onward = self.stack.wake(woken, &mut self.shared, ctx);
-        self.go_on(onward, ctx);
+        self.carry_on(onward, ctx);
     }
 
     /// The answer to an attempt has arrived.
@@ -52,7 +567,7 @@ impl World {
         ctx: &mut Ctx,
     ) {
         let onward = self.stack.settle_attempt(call, attempt, answer, &mut self.shared, ctx);
-        self.go_on(onward, ctx);
+        self.carry_on(onward, ctx);
     }
 
     /// A program no longer wants the answer to its call.
@@ -63,7 +578,7 @@ impl World {
     }
 
     /// Sees to what a call needs; its program goes on when it has ended.
-    fn go_on(&mut self, onward: Onward, ctx: &mut Ctx) {
+    fn carry_on(&mut self, onward: Onward, ctx: &mut Ctx) {
         if let Some(Ended { task, site, answer }) = self.see_to(onward, ctx) {
             self.call_ended(task, site, answer, ctx);
         }

@@ -3,7 +3,7 @@
 //! Every draw but the arrivals is index-addressed: the same index gives the same draw whoever asks
 //! first, so that a policy that skips or adds a draw leaves all others their luck.
 
-use sim_core::{Indexed, Purpose, Streams};
+use sim_core::{Indexed, Purpose, Streams, mix};
 
 /// The purposes: one row a source of chance. A number addresses luck, so it is never used again
 /// for something else; those from 40 on were given out after a gap.
@@ -67,4 +67,9 @@ purposes! {
     session = 40;
     /// Whether a cached value is worked out early.
     early = 41;
+}
+
+/// Addresses a draw or a child within a lineage: what it is for, and which one.
+pub(super) fn nth(lineage: u64, what: u64, n: u32) -> u64 {
+    mix(lineage, what << 32 | u64::from(n))
 }

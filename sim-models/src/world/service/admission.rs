@@ -3,56 +3,67 @@
 //! A limit on concurrency counts who waits as well as who is worked on, and learns from how long
 //! both together took. Its permit is held until the request is answered or turned away.
 
-use sim_core::{Draw, Span};
-use sim_policies::Ending;
+use std::collections::BTreeMap;
 
-use crate::plan::ActorId;
+use sim_core::{Span, Time};
+use sim_policies::Ending;
+use sim_policies::concurrency::{ConcurrencyLimiter, LimitPermit, Sample};
+use sim_policies::rate_limiter::RateLimiter;
+
+use crate::plan::{AdmissionPlan, Plan};
 use crate::pool::Id;
 use crate::world::network::Request;
-use crate::world::stack::sample;
-use crate::world::{Ctx, World, nth};
 
-/// Tells the draws of a server's limit from those of its callers' policies.
-const ADMISSION: u64 = 0xad;
+/// A service's own limits.
+#[derive(Debug)]
+pub(super) struct Admission {
+    rate: Option<RateLimiter>,
+    concurrency: Option<ConcurrencyLimiter>,
+    /// What requests hold of the limit on concurrency, by request.
+    permits: BTreeMap<u64, LimitPermit>,
+}
 
-impl World {
-    /// Whether a request is let in; if not, with what it is answered.
-    pub(in crate::world) fn pass_admission(
-        &mut self,
-        id: Id<Request>,
-        ctx: &Ctx,
-    ) -> Result<(), Ending> {
-        let actor = self.network.requests[id].to;
-        let Some(service) = self.service(actor) else { return Ok(()) };
-        let (rate, concurrency) = (service.plan.admission.rate, service.plan.admission.concurrency);
-        if let Some(rate) = rate {
-            let limiter = self.stack.rate_limiter(rate);
-            limiter.acquire(ctx.now(), 1, Span::ZERO).map_err(|_| Ending::Status(429))?;
+impl Admission {
+    pub(super) fn new(plan: &Plan, admission: AdmissionPlan) -> Admission {
+        let checked = "the scenario was checked";
+        let rate = |id: crate::plan::RateLimiterId| {
+            RateLimiter::new(&plan.rate_limiters[id.index()].config.limit).expect(checked)
+        };
+        let concurrency = |id: crate::plan::LimitId| {
+            ConcurrencyLimiter::new(&plan.concurrency_limits[id.index()].config).expect(checked)
+        };
+        Admission {
+            rate: admission.rate.map(rate),
+            concurrency: admission.concurrency.map(concurrency),
+            permits: BTreeMap::new(),
         }
-        if let Some(limit) = concurrency {
-            let limiter = self.stack.limit(limit);
-            let permit = limiter.acquire(ctx.now()).map_err(|_| Ending::Status(503))?;
-            if let Some(service) = self.service(actor) {
-                service.permits.insert(id.word(), permit);
-            }
+    }
+
+    /// Lets a request in.
+    ///
+    /// # Errors
+    /// With what it is answered instead.
+    pub(super) fn enter(&mut self, id: Id<Request>, now: Time) -> Result<(), Ending> {
+        if let Some(rate) = &mut self.rate {
+            rate.acquire(now, 1, Span::ZERO).map_err(|_| Ending::Status(429))?;
+        }
+        if let Some(limit) = &mut self.concurrency {
+            let permit = limit.acquire(now).map_err(|_| Ending::Status(503))?;
+            self.permits.insert(id.word(), permit);
         }
         Ok(())
     }
 
-    /// A request has its answer: whatever it held of its service's limit is given back.
-    pub(in crate::world) fn leave_admission(&mut self, id: Id<Request>, ending: Ending, ctx: &Ctx) {
-        let Request { to, lineage, .. } = self.network.requests[id];
-        let Some(service) = self.service(to) else { return };
-        let Some(limit) = service.plan.admission.concurrency else { return };
-        let Some(permit) = service.permits.remove(&id.word()) else { return };
-        let draw = self.shared.luck.probe.at(nth(lineage, ADMISSION, 0)).next_u64();
-        self.stack.limit(limit).release(permit, ctx.now(), sample(ending), draw);
-    }
-
-    /// A service that died has forgotten whom it let in.
-    pub(in crate::world) fn forget_admissions(&mut self, actor: ActorId) {
-        if let Some(service) = self.service(actor) {
-            service.permits.clear();
-        }
+    /// A request has its answer: whatever it held is given back. `draw` is asked for only then.
+    pub(super) fn leave(
+        &mut self,
+        id: Id<Request>,
+        sample: Sample,
+        now: Time,
+        draw: impl FnOnce() -> u64,
+    ) {
+        let Some(limit) = &mut self.concurrency else { return };
+        let Some(permit) = self.permits.remove(&id.word()) else { return };
+        limit.release(permit, now, sample, draw());
     }
 }

@@ -4,20 +4,24 @@
 //! nothing within 10 % of the target, and fewer only if no look within `down_after` has wanted
 //! more. Between the decision and its effect lies `delay`, which is what makes it come too late.
 
-use sim_core::{Span, Time};
+use std::cmp::Ordering;
 
+use sim_core::Time;
+
+use super::instance::{Instance, InstanceState};
+use super::{ServiceState, Services};
 use crate::log::Note;
 use crate::metrics::{Gauge, Level};
 use crate::plan::{ActorId, AutoscalePlan};
-use crate::world::service::{Instance, InstanceState};
-use crate::world::{Ctx, Event, World};
+use crate::world::shared::Shared;
+use crate::world::{Ctx, Event};
 
 /// Within so much of its target it leaves things as they are, in percent.
 const TOLERANCE_PERCENT: u128 = 10;
 
 /// What the autoscaler of a service knows.
 #[derive(Debug)]
-pub(in crate::world) struct Scaling {
+pub(super) struct Scaling {
     /// Since the last look.
     gauge: Gauge,
     /// What was wanted when, as far as it still counts.
@@ -32,7 +36,7 @@ impl Default for Scaling {
 
 impl Scaling {
     /// The level has changed.
-    pub(in crate::world) fn note(&mut self, level: Level, now: Time) {
+    pub(super) fn note(&mut self, level: Level, now: Time) {
         self.gauge.set(level, now);
     }
 
@@ -62,76 +66,76 @@ impl Scaling {
     }
 }
 
-impl World {
+impl Services {
     /// The autoscaler looks.
-    pub(in crate::world) fn scale(&mut self, actor: ActorId, ctx: &mut Ctx) {
-        let Some(service) = self.service(actor) else { return };
-        let Some(plan) = service.plan.autoscale else { return };
+    pub(in crate::world) fn scale(&mut self, actor: ActorId, shared: &mut Shared, ctx: &mut Ctx) {
+        let service = &mut self.by_actor[actor];
+        let (Some(plan), Some(scaling)) = (service.plan.autoscale, &mut service.scaling) else {
+            return;
+        };
         ctx.schedule_after(plan.every, Event::Scale(actor));
         let is_meant =
             |own: &Instance| matches!(own.state, InstanceState::Up | InstanceState::Starting);
         let count = service.instances.iter().filter(|own| is_meant(own)).count() as u32;
-        let Some(scaling) = &mut service.scaling else { return };
         let wanted = scaling.decide(&plan, count, ctx.now());
         match wanted.cmp(&count) {
-            std::cmp::Ordering::Equal => return,
-            std::cmp::Ordering::Greater => {
+            Ordering::Equal => return,
+            Ordering::Greater => {
                 for _ in count..wanted {
-                    self.start_instance(actor, plan.delay, ctx);
+                    let instance = service.start_instance();
+                    ctx.schedule_after(plan.delay, Event::Started { actor, instance });
                 }
             }
-            std::cmp::Ordering::Less => {
+            Ordering::Less => {
                 // The youngest go first, and what they have begun they end.
-                let mut spare = count - wanted;
-                for own in service.instances.iter_mut().rev() {
-                    if spare > 0 && is_meant(own) {
-                        own.state = InstanceState::Stopping;
-                        spare -= 1;
-                    }
+                let youngest = service.instances.iter_mut().rev().filter(|own| is_meant(own));
+                for own in youngest.take((count - wanted) as usize) {
+                    own.state = InstanceState::Stopping;
                 }
                 service.roll_call();
-                self.report_level(actor, ctx);
+                service.report(actor, shared, ctx.now());
             }
         }
-        self.shared.note(Note::Scaled { actor, from: count, to: wanted }, ctx);
-    }
-
-    /// Starts an instance, in the place of one that has stopped if there is one.
-    fn start_instance(&mut self, actor: ActorId, delay: Span, ctx: &mut Ctx) {
-        let Some(service) = self.service(actor) else { return };
-        let has_stopped = |own: &Instance| {
-            own.state == InstanceState::Stopping && own.busy == 0 && own.line.requests() == 0
-        };
-        let n = match service.instances.iter().position(has_stopped) {
-            Some(n) => n,
-            None => {
-                let plan = &service.plan;
-                service.instances.push(Instance::new(plan, InstanceState::Starting));
-                service.instances.len() - 1
-            }
-        };
-        service.instances[n].state = InstanceState::Starting;
-        let instance = n as u32;
-        ctx.schedule_after(delay, Event::Started { actor, instance });
+        shared.note(Note::Scaled { actor, from: count, to: wanted }, ctx);
     }
 
     /// An instance's start is over, unless it is no longer wanted.
-    pub(in crate::world) fn started(&mut self, actor: ActorId, instance: u32, ctx: &mut Ctx) {
-        let Some(service) = self.service(actor) else { return };
+    pub(in crate::world) fn started(
+        &mut self,
+        actor: ActorId,
+        instance: u32,
+        shared: &mut Shared,
+        now: Time,
+    ) {
+        let service = &mut self.by_actor[actor];
         let own = &mut service.instances[instance as usize];
         if own.state == InstanceState::Starting {
-            own.come_up(ctx.now());
+            own.come_up(now);
             service.roll_call();
-            let plan = self.shared.plan.clone();
-            self.services.caches.flush(&plan, actor, Some(instance));
-            self.report_level(actor, ctx);
+            self.caches.flush(&shared.plan, actor, Some(instance));
+            service.report(actor, shared, now);
         }
+    }
+}
+
+impl ServiceState {
+    /// Starts an instance, in the place of one that has stopped if there is one.
+    fn start_instance(&mut self) -> u32 {
+        let has_stopped =
+            |own: &Instance| own.state == InstanceState::Stopping && own.requests() == 0;
+        let n = self.instances.iter().position(has_stopped).unwrap_or_else(|| {
+            self.instances.push(Instance::new(&self.plan, InstanceState::Starting));
+            self.instances.len() - 1
+        });
+        self.instances[n].state = InstanceState::Starting;
+        n as u32
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sim_core::Span;
 
     fn plan() -> AutoscalePlan {
         AutoscalePlan {

@@ -9,7 +9,7 @@ use sim_core::{Draw, Span, Time, mix};
 use crate::plan::Balancer as Algorithm;
 
 #[derive(Debug)]
-pub(in crate::world) struct Balancer {
+pub(super) struct Balancer {
     algorithm: Algorithm,
     stale: Span,
     /// Whose turn it is.
@@ -24,13 +24,13 @@ pub(in crate::world) struct Balancer {
 }
 
 impl Balancer {
-    pub(in crate::world) fn new(algorithm: Algorithm, stale: Span) -> Balancer {
+    pub(super) fn new(algorithm: Algorithm, stale: Span) -> Balancer {
         let (seen, ring, up) = (Vec::new(), Vec::new(), Vec::new());
         Balancer { algorithm, stale, turn: 0, seen, look: None, ring, up }
     }
 
     /// Those are up now.
-    pub(in crate::world) fn set_up(&mut self, up: Vec<u32>) {
+    pub(super) fn set_up(&mut self, up: Vec<u32>) {
         if let Algorithm::RingHash { points } = self.algorithm {
             let own = |&n: &u32| (0..points).map(move |point| (mix(n.into(), point.into()), n));
             self.ring = up.iter().flat_map(own).collect();
@@ -41,7 +41,7 @@ impl Balancer {
 
     /// The instance for a request, or none when none is up. `hash` is of the request's key, `load`
     /// is how many requests an instance has.
-    pub(in crate::world) fn pick(
+    pub(super) fn pick(
         &mut self,
         hash: u64,
         now: Time,

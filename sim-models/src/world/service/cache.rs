@@ -17,14 +17,13 @@
 
 use std::collections::BTreeMap;
 
-use sim_core::{Draw, Span, Time, mix};
+use sim_core::{Draw, Span, Time};
 use sim_redis::value::Value;
 
 use crate::plan::{ActorId, CachedId, CachedPlan, Plan, Reg, ServiceCacheId, ServiceCachePlan};
 use crate::pool::Id;
+use crate::world::shared::Shared;
 use crate::world::task::Task;
-use crate::world::task::{Exit, Next, Origin, Raised, Waiting, child};
-use crate::world::{Ctx, World, nth};
 
 /// The caches of all instances of all services.
 #[derive(Debug, Default)]
@@ -68,9 +67,20 @@ struct Flight {
     waiters: Vec<(Id<Task>, Reg)>,
 }
 
+/// A value that a task looks up.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::world) struct Wanted {
+    pub(in crate::world) cached: CachedId,
+    pub(in crate::world) key: Value,
+    pub(in crate::world) actor: ActorId,
+    pub(in crate::world) instance: u32,
+    /// Addresses the luck of the lookup.
+    pub(in crate::world) lineage: u64,
+}
+
 /// What a lookup comes to.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Look {
+pub(in crate::world) enum Look {
     Fresh(Value),
     /// To be served, and worked out anew meanwhile.
     Stale(Value),
@@ -179,26 +189,29 @@ impl Caches {
     }
 }
 
-impl World {
-    /// A task needs a value: it has it at once, or waits until it is worked out.
-    pub(in crate::world) fn look_up(
+/// What a flight has found.
+#[derive(Debug)]
+#[must_use]
+pub(in crate::world) struct Landed {
+    pub(in crate::world) value: Value,
+    pub(in crate::world) waiters: Vec<(Id<Task>, Reg)>,
+}
+
+impl Caches {
+    /// A task needs a value.
+    pub(in crate::world) fn look(
         &mut self,
-        id: Id<Task>,
-        cached: CachedId,
-        ctx: &mut Ctx,
-    ) -> Next {
-        let CachedPlan { cache, key, into, exit, .. } = self.shared.plan.cached[cached.index()];
-        let key = self.eval(id, key);
-        let task = &mut self.tasks[id];
-        task.lookups += 1;
-        let (instance, actor) = (task.instance, task.actor);
-        let draw = nth(task.lineage, child::CACHED, task.lookups);
-        let draw = self.shared.luck.early.at(draw).unit_open();
-        task.pc = exit;
-        let plan = &self.shared.plan.service_caches[cache.index()];
-        let state = self.services.caches.states.entry((cache, instance)).or_default();
-        let look = state.look(plan, key, ctx.now(), draw);
-        let counts = self.shared.metrics.cache(actor);
+        wanted: Wanted,
+        shared: &mut Shared,
+        now: Time,
+    ) -> Look {
+        let Wanted { cached, key, actor, instance, lineage } = wanted;
+        let cache = shared.plan.cached[cached.index()].cache;
+        let draw = shared.luck.early.at(lineage).unit_open();
+        let plan = &shared.plan.service_caches[cache.index()];
+        let state = self.states.entry((cache, instance)).or_default();
+        let look = state.look(plan, key, now, draw);
+        let counts = shared.metrics.cache(actor);
         match look {
             Look::Fresh(_) | Look::Stale(_) => counts.hits += 1,
             Look::Early => counts.early += 1,
@@ -208,102 +221,61 @@ impl World {
             }
             Look::Unknown => counts.misses += 1,
         }
-        match look {
-            Look::Fresh(value) => self.tasks[id].assign(into, value),
-            Look::Stale(value) => {
-                self.tasks[id].assign(into, value);
-                self.fly(id, cached, key, None, ctx);
-            }
-            Look::Awaited(flight) => return self.wait_for_flight(id, flight, into, ctx),
-            Look::Early | Look::Unknown => {
-                let deadline = self.tasks[id].deadline;
-                let flight = self.fly(id, cached, key, deadline, ctx);
-                return self.wait_for_flight(id, flight, into, ctx);
-            }
-        }
-        Next::Go
+        look
     }
 
-    fn wait_for_flight(&mut self, id: Id<Task>, flight: u64, into: Reg, ctx: &mut Ctx) -> Next {
-        let entry = self.services.caches.flights.get_mut(&flight).expect("it is under way");
-        entry.waiters.push((id, into));
-        self.tasks[id].waiting = Waiting::Flight(flight);
-        self.yield_worker(id, ctx);
-        Next::Stop
-    }
-
-    /// Starts a task that works a value out, with a copy of the registers.
-    fn fly(
+    /// A task begins to work a value out: the number of its flight.
+    pub(in crate::world) fn take_off(
         &mut self,
-        id: Id<Task>,
-        cached: CachedId,
-        key: Value,
-        deadline: Option<Time>,
-        ctx: &mut Ctx,
+        wanted: Wanted,
+        shared: &mut Shared,
+        now: Time,
     ) -> u64 {
-        let CachedPlan { cache, body, into, .. } = self.shared.plan.cached[cached.index()];
-        let Task { actor, lineage, lookups, instance, .. } = self.tasks[id];
-        self.services.caches.next += 1;
-        let flight = self.services.caches.next;
+        let Wanted { cached, key, actor, instance, .. } = wanted;
+        let cache = shared.plan.cached[cached.index()].cache;
+        self.next += 1;
+        let flight = self.next;
         let waiters = Vec::new();
-        let entry = Flight { cached, instance, key, begun: ctx.now(), waiters };
-        self.services.caches.flights.insert(flight, entry);
-        if self.shared.plan.service_caches[cache.index()].coalesce {
-            let state = self.services.caches.states.entry((cache, instance)).or_default();
+        self.flights.insert(flight, Flight { cached, instance, key, begun: now, waiters });
+        if shared.plan.service_caches[cache.index()].coalesce {
+            let state = self.states.entry((cache, instance)).or_default();
             state.flights.insert(key, flight);
         }
-        self.shared.metrics.cache(actor).computations += 1;
-        let lineage = mix(nth(lineage, child::CACHED, lookups), 0);
-        let task = self.child_task(id, body, lineage, Origin::Flight(flight));
-        let entry = &mut self.tasks[task];
-        entry.set(into, Value::Nil);
-        entry.deadline = deadline;
-        self.make_ready(task, ctx);
+        shared.metrics.cache(actor).computations += 1;
         flight
     }
 
-    /// A flight has ended: what it found is kept, and all who wait go on with it, or with its error.
+    /// A task waits for a flight, and a variable of it takes the value.
+    pub(in crate::world) fn wait(&mut self, flight: u64, task: Id<Task>, into: Reg) {
+        let entry = self.flights.get_mut(&flight).expect("it is under way");
+        entry.waiters.push((task, into));
+    }
+
+    /// A flight has ended with these registers: what it found is kept, unless it failed. Nobody
+    /// hears of one whose cache has gone.
     pub(in crate::world) fn land(
         &mut self,
-        id: Id<Task>,
         flight: u64,
-        error: Option<Raised>,
-        ctx: &mut Ctx,
-    ) {
-        let found = self.services.caches.flights.remove(&flight);
-        let Some(Flight { cached, instance, key, begun, waiters }) = found else { return };
-        let CachedPlan { cache, into, .. } = self.shared.plan.cached[cached.index()];
-        let (value, actor) = (self.tasks[id].get(into), self.tasks[id].actor);
-        let state = self.services.caches.states.entry((cache, instance)).or_default();
+        registers: &[Value],
+        has_failed: bool,
+        shared: &mut Shared,
+        now: Time,
+    ) -> Option<Landed> {
+        let Flight { cached, instance, key, begun, waiters } = self.flights.remove(&flight)?;
+        let CachedPlan { cache, into, .. } = shared.plan.cached[cached.index()];
+        let value = registers[into.index()];
+        let state = self.states.entry((cache, instance)).or_default();
         if state.flights.get(&key) == Some(&flight) {
             state.flights.remove(&key);
         }
-        if error.is_none() {
-            let plan = &self.shared.plan.service_caches[cache.index()];
-            let evicted = state.store(plan, key, value, (begun, ctx.now()));
-            self.shared.metrics.cache(actor).evicted += evicted;
+        if !has_failed {
+            let plan = &shared.plan.service_caches[cache.index()];
+            let evicted = state.store(plan, key, value, (begun, now));
+            shared.metrics.cache(plan.owner).evicted += evicted;
         } else if let Some(entry) = state.entries.get_mut(&key) {
             entry.refreshed = false;
         }
-        for (waiter, into) in waiters {
-            // It may have been called off, and do or await something else by now.
-            let Some(task) = self.tasks.get_mut(waiter) else { continue };
-            if !matches!(task.waiting, Waiting::Flight(awaited) if awaited == flight) {
-                continue;
-            }
-            task.waiting = Waiting::Nothing;
-            task.spent = 0;
-            let next = match error {
-                Some(raised) => self.leave_block(waiter, Exit::Error(raised), ctx),
-                None => {
-                    task.assign(into, value);
-                    Next::Go
-                }
-            };
-            if let Next::Go = next {
-                self.make_ready(waiter, ctx);
-            }
-        }
+        Some(Landed { value, waiters })
     }
 }
 

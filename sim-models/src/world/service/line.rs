@@ -15,7 +15,7 @@ use crate::world::task::Task;
 
 /// Who waits for a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::world) enum Waiting {
+pub(super) enum Waiting {
     /// A request that nobody has begun.
     Request(Id<Request>),
     /// A task of an async service that has its answer and wants to go on.
@@ -24,7 +24,7 @@ pub(in crate::world) enum Waiting {
 
 /// What became of a request that wanted to wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::world) enum Joined {
+pub(super) enum Joined {
     Waits,
     /// Another lost its place to it.
     Displaced(Id<Request>),
@@ -33,14 +33,14 @@ pub(in crate::world) enum Joined {
 
 /// Whose turn it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::world) enum Next {
+pub(super) enum Next {
     Serve(Waiting),
     /// Its turn came, and it is turned away.
     Drop(Id<Request>),
 }
 
 #[derive(Debug)]
-pub(in crate::world) struct Line {
+pub(super) struct Line {
     plan: WaitPlan,
     /// By class, the most important first.
     classes: Vec<VecDeque<Place>>,
@@ -58,7 +58,7 @@ struct Place {
 }
 
 impl Line {
-    pub(in crate::world) fn new(plan: WaitPlan) -> Line {
+    pub(super) fn new(plan: WaitPlan) -> Line {
         let codel = match plan.kind {
             QueueKind::Codel { target, interval } => Some(Codel::new(target, interval)),
             _ => None,
@@ -68,12 +68,12 @@ impl Line {
     }
 
     /// Requests that wait, inside and outside.
-    pub(in crate::world) fn requests(&self) -> u32 {
+    pub(super) fn requests(&self) -> u32 {
         self.requests + self.outside.len() as u32
     }
 
     /// A request of a class joins the line, if it may.
-    pub(in crate::world) fn join(&mut self, request: Id<Request>, class: u16, now: Time) -> Joined {
+    pub(super) fn join(&mut self, request: Id<Request>, class: u16, now: Time) -> Joined {
         let place = Place { waiting: Waiting::Request(request), since: now };
         if self.requests < self.plan.limit {
             self.requests += 1;
@@ -97,12 +97,12 @@ impl Line {
     }
 
     /// A task that wants to go on joins the line.
-    pub(in crate::world) fn join_task(&mut self, task: Id<Task>, now: Time) {
+    pub(super) fn join_task(&mut self, task: Id<Task>, now: Time) {
         self.classes[0].push_back(Place { waiting: Waiting::Task(task), since: now });
     }
 
     /// Takes whoever is next out of the line.
-    pub(in crate::world) fn next(&mut self, now: Time) -> Option<Next> {
+    pub(super) fn next(&mut self, now: Time) -> Option<Next> {
         let latest_first = match self.plan.kind {
             QueueKind::Lifo => true,
             QueueKind::AdaptiveLifo { above } => self.requests > above,
@@ -125,7 +125,7 @@ impl Line {
     }
 
     /// Takes a request out of the line; false when it does not wait here.
-    pub(in crate::world) fn leave(&mut self, request: Id<Request>) -> bool {
+    pub(super) fn leave(&mut self, request: Id<Request>) -> bool {
         let wanted = Waiting::Request(request);
         let find = |class: &VecDeque<Place>| class.iter().position(|p| p.waiting == wanted);
         for class in &mut self.classes {
@@ -141,7 +141,7 @@ impl Line {
     }
 
     /// Everybody who waits, in order; the line is empty then.
-    pub(in crate::world) fn disperse(&mut self) -> Vec<Waiting> {
+    pub(super) fn disperse(&mut self) -> Vec<Waiting> {
         let inside = self.classes.iter_mut().flat_map(|class| class.drain(..));
         let all = inside.chain(self.outside.drain(..)).map(|place| place.waiting).collect();
         self.requests = 0;

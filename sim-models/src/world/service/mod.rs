@@ -9,146 +9,88 @@ mod autoscale;
 mod balancer;
 mod books;
 mod cache;
+mod instance;
 mod job;
 mod line;
+mod seat;
 
-use std::collections::BTreeMap;
-
-use sim_core::{Span, Time, mix};
+use sim_core::{Draw, Span, Time, mix};
 use sim_policies::Ending;
-use sim_policies::concurrency::LimitPermit;
-use sim_redis::value::Value;
+use sim_policies::concurrency::Sample;
 
 use crate::log::Note;
 use crate::metrics::Level;
 use crate::plan::{
-    ActorId, ActorKind, Balancer as Algorithm, Contention, OnDisconnect, Plan, ServicePlan,
-    Threads, builtin,
+    ActorId, ActorKind, Balancer as Algorithm, OnDisconnect, Plan, ServicePlan, Threads,
 };
 use crate::pool::Id;
-use crate::world::network::Request;
-use crate::world::network::{Answer, Payload};
-use crate::world::service::autoscale::Scaling;
-use crate::world::service::balancer::Balancer;
-use crate::world::service::cache::Caches;
-use crate::world::service::job::JobState;
-use crate::world::service::line::{Joined, Line, Next, Waiting};
-use crate::world::shared::ByActor;
-use crate::world::task::Origin;
+use crate::world::network::{Payload, Request};
+use crate::world::shared::{ByActor, Shared};
 use crate::world::task::Task;
-use crate::world::{Ctx, Event, World};
+use crate::world::{Ctx, Event, nth};
+
+use admission::Admission;
+use autoscale::Scaling;
+use balancer::Balancer;
+pub(in crate::world) use books::Held;
+use cache::Caches;
+pub(in crate::world) use cache::{Landed, Look, Wanted};
+use instance::{Instance, InstanceState};
+pub(in crate::world) use job::JobRun;
+use job::Jobs;
+use line::{Joined, Next, Waiting};
+pub(in crate::world) use seat::Seat;
 
 /// A service's own state.
 #[derive(Debug)]
 pub(in crate::world) struct ServiceState {
-    pub(in crate::world) plan: ServicePlan,
-    pub(in crate::world) instances: Vec<Instance>,
+    plan: ServicePlan,
+    admission: Admission,
+    instances: Vec<Instance>,
     balancer: Balancer,
     /// Over all instances.
-    pub(in crate::world) level: Level,
-    pub(in crate::world) scaling: Option<Scaling>,
-    /// What requests hold of the service's own limit, by request.
-    pub(in crate::world) permits: BTreeMap<u64, LimitPermit>,
+    level: Level,
+    scaling: Option<Scaling>,
 }
 
-/// One server.
-#[derive(Debug)]
-pub(in crate::world) struct Instance {
-    pub(in crate::world) busy: u32,
-    pub(in crate::world) line: Line,
-    pub(in crate::world) state: InstanceState,
-    /// When it came up, from which on it warms up.
-    up_since: Option<Time>,
-    /// Requests begun since the last collection.
-    begun: u32,
-    /// It stands still until then.
-    still_until: Time,
-    /// How long it has stood still in all.
-    stood_still: Span,
-}
-
-/// Whether an instance takes requests.
+/// What happens to a request that has arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::world) enum InstanceState {
-    Up,
-    /// It will, when its start is over.
-    Starting,
-    /// It works off what it has, and may be started again.
-    Stopping,
-    Crashed,
+#[must_use]
+pub(in crate::world) enum Arrived {
+    /// A worker was taken for it.
+    Begins,
+    Waits,
+    /// This one is turned away: it, or one that lost its place to it.
+    Away(Id<Request>, Ending),
 }
 
-impl Instance {
-    pub(in crate::world) fn new(plan: &ServicePlan, state: InstanceState) -> Instance {
-        Instance {
-            busy: 0,
-            line: Line::new(plan.queue),
-            state,
-            up_since: None,
-            begun: 0,
-            still_until: Time::ZERO,
-            stood_still: Span::ZERO,
-        }
-    }
-
-    pub(in crate::world) fn come_up(&mut self, now: Time) {
-        self.state = InstanceState::Up;
-        self.up_since = Some(now);
-    }
-
-    /// Requests at the instance, waiting or worked on.
-    fn requests(&self) -> u32 {
-        self.busy + self.line.requests()
-    }
-
-    /// How much longer than alone, warm and unhindered work takes that begins now.
-    fn factor(&self, plan: &ServicePlan, now: Time) -> f64 {
-        let mut factor = 1.0;
-        if let Some(Contention::Usl { sigma, kappa }) = plan.contention {
-            let n = f64::from(self.busy.max(1));
-            factor *= 1.0 + sigma * (n - 1.0) + kappa * n * (n - 1.0);
-        }
-        if let (Some(slow), Some(since)) = (plan.slow_start, self.up_since) {
-            let age = now.since(since);
-            if age < slow.lasts {
-                let left = 1.0 - age.as_secs_f64() / slow.lasts.as_secs_f64();
-                factor *= 1.0 + (slow.factor - 1.0) * left;
-            }
-        }
-        factor
-    }
-
-    /// Notes the begin of a request; after enough of them the instance stands still to collect.
-    fn collect_garbage(&mut self, plan: &ServicePlan, now: Time) {
-        let Some(gc) = plan.gc else { return };
-        self.begun += 1;
-        if self.begun < gc.after {
-            return;
-        }
-        self.begun = 0;
-        let pause = gc.pause + gc.per_request * u64::from(self.requests());
-        self.still_until = self.still_until.max(now) + pause;
-        self.stood_still += pause;
-    }
+/// Who gets a worker that has come free.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(in crate::world) enum Turn {
+    /// A task that wants to go on, if it is still there.
+    Task(Id<Task>),
+    /// A request, unless it is no longer to be served.
+    Request { id: Id<Request>, is_dropped: bool },
 }
 
 impl ServiceState {
-    pub(in crate::world) fn new(plan: ServicePlan) -> ServiceState {
-        let up = |_| Instance::new(&plan, InstanceState::Up);
-        let mut service = ServiceState {
-            instances: (0..plan.instances).map(up).collect(),
-            balancer: Balancer::new(plan.balancer, plan.stale),
+    fn new(plan: &Plan, service: ServicePlan) -> ServiceState {
+        let up = |_| Instance::new(&service, InstanceState::Up);
+        let mut state = ServiceState {
+            admission: Admission::new(plan, service.admission),
+            instances: (0..service.instances).map(up).collect(),
+            balancer: Balancer::new(service.balancer, service.stale),
             level: Level::default(),
-            scaling: plan.autoscale.map(|_| Scaling::default()),
-            permits: BTreeMap::new(),
-            plan,
+            scaling: service.autoscale.map(|_| Scaling::default()),
+            plan: service,
         };
-        service.roll_call();
-        service
+        state.roll_call();
+        state
     }
 
     /// Tells the balancer who is up, and counts their workers.
-    pub(in crate::world) fn roll_call(&mut self) {
+    fn roll_call(&mut self) {
         let is_up = |(_, instance): &(usize, &Instance)| instance.state == InstanceState::Up;
         let up: Vec<u32> =
             self.instances.iter().enumerate().filter(is_up).map(|(n, _)| n as u32).collect();
@@ -156,9 +98,33 @@ impl ServiceState {
         self.balancer.set_up(up);
     }
 
+    /// Says how many workers are busy and how many requests wait.
+    fn report(&mut self, actor: ActorId, shared: &mut Shared, now: Time) {
+        if let Some(scaling) = &mut self.scaling {
+            scaling.note(self.level, now);
+        }
+        shared.metrics.level(actor, self.level, now);
+    }
+
+    fn is_busy(&self, instance: u32) -> bool {
+        self.instances[instance as usize].busy >= self.plan.workers
+    }
+
     fn take_worker(&mut self, instance: u32) {
         self.instances[instance as usize].busy += 1;
         self.level.busy += 1;
+    }
+
+    /// The instance that a request goes to, if one is up.
+    fn balance(&mut self, request: &Request, shared: &Shared, now: Time) -> Option<u32> {
+        let Request { key, lineage, .. } = *request;
+        let mut draws = shared.luck.balance.at(lineage);
+        let hash = match self.plan.balancer {
+            Algorithm::RingHash { .. } => mix(shared.texts.fingerprint(key), 0),
+            _ => 0,
+        };
+        let load = |n: u32| self.instances[n as usize].requests();
+        self.balancer.pick(hash, now, &mut draws, load)
     }
 
     /// Starts what a fault had brought down.
@@ -177,18 +143,292 @@ impl ServiceState {
 /// Every service, what its instances remember, and what it runs on its own.
 #[derive(Debug)]
 pub(in crate::world) struct Services {
-    pub(in crate::world) by_actor: ByActor<ServiceState>,
+    by_actor: ByActor<ServiceState>,
     pub(in crate::world) caches: Caches,
-    pub(in crate::world) jobs: Vec<JobState>,
+    pub(in crate::world) jobs: Jobs,
 }
 
+/// What a request goes through.
+impl Services {
+    /// A request asks for a worker.
+    pub(in crate::world) fn arrive(
+        &mut self,
+        id: Id<Request>,
+        request: &mut Request,
+        shared: &mut Shared,
+        ctx: &Ctx,
+    ) -> Arrived {
+        if is_too_late(request, shared, ctx) {
+            return Arrived::Away(id, TOO_LATE);
+        }
+        let (actor, now) = (request.to, ctx.now());
+        let service = &mut self.by_actor[actor];
+        if let Err(ending) = service.admission.enter(id, now) {
+            shared.metrics.not_admitted(actor);
+            return Arrived::Away(id, ending);
+        }
+        let Some(instance) = service.balance(request, shared, now) else {
+            return Arrived::Away(id, Ending::Refused);
+        };
+        request.instance = instance;
+        if !service.is_busy(instance) {
+            service.take_worker(instance);
+            service.report(actor, shared, now);
+            return Arrived::Begins;
+        }
+        let Payload::Endpoint(endpoint) = request.payload else {
+            unreachable!("services are called at endpoints")
+        };
+        let class = shared.plan.classes[endpoint.index()];
+        match service.instances[instance as usize].line.join(id, class, now) {
+            Joined::Waits => {
+                service.level.waiting += 1;
+                service.report(actor, shared, now);
+                Arrived::Waits
+            }
+            Joined::Displaced(other) => {
+                shared.metrics.dropped(actor);
+                Arrived::Away(other, Ending::Status(503))
+            }
+            Joined::Full => {
+                shared.metrics.queue_full(actor);
+                Arrived::Away(id, Ending::Status(503))
+            }
+        }
+    }
+
+    /// A worker begins with a request.
+    pub(in crate::world) fn begin(&mut self, request: &Request, now: Time) {
+        let ServiceState { plan, instances, .. } = &mut self.by_actor[request.to];
+        instances[request.instance as usize].collect_garbage(plan, now);
+    }
+
+    /// Takes whoever is next out of the line of an instance that has a free worker.
+    pub(in crate::world) fn next_in_line(
+        &mut self,
+        actor: ActorId,
+        instance: u32,
+        now: Time,
+    ) -> Option<Turn> {
+        let service = &mut self.by_actor[actor];
+        let (id, is_dropped) = match service.instances[instance as usize].line.next(now)? {
+            Next::Serve(Waiting::Task(task)) => return Some(Turn::Task(task)),
+            Next::Serve(Waiting::Request(id)) => (id, false),
+            Next::Drop(id) => (id, true),
+        };
+        service.level.waiting -= 1;
+        Some(Turn::Request { id, is_dropped })
+    }
+
+    /// A request's turn has come: a worker is taken for it.
+    ///
+    /// # Errors
+    /// With what it is answered instead.
+    pub(in crate::world) fn serve(
+        &mut self,
+        request: &Request,
+        is_dropped: bool,
+        shared: &mut Shared,
+        ctx: &Ctx,
+    ) -> Result<(), Ending> {
+        if is_too_late(request, shared, ctx) {
+            return Err(TOO_LATE);
+        }
+        if is_dropped {
+            shared.metrics.dropped(request.to);
+            return Err(Ending::Status(503));
+        }
+        self.by_actor[request.to].take_worker(request.instance);
+        Ok(())
+    }
+
+    /// A request that nobody has begun leaves the line; false when it does not wait.
+    pub(in crate::world) fn leave_line(
+        &mut self,
+        id: Id<Request>,
+        request: &Request,
+        shared: &mut Shared,
+        now: Time,
+    ) -> bool {
+        let service = &mut self.by_actor[request.to];
+        let waited = service.instances[request.instance as usize].line.leave(id);
+        if waited {
+            service.level.waiting -= 1;
+            service.report(request.to, shared, now);
+        }
+        waited
+    }
+
+    /// A request has its answer, or will have none: what it held of its service's limit is free.
+    pub(in crate::world) fn settle(
+        &mut self,
+        id: Id<Request>,
+        request: &Request,
+        sample: Sample,
+        shared: &Shared,
+        now: Time,
+    ) {
+        let Request { to, lineage, .. } = *request;
+        let Some(service) = self.by_actor.get_mut(to) else { return };
+        let probe = || shared.luck.probe.at(nth(lineage, ADMISSION, 0)).next_u64();
+        service.admission.leave(id, sample, now, probe);
+    }
+
+    /// Whether a service stops working for callers who no longer wait.
+    pub(in crate::world) fn heeds_disconnects(&self, actor: ActorId) -> bool {
+        let service = self.by_actor.get(actor);
+        service.is_some_and(|service| service.plan.on_disconnect == OnDisconnect::Cancel)
+    }
+}
+
+/// What a task has of its service. A client's tasks have nothing and need nothing.
+impl Services {
+    /// Whether a task may go on: it has a worker, or needs none, or has just got one. If not, it
+    /// is put in line.
+    pub(in crate::world) fn has_worker(
+        &mut self,
+        task: Id<Task>,
+        actor: ActorId,
+        seat: &mut Seat,
+        shared: &mut Shared,
+        now: Time,
+    ) -> bool {
+        let Some(service) = self.by_actor.get_mut(actor) else { return true };
+        // The branches of a blocking service's task run on their parent's worker.
+        if seat.has_worker() || service.plan.threads == Threads::Blocking {
+            return true;
+        }
+        if service.is_busy(seat.instance) {
+            service.instances[seat.instance as usize].line.join_task(task, now);
+            return false;
+        }
+        service.take_worker(seat.instance);
+        service.report(actor, shared, now);
+        seat.take_worker(now);
+        true
+    }
+
+    /// Whether a worker serves others while its task waits.
+    pub(in crate::world) fn is_async(&self, actor: ActorId) -> bool {
+        let service = self.by_actor.get(actor);
+        service.is_some_and(|service| service.plan.threads == Threads::Async)
+    }
+
+    /// A task is done with its worker, if it has one; true when the next in line may have it.
+    pub(in crate::world) fn free_worker(
+        &mut self,
+        actor: ActorId,
+        seat: &mut Seat,
+        now: Time,
+    ) -> bool {
+        if !seat.lose_worker(now) {
+            return false;
+        }
+        let Some(service) = self.by_actor.get_mut(actor) else { return false };
+        service.instances[seat.instance as usize].busy -= 1;
+        service.level.busy -= 1;
+        true
+    }
+
+    /// Says how busy a service is.
+    pub(in crate::world) fn report(&mut self, actor: ActorId, shared: &mut Shared, now: Time) {
+        if let Some(service) = self.by_actor.get_mut(actor) {
+            service.report(actor, shared, now);
+        }
+    }
+
+    /// How long work takes that a task begins now.
+    pub(in crate::world) fn length_of_work(
+        &self,
+        actor: ActorId,
+        seat: &mut Seat,
+        length: Span,
+        shared: &Shared,
+        now: Time,
+    ) -> Span {
+        let length = shared.conditions[actor.index()].slowed(seat.instance, length);
+        let Some(service) = self.by_actor.get(actor) else { return length };
+        if service.plan.is_plain() {
+            return length;
+        }
+        let own = &service.instances[seat.instance as usize];
+        // What it has stood still before is none of this work's business.
+        seat.stood_still = own.stood_still;
+        let stands_still = own.still_until.since(now.min(own.still_until));
+        length * own.factor(&service.plan, now) + stands_still
+    }
+
+    /// How much longer a task's work takes, since its instance has stood still meanwhile.
+    pub(in crate::world) fn hold_up(&self, actor: ActorId, seat: &mut Seat) -> Span {
+        let Some(service) = self.by_actor.get(actor) else { return Span::ZERO };
+        if service.plan.gc.is_none() || !seat.has_worker() {
+            return Span::ZERO;
+        }
+        let stood_still = service.instances[seat.instance as usize].stood_still;
+        let more = stood_still - seat.stood_still;
+        seat.stood_still = stood_still;
+        more
+    }
+}
+
+/// How services come and go.
 impl Services {
     pub(in crate::world) fn new(plan: &Plan) -> Services {
         let by_actor = ByActor::new(plan, |id| match &plan.actors[id.index()].kind {
-            ActorKind::Service(service) => Some(ServiceState::new(*service)),
+            ActorKind::Service(service) => Some(ServiceState::new(plan, *service)),
             _ => None,
         });
-        Services { by_actor, caches: Caches::default(), jobs: Vec::new() }
+        Services { by_actor, caches: Caches::default(), jobs: Jobs::default() }
+    }
+
+    pub(in crate::world) fn start(&mut self, actor: ActorId, shared: &mut Shared, ctx: &mut Ctx) {
+        let service = &mut self.by_actor[actor];
+        service.report(actor, shared, ctx.now());
+        if let Some(scale) = service.plan.autoscale {
+            ctx.schedule_after(scale.every, Event::Scale(actor));
+        }
+    }
+
+    pub(in crate::world) fn get_mut(&mut self, actor: ActorId) -> Option<&mut ServiceState> {
+        self.by_actor.get_mut(actor)
+    }
+
+    /// The process dies, or one of its instances: nobody is worked for any more. The requests that
+    /// waited, whose connections break.
+    #[must_use]
+    pub(in crate::world) fn crash(
+        &mut self,
+        actor: ActorId,
+        only: Option<u32>,
+    ) -> Vec<Id<Request>> {
+        let service = &mut self.by_actor[actor];
+        let mut dispersed = Vec::new();
+        for (n, own) in (0..).zip(&mut service.instances) {
+            if only.is_some_and(|only| only != n) {
+                continue;
+            }
+            service.level.busy -= own.busy;
+            service.level.waiting -= own.line.requests();
+            (own.busy, own.begun) = (0, 0);
+            dispersed.extend(own.line.disperse().into_iter().filter_map(|waiting| match waiting {
+                Waiting::Request(request) => Some(request),
+                Waiting::Task(_) => None,
+            }));
+            if only.is_some() {
+                own.state = InstanceState::Crashed;
+            }
+        }
+        service.roll_call();
+        dispersed
+    }
+
+    /// What died remembers nothing, and a whole process not even whom it had let in.
+    pub(in crate::world) fn forget(&mut self, actor: ActorId, only: Option<u32>, plan: &Plan) {
+        self.caches.crash(plan, actor, only);
+        if only.is_none() {
+            let service = &mut self.by_actor[actor];
+            service.admission = Admission::new(plan, service.plan.admission);
+        }
     }
 
     pub(in crate::world) fn memory_bytes(&self) -> usize {
@@ -196,316 +436,184 @@ impl Services {
     }
 }
 
-impl World {
-    pub(in crate::world) fn service(&mut self, actor: ActorId) -> Option<&mut ServiceState> {
-        self.services.by_actor.get_mut(actor)
-    }
+/// Tells the draws of a server's limit from those of its callers' policies.
+const ADMISSION: u64 = 0xad;
 
-    /// Tells the metrics how many workers are busy and how many requests wait.
-    pub(in crate::world) fn report_level(&mut self, actor: ActorId, ctx: &Ctx) {
-        let Some(service) = self.services.by_actor.get_mut(actor) else { return };
-        let level = service.level;
-        if let Some(scaling) = &mut service.scaling {
-            scaling.note(level, ctx.now());
-        }
-        self.shared.metrics.level(actor, level, ctx.now());
-    }
+/// The answer to a request whose deadline has passed: nobody waits for its work any more.
+const TOO_LATE: Ending = Ending::Status(504);
 
-    /// A request asks for a worker: it gets one, waits, or is turned away.
-    pub(in crate::world) fn admit(&mut self, id: Id<Request>, ctx: &mut Ctx) {
-        let Request { to: actor, key, lineage, .. } = self.network.requests[id];
-        if self.is_too_late(id, ctx) {
-            return;
-        }
-        if let Err(ending) = self.pass_admission(id, ctx) {
-            self.shared.metrics.not_admitted(actor);
-            self.turn_away(id, ending, ctx);
-            return;
-        }
-        let Some(instance) = self.balance(actor, key, lineage, ctx) else {
-            self.turn_away(id, Ending::Refused, ctx);
-            return;
-        };
-        self.network.requests[id].instance = instance;
-        let Payload::Endpoint(endpoint) = self.network.requests[id].payload else {
-            unreachable!("services are called at endpoints")
-        };
-        let class = self.shared.plan.classes[endpoint.index()];
-        let Some(service) = self.service(actor) else { return };
-        let own = &mut service.instances[instance as usize];
-        if own.busy < service.plan.workers {
-            service.take_worker(instance);
-            self.report_level(actor, ctx);
-            self.begin_request(id, ctx);
-            return;
-        }
-        match own.line.join(id, class, ctx.now()) {
-            Joined::Waits => {
-                service.level.waiting += 1;
-                self.report_level(actor, ctx);
-            }
-            Joined::Displaced(other) => {
-                self.shared.metrics.dropped(actor);
-                self.turn_away(other, Ending::Status(503), ctx);
-            }
-            Joined::Full => {
-                self.shared.metrics.queue_full(actor);
-                self.turn_away(id, Ending::Status(503), ctx);
-            }
-        }
+fn is_too_late(request: &Request, shared: &mut Shared, ctx: &Ctx) -> bool {
+    let Request { to, intent, deadline, .. } = *request;
+    let is_too_late = deadline.is_some_and(|deadline| deadline <= ctx.now());
+    if is_too_late {
+        shared.metrics.too_late(to);
+        shared.note(Note::TooLate { intent, actor: to }, ctx);
     }
-
-    /// The instance that a request goes to, if one is up.
-    fn balance(&mut self, actor: ActorId, key: Value, lineage: u64, ctx: &Ctx) -> Option<u32> {
-        let mut draws = self.shared.luck.balance.at(lineage);
-        let service = self.services.by_actor.get_mut(actor)?;
-        let ServiceState { balancer, instances, plan, .. } = service;
-        let hash = match plan.balancer {
-            Algorithm::RingHash { .. } => mix(self.shared.texts.fingerprint(key), 0),
-            _ => 0,
-        };
-        let load = |n: u32| instances[n as usize].requests();
-        balancer.pick(hash, ctx.now(), &mut draws, load)
-    }
-
-    /// Starts a request's program on a worker that was taken for it.
-    fn begin_request(&mut self, id: Id<Request>, ctx: &Ctx) {
-        let Request { to, intent, lineage, key, body, payload, deadline, instance, .. } =
-            self.network.requests[id];
-        let Payload::Endpoint(endpoint) = payload else {
-            unreachable!("services are called at endpoints")
-        };
-        if let Some(service) = self.service(to) {
-            let ServiceState { plan, instances, .. } = service;
-            instances[instance as usize].collect_garbage(plan, ctx.now());
-        }
-        let program = self.shared.plan.endpoints[endpoint.index()];
-        let task = self.new_task(to, program, intent, lineage);
-        let entry = &mut self.tasks[task];
-        entry.origin = Origin::Request(Some(id));
-        entry.instance = instance;
-        entry.holds_worker = true;
-        entry.held_since = ctx.now();
-        entry.deadline = deadline;
-        entry.set(builtin::KEY, key);
-        entry.set(builtin::BODY, body);
-        for (reg, value) in &self.network.requests[id].with {
-            entry.set(*reg, *value);
-        }
-        self.network.requests[id].task = task;
-        self.tasks.ready.push_back(task);
-    }
-
-    /// Whether a task may go on: it has a worker, or needs none, or has just got one. If not, it
-    /// is put in line.
-    pub(in crate::world) fn has_worker(&mut self, id: Id<Task>, ctx: &Ctx) -> bool {
-        let Task { actor, instance, holds_worker, .. } = self.tasks[id];
-        let Some(service) = self.service(actor) else { return true };
-        // The branches of a blocking service's task run on their parent's worker.
-        if holds_worker || service.plan.threads == Threads::Blocking {
-            return true;
-        }
-        let own = &mut service.instances[instance as usize];
-        if own.busy < service.plan.workers {
-            service.take_worker(instance);
-            self.report_level(actor, ctx);
-            let task = &mut self.tasks[id];
-            (task.holds_worker, task.held_since) = (true, ctx.now());
-            return true;
-        }
-        own.line.join_task(id, ctx.now());
-        false
-    }
-
-    /// A task starts to wait: in an async service its worker serves others meanwhile.
-    pub(in crate::world) fn yield_worker(&mut self, id: Id<Task>, ctx: &mut Ctx) {
-        let actor = self.tasks[id].actor;
-        if let Some(service) = self.service(actor)
-            && service.plan.threads == Threads::Async
-        {
-            self.give_worker_back(id, ctx);
-        }
-    }
-
-    /// A task is done with its worker; the next in line gets it.
-    pub(in crate::world) fn give_worker_back(&mut self, id: Id<Task>, ctx: &mut Ctx) {
-        let task = &mut self.tasks[id];
-        if !task.lose_worker(ctx.now()) {
-            return;
-        }
-        let (actor, instance) = (task.actor, task.instance);
-        let Some(service) = self.service(actor) else { return };
-        service.instances[instance as usize].busy -= 1;
-        service.level.busy -= 1;
-        self.serve_next(actor, instance, ctx);
-        self.report_level(actor, ctx);
-    }
-
-    /// Gives a free worker to the next in line who may have it.
-    fn serve_next(&mut self, actor: ActorId, instance: u32, ctx: &mut Ctx) {
-        while let Some(service) = self.service(actor)
-            && let Some(next) = service.instances[instance as usize].line.next(ctx.now())
-        {
-            let request = match next {
-                // A branch may have been called off with its parent.
-                Next::Serve(Waiting::Task(task)) => {
-                    if self.tasks.get(task).is_none() {
-                        continue;
-                    }
-                    self.make_ready(task, ctx);
-                    return;
-                }
-                Next::Serve(Waiting::Request(request)) | Next::Drop(request) => request,
-            };
-            service.level.waiting -= 1;
-            if self.is_too_late(request, ctx) {
-                continue;
-            }
-            if let Next::Drop(_) = next {
-                self.shared.metrics.dropped(actor);
-                self.turn_away(request, Ending::Status(503), ctx);
-                continue;
-            }
-            if let Some(service) = self.service(actor) {
-                service.take_worker(instance);
-            }
-            self.begin_request(request, ctx);
-            return;
-        }
-    }
-
-    /// Turns a request away whose deadline has passed: nobody waits for its work any more.
-    fn is_too_late(&mut self, id: Id<Request>, ctx: &mut Ctx) -> bool {
-        let Request { to, intent, deadline, .. } = self.network.requests[id];
-        let is_too_late = deadline.is_some_and(|deadline| deadline <= ctx.now());
-        if is_too_late {
-            self.shared.metrics.too_late(to);
-            self.shared.note(Note::TooLate { intent, actor: to }, ctx);
-            self.turn_away(id, Ending::Status(504), ctx);
-        }
-        is_too_late
-    }
-
-    /// How long work takes that a task begins now.
-    pub(in crate::world) fn length_of_work(
-        &mut self,
-        id: Id<Task>,
-        length: Span,
-        now: Time,
-    ) -> Span {
-        let Task { actor, instance, .. } = self.tasks[id];
-        let length = self.shared.conditions[actor.index()].slowed(instance, length);
-        let Some(service) = self.services.by_actor.get(actor) else { return length };
-        if service.plan.is_plain() {
-            return length;
-        }
-        let own = &service.instances[instance as usize];
-        // What it has stood still before is none of this work's business.
-        self.tasks[id].stood_still = own.stood_still;
-        let stands_still = own.still_until.since(now.min(own.still_until));
-        length * own.factor(&service.plan, now) + stands_still
-    }
-
-    /// How much longer a task's work takes, since its instance has stood still meanwhile.
-    pub(in crate::world) fn hold_up(&mut self, id: Id<Task>) -> Span {
-        let Some(task) = self.tasks.get_mut(id) else { return Span::ZERO };
-        let Some(service) = self.services.by_actor.get(task.actor) else { return Span::ZERO };
-        if service.plan.gc.is_none() || !task.holds_worker {
-            return Span::ZERO;
-        }
-        let stood_still = service.instances[task.instance as usize].stood_still;
-        let more = stood_still - task.stood_still;
-        task.stood_still = stood_still;
-        more
-    }
-
-    /// The caller of a request has stopped waiting, and the service hears of it.
-    pub(in crate::world) fn disconnected(&mut self, id: Id<Request>, ctx: &mut Ctx) {
-        let Some(request) = self.network.requests.get(id) else { return };
-        if request.answered {
-            return;
-        }
-        let (actor, instance, task) = (request.to, request.instance, request.task);
-        let is_begun = self.tasks.get(task).is_some();
-        let Some(service) = self.service(actor) else { return };
-        if is_begun {
-            if self.cancel_task(task, ctx) {
-                self.shared.metrics.cancelled(actor);
-            }
-        } else if service.instances[instance as usize].line.leave(id) {
-            service.level.waiting -= 1;
-            self.report_level(actor, ctx);
-            self.shared.metrics.cancelled(actor);
-            self.turn_away(id, Ending::Status(499), ctx);
-        }
-    }
-
-    /// Sends word after a request that nobody awaits its answer any more, if its service listens.
-    pub(in crate::world) fn disconnect(&mut self, id: Id<Request>, ctx: &mut Ctx) {
-        let Some(request) = self.network.requests.get(id) else { return };
-        let (from, to, lineage) = (request.from, request.to, request.lineage);
-        let Some(service) = self.service(to) else { return };
-        if service.plan.on_disconnect == OnDisconnect::Cancel {
-            self.ship(from, to, mix(lineage, DISCONNECT), Event::Disconnect(id), ctx);
-        }
-    }
-
-    /// The process dies, or one of its instances: tasks and the line are gone, and their callers'
-    /// connections break.
-    pub(in crate::world) fn crash_service(
-        &mut self,
-        actor: ActorId,
-        only: Option<u32>,
-        ctx: &mut Ctx,
-    ) {
-        let is_hit = |instance: u32| only.is_none_or(|only| only == instance);
-        let hit = self.tasks.ids_where(|task| task.actor == actor && is_hit(task.instance));
-        // No worker is given back to those who are about to go as well.
-        for task in &hit {
-            self.tasks[*task].lose_worker(ctx.now());
-        }
-        for task in hit {
-            // A branch may have gone with its parent.
-            if self.tasks.get(task).is_none() {
-                continue;
-            }
-            self.abandon(task, ctx);
-            if let Origin::Request(Some(request)) = self.tasks[task].origin {
-                self.network.requests[request].worked = self.tasks[task].worked;
-                self.send_answer(request, Answer::bare(Ending::Reset), ctx);
-            }
-            self.tasks.free(task);
-        }
-        let Some(service) = self.service(actor) else { return };
-        let mut dispersed = Vec::new();
-        for (n, own) in service.instances.iter_mut().enumerate() {
-            if !is_hit(n as u32) {
-                continue;
-            }
-            service.level.busy -= own.busy;
-            service.level.waiting -= own.line.requests();
-            (own.busy, own.begun) = (0, 0);
-            dispersed.extend(own.line.disperse());
-            if only.is_some() {
-                own.state = InstanceState::Crashed;
-            }
-        }
-        service.roll_call();
-        for waiting in dispersed {
-            if let Waiting::Request(request) = waiting {
-                self.turn_away(request, Ending::Reset, ctx);
-            }
-        }
-        self.report_level(actor, ctx);
-        let plan = self.shared.plan.clone();
-        self.services.caches.crash(&plan, actor, only);
-        if only.is_none() {
-            self.forget_admissions(actor);
-            self.stack.crash(&self.shared.plan, actor);
-            self.unpark(actor, ctx);
-        }
-    }
+    is_too_late
 }
 
-/// Tells the word of a broken connection from the other messages of a request.
-const DISCONNECT: u64 = 4;
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{AdmissionPlan, Full, QueueKind, WaitPlan};
+    use crate::pool::Pool;
+    use crate::world::bench::{self, Bench};
+
+    const API: ActorId = ActorId(0);
+
+    fn plan(workers: u32, instances: u32) -> ServicePlan {
+        ServicePlan {
+            workers,
+            queue: WaitPlan {
+                kind: QueueKind::Fifo,
+                limit: 2,
+                full: Full::Reject,
+                max_wait: None,
+                classes: 1,
+            },
+            admission: AdmissionPlan::default(),
+            threads: Threads::Blocking,
+            on_disconnect: OnDisconnect::Ignore,
+            instances,
+            balancer: Algorithm::RoundRobin,
+            stale: Span::ZERO,
+            autoscale: None,
+            gc: None,
+            slow_start: None,
+            contention: None,
+        }
+    }
+
+    /// A service, the requests that have come to it, and the seats of those that have a worker.
+    struct Shop {
+        bench: Bench,
+        services: Services,
+        requests: Pool<Request>,
+    }
+
+    impl Shop {
+        fn new(plan: ServicePlan) -> Shop {
+            let mut plan = bench::plan(vec![ActorKind::Service(plan)]);
+            plan.classes = vec![0];
+            let services = Services::new(&plan);
+            Shop { bench: Bench::new(plan), services, requests: Pool::default() }
+        }
+
+        fn arrives(&mut self, deadline: Option<Time>) -> (Id<Request>, Arrived) {
+            let Shop { bench, services, requests } = self;
+            let (id, request) = requests.take();
+            *request = Request { to: API, deadline, ..Request::default() };
+            (id, bench.act(|shared, ctx| services.arrive(id, request, shared, ctx)))
+        }
+
+        /// The worker of an instance is done with a task; who gets it.
+        fn frees(&mut self, seat: &mut Seat) -> Option<Turn> {
+            let Shop { bench, services, .. } = self;
+            bench.act(|_, ctx| {
+                assert!(services.free_worker(API, seat, ctx.now()));
+                services.next_in_line(API, seat.instance, ctx.now())
+            })
+        }
+
+        fn serve(&mut self, id: Id<Request>) -> Result<(), Ending> {
+            let Shop { bench, services, requests } = self;
+            bench.act(|shared, ctx| services.serve(&requests[id], false, shared, ctx))
+        }
+
+        /// An instance with a free worker beside somebody who waits for one.
+        fn idles(&self) -> bool {
+            let service = &self.services.by_actor[API];
+            let busy: u32 = service.instances.iter().map(|own| own.busy).sum();
+            assert_eq!(service.level.busy, busy);
+            let idles = |own: &Instance| own.line.requests() > 0 && own.busy < service.plan.workers;
+            service.instances.iter().any(idles)
+        }
+    }
+
+    fn at_work() -> Seat {
+        Seat::at_work(0, Time::ZERO)
+    }
+
+    #[test]
+    fn a_worker_that_comes_free_is_given_to_the_next_in_line() {
+        let mut shop = Shop::new(plan(1, 1));
+        assert_eq!(shop.arrives(None).1, Arrived::Begins);
+        let (second, waits) = shop.arrives(None);
+        assert_eq!((waits, shop.arrives(None).1), (Arrived::Waits, Arrived::Waits));
+        let (fourth, full) = shop.arrives(None);
+        assert_eq!(full, Arrived::Away(fourth, Ending::Status(503)));
+        let turn = shop.frees(&mut at_work());
+        assert_eq!(turn, Some(Turn::Request { id: second, is_dropped: false }));
+        assert_eq!(shop.serve(second), Ok(()));
+        assert!(!shop.idles());
+    }
+
+    #[test]
+    fn a_request_that_is_too_late_takes_no_worker_from_the_next() {
+        let mut shop = Shop::new(plan(1, 1));
+        assert_eq!(shop.arrives(None).1, Arrived::Begins);
+        let (late, away) = shop.arrives(Some(Time::ZERO));
+        assert_eq!(away, Arrived::Away(late, Ending::Status(504)));
+        let soon = Time::ZERO + Span::secs(1);
+        let (waits, _) = shop.arrives(Some(soon));
+        shop.requests[waits].deadline = Some(Time::ZERO);
+        assert_eq!(
+            shop.frees(&mut at_work()),
+            Some(Turn::Request { id: waits, is_dropped: false })
+        );
+        assert_eq!(shop.serve(waits), Err(Ending::Status(504)));
+        assert_eq!(shop.services.by_actor[API].level.busy, 0);
+    }
+
+    #[test]
+    fn a_dead_instance_gets_nothing_until_it_is_up_again() {
+        let mut shop = Shop::new(plan(1, 1));
+        assert_eq!(shop.arrives(None).1, Arrived::Begins);
+        let (waiting, _) = shop.arrives(None);
+        assert_eq!(shop.services.crash(API, Some(0)), [waiting]);
+        let (id, away) = shop.arrives(None);
+        assert_eq!(away, Arrived::Away(id, Ending::Refused));
+        shop.services.by_actor[API].restart(Some(0), Time::ZERO);
+        assert_eq!(shop.arrives(None).1, Arrived::Begins);
+    }
+
+    #[test]
+    fn no_worker_idles_beside_work_and_none_is_counted_twice() {
+        let mut shop = Shop::new(ServicePlan { threads: Threads::Async, ..plan(2, 3) });
+        let mut seats: Vec<Seat> = Vec::new();
+        let mut draws = shop.bench.shared.luck.work.at(3);
+        for _ in 0..500 {
+            if draws.below(2) == 0 || seats.is_empty() {
+                let (id, arrived) = shop.arrives(None);
+                if arrived == Arrived::Begins {
+                    seats.push(Seat::at_work(shop.requests[id].instance, Time::ZERO));
+                }
+            } else {
+                let n = draws.below(seats.len() as u64) as usize;
+                if let Some(Turn::Request { id, .. }) = shop.frees(&mut seats.swap_remove(n)) {
+                    assert_eq!(shop.serve(id), Ok(()));
+                    seats.push(Seat::at_work(shop.requests[id].instance, Time::ZERO));
+                }
+            }
+            assert!(!shop.idles());
+        }
+        assert!(seats.len() > 1);
+    }
+
+    #[test]
+    fn a_task_of_an_async_service_goes_on_when_a_worker_is_free() {
+        let mut shop = Shop::new(ServicePlan { threads: Threads::Async, ..plan(1, 1) });
+        assert_eq!(shop.arrives(None).1, Arrived::Begins);
+        let (task, mut seat) = (Id::default(), at_work().beside());
+        let Shop { bench, services, .. } = &mut shop;
+        let now = Time::ZERO;
+        let mut asks = |seat: &mut Seat| {
+            bench.act(|shared, _| services.has_worker(task, API, seat, shared, now))
+        };
+        assert!(!asks(&mut seat), "it waits in line");
+        assert_eq!(shop.frees(&mut at_work()), Some(Turn::Task(task)));
+        let Shop { bench, services, .. } = &mut shop;
+        assert!(bench.act(|shared, _| services.has_worker(task, API, &mut seat, shared, now)));
+        assert!(seat.has_worker());
+    }
+}

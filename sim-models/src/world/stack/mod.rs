@@ -43,16 +43,13 @@ mod timeout;
 use std::collections::VecDeque;
 
 use sim_core::{Handle, Lane, Span, Time, mix};
-use sim_policies::concurrency::{ConcurrencyLimiter, Sample};
-use sim_policies::rate_limiter::RateLimiter;
+use sim_policies::concurrency::Sample;
 use sim_policies::{Ending, Fate, OutOfRange, Reason};
 use sim_redis::value::Value;
 
 use crate::invariant::{Seen, Topic};
 use crate::log::{Note, Wait};
-use crate::plan::{
-    ActorId, LayerPlan, LimitId, PairId, Plan, RateLimiterId, Server, SiteId, StackId, Target,
-};
+use crate::plan::{ActorId, LayerPlan, PairId, Plan, Server, SiteId, StackId, Target};
 use crate::pool::{Id, Pool};
 use crate::world::network::{Answer, Request};
 use crate::world::task::Task;
@@ -538,16 +535,6 @@ impl Stack {
     /// A restarted process has forgotten what its policies had counted.
     pub(in crate::world) fn crash(&mut self, plan: &Plan, owner: ActorId) {
         self.kept.renew(plan, owner);
-    }
-
-    /// The limiter at a service's own door.
-    pub(in crate::world) fn rate_limiter(&mut self, id: RateLimiterId) -> &mut RateLimiter {
-        &mut self.kept.rate_limiters[id]
-    }
-
-    /// The adaptive limit at a service's own door.
-    pub(in crate::world) fn limit(&mut self, id: LimitId) -> &mut ConcurrencyLimiter {
-        &mut self.kept.concurrency_limits[id]
     }
 
     fn walk<'a>(

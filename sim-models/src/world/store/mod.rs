@@ -127,13 +127,12 @@ impl World {
     /// An actor's wall clock in nanoseconds since the run began; one that was set back may be
     /// negative.
     pub(in crate::world) fn wall_ns(&self, actor: ActorId, now: Time) -> i64 {
-        let steady = i64::try_from(now.as_nanos()).unwrap_or(i64::MAX);
-        steady.saturating_add(self.shared.conditions[actor.index()].clock_ns)
+        self.shared.wall_ns(actor, now)
     }
 
     /// The same in whole milliseconds.
     pub(in crate::world) fn wall_ms(&self, actor: ActorId, now: Time) -> i64 {
-        self.wall_ns(actor, now).div_euclid(1_000_000)
+        self.shared.wall_ms(actor, now)
     }
 
     pub(in crate::world) fn enqueue_command(&mut self, id: Id<Request>, ctx: &mut Ctx) {

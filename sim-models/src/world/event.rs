@@ -1,0 +1,98 @@
+//! Events: everything that happens in a world, at its instant.
+
+use sim_core::mix;
+
+use super::broker::Delivery;
+use super::network::Request;
+use super::stack::Call;
+use super::store::copies::RegionCopy;
+use super::task::Task;
+use crate::plan::{ActorId, BreakerId, FaultId, JobId, OutlierId};
+use crate::pool::Id;
+
+/// Something that happens at an instant.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Event {
+    /// The next intent of an open load arises.
+    Arrive(ActorId),
+    /// A burst begins.
+    Burst(ActorId),
+    /// A closed-loop user has thought.
+    Decide { client: ActorId, user: u32 },
+    /// The user submits an intent.
+    Submit { intent: u32, submission: u32 },
+    /// A task has worked or slept.
+    Resume(Id<Task>),
+    /// The user's patience ends.
+    Leave(Id<Task>),
+    /// A request arrives.
+    Deliver(Id<Request>),
+    /// An answer arrives.
+    Answer(Id<Request>),
+    /// A timeout, or the wait before a retry, is over.
+    Timer { call: Id<Call>, layer: u8, number: u32 },
+    /// A store has carried out a command.
+    Served(Id<Request>),
+    /// A planned fault begins.
+    Strike(FaultId),
+    /// A fault ends.
+    Heal(FaultId),
+    /// A custom actor's answer is due.
+    Reply(Id<Request>),
+    /// A custom actor asked to be woken.
+    Wake { actor: ActorId, token: u64 },
+    /// A breaker acts by itself.
+    WakeBreaker(BreakerId),
+    /// Outlier detection looks at its endpoints.
+    Sweep(OutlierId),
+    /// A job's turn has come.
+    Turn(JobId),
+    /// A message may be handed out again.
+    Visible(Id<Delivery>),
+    /// A write arrives at a store of another region, or is sent there again.
+    Copied(Id<RegionCopy>),
+    /// A service hears that a request's caller has stopped waiting.
+    Disconnect(Id<Request>),
+    /// An autoscaler looks.
+    Scale(ActorId),
+    /// An instance's start is over.
+    Started { actor: ActorId, instance: u32 },
+}
+
+/// An event is copied through the queue: it stays within 16 bytes.
+const _: () = assert!(size_of::<Event>() <= 16);
+
+impl Event {
+    /// A word that tells this event from others, for the digest.
+    pub(super) fn fingerprint(self) -> u64 {
+        let (kind, word) = match self {
+            Event::Arrive(actor) => (1, actor.0.into()),
+            Event::Burst(actor) => (2, actor.0.into()),
+            Event::Decide { client, user } => (3, u64::from(client.0) << 32 | u64::from(user)),
+            Event::Submit { intent, submission } => {
+                (4, u64::from(submission) << 32 | u64::from(intent))
+            }
+            Event::Resume(task) => (5, task.word()),
+            Event::Leave(task) => (6, task.word()),
+            Event::Deliver(request) => (7, request.word()),
+            Event::Answer(request) => (8, request.word()),
+            Event::Timer { call, layer, .. } => (9 + (u64::from(layer) << 8), call.word()),
+            Event::Served(request) => (10, request.word()),
+            Event::Strike(fault) => (11, fault.0.into()),
+            Event::Heal(fault) => (12, fault.0.into()),
+            Event::Reply(request) => (14, request.word()),
+            Event::Wake { actor, token } => (13 + (u64::from(actor.0) << 8), token),
+            Event::WakeBreaker(breaker) => (15, breaker.0.into()),
+            Event::Sweep(outlier) => (16, outlier.0.into()),
+            Event::Turn(job) => (17, job.0.into()),
+            Event::Visible(delivery) => (18, delivery.word()),
+            Event::Copied(copy) => (19, copy.word()),
+            Event::Disconnect(request) => (20, request.word()),
+            Event::Scale(actor) => (21, actor.0.into()),
+            Event::Started { actor, instance } => {
+                (22, u64::from(actor.0) << 32 | u64::from(instance))
+            }
+        };
+        mix(kind, word)
+    }
+}
