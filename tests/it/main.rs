@@ -25,3 +25,4 @@ mod store;
 mod stories;
 mod study;
 mod support;
+mod words;

@@ -18,7 +18,7 @@ pub struct Conformance {
     pub version: String,
     /// What was recorded, such as `circuit_breaker`.
     pub kind: String,
-    /// Events that were compared, up to and with the first that differs.
+    /// Events that were compared, up to and including the first that differs.
     pub events: u64,
     /// The first event that differs, if one does.
     pub difference: Option<Difference>,

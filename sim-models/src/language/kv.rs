@@ -1,12 +1,13 @@
 //! Stores and the commands that programs send to them.
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use sim_core::Span;
 
 use super::{Dist, Expr};
 
 /// A store that behaves as Redis does: one command at a time, in order of arrival.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Kv {
     /// How long one command takes.
@@ -38,8 +39,9 @@ fn yes() -> bool {
 }
 
 /// What a store still has after its process died.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(title = "persistence")]
 pub enum Persistence {
     /// Nothing.
     #[default]
@@ -53,7 +55,7 @@ pub enum Persistence {
 }
 
 /// When what was appended to a file is on the disk.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Deserialize, Serialize)]
 pub enum Fsync {
     /// Before it is answered.
     Always,
@@ -65,13 +67,14 @@ pub enum Fsync {
 }
 
 /// Sends a command to a store.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("x-unnamed" = 1))]
 pub struct KvStep {
-    /// The store's name.
-    pub store: String,
     /// The command.
     pub op: KvOp,
+    /// The store's name.
+    pub store: String,
     /// Which node answers.
     #[serde(default)]
     pub from: Node,
@@ -84,7 +87,7 @@ pub struct KvStep {
 }
 
 /// A node of a store.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Deserialize, Serialize)]
 pub enum Node {
     /// The one that takes writes.
     #[default]
@@ -98,12 +101,17 @@ pub enum Node {
 /// The same command is first a scenario's, with expressions and the names of effects, then a
 /// plan's, with operands, and at last a request's, with values: `E` is an argument, `K` the kind
 /// of an effect.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(bound = "E: JsonSchema + Default + Serialize, K: JsonSchema")]
+#[schemars(title = "store command")]
 pub enum KvOp<E = Expr, K = String> {
     /// The value, or nil.
+    #[schemars(example = r#"Get("{key}")"#)]
     Get(E),
     /// Stores a value; `true`, or nil when `nx` or `xx` forbids it.
+    #[schemars(extend("x-unnamed" = 2))]
+    #[schemars(example = r#"Set("{key}:lock", "{execution}", nx: true, px: "30s")"#)]
     Set {
         /// Where.
         key: E,
@@ -126,12 +134,17 @@ pub enum KvOp<E = Expr, K = String> {
         keep_ttl: bool,
     },
     /// 1 or 0.
+    #[schemars(example = r#"Exists("{key}")"#)]
     Exists(E),
     /// How many keys were removed: 1 or 0.
+    #[schemars(example = r#"Del("{key}:lock")"#)]
     Del(E),
     /// Adds one to a number, from 0 when absent.
+    #[schemars(example = r#"Incr("count")"#)]
     Incr(E),
     /// Adds to a number, from 0 when absent.
+    #[schemars(extend("x-unnamed" = 2))]
+    #[schemars(example = r#"IncrBy("stock", -1)"#)]
     IncrBy {
         /// Which.
         key: E,
@@ -139,8 +152,11 @@ pub enum KvOp<E = Expr, K = String> {
         by: E,
     },
     /// The value, which is removed, or nil.
+    #[schemars(example = r#"GetDel("{key}")"#)]
     GetDel(E),
     /// Gives a key a lifetime: 1, or 0 when there is no key or a condition forbids it.
+    #[schemars(extend("x-unnamed" = 2))]
+    #[schemars(example = r#"Expire("{key}", "30s", nx: true)"#)]
     Expire {
         /// Which.
         key: E,
@@ -160,10 +176,14 @@ pub enum KvOp<E = Expr, K = String> {
         lt: bool,
     },
     /// Takes a key's lifetime away: 1, or 0 when there was none.
+    #[schemars(example = r#"Persist("{key}")"#)]
     Persist(E),
     /// Milliseconds left to live; -1 without expiry, -2 without key.
+    #[schemars(example = r#"Pttl("{key}")"#)]
     Pttl(E),
     /// Sets a field of a hash: 1 for a new field, else 0.
+    #[schemars(extend("x-unnamed" = 3))]
+    #[schemars(example = r#"HSet("{key}", "state", "done")"#)]
     HSet {
         /// The hash.
         key: E,
@@ -173,6 +193,8 @@ pub enum KvOp<E = Expr, K = String> {
         value: E,
     },
     /// Sets a field of a hash unless it is there: 1 or 0.
+    #[schemars(extend("x-unnamed" = 3))]
+    #[schemars(example = r#"HSetNx("{key}", "state", "started")"#)]
     HSetNx {
         /// The hash.
         key: E,
@@ -182,6 +204,8 @@ pub enum KvOp<E = Expr, K = String> {
         value: E,
     },
     /// A field of a hash, or nil.
+    #[schemars(extend("x-unnamed" = 2))]
+    #[schemars(example = r#"HGet("{key}", "state")"#)]
     HGet {
         /// The hash.
         key: E,
@@ -189,6 +213,8 @@ pub enum KvOp<E = Expr, K = String> {
         field: E,
     },
     /// Removes a field: 1 or 0.
+    #[schemars(extend("x-unnamed" = 2))]
+    #[schemars(example = r#"HDel("{key}", "state")"#)]
     HDel {
         /// The hash.
         key: E,
@@ -196,6 +222,8 @@ pub enum KvOp<E = Expr, K = String> {
         field: E,
     },
     /// Adds to a number in a field, from 0 when absent.
+    #[schemars(extend("x-unnamed" = 3))]
+    #[schemars(example = r#"HIncrBy("{key}", "tries", 1)"#)]
     HIncrBy {
         /// The hash.
         key: E,
@@ -205,10 +233,14 @@ pub enum KvOp<E = Expr, K = String> {
         by: E,
     },
     /// The whole hash as a record, or nil.
+    #[schemars(example = r#"HGetAll("{key}")"#)]
     HGetAll(E),
     /// How many fields a hash has.
+    #[schemars(example = r#"HLen("{key}")"#)]
     HLen(E),
     /// Puts a value at the head of a list, and tells the list's length.
+    #[schemars(extend("x-unnamed" = 2))]
+    #[schemars(example = r#"LPush("outbox", "{origin}")"#)]
     LPush {
         /// The list.
         key: E,
@@ -216,6 +248,8 @@ pub enum KvOp<E = Expr, K = String> {
         value: E,
     },
     /// Puts a value at the tail of a list, and tells the list's length.
+    #[schemars(extend("x-unnamed" = 2))]
+    #[schemars(example = r#"RPush("outbox", "{origin}")"#)]
     RPush {
         /// The list.
         key: E,
@@ -223,12 +257,17 @@ pub enum KvOp<E = Expr, K = String> {
         value: E,
     },
     /// Takes the head of a list, or nil.
+    #[schemars(example = r#"LPop("outbox")"#)]
     LPop(E),
     /// Takes the tail of a list, or nil.
+    #[schemars(example = r#"RPop("outbox")"#)]
     RPop(E),
     /// How long a list is.
+    #[schemars(example = r#"LLen("outbox")"#)]
     LLen(E),
     /// The value at a place of a list, from 0, or from -1 at the tail; or nil.
+    #[schemars(extend("x-unnamed" = 2))]
+    #[schemars(example = r#"LIndex("outbox", 0)"#)]
     LIndex {
         /// The list.
         key: E,
@@ -236,6 +275,8 @@ pub enum KvOp<E = Expr, K = String> {
         index: E,
     },
     /// Takes the tail of one list, puts it at the head of another and tells it; or nil.
+    #[schemars(extend("x-unnamed" = 2))]
+    #[schemars(example = r#"LMove("outbox", "taken")"#)]
     LMove {
         /// The list that loses its tail.
         from: E,
@@ -243,6 +284,8 @@ pub enum KvOp<E = Expr, K = String> {
         to: E,
     },
     /// Puts a member into a sorted set, or moves it: 1 for a new member, else 0.
+    #[schemars(extend("x-unnamed" = 3))]
+    #[schemars(example = r#"ZAdd("due", "{now}", "{origin}")"#)]
     ZAdd {
         /// The sorted set.
         key: E,
@@ -252,6 +295,8 @@ pub enum KvOp<E = Expr, K = String> {
         member: E,
     },
     /// Removes a member: 1 or 0.
+    #[schemars(extend("x-unnamed" = 2))]
+    #[schemars(example = r#"ZRem("due", "{origin}")"#)]
     ZRem {
         /// The sorted set.
         key: E,
@@ -259,6 +304,8 @@ pub enum KvOp<E = Expr, K = String> {
         member: E,
     },
     /// A member's score, or nil.
+    #[schemars(extend("x-unnamed" = 2))]
+    #[schemars(example = r#"ZScore("due", "{origin}")"#)]
     ZScore {
         /// The sorted set.
         key: E,
@@ -266,8 +313,11 @@ pub enum KvOp<E = Expr, K = String> {
         member: E,
     },
     /// How many members a sorted set has.
+    #[schemars(example = r#"ZCard("due")"#)]
     ZCard(E),
     /// The first member with a score from `min` to `max`, or nil.
+    #[schemars(extend("x-unnamed" = 3))]
+    #[schemars(example = r#"ZRangeByScore("due", 0, "{now}")"#)]
     ZRangeByScore {
         /// The sorted set.
         key: E,
@@ -277,6 +327,8 @@ pub enum KvOp<E = Expr, K = String> {
         max: E,
     },
     /// Removes a key if it holds this value, atomically: 1 or 0.
+    #[schemars(extend("x-unnamed" = 2))]
+    #[schemars(example = r#"CompareAndDelete("{key}:lock", "{execution}")"#)]
     CompareAndDelete {
         /// Which.
         key: E,
@@ -284,6 +336,8 @@ pub enum KvOp<E = Expr, K = String> {
         expected: E,
     },
     /// Gives a key a new lifetime if it holds this value, atomically: 1 or 0.
+    #[schemars(extend("x-unnamed" = 2))]
+    #[schemars(example = r#"CompareAndExpire("{key}:lock", "{execution}", px: "30s")"#)]
     CompareAndExpire {
         /// Which.
         key: E,
@@ -293,6 +347,8 @@ pub enum KvOp<E = Expr, K = String> {
         px: Span,
     },
     /// Replaces a value if it is this one, atomically: 1 or 0.
+    #[schemars(extend("x-unnamed" = 3))]
+    #[schemars(example = r#"CompareAndSet("{key}", "started", "done", px: "24h")"#)]
     CompareAndSet {
         /// Which.
         key: E,
@@ -304,6 +360,10 @@ pub enum KvOp<E = Expr, K = String> {
         px: Span,
     },
     /// Admits a member unless `limit` were admitted within the window: 1 or 0.
+    #[schemars(extend("x-unnamed" = 1))]
+    #[schemars(
+        example = r#"SlidingWindow("{client}", window: "1s", limit: 100, member: "{execution}")"#
+    )]
     SlidingWindow {
         /// The sorted set that remembers them.
         key: E,
@@ -315,6 +375,8 @@ pub enum KvOp<E = Expr, K = String> {
         member: E,
     },
     /// Counts in a window that begins with its first: the count.
+    #[schemars(extend("x-unnamed" = 1))]
+    #[schemars(example = r#"FixedWindow("{client}", window: "1s")"#)]
     FixedWindow {
         /// The counter.
         key: E,
@@ -322,13 +384,18 @@ pub enum KvOp<E = Expr, K = String> {
         window: Span,
     },
     /// Remembers a key for this execution's next `Multi`.
+    #[schemars(example = r#"Watch("{key}")"#)]
     Watch(E),
     /// Runs commands at one instant: `true`, or nil when a watched key was changed. An error in
     /// one undoes nothing.
+    #[schemars(example = r#"Multi([Set("{key}", "done"), Del("{key}:lock")])"#)]
     Multi(Vec<KvOp<E, K>>),
     /// Runs commands at one instant, all or none: `true`, or nil when one is refused.
+    #[schemars(example = r#"Transaction([HSetNx("{key}", "state", "done"), Effect("charge")])"#)]
     Transaction(Vec<KvOp<E, K>>),
     /// Waits until replicas have all that this execution has written: how many have it.
+    #[schemars(extend("x-unnamed" = 2))]
+    #[schemars(example = r#"Wait(1, "50ms")"#)]
     Wait {
         /// How many are wanted.
         replicas: u32,
@@ -336,6 +403,8 @@ pub enum KvOp<E = Expr, K = String> {
         timeout: Span,
     },
     /// In `Multi` and `Transaction`: something durable that goes to the ledger if they commit.
+    #[schemars(extend("x-unnamed" = 1))]
+    #[schemars(example = r#"Effect("charge", once: "{key}")"#)]
     Effect {
         /// What.
         kind: K,
