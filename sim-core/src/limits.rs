@@ -19,16 +19,16 @@ pub struct Limits {
 
 impl Default for Limits {
     /// Room for any run that a person waits for:
-    /// - 500 million steps, about half a minute of work;
-    /// - a virtual year, which only a backoff that has run away can pass;
+    /// - 200 million steps, about a quarter of a minute of work;
+    /// - a virtual month, which only a backoff that has run away can pass;
     /// - 4 million pending events, a hundred times the largest system that ships;
-    /// - 1 GiB, so that as many runs as there are cores fit on a laptop.
+    /// - 4 GiB, which no system that ships comes near.
     fn default() -> Limits {
         Limits {
-            steps_max: 500_000_000,
-            time_max: Time::ZERO + Span::secs(365 * 86_400),
+            steps_max: 200_000_000,
+            time_max: Time::ZERO + Span::secs(31 * 86_400),
             pending_max: 4_000_000,
-            memory_max: 1 << 30,
+            memory_max: 4 << 30,
         }
     }
 }

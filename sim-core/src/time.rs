@@ -4,10 +4,12 @@
 //! which of two events is earlier. A `u64` of nanoseconds reaches 584 years; arithmetic saturates
 //! at [`Time::MAX`], which reads as "never".
 
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::{Add, AddAssign, Div, Mul, Sub};
 use std::str::FromStr;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 const MICRO: u64 = 1_000;
@@ -300,6 +302,19 @@ fn scaled(number: &str, scale: u64) -> Option<u64> {
 impl Serialize for Span {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+impl JsonSchema for Span {
+    fn schema_name() -> Cow<'static, str> {
+        "Span".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "description": "A length of time: numbers with units from `ns` to `d`, `\"2m30s\"`.",
+        })
     }
 }
 

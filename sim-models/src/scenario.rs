@@ -46,7 +46,8 @@ impl Scenario {
         kinds: &Kinds,
         files: Files<'_>,
     ) -> Result<Scenario, Vec<SourceError>> {
-        let mut document = Document::parse(name, text, language::SHORTHAND).map_err(|e| vec![e])?;
+        let mut document =
+            Document::parse(name, text, language::shorthand()).map_err(|e| vec![e])?;
         let mut applied = String::new();
         if let Some(variant) = &choice.variant {
             document.overlay(&format!("variants.{}", path_key(variant))).map_err(|e| vec![e])?;

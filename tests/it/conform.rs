@@ -72,7 +72,7 @@ impl Trace {
         trace
     }
 
-    /// This trace up to and with a line.
+    /// This trace up to and including a line.
     fn until(&self, line: usize) -> Trace {
         Trace { name: self.name.clone(), lines: self.lines[..line].to_vec() }
     }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use sim_models::designs::BUILT_IN;
-use sim_models::language::SHORTHAND;
+use sim_models::language::shorthand;
 use sim_models::outcome::Outcome;
 use sim_models::source::Document;
 
@@ -58,7 +58,7 @@ fn unquoted(text: &str) -> String {
 }
 
 fn section(n: usize, name: &str, text: &str, results: &[(String, Vec<String>)]) -> String {
-    let document = Document::parse(name, text, SHORTHAND).expect("a design");
+    let document = Document::parse(name, text, shorthand()).expect("a design");
     let about = unquoted(document.text_of("about").expect("it says what it is"));
     let mut section = format!("## [`{name}`](../scenarios/designs/{name}.ron)\n\n{about}\n\n");
     let plain = |path: &str| Some(document.text_of(path)?.to_owned());

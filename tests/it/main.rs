@@ -26,3 +26,4 @@ mod store;
 mod stories;
 mod study;
 mod support;
+mod words;

@@ -3,11 +3,13 @@
 mod check;
 mod compare;
 mod conform;
+mod help;
 mod list;
 mod map;
 mod new;
 mod replay;
 mod run;
+mod schema;
 mod validate;
 
 use clap::{Parser, Subcommand};
@@ -28,6 +30,7 @@ Examples:
   sim compare checkout.ron                pit its variants against it, seed by seed
   sim replay run.sim                      prove that it repeats, step by step
   sim conform traces/                     prove that policies behave like their libraries
+  sim help Retry                          what a word of the language means, with its defaults
 
 Exit codes:
   0  every invariant was kept, the replay is identical, the scenario is valid, all traces pass
@@ -40,6 +43,7 @@ Exit codes:
 /// virtual clock: the same scenario and seed give the same result, to the bit, on every machine.
 #[derive(Debug, Parser)]
 #[command(name = "sim", bin_name = "sim", version, after_help = EXAMPLES, verbatim_doc_comment)]
+#[command(disable_help_subcommand = true)]
 pub struct CommandLine {
     /// Use colours: auto (on a terminal), always or never
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto", display_order = 1000)]
@@ -63,6 +67,8 @@ pub enum Command {
     New(new::Args),
     Validate(validate::Args),
     Conform(conform::Args),
+    Schema(schema::Args),
+    Help(help::Args),
 }
 
 impl Command {
@@ -81,6 +87,8 @@ impl Command {
             Command::New(args) => new::new(args),
             Command::Validate(args) => validate::validate(args, kinds),
             Command::Conform(args) => conform::conform(args),
+            Command::Schema(args) => schema::schema_of_the_language(args),
+            Command::Help(args) => help::help(args),
         }
     }
 }

@@ -27,20 +27,24 @@
 //! Left out: the formulas of the libraries, which round in units of their own and carry state from
 //! wait to wait. Each is with its library, in [`super::retry`].
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use sim_core::Span;
 
 use super::OutOfRange;
 
 /// How the delay grows from retry to retry, before jitter.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(title = "backoff")]
 pub enum Growth {
     /// No delay: retry at once.
     None,
     /// Always the same delay.
+    #[schemars(example = r#"Constant("1s")"#)]
     Constant(Span),
     /// From `base` by `factor` up to `cap`.
+    #[schemars(example = r#"Exponential(base: "100ms", cap: "10s")"#)]
     Exponential {
         /// Before the first retry.
         base: Span,
@@ -52,6 +56,7 @@ pub enum Growth {
         cap: Span,
     },
     /// From `base` by `step` up to `cap`.
+    #[schemars(example = r#"Linear(base: "100ms", step: "100ms")"#)]
     Linear {
         /// Before the first retry.
         base: Span,
@@ -62,6 +67,7 @@ pub enum Growth {
         cap: Span,
     },
     /// `base` times 1, 1, 2, 3, 5, 8, … up to `cap`.
+    #[schemars(example = r#"Fibonacci(base: "100ms")"#)]
     Fibonacci {
         /// Before the first and the second retry.
         base: Span,
@@ -87,7 +93,8 @@ fn cap_default() -> Span {
 }
 
 /// How the wait before a retry is spread by luck. All ranges include both ends.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, JsonSchema, Deserialize, Serialize)]
+#[schemars(title = "jitter")]
 pub enum Jitter {
     /// The delay as computed.
     #[default]
@@ -96,6 +103,7 @@ pub enum Jitter {
     ///
     /// It comes after the cap, so that capped clients are spread as well: the longest wait is
     /// `cap * (1 + ratio)`.
+    #[schemars(example = r#"Proportional(0.5)"#)]
     Proportional(f64),
     /// Anything from zero to the delay.
     Full,

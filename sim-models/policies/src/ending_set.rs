@@ -15,8 +15,10 @@
 //! "rejected"             a policy on the caller's side said no
 //! ```
 
+use std::borrow::Cow;
 use std::fmt;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserializer, SeqAccess};
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -243,6 +245,20 @@ impl fmt::Display for UnknownEnding {
 }
 
 impl std::error::Error for UnknownEnding {}
+
+impl JsonSchema for EndingSet {
+    fn schema_name() -> Cow<'static, str> {
+        "Endings".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "array",
+            "items": { "type": "string" },
+            "description": "A list of endings: `[\"5xx\", \"429\", \"timeout\"]`.",
+        })
+    }
+}
 
 impl<'de> Deserialize<'de> for EndingSet {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<EndingSet, D::Error> {

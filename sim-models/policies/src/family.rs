@@ -36,8 +36,10 @@ macro_rules! family {
 
         $($(#[$doc:meta])* $Name:ident($Options:ty),)+
     ) => {
+        #[derive(
+            Clone, Debug, PartialEq, schemars::JsonSchema, serde::Deserialize, serde::Serialize,
+        )]
         $(#[$options_doc])*
-        #[derive(Clone, Debug, PartialEq, serde::Deserialize)]
         pub enum $OPTIONS {
             $($(#[$doc])* $Name($Options),)+
         }

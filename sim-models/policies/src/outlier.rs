@@ -46,7 +46,7 @@ use super::{Ending, OutOfRange};
 ///
 /// Percentages are whole and in 0..=100. An `enforcing_*` percentage is the chance that a
 /// detection ejects.
-#[derive(Clone, Debug, PartialEq, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, schemars::JsonSchema, serde::Deserialize, serde::Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Failures (5xx) in a row that eject; 0 for never. By default 5.
@@ -109,7 +109,9 @@ pub struct Config {
 }
 
 /// How the next host is chosen among those in service.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, schemars::JsonSchema, serde::Deserialize, serde::Serialize,
+)]
 pub enum Choose {
     /// One after the other.
     RoundRobin,

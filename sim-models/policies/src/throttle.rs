@@ -36,7 +36,7 @@ use super::{OutOfRange, Reason};
 const BUCKETS_MAX: u32 = 3600;
 
 /// How readily the throttle rejects, and how long it remembers.
-#[derive(Clone, Debug, PartialEq, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, schemars::JsonSchema, serde::Deserialize, serde::Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Requests per accepted one above which it rejects, at least 1. By default 2.

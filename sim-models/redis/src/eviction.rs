@@ -9,6 +9,7 @@
 
 use std::cmp::Reverse;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sim_core::Draw;
 
@@ -22,7 +23,7 @@ const SAMPLES: u64 = 5;
 
 /// What goes first (`maxmemory-policy`), by the names of Redis.
 #[expect(clippy::enum_variant_names, reason = "`noeviction` is its name")]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Deserialize, Serialize)]
 pub enum Eviction {
     /// Nothing goes: writes are refused.
     #[default]

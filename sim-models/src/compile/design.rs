@@ -88,7 +88,7 @@ impl Builder<'_> {
                 return None;
             }
         };
-        let read = Document::parse(&label, &text, language::SHORTHAND).and_then(|document| {
+        let read = Document::parse(&label, &text, language::shorthand()).and_then(|document| {
             let design: Design = document.read()?;
             Ok((document, design))
         });
@@ -111,7 +111,7 @@ impl Builder<'_> {
         let mut name = step.design.clone();
         for _ in 0..designs::NESTING_MAX {
             let (label, text) = self.design_text(&name, here)?;
-            let head = Document::parse(&label, &text, language::SHORTHAND)
+            let head = Document::parse(&label, &text, language::shorthand())
                 .and_then(|document| document.read::<Head>());
             let head = match head {
                 Ok(head) => head,

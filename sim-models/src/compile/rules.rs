@@ -6,7 +6,7 @@ use sim_redis::value::Value;
 
 use super::builder::{Builder, Callee};
 use super::place::Here;
-use crate::language::{BreakerState, Invariant, SHORTHAND};
+use crate::language::{BreakerState, Invariant, shorthand};
 use crate::plan::{
     ActorId, ActorKind, BooksRule, BreakerId, InvariantPlan, KindId, PairId, Rule, Server,
 };
@@ -29,7 +29,7 @@ impl Builder<'_> {
         let spec = self.spec;
         for (n, entry) in spec.breaks.iter().enumerate() {
             // Read as the invariants are, which have got the names of their arguments.
-            let read = Document::parse("breaks", entry.as_str(), SHORTHAND);
+            let read = Document::parse("breaks", entry.as_str(), shorthand());
             let name = one_line(read.as_ref().map_or(entry, |document| document.text()));
             let mut is_listed = false;
             for invariant in self.plan.invariants.iter_mut().filter(|i| i.name == name) {

@@ -2,28 +2,39 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use sim_core::Span;
 
 use super::{Expr, Kv, Load, Service, Step};
 
 /// Something that acts.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Deserialize, Serialize)]
+#[schemars(title = "actor")]
 pub enum Actor {
     /// Users, or a program on their behalf, that want something done.
+    #[schemars(
+        example = r#"Client(load: Open(rate: "50/s"), does: [Call("api.pay")], patience: "10s")"#
+    )]
     Client(Client),
     /// A server with workers, a queue and endpoints.
+    #[schemars(
+        example = r#"Service(workers: 32, endpoints: {"charge": [Work(Const("20ms")), Effect("charge")]})"#
+    )]
     Service(Service),
     /// A Redis-like key-value store.
+    #[schemars(example = r#"Kv(service_time: Const("100us"), replicas: 1)"#)]
     Kv(Kv),
     /// Queues that hand each message on at least once.
+    #[schemars(example = r#"Broker(queues: {"orders": Queue(to: ["mailer.on_order"])})"#)]
     Broker(Broker),
     /// An actor written in Rust and registered under a kind.
+    #[schemars(example = r#"Custom("bank", config: {"fee": "2"})"#)]
     Custom(Custom),
 }
 
 /// A population of users with one program.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Client {
     /// When intents arise.
@@ -51,7 +62,7 @@ fn one() -> u32 {
 /// A program that a service runs by itself, again and again, without a worker: a relay, a
 /// completer, a clean-up. One run at a time; a turn that finds the last run still under way, or the
 /// service down or paused, is skipped.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Job {
     /// From one turn to the next.
@@ -64,7 +75,7 @@ pub struct Job {
 }
 
 /// Queues that hand each message on at least once. What was published survives a crash.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Broker {
     /// Queues by name.
@@ -72,7 +83,7 @@ pub struct Broker {
 }
 
 /// A queue and those who take its messages.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Deserialize, Serialize)]
 #[serde(rename = "Queue", deny_unknown_fields)]
 pub struct MessageQueue {
     /// The endpoints, each of which gets every message.
@@ -95,8 +106,9 @@ fn default_deliveries() -> u32 {
 }
 
 /// An actor written in Rust.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("x-unnamed" = 1))]
 pub struct Custom {
     /// The kind under which it was registered.
     pub kind: String,
@@ -106,7 +118,7 @@ pub struct Custom {
 }
 
 /// How messages travel between two actors, in both directions.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Link {
     /// One end.
@@ -125,12 +137,16 @@ pub struct Link {
 }
 
 /// A length of time that varies.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(title = "distribution")]
 pub enum Dist {
     /// Always the same.
+    #[schemars(example = r#"Const("10ms")"#)]
     Const(Span),
     /// Equally likely between two bounds.
+    #[schemars(extend("x-unnamed" = 2))]
+    #[schemars(example = r#"Uniform("1ms", "5ms")"#)]
     Uniform {
         /// Shortest.
         low: Span,
@@ -138,8 +154,11 @@ pub enum Dist {
         high: Span,
     },
     /// Memoryless, by its mean.
+    #[schemars(example = r#"Exponential("20ms")"#)]
     Exponential(Span),
     /// Bell-shaped, cut at zero.
+    #[schemars(extend("x-unnamed" = 2))]
+    #[schemars(example = r#"Normal("20ms", "5ms")"#)]
     Normal {
         /// Mean before the cut.
         mean: Span,
@@ -147,6 +166,7 @@ pub enum Dist {
         sd: Span,
     },
     /// Skewed like most latencies, by two percentiles.
+    #[schemars(example = r#"LogNormal(p50: "20ms", p99: "120ms")"#)]
     LogNormal {
         /// Median.
         p50: Span,
@@ -154,6 +174,8 @@ pub enum Dist {
         p99: Span,
     },
     /// The sum of `k` equal exponential stages.
+    #[schemars(extend("x-unnamed" = 2))]
+    #[schemars(example = r#"Erlang(4, "20ms")"#)]
     Erlang {
         /// Stages.
         k: u32,
@@ -161,6 +183,8 @@ pub enum Dist {
         mean: Span,
     },
     /// Gamma, by shape and mean.
+    #[schemars(extend("x-unnamed" = 2))]
+    #[schemars(example = r#"Gamma(0.5, "20ms")"#)]
     Gamma {
         /// Shape.
         shape: f64,
@@ -168,6 +192,8 @@ pub enum Dist {
         mean: Span,
     },
     /// Heavy-tailed.
+    #[schemars(extend("x-unnamed" = 2))]
+    #[schemars(example = r#"Pareto("5ms", 1.5)"#)]
     Pareto {
         /// Shortest.
         min: Span,
@@ -175,6 +201,8 @@ pub enum Dist {
         shape: f64,
     },
     /// Weibull, by scale and shape.
+    #[schemars(extend("x-unnamed" = 2))]
+    #[schemars(example = r#"Weibull("20ms", 0.7)"#)]
     Weibull {
         /// The 63.2nd percentile.
         scale: Span,
@@ -182,6 +210,8 @@ pub enum Dist {
         shape: f64,
     },
     /// Lengths that were measured: given one by one, or in a file of one kind or another.
+    #[schemars(extend("x-unnamed" = 1))]
+    #[schemars(example = r#"Empirical(["8ms", "11ms", "240ms"])"#)]
     Empirical {
         /// Each of them equally likely.
         #[serde(default)]
@@ -198,6 +228,7 @@ pub enum Dist {
         unit: Option<Span>,
     },
     /// One of several, each with a weight.
+    #[schemars(example = r#"Mixture([(0.99, Const("10ms")), (0.01, Exponential("1s"))])"#)]
     Mixture(Vec<(f64, Dist)>),
 }
 

@@ -1,36 +1,42 @@
 //! Faults and when they strike.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sim_core::Span;
 use sim_redis::Eviction;
 
 /// A fault and when it strikes.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(title = "time of a fault")]
 pub enum FaultPlan {
     /// At an instant.
+    #[schemars(extend("x-unnamed" = 2))]
+    #[schemars(example = r#"At("30s", for: "20s", Errors("psp", status: 503))"#)]
     At {
         /// When.
         at: Span,
+        /// What.
+        fault: Fault,
         /// How long; by default to the end.
         #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
         lasts: Option<Span>,
-        /// What.
-        fault: Fault,
     },
     /// When a program passes a point: `"api.pay/charged"` is the `Label("charged")` in the
     /// endpoint `pay` of `api`.
+    #[schemars(extend("x-unnamed" = 2))]
+    #[schemars(example = r#"After("api.pay/charged", nth: 3, for: "5s", Crash("api"))"#)]
     After {
         /// The point.
         point: String,
+        /// What.
+        fault: Fault,
         /// At which passage, from 1.
         #[serde(default = "first")]
         nth: u32,
         /// How long; by default to the end.
         #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
         lasts: Option<Span>,
-        /// What.
-        fault: Fault,
     },
 }
 
@@ -39,10 +45,13 @@ fn first() -> u32 {
 }
 
 /// What goes wrong.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(title = "fault")]
 pub enum Fault {
     /// Answers a share of requests with an error, without working on them.
+    #[schemars(extend("x-unnamed" = 1))]
+    #[schemars(example = r#"Errors("psp", rate: 0.5, status: 503)"#)]
     Errors {
         /// The service or store.
         actor: String,
@@ -54,6 +63,8 @@ pub enum Fault {
         status: u16,
     },
     /// Accepts a share of requests and never answers or works on them.
+    #[schemars(extend("x-unnamed" = 1))]
+    #[schemars(example = r#"Hang("psp", rate: 0.5)"#)]
     Hang {
         /// The service.
         actor: String,
@@ -62,7 +73,9 @@ pub enum Fault {
         rate: f64,
     },
     /// The process dies: its work is lost, connections break, new ones are refused. A store
-    /// loses its data.
+    /// keeps what its `persistence` says.
+    #[schemars(extend("x-unnamed" = 1))]
+    #[schemars(example = r#"Crash("api", instance: 0)"#)]
     Crash {
         /// The service or store.
         actor: String,
@@ -71,16 +84,22 @@ pub enum Fault {
         instance: Option<u32>,
     },
     /// Refuses connections; work under way and data are kept.
+    #[schemars(extend("x-unnamed" = 1))]
+    #[schemars(example = r#"Outage("psp")"#)]
     Outage {
         /// The service or store.
         actor: String,
     },
     /// Nothing reaches it or leaves it, and nobody is told.
+    #[schemars(extend("x-unnamed" = 1))]
+    #[schemars(example = r#"BlackHole("psp")"#)]
     BlackHole {
         /// The actor.
         actor: String,
     },
     /// Work takes longer by a factor.
+    #[schemars(extend("x-unnamed" = 1))]
+    #[schemars(example = r#"Slow("psp", factor: 10.0)"#)]
     Slow {
         /// The service or store.
         actor: String,
@@ -91,11 +110,15 @@ pub enum Fault {
         instance: Option<u32>,
     },
     /// Stands still, as in a long garbage collection; what arrives waits.
+    #[schemars(extend("x-unnamed" = 1))]
+    #[schemars(example = r#"Pause("api")"#)]
     Pause {
         /// The service or store.
         actor: String,
     },
     /// Messages between two actors vanish.
+    #[schemars(extend("x-unnamed" = 2))]
+    #[schemars(example = r#"Partition("api", "redis", both_ways: false)"#)]
     Partition {
         /// The sender.
         from: String,
@@ -106,6 +129,8 @@ pub enum Fault {
         both_ways: bool,
     },
     /// A share of the messages from one actor to another vanishes.
+    #[schemars(extend("x-unnamed" = 3))]
+    #[schemars(example = r#"Loss("api", "psp", 0.1)"#)]
     Loss {
         /// The sender.
         from: String,
@@ -115,6 +140,8 @@ pub enum Fault {
         rate: f64,
     },
     /// A share of the requests from one actor to another arrives twice.
+    #[schemars(extend("x-unnamed" = 3))]
+    #[schemars(example = r#"Duplicate("app", "api", 0.1)"#)]
     Duplicate {
         /// The sender.
         from: String,
@@ -124,6 +151,8 @@ pub enum Fault {
         rate: f64,
     },
     /// Messages from one actor to another take longer.
+    #[schemars(extend("x-unnamed" = 3))]
+    #[schemars(example = r#"Delay("api", "psp", "200ms")"#)]
     Delay {
         /// The sender.
         from: String,
@@ -133,6 +162,8 @@ pub enum Fault {
         by: Span,
     },
     /// At a point only: the task that passes it raises this error.
+    #[schemars(extend("x-unnamed" = 1))]
+    #[schemars(example = r#"Throw(500)"#)]
     Throw {
         /// The status.
         status: u16,
@@ -141,17 +172,23 @@ pub enum Fault {
     /// the rest of its actor goes on.
     Stall,
     /// A store, or a service with caches, forgets everything.
+    #[schemars(extend("x-unnamed" = 1))]
+    #[schemars(example = r#"Flush("redis")"#)]
     Flush {
         /// The store or service.
         store: String,
     },
     /// A store's primary dies, and the replica that has most takes over with what it has.
     /// Connections are refused meanwhile.
+    #[schemars(extend("x-unnamed" = 1))]
+    #[schemars(example = r#"Failover("redis")"#)]
     Failover {
         /// The store.
         store: String,
     },
     /// The wall clock is set forward or back, and right again when the fault heals.
+    #[schemars(extend("x-unnamed" = 1))]
+    #[schemars(example = r#"ClockStep("redis", forward: "1m")"#)]
     ClockStep {
         /// The service or store.
         actor: String,
@@ -163,11 +200,15 @@ pub enum Fault {
         back: Option<Span>,
     },
     /// A store refuses what needs memory; it still reads and deletes.
+    #[schemars(extend("x-unnamed" = 1))]
+    #[schemars(example = r#"OutOfMemory("redis")"#)]
     OutOfMemory {
         /// The store.
         store: String,
     },
     /// A store out of memory removes keys, all at one instant.
+    #[schemars(extend("x-unnamed" = 1))]
+    #[schemars(example = r#"Evict("redis", share: 0.5)"#)]
     Evict {
         /// The store.
         store: String,

@@ -1,27 +1,37 @@
 //! What must hold.
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use sim_core::Span;
 
 /// What must hold.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(title = "invariant")]
 pub enum Invariant {
     /// No intent has more than one effect of this kind that was not taken back, and each that was
     /// told success has exactly one.
+    #[schemars(example = r#"ExactlyOnce("charge")"#)]
     ExactlyOnce(String),
     /// No intent has more than one effect of this kind that was not taken back.
+    #[schemars(example = r#"AtMostOnce("charge")"#)]
     AtMostOnce(String),
     /// Each intent that was told success has an effect of this kind.
+    #[schemars(example = r#"AckedImpliesDone("order")"#)]
     AckedImpliesDone(String),
     /// No intent that was told of a definite failure, and never of success, has an effect of this
     /// kind that was not taken back. A final refusal after attempts in doubt counts as told.
+    #[schemars(example = r#"FailedImpliesNone("charge")"#)]
     FailedImpliesNone(String),
     /// Every submission came to an end before the run did.
     AllAnswered,
-    /// Of the submissions begun from this long after the last fault healed on, nine in ten succeed.
+    /// Of the submissions begun from this long after the last fault healed, or the last spike of load
+    /// ended, nine in ten succeed.
+    #[schemars(example = r#"RecoversWithin("30s")"#)]
     RecoversWithin(Span),
     /// At least this share of a client's submissions in a stretch of time succeed.
+    #[schemars(extend("x-unnamed" = 1))]
+    #[schemars(example = r#"Goodput("shoppers", at_least: 0.99, from: "10s")"#)]
     Goodput {
         /// The client.
         client: String,
@@ -35,6 +45,8 @@ pub enum Invariant {
         until: Option<Span>,
     },
     /// No window of this length sees more requests arrive at a service.
+    #[schemars(extend("x-unnamed" = 2))]
+    #[schemars(example = r#"PeakArrivals("psp", 20, retries_only: true)"#)]
     PeakArrivals {
         /// The service.
         at: String,
@@ -48,6 +60,10 @@ pub enum Invariant {
         retries_only: bool,
     },
     /// A breaker changes its state at exactly these instants.
+    #[schemars(extend("x-unnamed" = 1))]
+    #[schemars(
+        example = r#"Transitions("api->psp provider", expect: [("6s", Open), ("36s", HalfOpen)])"#
+    )]
     Transitions {
         /// `caller->callee policy`.
         breaker: String,
@@ -55,6 +71,8 @@ pub enum Invariant {
         expect: Vec<(Span, BreakerState)>,
     },
     /// The waits before a call's retries lie within these bounds.
+    #[schemars(extend("x-unnamed" = 1))]
+    #[schemars(example = r#"RetryWaits("app->api", between: [("1s", "1.5s"), ("2s", "3s")])"#)]
     RetryWaits {
         /// `caller->callee`.
         call: String,
@@ -66,26 +84,34 @@ pub enum Invariant {
     /// it at any depth, is an effect's id such as `charge-4`): the effects so named are one, it is
     /// the intent's own, and at the end of the run it is the only one of its kind in force for the
     /// intent.
+    #[schemars(example = r#"ReceiptMatches("charge")"#)]
     ReceiptMatches(String),
     /// All 2xx answers of an endpoint, `actor.endpoint`, to requests with one key of one client have
     /// equal content, and the requests had equal bodies. The statuses may differ. At an endpoint
     /// that looks at no key, the answers to one intent are compared.
+    #[schemars(example = r#"EqualReplays("api.pay")"#)]
     EqualReplays(String),
     /// Every intent is told something final within this long of its beginning or of the last
     /// healing of a fault, whichever is later; intents for which that lies behind the end of the run
     /// do not count. Final is a submission's success, or its failure because of the other side's own
     /// 4xx other than 408, 409, 425 and 429, whatever earlier attempts left in doubt.
+    #[schemars(example = r#"SettlesWithin("60s")"#)]
     SettlesWithin(Span),
     /// No two attempts of calls to this endpoint, `actor.endpoint`, are awaited at once on behalf of
     /// one client's key: the key of the request that the caller serves, or the intent where one of
     /// the two callers serves no key. An attempt is awaited from when it is sent until its caller
     /// has the answer, times out, or is no more.
+    #[schemars(example = r#"OneInFlight("psp.charge")"#)]
     OneInFlight(String),
     /// Each intent that was told success has an effect of this kind of its own in force, and no
     /// answer to a client, of whatever status, names another intent's effect.
+    #[schemars(example = r#"NoMerge("charge")"#)]
     NoMerge(String),
     /// At the end of the run each intent has as many captures in force as fulfilments, at most one
     /// of each; and at no instant has it more refunds than captures.
+    #[schemars(
+        example = r#"BooksBalance(captured: "charge", refunded: "refund", fulfilled: "order")"#
+    )]
     BooksBalance {
         /// The kind of effect that takes money.
         captured: String,
@@ -100,6 +126,8 @@ pub enum Invariant {
     /// execution that holds them, or by a `CompareAnd…` command. Whose write of a lock was the last
     /// holds it until it is deleted or that lifetime is over. A lock that the store loses by itself
     /// breaks nothing; what is done to its successor may.
+    #[schemars(extend("x-unnamed" = 2))]
+    #[schemars(example = r#"LockDiscipline("redis", "*:lock")"#)]
     LockDiscipline {
         /// The store.
         store: String,
@@ -110,12 +138,16 @@ pub enum Invariant {
     /// Nothing is stored as an answer whose outcome is open: no record that is written to the store,
     /// and no field `status` of a hash, says a `status` of 408, 409, 425, 429 or 5xx, at any depth,
     /// or a `fate` of `unknown` together with a `state` of `done`.
+    #[schemars(example = r#"StoredIsKnown("redis")"#)]
     StoredIsKnown(String),
     /// The fencing tokens of accepted effects of this kind never decrease, per `once` key at one
     /// actor, or per intent for effects without such a key.
+    #[schemars(example = r#"FencingMonotone("order")"#)]
     FencingMonotone(String),
     /// No intent has more effects of one kind than of the kind that causes them, and each cause in
     /// force has its effect.
+    #[schemars(extend("x-unnamed" = 2))]
+    #[schemars(example = r#"AppliedOnce("charge", "order", within: "30s")"#)]
     AppliedOnce {
         /// The kind of the cause.
         cause: String,
@@ -135,7 +167,7 @@ fn default_peak_window() -> Span {
 }
 
 /// A breaker's state, as expected by an invariant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Deserialize, Serialize)]
 pub enum BreakerState {
     /// Calls pass.
     Closed,

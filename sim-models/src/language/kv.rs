@@ -1,13 +1,14 @@
 //! Stores and the commands that programs send to them.
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use sim_core::Span;
 use sim_redis::Reply;
 
 use super::{Dist, Expr};
 
 /// A store that behaves as Redis does: one command at a time, in order of arrival.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Kv {
     /// How long one command takes.
@@ -39,8 +40,9 @@ fn yes() -> bool {
 }
 
 /// What a store still has after its process died.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(title = "persistence")]
 pub enum Persistence {
     /// Nothing.
     #[default]
@@ -54,7 +56,7 @@ pub enum Persistence {
 }
 
 /// When what was appended to a file is on the disk.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Deserialize, Serialize)]
 pub enum Fsync {
     /// Before it is answered.
     Always,
@@ -66,13 +68,14 @@ pub enum Fsync {
 }
 
 /// Sends a command to a store.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("x-unnamed" = 1))]
 pub struct KvStep {
-    /// The store's name.
-    pub store: String,
     /// The command.
     pub op: KvOp,
+    /// The store's name.
+    pub store: String,
     /// Which node answers.
     #[serde(default)]
     pub from: Node,
@@ -85,7 +88,7 @@ pub struct KvStep {
 }
 
 /// A node of a store.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Deserialize, Serialize)]
 pub enum Node {
     /// The one that takes writes.
     #[default]
@@ -99,12 +102,17 @@ pub enum Node {
 /// The same command is first a scenario's, with expressions and the names of effects, then a
 /// plan's, with operands, and at last a request's, with values: `E` is an argument, `K` the kind
 /// of an effect.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(bound = "E: JsonSchema + Default + Serialize, K: JsonSchema")]
+#[schemars(title = "store command")]
 pub enum KvOp<E = Expr, K = String> {
     /// The value, or nil.
+    #[schemars(example = r#"Get("{key}")"#)]
     Get(E),
     /// Stores a value; `true`, or nil when `nx` or `xx` forbids it.
+    #[schemars(extend("x-unnamed" = 2))]
+    #[schemars(example = r#"Set("{key}:lock", "{execution}", nx: true, px: "30s")"#)]
     Set {
         /// Where.
         key: E,
@@ -127,12 +135,17 @@ pub enum KvOp<E = Expr, K = String> {
         keep_ttl: bool,
     },
     /// 1 or 0.
+    #[schemars(example = r#"Exists("{key}")"#)]
     Exists(E),
     /// How many keys were removed: 1 or 0.
+    #[schemars(example = r#"Del("{key}:lock")"#)]
     Del(E),
     /// Adds one to a number, from 0 when absent.
+    #[schemars(example = r#"Incr("count")"#)]
     Incr(E),
     /// Adds to a number, from 0 when absent.
+    #[schemars(extend("x-unnamed" = 2))]
+    #[schemars(example = r#"IncrBy("stock", -1)"#)]
     IncrBy {
         /// Which.
         key: E,
@@ -140,8 +153,11 @@ pub enum KvOp<E = Expr, K = String> {
         by: E,
     },
     /// The value, which is removed, or nil.
+    #[schemars(example = r#"GetDel("{key}")"#)]
     GetDel(E),
     /// Gives a key a lifetime: 1, or 0 when there is no key or a condition forbids it.
+    #[schemars(extend("x-unnamed" = 2))]
+    #[schemars(example = r#"Expire("{key}", "30s", nx: true)"#)]
     Expire {
         /// Which.
         key: E,
@@ -161,10 +177,14 @@ pub enum KvOp<E = Expr, K = String> {
         lt: bool,
     },
     /// Takes a key's lifetime away: 1, or 0 when there was none.
+    #[schemars(example = r#"Persist("{key}")"#)]
     Persist(E),
     /// Milliseconds left to live; -1 without expiry, -2 without key.
+    #[schemars(example = r#"Pttl("{key}")"#)]
     Pttl(E),
     /// Sets a field of a hash: 1 for a new field, else 0.
+    #[schemars(extend("x-unnamed" = 3))]
+    #[schemars(example = r#"HSet("{key}", "state", "done")"#)]
     HSet {
         /// The hash.
         key: E,
@@ -174,6 +194,8 @@ pub enum KvOp<E = Expr, K = String> {
         value: E,
     },
     /// Sets a field of a hash unless it is there: 1 or 0.
+    #[schemars(extend("x-unnamed" = 3))]
+    #[schemars(example = r#"HSetNx("{key}", "state", "started")"#)]
     HSetNx {
         /// The hash.
         key: E,
@@ -183,6 +205,8 @@ pub enum KvOp<E = Expr, K = String> {
         value: E,
     },
     /// A field of a hash, or nil.
+    #[schemars(extend("x-unnamed" = 2))]
+    #[schemars(example = r#"HGet("{key}", "state")"#)]
     HGet {
         /// The hash.
         key: E,
@@ -190,6 +214,8 @@ pub enum KvOp<E = Expr, K = String> {
         field: E,
     },
     /// Removes a field: 1 or 0.
+    #[schemars(extend("x-unnamed" = 2))]
+    #[schemars(example = r#"HDel("{key}", "state")"#)]
     HDel {
         /// The hash.
         key: E,
@@ -197,6 +223,8 @@ pub enum KvOp<E = Expr, K = String> {
         field: E,
     },
     /// Adds to a number in a field, from 0 when absent.
+    #[schemars(extend("x-unnamed" = 3))]
+    #[schemars(example = r#"HIncrBy("{key}", "tries", 1)"#)]
     HIncrBy {
         /// The hash.
         key: E,
@@ -206,10 +234,14 @@ pub enum KvOp<E = Expr, K = String> {
         by: E,
     },
     /// The whole hash as a record, or nil.
+    #[schemars(example = r#"HGetAll("{key}")"#)]
     HGetAll(E),
     /// How many fields a hash has.
+    #[schemars(example = r#"HLen("{key}")"#)]
     HLen(E),
     /// Puts a value at the head of a list, and tells the list's length.
+    #[schemars(extend("x-unnamed" = 2))]
+    #[schemars(example = r#"LPush("outbox", "{origin}")"#)]
     LPush {
         /// The list.
         key: E,
@@ -217,6 +249,8 @@ pub enum KvOp<E = Expr, K = String> {
         value: E,
     },
     /// Puts a value at the tail of a list, and tells the list's length.
+    #[schemars(extend("x-unnamed" = 2))]
+    #[schemars(example = r#"RPush("outbox", "{origin}")"#)]
     RPush {
         /// The list.
         key: E,
@@ -224,12 +258,17 @@ pub enum KvOp<E = Expr, K = String> {
         value: E,
     },
     /// Takes the head of a list, or nil.
+    #[schemars(example = r#"LPop("outbox")"#)]
     LPop(E),
     /// Takes the tail of a list, or nil.
+    #[schemars(example = r#"RPop("outbox")"#)]
     RPop(E),
     /// How long a list is.
+    #[schemars(example = r#"LLen("outbox")"#)]
     LLen(E),
     /// The value at a place of a list, from 0, or from -1 at the tail; or nil.
+    #[schemars(extend("x-unnamed" = 2))]
+    #[schemars(example = r#"LIndex("outbox", 0)"#)]
     LIndex {
         /// The list.
         key: E,
@@ -237,6 +276,8 @@ pub enum KvOp<E = Expr, K = String> {
         index: E,
     },
     /// Takes the tail of one list, puts it at the head of another and tells it; or nil.
+    #[schemars(extend("x-unnamed" = 2))]
+    #[schemars(example = r#"LMove("outbox", "taken")"#)]
     LMove {
         /// The list that loses its tail.
         from: E,
@@ -244,6 +285,8 @@ pub enum KvOp<E = Expr, K = String> {
         to: E,
     },
     /// Puts a member into a sorted set, or moves it: 1 for a new member, else 0.
+    #[schemars(extend("x-unnamed" = 3))]
+    #[schemars(example = r#"ZAdd("due", "{now}", "{origin}")"#)]
     ZAdd {
         /// The sorted set.
         key: E,
@@ -253,6 +296,8 @@ pub enum KvOp<E = Expr, K = String> {
         member: E,
     },
     /// Removes a member: 1 or 0.
+    #[schemars(extend("x-unnamed" = 2))]
+    #[schemars(example = r#"ZRem("due", "{origin}")"#)]
     ZRem {
         /// The sorted set.
         key: E,
@@ -260,6 +305,8 @@ pub enum KvOp<E = Expr, K = String> {
         member: E,
     },
     /// A member's score, or nil.
+    #[schemars(extend("x-unnamed" = 2))]
+    #[schemars(example = r#"ZScore("due", "{origin}")"#)]
     ZScore {
         /// The sorted set.
         key: E,
@@ -267,8 +314,11 @@ pub enum KvOp<E = Expr, K = String> {
         member: E,
     },
     /// How many members a sorted set has.
+    #[schemars(example = r#"ZCard("due")"#)]
     ZCard(E),
     /// The first member with a score from `min` to `max`, or nil.
+    #[schemars(extend("x-unnamed" = 3))]
+    #[schemars(example = r#"ZRangeByScore("due", 0, "{now}")"#)]
     ZRangeByScore {
         /// The sorted set.
         key: E,
@@ -278,6 +328,8 @@ pub enum KvOp<E = Expr, K = String> {
         max: E,
     },
     /// Removes a key if it holds this value, atomically: 1 or 0.
+    #[schemars(extend("x-unnamed" = 2))]
+    #[schemars(example = r#"CompareAndDelete("{key}:lock", "{execution}")"#)]
     CompareAndDelete {
         /// Which.
         key: E,
@@ -285,6 +337,8 @@ pub enum KvOp<E = Expr, K = String> {
         expected: E,
     },
     /// Gives a key a new lifetime if it holds this value, atomically: 1 or 0.
+    #[schemars(extend("x-unnamed" = 2))]
+    #[schemars(example = r#"CompareAndExpire("{key}:lock", "{execution}", px: "30s")"#)]
     CompareAndExpire {
         /// Which.
         key: E,
@@ -294,6 +348,8 @@ pub enum KvOp<E = Expr, K = String> {
         px: Span,
     },
     /// Replaces a value if it is this one, atomically: 1 or 0.
+    #[schemars(extend("x-unnamed" = 3))]
+    #[schemars(example = r#"CompareAndSet("{key}", "started", "done", px: "24h")"#)]
     CompareAndSet {
         /// Which.
         key: E,
@@ -305,6 +361,10 @@ pub enum KvOp<E = Expr, K = String> {
         px: Span,
     },
     /// Admits a member unless `limit` were admitted within the window: 1 or 0.
+    #[schemars(extend("x-unnamed" = 1))]
+    #[schemars(
+        example = r#"SlidingWindow("{client}", window: "1s", limit: 100, member: "{execution}")"#
+    )]
     SlidingWindow {
         /// The sorted set that remembers them.
         key: E,
@@ -316,6 +376,8 @@ pub enum KvOp<E = Expr, K = String> {
         member: E,
     },
     /// Counts in a window that begins with its first: the count.
+    #[schemars(extend("x-unnamed" = 1))]
+    #[schemars(example = r#"FixedWindow("{client}", window: "1s")"#)]
     FixedWindow {
         /// The counter.
         key: E,
@@ -323,13 +385,18 @@ pub enum KvOp<E = Expr, K = String> {
         window: Span,
     },
     /// Remembers a key for this execution's next `Multi`.
+    #[schemars(example = r#"Watch("{key}")"#)]
     Watch(E),
     /// Runs commands at one instant: `true`, or nil when a watched key was changed. An error in
     /// one undoes nothing.
+    #[schemars(example = r#"Multi([Set("{key}", "done"), Del("{key}:lock")])"#)]
     Multi(Vec<KvOp<E, K>>),
     /// Runs commands at one instant, all or none: `true`, or nil when one is refused.
+    #[schemars(example = r#"Transaction([HSetNx("{key}", "state", "done"), Effect("charge")])"#)]
     Transaction(Vec<KvOp<E, K>>),
     /// Waits until replicas have all that this execution has written: how many have it.
+    #[schemars(extend("x-unnamed" = 2))]
+    #[schemars(example = r#"Wait(1, "50ms")"#)]
     Wait {
         /// How many are wanted.
         replicas: u32,
@@ -337,6 +404,8 @@ pub enum KvOp<E = Expr, K = String> {
         timeout: Span,
     },
     /// In `Multi` and `Transaction`: something durable that goes to the ledger if they commit.
+    #[schemars(extend("x-unnamed" = 1))]
+    #[schemars(example = r#"Effect("charge", once: "{key}")"#)]
     Effect {
         /// What.
         kind: K,

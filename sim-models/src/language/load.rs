@@ -1,16 +1,19 @@
 //! Loads: when intents arise.
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use sim_core::Span;
 
 use super::Dist;
 use crate::language::units::{Level, Rate};
 
 /// When intents arise.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(title = "load")]
 pub enum Load {
     /// At a rate, whether or not earlier intents are done.
+    #[schemars(example = r#"Open(rate: "50/s", changes: [Spike("60s", "200/s", for: "10s")])"#)]
     Open {
         /// Mean rate.
         #[serde(default)]
@@ -33,6 +36,9 @@ pub enum Load {
     },
     /// Sessions begin at a rate, whoever is still there; within one, each intent waits for the
     /// answer to the last.
+    #[schemars(
+        example = r#"Sessions(rate: "5/s", requests: Geometric(4.0), think: Exponential("2s"))"#
+    )]
     Sessions {
         /// Mean rate of sessions.
         #[serde(default)]
@@ -60,6 +66,7 @@ pub enum Load {
         think: Dist,
     },
     /// Users who each wait for the answer, think, and come again.
+    #[schemars(example = r#"Closed(users: 100, think: Exponential("2s"))"#)]
     Closed {
         /// How many users.
         users: u32,
@@ -70,6 +77,7 @@ pub enum Load {
         until: Option<Span>,
     },
     /// Many intents at one instant.
+    #[schemars(example = r#"Burst(count: 1000, at: "10s")"#)]
     Burst {
         /// How many.
         count: u32,
@@ -78,6 +86,8 @@ pub enum Load {
         at: Span,
     },
     /// An intent at each time of a file.
+    #[schemars(extend("x-unnamed" = 1))]
+    #[schemars(example = r#"Trace("arrivals.csv")"#)]
     Trace {
         /// A time on each line.
         file: String,
@@ -85,7 +95,7 @@ pub enum Load {
 }
 
 /// How the gaps between open-loop arrivals vary.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, JsonSchema, Deserialize, Serialize)]
 pub enum Arrivals {
     /// Exponential gaps: independent users.
     #[default]
@@ -97,10 +107,13 @@ pub enum Arrivals {
 }
 
 /// What becomes of a rate.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(title = "change of a rate")]
 pub enum Change {
     /// From an instant on it is another one.
+    #[schemars(extend("x-unnamed" = 2))]
+    #[schemars(example = r#"Step("60s", "0/s")"#)]
     Step {
         /// When.
         at: Span,
@@ -108,27 +121,33 @@ pub enum Change {
         rate: Level,
     },
     /// It changes steadily to another one, and stays there.
+    #[schemars(extend("x-unnamed" = 2))]
+    #[schemars(example = r#"Ramp("60s", "200/s", for: "30s")"#)]
     Ramp {
         /// From when on.
         at: Span,
+        /// To what.
+        rate: Level,
         /// How long it takes.
         #[serde(rename = "for")]
         lasts: Span,
-        /// To what.
-        rate: Level,
     },
     /// For a while it is another one. The time of a spike counts as a disturbance, as that of a
     /// fault does.
+    #[schemars(extend("x-unnamed" = 2))]
+    #[schemars(example = r#"Spike("60s", "200/s", for: "10s")"#)]
     Spike {
         /// From when on.
         at: Span,
+        /// Which.
+        rate: Level,
         /// How long.
         #[serde(rename = "for")]
         lasts: Span,
-        /// Which.
-        rate: Level,
     },
     /// As it is for a while, another one for a while, again and again.
+    #[schemars(extend("x-unnamed" = 2))]
+    #[schemars(example = r#"OnOff("10s", "50s", rate: "5/s")"#)]
     OnOff {
         /// How long as it is.
         on: Span,
@@ -140,6 +159,8 @@ pub enum Change {
     },
     /// It rises and falls as a cosine does: lowest at the start of the run, highest half a period
     /// later, the mean unchanged.
+    #[schemars(extend("x-unnamed" = 2))]
+    #[schemars(example = r#"Diurnal("24h", 0.5)"#)]
     Diurnal {
         /// From one lowest point to the next.
         period: Span,
@@ -149,12 +170,15 @@ pub enum Change {
 }
 
 /// How many intents a session has.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(title = "number of requests")]
 pub enum Requests {
     /// After each the user stays with the same probability; the mean, from 1 on.
+    #[schemars(example = r#"Geometric(5.0)"#)]
     Geometric(f64),
     /// Always as many.
+    #[schemars(example = r#"Constant(5)"#)]
     Constant(u32),
 }
 

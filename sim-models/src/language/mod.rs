@@ -1,8 +1,9 @@
 //! The scenario file as its author writes it: plain serde types, nothing resolved or checked.
 //!
-//! Field order here is the order of [`SHORTHAND`], which lets the obvious argument of a
-//! constructor be written without its name: `Call("api.pay", policy: "checkout")`. Every default
-//! of the language stands in this folder, and in `docs/SCENARIOS.md` for its users.
+//! A word of the language is declared here once, with its documentation, its defaults and an
+//! example; [`words()`] are made from that, and from them the [`shorthand()`], the manual's tables,
+//! `sim help` and `sim schema`. The order of fields is that of unnamed arguments:
+//! `Call("api.pay", policy: "checkout")`.
 
 mod actor;
 mod fault;
@@ -13,12 +14,14 @@ mod policy;
 mod service;
 mod step;
 pub mod units;
+mod words;
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use schemars::JsonSchema;
 use serde::de::{self, Deserializer};
-use sim_core::Span;
+use serde::{Deserialize, Serialize};
+use sim_core::{Span, Time};
 
 pub use actor::*;
 pub use fault::*;
@@ -28,97 +31,10 @@ pub use load::*;
 pub use policy::*;
 pub use service::*;
 pub use step::*;
-
-/// Which arguments of a constructor may be written without their name, in order.
-pub const SHORTHAND: &[(&str, &[&str])] = &[
-    ("Add", &["name", "a", "b"]),
-    ("After", &["point", "fault"]),
-    ("AppliedOnce", &["cause", "effect"]),
-    ("At", &["at", "fault"]),
-    ("BlackHole", &["actor"]),
-    ("Breaker", &["trip"]),
-    ("Bulkhead", &["like()", "limit"]),
-    ("Cached", &["cache", "key"]),
-    ("Call", &["to"]),
-    ("ClockStep", &["actor"]),
-    ("CompareAndDelete", &["key", "expected"]),
-    ("CompareAndExpire", &["key", "expected"]),
-    ("CompareAndSet", &["key", "expected", "value"]),
-    ("ConcurrencyLimit", &["limit"]),
-    ("Crash", &["actor"]),
-    ("ConnectionPool", &["size"]),
-    ("Custom", &["kind"]),
-    ("Delay", &["from", "to", "by"]),
-    ("Duplicate", &["from", "to", "rate"]),
-    ("Effect", &["kind"]),
-    ("Diurnal", &["period", "swing"]),
-    ("Empirical", &["values"]),
-    ("Erlang", &["k", "mean"]),
-    ("Errors", &["actor"]),
-    ("Evict", &["store"]),
-    ("Expire", &["key", "after"]),
-    ("Failover", &["store"]),
-    ("Fallback", &["status"]),
-    ("FixedWindow", &["key"]),
-    ("Flush", &["store"]),
-    ("Gamma", &["shape", "mean"]),
-    ("Goodput", &["client"]),
-    ("HDel", &["key", "field"]),
-    ("HGet", &["key", "field"]),
-    ("HIncrBy", &["key", "field", "by"]),
-    ("HSet", &["key", "field", "value"]),
-    ("HSetNx", &["key", "field", "value"]),
-    ("Hang", &["actor"]),
-    ("Hedge", &["like"]),
-    ("Idempotent", &["design"]),
-    ("If", &["when", "then"]),
-    ("IncrBy", &["key", "by"]),
-    ("Kv", &["op"]),
-    ("LIndex", &["key", "index"]),
-    ("LMove", &["from", "to"]),
-    ("LPush", &["key", "value"]),
-    ("Let", &["name", "value"]),
-    ("LockDiscipline", &["store", "locks"]),
-    ("Loop", &["times", "body"]),
-    ("Loss", &["from", "to", "rate"]),
-    ("Match", &["value", "cases"]),
-    ("Normal", &["mean", "sd"]),
-    ("OnBehalfOf", &["origin", "body"]),
-    ("OnOff", &["on", "off"]),
-    ("OutOfMemory", &["store"]),
-    ("Outage", &["actor"]),
-    ("Pareto", &["min", "shape"]),
-    ("Partition", &["from", "to"]),
-    ("Pause", &["actor"]),
-    ("PeakArrivals", &["at", "max"]),
-    ("Phase", &["name", "body"]),
-    ("Publish", &["to"]),
-    ("RPush", &["key", "value"]),
-    ("Ramp", &["at", "rate"]),
-    ("RateLimiter", &["limit"]),
-    ("Respond", &["status"]),
-    ("Retry", &["like"]),
-    ("RetryWaits", &["call"]),
-    ("Set", &["key", "value"]),
-    ("SlidingWindow", &["key"]),
-    ("Slow", &["actor"]),
-    ("Spike", &["at", "rate"]),
-    ("Step", &["at", "rate"]),
-    ("Throw", &["status"]),
-    ("Trace", &["file"]),
-    ("Transitions", &["breaker"]),
-    ("Try", &["body"]),
-    ("Uniform", &["low", "high"]),
-    ("Wait", &["replicas", "timeout"]),
-    ("Weibull", &["scale", "shape"]),
-    ("ZAdd", &["key", "score", "member"]),
-    ("ZRangeByScore", &["key", "min", "max"]),
-    ("ZRem", &["key", "member"]),
-    ("ZScore", &["key", "member"]),
-];
+pub use words::{Argument, PART, Word, schema, shorthand, words};
 
 /// A whole scenario.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scenario {
     /// Short name, used for files and titles.
@@ -160,6 +76,7 @@ pub struct Scenario {
     pub breaks: Vec<String>,
     /// Idempotency designs of this scenario, by name, beside the built-in ones.
     #[serde(default)]
+    #[schemars(with = "BTreeMap<String, Design>")]
     pub designs: BTreeMap<String, Ignored>,
     /// Changed copies of the scenario: path → new value.
     #[serde(default)]
@@ -177,17 +94,18 @@ fn default_seed() -> u64 {
 }
 
 /// A part that is read from the source text when it is needed, not here.
-#[derive(Clone, Copy, Debug)]
-pub struct Ignored;
+#[derive(Clone, Copy, Debug, JsonSchema, Serialize)]
+#[schemars(transparent)]
+pub struct Ignored(#[schemars(with = "serde_json::Value")] ());
 
 impl<'de> Deserialize<'de> for Ignored {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Ignored, D::Error> {
-        de::IgnoredAny::deserialize(deserializer).map(|_| Ignored)
+        de::IgnoredAny::deserialize(deserializer).map(|_| Ignored(()))
     }
 }
 
 /// How recovery from a trigger is judged.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Recovery {
     /// From when to when the system is disturbed; by default from the first to the last instant of
@@ -210,7 +128,7 @@ impl Default for Recovery {
 }
 
 /// Bounds on one run.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
     /// Delivered events.
@@ -227,70 +145,13 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Limits {
+        let engine = sim_core::Limits::default();
         Limits {
-            steps: 200_000_000,
-            time: Span::secs(31 * 86_400),
-            pending: 4_000_000,
-            memory_mib: 4_096,
+            steps: engine.steps_max,
+            time: engine.time_max.since(Time::ZERO),
+            pending: engine.pending_max as u64,
+            memory_mib: engine.memory_max as u64 >> 20,
             log: 100_000,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Policy, SHORTHAND};
-    use crate::source::Document;
-
-    const MANUAL: &str = include_str!("../../../docs/POLICIES.md");
-
-    fn read(text: &str) -> Vec<Policy> {
-        let document = Document::parse("docs/POLICIES.md", text, SHORTHAND);
-        let policies = document.and_then(|document| document.read());
-        policies.unwrap_or_else(|error| panic!("{error}\n{text}"))
-    }
-
-    /// The code blocks of the manual that begin so.
-    fn blocks(fence: &str) -> impl Iterator<Item = &str> {
-        MANUAL.split("\n```").filter_map(move |block| {
-            let (first, text) = block.split_once('\n')?;
-            (first == fence).then_some(text)
-        })
-    }
-
-    /// The policy without the options of the preset that is innermost: `Breaker(Polly())`.
-    fn without_options(text: &str) -> String {
-        let opening: Vec<usize> = text.match_indices('(').map(|(at, _)| at).collect();
-        let is_preset = !text.starts_with("AdaptiveThrottle");
-        let own = if text.contains("budget:") {
-            text.find("budget: ").and_then(|at| text[at..].find('(').map(|more| at + more))
-        } else {
-            opening.get(usize::from(is_preset)).copied()
-        };
-        let own = own.expect("a constructor with options");
-        format!("{}(){}", &text[..own], if is_preset { ")" } else { "" })
-    }
-
-    #[test]
-    fn the_manual_shows_every_default_as_it_is() {
-        let mut count = 0;
-        for block in blocks("ron") {
-            let bare = without_options(block);
-            let (shown, default) = (read(&format!("[{block}]")), read(&format!("[{bare}]")));
-            assert_eq!(format!("{shown:#?}"), format!("{default:#?}"), "{bare}");
-            count += 1;
-        }
-        assert!(count > 30, "{count} blocks are too few");
-    }
-
-    #[test]
-    fn the_examples_of_the_manual_can_be_read() {
-        let mut count = 0;
-        for block in blocks("ron example") {
-            // One policy per line that begins one.
-            let list = block.replace("\nB", ",\nB").replace("\nR", ",\nR").replace("\nH", ",\nH");
-            count += read(&format!("[{list}]")).len();
-        }
-        assert!(count > 10, "{count} examples are too few");
     }
 }

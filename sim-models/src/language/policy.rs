@@ -3,7 +3,8 @@
 //! The options of a library's preset are those of its policy: they are read straight into the
 //! policy's own configuration, where their meaning, their ranges and their defaults stand.
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use sim_core::Span;
 use sim_policies::breaker::BreakerConfig;
 use sim_policies::budget::BudgetConfig;
@@ -18,37 +19,56 @@ use super::Expr;
 use super::step::present;
 
 /// One policy of a stack.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Deserialize, Serialize)]
+#[schemars(title = "policy")]
 pub enum Policy {
     /// Attempts again after failures that may pass.
+    #[schemars(
+        example = r#"Retry(attempts: 4, backoff: Exponential(base: "100ms"), jitter: Full)"#
+    )]
     Retry(Retry),
     /// Stops waiting.
+    #[schemars(example = r#"Timeout("2s")"#)]
     Timeout(Span),
     /// Stops waiting, and tells everybody who works for the call when that will be.
+    #[schemars(example = r#"Deadline("10s")"#)]
     Deadline(Span),
     /// Stops asking a callee that fails.
+    #[schemars(example = r#"Breaker(Consecutive(failures: 5), open_for: "30s", close_after: 3)"#)]
     Breaker(Breaker),
     /// Bounds the calls in flight to one callee.
+    #[schemars(example = r#"Bulkhead(20, queue: 10, wait: "100ms")"#)]
     Bulkhead(Bulkhead),
     /// Keeps connections to one callee, up to a number, and lets calls wait for one.
+    #[schemars(example = r#"ConnectionPool(10, connect: "5ms")"#)]
     ConnectionPool(ConnectionPool),
     /// Bounds the calls per time to one callee.
+    #[schemars(
+        example = r#"RateLimiter(TokenBucket(permits: 100, per: "1s", burst: 20), wait: "2s")"#
+    )]
     RateLimiter(RateLimiter),
     /// Bounds the calls in flight by what the callee seems to bear.
+    #[schemars(example = r#"ConcurrencyLimit(Vegas(initial_limit: 20))"#)]
     ConcurrencyLimit(ConcurrencyLimit),
     /// Refuses calls at random, the more the callee rejects.
     AdaptiveThrottle(throttle::Config),
     /// Sends another attempt before the first has ended.
+    #[schemars(example = r#"Hedge(House(delay: Fixed("50ms"), max_hedges: 1))"#)]
     Hedge(Hedge),
     /// Chooses among endpoints, and leaves out those that fail.
+    #[schemars(
+        example = r#"OutlierDetection(hosts: ["psp-2", "psp-3"], like: Envoy(consecutive_5xx: 5))"#
+    )]
     OutlierDetection(OutlierDetection),
     /// Answers for a callee that cannot.
+    #[schemars(example = r#"Fallback(200, body: "cached price", on: Failure)"#)]
     Fallback(Fallback),
 }
 
 /// Attempts again after failures that may pass.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("x-unnamed" = 1))]
 pub struct Retry {
     /// A library whose retry this is, with that library's options; the options below that say how
     /// often, when and after what to retry are then not given.
@@ -85,8 +105,9 @@ pub struct Retry {
 }
 
 /// Stops asking a callee that fails.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("x-unnamed" = 1))]
 pub struct Breaker {
     /// What opens it, or the library whose breaker it is.
     #[serde(default)]
@@ -109,10 +130,12 @@ pub struct Breaker {
 }
 
 /// Bounds the calls in flight to one callee.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("x-unnamed" = 2))]
 pub struct Bulkhead {
     /// A library whose bulkhead this is, with that library's options.
+    #[schemars(extend("x-constructor" = true))]
     #[serde(default)]
     pub like: Option<BulkheadConfig>,
     /// Calls in flight.
@@ -127,8 +150,9 @@ pub struct Bulkhead {
 }
 
 /// Keeps connections to one callee, up to a number, and lets calls wait for one.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("x-unnamed" = 1))]
 pub struct ConnectionPool {
     /// Connections at most.
     pub size: u32,
@@ -153,8 +177,9 @@ fn pool_idle() -> Span {
 }
 
 /// Bounds the calls per time to one callee.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("x-unnamed" = 1))]
 pub struct RateLimiter {
     /// The kind of limiter, or the library whose limiter it is.
     pub limit: RateLimiterConfig,
@@ -164,16 +189,18 @@ pub struct RateLimiter {
 }
 
 /// Bounds the calls in flight by what the callee seems to bear.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("x-unnamed" = 1))]
 pub struct ConcurrencyLimit {
     /// The algorithm, with the options of Netflix's concurrency-limits.
     pub limit: LimitConfig,
 }
 
 /// Sends another attempt before the first has ended.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("x-unnamed" = 1))]
 pub struct Hedge {
     /// How and when, or the library whose hedging this is.
     pub like: HedgeConfig,
@@ -183,7 +210,7 @@ pub struct Hedge {
 }
 
 /// Chooses among endpoints, and leaves out those that fail.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct OutlierDetection {
     /// The actors that may be called instead of the one that the call names, at an endpoint of the
@@ -195,7 +222,8 @@ pub struct OutlierDetection {
 }
 
 /// When an endpoint is left out.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Deserialize, Serialize)]
+#[schemars(title = "outlier detection")]
 pub enum OutlierPreset {
     /// Envoy's outlier detection.
     Envoy(outlier::Config),
@@ -209,8 +237,9 @@ impl Default for OutlierPreset {
 
 /// Answers for a callee that cannot: with a fixed answer, with the last good one, or with another
 /// endpoint's.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("x-unnamed" = 1))]
 pub struct Fallback {
     /// The status of the answer.
     #[serde(default = "ok")]
@@ -234,7 +263,7 @@ fn ok() -> u16 {
 }
 
 /// When a fallback answers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Deserialize, Serialize)]
 pub enum FallbackOn {
     /// When a policy inside it refused the call, as an open breaker does.
     #[default]

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use sim_core::Span;
 use sim_policies::concurrency::LimitConfig;
 use sim_policies::rate_limiter::RateLimiterConfig;
@@ -10,7 +11,7 @@ use sim_policies::rate_limiter::RateLimiterConfig;
 use super::{Job, Step};
 
 /// A server, or several equal ones behind a balancer.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Service {
     /// How many requests each instance works on at once.
@@ -66,7 +67,7 @@ fn one() -> u32 {
 }
 
 /// What an instance remembers of what `Cached` steps worked out. A crash forgets it.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Cache {
     /// How long a value is served.
@@ -86,7 +87,7 @@ pub struct Cache {
 }
 
 /// Who works a value out anew before it expires.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub enum Early {
     /// Whoever asks, with a probability that rises as the end draws near, the earlier the longer it
@@ -103,10 +104,12 @@ fn beta() -> f64 {
 }
 
 /// Where requests wait for a worker. At most `limit` wait, beside those that are worked on.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(title = "queue")]
 pub enum Queue {
     /// First come, first served.
+    #[schemars(example = r#"Fifo(limit: 256)"#)]
     Fifo {
         /// How many may wait.
         limit: u32,
@@ -115,6 +118,7 @@ pub enum Queue {
         full: Full,
     },
     /// Last come, first served: under overload the few who are served are served fresh.
+    #[schemars(example = r#"Lifo(limit: 256)"#)]
     Lifo {
         /// How many may wait.
         limit: u32,
@@ -124,6 +128,7 @@ pub enum Queue {
     },
     /// First come, first served, while few wait; last come, first served, while more than `above`
     /// do (Maurer, "Fail at scale", ACM Queue 2015).
+    #[schemars(example = r#"AdaptiveLifo(limit: 256, above: 32)"#)]
     AdaptiveLifo {
         /// How many may wait.
         limit: u32,
@@ -135,6 +140,7 @@ pub enum Queue {
     },
     /// The most important endpoint first, and among equals first come, first served. A full queue
     /// lets go of the latest of the least important to make room for a more important one.
+    #[schemars(example = r#"Priority(limit: 256, order: ["pay", "browse"])"#)]
     Priority {
         /// How many may wait.
         limit: u32,
@@ -144,6 +150,7 @@ pub enum Queue {
     /// First come, first served, with CoDel (RFC 8289): once requests have waited for longer than
     /// `target` throughout an `interval`, some are answered 503 instead of being worked on, more
     /// and more until the wait is short again.
+    #[schemars(example = r#"Codel(limit: 256)"#)]
     Codel {
         /// How many may wait.
         limit: u32,
@@ -175,7 +182,7 @@ impl Default for Queue {
 }
 
 /// What a request meets when the queue is full.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Deserialize, Serialize)]
 pub enum Full {
     /// It is answered 503.
     #[default]
@@ -188,7 +195,7 @@ pub enum Full {
 }
 
 /// What a request must pass before it may even wait.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Admission {
     /// How often requests are let in; one too many is answered 429.
@@ -200,7 +207,7 @@ pub struct Admission {
 }
 
 /// What a worker does while its request waits for somebody else.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Deserialize, Serialize)]
 pub enum Threads {
     /// It waits too: thread per request. This is how cascades happen.
     #[default]
@@ -211,7 +218,7 @@ pub enum Threads {
 
 /// What becomes of a request whose caller has stopped waiting: it timed out, left, was cancelled
 /// itself, or has got its answer from another attempt.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Deserialize, Serialize)]
 pub enum OnDisconnect {
     /// Nobody notices; it is worked on to its end.
     #[default]
@@ -223,8 +230,9 @@ pub enum OnDisconnect {
 }
 
 /// How a request finds its instance, among those that are up.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(title = "balancer")]
 pub enum Balancer {
     /// One after the other.
     #[default]
@@ -235,6 +243,7 @@ pub enum Balancer {
     LeastRequest,
     /// The one with the fewest requests of so many that are picked at random: 2 is the power of
     /// two choices (Mitzenmacher 1996).
+    #[schemars(example = r#"Choices(2)"#)]
     Choices(u32),
     /// The one that the request's key falls to on a ring, so that equal keys meet at one instance
     /// and few keys move when one is gone (Karger et al. 1997).
@@ -250,7 +259,7 @@ fn ring_points() -> u32 {
 }
 
 /// Starts and stops instances as Kubernetes' horizontal pod autoscaler does.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Autoscale {
     /// The fewest instances.
@@ -290,7 +299,7 @@ fn scale_down_after() -> Span {
 }
 
 /// Garbage collections that stop an instance's world: no work proceeds meanwhile.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Gc {
     /// A collection comes after so many requests have been begun: each allocates.
@@ -304,7 +313,7 @@ pub struct Gc {
 }
 
 /// Cold caches, lazy connections, code that is not compiled yet.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct SlowStart {
     /// How many times as long work takes at first; the factor falls evenly to 1.
@@ -315,7 +324,7 @@ pub struct SlowStart {
 }
 
 /// How much longer work takes beside other work of the same instance.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub enum Contention {
     /// The universal scalability law (Gunther 1993): with `n` workers busy when the work begins,

@@ -1,10 +1,12 @@
 //! Programs: values, conditions, steps, designs.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::Deserialize;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserializer, MapAccess, Visitor};
+use serde::{Deserialize, Serialize, Serializer};
 use sim_core::Span;
 
 use super::{Dist, KvStep};
@@ -23,6 +25,31 @@ pub enum Expr {
     Text(String),
     /// Named fields.
     Record(Vec<(String, Expr)>),
+}
+
+impl Serialize for Expr {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Expr::Nil => serializer.serialize_none(),
+            Expr::Bool(value) => serializer.serialize_bool(*value),
+            Expr::Int(value) => serializer.serialize_i64(*value),
+            Expr::Text(value) => serializer.serialize_str(value),
+            Expr::Record(fields) => serializer.collect_map(fields.iter().map(|(k, v)| (k, v))),
+        }
+    }
+}
+
+impl JsonSchema for Expr {
+    fn schema_name() -> Cow<'static, str> {
+        "Value".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": ["null", "boolean", "integer", "string", "object"],
+            "description": "A text with `{variables}`, a whole number, `true`, `false`, `None` or a record.",
+        })
+    }
 }
 
 impl<'de> Deserialize<'de> for Expr {
@@ -68,85 +95,128 @@ impl<'de> Deserialize<'de> for Expr {
 }
 
 /// A condition on values.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Deserialize, Serialize)]
+#[schemars(title = "condition")]
 pub enum Cond {
     /// Neither absent, `false` nor zero.
+    #[schemars(example = r#"Is("{stored}")"#)]
     Is(Expr),
     /// Equal in type and value.
+    #[schemars(example = r#"Eq("{stored.state}", "done")"#)]
     Eq(Expr, Expr),
     /// Not equal.
+    #[schemars(example = r#"Ne("{status}", 200)"#)]
     Ne(Expr, Expr),
     /// Whole numbers, first below second; false when either is no number.
+    #[schemars(example = r#"Lt("{tries}", 3)"#)]
     Lt(Expr, Expr),
     /// Whole numbers, first at most second; false when either is no number.
+    #[schemars(example = r#"Le("{now}", "{due}")"#)]
     Le(Expr, Expr),
     /// The opposite.
+    #[schemars(example = r#"Not(Is("{claimed}"))"#)]
     Not(Box<Cond>),
     /// Every one holds.
+    #[schemars(example = r#"All([Is("{stored}"), Ne("{stored}", "started")])"#)]
     All(Vec<Cond>),
     /// At least one holds.
+    #[schemars(example = r#"Any([Eq("{status}", 409), Eq("{status}", 425)])"#)]
     Any(Vec<Cond>),
 }
 
 /// One step of a program.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Deserialize, Serialize)]
+#[schemars(title = "step")]
 pub enum Step {
     /// Keeps a worker busy.
+    #[schemars(example = r#"Work(LogNormal(p50: "20ms", p99: "120ms"))"#)]
     Work(Dist),
     /// Waits without working.
+    #[schemars(example = r#"Sleep(Const("1s"))"#)]
     Sleep(Dist),
     /// Asks an endpoint and waits for the answer; anything but a success raises an error.
+    #[schemars(example = r#"Call("psp.charge", policy: "provider", into: "charge")"#)]
     Call(Call),
     /// Sends a command to a store and waits for the reply; no reply raises an error.
+    #[schemars(example = r#"Kv(Get("{key}"), store: "redis", into: "stored")"#)]
     Kv(KvStep),
     /// Gives a variable a value.
+    #[schemars(example = r#"Let("tries", 0)"#)]
     Let(Let),
     /// Gives a variable the sum of two whole numbers.
+    #[schemars(example = r#"Add("tries", "{tries}", 1)"#)]
     Add(Add),
     /// Chooses by a condition.
+    #[schemars(
+        example = r#"If(Is("{stored}"), then: [Respond(200, body: "{stored}")], else: [Fail(404)])"#
+    )]
     If(If),
     /// Chooses by a value.
+    #[schemars(
+        example = r#"Match("{stored.state}", cases: [("done", [Respond(200)])], else: [Fail(409)])"#
+    )]
     Match(Match),
     /// Repeats.
+    #[schemars(example = r#"Loop(3, [Call("psp.charge"), Break])"#)]
     Loop(Loop),
     /// Leaves the innermost loop.
     Break,
     /// Handles errors.
+    #[schemars(
+        example = r#"Try([Call("psp.charge")], catch: [Respond(502)], finally: [Label("asked")])"#
+    )]
     Try(Try),
     /// In `catch`: the error that was caught goes on.
     Raise,
     /// Runs, and lets the error go on, if a later step of the same block raises one. Several run
     /// in reverse order. A crash forgets them.
+    #[schemars(example = r#"Compensate([Effect("refund", undoes: "charge")])"#)]
     Compensate(Vec<Step>),
     /// Runs branches at once and waits for all; the first branch's error is raised.
+    #[schemars(example = r#"Parallel([[Call("stock.take")], [Call("psp.charge")]])"#)]
     Parallel(Vec<Vec<Step>>),
     /// Runs steps on their own, for which nobody waits; an error in them is forgotten.
+    #[schemars(example = r#"Spawn([Call("mailer.send")])"#)]
     Spawn(Vec<Step>),
     /// Runs steps for another intent.
+    #[schemars(example = r#"OnBehalfOf("{origin}", [Effect("order")])"#)]
     OnBehalfOf(OnBehalfOf),
     /// Takes a value out of a cache of the service, or works it out.
+    #[schemars(
+        example = r#"Cached("prices", "{body}", into: "price", body: [Call("db.price", into: "price")])"#
+    )]
     Cached(Cached),
     /// Hands a message to a broker and waits until it is stored.
+    #[schemars(example = r#"Publish("bus.orders", key: "{key}")"#)]
     Publish(Publish),
     /// Does something durable that goes to the ledger.
+    #[schemars(example = r#"Effect("charge", once: "{key}", keep: "24h")"#)]
     Effect(Effect),
     /// Answers the request and leaves the program; `finally` steps on the way out still run.
+    #[schemars(example = r#"Respond(503, retry_after: "2s")"#)]
     Respond(Respond),
     /// Raises an error that is answered with this status unless caught.
+    #[schemars(example = r#"Fail(409)"#)]
     Fail(Expr),
     /// Marks a point at which a fault can strike.
+    #[schemars(example = r#"Label("charged")"#)]
     Label(String),
     /// Runs a body under an idempotency design.
+    #[schemars(
+        example = r#"Idempotent("safe", store: "redis", keep: "24h", body: [Call("psp.charge")])"#
+    )]
     Idempotent(Idempotent),
     /// In a design: where the body goes.
     Body,
     /// A part of what is protected, at whose end a design may take note that it is done.
+    #[schemars(example = r#"Phase("charge", [Call("psp.charge")])"#)]
     Phase(Phase),
 }
 
 /// Asks an endpoint.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("x-unnamed" = 1))]
 pub struct Call {
     /// `actor.endpoint`.
     pub to: String,
@@ -187,8 +257,9 @@ pub(super) fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
 }
 
 /// Runs steps for another intent: their effects, calls and log lines belong to it.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("x-unnamed" = 2))]
 pub struct OnBehalfOf {
     /// The number that `{origin}` had in a task of that intent. What is no such number raises an
     /// error, 500.
@@ -199,8 +270,9 @@ pub struct OnBehalfOf {
 
 /// Takes a value out of a cache of the service, or works it out. The body runs on its own for all
 /// who wait for the value; it may read every variable, and what it sets nobody sees but `into`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("x-unnamed" = 2))]
 pub struct Cached {
     /// The cache's name.
     pub cache: String,
@@ -213,8 +285,9 @@ pub struct Cached {
 }
 
 /// Hands a message to a broker.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("x-unnamed" = 1))]
 pub struct Publish {
     /// `broker.queue`.
     pub to: String,
@@ -234,8 +307,9 @@ pub struct Publish {
 }
 
 /// Gives a variable a value.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("x-unnamed" = 2))]
 pub struct Let {
     /// The variable.
     pub name: String,
@@ -245,8 +319,9 @@ pub struct Let {
 
 /// Gives a variable the sum of two whole numbers, or the closest number that there is; nil when
 /// either is no number.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("x-unnamed" = 3))]
 pub struct Add {
     /// The variable.
     pub name: String,
@@ -257,8 +332,9 @@ pub struct Add {
 }
 
 /// Chooses by a condition.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("x-unnamed" = 2))]
 pub struct If {
     /// The condition.
     pub when: Cond,
@@ -270,8 +346,9 @@ pub struct If {
 }
 
 /// Chooses by a value.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("x-unnamed" = 2))]
 pub struct Match {
     /// The value.
     pub value: Expr,
@@ -283,8 +360,9 @@ pub struct Match {
 }
 
 /// Repeats.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("x-unnamed" = 2))]
 pub struct Loop {
     /// At most this often.
     pub times: u32,
@@ -294,8 +372,9 @@ pub struct Loop {
 
 /// Handles errors. In `catch`, `{error.status}`, `{error.body}`, `{error.kind}` and `{error.fate}`
 /// tell what happened; an error that `catch` does not answer is over.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("x-unnamed" = 1))]
 pub struct Try {
     /// What may fail.
     pub body: Vec<Step>,
@@ -308,8 +387,9 @@ pub struct Try {
 }
 
 /// Does something durable.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("x-unnamed" = 1))]
 pub struct Effect {
     /// What: `charge`, `refund`, `order`…
     pub kind: String,
@@ -337,8 +417,9 @@ pub struct Effect {
 }
 
 /// Answers the request.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("x-unnamed" = 1))]
 pub struct Respond {
     /// The status.
     pub status: Expr,
@@ -357,8 +438,9 @@ pub struct Respond {
 }
 
 /// Runs a body under an idempotency design.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("x-unnamed" = 1))]
 pub struct Idempotent {
     /// The design's name.
     pub design: String,
@@ -383,8 +465,9 @@ fn default_store() -> String {
 }
 
 /// A part of what a design protects.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("x-unnamed" = 2))]
 pub struct Phase {
     /// Its name, `$phase` in the design.
     pub name: String,
@@ -393,7 +476,7 @@ pub struct Phase {
 }
 
 /// An idempotency design: steps around a hole.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Design {
     /// What it promises and what it leaves open.

@@ -34,7 +34,8 @@ mod rate_limiter;
 
 pub use rate_limiter::ClientRateLimiter;
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use sim_core::{Span, math};
 
 use crate::family::Build;
@@ -42,7 +43,7 @@ use crate::out_of_range::at_least_one;
 use crate::{Ending, OutOfRange};
 
 /// Which of botocore's retry modes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Deserialize, Serialize)]
 pub enum Mode {
     /// The oldest: more attempts, no quota. The default of botocore 1.40.
     Legacy,
@@ -54,7 +55,7 @@ pub enum Mode {
 }
 
 /// Which botocore. It changed the standard mode's delays and costs in between.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Deserialize, Serialize)]
 pub enum Version {
     /// 1.40.0, of July 2025.
     V1_40,
@@ -64,7 +65,7 @@ pub enum Version {
 }
 
 /// Services that botocore treats in a way of their own.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Deserialize, Serialize)]
 pub enum Service {
     /// Any other.
     #[default]
@@ -77,7 +78,7 @@ pub enum Service {
 }
 
 /// Where the delays of legacy mode start.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 pub enum Base {
     /// A draw from `[0, 1)` seconds, anew for each delay.
     Rand,
@@ -131,7 +132,7 @@ impl Kind {
 }
 
 /// How a client of AWS retries.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// The mode. Default: `Standard`.

@@ -43,7 +43,8 @@
 //! cancelled call is no result here: it counts as nothing, and if it was the test, the next call
 //! that asks is the test instead. (There it would be an error, handled or not.)
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use sim_core::{Span, Time};
 
 use super::machine::{
@@ -59,7 +60,7 @@ const NO_TEST: u64 = 0;
 
 /// Its options, under the library's names. The library has no defaults: these are the values of
 /// its manual's first example.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// When it opens. Default `Consecutive(5)`.
@@ -78,7 +79,7 @@ impl Default for Config {
 }
 
 /// When it opens.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub enum Trip {
     /// After so many failures in a row; 0 is as good as 1.
@@ -106,7 +107,7 @@ pub enum Trip {
 }
 
 /// How long it stays open; from the second value on after half-open times that failed.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub enum HalfOpenAfter {
     /// Always the same.

@@ -20,7 +20,8 @@
 //! Every arrow begins a new *period*. A result counts only in the period that admitted its call:
 //! one that arrives later says how things were, and changes nothing.
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use sim_core::{Span, Time};
 
 use super::machine::{
@@ -31,8 +32,9 @@ use crate::out_of_range::{above_zero, at_least_one};
 use crate::{OutOfRange, Reason};
 
 /// When the breaker opens and closes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(example = r#"Consecutive(failures: 5)"#)]
 pub struct Config {
     /// Failures in a row that open it, at least 1. A file has to name it; 5 otherwise.
     pub failures: u32,

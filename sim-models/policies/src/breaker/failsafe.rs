@@ -46,7 +46,8 @@
 //! success to it. A cancelled call gives its permit back uncounted, which is the house's choice:
 //! the library knows no such thing.
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use sim_core::{Span, Time};
 
 use super::machine::{
@@ -68,7 +69,7 @@ const CAPACITY_MAX: u32 = 1 << 20;
 /// `failure_thresholding_capacity`), by number within a time (`failure_threshold` within
 /// `failure_thresholding_period`) and by rate within a time (`failure_rate_threshold` of at least
 /// `failure_execution_threshold` within `failure_thresholding_period`).
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Failures that open it; unused with a rate. At least 1, default 1.

@@ -30,7 +30,8 @@
 //! Left out: the distributed breaker. A cancelled call is excluded, as the library's documentation
 //! proposes for `context.Canceled`.
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use sim_core::{Span, Time};
 
 use super::machine::{
@@ -47,7 +48,7 @@ const BUCKETS_MAX: u64 = 100_000;
 const DEFAULT_TIMEOUT: Span = Span::secs(60);
 
 /// The rule that opens a closed breaker, asked after each failure.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 pub enum ReadyToTrip {
     /// At least so many failures in a row.
     ConsecutiveFailures(u32),
@@ -86,7 +87,7 @@ impl ReadyToTrip {
 }
 
 /// Its options, under the names of `Settings` and with the library's defaults.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Requests that half-open lets through in all, and successes that close it; 0, the default,

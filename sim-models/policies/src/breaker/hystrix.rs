@@ -39,7 +39,8 @@
 //! the caller wraps around the call, fallbacks, request caching, and the other metric streams,
 //! which decide nothing. Properties do not change while it runs.
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use sim_core::{Span, Time};
 
 use super::machine::{
@@ -53,7 +54,7 @@ use crate::{EndingSet, OutOfRange, Reason};
 const BUCKETS_MAX: u64 = 100_000;
 
 /// Which Hystrix.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Deserialize, Serialize)]
 pub enum Version {
     /// The last release, and the machine of all releases but two.
     #[default]
@@ -63,7 +64,7 @@ pub enum Version {
 }
 
 /// Its options: the last part of each property of `hystrix.command.<key>`, with its default.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Whose machine it is; 1.5.18 by default.

@@ -40,6 +40,7 @@ pub use self::machine::{
 
 family! {
     /// The parameters of a breaker, by the library that it behaves like.
+    #[schemars(title = "breaker")]
     pub enum BreakerConfig, asked as Preset;
 
     /// Any of the breakers.

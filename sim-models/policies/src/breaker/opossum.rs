@@ -37,7 +37,8 @@
 //! Left out: caches, coalescing, fallbacks, health checks, abort controllers, latencies and
 //! percentiles, imported state, opening and closing by hand. Node's lateness of timers too.
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use sim_core::{Span, Time};
 
 use super::machine::{
@@ -55,7 +56,7 @@ const BUCKETS_MAX: u32 = 100_000;
 const NO_TEST: u64 = 0;
 
 /// Its options, under the library's names and with its defaults.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// A call that takes this long has failed, and what becomes of it later is ignored. Zero

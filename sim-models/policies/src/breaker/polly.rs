@@ -39,7 +39,8 @@
 
 use std::collections::VecDeque;
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use sim_core::{Span, Time};
 
 use super::machine::{
@@ -57,7 +58,7 @@ const SHORTEST: Span = Span::millis(500);
 const LONGEST: Span = Span::secs(24 * 60 * 60);
 
 /// Its options, under the library's names and with its defaults.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// The share of failures that opens it, 0 to 1. Default 0.1.
@@ -74,7 +75,7 @@ pub struct Config {
 }
 
 /// A break duration of `base * factor^n` after n half-open attempts, at most `cap`.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct BreakDurationGenerator {
     /// The first break, not above the cap. Default 5 s.

@@ -37,7 +37,8 @@
 //! a living breaker. A cancelled call counts as nothing here. (There it would be the exception
 //! that it raises, and so a failure, unless excluded.)
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use sim_core::{Span, Time};
 
 use super::machine::{
@@ -47,7 +48,7 @@ use crate::family::Build;
 use crate::{OutOfRange, Reason};
 
 /// Its options, under the library's names and with its defaults.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Opens after so many failures in a row; 0 is as good as 1. Default 5.
@@ -76,7 +77,7 @@ impl Default for Config {
 }
 
 /// How calls are made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Deserialize, Serialize)]
 pub enum Mode {
     /// By `call` or as a decorator: one at a time, whatever the state; the others wait for the
     /// lock, here in the order they came.

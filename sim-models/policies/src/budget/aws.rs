@@ -18,7 +18,8 @@
 //!
 //! A call of several retries gets back the cost of the last only: the others are lost.
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use sim_core::Time;
 
 use super::machine::{Machine, Ticket};
@@ -30,7 +31,7 @@ use crate::{Ending, OutOfRange};
 const NO_RETRY_INCREMENT: u32 = 1;
 
 /// The parameters of the quota.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Tokens at the start, which is also the most there can be. Default: 500.

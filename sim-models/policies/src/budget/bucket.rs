@@ -16,7 +16,8 @@
 //!
 //! Tokens are whole thousandths.
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use sim_core::Time;
 
 use super::machine::{Machine, Ticket};
@@ -28,7 +29,7 @@ use crate::{Ending, OutOfRange};
 const RETRY: u64 = 1000;
 
 /// The parameters of the bucket. Of both numbers three decimals count.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// The tokens at the start and at most, in 0..=1000000. Default: 5.

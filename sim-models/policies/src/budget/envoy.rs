@@ -27,7 +27,8 @@
 //! A retry counts as a request from the decision on, not only after its back-off (25 ms and more).
 //! One set of counters, where Envoy has one per priority. `max_requests` and `max_connections`.
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use sim_core::Time;
 
 use super::machine::{Machine, Ticket};
@@ -36,7 +37,7 @@ use crate::out_of_range::within;
 use crate::{Ending, OutOfRange};
 
 /// The thresholds.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Retries under way at most, when there is no `retry_budget`. Default: 3.
@@ -46,7 +47,7 @@ pub struct Config {
 }
 
 /// The message `RetryBudget` of the thresholds.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Share {
     /// The percentage of the requests under way that may be retries, in 0..=100. Default: 20.

@@ -16,7 +16,8 @@
 //! retry    while failures <= max * calls
 //! ```
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use sim_core::Time;
 
 use super::machine::{Machine, Ticket};
@@ -28,7 +29,7 @@ use crate::{Ending, OutOfRange};
 const SCALE: u64 = 1_000_000;
 
 /// The parameters of the breaker.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// The failed attempts per call up to which calls are retried, in 0..=1000, of which six

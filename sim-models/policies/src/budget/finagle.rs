@@ -24,7 +24,8 @@
 //! # Left out
 //! `RequeueFilter`'s own limit on the requeues of one request.
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use sim_core::{Span, Time};
 
 use super::machine::{Machine, Ticket};
@@ -39,7 +40,7 @@ const SCALE_FACTOR: f64 = 1000.0;
 const FULL_SLICES: usize = 9;
 
 /// The parameters of the budget.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// About how long a deposit lasts, from 1 s to 60 s; the reserve counts whole seconds of it.

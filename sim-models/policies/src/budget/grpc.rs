@@ -22,7 +22,8 @@
 //! grpc-js looks at the bucket when the back-off is over, the proposal when the attempt has
 //! failed; here it is the latter. Carrying the tokens over when the configuration changes.
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use sim_core::Time;
 
 use super::machine::{Machine, Ticket};
@@ -30,7 +31,7 @@ use crate::family::Build;
 use crate::{Ending, EndingSet, OutOfRange};
 
 /// The parameters of the throttle, `retryThrottling` in a service config.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// The tokens at the start and at most, above 0 and up to 1000. gRPC has no default; this is

@@ -46,6 +46,7 @@ pub use self::machine::{Machine, Ticket};
 
 family! {
     /// The parameters of a budget, by the library that it behaves like.
+    #[schemars(title = "budget")]
     pub enum BudgetConfig;
 
     /// Any of the budgets.

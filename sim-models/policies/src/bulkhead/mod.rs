@@ -36,6 +36,7 @@ pub use self::machine::{BulkheadPermit, Entry, Machine, Place};
 
 family! {
     /// The parameters of a bulkhead, by its kind or the library that it behaves like.
+    #[schemars(title = "bulkhead")]
     pub enum BulkheadConfig;
 
     /// Any of the bulkheads. Time may stand still, but not go back.

@@ -23,7 +23,9 @@ use crate::out_of_range::at_least_one;
 /// Left out: `changeConfig`, and `fairCallHandlingStrategyEnabled(false)`, which lets a call that
 /// comes between the release of a permit and the waking of the next thread overtake it; in virtual
 /// time nothing is between.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
+#[derive(
+    Clone, Debug, PartialEq, Eq, schemars::JsonSchema, serde::Deserialize, serde::Serialize,
+)]
 #[serde(deny_unknown_fields, default)]
 pub struct Resilience4j {
     /// Calls under way at once. With 0 it refuses all. Default 25.
@@ -58,7 +60,9 @@ impl Build for Resilience4j {
 /// `io.github.resilience4j.bulkhead.ThreadPoolBulkheadConfig`.
 ///
 /// The library's default sizes depend on the machine; here they are those of **4 CPUs**.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
+#[derive(
+    Clone, Debug, PartialEq, Eq, schemars::JsonSchema, serde::Deserialize, serde::Serialize,
+)]
 #[serde(deny_unknown_fields, default)]
 pub struct Resilience4jThreadPool {
     /// Threads that stay, at least 1. Default: one less than CPUs, here 3.
@@ -113,8 +117,11 @@ impl Build for Resilience4jThreadPool {
 ///
 /// Left out: a call that arrives within the same turn of the event loop in which another ends
 /// takes its slot before the queue does.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
+#[derive(
+    Clone, Debug, PartialEq, Eq, schemars::JsonSchema, serde::Deserialize, serde::Serialize,
+)]
 #[serde(deny_unknown_fields)]
+#[schemars(example = r#"Cockatiel(capacity: 10, queue: 5)"#)]
 pub struct Cockatiel {
     /// Calls under way at once. With 0 none ever goes.
     pub capacity: u32,
@@ -136,7 +143,9 @@ impl Build for Cockatiel {
 /// `System.Threading.RateLimiting.ConcurrencyLimiter`.
 ///
 /// Left out: `QueueProcessingOrder.NewestFirst`, which also evicts the oldest waiter.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
+#[derive(
+    Clone, Debug, PartialEq, Eq, schemars::JsonSchema, serde::Deserialize, serde::Serialize,
+)]
 #[serde(deny_unknown_fields, default)]
 pub struct Polly {
     /// Calls under way at once, at least 1. Default 1000.

@@ -18,8 +18,11 @@ use crate::out_of_range::at_least_one;
 use crate::{OutOfRange, Reason};
 
 /// How many go at once, how many wait and how long.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
+#[derive(
+    Clone, Debug, PartialEq, Eq, schemars::JsonSchema, serde::Deserialize, serde::Serialize,
+)]
 #[serde(deny_unknown_fields)]
+#[schemars(example = r#"Semaphore(limit: 20, queue: 10)"#)]
 pub struct Config {
     /// Calls under way at once, at least 1.
     pub limit: u32,

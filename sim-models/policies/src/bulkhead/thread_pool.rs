@@ -43,8 +43,13 @@ use crate::out_of_range::at_least_one;
 use crate::{OutOfRange, Reason};
 
 /// How many threads, how many places, and how long a thread waits for work.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
+#[derive(
+    Clone, Debug, PartialEq, Eq, schemars::JsonSchema, serde::Deserialize, serde::Serialize,
+)]
 #[serde(deny_unknown_fields)]
+#[schemars(
+    example = r#"ThreadPool(core_threads: 4, max_threads: 8, queue_capacity: 100, keep_alive: "60s")"#
+)]
 pub struct Config {
     /// Threads that stay. With 0 a call that finds no thread still gets a first one.
     pub core_threads: u32,

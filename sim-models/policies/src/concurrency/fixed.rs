@@ -6,8 +6,9 @@ use crate::family::Build;
 use crate::out_of_range::at_least_one;
 
 /// The limit.
-#[derive(Clone, Debug, PartialEq, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, schemars::JsonSchema, serde::Deserialize, serde::Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(example = r#"Fixed(limit: 20)"#)]
 pub struct Config {
     /// The limit, at least 1.
     pub limit: u32,

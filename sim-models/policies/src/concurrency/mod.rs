@@ -41,6 +41,7 @@ pub use self::machine::{Machine, Measured};
 
 family! {
     /// How the limit is found.
+    #[schemars(title = "concurrency limit")]
     pub enum LimitConfig;
 
     /// A limit that moves with the calls it hears of.

@@ -32,7 +32,7 @@ use crate::family::Build;
 use crate::out_of_range::{at_least_one, within};
 
 /// Where the limit begins and how it moves.
-#[derive(Clone, Debug, PartialEq, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, schemars::JsonSchema, serde::Deserialize, serde::Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// The limit before the first sample, at least 1. By default 20.

@@ -7,8 +7,9 @@ use crate::OutOfRange;
 use crate::family::Build;
 
 /// A window, and the limit behind it.
-#[derive(Clone, Debug, PartialEq, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, schemars::JsonSchema, serde::Deserialize, serde::Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(example = r#"Windowed(limit: Gradient2())"#)]
 pub struct Config<L> {
     /// How samples are gathered.
     #[serde(default)]

@@ -10,7 +10,7 @@ use crate::family::Build;
 use crate::{Ending, OutOfRange};
 
 /// The policy's options.
-#[derive(Clone, Debug, PartialEq, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, schemars::JsonSchema, serde::Deserialize, serde::Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Between one attempt and the next. The library has no default; here 1 s.

@@ -10,7 +10,7 @@ use crate::{Ending, OutOfRange};
 const ATTEMPTS_MAX: u32 = 5;
 
 /// A service config's `hedgingPolicy`.
-#[derive(Clone, Debug, PartialEq, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, schemars::JsonSchema, serde::Deserialize, serde::Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// All attempts, the first included: at least 2, and more than 5 count as 5. gRPC has no

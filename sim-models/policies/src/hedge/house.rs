@@ -9,7 +9,7 @@ use crate::out_of_range::{at_least_one, within};
 use crate::{Ending, OutOfRange};
 
 /// When a hedge is sent and what ends the call.
-#[derive(Clone, Debug, PartialEq, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, schemars::JsonSchema, serde::Deserialize, serde::Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// After which time without an answer the next attempt is sent. By default the 95th
@@ -34,7 +34,7 @@ impl Default for Config {
 }
 
 /// How long to wait for an answer before the next hedge.
-#[derive(Clone, Debug, PartialEq, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, schemars::JsonSchema, serde::Deserialize, serde::Serialize)]
 pub enum Delay {
     /// Always as long. Zero sends all at once.
     Fixed(Span),
@@ -43,7 +43,7 @@ pub enum Delay {
 }
 
 /// A percentile of the latencies of recent successful attempts, to a 32nd of its value.
-#[derive(Clone, Debug, PartialEq, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, schemars::JsonSchema, serde::Deserialize, serde::Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Percentile {
     /// Which one, 0 to 100. By default 95: about one request in twenty is hedged.

@@ -43,6 +43,7 @@ pub use self::machine::{AllFailed, Judgement, Machine};
 
 family! {
     /// Whose hedging.
+    #[schemars(title = "hedge")]
     pub enum HedgeConfig;
 
     /// A caller's hedging towards one callee.

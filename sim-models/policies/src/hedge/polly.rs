@@ -9,7 +9,7 @@ use crate::family::Build;
 use crate::{Ending, OutOfRange};
 
 /// The strategy's options.
-#[derive(Clone, Debug, PartialEq, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, schemars::JsonSchema, serde::Deserialize, serde::Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// How long to wait for an outcome before the next attempt. Zero sends all at once; none,

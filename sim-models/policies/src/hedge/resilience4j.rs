@@ -17,7 +17,7 @@ const SHORTEST: Span = Span::millis(1);
 const WINDOW_MAX: u32 = 100_000;
 
 /// The hedge's options.
-#[derive(Clone, Debug, PartialEq, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, schemars::JsonSchema, serde::Deserialize, serde::Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Where the delay comes from. By default it is given.
@@ -36,7 +36,9 @@ pub struct Config {
 }
 
 /// Where the delay comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, schemars::JsonSchema, serde::Deserialize, serde::Serialize,
+)]
 pub enum DurationSupplier {
     /// It is `cutoff`.
     Preconfigured,

@@ -31,8 +31,11 @@ use crate::out_of_range::{above_zero, at_least_one};
 use crate::{OutOfRange, Reason};
 
 /// The library's options under its names.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
+#[derive(
+    Clone, Debug, PartialEq, Eq, schemars::JsonSchema, serde::Deserialize, serde::Serialize,
+)]
 #[serde(deny_unknown_fields)]
+#[schemars(example = r#"Failsafe(builder: Smooth, max_executions: 100, period: "1s")"#)]
 pub struct Config {
     /// Which of the library's builders makes it: `smoothBuilder` or `burstyBuilder`.
     pub builder: Builder,
@@ -47,7 +50,9 @@ pub struct Config {
 }
 
 /// The two kinds of rate limiters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, schemars::JsonSchema, serde::Deserialize, serde::Serialize,
+)]
 pub enum Builder {
     /// Executions evenly spaced.
     Smooth,

@@ -31,8 +31,11 @@ use crate::out_of_range::{above_zero, at_least_one};
 use crate::{OutOfRange, Reason};
 
 /// How fast calls leave, and how many may wait.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
+#[derive(
+    Clone, Debug, PartialEq, Eq, schemars::JsonSchema, serde::Deserialize, serde::Serialize,
+)]
 #[serde(deny_unknown_fields)]
+#[schemars(example = r#"LeakyBucket(permits: 100, per: "1s", capacity: 20)"#)]
 pub struct Config {
     /// Permits that leave per `per`, at least 1.
     pub permits: u32,

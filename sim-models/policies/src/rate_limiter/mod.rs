@@ -44,6 +44,7 @@ pub use self::machine::Machine;
 
 family! {
     /// The parameters of a rate limiter, by its algorithm or the library that it behaves like.
+    #[schemars(title = "rate limiter")]
     pub enum RateLimiterConfig;
 
     /// Any of the rate limiters. Time may stand still, but not go back.

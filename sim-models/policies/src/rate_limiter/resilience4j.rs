@@ -37,7 +37,9 @@ use crate::out_of_range::above_zero;
 use crate::{OutOfRange, Reason};
 
 /// The library's options under its names.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
+#[derive(
+    Clone, Debug, PartialEq, Eq, schemars::JsonSchema, serde::Deserialize, serde::Serialize,
+)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Permissions per cycle, 1 to 2³¹ − 1. Default 50.

@@ -27,8 +27,11 @@ use crate::{OutOfRange, Reason};
 const LIMIT_MAX: u32 = 1 << 20;
 
 /// How many, in any window of which length.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
+#[derive(
+    Clone, Debug, PartialEq, Eq, schemars::JsonSchema, serde::Deserialize, serde::Serialize,
+)]
 #[serde(deny_unknown_fields)]
+#[schemars(example = r#"SlidingLog(limit: 100, window: "1s")"#)]
 pub struct Config {
     /// Permits in any window, 1 to 1 048 576. More at once are never granted.
     pub limit: u32,

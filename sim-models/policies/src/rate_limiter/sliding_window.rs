@@ -28,8 +28,11 @@ use crate::out_of_range::{above_zero, at_least_one};
 use crate::{OutOfRange, Reason};
 
 /// How many, in a window of which length.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
+#[derive(
+    Clone, Debug, PartialEq, Eq, schemars::JsonSchema, serde::Deserialize, serde::Serialize,
+)]
 #[serde(deny_unknown_fields)]
+#[schemars(example = r#"SlidingWindow(limit: 100, window: "1s")"#)]
 pub struct Config {
     /// Permits in a window by the estimate, at least 1. More at once are never granted.
     pub limit: u32,

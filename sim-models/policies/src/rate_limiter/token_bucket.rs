@@ -35,8 +35,11 @@ use crate::out_of_range::{above_zero, at_least_one};
 use crate::{OutOfRange, Reason};
 
 /// How fast the bucket fills, and how much it holds.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
+#[derive(
+    Clone, Debug, PartialEq, Eq, schemars::JsonSchema, serde::Deserialize, serde::Serialize,
+)]
 #[serde(deny_unknown_fields)]
+#[schemars(example = r#"TokenBucket(permits: 100, per: "1s", burst: 20)"#)]
 pub struct Config {
     /// Tokens that come in per `per`, at least 1.
     pub permits: u32,
@@ -50,7 +53,17 @@ pub struct Config {
 }
 
 /// How tokens come in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    schemars::JsonSchema,
+    serde::Deserialize,
+    serde::Serialize,
+)]
 pub enum Refill {
     /// One by one, evenly: 60 per minute is one each second.
     #[default]

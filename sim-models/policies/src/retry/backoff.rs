@@ -19,7 +19,8 @@
 //! Left out: `runtime` waits, which are computed from the exception; `on_predicate`, which returns
 //! instead of raising; that `max_tries = 0` means no limit there.
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use sim_core::{Span, math};
 
 use super::rules::{Failure, Luck, Preset, Rules, attempts_left, positive};
@@ -28,7 +29,7 @@ use crate::out_of_range::at_least_one;
 use crate::{EndingSet, OutOfRange, Reason};
 
 /// The arguments of `on_exception`.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// The waits before jitter; by default `Expo` from 1 s, doubling.
@@ -44,7 +45,7 @@ pub struct Config {
 }
 
 /// The generators of waits.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub enum WaitGen {
     /// `expo`: growing by a factor.
@@ -76,7 +77,7 @@ pub enum WaitGen {
 }
 
 /// The functions that spread the waits.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Deserialize, Serialize)]
 pub enum Jitter {
     /// `None`.
     None,

@@ -19,7 +19,8 @@
 //! Left out: delegated back-offs, and the timer's own rounding (Node sleeps whole milliseconds, at
 //! least one).
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use sim_core::{Span, math};
 
 use super::rules::{Failure, Luck, Preset, Rules, attempts_left, ordered, positive};
@@ -27,7 +28,7 @@ use crate::family::Build;
 use crate::{EndingSet, OutOfRange, Reason};
 
 /// The arguments of `retry`.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Attempts after the first; no limit by default.
@@ -39,7 +40,7 @@ pub struct Config {
 }
 
 /// The back-offs.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub enum Backoff {
     /// `ConstantBackoff`.
@@ -67,7 +68,7 @@ pub enum Backoff {
 }
 
 /// The generators of `ExponentialBackoff`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Deserialize, Serialize)]
 pub enum Generator {
     /// `noJitterGenerator`.
     None,

@@ -18,7 +18,8 @@
 //! Left out: `per_try_timeout`, the choice of another host, `retriable_headers`; reset headers
 //! other than `Retry-After`.
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use sim_core::Span;
 
 use super::rules::{Failure, Luck, Preset, Rules, attempts_left, ordered};
@@ -26,7 +27,7 @@ use crate::family::Build;
 use crate::{EndingSet, OutOfRange, Reason};
 
 /// The fields of `RetryPolicy`.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Attempts after the first; by default 1.
@@ -41,7 +42,7 @@ pub struct Config {
 }
 
 /// The back-off, in whole milliseconds.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RetryBackOff {
     /// The bound of the first wait, at least 1 ms; by default 25 ms.
@@ -51,7 +52,7 @@ pub struct RetryBackOff {
 }
 
 /// The back-off that the other side asks for.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RateLimitedRetryBackOff {
     /// A longer request than this is not heard; by default 300 s.

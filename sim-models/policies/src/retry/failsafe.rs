@@ -21,7 +21,8 @@
 //! Left out: `abortOn`, delays computed from the result, and the asynchronous execution, which
 //! does not round to milliseconds.
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use sim_core::Span;
 
 use super::rules::{Failure, Luck, Preset, Rules, from_millis, nanos};
@@ -30,7 +31,7 @@ use crate::out_of_range::within;
 use crate::{EndingSet, OutOfRange, Reason};
 
 /// The options of `RetryPolicyBuilder`, by the names of `RetryPolicyConfig`.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Attempts after the first; -1 for no limit, by default 2.

@@ -22,7 +22,8 @@
 //! Left out: `take`, `takeUntil` and `concat` of streams; the budget, a policy of its own; requeues
 //! of what was never written, which wait not at all.
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use sim_core::Span;
 
 use super::rules::{Failure, Luck, Preset, Rules, attempts_left, ordered};
@@ -31,7 +32,7 @@ use crate::out_of_range::{above_zero, at_least_one};
 use crate::{EndingSet, OutOfRange, Reason};
 
 /// The arguments of `RetryPolicy.tries` and `RetryPolicy.backoff`.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Attempts in all, the first included; at least 1. The library has no default; here it is 3.
@@ -44,7 +45,7 @@ pub struct Config {
 }
 
 /// The streams of `Backoff`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub enum Backoff {
     /// `const`.

@@ -18,7 +18,8 @@
 //! Left out: transparent retries, which cost nothing and are not counted; the commit when headers
 //! arrive; hedging.
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use sim_core::{Span, math};
 
 use super::rules::{Failure, Luck, Preset, Rules, attempts_left, ordered, positive};
@@ -28,7 +29,7 @@ use crate::{EndingSet, OutOfRange, Reason};
 
 /// The fields of `retryPolicy` in a service config. All are required there; the defaults here are
 /// those of the proposal's example.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Attempts in all, the first included; at least 2, and more than 5 count as 5. By default 4.

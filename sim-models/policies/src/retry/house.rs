@@ -11,7 +11,8 @@
 //! now - start + wait > total                            -> give up
 //! ```
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use sim_core::Span;
 
 use super::rules::{Failure, Luck, Preset, Rules, attempts_left};
@@ -21,7 +22,7 @@ use crate::out_of_range::at_least_one;
 use crate::{Backoff, EndingSet, Jitter, OutOfRange, Reason};
 
 /// When and how often to try again.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct HouseConfig {
     /// Attempts in all, the first included; at least 1, by default 3.
@@ -40,7 +41,7 @@ pub struct HouseConfig {
 }
 
 /// What becomes of the other side's `Retry-After`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Deserialize, Serialize)]
 pub enum RetryAfter {
     /// It is not heard.
     Ignore,

@@ -72,6 +72,7 @@ macro_rules! retries {
     ($($(#[$doc:meta])* $Name:ident($Options:ty),)+) => {
         family! {
             /// The parameters of a retry, by the library that it behaves like.
+            #[schemars(title = "retry")]
             pub enum RetryConfig, asked as Preset;
 
             /// The rules of any of the libraries.

@@ -21,7 +21,8 @@
 //! Left out: delay generators of one's own; that a plain `RetryStrategyOptions` sees exceptions
 //! only, while here, as in `HttpRetryStrategyOptions`, statuses count as well.
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use sim_core::{Span, math};
 
 use super::cockatiel::decorrelated;
@@ -31,7 +32,7 @@ use crate::out_of_range::at_least_one;
 use crate::{EndingSet, OutOfRange, Reason};
 
 /// The options of `RetryStrategyOptions` and `HttpRetryStrategyOptions`.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Attempts after the first; at least 1, by default 3.
@@ -51,7 +52,7 @@ pub struct Config {
 }
 
 /// How the delay grows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Deserialize, Serialize)]
 pub enum DelayBackoffType {
     /// Not at all.
     #[default]

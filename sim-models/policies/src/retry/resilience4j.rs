@@ -16,7 +16,8 @@
 //! Left out: `failAfterMaxAttempts`, which only changes what is thrown; interval functions of the
 //! result; the asynchronous `-1` that stops; `BudgetRetryImpl`.
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use sim_core::Span;
 
 use super::rules::{Failure, Luck, Preset, Rules, at_least, attempts_left, from_millis};
@@ -25,7 +26,7 @@ use crate::out_of_range::{at_least_one, within};
 use crate::{EndingSet, OutOfRange, Reason};
 
 /// The options of `RetryConfig.Builder`.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Attempts in all, the first included; at least 1, by default 3.
@@ -39,7 +40,7 @@ pub struct Config {
 }
 
 /// The functions of `IntervalFunction`, from the number of an attempt to the wait after it.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub enum IntervalFunction {
     /// Always the same.

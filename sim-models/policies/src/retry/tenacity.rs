@@ -23,7 +23,8 @@
 //! Left out: waits computed from the exception, negative increments, `TryAgain`, and what is raised
 //! in the end (`reraise`, `RetryError`).
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use sim_core::{Span, math};
 
 use super::rules::{Failure, Luck, Preset, Rules, at_least, ordered, positive};
@@ -32,7 +33,7 @@ use crate::out_of_range::at_least_one;
 use crate::{EndingSet, OutOfRange, Reason};
 
 /// The arguments of `retry`.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// When to stop; by default never.
@@ -44,7 +45,7 @@ pub struct Config {
 }
 
 /// The functions of `tenacity.stop`.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, JsonSchema, Deserialize, Serialize)]
 pub enum Stop {
     /// `stop_never`.
     #[default]
@@ -62,7 +63,7 @@ pub enum Stop {
 }
 
 /// The functions of `tenacity.wait`.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub enum Wait {
     /// `wait_none`.

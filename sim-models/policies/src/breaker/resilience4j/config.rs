@@ -2,7 +2,8 @@
 //!
 //! Reference: Resilience4j 2.4.0, `CircuitBreakerConfig`, `IntervalFunction`.
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use sim_core::Span;
 
 use crate::OutOfRange;
@@ -12,7 +13,7 @@ use crate::out_of_range::{above_zero, at_least_one};
 const WINDOW_MAX: u32 = 1_000_000;
 
 /// Its options, under the library's names and with its defaults.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// The share of failed calls that opens it, in percent: above 0, to 100. Default 50.
@@ -45,7 +46,7 @@ pub struct Config {
 }
 
 /// What the sliding window holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Deserialize, Serialize)]
 pub enum SlidingWindowType {
     /// The last so many calls.
     CountBased,
@@ -54,7 +55,7 @@ pub enum SlidingWindowType {
 }
 
 /// The state that follows half-open when its time is over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Deserialize, Serialize)]
 pub enum StateAfterWait {
     /// Open, for another open time.
     Open,
@@ -64,7 +65,7 @@ pub enum StateAfterWait {
 
 /// The library's `IntervalFunction.ofExponentialBackoff`: `initial * multiplier^(n - 1)` for the
 /// n-th opening, cut to whole milliseconds at each step, at most `max`.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ExponentialWait {
     /// The first open time, at least 1 ms. Default 500 ms.
