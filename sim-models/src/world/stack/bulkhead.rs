@@ -106,3 +106,64 @@ fn settle(id: BulkheadId, permit: BulkheadPermit, at: &mut Walk<'_>) {
     }
     at.stack.woken.push_back(Woken { call, layer: at.n as u8 });
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use sim_core::Span;
+    use sim_policies::Ending;
+    use sim_policies::bulkhead::semaphore;
+
+    use super::super::bench::{Bench, CALLER, own};
+    use super::*;
+    use crate::plan::{ActorId, LayerPlan};
+
+    /// One call in flight; others may queue for 30 ms.
+    pub(in super::super) fn one_at_a_time(queue: u32) -> Vec<Owned<BulkheadConfig>> {
+        let wait = Some(Span::millis(30));
+        own(BulkheadConfig::Semaphore(semaphore::Config { limit: 1, queue, wait }))
+    }
+
+    fn bench() -> Bench {
+        let plan = Plan { bulkheads: one_at_a_time(5), ..Plan::default() };
+        Bench::new(vec![LayerPlan::Bulkhead(BulkheadId(0))], plan)
+    }
+
+    #[test]
+    fn a_queued_call_goes_on_with_the_permit_that_another_gives_back() {
+        let mut bench = bench();
+        bench.call();
+        bench.call();
+        assert_eq!(bench.sent(), 1);
+        bench.until(10);
+        bench.answer(0, 200);
+        assert_eq!(bench.sent(), 2);
+        bench.until(100);
+        bench.answer(1, 200);
+        let ok = Ending::Status(200);
+        assert_eq!(bench.ended(), [(10, ok), (100, ok)], "the wait was called off");
+    }
+
+    #[test]
+    fn a_queued_call_gives_its_place_up_when_the_wait_is_over() {
+        let mut bench = bench();
+        bench.call();
+        bench.call();
+        bench.until(40);
+        let over = Reason::BulkheadWaitOver { wait: Span::millis(30) };
+        assert_eq!(bench.ended(), [(30, Ending::Rejected(over))]);
+        bench.answer(0, 200);
+        assert_eq!(bench.sent(), 1, "nobody is in the queue");
+    }
+
+    #[test]
+    fn a_crash_renews_only_its_owners() {
+        let mut bench = bench();
+        bench.call();
+        bench.crash(ActorId(1));
+        bench.call();
+        assert_eq!(bench.sent(), 1);
+        bench.crash(CALLER);
+        bench.call();
+        assert_eq!(bench.sent(), 2);
+    }
+}

@@ -46,3 +46,23 @@ impl Verbs for Held {
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::bench::Bench;
+    use super::super::retry::tests::thrice;
+    use super::*;
+    use crate::plan::{LayerPlan, Plan, RetryId};
+
+    #[test]
+    fn no_retry_begins_after_the_deadline() {
+        let plan = Plan { retries: thrice(), ..Plan::default() };
+        let layers = vec![LayerPlan::Deadline(Span::millis(150)), LayerPlan::Retry(RetryId(0))];
+        let mut bench = Bench::new(layers, plan);
+        bench.call();
+        bench.answer(0, 503);
+        bench.until(100);
+        bench.answer(1, 503);
+        assert_eq!(bench.ended(), [(100, Ending::Status(503))]);
+    }
+}

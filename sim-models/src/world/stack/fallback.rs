@@ -107,3 +107,32 @@ fn applies(on: FallbackOn, ending: Ending) -> bool {
         FallbackOn::Failure => !ending.is_success(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use sim_core::Span;
+
+    use super::super::bench::{Bench, own};
+    use super::*;
+    use crate::plan::LayerPlan;
+
+    #[test]
+    fn the_last_good_answer_stands_in_until_it_is_too_old() {
+        let fallback = FallbackPlan {
+            status: 203,
+            body: Value::Nil,
+            on: FallbackOn::Failure,
+            cached: Some(Span::millis(50)),
+            calls: false,
+        };
+        let plan = Plan { fallbacks: own(fallback), ..Plan::default() };
+        let mut bench = Bench::new(vec![LayerPlan::Fallback(FallbackId(0))], plan);
+        for (n, (at, status)) in [(0, 200), (50, 500), (51, 500)].into_iter().enumerate() {
+            bench.until(at);
+            bench.call();
+            bench.answer(n, status);
+        }
+        let ended = [200, 203, 500].map(Ending::Status);
+        assert_eq!(bench.ended().iter().map(|(_, ending)| *ending).collect::<Vec<_>>(), ended);
+    }
+}

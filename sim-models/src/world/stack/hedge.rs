@@ -172,3 +172,63 @@ impl Hedging {
         is_safe.then(|| at.stack.kept.hedges[self.id].next(self.sent)).flatten()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use sim_policies::Ending;
+    use sim_policies::hedge::{HedgeConfig, failsafe_go};
+
+    use super::super::bench::{Bench, own};
+    use super::super::bulkhead::tests::one_at_a_time;
+    use super::*;
+    use crate::plan::{BulkheadId, LayerPlan};
+
+    fn bench(delay: Span, inside: Vec<LayerPlan>) -> Bench {
+        let config = failsafe_go::Config { delay, ..failsafe_go::Config::default() };
+        let hedge = HedgeConfig::FailsafeGo(config);
+        let plan = Plan {
+            hedges: own(HedgePlan { hedge, even_if_unsafe: false }),
+            bulkheads: one_at_a_time(0),
+            ..Plan::default()
+        };
+        let layers = [LayerPlan::Hedge(HedgeId(0))].into_iter().chain(inside).collect();
+        Bench::new(layers, plan)
+    }
+
+    #[test]
+    fn the_first_answer_wins_and_the_other_attempt_is_hung_up() {
+        let mut bench = bench(Span::millis(20), Vec::new());
+        bench.call();
+        bench.until(20);
+        assert_eq!(bench.sent(), 2);
+        bench.answer(1, 200);
+        assert_eq!(bench.hung_up(), 1);
+        assert_eq!(bench.ended(), [(20, Ending::Status(200))]);
+        bench.answer(0, 200);
+        assert_eq!(bench.ended().len(), 1, "nobody awaits the first any more");
+    }
+
+    #[test]
+    fn an_outer_timeout_hangs_up_every_attempt() {
+        let hedge = HedgeConfig::FailsafeGo(failsafe_go::Config::default());
+        let plan =
+            Plan { hedges: own(HedgePlan { hedge, even_if_unsafe: false }), ..Plan::default() };
+        let layers = vec![LayerPlan::Timeout(Span::millis(1500)), LayerPlan::Hedge(HedgeId(0))];
+        let mut bench = Bench::new(layers, plan);
+        bench.call();
+        bench.until(2000);
+        assert_eq!((bench.sent(), bench.hung_up()), (2, 2));
+        assert_eq!(bench.ended(), [(1500, Ending::TimedOut)]);
+    }
+
+    #[test]
+    fn a_winner_gives_back_what_the_other_attempt_holds_inside() {
+        let mut bench = bench(Span::millis(20), vec![LayerPlan::Bulkhead(BulkheadId(0))]);
+        bench.call();
+        bench.until(20);
+        assert_eq!(bench.sent(), 1, "the second attempt finds the bulkhead full");
+        assert_eq!(bench.hung_up(), 1);
+        bench.call();
+        assert_eq!(bench.sent(), 2);
+    }
+}

@@ -33,15 +33,15 @@ impl<T: Memory> Kept<T> {
         Kept(T::table(plan).iter().map(|row| T::new(&row.config)).collect())
     }
 
-    /// Those of the owner, with what the plan says of them.
-    pub(super) fn each<'a, R>(
-        &'a mut self,
-        plan: &'a Plan,
-        is: impl Fn(&Owned<T::Plan>) -> bool,
-        mut act: impl FnMut(&mut T, &T::Plan) -> R,
+    /// Acts on those whose row in the plan fits.
+    pub(super) fn each(
+        &mut self,
+        plan: &Plan,
+        fits: impl Fn(&Owned<T::Plan>) -> bool,
+        mut act: impl FnMut(&mut T, &T::Plan),
     ) {
         for (kept, row) in self.0.iter_mut().zip(T::table(plan)) {
-            if is(row) {
+            if fits(row) {
                 act(kept, &row.config);
             }
         }

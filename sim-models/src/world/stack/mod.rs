@@ -26,6 +26,8 @@
 //! outside (send, hang up, hand an answer to a program) is an [`Onward`] that the walk returns; it
 //! goes on when that is done.
 
+#[cfg(test)]
+mod bench;
 mod breaker;
 mod bulkhead;
 mod concurrency_limit;

@@ -165,3 +165,47 @@ impl Held {
         Ok((attempt, after))
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use sim_core::Span;
+    use sim_policies::retry::HouseConfig;
+    use sim_policies::{Ending, Growth, Retry, RetryConfig};
+
+    use super::super::bench::{Bench, own};
+    use super::*;
+    use crate::plan::LayerPlan;
+
+    /// Three attempts, 100 ms apart.
+    pub(in super::super) fn thrice() -> Vec<Owned<RetryPlan>> {
+        let backoff = Growth::Constant(Span::millis(100));
+        let house = HouseConfig { attempts: 3, backoff, ..HouseConfig::default() };
+        let retry = Retry::new(&RetryConfig::House(house)).unwrap();
+        own(RetryPlan { retry, budget: None, pacer: None, even_if_unsafe: false })
+    }
+
+    #[test]
+    fn a_retry_waits_and_goes_down_again() {
+        let plan = Plan { retries: thrice(), ..Plan::default() };
+        let mut bench = Bench::new(vec![LayerPlan::Retry(RetryId(0))], plan);
+        bench.call();
+        bench.answer(0, 503);
+        bench.until(99);
+        assert_eq!(bench.sent(), 1);
+        bench.until(100);
+        assert_eq!(bench.sent(), 2);
+        bench.answer(1, 200);
+        assert_eq!(bench.ended(), [(100, Ending::Status(200))]);
+    }
+
+    #[test]
+    fn an_answer_to_an_earlier_attempt_changes_nothing() {
+        let plan = Plan { retries: thrice(), ..Plan::default() };
+        let mut bench = Bench::new(vec![LayerPlan::Retry(RetryId(0))], plan);
+        bench.call();
+        bench.answer(0, 503);
+        bench.until(100);
+        bench.answer(0, 200);
+        assert!(bench.ended().is_empty());
+    }
+}

@@ -45,3 +45,41 @@ impl Verbs for Held {
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use sim_policies::Reason;
+
+    use super::super::bench::Bench;
+    use super::super::bulkhead::tests::one_at_a_time;
+    use super::*;
+    use crate::plan::{BulkheadId, Plan};
+
+    #[test]
+    fn a_timeout_hangs_up_and_gives_back_what_is_inside() {
+        let plan = Plan { bulkheads: one_at_a_time(0), ..Plan::default() };
+        let layers = vec![LayerPlan::Timeout(Span::millis(50)), LayerPlan::Bulkhead(BulkheadId(0))];
+        let mut bench = Bench::new(layers, plan);
+        bench.call();
+        bench.call();
+        let full = Ending::Rejected(Reason::BulkheadFull { limit: 1 });
+        assert_eq!(bench.ended(), [(0, full)]);
+        bench.until(50);
+        assert_eq!(bench.hung_up(), 1);
+        assert_eq!(bench.ended()[1..], [(50, Ending::TimedOut)]);
+        bench.call();
+        assert_eq!(bench.sent(), 2, "the permit is free again");
+    }
+
+    #[test]
+    fn an_answer_in_time_calls_the_timeout_off() {
+        let layers = vec![LayerPlan::Timeout(Span::millis(50))];
+        let mut bench = Bench::new(layers, Plan::default());
+        bench.call();
+        bench.until(20);
+        bench.answer(0, 200);
+        bench.until(100);
+        assert_eq!(bench.ended(), [(20, Ending::Status(200))]);
+        assert_eq!(bench.hung_up(), 0);
+    }
+}
