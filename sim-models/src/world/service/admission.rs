@@ -10,7 +10,7 @@ use sim_policies::Ending;
 use sim_policies::concurrency::{ConcurrencyLimiter, LimitPermit, Sample};
 use sim_policies::rate_limiter::RateLimiter;
 
-use crate::plan::{AdmissionPlan, Plan};
+use crate::plan::{AdmissionPlan, LimitId, Plan, RateLimiterId};
 use crate::pool::Id;
 use crate::world::network::Request;
 
@@ -26,10 +26,10 @@ pub(super) struct Admission {
 impl Admission {
     pub(super) fn new(plan: &Plan, admission: AdmissionPlan) -> Admission {
         let checked = "the scenario was checked";
-        let rate = |id: crate::plan::RateLimiterId| {
+        let rate = |id: RateLimiterId| {
             RateLimiter::new(&plan.rate_limiters[id.index()].config.limit).expect(checked)
         };
-        let concurrency = |id: crate::plan::LimitId| {
+        let concurrency = |id: LimitId| {
             ConcurrencyLimiter::new(&plan.concurrency_limits[id.index()].config).expect(checked)
         };
         Admission {

@@ -13,16 +13,14 @@ mod instance;
 mod job;
 mod line;
 mod seat;
+mod state;
 
-use sim_core::{Draw, Span, Time, mix};
+use sim_core::{Draw, Span, Time};
 use sim_policies::Ending;
 use sim_policies::concurrency::Sample;
 
 use crate::log::Note;
-use crate::metrics::Level;
-use crate::plan::{
-    ActorId, ActorKind, Balancer as Algorithm, OnDisconnect, Plan, ServicePlan, Threads,
-};
+use crate::plan::{ActorId, ActorKind, OnDisconnect, Plan, Threads};
 use crate::pool::Id;
 use crate::world::network::{Payload, Request};
 use crate::world::shared::{ByActor, Shared};
@@ -30,28 +28,15 @@ use crate::world::task::Task;
 use crate::world::{Ctx, Event, nth};
 
 use admission::Admission;
-use autoscale::Scaling;
-use balancer::Balancer;
 pub(in crate::world) use books::Held;
 use cache::Caches;
 pub(in crate::world) use cache::{Landed, Look, Wanted};
-use instance::{Instance, InstanceState};
+use instance::InstanceState;
 pub(in crate::world) use job::JobRun;
 use job::Jobs;
 use line::{Joined, Next, Waiting};
 pub(in crate::world) use seat::Seat;
-
-/// A service's own state.
-#[derive(Debug)]
-pub(in crate::world) struct ServiceState {
-    plan: ServicePlan,
-    admission: Admission,
-    instances: Vec<Instance>,
-    balancer: Balancer,
-    /// Over all instances.
-    level: Level,
-    scaling: Option<Scaling>,
-}
+pub(in crate::world) use state::ServiceState;
 
 /// What happens to a request that has arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,72 +57,6 @@ pub(in crate::world) enum Turn {
     Task(Id<Task>),
     /// A request, unless it is no longer to be served.
     Request { id: Id<Request>, is_dropped: bool },
-}
-
-impl ServiceState {
-    fn new(plan: &Plan, service: ServicePlan) -> ServiceState {
-        let up = |_| Instance::new(&service, InstanceState::Up);
-        let mut state = ServiceState {
-            admission: Admission::new(plan, service.admission),
-            instances: (0..service.instances).map(up).collect(),
-            balancer: Balancer::new(service.balancer, service.stale),
-            level: Level::default(),
-            scaling: service.autoscale.map(|_| Scaling::default()),
-            plan: service,
-        };
-        state.roll_call();
-        state
-    }
-
-    /// Tells the balancer who is up, and counts their workers.
-    fn roll_call(&mut self) {
-        let is_up = |(_, instance): &(usize, &Instance)| instance.state == InstanceState::Up;
-        let up: Vec<u32> =
-            self.instances.iter().enumerate().filter(is_up).map(|(n, _)| n as u32).collect();
-        self.level.workers = up.len() as u32 * self.plan.workers;
-        self.balancer.set_up(up);
-    }
-
-    /// Says how many workers are busy and how many requests wait.
-    fn report(&mut self, actor: ActorId, shared: &mut Shared, now: Time) {
-        if let Some(scaling) = &mut self.scaling {
-            scaling.note(self.level, now);
-        }
-        shared.metrics.level(actor, self.level, now);
-    }
-
-    fn is_busy(&self, instance: u32) -> bool {
-        self.instances[instance as usize].busy >= self.plan.workers
-    }
-
-    fn take_worker(&mut self, instance: u32) {
-        self.instances[instance as usize].busy += 1;
-        self.level.busy += 1;
-    }
-
-    /// The instance that a request goes to, if one is up.
-    fn balance(&mut self, request: &Request, shared: &Shared, now: Time) -> Option<u32> {
-        let Request { key, lineage, .. } = *request;
-        let mut draws = shared.luck.balance.at(lineage);
-        let hash = match self.plan.balancer {
-            Algorithm::RingHash { .. } => mix(shared.texts.fingerprint(key), 0),
-            _ => 0,
-        };
-        let load = |n: u32| self.instances[n as usize].requests();
-        self.balancer.pick(hash, now, &mut draws, load)
-    }
-
-    /// Starts what a fault had brought down.
-    pub(in crate::world) fn restart(&mut self, instance: Option<u32>, now: Time) {
-        for (n, own) in self.instances.iter_mut().enumerate() {
-            if instance.is_none_or(|only| only as usize == n)
-                && matches!(own.state, InstanceState::Crashed | InstanceState::Up)
-            {
-                own.come_up(now);
-            }
-        }
-        self.roll_call();
-    }
 }
 
 /// Every service, what its instances remember, and what it runs on its own.
@@ -455,9 +374,12 @@ fn is_too_late(request: &Request, shared: &mut Shared, ctx: &Ctx) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{AdmissionPlan, Full, QueueKind, WaitPlan};
+    use crate::plan::{
+        AdmissionPlan, Balancer as Algorithm, Full, QueueKind, ServicePlan, WaitPlan,
+    };
     use crate::pool::Pool;
     use crate::world::bench::{self, Bench};
+    use crate::world::service::instance::Instance;
 
     const API: ActorId = ActorId(0);
 

@@ -124,7 +124,7 @@ impl Tasks {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{OWN, SECOND, begin, bench, run};
+    use super::super::step::tests::{OWN, SECOND, begin, bench, run};
     use super::*;
     use crate::plan::{Instr, Operand};
 

@@ -191,3 +191,101 @@ impl Task {
         true
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use sim_core::{Moment, Time};
+
+    use super::*;
+    use crate::intent::Intent;
+    use crate::plan::{
+        ActorId, ActorKind, Last, Operand, Pc, Plan, Program, ProgramId, Reg, builtin,
+    };
+    use crate::world::bench::{self, Bench};
+
+    /// The first registers that are a program's own.
+    pub(in crate::world::task) const OWN: Reg = Reg(builtin::NAMES.len() as u16);
+    pub(in crate::world::task) const SECOND: Reg = Reg(OWN.0 + 1);
+
+    /// One program of one actor, whose only `Parallel` has branches at 2 and at 4.
+    pub(in crate::world::task) fn bench(code: Vec<Instr>) -> Bench {
+        let program = Program {
+            name: "api.pay".to_owned(),
+            entry: Pc(0),
+            registers: SECOND.0 + 1,
+            reads_key: false,
+            reads_body: false,
+            reads_client: false,
+            reads_clock: false,
+        };
+        let (programs, forks) = (vec![program], vec![vec![Pc(2), Pc(4)]]);
+        let mut bench =
+            Bench::new(Plan { code, forks, programs, ..bench::plan(vec![ActorKind::Broker]) });
+        bench.shared.intents.push(Intent {
+            client: ActorId(0),
+            number: 17,
+            user: 0,
+            lineage: 0,
+            begun: Time::ZERO,
+            submitted: 1,
+            ended: 0,
+            told: None,
+            background: None,
+            told_at: Moment { at: Time::ZERO, step: 0 },
+        });
+        bench
+    }
+
+    pub(in crate::world::task) fn begin(bench: &mut Bench, tasks: &mut Tasks) -> Id<Task> {
+        tasks.begin(ActorId(0), ProgramId(0), 0, 1, &mut bench.shared)
+    }
+
+    pub(in crate::world::task) fn run(bench: &mut Bench, tasks: &mut Tasks, id: Id<Task>) -> Next {
+        bench.act(|shared, ctx| tasks.run(id, shared, ctx))
+    }
+
+    #[test]
+    fn a_program_runs_on_through_its_blocks_until_it_ends() {
+        let copy = |to, from| Instr::Let { to, value: Operand::Reg(from) };
+        let mut bench = bench(vec![
+            Instr::Try { catch: Some(Pc(2)), last: Some(Last::Finally(Pc(5))) },
+            Instr::Fail(Operand::Const(Value::Int(418))),
+            copy(OWN, builtin::ERROR_STATUS),
+            Instr::Raise(0),
+            Instr::End,
+            copy(SECOND, builtin::INTENT),
+            Instr::EndFinally,
+        ]);
+        let mut tasks = Tasks::default();
+        let id = begin(&mut bench, &mut tasks);
+        let Next::Ended(Some(error)) = run(&mut bench, &mut tasks, id) else {
+            panic!("nobody else catches it")
+        };
+        assert_eq!(error.status(), 418);
+        assert_eq!(tasks[id].get(OWN), Value::Int(418), "the catch has run");
+        assert_eq!(tasks[id].get(SECOND), Value::Int(17), "and the finally");
+    }
+
+    #[test]
+    fn a_program_that_never_waits_ends_the_run_as_a_finding() {
+        let mut bench = bench(vec![Instr::Jump(Pc(0))]);
+        let mut tasks = Tasks::default();
+        let id = begin(&mut bench, &mut tasks);
+        assert!(matches!(run(&mut bench, &mut tasks, id), Next::Stop));
+        assert!(
+            matches!(&tasks.runaway, Some(RunLimit::Endless { program }) if program == "api.pay")
+        );
+    }
+
+    #[test]
+    fn who_works_for_an_intent_that_is_not_there_fails() {
+        let origin = |n| Instr::Adopt(Operand::Const(Value::Int(n)));
+        let mut bench = bench(vec![origin(0), origin(1), Instr::End]);
+        let mut tasks = Tasks::default();
+        let id = begin(&mut bench, &mut tasks);
+        let Next::Ended(Some(error)) = run(&mut bench, &mut tasks, id) else {
+            panic!("there is one intent only")
+        };
+        assert_eq!(error.status(), 500);
+    }
+}

@@ -1,0 +1,90 @@
+//! A service's own state: its instances, its door, and how busy it is.
+
+use sim_core::{Time, mix};
+
+use super::admission::Admission;
+use super::autoscale::Scaling;
+use super::balancer::Balancer;
+use super::instance::{Instance, InstanceState};
+use crate::metrics::Level;
+use crate::plan::{ActorId, Balancer as Algorithm, Plan, ServicePlan};
+use crate::world::network::Request;
+use crate::world::shared::Shared;
+
+/// A service's own state.
+#[derive(Debug)]
+pub(in crate::world) struct ServiceState {
+    pub(super) plan: ServicePlan,
+    pub(super) admission: Admission,
+    pub(super) instances: Vec<Instance>,
+    balancer: Balancer,
+    /// Over all instances.
+    pub(super) level: Level,
+    pub(super) scaling: Option<Scaling>,
+}
+
+impl ServiceState {
+    pub(super) fn new(plan: &Plan, service: ServicePlan) -> ServiceState {
+        let up = |_| Instance::new(&service, InstanceState::Up);
+        let mut state = ServiceState {
+            admission: Admission::new(plan, service.admission),
+            instances: (0..service.instances).map(up).collect(),
+            balancer: Balancer::new(service.balancer, service.stale),
+            level: Level::default(),
+            scaling: service.autoscale.map(|_| Scaling::default()),
+            plan: service,
+        };
+        state.roll_call();
+        state
+    }
+
+    /// Tells the balancer who is up, and counts their workers.
+    pub(super) fn roll_call(&mut self) {
+        let is_up = |(_, instance): &(usize, &Instance)| instance.state == InstanceState::Up;
+        let up: Vec<u32> =
+            self.instances.iter().enumerate().filter(is_up).map(|(n, _)| n as u32).collect();
+        self.level.workers = up.len() as u32 * self.plan.workers;
+        self.balancer.set_up(up);
+    }
+
+    /// Says how many workers are busy and how many requests wait.
+    pub(super) fn report(&mut self, actor: ActorId, shared: &mut Shared, now: Time) {
+        if let Some(scaling) = &mut self.scaling {
+            scaling.note(self.level, now);
+        }
+        shared.metrics.level(actor, self.level, now);
+    }
+
+    pub(super) fn is_busy(&self, instance: u32) -> bool {
+        self.instances[instance as usize].busy >= self.plan.workers
+    }
+
+    pub(super) fn take_worker(&mut self, instance: u32) {
+        self.instances[instance as usize].busy += 1;
+        self.level.busy += 1;
+    }
+
+    /// The instance that a request goes to, if one is up.
+    pub(super) fn balance(&mut self, request: &Request, shared: &Shared, now: Time) -> Option<u32> {
+        let Request { key, lineage, .. } = *request;
+        let mut draws = shared.luck.balance.at(lineage);
+        let hash = match self.plan.balancer {
+            Algorithm::RingHash { .. } => mix(shared.texts.fingerprint(key), 0),
+            _ => 0,
+        };
+        let load = |n: u32| self.instances[n as usize].requests();
+        self.balancer.pick(hash, now, &mut draws, load)
+    }
+
+    /// Starts what a fault had brought down.
+    pub(in crate::world) fn restart(&mut self, instance: Option<u32>, now: Time) {
+        for (n, own) in self.instances.iter_mut().enumerate() {
+            if instance.is_none_or(|only| only as usize == n)
+                && matches!(own.state, InstanceState::Crashed | InstanceState::Up)
+            {
+                own.come_up(now);
+            }
+        }
+        self.roll_call();
+    }
+}

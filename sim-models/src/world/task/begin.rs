@@ -1,0 +1,117 @@
+//! How a task comes to be: for a submission, for a request, or for nobody.
+
+use sim_core::{Handle, Time};
+use sim_redis::value::Value;
+
+use super::{Origin, Task, Tasks};
+use crate::plan::{ActorId, ClientPlan, ProgramId, builtin};
+use crate::pool::Id;
+use crate::world::network::{Payload, Request};
+use crate::world::service::Seat;
+use crate::world::shared::Shared;
+
+/// A submission whose task begins.
+#[derive(Clone, Copy, Debug)]
+#[must_use]
+pub(in crate::world) struct Submission {
+    pub(in crate::world) client: ActorId,
+    pub(in crate::world) plan: ClientPlan,
+    pub(in crate::world) intent: u32,
+    /// Which click of its intent it is, from 1.
+    pub(in crate::world) number: u32,
+    pub(in crate::world) lineage: u64,
+}
+
+impl Tasks {
+    /// A task at the start of a program, with fresh registers.
+    pub(in crate::world) fn begin(
+        &mut self,
+        actor: ActorId,
+        program: ProgramId,
+        intent: u32,
+        lineage: u64,
+        shared: &mut Shared,
+    ) -> Id<Task> {
+        let frame = &shared.plan.programs[program.index()];
+        self.executions += 1;
+        let (id, task) = self.pool.take();
+        let mut registers = std::mem::take(&mut task.registers);
+        registers.clear();
+        registers.resize(frame.registers.into(), Value::Nil);
+        task.written.clear();
+        task.blocks.clear();
+        *task = Task {
+            actor,
+            program,
+            pc: frame.entry,
+            registers,
+            intent,
+            lineage,
+            written: std::mem::take(&mut task.written),
+            blocks: std::mem::take(&mut task.blocks),
+            ..Task::default()
+        };
+        task.set(builtin::EXECUTION, Value::Int(self.executions.cast_signed()));
+        task.tell_intent(shared);
+        id
+    }
+
+    /// A task for a submission; the user leaves at the end of their patience, which is set later.
+    pub(in crate::world) fn begin_submission(
+        &mut self,
+        submission: Submission,
+        shared: &mut Shared,
+        now: Time,
+    ) -> Id<Task> {
+        let Submission { client, plan, intent, number, lineage } = submission;
+        let id = self.begin(client, plan.program, intent, lineage, shared);
+        let program = &shared.plan.programs[plan.program.index()];
+        let (reads_key, reads_body) = (program.reads_key, program.reads_body);
+        let task = &mut self.pool[id];
+        task.origin = Origin::Submission { begun: now, leave: None };
+        task.set(builtin::SUBMISSION, Value::Int(number.into()));
+        task.set_clock(shared, now);
+        if reads_key {
+            let key = task.eval(plan.key, shared);
+            task.set(builtin::KEY, key);
+        }
+        if reads_body {
+            let body = task.eval(plan.body, shared);
+            task.set(builtin::BODY, body);
+        }
+        id
+    }
+
+    /// When the user leaves; `None` once they have.
+    pub(in crate::world) fn set_leave(&mut self, id: Id<Task>, at: Option<Handle>) {
+        if let Origin::Submission { leave, .. } = &mut self.pool[id].origin {
+            *leave = at;
+        }
+    }
+
+    /// A task for a request that a service begins to work on.
+    pub(in crate::world) fn begin_request(
+        &mut self,
+        id: Id<Request>,
+        request: &Request,
+        shared: &mut Shared,
+        now: Time,
+    ) -> Id<Task> {
+        let Request { to, intent, lineage, key, body, payload, deadline, instance, .. } = *request;
+        let Payload::Endpoint(endpoint) = payload else {
+            unreachable!("services are called at endpoints")
+        };
+        let program = shared.plan.endpoints[endpoint.index()];
+        let task = self.begin(to, program, intent, lineage, shared);
+        let entry = &mut self.pool[task];
+        entry.origin = Origin::Request(Some(id));
+        entry.seat = Seat::at_work(instance, now);
+        entry.deadline = deadline;
+        entry.set(builtin::KEY, key);
+        entry.set(builtin::BODY, body);
+        for (reg, value) in &request.with {
+            entry.set(*reg, *value);
+        }
+        task
+    }
+}

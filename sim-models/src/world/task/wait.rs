@@ -1,0 +1,144 @@
+//! What a task waits for, and how it goes on when that has come.
+
+use sim_core::Span;
+use sim_policies::Ending;
+use sim_redis::value::Value;
+
+use super::{Exit, Next, Origin, Raised, Task, Tasks, Waiting, child};
+use crate::invariant::Seen;
+use crate::plan::{CachedId, CachedPlan, Reg, SiteId};
+use crate::pool::Id;
+use crate::world::network::Answer;
+use crate::world::service::Wanted;
+use crate::world::shared::Shared;
+use crate::world::{Ctx, Event, nth};
+
+impl Tasks {
+    pub(in crate::world) fn wait(&mut self, id: Id<Task>, length: Span, ctx: &mut Ctx) {
+        let handle = ctx.schedule_after(length, Event::Resume(id));
+        self.pool[id].waiting = Waiting::Timer(handle);
+    }
+
+    pub(in crate::world) fn wait_for(&mut self, id: Id<Task>, what: Waiting) {
+        self.pool[id].waiting = what;
+    }
+
+    /// A wait is over; false when the task is gone.
+    pub(in crate::world) fn wake(&mut self, id: Id<Task>) -> bool {
+        let task = self.pool.get_mut(id);
+        task.map(Task::wakes).is_some()
+    }
+
+    /// The task waits no more; for what it did.
+    pub(in crate::world) fn stop_waiting(&mut self, id: Id<Task>) -> Waiting {
+        std::mem::replace(&mut self.pool[id].waiting, Waiting::Nothing)
+    }
+
+    /// Whether a task waits for anything but its turn.
+    pub(in crate::world) fn is_waiting(&self, id: Id<Task>) -> bool {
+        !matches!(self.pool[id].waiting, Waiting::Nothing)
+    }
+
+    /// The call of a waiting task has ended.
+    pub(in crate::world) fn hear(
+        &mut self,
+        id: Id<Task>,
+        site: SiteId,
+        answer: Answer,
+        shared: &mut Shared,
+        ctx: &Ctx,
+    ) -> Next {
+        self.pool[id].wakes();
+        self.take_answer(id, site, answer, shared, ctx)
+    }
+
+    /// Binds an answer to the site's variables, or raises what it was instead of a success.
+    pub(in crate::world) fn take_answer(
+        &mut self,
+        id: Id<Task>,
+        site: SiteId,
+        answer: Answer,
+        shared: &mut Shared,
+        ctx: &Ctx,
+    ) -> Next {
+        self.show_receipt(id, answer, shared, ctx);
+        let site = &shared.plan.sites[site.index()];
+        let task = &mut self.pool[id];
+        if let Some(reg) = site.into_headers {
+            task.assign(reg, answer.headers);
+        }
+        let Answer { ending, body, in_doubt, .. } = answer;
+        if !ending.is_success() {
+            let raised = Raised { ending, body, in_doubt, own: false };
+            return task.leave(Exit::Error(raised), &shared.plan.words);
+        }
+        if let Some(reg) = site.into {
+            task.assign(reg, body);
+        }
+        if let (Some(reg), Ending::Status(status)) = (site.into_status, ending) {
+            task.assign(reg, Value::Int(status.into()));
+        }
+        Next::Go
+    }
+
+    /// What a client's program or one of its branches was answered.
+    fn show_receipt(&self, id: Id<Task>, answer: Answer, shared: &mut Shared, ctx: &Ctx) {
+        let mut root = id;
+        while let Origin::Branch { parent, .. } = self.pool[root].origin {
+            root = parent;
+        }
+        let Task { intent, origin: Origin::Submission { .. }, .. } = self.pool[root] else {
+            return;
+        };
+        let (submission, content) = (root.word(), answer.body);
+        let success = answer.ending.is_success();
+        shared.show(Seen::Received { submission, intent, success, content }, ctx);
+    }
+
+    /// A task looks a value up, and goes on after the steps that would work it out.
+    pub(in crate::world) fn want(
+        &mut self,
+        id: Id<Task>,
+        cached: CachedId,
+        shared: &mut Shared,
+    ) -> Wanted {
+        let CachedPlan { key, exit, .. } = shared.plan.cached[cached.index()];
+        let task = &mut self.pool[id];
+        let key = task.eval(key, shared);
+        task.lookups += 1;
+        task.pc = exit;
+        let lineage = nth(task.lineage, child::CACHED, task.lookups);
+        Wanted { cached, key, actor: task.actor, instance: task.seat.instance, lineage }
+    }
+
+    /// The value that a task waits for is there, or an error instead. One that has been called off
+    /// may do or await something else by now.
+    pub(in crate::world) fn land(
+        &mut self,
+        id: Id<Task>,
+        flight: u64,
+        found: Result<(Reg, Value), Raised>,
+        shared: &Shared,
+    ) -> Next {
+        let Some(task) = self.pool.get_mut(id) else { return Next::Stop };
+        if !matches!(task.waiting, Waiting::Flight(awaited) if awaited == flight) {
+            return Next::Stop;
+        }
+        task.wakes();
+        match found {
+            Ok((into, value)) => task.assign(into, value),
+            Err(raised) => return task.leave(Exit::Error(raised), &shared.plan.words),
+        }
+        Next::Go
+    }
+
+    /// A block is left from outside of the program.
+    pub(in crate::world) fn leave(&mut self, id: Id<Task>, exit: Exit, shared: &Shared) -> Next {
+        self.pool[id].leave(exit, &shared.plan.words)
+    }
+
+    /// An error is raised from outside of the program.
+    pub(in crate::world) fn fail(&mut self, id: Id<Task>, status: u16, shared: &Shared) -> Next {
+        self.leave(id, Exit::Error(Raised::of_program(status)), shared)
+    }
+}
