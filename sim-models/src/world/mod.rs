@@ -4,11 +4,14 @@
 //! written to the ledger. The order of everything that happens at one instant is the order in
 //! which it was scheduled. Invariants and metrics look on; they cannot draw or schedule.
 
+#[cfg(test)]
+mod bench;
 mod broker;
 mod client;
 mod condition;
 mod custom;
 mod fault;
+mod flow;
 mod luck;
 mod network;
 mod service;
@@ -32,11 +35,11 @@ use crate::pool::Id;
 
 use broker::{Brokers, Delivery};
 use client::Clients;
+use custom::Customs;
 use fault::Faults;
 use luck::Luck;
 use network::{Network, Request};
 use service::Services;
-use shared::ByActor;
 pub(crate) use shared::Shared;
 use stack::{Call, Stack};
 use store::Stores;
@@ -106,7 +109,7 @@ pub(crate) struct World {
     services: Services,
     stores: Stores,
     brokers: Brokers,
-    customs: ByActor<Box<dyn CustomActor>>,
+    customs: Customs,
     faults: Faults,
 }
 
@@ -149,7 +152,7 @@ impl Model for World {
 
     fn handle(&mut self, event: Event, ctx: &mut Ctx) {
         if let Some(actor) = self.paused_owner(event) {
-            self.faults.parked[actor.index()].push(event);
+            self.faults.park(actor, event);
             return;
         }
         match event {
@@ -195,21 +198,18 @@ impl World {
     pub(crate) fn new(
         plan: Arc<Plan>,
         seed: u64,
-        mut custom: impl FnMut(&ActorPlan) -> Box<dyn CustomActor>,
+        custom: impl FnMut(&ActorPlan) -> Box<dyn CustomActor>,
     ) -> World {
         let streams = Streams::new(seed);
         World {
             clients: Clients::new(&plan, &streams),
             tasks: Tasks::default(),
             stack: Stack::new(&plan),
-            network: Network::new(&plan),
+            network: Network::new(),
             services: Services::new(&plan),
             stores: Stores::new(&plan),
             brokers: Brokers::new(&plan),
-            customs: ByActor::new(&plan, |id| {
-                let actor = &plan.actors[id.index()];
-                matches!(actor.kind, ActorKind::Custom(_)).then(|| custom(actor))
-            }),
+            customs: Customs::new(&plan, custom),
             faults: Faults::new(&plan),
             shared: Shared::new(plan, Luck::new(&streams)),
         }
@@ -229,9 +229,7 @@ impl World {
         for (n, actor) in plan.actors.iter().enumerate() {
             match &actor.kind {
                 ActorKind::Client(client) => self.start_client(ActorId::nth(n), client.load, ctx),
-                ActorKind::Custom(_) => self.with_custom(ActorId::nth(n), ctx, |custom, desk| {
-                    custom.on_start(desk);
-                }),
+                ActorKind::Custom(_) => self.start_custom(ActorId::nth(n), ctx),
                 ActorKind::Service(service) => {
                     self.report_level(ActorId::nth(n), ctx);
                     if let Some(scale) = service.autoscale {
@@ -247,6 +245,11 @@ impl World {
     /// Why the world stopped by itself, if it did.
     pub(crate) fn runaway(&self) -> Option<&RunLimit> {
         self.tasks.runaway.as_ref()
+    }
+
+    /// What was planned and never struck.
+    pub(crate) fn faults_missed(&self) -> Vec<String> {
+        self.faults.missed(&self.shared)
     }
 
     /// Goes on with every call and runs every task that can, in order, until all wait.
@@ -277,13 +280,10 @@ impl World {
             Event::Served(request) | Event::Disconnect(request) => {
                 self.network.requests.get(request)?.to
             }
-            Event::Copied(copy) => {
-                let copy = self.stores.copies.get(copy)?;
-                if copy.sent { copy.to } else { copy.from }
-            }
+            Event::Copied(copy) => self.stores.holder_of(copy)?,
             Event::Answer(request) => self.network.requests.get(request)?.from,
             Event::Timer { call, .. } => self.tasks.get(self.stack.calls.get(call)?.task)?.actor,
-            Event::Visible(delivery) => self.broker_of(delivery)?,
+            Event::Visible(delivery) => self.brokers.broker_of(delivery, &self.shared)?,
             _ => return None,
         };
         self.shared.conditions[owner.index()].paused.then_some(owner)
@@ -334,8 +334,8 @@ impl World {
             }
             Event::Reply(id) => format!("reply {}", request(id)),
             Event::Wake { actor: id, token } => format!("wake {} ({token})", actor(id)),
-            Event::Copied(id) => match self.stores.copies.get(id) {
-                Some(copy) => format!("copy {}->{}", actor(copy.from), actor(copy.to)),
+            Event::Copied(id) => match self.stores.way_of(id) {
+                Some((from, to)) => format!("copy {}->{}", actor(from), actor(to)),
                 None => "a copy that is gone".to_owned(),
             },
             Event::WakeBreaker(id) => {
@@ -353,7 +353,7 @@ impl World {
                 let program = self.shared.plan.jobs[id.index()].program;
                 format!("turn of {}", self.shared.plan.programs[program.index()].name)
             }
-            Event::Visible(id) => match self.broker_of(id) {
+            Event::Visible(id) => match self.brokers.broker_of(id, &self.shared) {
                 Some(broker) => format!("message of {} visible again", actor(broker)),
                 None => "a message that was acknowledged".to_owned(),
             },

@@ -3,15 +3,15 @@
 use std::ops::{Index, IndexMut};
 use std::sync::Arc;
 
-use sim_core::{Draw, Moment, Span};
+use sim_core::{Draw, Moment, Span, Time, mix};
 use sim_redis::value::Texts;
 
-use super::Ctx;
-use super::condition::Condition;
+use super::condition::Conditions;
 use super::luck::Luck;
+use super::{Ctx, nth};
 use crate::intent::Intents;
 use crate::invariant::{Scene, Seen, Watch};
-use crate::ledger::Ledger;
+use crate::ledger::{Deed, Ledger};
 use crate::log::{Log, Note};
 use crate::metrics::Metrics;
 use crate::plan::{ActorId, DistId, Plan};
@@ -24,8 +24,8 @@ pub(crate) struct Shared {
     pub(crate) plan: Arc<Plan>,
     pub(crate) texts: Texts,
     pub(super) luck: Luck,
-    /// Under what conditions each actor works.
-    pub(super) conditions: Vec<Condition>,
+    /// Under what conditions each actor and each route works.
+    pub(super) conditions: Conditions,
     pub(crate) intents: Intents,
     pub(crate) ledger: Ledger,
     pub(crate) watch: Watch,
@@ -38,7 +38,7 @@ impl Shared {
         Shared {
             texts: plan.texts.clone(),
             luck,
-            conditions: vec![Condition::default(); plan.actors.len()],
+            conditions: Conditions::new(plan.actors.len()),
             intents: Intents::default(),
             ledger: Ledger::new(plan.kinds.len()),
             watch: Watch::new(&plan),
@@ -75,6 +75,37 @@ impl Shared {
     /// Draws a length of time.
     pub(super) fn span(&self, dist: DistId, draws: &mut impl Draw) -> Span {
         Span::from_secs_f64(self.plan.dists[dist.index()].sample(draws))
+    }
+
+    /// An actor's wall clock in nanoseconds since the run began; one that was set back may be
+    /// negative.
+    pub(super) fn wall_ns(&self, actor: ActorId, now: Time) -> i64 {
+        let steady = i64::try_from(now.as_nanos()).unwrap_or(i64::MAX);
+        steady.saturating_add(self.conditions[actor.index()].clock_ns)
+    }
+
+    /// The same in whole milliseconds.
+    pub(super) fn wall_ms(&self, actor: ActorId, now: Time) -> i64 {
+        self.wall_ns(actor, now).div_euclid(1_000_000)
+    }
+
+    /// Something durable happens; its number, or nothing when its token is stale.
+    pub(super) fn record_effect(&mut self, deed: Deed, ctx: &mut Ctx) -> Option<u32> {
+        let Deed { kind, actor, intent, .. } = deed;
+        let entry = match self.ledger.record(ctx.moment(), deed) {
+            Ok(entry) => entry,
+            Err(stale) => {
+                self.note(Note::Fenced { intent, actor, kind, stale }, ctx);
+                return None;
+            }
+        };
+        let (number, repeated) = (entry.number, entry.repeated);
+        ctx.observe(mix(nth(number.into(), kind.0.into(), intent), repeated.into()));
+        self.note(Note::Effect { intent, actor, kind, number, repeated }, ctx);
+        if !repeated {
+            self.show(Seen::Effect { kind, intent }, ctx);
+        }
+        Some(number)
     }
 
     /// `shoppers-17`.

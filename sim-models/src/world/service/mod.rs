@@ -27,7 +27,7 @@ use crate::plan::{
 };
 use crate::pool::Id;
 use crate::world::network::Request;
-use crate::world::network::{Answer, Payload};
+use crate::world::network::{Answer, Leg, Payload};
 use crate::world::service::autoscale::Scaling;
 use crate::world::service::balancer::Balancer;
 use crate::world::service::cache::Caches;
@@ -446,7 +446,8 @@ impl World {
         let (from, to, lineage) = (request.from, request.to, request.lineage);
         let Some(service) = self.service(to) else { return };
         if service.plan.on_disconnect == OnDisconnect::Cancel {
-            self.ship(from, to, mix(lineage, DISCONNECT), Event::Disconnect(id), ctx);
+            let (index, event) = (Leg::Disconnect.of(lineage), Event::Disconnect(id));
+            self.network.ship(from, to, index, event, &self.shared, ctx);
         }
     }
 
@@ -502,10 +503,7 @@ impl World {
         if only.is_none() {
             self.forget_admissions(actor);
             self.stack.policies.forget(&self.shared.plan, actor);
-            self.unpark(actor, ctx);
+            self.faults.unpark(actor, ctx);
         }
     }
 }
-
-/// Tells the word of a broken connection from the other messages of a request.
-const DISCONNECT: u64 = 4;

@@ -723,7 +723,7 @@ impl World {
             let caller = self.network.requests[id_of_request].from;
             self.shared.show(Seen::Sent { to, call: id.word(), caller, intent, key }, ctx);
         }
-        self.send_request(id_of_request, ctx);
+        self.network.post(id_of_request, &mut self.shared, ctx);
     }
 
     /// The answer to a call's attempt has come, or is of no interest any more.

@@ -14,7 +14,6 @@ use sim_redis::value::{Texts, Value};
 use crate::intent::Intent;
 use crate::invariant::Seen;
 use crate::ledger::Deed;
-use crate::log::Note;
 use crate::outcome::RunLimit;
 use crate::plan::{
     ActorId, CondId, CondPlan, EffectId, EffectPlan, ForkId, Instr, Last, Operand, Pc, Plan,
@@ -380,7 +379,7 @@ impl World {
         let Some(Task { actor, .. }) = self.tasks.get(id) else { return false };
         let is_paused = self.shared.conditions[actor.index()].paused;
         if is_paused {
-            self.faults.parked[actor.index()].push(Event::Resume(id));
+            self.faults.park(*actor, Event::Resume(id));
         }
         is_paused
     }
@@ -389,7 +388,7 @@ impl World {
     pub(in crate::world) fn set_clock(&mut self, id: Id<Task>, ctx: &Ctx) {
         let Some(Task { actor, program, .. }) = self.tasks.get(id) else { return };
         if self.shared.plan.programs[program.index()].reads_clock {
-            let now = self.wall_ms(*actor, ctx.now());
+            let now = self.shared.wall_ms(*actor, ctx.now());
             self.tasks[id].set(builtin::NOW, Value::Int(now));
         }
     }
@@ -764,7 +763,7 @@ impl World {
         let (actor, intent) = (task.actor, task.intent);
         let token = if let Value::Int(token) = token { Some(token) } else { None };
         let deed = Deed { kind, actor, intent, once, keep, token, fenced, undoes };
-        let Some(number) = self.record_effect(deed, ctx) else {
+        let Some(number) = self.shared.record_effect(deed, ctx) else {
             return self.fail(id, 412, ctx);
         };
         if let Some(reg) = into {
@@ -773,27 +772,6 @@ impl World {
             self.tasks[id].assign(reg, value);
         }
         Next::Go
-    }
-
-    /// Something durable happens; its number, or nothing when its token is stale.
-    pub(in crate::world) fn record_effect(&mut self, deed: Deed, ctx: &mut Ctx) -> Option<u32> {
-        let Deed { kind, actor, intent, .. } = deed;
-        let entry = match self.shared.ledger.record(ctx.moment(), deed) {
-            Ok(entry) => entry,
-            Err(stale) => {
-                self.shared.note(Note::Fenced { intent, actor, kind, stale }, ctx);
-                return None;
-            }
-        };
-        ctx.observe(mix(nth(entry.number.into(), kind.0.into(), intent), entry.repeated.into()));
-        self.shared.note(
-            Note::Effect { intent, actor, kind, number: entry.number, repeated: entry.repeated },
-            ctx,
-        );
-        if !entry.repeated {
-            self.shared.show(Seen::Effect { kind, intent }, ctx);
-        }
-        Some(entry.number)
     }
 
     fn respond(&mut self, id: Id<Task>, respond: RespondId, ctx: &mut Ctx) -> Next {
