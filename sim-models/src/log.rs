@@ -158,7 +158,7 @@ pub(crate) enum StoreLoss {
 }
 
 /// Where a message was lost.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Loss {
     /// On its way out.
     Request,
@@ -187,6 +187,11 @@ impl Log {
         } else {
             self.omitted += 1;
         }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn notes(&self) -> impl Iterator<Item = Note> {
+        self.notes.iter().map(|(_, _, note)| *note)
     }
 
     pub(crate) fn omitted(&self) -> u64 {

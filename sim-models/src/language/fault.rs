@@ -1,5 +1,7 @@
 //! Faults and when they strike.
 
+use std::fmt::Display;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sim_core::Span;
@@ -45,16 +47,19 @@ fn first() -> u32 {
 }
 
 /// What goes wrong.
-#[derive(Clone, Debug, JsonSchema, Deserialize, Serialize)]
+///
+/// The same fault is first a scenario's, with the names of actors, and then a plan's, with their
+/// ids: `A` is an actor.
+#[derive(Clone, Copy, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "fault")]
-pub enum Fault {
+pub enum Fault<A = String> {
     /// Answers a share of requests with an error, without working on them.
     #[schemars(extend("x-unnamed" = 1))]
     #[schemars(example = r#"Errors("psp", rate: 0.5, status: 503)"#)]
     Errors {
         /// The service or store.
-        actor: String,
+        actor: A,
         /// The share.
         #[serde(default = "certain")]
         rate: f64,
@@ -67,7 +72,7 @@ pub enum Fault {
     #[schemars(example = r#"Hang("psp", rate: 0.5)"#)]
     Hang {
         /// The service.
-        actor: String,
+        actor: A,
         /// The share.
         #[serde(default = "certain")]
         rate: f64,
@@ -78,7 +83,7 @@ pub enum Fault {
     #[schemars(example = r#"Crash("api", instance: 0)"#)]
     Crash {
         /// The service or store.
-        actor: String,
+        actor: A,
         /// Only this instance of a service, from 0; the balancer knows at once.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         instance: Option<u32>,
@@ -88,21 +93,21 @@ pub enum Fault {
     #[schemars(example = r#"Outage("psp")"#)]
     Outage {
         /// The service or store.
-        actor: String,
+        actor: A,
     },
     /// Nothing reaches it or leaves it, and nobody is told.
     #[schemars(extend("x-unnamed" = 1))]
     #[schemars(example = r#"BlackHole("psp")"#)]
     BlackHole {
         /// The actor.
-        actor: String,
+        actor: A,
     },
     /// Work takes longer by a factor.
     #[schemars(extend("x-unnamed" = 1))]
     #[schemars(example = r#"Slow("psp", factor: 10.0)"#)]
     Slow {
         /// The service or store.
-        actor: String,
+        actor: A,
         /// The factor.
         factor: f64,
         /// Only this instance of a service, from 0.
@@ -114,16 +119,16 @@ pub enum Fault {
     #[schemars(example = r#"Pause("api")"#)]
     Pause {
         /// The service or store.
-        actor: String,
+        actor: A,
     },
     /// Messages between two actors vanish.
     #[schemars(extend("x-unnamed" = 2))]
     #[schemars(example = r#"Partition("api", "redis", both_ways: false)"#)]
     Partition {
         /// The sender.
-        from: String,
+        from: A,
         /// The receiver.
-        to: String,
+        to: A,
         /// Whether messages the other way vanish too.
         #[serde(default = "yes")]
         both_ways: bool,
@@ -133,9 +138,9 @@ pub enum Fault {
     #[schemars(example = r#"Loss("api", "psp", 0.1)"#)]
     Loss {
         /// The sender.
-        from: String,
+        from: A,
         /// The receiver.
-        to: String,
+        to: A,
         /// The share.
         rate: f64,
     },
@@ -144,9 +149,9 @@ pub enum Fault {
     #[schemars(example = r#"Duplicate("app", "api", 0.1)"#)]
     Duplicate {
         /// The sender.
-        from: String,
+        from: A,
         /// The receiver.
-        to: String,
+        to: A,
         /// The share.
         rate: f64,
     },
@@ -155,9 +160,9 @@ pub enum Fault {
     #[schemars(example = r#"Delay("api", "psp", "200ms")"#)]
     Delay {
         /// The sender.
-        from: String,
+        from: A,
         /// The receiver.
-        to: String,
+        to: A,
         /// By how much.
         by: Span,
     },
@@ -176,7 +181,7 @@ pub enum Fault {
     #[schemars(example = r#"Flush("redis")"#)]
     Flush {
         /// The store or service.
-        store: String,
+        store: A,
     },
     /// A store's primary dies, and the replica that has most takes over with what it has.
     /// Connections are refused meanwhile.
@@ -184,14 +189,14 @@ pub enum Fault {
     #[schemars(example = r#"Failover("redis")"#)]
     Failover {
         /// The store.
-        store: String,
+        store: A,
     },
     /// The wall clock is set forward or back, and right again when the fault heals.
     #[schemars(extend("x-unnamed" = 1))]
     #[schemars(example = r#"ClockStep("redis", forward: "1m")"#)]
     ClockStep {
         /// The service or store.
-        actor: String,
+        actor: A,
         /// By how much it is too late.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         forward: Option<Span>,
@@ -204,14 +209,14 @@ pub enum Fault {
     #[schemars(example = r#"OutOfMemory("redis")"#)]
     OutOfMemory {
         /// The store.
-        store: String,
+        store: A,
     },
     /// A store out of memory removes keys, all at one instant.
     #[schemars(extend("x-unnamed" = 1))]
     #[schemars(example = r#"Evict("redis", share: 0.5)"#)]
     Evict {
         /// The store.
-        store: String,
+        store: A,
         /// Which keys, and in what order.
         #[serde(default = "volatile_lru")]
         policy: Eviction,
@@ -235,4 +240,166 @@ fn internal_error() -> u16 {
 
 fn yes() -> bool {
     true
+}
+
+/// What an actor must be for a fault to hit it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hits {
+    Anybody,
+    /// A service, store or broker.
+    Server,
+    Store,
+    /// A store, or a service with caches.
+    Memory,
+    /// A service or store.
+    Clock,
+}
+
+impl<A> Fault<A> {
+    /// The same fault with other actors. `find` is asked for each of them: it stands in a field,
+    /// and must be something that the fault can hit.
+    pub(crate) fn map<B>(
+        &self,
+        mut find: impl FnMut(&A, &'static str, Hits) -> Option<B>,
+    ) -> Option<Fault<B>> {
+        let mut actor = |name: &A, hits| find(name, "actor", hits);
+        Some(match self {
+            Fault::Errors { actor: at, rate, status } => {
+                Fault::Errors { actor: actor(at, Hits::Server)?, rate: *rate, status: *status }
+            }
+            Fault::Hang { actor: at, rate } => {
+                Fault::Hang { actor: actor(at, Hits::Server)?, rate: *rate }
+            }
+            Fault::Crash { actor: at, instance } => {
+                Fault::Crash { actor: actor(at, Hits::Server)?, instance: *instance }
+            }
+            Fault::Outage { actor: at } => Fault::Outage { actor: actor(at, Hits::Server)? },
+            Fault::BlackHole { actor: at } => Fault::BlackHole { actor: actor(at, Hits::Anybody)? },
+            Fault::Slow { actor: at, factor, instance } => {
+                let actor = actor(at, Hits::Server)?;
+                Fault::Slow { actor, factor: *factor, instance: *instance }
+            }
+            Fault::Pause { actor: at } => Fault::Pause { actor: actor(at, Hits::Server)? },
+            Fault::ClockStep { actor: at, forward, back } => {
+                let actor = actor(at, Hits::Clock)?;
+                Fault::ClockStep { actor, forward: *forward, back: *back }
+            }
+            Fault::Partition { from, to, both_ways } => {
+                let (from, to) = ends(find, from, to)?;
+                Fault::Partition { from, to, both_ways: *both_ways }
+            }
+            Fault::Loss { from, to, rate } => {
+                let (from, to) = ends(find, from, to)?;
+                Fault::Loss { from, to, rate: *rate }
+            }
+            Fault::Duplicate { from, to, rate } => {
+                let (from, to) = ends(find, from, to)?;
+                Fault::Duplicate { from, to, rate: *rate }
+            }
+            Fault::Delay { from, to, by } => {
+                let (from, to) = ends(find, from, to)?;
+                Fault::Delay { from, to, by: *by }
+            }
+            Fault::Flush { store } => Fault::Flush { store: find(store, "store", Hits::Memory)? },
+            Fault::Failover { store } => {
+                Fault::Failover { store: find(store, "store", Hits::Store)? }
+            }
+            Fault::OutOfMemory { store } => {
+                Fault::OutOfMemory { store: find(store, "store", Hits::Store)? }
+            }
+            Fault::Evict { store, policy, share } => {
+                let store = find(store, "store", Hits::Store)?;
+                Fault::Evict { store, policy: *policy, share: *share }
+            }
+            Fault::Throw { status } => Fault::Throw { status: *status },
+            Fault::Stall => Fault::Stall,
+        })
+    }
+}
+
+/// Both ends of a route: whichever is missing is looked for too.
+fn ends<A, B>(
+    mut find: impl FnMut(&A, &'static str, Hits) -> Option<B>,
+    from: &A,
+    to: &A,
+) -> Option<(B, B)> {
+    let (from, to) = (find(from, "from", Hits::Anybody), find(to, "to", Hits::Anybody));
+    Some((from?, to?))
+}
+
+impl<A: Display> Fault<A> {
+    /// For people: `psp: 100 % errors 503`.
+    pub(crate) fn label(&self) -> String {
+        let percent = |rate: f64| format!("{} %", (rate * 1000.0).round() / 10.0);
+        let which = |instance: Option<u32>| instance.map_or(String::new(), |n| format!("[{n}]"));
+        match self {
+            Fault::Errors { actor, rate, status } => {
+                format!("{actor}: {} errors {status}", percent(*rate))
+            }
+            Fault::Hang { actor, rate } => format!("{actor}: {} hang", percent(*rate)),
+            Fault::Crash { actor, instance } => format!("{actor}{}: crashed", which(*instance)),
+            Fault::Outage { actor } => format!("{actor}: refuses connections"),
+            Fault::BlackHole { actor } => format!("{actor}: unreachable"),
+            Fault::Slow { actor, factor, instance } => {
+                format!("{actor}{}: {factor}x slower", which(*instance))
+            }
+            Fault::Pause { actor } => format!("{actor}: paused"),
+            Fault::Partition { from, to, both_ways } => {
+                let arrow = if *both_ways { "<->" } else { "->" };
+                format!("{from}{arrow}{to}: partitioned")
+            }
+            Fault::Loss { from, to, rate } => format!("{from}->{to}: {} lost", percent(*rate)),
+            Fault::Duplicate { from, to, rate } => {
+                format!("{from}->{to}: {} duplicated", percent(*rate))
+            }
+            Fault::Delay { from, to, by } => format!("{from}->{to}: {by} later"),
+            Fault::Throw { status } => format!("raises an error, {status}"),
+            Fault::Stall => "stands still".to_owned(),
+            Fault::Flush { store } => format!("{store}: forgets everything"),
+            Fault::Failover { store } => format!("{store}: a replica takes over"),
+            Fault::ClockStep { actor, forward, back } => {
+                let (span, way) = match (forward, back) {
+                    (Some(span), _) => (*span, "ahead"),
+                    (None, span) => (span.unwrap_or_default(), "behind"),
+                };
+                format!("{actor}: the clock is {span} {way}")
+            }
+            Fault::OutOfMemory { store } => format!("{store}: out of memory"),
+            Fault::Evict { store, policy, share } => {
+                format!("{store}: evicts {} of {}", percent(*share), victims(*policy))
+            }
+        }
+    }
+}
+
+/// Which keys a policy removes, for people.
+fn victims(policy: Eviction) -> &'static str {
+    match policy {
+        Eviction::NoEviction => "no key",
+        Eviction::VolatileLru => "the keys with a lifetime, longest unused first",
+        Eviction::VolatileLfu => "the keys with a lifetime, least used first",
+        Eviction::VolatileTtl => "the keys with a lifetime, soonest to end first",
+        Eviction::VolatileRandom => "the keys with a lifetime, at random",
+        Eviction::AllKeysLru => "all keys, longest unused first",
+        Eviction::AllKeysLfu => "all keys, least used first",
+        Eviction::AllKeysRandom => "all keys, at random",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_end_of_a_route_is_looked_for_even_when_one_is_missing() {
+        let cut = Fault::Partition { from: "a", to: "b", both_ways: true };
+        let mut asked = Vec::new();
+        let found: Option<Fault<u32>> = cut.map(|name, field, hits| {
+            asked.push((*name, field, hits));
+            None
+        });
+        assert_eq!(found, None);
+        assert_eq!(asked, [("a", "from", Hits::Anybody), ("b", "to", Hits::Anybody)]);
+        assert_eq!(cut.map(|_, _, _| Some(3)).unwrap().label(), "3<->3: partitioned");
+    }
 }

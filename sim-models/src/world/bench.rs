@@ -7,7 +7,8 @@ use sim_core::{Limits, Model, Simulation, Span, Streams, Time};
 
 use super::luck::Luck;
 use super::{Ctx, Event, Shared, World};
-use crate::plan::{ActorId, ActorKind, ActorPlan, Plan};
+use crate::log::Note;
+use crate::plan::{ActorId, ActorKind, ActorPlan, Fault, FaultEntry, PairId, Plan, Trigger};
 
 pub(super) struct Bench {
     pub(super) shared: Shared,
@@ -43,6 +44,11 @@ impl Bench {
         let step = self.events.step().ok()?;
         self.events.model_mut().0.take().map(|event| (step.at, event))
     }
+
+    /// The story so far.
+    pub(super) fn notes(&self) -> Vec<Note> {
+        self.shared.log.notes().collect()
+    }
 }
 
 /// Actors without links, each of which may call each.
@@ -59,3 +65,12 @@ pub(super) fn plan(kinds: Vec<ActorKind>) -> Plan {
         ..Plan::default()
     }
 }
+
+/// A fault of the plan, which strikes when a test says so.
+pub(super) fn fault(fault: Fault) -> FaultEntry {
+    let trigger = Trigger::At(Span::ZERO);
+    FaultEntry { trigger, lasts: None, fault, label: String::new() }
+}
+
+/// From the first actor to the second, of two.
+pub(super) const PAIR: PairId = PairId(1);

@@ -17,10 +17,9 @@ use sim_redis::value::Value;
 use crate::log::{Handover, Note};
 use crate::plan::{ActorId, ActorKind, Plan, QueueId, Subscriber};
 use crate::pool::{Id, Pool};
-use crate::world::network::Request;
-use crate::world::network::{Answer, Payload, Sender};
-use crate::world::shared::ByActor;
-use crate::world::{Ctx, Event, World};
+use crate::world::network::{Answer, Payload, Request, Sender};
+use crate::world::shared::{ByActor, Shared};
+use crate::world::{Ctx, Event};
 
 /// A broker's own state.
 #[derive(Clone, Copy, Debug, Default)]
@@ -50,6 +49,26 @@ pub(super) struct Brokers {
     deliveries: Pool<Delivery>,
 }
 
+/// A message that its broker has taken.
+#[derive(Clone, Copy, Debug)]
+#[must_use]
+pub(super) struct Stored {
+    queue: QueueId,
+    lineage: u64,
+    intent: u32,
+    key: Value,
+    body: Value,
+    /// To how many it is handed out.
+    pub(super) subscribers: u32,
+}
+
+impl Stored {
+    /// What its publisher is answered.
+    pub(super) fn receipt(&self) -> Answer {
+        Answer { body: self.key, ..Answer::status(201) }
+    }
+}
+
 impl Brokers {
     pub(super) fn new(plan: &Plan) -> Brokers {
         let by_actor = ByActor::new(plan, |id| match plan.actors[id.index()].kind {
@@ -62,65 +81,72 @@ impl Brokers {
     pub(super) fn memory_bytes(&self) -> usize {
         self.deliveries.memory_bytes(0)
     }
-}
 
-impl World {
-    /// A message is stored, acknowledged to its publisher, and handed out.
-    pub(super) fn store_message(&mut self, id: Id<Request>, ctx: &mut Ctx) {
-        let Request { to, intent, lineage, key, body, .. } = self.network.requests[id];
-        let Payload::Message(queue) = self.network.requests[id].payload else {
-            unreachable!("brokers take messages")
-        };
-        let broker = &mut self.brokers.by_actor[to];
+    /// A message has arrived, and is stored.
+    pub(super) fn store(
+        &mut self,
+        request: &Request,
+        shared: &mut Shared,
+        ctx: &mut Ctx,
+    ) -> Stored {
+        let Request { to, intent, lineage, key, body, payload, .. } = *request;
+        let Payload::Message(queue) = payload else { unreachable!("brokers take messages") };
+        let plan = &shared.plan.queues[queue.index()];
+        let broker = &mut self.by_actor[to];
         broker.stored += 1;
         let number = broker.stored;
         let key = if key == Value::Nil {
-            let name = format!("{}-{number}", self.shared.plan.queues[queue.index()].name);
-            Value::Text(self.shared.texts.intern(&name))
+            Value::Text(shared.texts.intern(&format!("{}-{number}", plan.name)))
         } else {
             key
         };
-        ctx.observe(self.shared.texts.fingerprint(key));
-        self.shared.note(Note::Message { intent, queue, what: Handover::Stored }, ctx);
-        self.send_answer(id, Answer { body: key, ..Answer::status(201) }, ctx);
-        for n in 0..self.shared.plan.queues[queue.index()].subscribers.len() {
-            let lineage = mix(lineage, n as u64);
-            let (delivery, entry) = self.brokers.deliveries.take();
-            let subscriber = n as u32;
-            let (attempts, timer) = (0, None);
-            *entry = Delivery { queue, subscriber, lineage, intent, key, body, attempts, timer };
-            self.shared.metrics.called(self.subscriber(delivery).pair, ctx.now());
-            self.hand_out(delivery, ctx);
-        }
+        let subscribers = plan.subscribers.len() as u32;
+        ctx.observe(shared.texts.fingerprint(key));
+        shared.note(Note::Message { intent, queue, what: Handover::Stored }, ctx);
+        Stored { queue, lineage, intent, key, body, subscribers }
     }
 
-    fn subscriber(&self, id: Id<Delivery>) -> Subscriber {
-        let Delivery { queue, subscriber, .. } = self.brokers.deliveries[id];
-        self.shared.plan.queues[queue.index()].subscribers[subscriber as usize]
+    /// A stored message goes to one of its subscribers, for the first time.
+    pub(super) fn deliver_to(
+        &mut self,
+        stored: &Stored,
+        subscriber: u32,
+        shared: &mut Shared,
+        ctx: &mut Ctx,
+    ) -> Option<Request> {
+        let Stored { queue, lineage, intent, key, body, .. } = *stored;
+        let lineage = mix(lineage, subscriber.into());
+        let (id, entry) = self.deliveries.take();
+        let (attempts, timer) = (0, None);
+        *entry = Delivery { queue, subscriber, lineage, intent, key, body, attempts, timer };
+        shared.metrics.called(entry.subscriber(&shared.plan).pair, ctx.now());
+        self.hand_out(id, shared, ctx)
     }
 
-    /// Sends a message to its subscriber, and looks after it again at the end of the visibility
-    /// timeout. A broker that is down keeps it until then.
-    fn hand_out(&mut self, id: Id<Delivery>, ctx: &mut Ctx) {
-        let Subscriber { actor, endpoint, pair } = self.subscriber(id);
-        let Delivery { queue, lineage, intent, key, body, attempts, .. } =
-            self.brokers.deliveries[id];
-        let plan = &self.shared.plan.queues[queue.index()];
-        let (broker, visibility) = (plan.broker, plan.visibility);
-        let timer = ctx.schedule_after(visibility, Event::Visible(id));
-        self.brokers.deliveries[id].timer = Some(timer);
-        if self.shared.conditions[broker.index()].down {
-            return;
+    /// The message that goes to its subscriber now; it is looked after again at the end of the
+    /// visibility timeout. A broker that is down keeps it until then.
+    fn hand_out(
+        &mut self,
+        id: Id<Delivery>,
+        shared: &mut Shared,
+        ctx: &mut Ctx,
+    ) -> Option<Request> {
+        let delivery = &mut self.deliveries[id];
+        let Subscriber { actor, endpoint, pair } = delivery.subscriber(&shared.plan);
+        let Delivery { queue, lineage, intent, key, body, .. } = *delivery;
+        let plan = &shared.plan.queues[queue.index()];
+        let broker = plan.broker;
+        delivery.timer = Some(ctx.schedule_after(plan.visibility, Event::Visible(id)));
+        if shared.conditions[broker.index()].down {
+            return None;
         }
-        let attempt = attempts + 1;
-        self.brokers.deliveries[id].attempts = attempt;
+        delivery.attempts += 1;
+        let attempt = delivery.attempts;
         if attempt > 1 {
-            self.shared.note(Note::Message { intent, queue, what: Handover::Again(attempt) }, ctx);
+            shared.note(Note::Message { intent, queue, what: Handover::Again(attempt) }, ctx);
         }
-        let (request_id, request) = self.network.requests.take();
-        let mut with = std::mem::take(&mut request.with);
-        with.clear();
-        *request = Request {
+        shared.metrics.sent(pair, attempt > 1, ctx.now());
+        Some(Request {
             from: broker,
             to: actor,
             pair,
@@ -131,54 +157,145 @@ impl World {
             payload: Payload::Endpoint(endpoint),
             key,
             body,
-            with,
             ..Request::default()
-        };
-        self.shared.metrics.sent(pair, attempt > 1, ctx.now());
-        self.send_request(request_id, ctx);
+        })
     }
 
     /// A subscriber's answer arrives at its broker.
-    pub(super) fn settle_delivery(&mut self, id: Id<Delivery>, answer: Answer, ctx: &mut Ctx) {
-        let Some(Delivery { queue, timer, .. }) = self.brokers.deliveries.get(id).copied() else {
-            return;
-        };
-        let broker = self.shared.plan.queues[queue.index()].broker;
-        // A dead process hears nothing.
-        if answer.fate() != Fate::Succeeded || self.shared.conditions[broker.index()].down {
-            return;
-        }
-        if let Some(timer) = timer {
-            ctx.cancel(timer);
-        }
-        self.end_delivery(id, Fate::Succeeded, ctx);
-    }
-
-    /// A message that nobody has acknowledged can be seen again.
-    pub(super) fn visible(&mut self, id: Id<Delivery>, ctx: &mut Ctx) {
-        let Some(Delivery { queue, intent, attempts, .. }) =
-            self.brokers.deliveries.get(id).copied()
+    pub(super) fn settle(
+        &mut self,
+        id: Id<Delivery>,
+        answer: Answer,
+        shared: &mut Shared,
+        ctx: &mut Ctx,
+    ) {
+        let (Some(delivery), Some(broker)) = (self.deliveries.get(id), self.broker_of(id, shared))
         else {
             return;
         };
-        if attempts < self.shared.plan.queues[queue.index()].attempts_max {
-            self.hand_out(id, ctx);
+        // A dead process hears nothing.
+        if answer.fate() != Fate::Succeeded || shared.conditions[broker.index()].down {
             return;
         }
-        self.shared.note(Note::Message { intent, queue, what: Handover::Dead }, ctx);
-        self.end_delivery(id, Fate::Failed, ctx);
+        if let Some(timer) = delivery.timer {
+            ctx.cancel(timer);
+        }
+        self.end(id, Fate::Succeeded, shared, ctx);
     }
 
-    fn end_delivery(&mut self, id: Id<Delivery>, fate: Fate, ctx: &mut Ctx) {
-        let pair = self.subscriber(id).pair;
+    /// A message that nobody has acknowledged can be seen again: it is handed out once more, or
+    /// it is dead.
+    pub(super) fn visible(
+        &mut self,
+        id: Id<Delivery>,
+        shared: &mut Shared,
+        ctx: &mut Ctx,
+    ) -> Option<Request> {
+        let Delivery { queue, intent, attempts, .. } = *self.deliveries.get(id)?;
+        if attempts < shared.plan.queues[queue.index()].attempts_max {
+            return self.hand_out(id, shared, ctx);
+        }
+        shared.note(Note::Message { intent, queue, what: Handover::Dead }, ctx);
+        self.end(id, Fate::Failed, shared, ctx);
+        None
+    }
+
+    fn end(&mut self, id: Id<Delivery>, fate: Fate, shared: &mut Shared, ctx: &mut Ctx) {
+        let pair = self.deliveries[id].subscriber(&shared.plan).pair;
         ctx.observe(mix(pair.0.into(), fate as u64));
-        self.shared.metrics.call_ended(pair, fate);
-        self.brokers.deliveries.free(id);
+        shared.metrics.call_ended(pair, fate);
+        self.deliveries.free(id);
     }
 
     /// The broker whose message a delivery is.
-    pub(super) fn broker_of(&self, id: Id<Delivery>) -> Option<ActorId> {
-        let delivery = self.brokers.deliveries.get(id)?;
-        Some(self.shared.plan.queues[delivery.queue.index()].broker)
+    pub(super) fn broker_of(&self, id: Id<Delivery>, shared: &Shared) -> Option<ActorId> {
+        let delivery = self.deliveries.get(id)?;
+        Some(shared.plan.queues[delivery.queue.index()].broker)
+    }
+}
+
+impl Delivery {
+    fn subscriber(&self, plan: &Plan) -> Subscriber {
+        plan.queues[self.queue.index()].subscribers[self.subscriber as usize]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sim_core::Span;
+    use sim_policies::Ending;
+
+    use super::*;
+    use crate::plan::{EndpointId, Fault, PairId, QueuePlan};
+    use crate::world::bench::{self, Bench};
+
+    const BROKER: ActorId = ActorId(0);
+
+    /// A broker with a queue whose one subscriber gets a message at most twice.
+    fn bench() -> (Bench, Brokers) {
+        let mut plan = bench::plan(vec![ActorKind::Broker]);
+        let (actor, endpoint, pair) = (BROKER, EndpointId(0), PairId(0));
+        plan.queues = vec![QueuePlan {
+            name: "queue".to_owned(),
+            broker: BROKER,
+            subscribers: vec![Subscriber { actor, endpoint, pair }],
+            visibility: Span::secs(30),
+            attempts_max: 2,
+        }];
+        let brokers = Brokers::new(&plan);
+        (Bench::new(plan), brokers)
+    }
+
+    /// Publishes a message, which is handed out if the broker is up.
+    fn publish(bench: &mut Bench, brokers: &mut Brokers) -> Option<Request> {
+        let payload = Payload::Message(QueueId(0));
+        let request = Request { to: BROKER, payload, ..Request::default() };
+        bench.act(|shared, ctx| {
+            let stored = brokers.store(&request, shared, ctx);
+            assert_eq!((stored.receipt().ending, stored.subscribers), (Ending::Status(201), 1));
+            brokers.deliver_to(&stored, 0, shared, ctx)
+        })
+    }
+
+    /// What is handed out when the next visibility timeout ends.
+    fn wait(bench: &mut Bench, brokers: &mut Brokers) -> Option<Request> {
+        let Some((_, Event::Visible(id))) = bench.next() else { panic!("it is looked after") };
+        bench.act(|shared, ctx| brokers.visible(id, shared, ctx))
+    }
+
+    #[test]
+    fn a_message_is_handed_out_again_until_it_is_dead() {
+        let (mut bench, mut brokers) = bench();
+        let first = publish(&mut bench, &mut brokers).unwrap();
+        let second = wait(&mut bench, &mut brokers).unwrap();
+        assert_eq!((first.attempt, second.attempt), (1, 2));
+        assert_ne!(first.lineage, second.lineage, "each attempt has luck of its own");
+        assert!(wait(&mut bench, &mut brokers).is_none(), "it was the last attempt");
+        assert!(bench.next().is_none());
+    }
+
+    #[test]
+    fn only_a_success_acknowledges_a_message() {
+        let (mut bench, mut brokers) = bench();
+        let Sender::Delivery(id) = publish(&mut bench, &mut brokers).unwrap().sender else {
+            panic!("a delivery waits for the answer")
+        };
+        let failure = Answer::status(500);
+        bench.act(|shared, ctx| brokers.settle(id, failure, shared, ctx));
+        assert!(brokers.broker_of(id, &bench.shared).is_some());
+        let success = Answer::status(200);
+        bench.act(|shared, ctx| brokers.settle(id, success, shared, ctx));
+        assert!(brokers.broker_of(id, &bench.shared).is_none());
+        assert!(bench.next().is_none(), "nobody looks after it any more");
+    }
+
+    #[test]
+    fn a_broker_that_is_down_keeps_its_messages() {
+        let (mut bench, mut brokers) = bench();
+        bench.shared.conditions.impose(Fault::Outage { actor: BROKER });
+        assert!(publish(&mut bench, &mut brokers).is_none());
+        bench.shared.conditions.clear();
+        let message = wait(&mut bench, &mut brokers).expect("it is handed out late");
+        assert_eq!(message.attempt, 1);
     }
 }

@@ -52,8 +52,8 @@ impl World {
             }
             Event::Reply(id) => format!("reply {}", request(id)),
             Event::Wake { actor: id, token } => format!("wake {} ({token})", actor(id)),
-            Event::Copied(id) => match self.stores.copies.get(id) {
-                Some(copy) => format!("copy {}->{}", actor(copy.from), actor(copy.to)),
+            Event::Copied(id) => match self.stores.way_of(id) {
+                Some((from, to)) => format!("copy {}->{}", actor(from), actor(to)),
                 None => "a copy that is gone".to_owned(),
             },
             Event::WakeBreaker(id) => {
@@ -71,7 +71,7 @@ impl World {
                 let program = self.shared.plan.jobs[id.index()].program;
                 format!("turn of {}", self.shared.plan.programs[program.index()].name)
             }
-            Event::Visible(id) => match self.broker_of(id) {
+            Event::Visible(id) => match self.brokers.broker_of(id, &self.shared) {
                 Some(broker) => format!("message of {} visible again", actor(broker)),
                 None => "a message that was acknowledged".to_owned(),
             },

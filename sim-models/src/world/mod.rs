@@ -32,12 +32,12 @@ use crate::plan::{ActorId, ActorKind, ActorPlan, FaultId, Plan, Trigger};
 
 use broker::Brokers;
 use client::Clients;
+use custom::Customs;
 pub(crate) use event::Event;
 use fault::Faults;
 use luck::{Luck, nth};
 use network::Network;
 use service::Services;
-use shared::ByActor;
 pub(crate) use shared::Shared;
 use stack::Stack;
 use store::Stores;
@@ -54,7 +54,7 @@ pub(crate) struct World {
     services: Services,
     stores: Stores,
     brokers: Brokers,
-    customs: ByActor<Box<dyn CustomActor>>,
+    customs: Customs,
     faults: Faults,
 }
 
@@ -69,7 +69,7 @@ impl Model for World {
 
     fn handle(&mut self, event: Event, ctx: &mut Ctx) {
         if let Some(actor) = self.paused_owner(event) {
-            self.faults.parked[actor.index()].push(event);
+            self.faults.park(actor, event);
             return;
         }
         match event {
@@ -119,21 +119,18 @@ impl World {
     pub(crate) fn new(
         plan: Arc<Plan>,
         seed: u64,
-        mut custom: impl FnMut(&ActorPlan) -> Box<dyn CustomActor>,
+        custom: impl FnMut(&ActorPlan) -> Box<dyn CustomActor>,
     ) -> World {
         let streams = Streams::new(seed);
         World {
             clients: Clients::new(&plan, &streams),
             tasks: Tasks::default(),
             stack: Stack::new(&plan),
-            network: Network::new(&plan),
+            network: Network::new(),
             services: Services::new(&plan),
             stores: Stores::new(&plan),
             brokers: Brokers::new(&plan),
-            customs: ByActor::new(&plan, |id| {
-                let actor = &plan.actors[id.index()];
-                matches!(actor.kind, ActorKind::Custom(_)).then(|| custom(actor))
-            }),
+            customs: Customs::new(&plan, custom),
             faults: Faults::new(&plan),
             shared: Shared::new(plan, Luck::new(&streams)),
         }
@@ -153,9 +150,7 @@ impl World {
         for (n, actor) in plan.actors.iter().enumerate() {
             match &actor.kind {
                 ActorKind::Client(_) => self.clients.start(ActorId::nth(n), &self.shared, ctx),
-                ActorKind::Custom(_) => self.with_custom(ActorId::nth(n), ctx, |custom, desk| {
-                    custom.on_start(desk);
-                }),
+                ActorKind::Custom(_) => self.start_custom(ActorId::nth(n), ctx),
                 ActorKind::Service(_) => {
                     self.services.start(ActorId::nth(n), &mut self.shared, ctx);
                 }
@@ -168,6 +163,11 @@ impl World {
     /// Why the world stopped by itself, if it did.
     pub(crate) fn runaway(&self) -> Option<&RunLimit> {
         self.tasks.runaway.as_ref()
+    }
+
+    /// What was planned and never struck.
+    pub(crate) fn faults_missed(&self) -> Vec<String> {
+        self.faults.missed(&self.shared)
     }
 
     /// Goes on with every call and runs every task that can, in order, until all wait.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use sim_core::{Draw, Moment, Span, Time, mix};
 use sim_redis::value::Texts;
 
-use super::condition::Condition;
+use super::condition::Conditions;
 use super::luck::Luck;
 use super::{Ctx, nth};
 use crate::intent::Intents;
@@ -24,8 +24,8 @@ pub(crate) struct Shared {
     pub(crate) plan: Arc<Plan>,
     pub(crate) texts: Texts,
     pub(super) luck: Luck,
-    /// Under what conditions each actor works.
-    pub(super) conditions: Vec<Condition>,
+    /// Under what conditions each actor and each route works.
+    pub(super) conditions: Conditions,
     pub(crate) intents: Intents,
     pub(crate) ledger: Ledger,
     pub(crate) watch: Watch,
@@ -38,7 +38,7 @@ impl Shared {
         Shared {
             texts: plan.texts.clone(),
             luck,
-            conditions: vec![Condition::default(); plan.actors.len()],
+            conditions: Conditions::new(plan.actors.len()),
             intents: Intents::default(),
             ledger: Ledger::new(plan.kinds.len()),
             watch: Watch::new(&plan),

@@ -1,152 +1,70 @@
 //! Messages: a request on its way, at its callee, and back as an answer.
 //!
+//! ```text
+//!        post                deliver              answer, turn_away            hand_back
+//! caller ----> out leg -----> Arrival ... callee ------------------> back leg ----> Returned
+//!                 `--> lost                                             `--> lost
+//! ```
+//!
 //! A [`Request`] is owned by whoever has it: the network, a queue, a task, the network again. It
 //! is freed when its answer arrives or when either leg loses it. A duplicated request is a second
 //! request for the same attempt; whichever answer comes first settles the attempt.
+//!
+//! The network knows latency, loss and the conditions of its ends. What an actor does with a
+//! request that has arrived it does not know.
 
-use sim_core::{Draw, Lane, Span, Time, mix};
-use sim_policies::{Advice, Ending, Fate};
-use sim_redis::value::Value;
+mod message;
+mod route;
 
-use crate::custom::{Ask, Ticket};
+use sim_core::{Draw, Lane, Span};
+use sim_policies::Ending;
+
 use crate::invariant::{Seen, Topic};
 use crate::log::{Loss, Note};
-use crate::plan::{ActorId, ActorKind, EndpointId, PairId, Plan, QueueId, Reg, Server};
+use crate::plan::{ActorId, Plan, Server};
 use crate::pool::{Id, Pool};
-use crate::world::broker::Delivery;
-use crate::world::condition::RouteCondition;
-use crate::world::stack::Call;
-use crate::world::store::Order;
-use crate::world::task::Task;
-use crate::world::{Ctx, Event, World, nth};
+use crate::world::shared::Shared;
+use crate::world::{Ctx, Event};
 
-/// One attempt's message.
-#[derive(Clone, Debug)]
-pub(crate) struct Request {
-    pub(in crate::world) from: ActorId,
-    pub(in crate::world) to: ActorId,
-    pub(in crate::world) pair: PairId,
-    pub(in crate::world) sender: Sender,
-    pub(in crate::world) attempt: u32,
-    pub(in crate::world) intent: u32,
-    pub(in crate::world) lineage: u64,
-    pub(in crate::world) payload: Payload,
-    /// The command for a store, until it is carried out. Apart, since most requests have none.
-    pub(in crate::world) order: Option<Box<Order>>,
-    pub(in crate::world) key: Value,
-    pub(in crate::world) body: Value,
-    pub(in crate::world) with: Vec<(Reg, Value)>,
-    /// Nobody wants an answer after this.
-    pub(in crate::world) deadline: Option<Time>,
-    pub(in crate::world) arrived: Time,
-    /// At which instance of its service, and the task that works on it.
-    pub(in crate::world) instance: u32,
-    pub(in crate::world) task: Id<Task>,
-    /// For how long a worker has worked on it.
-    pub(in crate::world) worked: Span,
-    pub(in crate::world) answer: Answer,
-    /// Set when an answer is on its way.
-    pub(in crate::world) answered: bool,
-}
+pub(crate) use message::{Answer, Request};
+pub(in crate::world) use message::{Leg, Payload, Sender, conclude};
+use route::{Latency, Route};
 
-/// Who waits for a request's answer.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::world) enum Sender {
-    Call(Id<Call>),
-    Delivery(Id<Delivery>),
-}
-
-/// What is asked.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::world) enum Payload {
-    Endpoint(EndpointId),
-    Message(QueueId),
-    /// The command stands in [`Request::order`].
-    Command,
-    Custom {
-        endpoint: Value,
-    },
-}
-
-/// What is answered, or what the caller notices instead.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Answer {
-    pub ending: Ending,
-    pub body: Value,
-    /// What else it says, beside its content.
-    pub headers: Value,
-    /// What the answer says about another attempt.
-    pub advice: Advice,
-    /// An earlier attempt of the same call ended in doubt: it may have done the work, whatever
-    /// became of this one.
-    pub in_doubt: bool,
-}
-
-impl Answer {
-    /// An answer without content.
-    pub(crate) fn status(status: u16) -> Answer {
-        Answer::bare(Ending::Status(status))
-    }
-
-    /// An ending without content.
-    pub(in crate::world) fn bare(ending: Ending) -> Answer {
-        let (body, headers, advice) = (Value::Nil, Value::Nil, Advice::None);
-        Answer { ending, body, headers, advice, in_doubt: false }
-    }
-
-    /// What the caller may conclude.
-    pub(in crate::world) fn fate(self) -> Fate {
-        conclude(self.ending, self.in_doubt)
-    }
-}
-
-impl Default for Request {
-    fn default() -> Request {
-        Request {
-            from: ActorId(0),
-            to: ActorId(0),
-            pair: PairId(0),
-            sender: Sender::Call(Id::default()),
-            attempt: 0,
-            intent: 0,
-            lineage: 0,
-            payload: Payload::Endpoint(EndpointId(0)),
-            order: None,
-            key: Value::Nil,
-            body: Value::Nil,
-            with: Vec::new(),
-            deadline: None,
-            arrived: Time::ZERO,
-            instance: 0,
-            task: Id::default(),
-            worked: Span::ZERO,
-            answer: Answer::status(500),
-            answered: false,
-        }
-    }
-}
-
-/// The two legs of a request's way draw from different places.
-mod leg {
-    pub(in crate::world) const OUT: u64 = 1;
-    pub(in crate::world) const BACK: u64 = 2;
-    pub(in crate::world) const DUPLICATE: u64 = 3;
-}
-
-/// Messages on their way, and the routes they take.
+/// Messages on their way, and the lanes they take.
 #[derive(Debug)]
 pub(in crate::world) struct Network {
     pub(in crate::world) requests: Pool<Request>,
-    /// By caller and callee.
-    pub(in crate::world) routes: Vec<RouteCondition>,
     /// The lane of each constant latency, by link; the last is for actors without one.
-    pub(in crate::world) lanes: Vec<Option<Lane>>,
+    lanes: Vec<Option<Lane>>,
+}
+
+/// What happens to a request at the end of its way.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[must_use]
+pub(in crate::world) enum Arrival {
+    /// It is gone, and nobody learns it.
+    Lost,
+    /// Nobody serves it; the caller notices this.
+    TurnedAway(Ending),
+    /// The actor has it.
+    At(ActorId),
+}
+
+/// An answer at its caller.
+#[derive(Clone, Copy, Debug)]
+#[must_use]
+pub(in crate::world) struct Returned {
+    pub(in crate::world) sender: Sender,
+    pub(in crate::world) attempt: u32,
+    pub(in crate::world) answer: Answer,
+    /// Who has answered, and how long a worker has worked on it.
+    pub(in crate::world) by: ActorId,
+    pub(in crate::world) worked: Span,
 }
 
 impl Network {
-    pub(in crate::world) fn new(plan: &Plan) -> Network {
-        let routes = vec![RouteCondition::default(); plan.actors.len() * plan.actors.len()];
-        Network { requests: Pool::default(), routes, lanes: Vec::new() }
+    pub(in crate::world) fn new() -> Network {
+        Network { requests: Pool::default(), lanes: Vec::new() }
     }
 
     pub(in crate::world) fn open_lanes(&mut self, plan: &Plan, ctx: &mut Ctx) {
@@ -158,230 +76,277 @@ impl Network {
     pub(in crate::world) fn memory_bytes(&self) -> usize {
         self.requests.memory_bytes(0)
     }
-}
 
-impl World {
-    /// Puts a filled-in request on its way.
-    pub(in crate::world) fn send_request(&mut self, id: Id<Request>, ctx: &mut Ctx) {
-        let Request { from, to, lineage, .. } = self.network.requests[id];
-        if self.is_duplicated(from, to, lineage) {
-            let copy = self.network.requests[id].clone();
-            let (twin, entry) = self.network.requests.take();
-            *entry = Request { lineage: mix(lineage, leg::DUPLICATE), ..copy };
-            self.travel(twin, leg::OUT, ctx);
+    /// Puts a filled-in request on its way; chance may make two of it.
+    pub(in crate::world) fn post(&mut self, id: Id<Request>, shared: &mut Shared, ctx: &mut Ctx) {
+        let Request { from, to, lineage, .. } = self.requests[id];
+        if Route::of(shared, from, to).doubles(lineage) {
+            let copy = self.requests[id].clone();
+            let (twin, entry) = self.requests.take();
+            *entry = Request { lineage: Leg::Twin.of(lineage), ..copy };
+            self.travel(twin, Leg::Out, shared, ctx);
         }
-        self.travel(id, leg::OUT, ctx);
+        self.travel(id, Leg::Out, shared, ctx);
+    }
+
+    /// Puts a request on its way in a slot of its own, which keeps what it has allocated.
+    pub(in crate::world) fn post_new(
+        &mut self,
+        request: Request,
+        shared: &mut Shared,
+        ctx: &mut Ctx,
+    ) {
+        let (id, entry) = self.requests.take();
+        let with = std::mem::take(&mut entry.with);
+        *entry = request;
+        if entry.with.is_empty() {
+            entry.with = with;
+            entry.with.clear();
+        }
+        self.post(id, shared, ctx);
     }
 
     /// Sends an answer back to the caller.
-    pub(in crate::world) fn send_answer(&mut self, id: Id<Request>, answer: Answer, ctx: &mut Ctx) {
-        let request = &mut self.network.requests[id];
+    pub(in crate::world) fn answer(
+        &mut self,
+        id: Id<Request>,
+        answer: Answer,
+        shared: &mut Shared,
+        ctx: &mut Ctx,
+    ) {
+        let request = &mut self.requests[id];
         request.answer = answer;
         request.answered = true;
-        self.shared.metrics.answered(request.to, answer.ending, request.arrived, ctx.now());
-        self.leave_admission(id, answer.ending, ctx);
-        self.show_answer(id, answer, ctx);
-        self.travel(id, leg::BACK, ctx);
-    }
-
-    fn show_answer(&mut self, id: Id<Request>, answer: Answer, ctx: &Ctx) {
-        if !self.shared.watch.wants(Topic::Answers) {
-            return;
+        shared.metrics.answered(request.to, answer.ending, request.arrived, ctx.now());
+        if shared.watch.wants(Topic::Answers) {
+            show_answer(&self.requests[id], answer, shared, ctx);
         }
-        let Request { to, intent, key, body, .. } = self.network.requests[id];
-        let from = match self.network.requests[id].payload {
-            Payload::Endpoint(endpoint) => Server::Endpoint(endpoint),
-            Payload::Custom { endpoint } => Server::Custom { actor: to, endpoint },
-            Payload::Message(_) | Payload::Command => return,
-        };
-        if let Ending::Status(status) = answer.ending {
-            let content = answer.body;
-            self.shared.show(Seen::Answered { from, intent, key, body, status, content }, ctx);
-        }
+        self.travel(id, Leg::Back, shared, ctx);
     }
 
     /// Sends back what a caller notices when nobody serves it: no work was done for it here.
-    pub(in crate::world) fn turn_away(&mut self, id: Id<Request>, ending: Ending, ctx: &mut Ctx) {
-        self.network.requests[id].answer = Answer::bare(ending);
-        self.shared.metrics.turned_away(self.network.requests[id].to, ending);
-        self.leave_admission(id, ending, ctx);
-        self.travel(id, leg::BACK, ctx);
+    pub(in crate::world) fn turn_away(
+        &mut self,
+        id: Id<Request>,
+        ending: Ending,
+        shared: &mut Shared,
+        ctx: &mut Ctx,
+    ) {
+        self.requests[id].answer = Answer::bare(ending);
+        shared.metrics.turned_away(self.requests[id].to, ending);
+        self.travel(id, Leg::Back, shared, ctx);
     }
 
-    /// One leg: the message arrives after the link's latency, or is lost.
-    fn travel(&mut self, id: Id<Request>, leg: u64, ctx: &mut Ctx) {
-        let request = &self.network.requests[id];
-        let (back, lineage) = (leg == leg::BACK, request.lineage);
-        let (from, to) = if back { (request.to, request.from) } else { (request.from, request.to) };
-        let event = if back { Event::Answer(id) } else { Event::Deliver(id) };
-        if !self.ship(from, to, nth(lineage, leg, 0), event, ctx) {
-            self.lose(id, if back { Loss::Answer } else { Loss::Request }, ctx);
+    /// One leg of a request: it arrives after the link's latency, or is lost.
+    fn travel(&mut self, id: Id<Request>, leg: Leg, shared: &mut Shared, ctx: &mut Ctx) {
+        let Request { from, to, lineage, .. } = self.requests[id];
+        let (from, to, event, loss) = match leg {
+            Leg::Back => (to, from, Event::Answer(id), Loss::Answer),
+            _ => (from, to, Event::Deliver(id), Loss::Request),
+        };
+        if !self.ship(from, to, leg.of(lineage), event, shared, ctx) {
+            self.lose(id, loss, shared, ctx);
         }
     }
 
     /// Schedules what arrives after the link's latency; false when it is lost on the way.
     pub(in crate::world) fn ship(
-        &mut self,
+        &self,
         from: ActorId,
         to: ActorId,
         index: u64,
         event: Event,
+        shared: &Shared,
         ctx: &mut Ctx,
     ) -> bool {
-        if self.is_lost(from, to, index) {
+        let route = Route::of(shared, from, to);
+        let is_dark = |actor: ActorId| shared.conditions[actor.index()].black_hole;
+        if is_dark(from) || is_dark(to) || route.is_lossy_for(index) {
             return false;
         }
-        let delay = self.network.routes[self.route(from, to)].delay;
-        let link = self.shared.plan.routes[self.route(from, to)];
-        let lane = self.network.lanes[link.map_or(self.shared.plan.links.len(), |l| l as usize)];
-        match (lane, link) {
-            (Some(lane), _) if delay.is_zero() => {
-                ctx.schedule_on(lane, event);
-            }
-            (Some(lane), _) => {
-                ctx.schedule_after(lane.delay() + delay, event);
-            }
-            (None, Some(link)) => {
-                let latency = self.shared.plan.links[link as usize].latency;
-                let latency = self.shared.span(latency, &mut self.shared.luck.latency.at(index));
-                ctx.schedule_after(latency + delay, event);
-            }
-            (None, None) => unreachable!("actors without a link have a lane"),
-        }
+        match route.latency(&self.lanes, index) {
+            Latency::On(lane) => ctx.schedule_on(lane, event),
+            Latency::For(latency) => ctx.schedule_after(latency, event),
+        };
         true
     }
 
-    /// A message is gone, and nobody is told.
-    fn lose(&mut self, id: Id<Request>, what: Loss, ctx: &Ctx) {
-        let Request { intent, pair, to, worked, .. } = self.network.requests[id];
-        self.shared.metrics.wasted(to, worked, ctx.now());
-        self.shared.note(Note::Lost { intent, pair, what }, ctx);
-        self.network.requests.free(id);
+    /// A message is gone, and nobody learns it.
+    fn lose(&mut self, id: Id<Request>, what: Loss, shared: &mut Shared, ctx: &Ctx) {
+        let Request { intent, pair, to, worked, .. } = self.requests[id];
+        shared.metrics.wasted(to, worked, ctx.now());
+        shared.note(Note::Lost { intent, pair, what }, ctx);
+        self.requests.free(id);
     }
 
-    pub(in crate::world) fn route(&self, from: ActorId, to: ActorId) -> usize {
-        from.index() * self.shared.conditions.len() + to.index()
-    }
-
-    fn is_lost(&self, from: ActorId, to: ActorId, index: u64) -> bool {
-        let route = self.route(from, to);
-        let condition = &self.network.routes[route];
-        if condition.cut
-            || self.shared.conditions[from.index()].black_hole
-            || self.shared.conditions[to.index()].black_hole
-        {
-            return true;
-        }
-        let link =
-            self.shared.plan.routes[route].map_or(0.0, |l| self.shared.plan.links[l as usize].loss);
-        let loss = either(link, condition.loss);
-        loss > 0.0 && self.shared.luck.loss.at(index).chance(loss)
-    }
-
-    fn is_duplicated(&self, from: ActorId, to: ActorId, index: u64) -> bool {
-        let route = self.route(from, to);
-        let link = self.shared.plan.routes[route]
-            .map_or(0.0, |l| self.shared.plan.links[l as usize].duplicate);
-        let duplicate = either(link, self.network.routes[route].duplicate);
-        duplicate > 0.0 && self.shared.luck.duplicate.at(index).chance(duplicate)
-    }
-
-    /// A request arrives at its callee.
-    pub(in crate::world) fn deliver(&mut self, id: Id<Request>, ctx: &mut Ctx) {
-        let request = &mut self.network.requests[id];
-        request.arrived = ctx.now();
-        let Request { to, attempt, lineage, .. } = *request;
-        let condition = &self.shared.conditions[to.index()];
-        if condition.black_hole {
-            self.lose(id, Loss::Request, ctx);
-            return;
-        }
-        self.shared.metrics.arrived(to, attempt > 1, ctx.now());
-        self.shared.show(Seen::Arrived { actor: to, retry: attempt > 1 }, ctx);
-        let condition = &self.shared.conditions[to.index()];
-        if condition.down {
-            self.turn_away(id, Ending::Refused, ctx);
-            return;
-        }
-        if condition.hang > 0.0 && self.shared.luck.hang.at(lineage).chance(condition.hang) {
-            self.shared.metrics.hung(to);
-            self.lose(id, Loss::Hung, ctx);
-            return;
-        }
-        if let Some(status) = condition.error(&mut self.shared.luck.errors.at(lineage)) {
-            self.turn_away(id, Ending::Status(status), ctx);
-            return;
-        }
-        match self.shared.plan.actors[to.index()].kind {
-            ActorKind::Service(_) => self.admit(id, ctx),
-            ActorKind::Kv(_) => self.enqueue_command(id, ctx),
-            ActorKind::Broker => self.store_message(id, ctx),
-            ActorKind::Custom(_) => self.ask_custom(id, ctx),
-            ActorKind::Client(_) => unreachable!("nobody calls a client"),
-        }
-    }
-
-    fn ask_custom(&mut self, id: Id<Request>, ctx: &mut Ctx) {
-        let Request { to, payload, key, body, attempt, .. } = self.network.requests[id];
-        let Payload::Custom { endpoint } = payload else {
-            unreachable!("custom actors are called at endpoints")
-        };
-        let ask = Ask { ticket: Ticket::new(id.word()), endpoint, key, body, attempt };
-        self.with_custom(to, ctx, |custom, desk| custom.on_request(ask, desk));
-    }
-
-    /// A custom actor answers after a while; a second answer to the same request is ignored.
-    pub(crate) fn answer_later(
+    /// A request comes to the end of its way.
+    pub(in crate::world) fn deliver(
         &mut self,
         id: Id<Request>,
-        answer: Answer,
-        after: Span,
-        ctx: &mut Ctx,
-    ) {
-        if let Some(request) = self.network.requests.get_mut(id)
-            && !request.answered
-        {
-            request.answer = answer;
-            request.answered = true;
-            ctx.schedule_after(after, Event::Reply(id));
+        shared: &mut Shared,
+        ctx: &Ctx,
+    ) -> Arrival {
+        let request = &mut self.requests[id];
+        request.arrived = ctx.now();
+        let Request { to, attempt, lineage, .. } = *request;
+        if shared.conditions[to.index()].black_hole {
+            self.lose(id, Loss::Request, shared, ctx);
+            return Arrival::Lost;
+        }
+        shared.metrics.arrived(to, attempt > 1, ctx.now());
+        shared.show(Seen::Arrived { actor: to, retry: attempt > 1 }, ctx);
+        let condition = &shared.conditions[to.index()];
+        if condition.down {
+            return Arrival::TurnedAway(Ending::Refused);
+        }
+        if condition.hang > 0.0 && shared.luck.hang.at(lineage).chance(condition.hang) {
+            shared.metrics.hung(to);
+            self.lose(id, Loss::Hung, shared, ctx);
+            return Arrival::Lost;
+        }
+        match condition.error(&mut shared.luck.errors.at(lineage)) {
+            Some(status) => Arrival::TurnedAway(Ending::Status(status)),
+            None => Arrival::At(to),
         }
     }
 
-    /// A custom actor's answer is due.
-    pub(in crate::world) fn reply(&mut self, id: Id<Request>, ctx: &mut Ctx) {
-        let answer = self.network.requests[id].answer;
-        self.send_answer(id, answer, ctx);
-    }
-
-    /// An answer arrives at its caller, which may have stopped waiting for it.
-    pub(in crate::world) fn answered(&mut self, id: Id<Request>, ctx: &mut Ctx) {
-        let Request { from, to, sender, attempt, answer, worked, .. } = self.network.requests[id];
-        if self.shared.conditions[from.index()].black_hole {
-            self.lose(id, Loss::Answer, ctx);
-            return;
+    /// An answer comes to the end of its way; `None` when it is lost there.
+    pub(in crate::world) fn hand_back(
+        &mut self,
+        id: Id<Request>,
+        shared: &mut Shared,
+        ctx: &Ctx,
+    ) -> Option<Returned> {
+        let Request { from, to, sender, attempt, answer, worked, .. } = self.requests[id];
+        if shared.conditions[from.index()].black_hole {
+            self.lose(id, Loss::Answer, shared, ctx);
+            return None;
         }
-        self.network.requests.free(id);
-        match sender {
-            Sender::Call(call) => {
-                if !self.stack.awaits(call, attempt) || answer.ending == Ending::Reset {
-                    self.shared.metrics.wasted(to, worked, ctx.now());
-                }
-                self.settle_attempt(call, attempt, answer, ctx);
-            }
-            Sender::Delivery(delivery) => self.settle_delivery(delivery, answer, ctx),
-        }
+        self.requests.free(id);
+        Some(Returned { sender, attempt, answer, by: to, worked })
     }
 }
 
-/// What may be concluded from an ending after attempts in doubt: only a success removes doubt.
-pub(in crate::world) fn conclude(ending: Ending, in_doubt: bool) -> Fate {
-    match ending.fate() {
-        Fate::Failed if in_doubt => Fate::Unknown,
-        fate => fate,
+/// Shows the invariants what an endpoint has answered.
+fn show_answer(request: &Request, answer: Answer, shared: &mut Shared, ctx: &Ctx) {
+    let Request { to, intent, key, body, .. } = *request;
+    let from = match request.payload {
+        Payload::Endpoint(endpoint) => Server::Endpoint(endpoint),
+        Payload::Custom { endpoint } => Server::Custom { actor: to, endpoint },
+        Payload::Message(_) | Payload::Command => return,
+    };
+    if let Ending::Status(status) = answer.ending {
+        let content = answer.body;
+        shared.show(Seen::Answered { from, intent, key, body, status, content }, ctx);
     }
 }
 
-/// The chance that at least one of two independent things happens.
-pub(in crate::world) fn either(a: f64, b: f64) -> f64 {
-    1.0 - (1.0 - a) * (1.0 - b)
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{ActorKind, Fault};
+    use crate::world::bench::{self, Bench, PAIR};
+
+    const CALLER: ActorId = ActorId(0);
+    const CALLEE: ActorId = ActorId(1);
+
+    /// Two actors, a network, and what is wrong with it.
+    fn bench(faults: &[Fault]) -> (Bench, Network) {
+        let mut bench = Bench::new(bench::plan(vec![ActorKind::Broker, ActorKind::Broker]));
+        let mut network = Network::new();
+        bench.act(|shared, ctx| {
+            network.open_lanes(&shared.plan, ctx);
+            faults.iter().for_each(|fault| shared.conditions.impose(*fault));
+        });
+        (bench, network)
+    }
+
+    fn post(bench: &mut Bench, network: &mut Network) -> Id<Request> {
+        let (id, request) = network.requests.take();
+        let (from, to, pair) = (CALLER, CALLEE, PAIR);
+        *request = Request { from, to, pair, attempt: 1, lineage: 9, ..Request::default() };
+        bench.act(|shared, ctx| network.post(id, shared, ctx));
+        id
+    }
+
+    fn deliver(bench: &mut Bench, network: &mut Network) -> (Id<Request>, Arrival) {
+        let Some((_, Event::Deliver(id))) = bench.next() else { panic!("a request is under way") };
+        (id, bench.act(|shared, ctx| network.deliver(id, shared, ctx)))
+    }
+
+    fn losses(bench: &Bench) -> Vec<Loss> {
+        let loss = |note| if let Note::Lost { what, .. } = note { Some(what) } else { None };
+        bench.notes().into_iter().filter_map(loss).collect()
+    }
+
+    #[test]
+    fn an_answer_comes_back_to_whoever_asked() {
+        let (mut bench, mut network) = bench(&[]);
+        let id = post(&mut bench, &mut network);
+        assert_eq!(deliver(&mut bench, &mut network), (id, Arrival::At(CALLEE)));
+        bench.act(|shared, ctx| network.answer(id, Answer::status(204), shared, ctx));
+        assert!(matches!(bench.next(), Some((_, Event::Answer(back))) if back == id));
+        let returned = bench.act(|shared, ctx| network.hand_back(id, shared, ctx)).unwrap();
+        assert_eq!((returned.by, returned.attempt), (CALLEE, 1));
+        assert_eq!(returned.answer.ending, Ending::Status(204));
+        assert!(network.requests.get(id).is_none(), "nobody has it any more");
+    }
+
+    #[test]
+    fn a_cut_route_loses_what_goes_its_way_and_nothing_that_goes_the_other() {
+        let (from, to, both_ways) = (CALLER, CALLEE, false);
+        let (mut bench, mut network) = bench(&[Fault::Partition { from, to, both_ways }]);
+        post(&mut bench, &mut network);
+        assert!(bench.next().is_none(), "the request is lost");
+        let (from, to) = (CALLEE, CALLER);
+        bench.shared.conditions.clear();
+        bench.shared.conditions.impose(Fault::Partition { from, to, both_ways });
+        let id = post(&mut bench, &mut network);
+        assert_eq!(deliver(&mut bench, &mut network), (id, Arrival::At(CALLEE)));
+        bench.act(|shared, ctx| network.turn_away(id, Ending::Refused, shared, ctx));
+        assert!(bench.next().is_none(), "the answer is lost");
+        assert_eq!(losses(&bench), [Loss::Request, Loss::Answer]);
+    }
+
+    #[test]
+    fn a_duplicate_comes_first_with_a_lineage_of_its_own() {
+        let (from, to, rate) = (CALLER, CALLEE, 1.0);
+        let (mut bench, mut network) = bench(&[Fault::Duplicate { from, to, rate }]);
+        let id = post(&mut bench, &mut network);
+        let (twin, _) = deliver(&mut bench, &mut network);
+        assert_eq!(deliver(&mut bench, &mut network).0, id);
+        let (own, other) = (&network.requests[id], &network.requests[twin]);
+        assert_eq!((own.sender, own.attempt), (other.sender, other.attempt));
+        assert_eq!((own.lineage, other.lineage), (9, Leg::Twin.of(9)));
+    }
+
+    #[test]
+    fn a_black_hole_swallows_what_is_under_way_and_nobody_learns_it() {
+        let (mut bench, mut network) = bench(&[]);
+        let id = post(&mut bench, &mut network);
+        bench.shared.conditions.impose(Fault::BlackHole { actor: CALLEE });
+        assert_eq!(deliver(&mut bench, &mut network), (id, Arrival::Lost));
+        assert!(network.requests.get(id).is_none());
+        assert!(bench.next().is_none(), "no answer and no word goes back");
+        assert_eq!(losses(&bench), [Loss::Request]);
+    }
+
+    #[test]
+    fn who_is_down_refuses_and_a_faulty_one_answers_an_error() {
+        let down = Fault::Outage { actor: CALLEE };
+        let (mut bench, mut network) = bench(&[down]);
+        post(&mut bench, &mut network);
+        let (_, arrival) = deliver(&mut bench, &mut network);
+        assert_eq!(arrival, Arrival::TurnedAway(Ending::Refused));
+        bench.shared.conditions.clear();
+        let (actor, rate, status) = (CALLEE, 1.0, 503);
+        bench.shared.conditions.impose(Fault::Errors { actor, rate, status });
+        post(&mut bench, &mut network);
+        let (_, arrival) = deliver(&mut bench, &mut network);
+        assert_eq!(arrival, Arrival::TurnedAway(Ending::Status(503)));
+        bench.shared.conditions.impose(Fault::Hang { actor, rate });
+        post(&mut bench, &mut network);
+        assert_eq!(deliver(&mut bench, &mut network).1, Arrival::Lost, "it hangs first");
+        assert_eq!(losses(&bench), [Loss::Hung]);
+    }
 }

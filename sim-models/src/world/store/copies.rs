@@ -7,23 +7,26 @@
 //!
 //! A message that is lost is sent again, as a connection would: each second until it arrives.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use sim_core::{Span, mix};
+use sim_core::{Span, Time, mix};
 use sim_redis::{Key, Snapshot};
 
 use crate::plan::ActorId;
-use crate::pool::Id;
+use crate::pool::{Id, Pool};
+use crate::world::network::Leg;
+use crate::world::shared::Shared;
 use crate::world::store::follower::Change;
-use crate::world::{Ctx, Event, World};
+use crate::world::store::{StoreState, Stores};
+use crate::world::{Ctx, Event};
 
 /// When a key was last written, and by which store: of two at one instant the later name wins.
 type Stamp = (i64, ActorId);
 
 /// The last writes that a store knows of, by key.
 #[derive(Debug, Default)]
-pub(in crate::world) struct Stamps(BTreeMap<Key, Stamp>);
+pub(super) struct Stamps(BTreeMap<Key, Stamp>);
 
 impl Stamps {
     pub(in crate::world) fn clear(&mut self) {
@@ -35,17 +38,25 @@ impl Stamps {
     }
 }
 
+/// The writes on their way to other regions.
+#[derive(Debug, Default)]
+pub(super) struct Copies {
+    all: Pool<RegionCopy>,
+    /// Those that are to be sent now, in order.
+    to_send: VecDeque<Id<RegionCopy>>,
+}
+
 /// A write on its way to another region.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RegionCopy {
-    pub(in crate::world) from: ActorId,
-    pub(in crate::world) to: ActorId,
+    from: ActorId,
+    to: ActorId,
     content: Arc<Content>,
     lineage: u64,
     /// How often it was sent.
     tries: u32,
     /// On its way; else it waits to be sent again.
-    pub(in crate::world) sent: bool,
+    sent: bool,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -54,91 +65,126 @@ struct Content {
     intent: Option<u32>,
 }
 
+/// One try to send a copy.
+#[derive(Clone, Copy, Debug)]
+#[must_use]
+pub(in crate::world) struct Parcel {
+    pub(in crate::world) copy: Id<RegionCopy>,
+    pub(in crate::world) from: ActorId,
+    pub(in crate::world) to: ActorId,
+    /// Addresses its luck on the way.
+    pub(in crate::world) index: u64,
+}
+
 /// How long after a loss a write is sent again.
 const RESEND: Span = Span::secs(1);
 
-/// What the lineages of copies are told apart by.
-const COPY: u64 = 4;
+impl Copies {
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.all.memory_bytes(128)
+    }
+}
 
-impl World {
-    /// Sends a change of a store to the regions that it copies to.
-    pub(in crate::world) fn copy(&mut self, actor: ActorId, change: &Change, ctx: &mut Ctx) {
-        let kv = self.kv_plan(actor);
-        if !kv.regional || change.keys.is_empty() {
+impl StoreState {
+    /// Has a change sent to the regions that the store copies to.
+    pub(super) fn copy(
+        &mut self,
+        change: &Change,
+        copies: &mut Copies,
+        shared: &Shared,
+        now: Time,
+    ) {
+        if !self.plan.regional || change.keys.is_empty() {
             return;
         }
-        let regions = kv.copies_to.clone();
-        let wall = self.wall_ns(actor, ctx.now());
-        let store = self.store(actor);
+        let (from, wall) = (self.actor, shared.wall_ns(self.actor, now));
         let mut keys = Vec::with_capacity(change.keys.len());
         for key in &change.keys {
-            let seen = store.stamps.0.get(key).map_or(i64::MIN, |(at, _)| *at);
-            let stamp = (wall.max(seen.saturating_add(1)), actor);
-            store.stamps.0.insert(*key, stamp);
-            keys.push((*key, stamp, store.data.snapshot(*key)));
+            let seen = self.stamps.0.get(key).map_or(i64::MIN, |(at, _)| *at);
+            let stamp = (wall.max(seen.saturating_add(1)), from);
+            self.stamps.0.insert(*key, stamp);
+            keys.push((*key, stamp, self.data.snapshot(*key)));
         }
         let content = Arc::new(Content { keys, intent: change.intent });
-        for (n, to) in (0u64..).zip(regions) {
-            let lineage = mix(mix(change.lineage, COPY), n);
-            let (id, entry) = self.stores.copies.take();
+        for (n, to) in (0u64..).zip(&self.plan.copies_to) {
+            let lineage = mix(Leg::Copy.of(change.lineage), n);
+            let (id, entry) = copies.all.take();
             let content = content.clone();
-            *entry = RegionCopy { from: actor, to, content, lineage, tries: 0, sent: false };
-            self.send_copy(id, ctx);
+            *entry = RegionCopy { from, to: *to, content, lineage, tries: 0, sent: false };
+            copies.to_send.push_back(id);
         }
     }
 
-    /// A copy arrives, or is sent again.
-    pub(in crate::world) fn copied(&mut self, id: Id<RegionCopy>, ctx: &mut Ctx) {
-        let RegionCopy { from, to, sent, .. } = self.stores.copies[id];
-        let is_deaf = |actor: ActorId| {
-            let condition = &self.shared.conditions[actor.index()];
-            condition.down || condition.black_hole
-        };
-        if !sent {
-            // What a dead process had yet to send is gone with it.
-            if self.shared.conditions[from.index()].down {
-                self.stores.copies.free(id);
-            } else {
-                self.send_copy(id, ctx);
+    /// Takes what is newer than what is known.
+    fn take(&mut self, copy: &RegionCopy, shared: &mut Shared, ctx: &mut Ctx) {
+        let (lineage, intent) = (copy.lineage, copy.content.intent);
+        let now_ms = shared.wall_ms(self.actor, ctx.now());
+        let mut change = Change { now_ms, lineage, intent, ..Change::default() };
+        for (key, stamp, snapshot) in &copy.content.keys {
+            if self.stamps.0.get(key).is_some_and(|known| known >= stamp) {
+                continue;
             }
-        } else if is_deaf(to) {
-            self.stores.copies[id].sent = false;
-            ctx.schedule_after(RESEND, Event::Copied(id));
-        } else {
-            self.take_copy(id, ctx);
-            self.stores.copies.free(id);
+            self.stamps.0.insert(*key, *stamp);
+            self.data.adopt(*key, snapshot);
+            change.keys.push(*key);
+            change.wholes.push((*key, snapshot.clone()));
         }
+        ctx.observe(mix(lineage, change.keys.len() as u64));
+        self.hand_on(change, shared, ctx.now());
+    }
+}
+
+impl Stores {
+    /// The next copy that is to be sent now.
+    pub(in crate::world) fn next_parcel(&mut self) -> Option<Parcel> {
+        let id = self.copies.to_send.pop_front()?;
+        let copy = &mut self.copies.all[id];
+        copy.tries += 1;
+        let index = mix(copy.lineage, copy.tries.into());
+        Some(Parcel { copy: id, from: copy.from, to: copy.to, index })
     }
 
-    fn send_copy(&mut self, id: Id<RegionCopy>, ctx: &mut Ctx) {
-        let copy = &mut self.stores.copies[id];
-        copy.tries += 1;
-        let (from, to) = (copy.from, copy.to);
-        let index = mix(copy.lineage, copy.tries.into());
-        let arrives = self.ship(from, to, index, Event::Copied(id), ctx);
-        self.stores.copies[id].sent = arrives;
+    /// A copy is on its way, or was lost and is sent again later.
+    pub(in crate::world) fn sent(&mut self, id: Id<RegionCopy>, arrives: bool, ctx: &mut Ctx) {
+        self.copies.all[id].sent = arrives;
         if !arrives {
             ctx.schedule_after(RESEND, Event::Copied(id));
         }
     }
 
-    /// Takes what is newer than what is known.
-    fn take_copy(&mut self, id: Id<RegionCopy>, ctx: &mut Ctx) {
-        let RegionCopy { to, lineage, .. } = self.stores.copies[id];
-        let content = self.stores.copies[id].content.clone();
-        let now_ms = self.wall_ms(to, ctx.now());
-        let mut change = Change { now_ms, lineage, intent: content.intent, ..Change::default() };
-        let store = self.store(to);
-        for (key, stamp, snapshot) in &content.keys {
-            if store.stamps.0.get(key).is_some_and(|known| known >= stamp) {
-                continue;
+    /// A copy arrives, or is to be sent again.
+    pub(in crate::world) fn copied(
+        &mut self,
+        id: Id<RegionCopy>,
+        shared: &mut Shared,
+        ctx: &mut Ctx,
+    ) {
+        let copy = &mut self.copies.all[id];
+        let to = &shared.conditions[copy.to.index()];
+        if !copy.sent {
+            // What a dead process had yet to send is gone with it.
+            if shared.conditions[copy.from.index()].down {
+                self.copies.all.free(id);
+            } else {
+                self.copies.to_send.push_back(id);
             }
-            store.stamps.0.insert(*key, *stamp);
-            store.data.adopt(*key, snapshot);
-            change.keys.push(*key);
-            change.wholes.push((*key, snapshot.clone()));
+        } else if to.down || to.black_hole {
+            copy.sent = false;
+            ctx.schedule_after(RESEND, Event::Copied(id));
+        } else {
+            self.by_actor[copy.to].take(copy, shared, ctx);
+            self.copies.all.free(id);
         }
-        ctx.observe(mix(lineage, change.keys.len() as u64));
-        self.hand_on(to, change, ctx.now());
+    }
+
+    /// Who has a copy, or is about to get it.
+    pub(in crate::world) fn holder_of(&self, id: Id<RegionCopy>) -> Option<ActorId> {
+        let copy = self.copies.all.get(id)?;
+        Some(if copy.sent { copy.to } else { copy.from })
+    }
+
+    /// From where to where a copy goes.
+    pub(in crate::world) fn way_of(&self, id: Id<RegionCopy>) -> Option<(ActorId, ActorId)> {
+        self.copies.all.get(id).map(|copy| (copy.from, copy.to))
     }
 }

@@ -1,41 +1,58 @@
-//! Keys that a store removes by itself: because they have expired, or because memory is short.
+//! Keys that a store removes on its own: because they have expired, or because memory is short.
 
 use sim_redis::{Command, Eviction};
 
 use crate::log::Note;
 use crate::plan::{ActorId, FaultId};
+use crate::world::Ctx;
+use crate::world::shared::Shared;
 use crate::world::store::follower::Change;
-use crate::world::{Ctx, World};
+use crate::world::store::{StoreState, Stores};
 
-impl World {
+impl Stores {
     /// Memory is short: a share of the keys that the policy may remove goes.
     pub(in crate::world) fn evict(
         &mut self,
         fault: FaultId,
         actor: ActorId,
-        policy: Eviction,
-        share: f64,
+        (policy, share): (Eviction, f64),
+        shared: &mut Shared,
         ctx: &Ctx,
     ) {
-        let mut draws = self.shared.luck.evict.at(fault.0.into());
-        let data = &mut self.store(actor).data;
+        let mut draws = shared.luck.evict.at(fault.0.into());
+        let store = &mut self.by_actor[actor];
         // So few keys are exact as a float; half a key is one.
-        let count = (data.evictable(policy).len() as f64 * share + 0.5) as usize;
-        let removed = data.evict(policy, count, &mut draws);
-        self.shared.note(Note::Evicted { store: actor, keys: removed.len() as u32 }, ctx);
-        self.removed(actor, removed, self.wall_ms(actor, ctx.now()), ctx);
+        let count = (store.data.evictable(policy).len() as f64 * share + 0.5) as usize;
+        let removed = store.data.evict(policy, count, &mut draws);
+        shared.note(Note::Evicted { store: actor, keys: removed.len() as u32 }, ctx);
+        let now_ms = shared.wall_ms(actor, ctx.now());
+        store.removed(removed, now_ms, shared, ctx);
     }
 
-    /// Removes what has expired by a clock that will soon be another.
-    pub(in crate::world) fn expire_all(&mut self, actor: ActorId, now_ms: i64, ctx: &Ctx) {
-        let removed = self.store(actor).data.expire_all(now_ms);
-        self.removed(actor, removed, now_ms, ctx);
+    /// Before a clock goes back, what had expired by it was deleted, unless the actor is no store
+    /// or deletes nothing on its own.
+    pub(in crate::world) fn clock_goes_back(
+        &mut self,
+        actor: ActorId,
+        before_ns: i64,
+        shared: &mut Shared,
+        ctx: &Ctx,
+    ) {
+        let Some(store) = self.by_actor.get_mut(actor) else { return };
+        if store.plan.active_expiry {
+            let now_ns = i64::try_from(ctx.now().as_nanos()).unwrap_or(i64::MAX);
+            let now_ms = now_ns.saturating_add(before_ns).div_euclid(1_000_000);
+            let removed = store.data.expire_all(now_ms);
+            store.removed(removed, now_ms, shared, ctx);
+        }
     }
+}
 
+impl StoreState {
     /// Tells the store's followers; other regions remove their keys themselves.
-    fn removed(&mut self, actor: ActorId, commands: Vec<Command>, now_ms: i64, ctx: &Ctx) {
+    fn removed(&mut self, commands: Vec<Command>, now_ms: i64, shared: &mut Shared, ctx: &Ctx) {
         if !commands.is_empty() {
-            self.hand_on(actor, Change { commands, now_ms, ..Change::default() }, ctx.now());
+            self.hand_on(Change { commands, now_ms, ..Change::default() }, shared, ctx.now());
         }
     }
 }

@@ -3,6 +3,9 @@
 //! The primary answers writes and reads, the first replica reads that are sent to it; each has a
 //! line of its own. What a write changes goes to the replicas and to the file, which are
 //! [`Follower`]s, and to the stores of other regions, at the instant at which it is carried out.
+//!
+//! A store knows nothing of the network: it is given requests, and returns answers, writes to be
+//! sent to other regions, and requests whose connection its death has broken.
 
 mod command;
 pub(in crate::world) mod copies;
@@ -14,21 +17,19 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use sim_core::{Span, Time, mix};
-use sim_policies::Ending;
-use sim_redis::value::{Texts, Value};
+use sim_redis::value::Value;
 use sim_redis::{Key, Mode, Reply, Role, ServerCommand, Store};
 
 use crate::invariant::{Seen, Topic, Write};
 use crate::log::{Note, StoreLoss};
 use crate::plan::{ActorId, ActorKind, Fsync, KvOp, KvPlan, Node, Persistence, Plan};
-use crate::pool::{Id, Pool};
-use crate::world::network::Answer;
-use crate::world::network::Request;
-use crate::world::shared::ByActor;
-use crate::world::store::copies::{RegionCopy, Stamps};
+use crate::pool::Id;
+use crate::world::network::{Answer, Request};
+use crate::world::shared::{ByActor, Shared};
+use crate::world::store::copies::{Copies, Stamps};
 use crate::world::store::follower::{Change, Follower, durable_at};
 use crate::world::store::transaction::Watches;
-use crate::world::{Ctx, Event, World};
+use crate::world::{Ctx, Event};
 
 use command::Op;
 
@@ -41,352 +42,159 @@ pub(in crate::world) struct Order {
     pub(in crate::world) execution: i64,
 }
 
+/// A command at its store, and for whom it is.
+#[derive(Debug)]
+struct Asked {
+    id: Id<Request>,
+    intent: u32,
+    lineage: u64,
+    order: Box<Order>,
+}
+
 /// A store's own state.
-#[derive(Debug, Default)]
-pub(in crate::world) struct StoreState {
-    pub(in crate::world) data: Store,
+#[derive(Debug)]
+struct StoreState {
+    actor: ActorId,
+    plan: KvPlan,
+    data: Store,
     /// The first of each is being carried out.
-    primary_line: VecDeque<Id<Request>>,
-    replica_line: VecDeque<Id<Request>>,
-    pub(in crate::world) replicas: Vec<Follower>,
+    primary_line: VecDeque<Asked>,
+    replica_line: VecDeque<Asked>,
+    replicas: Vec<Follower>,
     /// What is on the disk, unless that is nothing or everything.
     disk: Option<Follower>,
     /// `Wait`s that are not answered yet.
-    waits: Vec<Id<Request>>,
-    pub(in crate::world) watches: Watches,
-    pub(in crate::world) stamps: Stamps,
-}
-
-impl StoreState {
-    pub(in crate::world) fn new(plan: &Plan, actor: ActorId) -> StoreState {
-        let ActorKind::Kv(kv) = &plan.actors[actor.index()].kind else {
-            unreachable!("only stores have a store's state")
-        };
-        let replicas = vec![Follower::default(); kv.replicas as usize];
-        let disk = durable_at(kv.persistence, Time::ZERO).map(|_| Follower::default());
-        StoreState { replicas, disk, ..StoreState::default() }
-    }
-
-    fn line(&mut self, node: Node) -> &mut VecDeque<Id<Request>> {
-        match node {
-            Node::Primary => &mut self.primary_line,
-            Node::Replica => &mut self.replica_line,
-        }
-    }
-
-    pub(in crate::world) fn memory_bytes(&self) -> usize {
-        let followers = self.replicas.iter().chain(&self.disk).map(Follower::memory_bytes);
-        self.data.memory_bytes()
-            + followers.sum::<usize>()
-            + self.watches.memory_bytes()
-            + self.stamps.memory_bytes()
-    }
+    waits: Vec<Asked>,
+    watches: Watches,
+    stamps: Stamps,
 }
 
 /// Every store, and the writes on their way to other regions.
 #[derive(Debug)]
 pub(in crate::world) struct Stores {
     by_actor: ByActor<StoreState>,
-    pub(in crate::world) copies: Pool<RegionCopy>,
+    copies: Copies,
+}
+
+/// A command has been carried out, or a wait is over.
+#[derive(Clone, Copy, Debug)]
+#[must_use]
+pub(in crate::world) struct Served {
+    /// What its request is answered, unless it waits.
+    pub(in crate::world) answer: Option<Answer>,
+    /// The line whose next command begins now, after the answer is sent.
+    pub(in crate::world) next: Option<Node>,
+}
+
+/// A store's process has died.
+#[derive(Debug)]
+#[must_use]
+pub(in crate::world) struct Death {
+    /// The requests whose connection is broken.
+    pub(in crate::world) cut_off: Vec<Id<Request>>,
+    /// What is known to be lost, to be told after that.
+    pub(in crate::world) lost: Option<Lost>,
+}
+
+/// Writes that a store has lost.
+#[derive(Debug)]
+pub(in crate::world) struct Lost {
+    store: ActorId,
+    how: StoreLoss,
+    changes: Vec<Arc<Change>>,
 }
 
 impl Stores {
     pub(in crate::world) fn new(plan: &Plan) -> Stores {
-        let by_actor = ByActor::new(plan, |id| match plan.actors[id.index()].kind {
-            ActorKind::Kv(_) => Some(StoreState::new(plan, id)),
+        let by_actor = ByActor::new(plan, |id| match &plan.actors[id.index()].kind {
+            ActorKind::Kv(kv) => Some(StoreState::new(id, kv.clone())),
             _ => None,
         });
-        Stores { by_actor, copies: Pool::default() }
+        Stores { by_actor, copies: Copies::default() }
     }
 
     pub(in crate::world) fn memory_bytes(&self) -> usize {
         let stores = self.by_actor.iter().map(|(_, store)| store.memory_bytes());
-        self.copies.memory_bytes(128) + stores.sum::<usize>()
-    }
-}
-
-impl World {
-    pub(in crate::world) fn store(&mut self, actor: ActorId) -> &mut StoreState {
-        self.store_and_texts(actor).0
+        self.copies.memory_bytes() + stores.sum::<usize>()
     }
 
-    pub(in crate::world) fn store_and_texts(
+    /// A request has arrived: its command waits in line.
+    pub(in crate::world) fn enqueue(
         &mut self,
-        actor: ActorId,
-    ) -> (&mut StoreState, &mut Texts) {
-        (&mut self.stores.by_actor[actor], &mut self.shared.texts)
-    }
-
-    pub(in crate::world) fn kv_plan(&self, actor: ActorId) -> &KvPlan {
-        match &self.shared.plan.actors[actor.index()].kind {
-            ActorKind::Kv(kv) => kv,
-            _ => unreachable!("only stores take commands"),
-        }
-    }
-
-    /// An actor's wall clock in nanoseconds since the run began; one that was set back may be
-    /// negative.
-    pub(in crate::world) fn wall_ns(&self, actor: ActorId, now: Time) -> i64 {
-        self.shared.wall_ns(actor, now)
-    }
-
-    /// The same in whole milliseconds.
-    pub(in crate::world) fn wall_ms(&self, actor: ActorId, now: Time) -> i64 {
-        self.shared.wall_ms(actor, now)
-    }
-
-    pub(in crate::world) fn enqueue_command(&mut self, id: Id<Request>, ctx: &mut Ctx) {
-        let (actor, node) = (self.network.requests[id].to, self.node_of(id));
-        let line = self.store(actor).line(node);
-        line.push_back(id);
-        if line.len() == 1 {
-            self.begin_command(actor, id, ctx);
-        }
-    }
-
-    fn node_of(&self, id: Id<Request>) -> Node {
-        self.network.requests[id].order.as_ref().map_or(Node::Primary, |order| order.from)
-    }
-
-    fn begin_command(&mut self, actor: ActorId, id: Id<Request>, ctx: &mut Ctx) {
-        let service_time = self.kv_plan(actor).service_time;
-        let mut draws = self.shared.luck.store.at(self.network.requests[id].lineage);
-        let length = self.shared.span(service_time, &mut draws);
-        let length = self.shared.conditions[actor.index()].slowed(0, length);
-        ctx.schedule_after(length, Event::Served(id));
-    }
-
-    /// The current command takes effect, all at this instant; the next one begins.
-    pub(in crate::world) fn served(&mut self, id: Id<Request>, ctx: &mut Ctx) {
-        let Some(request) = self.network.requests.get(id) else { return };
-        let (actor, node) = (request.to, self.node_of(id));
-        let store = self.store(actor);
-        // After a crash the command is no longer in line, and its event comes to nothing.
-        if store.line(node).front() != Some(&id) {
-            self.end_wait(actor, id, ctx);
-            return;
-        }
-        store.line(node).pop_front();
-        let order = self.network.requests[id].order.take().expect("a store is sent commands");
-        if let Some(answer) = self.obey(actor, id, *order, ctx) {
-            ctx.observe(self.shared.texts.fingerprint(answer.body));
-            self.send_answer(id, answer, ctx);
-        }
-        if let Some(next) = self.store(actor).line(node).front().copied() {
-            self.begin_command(actor, next, ctx);
-        }
-    }
-
-    /// Carries a command out; without an answer it is one that waits.
-    fn obey(
-        &mut self,
-        actor: ActorId,
         id: Id<Request>,
-        order: Order,
-        ctx: &mut Ctx,
-    ) -> Option<Answer> {
-        let now_ms = self.wall_ms(actor, ctx.now());
-        let reply = match &order.op {
-            KvOp::Wait { replicas, timeout } => {
-                return self.await_replicas(actor, id, &order, *replicas, *timeout, ctx);
-            }
-            KvOp::Watch(key) => {
-                let key = self.shared.texts.text_of(*key);
-                self.watch(actor, key, order.execution, now_ms);
-                Reply::Ok
-            }
-            KvOp::Multi(ops) => self.multi(actor, id, &order, ops, ctx),
-            KvOp::Transaction(ops) => self.transaction(actor, id, &order, ops, ctx),
-            op if order.from == Node::Replica => self.read_replica(actor, op, now_ms, ctx.now()),
-            op => {
-                let mut change = self.change(actor, id, &order, ctx.now());
-                let reply = self.apply(actor, op, &mut change);
-                self.propagate(actor, change, ctx);
-                reply
-            }
-        };
-        Some(command::answer(&order.op, reply, &mut self.shared.texts))
-    }
-
-    /// An empty change, made for a request.
-    pub(in crate::world) fn change(
-        &self,
-        actor: ActorId,
-        id: Id<Request>,
-        order: &Order,
-        now: Time,
-    ) -> Change {
-        let request = &self.network.requests[id];
-        Change {
-            now_ms: self.wall_ms(actor, now),
-            execution: order.execution,
-            intent: Some(request.intent),
-            lineage: request.lineage,
-            ..Change::default()
-        }
-    }
-
-    /// One command on the primary; what it changes is noted.
-    pub(in crate::world) fn apply(
-        &mut self,
-        actor: ActorId,
-        op: &Op,
-        change: &mut Change,
-    ) -> Reply {
-        let out_of_memory = self.shared.conditions[actor.index()].out_of_memory;
-        let is_followed = self.kv_plan(actor).is_followed();
-        let (store, texts) = self.store_and_texts(actor);
-        let command = match command::command(op, change.now_ms, texts) {
-            Ok(command) => command,
-            Err(error) => return Reply::Error(error),
-        };
-        let keys = if is_followed { command::keys(op, texts) } else { Vec::new() };
-        let now_ms = change.now_ms;
-        let is_gone = |data: &Store, key: Key| {
-            data.peek(key).is_none_or(|(_, deadline)| deadline.is_past(now_ms))
-        };
-        let were_gone: Vec<bool> = keys.iter().map(|key| is_gone(&store.data, *key)).collect();
-        let before = change.commands.len();
-        let log = is_followed.then_some(&mut change.commands);
-        let mode = Mode { out_of_memory, log, ..Mode::default() };
-        let reply = store.data.apply_in(mode, now_ms, &command, texts);
-        if change.commands.len() > before {
-            // A key that expires has not been written, even if a replica must be told.
-            for (key, was_gone) in keys.into_iter().zip(were_gone) {
-                let is_written = !(was_gone && is_gone(&store.data, key));
-                if is_written && !change.keys.contains(&key) {
-                    change.keys.push(key);
-                }
-            }
-        }
-        if self.shared.watch.wants(Topic::Writes) {
-            change.writes.extend(Write::of(op, &reply, &mut self.shared.texts));
-        }
-        reply
-    }
-
-    /// Hands a change on to all who follow.
-    pub(in crate::world) fn propagate(
-        &mut self,
-        actor: ActorId,
-        mut change: Change,
+        request: &mut Request,
+        shared: &Shared,
         ctx: &mut Ctx,
     ) {
-        let (store, execution) = (actor, change.execution);
-        if let Some(intent) = change.intent {
-            for write in std::mem::take(&mut change.writes) {
-                self.shared.show(Seen::Written { store, execution, intent, write }, ctx);
-            }
-        }
-        if change.commands.is_empty() {
-            return;
-        }
-        self.copy(actor, &change, ctx);
-        self.hand_on(actor, change, ctx.now());
-    }
-
-    /// Hands a change on to the store's own followers.
-    pub(in crate::world) fn hand_on(&mut self, actor: ActorId, change: Change, now: Time) {
-        let kv = self.kv_plan(actor);
-        let (lag, persistence) = (kv.lag, kv.persistence);
-        let lag = |world: &World, n: u64| match lag {
-            Some(lag) => {
-                world.shared.span(lag, &mut world.shared.luck.lag.at(mix(change.lineage, n)))
-            }
-            None => Span::ZERO,
-        };
-        let lags: Vec<Span> = (0..u64::from(kv.replicas)).map(|n| lag(self, n)).collect();
-        let (store, texts) = self.store_and_texts(actor);
-        if store.replicas.is_empty() && store.disk.is_none() {
-            return;
-        }
-        let change = Arc::new(change);
-        for (replica, lag) in store.replicas.iter_mut().zip(lags) {
-            replica.push(now + lag, change.clone());
-            replica.catch_up(now, texts);
-        }
-        if let (Some(disk), Some(at)) = (&mut store.disk, durable_at(persistence, now)) {
-            disk.push(at, change);
-            disk.catch_up(now, texts);
+        let order = request.order.take().expect("a store is sent commands");
+        let Request { to, intent, lineage, .. } = *request;
+        let (store, node) = (&mut self.by_actor[to], order.from);
+        let line = store.line(node);
+        line.push_back(Asked { id, intent, lineage, order });
+        if line.len() == 1 {
+            store.begin(node, shared, ctx);
         }
     }
 
-    fn read_replica(&mut self, actor: ActorId, op: &Op, now_ms: i64, now: Time) -> Reply {
-        let (store, texts) = self.store_and_texts(actor);
-        let command = match command::command(op, now_ms, texts) {
-            Ok(command) => command,
-            Err(error) => return Reply::Error(error),
-        };
-        let replica = store.replicas.first_mut().expect("checked when the plan was built");
-        let mode = Mode { role: Role::Replica, ..Mode::default() };
-        replica.catch_up(now, texts).apply_in(mode, now_ms, &command, texts)
-    }
-
-    /// Answers with the number of replicas that have all that the execution has written: at once,
-    /// when enough have it, or when the time is over.
-    fn await_replicas(
+    /// The current command takes effect, all at this instant; or a wait is over. After a crash
+    /// the command is no longer there, and its event comes to nothing.
+    pub(in crate::world) fn serve(
         &mut self,
         actor: ActorId,
         id: Id<Request>,
-        order: &Order,
-        replicas: u32,
-        timeout: Span,
+        shared: &mut Shared,
         ctx: &mut Ctx,
-    ) -> Option<Answer> {
-        let (store, now) = (self.store(actor), ctx.now());
-        let has_it = |replica: &Follower| replica.has_all_of(order.execution).unwrap_or(now);
-        let mut instants: Vec<Time> = store.replicas.iter().map(has_it).collect();
-        instants.sort_unstable();
-        // The plan asks for no more replicas than there are.
-        let enough = instants[replicas.saturating_sub(1) as usize];
-        let end = enough.min(now + timeout);
-        if end > now {
-            store.waits.push(id);
-            self.network.requests[id].order = Some(Box::new(order.clone()));
-            ctx.schedule_at(end, Event::Served(id));
-            return None;
+    ) -> Option<Served> {
+        let store = &mut self.by_actor[actor];
+        let is_first = |line: &VecDeque<Asked>| line.front().is_some_and(|asked| asked.id == id);
+        let node = [Node::Primary, Node::Replica].into_iter().find(|n| is_first(store.line(*n)));
+        let answer = match node {
+            Some(node) => {
+                let asked = store.line(node).pop_front().expect("it is the first");
+                store.obey(asked, &mut self.copies, shared, ctx)
+            }
+            None => Some(store.end_wait(id, ctx.now())?),
+        };
+        if let Some(answer) = answer {
+            ctx.observe(shared.texts.fingerprint(answer.body));
         }
-        Some(self.acknowledged(actor, order.execution, now))
+        Some(Served { answer, next: node })
     }
 
-    /// How many replicas have all that an execution has written.
-    fn acknowledged(&mut self, actor: ActorId, execution: i64, now: Time) -> Answer {
-        let (store, _) = self.store_and_texts(actor);
-        let has_it = |replica: &&Follower| replica.has_all_of(execution).is_none_or(|at| at <= now);
-        let count = store.replicas.iter().filter(has_it).count();
-        Answer { body: Value::Int(count as i64), ..Answer::status(200) }
-    }
-
-    /// A `Wait` is over, if this is one that was not cut off.
-    fn end_wait(&mut self, actor: ActorId, id: Id<Request>, ctx: &mut Ctx) {
-        let waits = &mut self.store(actor).waits;
-        let Some(n) = waits.iter().position(|wait| *wait == id) else { return };
-        waits.remove(n);
-        let order = self.network.requests[id].order.take().expect("a wait keeps its command");
-        let answer = self.acknowledged(actor, order.execution, ctx.now());
-        ctx.observe(self.shared.texts.fingerprint(answer.body));
-        self.send_answer(id, answer, ctx);
+    /// The next command of a line begins, if there is one.
+    pub(in crate::world) fn begin_next(
+        &mut self,
+        actor: ActorId,
+        node: Node,
+        shared: &Shared,
+        ctx: &mut Ctx,
+    ) {
+        self.by_actor[actor].begin(node, shared, ctx);
     }
 
     /// The store forgets everything, and tells its followers.
-    pub(in crate::world) fn flush(&mut self, actor: ActorId, ctx: &mut Ctx) {
-        let now_ms = self.wall_ms(actor, ctx.now());
-        let (store, _) = self.store_and_texts(actor);
+    pub(in crate::world) fn flush(&mut self, actor: ActorId, shared: &mut Shared, ctx: &Ctx) {
+        let now_ms = shared.wall_ms(actor, ctx.now());
+        let store = &mut self.by_actor[actor];
         store.data.flush();
         store.watches.all_changed();
         store.stamps.clear();
         let commands = vec![ServerCommand::FlushAll.into()];
-        self.hand_on(actor, Change { commands, now_ms, ..Change::default() }, ctx.now());
+        store.hand_on(Change { commands, now_ms, ..Change::default() }, shared, ctx.now());
     }
 
     /// The store's process dies. What its file has is there when it comes back.
-    pub(in crate::world) fn crash_store(&mut self, actor: ActorId, ctx: &mut Ctx) {
-        let persistence = self.kv_plan(actor).persistence;
-        let now = ctx.now();
-        let (store, texts) = self.store_and_texts(actor);
-        let lost = match (&mut store.disk, persistence) {
+    pub(in crate::world) fn crash(
+        &mut self,
+        actor: ActorId,
+        shared: &mut Shared,
+        ctx: &Ctx,
+    ) -> Death {
+        let store = &mut self.by_actor[actor];
+        let persistence = store.plan.persistence;
+        let changes = match (&mut store.disk, persistence) {
             (Some(disk), _) => {
-                disk.catch_up(now, texts);
+                disk.catch_up(ctx.now(), &mut shared.texts);
                 let (data, lost) = disk.promote();
                 store.data = data;
                 lost
@@ -398,50 +206,402 @@ impl World {
                 Vec::new()
             }
         };
-        self.begin_anew(actor, ctx);
-        if persistence != Persistence::Memory {
-            self.tell_lost(actor, StoreLoss::Crash, &lost, ctx);
-        }
+        let lost = Lost { store: actor, how: StoreLoss::Crash, changes };
+        let is_told = persistence != Persistence::Memory;
+        Death { cut_off: store.begin_anew(), lost: is_told.then_some(lost) }
     }
 
     /// The primary dies, and the replica that has most takes its place.
-    pub(in crate::world) fn fail_over(&mut self, actor: ActorId, ctx: &mut Ctx) {
-        let now = ctx.now();
-        let (store, texts) = self.store_and_texts(actor);
+    pub(in crate::world) fn fail_over(
+        &mut self,
+        actor: ActorId,
+        shared: &mut Shared,
+        ctx: &Ctx,
+    ) -> Death {
+        let store = &mut self.by_actor[actor];
         for replica in &mut store.replicas {
-            replica.catch_up(now, texts);
+            replica.catch_up(ctx.now(), &mut shared.texts);
         }
         let best = store.replicas.iter_mut().min_by_key(|replica| replica.behind());
-        let (data, lost) = best.expect("checked when the plan was built").promote();
+        let (data, changes) = best.expect("checked when the plan was built").promote();
         store.data = data;
-        self.begin_anew(actor, ctx);
-        self.tell_lost(actor, StoreLoss::Failover, &lost, ctx);
+        let lost = Lost { store: actor, how: StoreLoss::Failover, changes };
+        Death { cut_off: store.begin_anew(), lost: Some(lost) }
+    }
+}
+
+impl Lost {
+    /// Writes it into the story.
+    pub(in crate::world) fn tell(self, shared: &mut Shared, ctx: &Ctx) {
+        let Lost { store, how, changes } = self;
+        let is_write = |change: &&Arc<Change>| !change.keys.is_empty();
+        let writes = changes.iter().filter(is_write).count() as u32;
+        shared.note(Note::StoreLost { store, how, writes }, ctx);
+        for change in changes {
+            if let (Some(intent), Some(key)) = (change.intent, change.keys.first()) {
+                shared.note(Note::WriteLost { intent, store, key: *key }, ctx);
+            }
+        }
+    }
+}
+
+impl StoreState {
+    fn new(actor: ActorId, plan: KvPlan) -> StoreState {
+        StoreState {
+            actor,
+            data: Store::default(),
+            primary_line: VecDeque::new(),
+            replica_line: VecDeque::new(),
+            replicas: vec![Follower::default(); plan.replicas as usize],
+            disk: durable_at(plan.persistence, Time::ZERO).map(|_| Follower::default()),
+            waits: Vec::new(),
+            watches: Watches::default(),
+            stamps: Stamps::default(),
+            plan,
+        }
+    }
+
+    fn memory_bytes(&self) -> usize {
+        let followers = self.replicas.iter().chain(&self.disk).map(Follower::memory_bytes);
+        self.data.memory_bytes()
+            + followers.sum::<usize>()
+            + self.watches.memory_bytes()
+            + self.stamps.memory_bytes()
+    }
+
+    fn line(&mut self, node: Node) -> &mut VecDeque<Asked> {
+        match node {
+            Node::Primary => &mut self.primary_line,
+            Node::Replica => &mut self.replica_line,
+        }
+    }
+
+    /// The first command of a line begins.
+    fn begin(&mut self, node: Node, shared: &Shared, ctx: &mut Ctx) {
+        let (actor, service_time) = (self.actor, self.plan.service_time);
+        let Some(Asked { id, lineage, .. }) = self.line(node).front() else { return };
+        let length = shared.span(service_time, &mut shared.luck.store.at(*lineage));
+        let length = shared.conditions[actor.index()].slowed(0, length);
+        ctx.schedule_after(length, Event::Served(*id));
+    }
+
+    /// Carries a command out; without an answer it is one that waits.
+    fn obey(
+        &mut self,
+        asked: Asked,
+        copies: &mut Copies,
+        shared: &mut Shared,
+        ctx: &mut Ctx,
+    ) -> Option<Answer> {
+        let now_ms = shared.wall_ms(self.actor, ctx.now());
+        let order = &asked.order;
+        let reply = match &order.op {
+            KvOp::Wait { replicas, timeout } => {
+                let (replicas, timeout) = (*replicas, *timeout);
+                return self.await_replicas(asked, replicas, timeout, ctx);
+            }
+            KvOp::Watch(key) => {
+                let key = shared.texts.text_of(*key);
+                self.watches.watch(&self.data, key, order.execution, now_ms);
+                Reply::Ok
+            }
+            KvOp::Multi(ops) => self.multi(&asked, ops, copies, shared, ctx),
+            KvOp::Transaction(ops) => self.transaction(&asked, ops, copies, shared, ctx),
+            op if order.from == Node::Replica => self.read_replica(op, now_ms, shared, ctx.now()),
+            op => {
+                let mut change = asked.change(now_ms);
+                let reply = self.apply(op, &mut change, shared);
+                self.propagate(change, copies, shared, ctx);
+                reply
+            }
+        };
+        Some(command::answer(&order.op, reply, &mut shared.texts))
+    }
+
+    /// One command on the primary; what it changes is noted.
+    fn apply(&mut self, op: &Op, change: &mut Change, shared: &mut Shared) -> Reply {
+        let out_of_memory = shared.conditions[self.actor.index()].out_of_memory;
+        let is_followed = self.plan.is_followed();
+        let texts = &mut shared.texts;
+        let command = match command::command(op, change.now_ms, texts) {
+            Ok(command) => command,
+            Err(error) => return Reply::Error(error),
+        };
+        let keys = if is_followed { command::keys(op, texts) } else { Vec::new() };
+        let now_ms = change.now_ms;
+        let is_gone = |data: &Store, key: Key| {
+            data.peek(key).is_none_or(|(_, deadline)| deadline.is_past(now_ms))
+        };
+        let were_gone: Vec<bool> = keys.iter().map(|key| is_gone(&self.data, *key)).collect();
+        let before = change.commands.len();
+        let log = is_followed.then_some(&mut change.commands);
+        let mode = Mode { out_of_memory, log, ..Mode::default() };
+        let reply = self.data.apply_in(mode, now_ms, &command, texts);
+        if change.commands.len() > before {
+            // A key that expires has not been written, even if a replica must be told.
+            for (key, was_gone) in keys.into_iter().zip(were_gone) {
+                let is_written = !(was_gone && is_gone(&self.data, key));
+                if is_written && !change.keys.contains(&key) {
+                    change.keys.push(key);
+                }
+            }
+        }
+        if shared.watch.wants(Topic::Writes) {
+            change.writes.extend(Write::of(op, &reply, &mut shared.texts));
+        }
+        reply
+    }
+
+    /// Hands a change on to all who follow.
+    fn propagate(
+        &mut self,
+        mut change: Change,
+        copies: &mut Copies,
+        shared: &mut Shared,
+        ctx: &Ctx,
+    ) {
+        let (store, execution) = (self.actor, change.execution);
+        if let Some(intent) = change.intent {
+            for write in std::mem::take(&mut change.writes) {
+                shared.show(Seen::Written { store, execution, intent, write }, ctx);
+            }
+        }
+        if change.commands.is_empty() {
+            return;
+        }
+        self.copy(&change, copies, shared, ctx.now());
+        self.hand_on(change, shared, ctx.now());
+    }
+
+    /// Hands a change on to the store's own followers.
+    fn hand_on(&mut self, change: Change, shared: &mut Shared, now: Time) {
+        if self.replicas.is_empty() && self.disk.is_none() {
+            return;
+        }
+        let change = Arc::new(change);
+        for (n, replica) in (0..).zip(&mut self.replicas) {
+            let lag = self.plan.lag.map_or(Span::ZERO, |lag| {
+                shared.span(lag, &mut shared.luck.lag.at(mix(change.lineage, n)))
+            });
+            replica.push(now + lag, change.clone());
+            replica.catch_up(now, &mut shared.texts);
+        }
+        if let (Some(disk), Some(at)) = (&mut self.disk, durable_at(self.plan.persistence, now)) {
+            disk.push(at, change);
+            disk.catch_up(now, &mut shared.texts);
+        }
+    }
+
+    fn read_replica(&mut self, op: &Op, now_ms: i64, shared: &mut Shared, now: Time) -> Reply {
+        let texts = &mut shared.texts;
+        let command = match command::command(op, now_ms, texts) {
+            Ok(command) => command,
+            Err(error) => return Reply::Error(error),
+        };
+        let replica = self.replicas.first_mut().expect("checked when the plan was built");
+        let mode = Mode { role: Role::Replica, ..Mode::default() };
+        replica.catch_up(now, texts).apply_in(mode, now_ms, &command, texts)
+    }
+
+    /// Answers with the number of replicas that have all that the execution has written: at once,
+    /// when enough have it, or when the time is over.
+    fn await_replicas(
+        &mut self,
+        asked: Asked,
+        replicas: u32,
+        timeout: Span,
+        ctx: &mut Ctx,
+    ) -> Option<Answer> {
+        let (now, execution) = (ctx.now(), asked.order.execution);
+        let has_it = |replica: &Follower| replica.has_all_of(execution).unwrap_or(now);
+        let mut instants: Vec<Time> = self.replicas.iter().map(has_it).collect();
+        instants.sort_unstable();
+        // The plan asks for no more replicas than there are.
+        let enough = instants[replicas.saturating_sub(1) as usize];
+        let end = enough.min(now + timeout);
+        if end > now {
+            ctx.schedule_at(end, Event::Served(asked.id));
+            self.waits.push(asked);
+            return None;
+        }
+        Some(self.acknowledged(execution, now))
+    }
+
+    /// How many replicas have all that an execution has written.
+    fn acknowledged(&self, execution: i64, now: Time) -> Answer {
+        let has_it = |replica: &&Follower| replica.has_all_of(execution).is_none_or(|at| at <= now);
+        let count = self.replicas.iter().filter(has_it).count();
+        Answer { body: Value::Int(count as i64), ..Answer::status(200) }
+    }
+
+    /// A `Wait` is over, if this is one that was not cut off.
+    fn end_wait(&mut self, id: Id<Request>, now: Time) -> Option<Answer> {
+        let n = self.waits.iter().position(|wait| wait.id == id)?;
+        let wait = self.waits.remove(n);
+        Some(self.acknowledged(wait.order.execution, now))
     }
 
     /// A new process has the store's data: its followers take all of it, and what connections
-    /// knew is gone with them.
-    fn begin_anew(&mut self, actor: ActorId, ctx: &mut Ctx) {
-        let store = self.store(actor);
-        for follower in store.replicas.iter_mut().chain(&mut store.disk) {
-            follower.resync(&store.data);
+    /// knew is gone with them. Returns the requests that are cut off.
+    fn begin_anew(&mut self) -> Vec<Id<Request>> {
+        for follower in self.replicas.iter_mut().chain(&mut self.disk) {
+            follower.resync(&self.data);
         }
-        store.watches.all_changed();
-        let primary = std::mem::take(&mut store.primary_line);
-        let replica = std::mem::take(&mut store.replica_line);
-        let waits = std::mem::take(&mut store.waits);
-        for request in primary.into_iter().chain(replica).chain(waits) {
-            self.turn_away(request, Ending::Reset, ctx);
+        self.watches.all_changed();
+        let primary = std::mem::take(&mut self.primary_line);
+        let replica = std::mem::take(&mut self.replica_line);
+        let waits = std::mem::take(&mut self.waits);
+        primary.into_iter().chain(replica).chain(waits).map(|asked| asked.id).collect()
+    }
+}
+
+impl Asked {
+    /// An empty change, made for a request.
+    fn change(&self, now_ms: i64) -> Change {
+        Change {
+            now_ms,
+            execution: self.order.execution,
+            intent: Some(self.intent),
+            lineage: self.lineage,
+            ..Change::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sim_core::Dist;
+
+    use super::*;
+    use crate::plan::DistId;
+    use crate::pool::Pool;
+    use crate::world::bench::{self, Bench};
+
+    const STORE: ActorId = ActorId(0);
+    const OTHER: ActorId = ActorId(1);
+
+    /// A store and its copy in another region, whose commands take a millisecond, with a replica
+    /// that lags a second behind.
+    struct Regions {
+        bench: Bench,
+        stores: Stores,
+        requests: Pool<Request>,
+    }
+
+    impl Regions {
+        fn new() -> Regions {
+            let kv = |copies_to| {
+                ActorKind::Kv(KvPlan {
+                    service_time: DistId(0),
+                    replicas: 1,
+                    lag: Some(DistId(1)),
+                    persistence: Persistence::Memory,
+                    copies_to,
+                    regional: true,
+                    active_expiry: true,
+                })
+            };
+            let mut plan = bench::plan(vec![kv(vec![OTHER]), kv(Vec::new())]);
+            plan.dists = [0.001, 1.0].map(|secs| Dist::constant(secs).unwrap()).into();
+            let stores = Stores::new(&plan);
+            Regions { bench: Bench::new(plan), stores, requests: Pool::default() }
+        }
+
+        fn key(&mut self) -> Value {
+            Value::Text(self.bench.shared.texts.intern("key"))
+        }
+
+        fn set(&mut self, value: i64) -> Id<Request> {
+            let (key, value) = (self.key(), Value::Int(value));
+            let (nx, xx, ex, px, keep_ttl) = (false, false, None, None, false);
+            self.ask(STORE, KvOp::Set { key, value, nx, xx, ex, px, keep_ttl })
+        }
+
+        fn get(&mut self, store: ActorId) -> Id<Request> {
+            let key = self.key();
+            self.ask(store, KvOp::Get(key))
+        }
+
+        fn ask(&mut self, to: ActorId, op: Op) -> Id<Request> {
+            let order = Some(Box::new(Order { op, from: Node::Primary, execution: 1 }));
+            let (id, request) = self.requests.take();
+            *request = Request { to, order, ..Request::default() };
+            self.bench.act(|shared, ctx| self.stores.enqueue(id, request, shared, ctx));
+            id
+        }
+
+        /// The content that the next command to be carried out is answered with, if its store
+        /// still knows it.
+        fn serve(&mut self) -> Option<(Id<Request>, Value)> {
+            let Some((_, Event::Served(id))) = self.bench.next() else { panic!("one is in line") };
+            let (stores, to) = (&mut self.stores, self.requests[id].to);
+            self.bench.act(|shared, ctx| {
+                let served = stores.serve(to, id, shared, ctx)?;
+                if let Some(node) = served.next {
+                    stores.begin_next(to, node, shared, ctx);
+                }
+                served.answer.map(|answer| (id, answer.body))
+            })
         }
     }
 
-    fn tell_lost(&mut self, store: ActorId, how: StoreLoss, lost: &[Arc<Change>], ctx: &Ctx) {
-        let is_write = |change: &&Arc<Change>| !change.keys.is_empty();
-        let writes = lost.iter().filter(is_write).count() as u32;
-        self.shared.note(Note::StoreLost { store, how, writes }, ctx);
-        for change in lost {
-            if let (Some(intent), Some(key)) = (change.intent, change.keys.first()) {
-                self.shared.note(Note::WriteLost { intent, store, key: *key }, ctx);
-            }
-        }
+    #[test]
+    fn commands_are_carried_out_one_at_a_time_in_order_of_arrival() {
+        let mut regions = Regions::new();
+        let (set, get) = (regions.set(7), regions.get(STORE));
+        assert_eq!(regions.serve(), Some((set, Value::Bool(true))));
+        assert_eq!(regions.serve(), Some((get, Value::Int(7))));
+        assert!(regions.bench.next().is_none(), "nothing else is in line");
+    }
+
+    #[test]
+    fn a_crash_cuts_off_whoever_is_in_line_and_their_events_come_to_nothing() {
+        let mut regions = Regions::new();
+        let (first, second) = (regions.set(7), regions.get(STORE));
+        let stores = &mut regions.stores;
+        let death = regions.bench.act(|shared, ctx| stores.crash(STORE, shared, ctx));
+        assert_eq!(death.cut_off, [first, second]);
+        assert!(death.lost.is_none(), "nobody expects memory to survive");
+        assert_eq!(regions.serve(), None);
+    }
+
+    #[test]
+    fn a_failover_loses_what_the_replica_did_not_have_yet_and_says_so() {
+        let mut regions = Regions::new();
+        regions.set(7);
+        regions.serve();
+        let stores = &mut regions.stores;
+        regions.bench.act(|shared, ctx| {
+            let death = stores.fail_over(STORE, shared, ctx);
+            death.lost.expect("a failover is told").tell(shared, ctx);
+        });
+        let get = regions.get(STORE);
+        assert_eq!(regions.serve(), Some((get, Value::Nil)));
+        let notes = regions.bench.notes();
+        assert!(matches!(notes[0], Note::StoreLost { store: STORE, writes: 1, .. }), "{notes:?}");
+        assert!(matches!(notes[1], Note::WriteLost { store: STORE, .. }), "{notes:?}");
+    }
+
+    #[test]
+    fn a_lost_copy_is_sent_again_with_luck_of_its_own_until_its_region_has_it() {
+        let mut regions = Regions::new();
+        regions.set(7);
+        regions.serve();
+        let first = regions.stores.next_parcel().expect("the write goes to the other region");
+        assert_eq!((first.from, first.to), (STORE, OTHER));
+        let stores = &mut regions.stores;
+        regions.bench.act(|_, ctx| stores.sent(first.copy, false, ctx));
+        let Some((_, Event::Copied(copy))) = regions.bench.next() else { panic!("once more") };
+        regions.bench.act(|shared, ctx| stores.copied(copy, shared, ctx));
+        let second = stores.next_parcel().expect("it is sent again");
+        assert_eq!(second.copy, first.copy);
+        assert_ne!(second.index, first.index);
+        regions.bench.act(|shared, ctx| {
+            stores.sent(copy, true, ctx);
+            stores.copied(copy, shared, ctx);
+        });
+        let get = regions.get(OTHER);
+        assert_eq!(regions.serve(), Some((get, Value::Int(7))));
+        assert!(regions.stores.way_of(copy).is_none(), "it has arrived");
     }
 }

@@ -4,15 +4,15 @@
 use std::collections::BTreeMap;
 
 use sim_redis::value::Value;
-use sim_redis::{Key, KvError, Reply, Watched};
+use sim_redis::{Key, KvError, Reply, Store, Watched};
 
 use crate::ledger::Deed;
-use crate::plan::{ActorId, KvOp, builtin};
-use crate::pool::Id;
-use crate::world::network::Request;
-use crate::world::store::Order;
+use crate::plan::{ActorId, KvOp};
+use crate::world::Ctx;
+use crate::world::shared::Shared;
 use crate::world::store::command::{self, Op};
-use crate::world::{Ctx, World};
+use crate::world::store::copies::Copies;
+use crate::world::store::{Asked, StoreState, Stores};
 
 /// The keys that executions watch at one store.
 #[derive(Debug, Default)]
@@ -40,60 +40,53 @@ impl Watches {
 /// Fewer executions than these are not worth looking for those that are gone.
 const WATCHES_MIN: usize = 64;
 
-impl World {
+impl Watches {
     /// Notes how a key is now, for the execution's next `Multi`.
-    pub(in crate::world) fn watch(
-        &mut self,
-        actor: ActorId,
-        key: Key,
-        execution: i64,
-        now_ms: i64,
-    ) {
-        let watches = &self.store(actor).watches;
-        if watches.by_execution.len() >= watches.swept_at.max(WATCHES_MIN) {
-            self.forget_watches(actor);
-        }
-        let store = self.store(actor);
-        let watched = store.watches.by_execution.entry(execution).or_default();
+    pub(super) fn watch(&mut self, data: &Store, key: Key, execution: i64, now_ms: i64) {
+        let watched = self.by_execution.entry(execution).or_default();
         // A key that is watched already stays as it was found first.
         if !watched.iter().flatten().any(|watched| watched.key() == key) {
-            watched.push(Some(store.data.watch(key, now_ms)));
+            watched.push(Some(data.watch(key, now_ms)));
         }
+    }
+}
+
+impl Stores {
+    /// So many executions watch keys of a store that some of them may be over.
+    pub(in crate::world) fn is_watched_by_many(&self, actor: ActorId) -> bool {
+        let watches = &self.by_actor[actor].watches;
+        watches.by_execution.len() >= watches.swept_at.max(WATCHES_MIN)
     }
 
     /// Forgets what executions watched that have ended without a `Multi`, however they ended.
-    fn forget_watches(&mut self, actor: ActorId) {
-        let mut running: Vec<Value> = Vec::new();
-        self.tasks.ids_where(|task| {
-            running.push(task.get(builtin::EXECUTION));
-            false
-        });
+    pub(in crate::world) fn forget_watches(&mut self, actor: ActorId, mut running: Vec<Value>) {
         running.sort_unstable();
-        let watches = &mut self.store(actor).watches;
+        let watches = &mut self.by_actor[actor].watches;
         watches
             .by_execution
             .retain(|execution, _| running.binary_search(&Value::Int(*execution)).is_ok());
         watches.swept_at = 2 * watches.by_execution.len();
     }
+}
 
+impl StoreState {
     /// `MULTI … EXEC` in one message: nil when a watched key was changed, and nothing is done;
     /// otherwise everything is, errors or not.
-    pub(in crate::world) fn multi(
+    pub(super) fn multi(
         &mut self,
-        actor: ActorId,
-        id: Id<Request>,
-        order: &Order,
+        asked: &Asked,
         ops: &[Op],
+        copies: &mut Copies,
+        shared: &mut Shared,
         ctx: &mut Ctx,
     ) -> Reply {
-        let mut change = self.change(actor, id, order, ctx.now());
-        let is_full = self.shared.conditions[actor.index()].out_of_memory;
-        let store = self.store(actor);
-        let watched = store.watches.by_execution.remove(&order.execution).unwrap_or_default();
+        let mut change = asked.change(shared.wall_ms(self.actor, ctx.now()));
+        let execution = asked.order.execution;
+        let watched = self.watches.by_execution.remove(&execution).unwrap_or_default();
         let is_unchanged = |watched: &Option<Watched>| {
-            watched.is_some_and(|watched| store.data.is_unchanged(&watched, change.now_ms))
+            watched.is_some_and(|watched| self.data.is_unchanged(&watched, change.now_ms))
         };
-        if is_full {
+        if shared.conditions[self.actor.index()].out_of_memory {
             // Redis does not even queue a command then, whatever it does.
             return Reply::Error(KvError::ExecAbort);
         }
@@ -101,34 +94,32 @@ impl World {
             return Reply::Nil;
         }
         for op in ops.iter().filter(|op| !matches!(op, KvOp::Effect { .. })) {
-            self.apply(actor, op, &mut change);
+            self.apply(op, &mut change, shared);
         }
-        self.propagate(actor, change, ctx);
-        self.effects(actor, id, ops, ctx);
+        self.propagate(change, copies, shared, ctx);
+        self.effects(asked.intent, ops, shared, ctx);
         Reply::Ok
     }
 
     /// All commands, or none when one of them is refused: then nil.
-    pub(in crate::world) fn transaction(
+    pub(super) fn transaction(
         &mut self,
-        actor: ActorId,
-        id: Id<Request>,
-        order: &Order,
+        asked: &Asked,
         ops: &[Op],
+        copies: &mut Copies,
+        shared: &mut Shared,
         ctx: &mut Ctx,
     ) -> Reply {
-        let mut change = self.change(actor, id, order, ctx.now());
+        let mut change = asked.change(shared.wall_ms(self.actor, ctx.now()));
         let mut undo = Vec::new();
         for op in ops.iter().filter(|op| !matches!(op, KvOp::Effect { .. })) {
-            let (store, texts) = self.store_and_texts(actor);
-            for key in command::keys(op, texts) {
-                undo.push((key, store.data.snapshot(key)));
+            for key in command::keys(op, &mut shared.texts) {
+                undo.push((key, self.data.snapshot(key)));
             }
-            let reply = self.apply(actor, op, &mut change);
+            let reply = self.apply(op, &mut change, shared);
             if op.nature().was_refused(&reply) {
-                let data = &mut self.store(actor).data;
                 for (key, snapshot) in undo.into_iter().rev() {
-                    data.restore(key, snapshot);
+                    self.data.restore(key, snapshot);
                 }
                 return match reply {
                     Reply::Error(KvError::OutOfMemory) => reply,
@@ -136,19 +127,18 @@ impl World {
                 };
             }
         }
-        self.propagate(actor, change, ctx);
-        self.effects(actor, id, ops, ctx);
+        self.propagate(change, copies, shared, ctx);
+        self.effects(asked.intent, ops, shared, ctx);
         Reply::Ok
     }
 
     /// The effects of commands that have been carried out together.
-    fn effects(&mut self, actor: ActorId, id: Id<Request>, ops: &[Op], ctx: &mut Ctx) {
-        let intent = self.network.requests[id].intent;
+    fn effects(&self, intent: u32, ops: &[Op], shared: &mut Shared, ctx: &mut Ctx) {
         for op in ops {
             if let KvOp::Effect { kind, once } = op {
                 let deed = Deed {
                     kind: *kind,
-                    actor,
+                    actor: self.actor,
                     intent,
                     once: *once,
                     keep: None,
@@ -156,7 +146,7 @@ impl World {
                     fenced: false,
                     undoes: None,
                 };
-                self.record_effect(deed, ctx);
+                shared.record_effect(deed, ctx);
             }
         }
     }
