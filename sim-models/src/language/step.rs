@@ -47,7 +47,7 @@ impl JsonSchema for Expr {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "type": ["null", "boolean", "integer", "string", "object"],
-            "description": "A text with `{variables}`, a whole number, `true`, `false`, `None` or a record.",
+            "description": "A text with `{variables}`, a whole number, a truth value, nil, a record.",
         })
     }
 }

@@ -30,6 +30,7 @@ const SHORTEST: Span = Span::millis(100);
 /// How long a window is and what it takes.
 #[derive(Clone, Debug, PartialEq, schemars::JsonSchema, serde::Deserialize, serde::Serialize)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "SampleWindow")]
 pub struct Config {
     /// The shortest window, at least 100 ms. By default 1 s.
     pub min_window_time: Span,
