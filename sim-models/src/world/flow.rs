@@ -18,7 +18,6 @@ use super::store::{Death, Order, Served};
 use super::task::eval::eval;
 use super::task::{Exit, Next, Origin, Raised, Task, Waiting};
 use super::{Ctx, Event, World};
-use crate::ledger::Deed;
 use crate::log::Note;
 use crate::outcome::ServiceBooks;
 use crate::plan::{
