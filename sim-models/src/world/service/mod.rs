@@ -12,6 +12,7 @@ mod cache;
 mod instance;
 mod job;
 mod line;
+mod scaling;
 mod seat;
 mod state;
 

@@ -3,9 +3,9 @@
 use sim_core::{Time, mix};
 
 use super::admission::Admission;
-use super::autoscale::Scaling;
 use super::balancer::Balancer;
 use super::instance::{Instance, InstanceState};
+use super::scaling::Scaling;
 use crate::metrics::Level;
 use crate::plan::{ActorId, Balancer as Algorithm, Plan, ServicePlan};
 use crate::world::network::Request;
