@@ -73,16 +73,24 @@ pub fn words() -> &'static [Word] {
 }
 
 /// Which arguments of a constructor may be written without their name, in order.
+///
+/// The table is kept as text, one word a line, so that reading a scenario does not build the schema;
+/// a test holds it equal to the types.
 pub fn shorthand() -> Shorthand {
     static FIELDS: LazyLock<Vec<(&str, Vec<&str>)>> = LazyLock::new(|| {
-        let with_unnamed = words().iter().filter(|word| !word.unnamed.is_empty());
-        let fields = |word: &'static Word| word.unnamed.iter().map(String::as_str).collect();
-        with_unnamed.map(|word| (word.name.as_str(), fields(word))).collect()
+        let row = |line: &'static str| {
+            let (name, fields) = line.split_once(' ').expect("a word and its fields");
+            (name, fields.split(' ').collect())
+        };
+        UNNAMED.lines().map(row).collect()
     });
     static TABLE: LazyLock<Vec<(&str, &[&str])>> =
         LazyLock::new(|| FIELDS.iter().map(|(name, fields)| (*name, fields.as_slice())).collect());
     &TABLE
 }
+
+/// One line a word: its name and the fields that need no name, by the word's name.
+const UNNAMED: &str = include_str!("words/unnamed.txt");
 
 impl Word {
     /// The word with the names of its arguments; those that need no name have no colon.

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use serde::de::DeserializeOwned;
 use sim_policies::{Growth, Jitter};
 
-use super::{PART, Word, shorthand, words};
+use super::{PART, UNNAMED, Word, shorthand, words};
 use crate::language::*;
 use crate::source::{Document, SourceError};
 
@@ -46,6 +46,17 @@ fn read(kind: &str, document: &Document) -> Option<Result<String, SourceError>> 
 fn parse(word: &Word, text: &str) -> Document {
     let document = Document::parse(&word.kind, text, shorthand());
     document.unwrap_or_else(|error| panic!("{error}\n{text}"))
+}
+
+#[test]
+fn the_table_of_unnamed_arguments_is_that_of_the_types() {
+    let with_unnamed = words().iter().filter(|word| !word.unnamed.is_empty());
+    let row = |word: &Word| format!("{} {}\n", word.name, word.unnamed.join(" "));
+    let mut rows: Vec<String> = with_unnamed.map(row).collect();
+    rows.sort();
+    rows.dedup();
+    let table = rows.concat();
+    assert!(UNNAMED == table, "words/unnamed.txt differs; it should be:\n{table}");
 }
 
 #[test]
