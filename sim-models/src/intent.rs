@@ -8,7 +8,7 @@ use std::ops::{Index, IndexMut};
 use sim_core::{Moment, Time};
 use sim_policies::Fate;
 
-use crate::plan::{ActorId, Plan, ProgramId};
+use crate::plan::{ActorId, Plan, ProgramId, numbered};
 
 /// One decision of one user.
 #[derive(Clone, Copy, Debug)]
@@ -55,7 +55,7 @@ impl Intents {
         let Intent { client, number, background, .. } = self[number];
         match background {
             Some(program) => plan.programs[program.index()].name.clone(),
-            None => format!("{}-{number}", plan.actor_name(client)),
+            None => numbered(plan.actor_name(client), number),
         }
     }
 

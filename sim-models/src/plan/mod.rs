@@ -105,7 +105,7 @@ impl Plan {
 
     /// `charge-4`: the effect of a kind with this number.
     pub(crate) fn effect_name(&self, kind: KindId, number: u32) -> String {
-        format!("{}-{number}", self.kinds[kind.index()])
+        numbered(&self.kinds[kind.index()], number)
     }
 
     /// Something may disturb the system, so that its recovery can be judged.
@@ -116,6 +116,11 @@ impl Plan {
     /// `api->psp`.
     pub(crate) fn pair_name(&self, id: PairId) -> String {
         let (from, to) = self.pairs[id.index()];
-        format!("{}->{}", self.actor_name(from), self.actor_name(to))
+        [self.actor_name(from), "->", self.actor_name(to)].concat()
     }
+}
+
+/// `charge-4`. No formatter: the story of a run names tens of thousands.
+pub(crate) fn numbered(name: &str, number: u32) -> String {
+    [name, "-", &number.to_string()].concat()
 }

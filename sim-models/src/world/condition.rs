@@ -10,6 +10,8 @@ use crate::plan::{ActorId, Fault};
 #[derive(Clone, Debug)]
 pub(super) struct Conditions {
     actors: Vec<Condition>,
+    /// Whether an actor is paused. Most runs pause none, and every event asks.
+    pub(super) has_paused: bool,
     /// In the order of `Plan::routes`.
     pub(super) routes: Vec<RouteCondition>,
 }
@@ -50,6 +52,7 @@ impl Conditions {
     pub(super) fn new(actors: usize) -> Conditions {
         Conditions {
             actors: vec![Condition::default(); actors],
+            has_paused: false,
             routes: vec![RouteCondition::default(); actors * actors],
         }
     }
@@ -67,6 +70,7 @@ impl Conditions {
     /// Nothing is wrong any more.
     pub(super) fn clear(&mut self) {
         self.actors.fill(Condition::default());
+        self.has_paused = false;
         self.routes.fill(RouteCondition::default());
     }
 
@@ -93,7 +97,10 @@ impl Conditions {
             Fault::Slow { actor, factor, instance } => {
                 self.of(actor).slow.push((instance, factor));
             }
-            Fault::Pause { actor } => self.of(actor).paused = true,
+            Fault::Pause { actor } => {
+                self.of(actor).paused = true;
+                self.has_paused = true;
+            }
             Fault::Partition { from, to, both_ways } => {
                 self.between(from, to).cut = true;
                 self.between(to, from).cut |= both_ways;

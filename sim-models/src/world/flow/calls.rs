@@ -1,0 +1,151 @@
+//! Calls: from a program through its policies to the network, and back.
+
+use sim_core::mix;
+use sim_redis::value::Value;
+
+use crate::plan::{Operand, SiteId, Target, builtin};
+use crate::pool::Id;
+use crate::world::network::{Answer, Payload, Request, Sender};
+use crate::world::stack::{Attempt, Begin, Call, Ended, Onward, Woken};
+use crate::world::store::Order;
+use crate::world::task::Task;
+use crate::world::task::eval::eval;
+use crate::world::{Ctx, World};
+
+impl World {
+    /// Starts a call: its answer, when a policy has one at once, or the call that is under way.
+    pub(in crate::world) fn begin_call(
+        &mut self,
+        task: Id<Task>,
+        site: SiteId,
+        lineage: u64,
+        ctx: &mut Ctx,
+    ) -> Result<Answer, Id<Call>> {
+        let Task { intent, deadline, .. } = self.tasks[task];
+        let key = self.tasks[task].get(builtin::KEY);
+        let begin = Begin { task, site, lineage, intent, key, deadline };
+        let (call, onward) = self.stack.begin(begin, &mut self.shared, ctx);
+        match self.see_to(onward, ctx) {
+            Some(ended) => Ok(ended.answer),
+            None => Err(call),
+        }
+    }
+
+    /// A timer of a call has run out.
+    pub(in crate::world) fn timer(
+        &mut self,
+        call: Id<Call>,
+        layer: u8,
+        number: u32,
+        ctx: &mut Ctx,
+    ) {
+        let onward = self.stack.timer(call, layer, number, &mut self.shared, ctx);
+        self.carry_on(onward, ctx);
+    }
+
+    /// A call's layer has got what it waited for.
+    pub(in crate::world) fn wake_call(&mut self, woken: Woken, ctx: &mut Ctx) {
+        let onward = self.stack.wake(woken, &mut self.shared, ctx);
+        self.carry_on(onward, ctx);
+    }
+
+    /// The answer to an attempt has arrived.
+    pub(in crate::world) fn settle_attempt(
+        &mut self,
+        call: Id<Call>,
+        attempt: u32,
+        answer: Answer,
+        ctx: &mut Ctx,
+    ) {
+        let onward = self.stack.settle_attempt(call, attempt, answer, &mut self.shared, ctx);
+        self.carry_on(onward, ctx);
+    }
+
+    /// A program no longer wants the answer to its call.
+    pub(in crate::world) fn abandon_call(&mut self, call: Id<Call>, ctx: &mut Ctx) {
+        while let Some(request) = self.stack.abandon(call, &mut self.shared, ctx) {
+            self.disconnect(request, ctx);
+        }
+    }
+
+    /// Sees to what a call needs; its program goes on when it has ended.
+    fn carry_on(&mut self, onward: Onward, ctx: &mut Ctx) {
+        if let Some(Ended { task, site, answer }) = self.see_to(onward, ctx) {
+            self.call_ended(task, site, answer, ctx);
+        }
+    }
+
+    /// Sees to what a call needs, until it waits or has ended.
+    fn see_to(&mut self, mut onward: Onward, ctx: &mut Ctx) -> Option<Ended> {
+        loop {
+            onward = match onward {
+                Onward::Waits => return None,
+                Onward::Ended(ended) => return Some(ended),
+                Onward::Send(call) => {
+                    self.send_attempt(call, ctx);
+                    self.stack.on_its_way(call, &mut self.shared, ctx)
+                }
+                Onward::HangUp(request, rest) => {
+                    self.disconnect(request, ctx);
+                    self.stack.hung_up(rest, &mut self.shared, ctx)
+                }
+            };
+        }
+    }
+
+    /// Sends the next attempt. Its key and content are worked out anew, since they may name the
+    /// attempt.
+    fn send_attempt(&mut self, call: Id<Call>, ctx: &mut Ctx) {
+        let Attempt { number, task, site, intent, lineage, deadline } = self.stack.attempt(call);
+        self.tasks[task].set(builtin::ATTEMPT, Value::Int(number.into()));
+        self.set_clock(task, ctx);
+        let (plan, texts) = (&self.shared.plan, &mut self.shared.texts);
+        let site = &plan.sites[site.index()];
+        let Task { actor, ref registers, .. } = self.tasks[task];
+        let mut value = |operand: Operand| eval(plan, texts, registers, operand);
+        let (id, request) = self.network.requests.take();
+        let mut with = std::mem::take(&mut request.with);
+        with.clear();
+        let mut order = None;
+        let (payload, key, body) = match &site.target {
+            Target::Endpoint { endpoint, key, body, with: arguments } => {
+                with.extend(arguments.iter().map(|(reg, operand)| (*reg, value(*operand))));
+                (Payload::Endpoint(*endpoint), value(*key), value(*body))
+            }
+            Target::Queue { queue, key, body } => {
+                (Payload::Message(*queue), value(*key), value(*body))
+            }
+            Target::Custom { endpoint, key, body } => {
+                (Payload::Custom { endpoint: *endpoint }, value(*key), value(*body))
+            }
+            Target::Kv(command) => {
+                let Value::Int(execution) = registers[builtin::EXECUTION.index()] else {
+                    unreachable!("every execution has its number")
+                };
+                let op = command.op.map(&mut |operand, _| value(*operand), &mut |kind| *kind);
+                order = Some(Box::new(Order { op, from: command.from, execution }));
+                (Payload::Command, Value::Nil, Value::Nil)
+            }
+        };
+        let (to, pair) = (site.to, site.pair);
+        *request = Request {
+            from: actor,
+            to,
+            pair,
+            sender: Sender::Call(call),
+            attempt: number,
+            intent,
+            lineage: mix(lineage, number.into()),
+            payload,
+            order,
+            key,
+            body,
+            with,
+            deadline,
+            ..Request::default()
+        };
+        self.shared.metrics.sent(pair, number > 1, ctx.now());
+        self.stack.sends(call, id, actor, &mut self.shared, ctx);
+        self.network.post(id, &mut self.shared, ctx);
+    }
+}

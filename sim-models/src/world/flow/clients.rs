@@ -1,0 +1,66 @@
+//! Users: an intent arises, is submitted, and comes to its end.
+
+use sim_policies::{Ending, Fate};
+
+use crate::log::Note;
+use crate::plan::ActorId;
+use crate::pool::Id;
+use crate::world::client::{Clients, Told};
+use crate::world::task::{Origin, Task};
+use crate::world::{Ctx, World};
+
+impl World {
+    /// An intent of an open load arises.
+    pub(in crate::world) fn arrive(&mut self, client: ActorId, ctx: &mut Ctx) {
+        let user = self.clients.arrive(client, &self.shared, ctx);
+        self.decide(client, user, ctx);
+    }
+
+    pub(in crate::world) fn burst(&mut self, client: ActorId, ctx: &mut Ctx) {
+        for _ in 0..Clients::burst(client, &self.shared.plan) {
+            self.decide(client, 0, ctx);
+        }
+    }
+
+    /// A user makes up their mind, and submits the intent.
+    pub(in crate::world) fn decide(&mut self, client: ActorId, user: u32, ctx: &mut Ctx) {
+        let intent = self.clients.decide(client, user, &mut self.shared, ctx);
+        self.submit(intent, 1, ctx);
+    }
+
+    pub(in crate::world) fn submit(&mut self, intent: u32, submission: u32, ctx: &mut Ctx) {
+        let submission = Clients::submit(intent, submission, &mut self.shared, ctx);
+        let task = self.tasks.begin_submission(submission, &mut self.shared, ctx.now());
+        let leave = self.clients.patience(submission.client, task, ctx);
+        self.tasks.set_leave(task, leave);
+        self.tasks.ready.push_back(task);
+    }
+
+    /// The user gives up on a submission; what was sent goes on without them.
+    pub(in crate::world) fn leave(&mut self, task: Id<Task>, ctx: &mut Ctx) {
+        let Some(Task { intent, .. }) = self.tasks.get(task) else { return };
+        self.shared.note(Note::Left { intent: *intent }, ctx);
+        self.tasks.set_leave(task, None);
+        self.abandon(task, ctx);
+        self.end_submission(task, Fate::Unknown, None, ctx);
+    }
+
+    pub(super) fn end_submission(
+        &mut self,
+        task: Id<Task>,
+        fate: Fate,
+        ending: Option<Ending>,
+        ctx: &mut Ctx,
+    ) {
+        let Task { intent, origin: Origin::Submission { begun, leave }, .. } = self.tasks[task]
+        else {
+            unreachable!("only submissions end here")
+        };
+        if let Some(handle) = leave {
+            ctx.cancel(handle);
+        }
+        self.tasks.free(task);
+        let told = Told { submission: task.word(), intent, begun, fate, ending };
+        self.clients.end(told, &mut self.shared, ctx);
+    }
+}

@@ -1,0 +1,108 @@
+//! Faults: what strikes goes to the part that it concerns, and heals.
+
+use crate::plan::{ActorId, ActorKind, Fault, FaultId, PointId, Trigger};
+use crate::world::fault::{Faults, Hit, SetBack};
+use crate::world::{Ctx, World};
+
+impl World {
+    /// A program passes a labelled point; faults may be waiting there.
+    pub(in crate::world) fn pass(&mut self, point: PointId, ctx: &mut Ctx) -> Hit {
+        let passage = self.faults.pass(point);
+        let mut hit = Hit::Nothing;
+        for n in 0..self.shared.plan.faults.len() {
+            if let Trigger::After { point: at, nth } = self.shared.plan.faults[n].trigger
+                && at == point
+                && nth == passage
+            {
+                self.strike(FaultId::nth(n), ctx);
+                // The first fault of a plan that hits the task is the one that does.
+                if hit == Hit::Nothing {
+                    hit = Hit::of(&self.shared.plan.faults[n]);
+                }
+            }
+        }
+        hit
+    }
+
+    /// A fault begins. One that hits the very task that triggered it takes effect before the
+    /// task's next instruction.
+    pub(in crate::world) fn strike(&mut self, id: FaultId, ctx: &mut Ctx) {
+        Faults::strike(id, &mut self.shared, ctx);
+        let entry = &self.shared.plan.faults[id.index()];
+        let (fault, lasts) = (entry.fault, entry.lasts);
+        match fault {
+            Fault::Flush { store } if self.service(store).is_some() => {
+                self.services.caches.flush(&self.shared.plan, store, None);
+            }
+            Fault::Flush { store } => self.stores.flush(store, &mut self.shared, ctx),
+            Fault::Evict { store, policy, share } => {
+                self.stores.evict(id, store, (policy, share), &mut self.shared, ctx);
+            }
+            Fault::Failover { store } if lasts.is_none() => self.fail_over(store, ctx),
+            // The task that passes the point raises it.
+            Fault::Throw { .. } => {}
+            Fault::Errors { .. }
+            | Fault::Hang { .. }
+            | Fault::Crash { .. }
+            | Fault::Outage { .. }
+            | Fault::BlackHole { .. }
+            | Fault::Slow { .. }
+            | Fault::Pause { .. }
+            | Fault::Partition { .. }
+            | Fault::Loss { .. }
+            | Fault::Duplicate { .. }
+            | Fault::Delay { .. }
+            | Fault::Stall
+            | Fault::Failover { .. }
+            | Fault::ClockStep { .. }
+            | Fault::OutOfMemory { .. } => {
+                self.faults.activate(id, lasts, ctx);
+                self.impose(ctx);
+                match fault {
+                    Fault::Failover { store } => self.fail_over(store, ctx),
+                    Fault::Crash { actor, instance } => self.crash(actor, instance, ctx),
+                    _ => {}
+                }
+                return;
+            }
+        }
+        self.faults.heal(id, &mut self.shared, ctx);
+    }
+
+    /// A process dies, or an instance of it.
+    pub(super) fn crash(&mut self, actor: ActorId, instance: Option<u32>, ctx: &mut Ctx) {
+        if instance.is_none() {
+            self.stack.break_connections(&self.shared.plan, actor);
+        }
+        match self.shared.plan.actors[actor.index()].kind {
+            ActorKind::Service(_) => self.crash_service(actor, instance, ctx),
+            ActorKind::Kv(_) => {
+                let death = self.stores.crash(actor, &mut self.shared, ctx);
+                self.bury(death, ctx);
+            }
+            // What was published survives, and what is under way comes again.
+            ActorKind::Broker => {}
+            ActorKind::Client(_) | ActorKind::Custom(_) => unreachable!("checked"),
+        }
+    }
+
+    /// A fault ends.
+    pub(in crate::world) fn heal(&mut self, id: FaultId, ctx: &mut Ctx) {
+        self.faults.heal(id, &mut self.shared, ctx);
+        self.impose(ctx);
+        if let Fault::Crash { actor, instance } = self.shared.plan.faults[id.index()].fault
+            && let Some(service) = self.service(actor)
+        {
+            service.restart(instance, ctx.now());
+            self.report_level(actor, ctx);
+        }
+    }
+
+    /// Other faults are active than before.
+    fn impose(&mut self, ctx: &mut Ctx) {
+        for SetBack { actor, before_ns } in self.faults.impose(&mut self.shared) {
+            self.stores.clock_goes_back(actor, before_ns, &mut self.shared, ctx);
+        }
+        self.faults.unpark_all(&self.shared, ctx);
+    }
+}

@@ -1,0 +1,175 @@
+//! Services: a request gets a worker, waits in line, or is turned away; a crash takes all of it.
+
+use sim_policies::Ending;
+
+use crate::outcome::ServiceBooks;
+use crate::plan::{ActorId, JobId};
+use crate::pool::Id;
+use crate::world::network::{Answer, Leg, Request};
+use crate::world::service::{Arrived, Held, JobRun, ServiceState, Turn};
+use crate::world::stack::sample;
+use crate::world::task::{Origin, Task};
+use crate::world::{Ctx, Event, World};
+
+impl World {
+    pub(in crate::world) fn service(&mut self, actor: ActorId) -> Option<&mut ServiceState> {
+        self.services.get_mut(actor)
+    }
+
+    pub(in crate::world) fn report_level(&mut self, actor: ActorId, ctx: &Ctx) {
+        self.services.report(actor, &mut self.shared, ctx.now());
+    }
+
+    /// A request asks its service for a worker.
+    pub(in crate::world) fn admit(&mut self, id: Id<Request>, ctx: &mut Ctx) {
+        let request = &mut self.network.requests[id];
+        match self.services.arrive(id, request, &mut self.shared, ctx) {
+            Arrived::Begins => self.begin_request(id, ctx),
+            Arrived::Waits => {}
+            Arrived::Away(other, ending) => self.turn_away(other, ending, ctx),
+        }
+    }
+
+    /// Starts a request's program on the worker that was taken for it.
+    fn begin_request(&mut self, id: Id<Request>, ctx: &Ctx) {
+        let request = &mut self.network.requests[id];
+        self.services.begin(request, ctx.now());
+        let task = self.tasks.begin_request(id, request, &mut self.shared, ctx.now());
+        request.task = task;
+        self.tasks.ready.push_back(task);
+    }
+
+    /// A request has its answer, or will have none.
+    pub(in crate::world) fn leave_admission(&mut self, id: Id<Request>, ending: Ending, ctx: &Ctx) {
+        let request = &self.network.requests[id];
+        self.services.settle(id, request, sample(ending), &self.shared, ctx.now());
+    }
+
+    /// Puts a task on the ready list as soon as it has the worker that it needs.
+    pub(super) fn make_ready(&mut self, id: Id<Task>, ctx: &Ctx) {
+        let Task { actor, seat, .. } = &mut self.tasks[id];
+        if self.services.has_worker(id, *actor, seat, &mut self.shared, ctx.now()) {
+            self.tasks.ready.push_back(id);
+        }
+    }
+
+    /// A task starts to wait: in an async service its worker serves others meanwhile.
+    pub(super) fn yield_worker(&mut self, id: Id<Task>, ctx: &mut Ctx) {
+        if self.services.is_async(self.tasks[id].actor) {
+            self.give_worker_back(id, ctx);
+        }
+    }
+
+    /// A task is done with its worker; the next in line gets it.
+    pub(super) fn give_worker_back(&mut self, id: Id<Task>, ctx: &mut Ctx) {
+        let Task { actor, seat, .. } = &mut self.tasks[id];
+        let (actor, instance) = (*actor, seat.instance);
+        if self.services.free_worker(actor, seat, ctx.now()) {
+            self.serve_next(actor, instance, ctx);
+            self.report_level(actor, ctx);
+        }
+    }
+
+    /// Gives a free worker to the next in line who may have it.
+    fn serve_next(&mut self, actor: ActorId, instance: u32, ctx: &mut Ctx) {
+        while let Some(turn) = self.services.next_in_line(actor, instance, ctx.now()) {
+            match turn {
+                // A branch may have been called off with its parent.
+                Turn::Task(task) if self.tasks.get(task).is_none() => {}
+                Turn::Task(task) => return self.make_ready(task, ctx),
+                Turn::Request { id, is_dropped } => {
+                    let request = &self.network.requests[id];
+                    match self.services.serve(request, is_dropped, &mut self.shared, ctx) {
+                        Ok(()) => return self.begin_request(id, ctx),
+                        Err(ending) => self.turn_away(id, ending, ctx),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Sends word after a request that nobody awaits its answer any more, if its service listens.
+    pub(in crate::world) fn disconnect(&mut self, id: Id<Request>, ctx: &mut Ctx) {
+        let Some(&Request { from, to, lineage, .. }) = self.network.requests.get(id) else {
+            return;
+        };
+        if self.services.heeds_disconnects(to) {
+            let (index, event) = (Leg::Disconnect.of(lineage), Event::Disconnect(id));
+            self.network.ship(from, to, index, event, &self.shared, ctx);
+        }
+    }
+
+    /// The caller of a request has stopped waiting, and the service hears of it.
+    pub(in crate::world) fn disconnected(&mut self, id: Id<Request>, ctx: &mut Ctx) {
+        let Some(request) = self.network.requests.get(id) else { return };
+        if request.answered {
+            return;
+        }
+        let (actor, task) = (request.to, request.task);
+        if self.tasks.get(task).is_some() {
+            if self.cancel_task(task, ctx) {
+                self.shared.metrics.cancelled(actor);
+            }
+        } else if self.services.leave_line(id, request, &mut self.shared, ctx.now()) {
+            self.shared.metrics.cancelled(actor);
+            self.turn_away(id, Ending::Status(499), ctx);
+        }
+    }
+
+    /// The process dies, or one of its instances: tasks and the line are gone, and their callers'
+    /// connections break.
+    pub(in crate::world) fn crash_service(
+        &mut self,
+        actor: ActorId,
+        only: Option<u32>,
+        ctx: &mut Ctx,
+    ) {
+        let is_hit = |seat: u32| only.is_none_or(|only| only == seat);
+        let hit = self.tasks.ids_where(|task| task.actor == actor && is_hit(task.seat.instance));
+        // No worker is given back to those who are about to go as well.
+        for task in &hit {
+            self.tasks[*task].seat.lose_worker(ctx.now());
+        }
+        for task in hit {
+            // A branch may have gone with its parent.
+            if self.tasks.get(task).is_some() {
+                self.abandon(task, ctx);
+                self.answer_request_of(task, Answer::bare(Ending::Reset), ctx);
+                self.tasks.free(task);
+            }
+        }
+        for request in self.services.crash(actor, only) {
+            self.turn_away(request, Ending::Reset, ctx);
+        }
+        self.report_level(actor, ctx);
+        self.services.forget(actor, only, &self.shared.plan);
+        if only.is_none() {
+            self.stack.crash(&self.shared.plan, actor);
+            self.faults.unpark(actor, ctx);
+        }
+    }
+
+    /// A job's turn has come.
+    pub(in crate::world) fn turn(&mut self, job: JobId, ctx: &mut Ctx) {
+        let is_running = self.tasks.get(self.services.jobs.latest(job)).is_some();
+        let Some(run) = self.services.jobs.turn(job, is_running, &self.shared, ctx) else { return };
+        let JobRun { actor, program, intent, lineage } = run;
+        let task = self.tasks.begin(actor, program, intent, lineage, &mut self.shared);
+        self.tasks[task].origin = Origin::Alone;
+        self.services.jobs.runs(job, task);
+        self.make_ready(task, ctx);
+    }
+
+    /// The books of all services, by name.
+    pub(crate) fn books(&self) -> Vec<ServiceBooks> {
+        let held = |actor: ActorId| {
+            let tasks = || self.tasks.iter().filter(|task| task.actor == actor);
+            let has_request = |task: &&Task| matches!(task.origin, Origin::Request(Some(_)));
+            Held {
+                requests: tasks().filter(has_request).count() as u64,
+                workers: tasks().filter(|task| task.seat.has_worker()).count() as u64,
+            }
+        };
+        self.services.books(held, &self.shared)
+    }
+}
