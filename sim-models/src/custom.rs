@@ -11,6 +11,8 @@ use std::fmt;
 use sim_core::{Draws, Indexed, Span, Time, mix};
 use sim_redis::value::{Texts, Value};
 
+use crate::custom_policy::CustomPolicy;
+
 /// An actor of a user's own kind.
 ///
 /// ```
@@ -136,10 +138,14 @@ impl<'a> Desk<'a> {
 /// Builds a custom actor from its settings.
 pub type Make = fn(&BTreeMap<String, String>) -> Result<Box<dyn CustomActor>, String>;
 
-/// The kinds of custom actors that a program knows.
+/// Builds a custom policy from its settings.
+pub type MakePolicy = fn(&BTreeMap<String, String>) -> Result<Box<dyn CustomPolicy>, String>;
+
+/// The kinds of custom actors and policies that a program knows.
 #[derive(Clone, Debug, Default)]
 pub struct Kinds {
     kinds: BTreeMap<&'static str, Make>,
+    policies: BTreeMap<&'static str, MakePolicy>,
 }
 
 impl Kinds {
@@ -148,11 +154,30 @@ impl Kinds {
         Kinds::default()
     }
 
-    /// These and one more.
+    /// These and one more actor.
     #[must_use]
     pub fn with(mut self, kind: &'static str, make: Make) -> Kinds {
         self.kinds.insert(kind, make);
         self
+    }
+
+    /// These and one more policy.
+    #[must_use]
+    pub fn with_policy(mut self, kind: &'static str, make: MakePolicy) -> Kinds {
+        self.policies.insert(kind, make);
+        self
+    }
+
+    /// How a policy of a kind is made, or why it cannot be.
+    pub(crate) fn policy(
+        &self,
+        kind: &str,
+        config: &BTreeMap<String, String>,
+    ) -> Result<MakePolicy, String> {
+        let Some(make) = self.policies.get(kind) else {
+            return Err(unknown("policy", kind, self.policies.keys().copied()));
+        };
+        make(config).map(|_| *make)
     }
 
     /// Builds an actor of a kind, or says why not.
@@ -162,13 +187,17 @@ impl Kinds {
         config: &BTreeMap<String, String>,
     ) -> Result<Box<dyn CustomActor>, String> {
         let Some(make) = self.kinds.get(kind) else {
-            let known: Vec<&str> = self.kinds.keys().copied().collect();
-            return Err(if known.is_empty() {
-                format!("unknown kind of actor `{kind}`; this program registers none")
-            } else {
-                format!("unknown kind of actor `{kind}`; registered are {}", known.join(", "))
-            });
+            return Err(unknown("actor", kind, self.kinds.keys().copied()));
         };
         make(config)
+    }
+}
+
+fn unknown(what: &str, kind: &str, known: impl Iterator<Item = &'static str>) -> String {
+    let known: Vec<&str> = known.collect();
+    if known.is_empty() {
+        format!("unknown kind of {what} `{kind}`; this program registers none")
+    } else {
+        format!("unknown kind of {what} `{kind}`; registered are {}", known.join(", "))
     }
 }

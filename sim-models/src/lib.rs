@@ -11,6 +11,7 @@
 mod compile;
 pub mod conform;
 pub mod custom;
+pub mod custom_policy;
 pub mod designs;
 mod draft;
 mod error;

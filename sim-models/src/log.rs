@@ -264,15 +264,14 @@ fn line(
             (Some(intent), plan.actor_name(actor).to_owned(), what)
         }
         Note::Ejection { outlier, ejection } => {
-            let plan_of = &plan.outliers[outlier.index()];
-            let name = |host: u32| plan.actor_name(plan_of.hosts[host as usize]);
+            let name = |host: u32| plan.actor_name(plan.outlier_host(outlier, host));
             let what = match ejection {
                 Ejection::Ejected { host, cause, until } => {
                     format!("{} ejected until {until}: {cause}", name(host))
                 }
                 Ejection::Returned { host } => format!("{} is back", name(host)),
             };
-            (None, plan_of.name.clone(), what)
+            (None, plan.outlier(outlier).name.clone(), what)
         }
         Note::Lost { intent, pair, what } => {
             let what = match what {
@@ -313,7 +312,7 @@ fn line(
         }
         Note::Transition { breaker, transition } => {
             let what = format!("{} -> {}: {}", transition.from, transition.to, transition.reason);
-            (None, plan.breakers[breaker.index()].name.clone(), what)
+            (None, plan.breaker(breaker).name.clone(), what)
         }
         Note::StoreLost { store, how, writes } => {
             let what = match how {

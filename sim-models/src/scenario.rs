@@ -224,7 +224,7 @@ fn compile(
     files: Files<'_>,
 ) -> Result<(Plan, u64), Vec<SourceError>> {
     let spec: language::Scenario = document.read().map_err(|e| vec![e])?;
-    let plan = compile::compile(document, &spec, files)?;
+    let plan = compile::compile(document, &spec, files, kinds)?;
     let mut problems = Vec::new();
     for actor in &plan.actors {
         if let ActorKind::Custom(custom) = &actor.kind

@@ -39,7 +39,7 @@ const HOUSES: &[House] = &[
         sources: "sim-models/src",
         within: &[],
         floors: &[
-            &["pool", "source"],
+            &["pool", "source", "custom_policy"],
             &["language", "designs", "error"],
             &["plan"],
             &["intent", "ledger", "metrics", "recovery", "invariant", "outcome", "log", "custom"],

@@ -127,6 +127,8 @@ pub enum Reason {
         /// That deadline.
         deadline: Time,
     },
+    /// A reason of a policy written by the user: a short name such as `no_token`.
+    Custom(&'static str),
 }
 
 impl Reason {
@@ -148,6 +150,7 @@ impl Reason {
             Reason::NotIdempotent => "not_idempotent",
             Reason::NotRetryable => "not_retryable",
             Reason::DeadlinePassed { .. } => "deadline_passed",
+            Reason::Custom(name) => name,
         }
     }
 }
@@ -184,6 +187,7 @@ impl fmt::Display for Reason {
             Reason::DeadlinePassed { deadline } => {
                 write!(f, "deadline already passed at {deadline}")
             }
+            Reason::Custom(name) => f.write_str(name),
         }
     }
 }

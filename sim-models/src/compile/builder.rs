@@ -6,8 +6,9 @@ use std::ops::Range;
 use sim_core::Span;
 use sim_redis::value::{Texts, Value};
 
-use super::layer::Layer;
 use super::place::Here;
+use super::policies::Checked;
+use crate::custom::Kinds;
 use crate::language::Scenario;
 use crate::plan::{
     ActorId, EndpointId, KindId, Operand, PairId, Plan, ProgramId, QueueId, StackId, Words,
@@ -24,8 +25,9 @@ pub(super) struct Builder<'a> {
     pub(super) actor_ids: BTreeMap<String, ActorId>,
     pub(super) endpoints: BTreeMap<(ActorId, String), EndpointId>,
     pub(super) queues: BTreeMap<(ActorId, String), QueueId>,
-    /// Checked policies, by name.
-    pub(super) policies: BTreeMap<String, Vec<Layer>>,
+    pub(super) kinds: &'a Kinds,
+    /// Checked stacks, by name.
+    pub(super) policies: BTreeMap<String, Checked>,
     pub(super) stacks: BTreeMap<(ActorId, Option<String>, ActorId), StackId>,
     pub(super) site_notes: Vec<SiteNote>,
     pub(super) design_uses: Vec<DesignUse>,
@@ -38,7 +40,12 @@ pub(super) struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    pub(super) fn new(document: &Document, spec: &'a Scenario, files: Files<'a>) -> Builder<'a> {
+    pub(super) fn new(
+        document: &Document,
+        spec: &'a Scenario,
+        files: Files<'a>,
+        kinds: &'a Kinds,
+    ) -> Builder<'a> {
         let mut texts = Texts::default();
         let mut word = |text: &str| Value::Text(texts.intern(text));
         let words = Words {
@@ -67,6 +74,7 @@ impl<'a> Builder<'a> {
         Builder {
             spec,
             files,
+            kinds,
             docs: vec![document.clone()],
             plan,
             problems: Vec::new(),

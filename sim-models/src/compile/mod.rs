@@ -15,7 +15,6 @@ mod faults;
 mod files;
 mod frame;
 mod join;
-mod layer;
 mod load;
 mod place;
 mod policies;
@@ -25,6 +24,7 @@ mod service;
 mod stability;
 mod warnings;
 
+use crate::custom::Kinds;
 use crate::language::Scenario;
 use crate::plan::Plan;
 use crate::source::{Document, Files, SourceError};
@@ -36,8 +36,9 @@ pub(crate) fn compile(
     document: &Document,
     spec: &Scenario,
     files: Files<'_>,
+    kinds: &Kinds,
 ) -> Result<Plan, Vec<SourceError>> {
-    let mut builder = Builder::new(document, spec, files);
+    let mut builder = Builder::new(document, spec, files, kinds);
     builder.basics();
     builder.recovery();
     builder.actors();

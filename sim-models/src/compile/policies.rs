@@ -1,5 +1,7 @@
 //! Policy stacks: checked once by name, then bound to each caller and callee that use them.
 
+use std::sync::Arc;
+
 use sim_core::Span;
 use sim_policies::breaker::Breaker;
 use sim_policies::budget::RetryBudget;
@@ -16,19 +18,34 @@ use sim_redis::value::Value;
 
 use super::builder::{Builder, Other};
 use super::frame::{Frame, Role};
-use super::layer::Layer;
 use super::place::Here;
-use crate::language::{self, Expr, OutlierPreset, Policy};
+use crate::language::{self, Custom, Expr, OutlierPreset, Policy};
 use crate::plan::{
-    ActorId, AdmissionPlan, BreakerId, BreakerPlan, BulkheadId, ConnectionsId, ConnectionsPlan,
-    FallbackId, FallbackPlan, HedgeId, HedgePlan, LayerPlan, LimitId, Operand, OutlierId,
-    OutlierPlan, Owned, ProgramId, RateLimiterId, RateLimiterPlan, RetryId, RetryPlan, StackId,
-    StackPlan, ThrottleId,
+    ActorId, AdmissionPlan, BreakerId, BreakerPlan, CustomPolicyPlan, FallbackPlan, HedgePlan,
+    LayerPlace, LayerPlan, Operand, OutlierId, OutlierPlan, ProgramId, RateLimiterPlan, RetryPlan,
+    StackId, StackPlan,
 };
 use crate::source::{advice, path_key};
 
 /// The most policies in one stack.
 const LAYERS_MAX: usize = 16;
+
+/// A checked stack that does not belong to a caller yet.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Checked {
+    layers: Vec<LayerPlan>,
+    /// By layer: whom it may ask instead of the callee that a call names.
+    instead: Vec<(usize, Instead)>,
+}
+
+/// Whom a layer may ask instead of the callee that a call names.
+#[derive(Clone, Debug)]
+enum Instead {
+    /// The endpoint of the same name at these actors, beside the callee itself.
+    Hosts(Vec<String>),
+    /// Another endpoint.
+    Endpoint(String),
+}
 
 /// Why a policy cannot be used.
 struct Refusal {
@@ -57,15 +74,21 @@ impl Builder<'_> {
                     format!("{} policies in one stack; at most {LAYERS_MAX}", stack.len());
                 self.problem(&here, message, None);
             }
-            let mut layers = Vec::new();
+            let mut checked = Checked::default();
             for (n, policy) in stack.iter().enumerate() {
                 let here = here.at(n);
+                let instead = match policy {
+                    Policy::OutlierDetection(d) => Some(Instead::Hosts(d.hosts.clone())),
+                    Policy::Fallback(fallback) => fallback.call.clone().map(Instead::Endpoint),
+                    _ => None,
+                };
+                checked.instead.extend(instead.map(|instead| (checked.layers.len(), instead)));
                 match self.layers_of(policy, &here) {
-                    Ok(more) => layers.extend(more),
+                    Ok(more) => checked.layers.extend(more),
                     Err(refusal) => self.refused(&here, refusal),
                 }
             }
-            self.policies.insert(name.clone(), layers);
+            self.policies.insert(name.clone(), checked);
         }
     }
 
@@ -89,44 +112,45 @@ impl Builder<'_> {
 
     /// A policy as one layer, or as several where a library's breaker comes with its own timeout
     /// and semaphore.
-    fn layers_of(&mut self, policy: &Policy, here: &Here) -> Result<Vec<Layer>, Refusal> {
+    fn layers_of(&mut self, policy: &Policy, here: &Here) -> Result<Vec<LayerPlan>, Refusal> {
         Ok(vec![match policy {
             Policy::Retry(retry) => retry_layer(retry)?,
-            Policy::Timeout(after) => Layer::Timeout(above_zero(*after, "a timeout")?),
-            Policy::Deadline(after) => Layer::Deadline(above_zero(*after, "a deadline")?),
+            Policy::Timeout(after) => LayerPlan::Timeout(above_zero(*after, "a timeout")?),
+            Policy::Deadline(after) => LayerPlan::Deadline(above_zero(*after, "a deadline")?),
             Policy::Breaker(breaker) => return breaker_layers(breaker),
             Policy::Bulkhead(bulkhead) => {
                 let config = bulkhead_config(bulkhead)?;
                 Bulkhead::new(&config)?;
-                Layer::Bulkhead(config)
+                LayerPlan::Bulkhead(config)
             }
             Policy::ConnectionPool(pool) => return pool_layers(*pool),
             Policy::RateLimiter(limiter) => {
                 let machine = RateLimiter::new(&limiter.limit)?;
                 let wait = limiter.wait.or(machine.default_wait()).unwrap_or_default();
-                Layer::RateLimiter(RateLimiterPlan { limit: limiter.limit.clone(), wait })
+                LayerPlan::RateLimiter(RateLimiterPlan { limit: limiter.limit.clone(), wait })
             }
             Policy::ConcurrencyLimit(limit) => {
                 ConcurrencyLimiter::new(&limit.limit)?;
-                Layer::ConcurrencyLimit(limit.limit.clone())
+                LayerPlan::ConcurrencyLimit(limit.limit.clone())
             }
             Policy::AdaptiveThrottle(config) => {
                 AdaptiveThrottle::new(config)?;
-                Layer::Throttle(config.clone())
+                LayerPlan::Throttle(config.clone())
             }
             Policy::Hedge(hedge) => {
                 Hedge::new(&hedge.like)?;
                 let even_if_unsafe = hedge.even_if_unsafe;
-                Layer::Hedge(HedgePlan { hedge: hedge.like.clone(), even_if_unsafe })
+                LayerPlan::Hedge(HedgePlan { hedge: hedge.like.clone(), even_if_unsafe })
             }
             Policy::OutlierDetection(detection) => {
                 let OutlierPreset::Envoy(config) = &detection.like;
                 let hosts = u32::try_from(detection.hosts.len() + 1).unwrap_or(u32::MAX);
                 Outlier::new(config, hosts)?;
-                for (n, host) in detection.hosts.iter().enumerate() {
-                    self.actor(host, &here.field("hosts").at(n));
-                }
-                Layer::Outlier { config: Box::new(config.clone()), hosts: detection.hosts.clone() }
+                let named =
+                    |(n, host): (usize, &String)| self.actor(host, &here.field("hosts").at(n));
+                let hosts = detection.hosts.iter().enumerate().filter_map(named).collect();
+                let id = OutlierId::default();
+                LayerPlan::Outlier(Box::new(OutlierPlan { id, config: config.clone(), hosts }))
             }
             Policy::Fallback(fallback) => {
                 self.status(fallback.status, &here.field("status"));
@@ -136,13 +160,20 @@ impl Builder<'_> {
                     return Err(refuse("call", message));
                 }
                 let body = self.literal(&fallback.body, &here.field("body"));
-                Layer::Fallback {
+                LayerPlan::Fallback(FallbackPlan {
                     status: fallback.status,
                     body,
                     on: fallback.on,
                     cached: fallback.cached,
-                    call: fallback.call.clone(),
-                }
+                    calls: fallback.call.is_some(),
+                })
+            }
+            Policy::Custom(Custom { kind, config }) => {
+                let refusal = |message| Refusal { field: Some("kind"), message };
+                let make = self.kinds.policy(kind, config).map_err(refusal)?;
+                let config = config.clone();
+                let make = Arc::new(move || make(&config).expect("made once when it was checked"));
+                LayerPlan::Custom(CustomPolicyPlan { kind: kind.clone(), make })
             }
         }])
     }
@@ -173,7 +204,7 @@ impl Builder<'_> {
         let mut layers = Vec::new();
         if let Some(name) = policy {
             match self.policies.get(name) {
-                Some(found) => layers = found.clone(),
+                Some(found) => layers = found.layers.clone(),
                 None => {
                     let help = advice(name, self.spec.policies.keys().map(String::as_str));
                     let message = format!("there is no policy `{name}`");
@@ -181,93 +212,45 @@ impl Builder<'_> {
                 }
             }
         }
-        let layers = layers
-            .into_iter()
-            .map(|layer| self.bind(layer, from, policy.unwrap_or_default(), to))
-            .collect();
-        let id = StackId::nth(self.plan.stacks.len());
-        self.plan.stacks.push(StackPlan { layers });
-        self.stacks.insert(key, id);
-        id
-    }
-
-    fn bind(&mut self, layer: Layer, owner: ActorId, policy: &str, to: ActorId) -> LayerPlan {
-        let name = format!("{}->{} {policy}", self.name_of(owner), self.name_of(to));
-        let pair = self.pair(owner, to);
+        let policy = policy.unwrap_or_default();
+        let name = format!("{}->{} {policy}", self.name_of(from), self.name_of(to));
+        let pair = self.pair(from, to);
         let plan = &mut self.plan;
-        match layer {
-            Layer::Retry { retry, budget, pacer, even_if_unsafe } => {
-                let retry = RetryPlan { retry: *retry, budget, pacer, even_if_unsafe };
-                LayerPlan::Retry(RetryId::nth(own(&mut plan.retries, owner, retry)))
-            }
-            Layer::Timeout(after) => LayerPlan::Timeout(after),
-            Layer::Deadline(after) => LayerPlan::Deadline(after),
-            Layer::Breaker { config, record, ignore } => {
-                let breaker = BreakerPlan { name, pair, config: *config, record, ignore };
-                LayerPlan::Breaker(BreakerId::nth(own(&mut plan.breakers, owner, breaker)))
-            }
-            Layer::Bulkhead(config) => {
-                LayerPlan::Bulkhead(BulkheadId::nth(own(&mut plan.bulkheads, owner, config)))
-            }
-            Layer::Connections(config) => {
-                let n = own(&mut plan.connections, owner, ConnectionsPlan { to, config });
-                LayerPlan::Connections(ConnectionsId::nth(n))
-            }
-            Layer::RateLimiter(config) => {
-                let n = own(&mut plan.rate_limiters, owner, config);
-                LayerPlan::RateLimiter(RateLimiterId::nth(n))
-            }
-            Layer::ConcurrencyLimit(config) => {
-                let n = own(&mut plan.concurrency_limits, owner, config);
-                LayerPlan::ConcurrencyLimit(LimitId::nth(n))
-            }
-            Layer::Throttle(config) => {
-                LayerPlan::Throttle(ThrottleId::nth(own(&mut plan.throttles, owner, config)))
-            }
-            Layer::Hedge(config) => {
-                LayerPlan::Hedge(HedgeId::nth(own(&mut plan.hedges, owner, config)))
-            }
-            Layer::Outlier { config, hosts } => {
-                let others = hosts.iter().filter_map(|name| self.actor_ids.get(name).copied());
-                let hosts = std::iter::once(to).chain(others).collect();
-                let outlier = OutlierPlan { name, config: *config, hosts };
-                LayerPlan::Outlier(OutlierId::nth(own(&mut plan.outliers, owner, outlier)))
-            }
-            Layer::Fallback { status, body, on, cached, call } => {
-                let fallback = FallbackPlan { status, body, on, cached, calls: call.is_some() };
-                LayerPlan::Fallback(FallbackId::nth(own(&mut plan.fallbacks, owner, fallback)))
+        let stack = StackId::nth(plan.stacks.len());
+        for (layer, of) in layers.iter_mut().enumerate() {
+            let place = LayerPlace { stack, layer };
+            match of {
+                LayerPlan::Breaker(breaker) => {
+                    breaker.id = BreakerId::nth(plan.breakers.len());
+                    plan.breakers.push(place);
+                }
+                LayerPlan::Outlier(outlier) => {
+                    outlier.id = OutlierId::nth(plan.outliers.len());
+                    outlier.hosts.insert(0, to);
+                    plan.outliers.push(place);
+                }
+                _ => {}
             }
         }
+        plan.stacks.push(StackPlan { name, owner: from, to, pair, layers });
+        self.stacks.insert(key, stack);
+        stack
     }
 
     /// What guards a service's own door.
     pub(super) fn admission(
         &mut self,
-        owner: ActorId,
         admission: &language::Admission,
         here: &Here,
     ) -> AdmissionPlan {
-        let mut plan = AdmissionPlan::default();
-        if let Some(limit) = &admission.rate {
-            let limiter = RateLimiterPlan { limit: limit.clone(), wait: Span::ZERO };
-            match RateLimiter::new(limit) {
-                Ok(_) => {
-                    let n = own(&mut self.plan.rate_limiters, owner, limiter);
-                    plan.rate = Some(RateLimiterId::nth(n));
-                }
-                Err(error) => self.problem(&here.field("rate"), error.to_string(), None),
-            }
+        let language::Admission { rate, concurrency } = admission.clone();
+        if let Some(Err(error)) = rate.as_ref().map(RateLimiter::new) {
+            self.problem(&here.field("rate"), error.to_string(), None);
         }
-        if let Some(limit) = &admission.concurrency {
-            match ConcurrencyLimiter::new(limit) {
-                Ok(_) => {
-                    let n = own(&mut self.plan.concurrency_limits, owner, limit.clone());
-                    plan.concurrency = Some(LimitId::nth(n));
-                }
-                Err(error) => self.problem(&here.field("concurrency"), error.to_string(), None),
-            }
+        if let Some(Err(error)) = concurrency.as_ref().map(ConcurrencyLimiter::new) {
+            self.problem(&here.field("concurrency"), error.to_string(), None);
         }
-        plan
+        AdmissionPlan { rate, concurrency }
     }
 
     /// By layer of a stack: whom it may call instead of the callee that a call names.
@@ -277,11 +260,11 @@ impl Builder<'_> {
         name: &str,
         here: &Here,
     ) -> Vec<(usize, Vec<Other>)> {
-        let layers = policy.and_then(|policy| self.policies.get(policy)).cloned();
+        let checked = policy.and_then(|policy| self.policies.get(policy)).cloned();
         let mut found = Vec::new();
-        for (n, layer) in layers.unwrap_or_default().iter().enumerate() {
-            let others = match layer {
-                Layer::Outlier { hosts, .. } => {
+        for (n, instead) in checked.unwrap_or_default().instead {
+            let others = match instead {
+                Instead::Hosts(hosts) => {
                     let (_, endpoint) = name.split_once('.').unwrap_or_default();
                     // One that does not exist was complained of where it stands.
                     let hosts = hosts.iter().filter(|host| self.actor_ids.contains_key(*host));
@@ -291,10 +274,7 @@ impl Builder<'_> {
                     others.extend(hosts.iter().filter_map(|host| self.other(host, here)));
                     others
                 }
-                Layer::Fallback { call: Some(call), .. } => {
-                    self.other(call, here).into_iter().collect()
-                }
-                _ => continue,
+                Instead::Endpoint(call) => self.other(&call, here).into_iter().collect(),
             };
             found.push((n, others));
         }
@@ -307,11 +287,6 @@ impl Builder<'_> {
     }
 }
 
-fn own<T>(table: &mut Vec<Owned<T>>, owner: ActorId, config: T) -> usize {
-    table.push(Owned { owner, config });
-    table.len() - 1
-}
-
 fn above_zero(after: Span, what: &str) -> Result<Span, Refusal> {
     if after.is_zero() {
         let message = format!("{what} of zero; it must be above zero");
@@ -320,7 +295,7 @@ fn above_zero(after: Span, what: &str) -> Result<Span, Refusal> {
     Ok(after)
 }
 
-fn retry_layer(retry: &language::Retry) -> Result<Layer, Refusal> {
+fn retry_layer(retry: &language::Retry) -> Result<LayerPlan, Refusal> {
     let language::Retry { like, attempts, backoff, jitter, total, on, .. } = retry;
     let (budget, even_if_unsafe) = (retry.budget.clone(), retry.even_if_unsafe);
     if let Some(budget) = &budget {
@@ -339,9 +314,9 @@ fn retry_layer(retry: &language::Retry) -> Result<Layer, Refusal> {
         if let Some((field, _)) = given.iter().find(|(_, given)| *given) {
             return Err(refuse(field, OWN_OPTION));
         }
-        let retry = Box::new(Retry::new(preset)?);
+        let retry = Retry::new(preset)?;
         let (budget, pacer) = (budget.or(preset.options().budget()), preset.options().pacer());
-        return Ok(Layer::Retry { retry, budget, pacer, even_if_unsafe });
+        return Ok(LayerPlan::Retry(Box::new(RetryPlan { retry, budget, pacer, even_if_unsafe })));
     }
     let mut on = on.unwrap_or(EndingSet::RETRYABLE);
     for (word, wanted) in [("409", retry.conflict), ("rejected", retry.rejected)] {
@@ -358,12 +333,12 @@ fn retry_layer(retry: &language::Retry) -> Result<Layer, Refusal> {
         on,
         ..HouseConfig::default()
     };
-    let retry = Box::new(Retry::new(&RetryConfig::House(house))?);
-    Ok(Layer::Retry { retry, budget, pacer: None, even_if_unsafe })
+    let retry = Retry::new(&RetryConfig::House(house))?;
+    Ok(LayerPlan::Retry(Box::new(RetryPlan { retry, budget, pacer: None, even_if_unsafe })))
 }
 
 /// A breaker, with the timeout that a library's breaker brings along.
-fn breaker_layers(breaker: &language::Breaker) -> Result<Vec<Layer>, Refusal> {
+fn breaker_layers(breaker: &language::Breaker) -> Result<Vec<LayerPlan>, Refusal> {
     let language::Breaker { trip, open_for, close_after, record, ignore } = breaker;
     let mut config = trip.clone();
     let options = config.options_mut();
@@ -375,9 +350,10 @@ fn breaker_layers(breaker: &language::Breaker) -> Result<Vec<Layer>, Refusal> {
     }
     let (timeout, record) = (options.timeout(), record.or(options.record()));
     Breaker::new(&config)?;
-    let mut layers = vec![Layer::Breaker { config: Box::new(config), record, ignore: *ignore }];
+    let breaker = BreakerPlan { id: BreakerId::default(), config, record, ignore: *ignore };
+    let mut layers = vec![LayerPlan::Breaker(Box::new(breaker))];
     if !timeout.is_zero() {
-        layers.push(Layer::Timeout(timeout));
+        layers.push(LayerPlan::Timeout(timeout));
     }
     Ok(layers)
 }
@@ -398,15 +374,15 @@ fn bulkhead_config(bulkhead: &language::Bulkhead) -> Result<BulkheadConfig, Refu
 }
 
 /// The right to a connection, and the connection.
-fn pool_layers(pool: language::ConnectionPool) -> Result<Vec<Layer>, Refusal> {
+fn pool_layers(pool: language::ConnectionPool) -> Result<Vec<LayerPlan>, Refusal> {
     let language::ConnectionPool { size, wait, connect, idle } = pool;
     if size == 0 {
         return Err(refuse("size", "a pool of no connections; it must have at least 1"));
     }
     let permits = semaphore::Config { limit: size, queue: u32::MAX, wait: Some(wait) };
     Ok(vec![
-        Layer::Bulkhead(BulkheadConfig::Semaphore(permits)),
-        Layer::Connections(connections::Config { connect, idle }),
+        LayerPlan::Bulkhead(BulkheadConfig::Semaphore(permits)),
+        LayerPlan::Connections(connections::Config { connect, idle }),
     ])
 }
 

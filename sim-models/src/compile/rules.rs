@@ -81,7 +81,8 @@ impl Builder<'_> {
                 Rule::PeakArrivals { at, max: *max, window, retries_only }
             }
             Invariant::Transitions { breaker, expect } => {
-                let known = self.plan.breakers.iter().map(|breaker| breaker.name.as_str());
+                let breakers = (0..self.plan.breakers.len()).map(BreakerId::nth);
+                let known = breakers.map(|id| self.plan.breaker(id).name.as_str());
                 let Some(n) = known.clone().position(|name| name == breaker) else {
                     let help = advice(breaker, known);
                     let message = format!("there is no breaker `{breaker}`");

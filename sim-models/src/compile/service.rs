@@ -42,7 +42,7 @@ impl Builder<'_> {
         ActorKind::Service(ServicePlan {
             workers: service.workers,
             queue: WaitPlan { kind, limit, full, max_wait: service.max_wait, classes },
-            admission: self.admission(actor, &service.admission, &here.field("admission")),
+            admission: self.admission(&service.admission, &here.field("admission")),
             threads: service.threads,
             on_disconnect: service.on_disconnect,
             instances: service.instances,

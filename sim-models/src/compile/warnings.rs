@@ -9,7 +9,7 @@ use sim_core::{Span, Time};
 use sim_policies::{Advice, Decision, Ending};
 
 use super::builder::{Builder, DesignUse};
-use crate::plan::{ActorKind, LayerPlan, RetryId, Site, SiteId, Target};
+use crate::plan::{ActorKind, LayerPlan, RetryPlan, Site, SiteId, Target};
 use crate::source::SourceError;
 
 /// A call with all the time that its policies allow it.
@@ -83,7 +83,7 @@ impl Builder<'_> {
             bounds.min()
         };
         let retry = layers.iter().enumerate().find_map(|(n, layer)| match layer {
-            LayerPlan::Retry(id) => Some((n, *id)),
+            LayerPlan::Retry(retry) => Some((n, &**retry)),
             _ => None,
         });
         let Some((n, retry)) = retry else {
@@ -98,8 +98,7 @@ impl Builder<'_> {
 
     /// The latest beginning of a retry and the end of the whole series, when every attempt fails
     /// after `attempt` and chance makes every wait as long as it can.
-    fn series(&self, retry: RetryId, attempt: Span) -> (Span, Option<Span>) {
-        let retry = &self.plan.retries[retry.index()].retry;
+    fn series(&self, RetryPlan { retry, .. }: &RetryPlan, attempt: Span) -> (Span, Option<Span>) {
         let endings = [Ending::TimedOut, Ending::Status(503), Ending::Status(500), Ending::Reset];
         let Some(ending) = endings.into_iter().find(|ending| retry.on().contains(*ending)) else {
             return (Span::ZERO, Some(attempt));

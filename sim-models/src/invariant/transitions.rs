@@ -16,7 +16,7 @@ impl Law for Transitions {
     fn conclude(&self, end: Scene<'_>, findings: &mut Findings) {
         let Transitions { breaker, expect } = self;
         let metrics = end.metrics;
-        let pair = end.plan.breakers[breaker.index()].pair;
+        let pair = end.plan.breaker(*breaker).pair;
         findings.exercised = metrics.calls(pair) > 0;
         let seen: Vec<(Time, StateName)> = metrics
             .transitions()

@@ -105,7 +105,7 @@ fn default_deliveries() -> u32 {
     16
 }
 
-/// An actor written in Rust.
+/// An actor or a policy written in Rust.
 #[derive(Clone, Debug, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 #[schemars(extend("x-unnamed" = 1))]

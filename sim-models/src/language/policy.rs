@@ -15,8 +15,8 @@ use sim_policies::rate_limiter::RateLimiterConfig;
 use sim_policies::retry::RetryConfig;
 use sim_policies::{EndingSet, Growth, Jitter, outlier, throttle};
 
-use super::Expr;
 use super::step::present;
+use super::{Custom, Expr};
 
 /// One policy of a stack.
 #[derive(Clone, Debug, JsonSchema, Deserialize, Serialize)]
@@ -63,6 +63,9 @@ pub enum Policy {
     /// Answers for a callee that cannot.
     #[schemars(example = r#"Fallback(200, body: "cached price", on: Failure)"#)]
     Fallback(Fallback),
+    /// A policy written in Rust, by the name under which the program registers it.
+    #[schemars(example = r#"Custom("token_bank", config: {"tokens": "20"})"#)]
+    Custom(Custom),
 }
 
 /// Attempts again after failures that may pass.

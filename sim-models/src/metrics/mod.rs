@@ -420,7 +420,7 @@ impl Metrics {
     pub(crate) fn transition_lines(&self, plan: &Plan) -> Vec<TransitionLine> {
         let line = |(at, breaker, transition): &(Time, BreakerId, Transition)| TransitionLine {
             at: *at,
-            policy: plan.breakers[breaker.index()].name.clone(),
+            policy: plan.breaker(*breaker).name.clone(),
             from: transition.from,
             to: transition.to,
             reason: transition.reason,

@@ -1,6 +1,8 @@
 //! Actors: clients with their loads, services with their queues, stores, brokers.
 
 use sim_core::Span;
+use sim_policies::concurrency::LimitConfig;
+use sim_policies::rate_limiter::RateLimiterConfig;
 
 use super::*;
 
@@ -44,7 +46,7 @@ pub(crate) enum LoadPlan {
     Trace(TraceId),
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct ServicePlan {
     pub workers: u32,
     pub queue: WaitPlan,
@@ -68,10 +70,10 @@ impl ServicePlan {
 }
 
 /// What a request must pass before it may wait.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct AdmissionPlan {
-    pub rate: Option<RateLimiterId>,
-    pub concurrency: Option<LimitId>,
+    pub rate: Option<RateLimiterConfig>,
+    pub concurrency: Option<LimitConfig>,
 }
 
 /// How requests wait at an instance.

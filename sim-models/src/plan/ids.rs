@@ -44,24 +44,8 @@ ids! {
     PairId(u32);
     /// A breaker.
     BreakerId(u32);
-    /// A retry.
-    RetryId(u32);
-    /// A bulkhead.
-    BulkheadId(u32);
-    /// Connections that a caller keeps.
-    ConnectionsId(u32);
-    /// A rate limiter.
-    RateLimiterId(u32);
-    /// An adaptive concurrency limit.
-    LimitId(u32);
-    /// An adaptive throttle.
-    ThrottleId(u32);
-    /// A hedge.
-    HedgeId(u32);
     /// Outlier detection over some endpoints.
     OutlierId(u32);
-    /// A fallback.
-    FallbackId(u32);
     /// A text with variables.
     TemplateId(u32);
     /// A record with variables.

@@ -16,9 +16,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sim_core::{Dist, Intensity, Span, Time};
-use sim_policies::bulkhead::BulkheadConfig;
-use sim_policies::concurrency::LimitConfig;
-use sim_policies::throttle;
 use sim_redis::value::{FieldId, Texts};
 
 use crate::source::SourceError;
@@ -64,16 +61,8 @@ pub(crate) struct Plan {
     pub sites: Vec<Site>,
     pub stacks: Vec<StackPlan>,
     pub pairs: Vec<(ActorId, ActorId)>,
-    pub retries: Vec<Owned<RetryPlan>>,
-    pub breakers: Vec<Owned<BreakerPlan>>,
-    pub bulkheads: Vec<Owned<BulkheadConfig>>,
-    pub connections: Vec<Owned<ConnectionsPlan>>,
-    pub rate_limiters: Vec<Owned<RateLimiterPlan>>,
-    pub concurrency_limits: Vec<Owned<LimitConfig>>,
-    pub throttles: Vec<Owned<throttle::Config>>,
-    pub hedges: Vec<Owned<HedgePlan>>,
-    pub outliers: Vec<Owned<OutlierPlan>>,
-    pub fallbacks: Vec<Owned<FallbackPlan>>,
+    pub breakers: Vec<LayerPlace>,
+    pub outliers: Vec<LayerPlace>,
     pub service_caches: Vec<ServiceCachePlan>,
     pub cached: Vec<CachedPlan>,
     pub links: Vec<LinkPlan>,
@@ -101,6 +90,25 @@ pub(crate) struct Plan {
 impl Plan {
     pub(crate) fn actor_name(&self, id: ActorId) -> &str {
         &self.actors[id.index()].name
+    }
+
+    /// The stack in which a breaker stands.
+    pub(crate) fn breaker(&self, id: BreakerId) -> &StackPlan {
+        &self.stacks[self.breakers[id.index()].stack.index()]
+    }
+
+    /// The stack in which an outlier detection stands.
+    pub(crate) fn outlier(&self, id: OutlierId) -> &StackPlan {
+        &self.stacks[self.outliers[id.index()].stack.index()]
+    }
+
+    /// One of the endpoints among which an outlier detection chooses.
+    pub(crate) fn outlier_host(&self, id: OutlierId, host: u32) -> ActorId {
+        let LayerPlace { stack, layer } = self.outliers[id.index()];
+        match &self.stacks[stack.index()].layers[layer] {
+            LayerPlan::Outlier(outlier) => outlier.hosts[host as usize],
+            _ => unreachable!("its place is that of an outlier detection"),
+        }
     }
 
     /// `charge-4`: the effect of a kind with this number.

@@ -1,53 +1,59 @@
 //! Policy stacks, bound to one caller and one callee.
 
-use std::ops::Deref;
+use std::fmt;
+use std::sync::Arc;
 
 use sim_core::Span;
 use sim_policies::breaker::{Breaker, BreakerConfig, Verdict};
 use sim_policies::budget::BudgetConfig;
+use sim_policies::bulkhead::BulkheadConfig;
+use sim_policies::concurrency::LimitConfig;
 use sim_policies::hedge::HedgeConfig;
 use sim_policies::rate_limiter::RateLimiterConfig;
-use sim_policies::{Ending, EndingSet, Retry, aws, connections, outlier};
+use sim_policies::{Ending, EndingSet, Retry, aws, connections, outlier, throttle};
 use sim_redis::value::Value;
 
 use super::*;
+use crate::custom_policy::CustomPolicy;
 
-/// A stack of policies, outermost first.
+/// A stack of policies as one caller uses it for one callee. Callers share nothing: what the
+/// policies remember belongs to this use.
 #[derive(Clone, Debug)]
 pub(crate) struct StackPlan {
+    /// `api->psp provider`.
+    pub name: String,
+    /// Who keeps what the policies remember, and forgets it at a restart.
+    pub owner: ActorId,
+    pub to: ActorId,
+    pub pair: PairId,
+    /// Outermost first.
     pub layers: Vec<LayerPlan>,
 }
 
-/// One policy of a stack. Whatever remembers something stands in a table of the plan by its id.
-#[derive(Clone, Copy, Debug)]
+/// One policy of a stack, with all that a run needs to know of it.
+#[derive(Clone, Debug)]
 pub(crate) enum LayerPlan {
-    Retry(RetryId),
+    Retry(Box<RetryPlan>),
     Timeout(Span),
     /// A timeout that those who are called know of.
     Deadline(Span),
-    Breaker(BreakerId),
-    Bulkhead(BulkheadId),
-    Connections(ConnectionsId),
-    RateLimiter(RateLimiterId),
-    ConcurrencyLimit(LimitId),
-    Throttle(ThrottleId),
-    Hedge(HedgeId),
-    Outlier(OutlierId),
-    Fallback(FallbackId),
+    Breaker(Box<BreakerPlan>),
+    Bulkhead(BulkheadConfig),
+    Connections(connections::Config),
+    RateLimiter(RateLimiterPlan),
+    ConcurrencyLimit(LimitConfig),
+    Throttle(throttle::Config),
+    Hedge(HedgePlan),
+    Outlier(Box<OutlierPlan>),
+    Fallback(FallbackPlan),
+    Custom(CustomPolicyPlan),
 }
 
-/// Something that one actor keeps, and forgets when it restarts.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Owned<T> {
-    pub owner: ActorId,
-    pub config: T,
-}
-
-impl<T> Deref for Owned<T> {
-    type Target = T;
-    fn deref(&self) -> &T {
-        &self.config
-    }
+/// Where in the plan a layer stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LayerPlace {
+    pub stack: StackId,
+    pub layer: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -62,9 +68,7 @@ pub(crate) struct RetryPlan {
 
 #[derive(Clone, Debug)]
 pub(crate) struct BreakerPlan {
-    /// `api->psp provider`.
-    pub name: String,
-    pub pair: PairId,
+    pub id: BreakerId,
     pub config: BreakerConfig,
     /// Endings that count as failures; by default those of [`Breaker::verdict`].
     pub record: Option<EndingSet>,
@@ -86,13 +90,6 @@ impl BreakerPlan {
     }
 }
 
-/// Connections that one actor keeps to another.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ConnectionsPlan {
-    pub to: ActorId,
-    pub config: connections::Config,
-}
-
 #[derive(Clone, Debug)]
 pub(crate) struct RateLimiterPlan {
     pub limit: RateLimiterConfig,
@@ -109,9 +106,9 @@ pub(crate) struct HedgePlan {
 
 #[derive(Clone, Debug)]
 pub(crate) struct OutlierPlan {
-    /// `api->psp provider`.
-    pub name: String,
+    pub id: OutlierId,
     pub config: outlier::Config,
+    /// The callee, and those that may be asked in its place.
     pub hosts: Vec<ActorId>,
 }
 
@@ -124,4 +121,17 @@ pub(crate) struct FallbackPlan {
     pub cached: Option<Span>,
     /// Asks another endpoint, which the site knows.
     pub calls: bool,
+}
+
+/// A policy written in Rust, and how each caller's own is made.
+#[derive(Clone)]
+pub(crate) struct CustomPolicyPlan {
+    pub kind: String,
+    pub make: Arc<dyn Fn() -> Box<dyn CustomPolicy> + Send + Sync>,
+}
+
+impl fmt::Debug for CustomPolicyPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Custom({:?})", self.kind)
+    }
 }

@@ -57,10 +57,10 @@ impl World {
                 None => "a copy that is gone".to_owned(),
             },
             Event::WakeBreaker(id) => {
-                format!("breaker {}", self.shared.plan.breakers[id.index()].name)
+                format!("breaker {}", self.shared.plan.breaker(id).name)
             }
             Event::Sweep(id) => {
-                format!("outlier detection {}", self.shared.plan.outliers[id.index()].name)
+                format!("outlier detection {}", self.shared.plan.outlier(id).name)
             }
             Event::Disconnect(id) => format!("caller gone {}", request(id)),
             Event::Scale(id) => format!("autoscaler of {}", actor(id)),

@@ -67,6 +67,8 @@ purposes! {
     session = 40;
     /// Whether a cached value is worked out early.
     early = 41;
+    /// The draws of a policy written in Rust.
+    policy = 42;
 }
 
 /// Addresses a draw or a child within a lineage: what it is for, and which one.

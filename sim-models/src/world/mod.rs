@@ -139,7 +139,7 @@ impl World {
     /// Schedules the first events: loads and timed faults.
     pub(crate) fn start(&mut self, ctx: &mut Ctx) {
         let plan = self.shared.plan.clone();
-        self.stack.open_lanes(&plan, ctx);
+        self.stack.start(ctx);
         self.network.open_lanes(&plan, ctx);
         self.clients.open_lanes(&plan, ctx);
         for (n, fault) in plan.faults.iter().enumerate() {

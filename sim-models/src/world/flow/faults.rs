@@ -72,7 +72,7 @@ impl World {
     /// A process dies, or an instance of it.
     pub(super) fn crash(&mut self, actor: ActorId, instance: Option<u32>, ctx: &mut Ctx) {
         if instance.is_none() {
-            self.stack.break_connections(&self.shared.plan, actor);
+            self.stack.break_connections(actor);
         }
         match self.shared.plan.actors[actor.index()].kind {
             ActorKind::Service(_) => self.crash_service(actor, instance, ctx),

@@ -144,7 +144,7 @@ impl World {
         self.report_level(actor, ctx);
         self.services.forget(actor, only, &self.shared.plan);
         if only.is_none() {
-            self.stack.crash(&self.shared.plan, actor);
+            self.stack.crash(actor);
             self.faults.unpark(actor, ctx);
         }
     }

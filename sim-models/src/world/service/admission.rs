@@ -10,7 +10,7 @@ use sim_policies::Ending;
 use sim_policies::concurrency::{ConcurrencyLimiter, LimitPermit, Sample};
 use sim_policies::rate_limiter::RateLimiter;
 
-use crate::plan::{AdmissionPlan, LimitId, Plan, RateLimiterId};
+use crate::plan::AdmissionPlan;
 use crate::pool::Id;
 use crate::world::network::Request;
 
@@ -24,19 +24,12 @@ pub(super) struct Admission {
 }
 
 impl Admission {
-    pub(super) fn new(plan: &Plan, admission: AdmissionPlan) -> Admission {
+    pub(super) fn new(plan: &AdmissionPlan) -> Admission {
         let checked = "the scenario was checked";
-        let rate = |id: RateLimiterId| {
-            RateLimiter::new(&plan.rate_limiters[id.index()].config.limit).expect(checked)
-        };
-        let concurrency = |id: LimitId| {
-            ConcurrencyLimiter::new(&plan.concurrency_limits[id.index()].config).expect(checked)
-        };
-        Admission {
-            rate: admission.rate.map(rate),
-            concurrency: admission.concurrency.map(concurrency),
-            permits: BTreeMap::new(),
-        }
+        let rate = plan.rate.as_ref().map(|limit| RateLimiter::new(limit).expect(checked));
+        let limit = plan.concurrency.as_ref();
+        let concurrency = limit.map(|limit| ConcurrencyLimiter::new(limit).expect(checked));
+        Admission { rate, concurrency, permits: BTreeMap::new() }
     }
 
     /// Lets a request in.

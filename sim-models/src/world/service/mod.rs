@@ -295,7 +295,7 @@ impl Services {
 impl Services {
     pub(in crate::world) fn new(plan: &Plan) -> Services {
         let by_actor = ByActor::new(plan, |id| match &plan.actors[id.index()].kind {
-            ActorKind::Service(service) => Some(ServiceState::new(plan, *service)),
+            ActorKind::Service(service) => Some(ServiceState::new(service.clone())),
             _ => None,
         });
         Services { by_actor, caches: Caches::default(), jobs: Jobs::default() }
@@ -347,7 +347,7 @@ impl Services {
         self.caches.crash(plan, actor, only);
         if only.is_none() {
             let service = &mut self.by_actor[actor];
-            service.admission = Admission::new(plan, service.plan.admission);
+            service.admission = Admission::new(&service.plan.admission);
         }
     }
 

@@ -7,7 +7,7 @@ use super::balancer::Balancer;
 use super::instance::{Instance, InstanceState};
 use super::scaling::Scaling;
 use crate::metrics::Level;
-use crate::plan::{ActorId, Balancer as Algorithm, Plan, ServicePlan};
+use crate::plan::{ActorId, Balancer as Algorithm, ServicePlan};
 use crate::world::network::Request;
 use crate::world::shared::Shared;
 
@@ -24,10 +24,10 @@ pub(in crate::world) struct ServiceState {
 }
 
 impl ServiceState {
-    pub(super) fn new(plan: &Plan, service: ServicePlan) -> ServiceState {
+    pub(super) fn new(service: ServicePlan) -> ServiceState {
         let up = |_| Instance::new(&service, InstanceState::Up);
         let mut state = ServiceState {
-            admission: Admission::new(plan, service.admission),
+            admission: Admission::new(&service.admission),
             instances: (0..service.instances).map(up).collect(),
             balancer: Balancer::new(service.balancer, service.stale),
             level: Level::default(),

@@ -8,7 +8,7 @@ use sim_redis::value::Value;
 
 use super::{Attempt, Begin, Call, Ended, Onward, Stack};
 use crate::plan::{
-    ActorId, ActorKind, ActorPlan, LayerPlan, Operand, Owned, PairId, Plan, QueueId, Site, SiteId,
+    ActorId, ActorKind, ActorPlan, LayerPlan, Operand, PairId, Plan, QueueId, Site, SiteId,
     StackId, StackPlan, Target,
 };
 use crate::pool::Id;
@@ -31,14 +31,9 @@ pub(super) struct Desk {
     ended: Vec<(Time, Ending)>,
 }
 
-/// A row of a plan's table that the caller owns.
-pub(super) fn own<T>(config: T) -> Vec<Owned<T>> {
-    vec![Owned { owner: CALLER, config }]
-}
-
 impl Bench {
-    /// The layers, outermost first, and a plan with the tables that they need.
-    pub(super) fn new(layers: Vec<LayerPlan>, plan: Plan) -> Bench {
+    /// The layers, outermost first.
+    pub(super) fn new(layers: Vec<LayerPlan>) -> Bench {
         let actor =
             |name: &str| ActorPlan { name: name.to_owned(), entity: 0, kind: ActorKind::Broker };
         let nothing = Operand::Const(Value::Nil);
@@ -53,19 +48,26 @@ impl Bench {
             repeatable: true,
             instead: Vec::new(),
         };
+        let stack = StackPlan {
+            name: "caller->callee".to_owned(),
+            owner: CALLER,
+            to: ActorId(1),
+            pair: PairId(0),
+            layers,
+        };
         let plan = Arc::new(Plan {
             window: Span::secs(1),
             actors: vec![actor("caller"), actor("callee")],
             pairs: vec![(CALLER, ActorId(1))],
             sites: vec![site],
-            stacks: vec![StackPlan { layers }],
-            ..plan
+            stacks: vec![stack],
+            ..Plan::default()
         });
         let stack = Stack::new(&plan);
-        let shared = Shared::new(plan.clone(), Luck::new(&Streams::new(1)));
+        let shared = Shared::new(plan, Luck::new(&Streams::new(1)));
         let desk = Desk { stack, shared, sent: Vec::new(), hung_up: 0, ended: Vec::new() };
         let mut sim = Simulation::new(desk, Limits::default());
-        sim.act(|desk, ctx| desk.stack.open_lanes(&plan, ctx));
+        sim.act(|desk, ctx| desk.stack.start(ctx));
         Bench(sim)
     }
 
@@ -103,7 +105,7 @@ impl Bench {
 
     /// An owner crashes.
     pub(super) fn crash(&mut self, owner: ActorId) {
-        self.0.act(|desk, _| desk.stack.crash(&desk.shared.plan.clone(), owner));
+        self.0.act(|desk, _| desk.stack.crash(owner));
     }
 
     /// How many attempts were sent.

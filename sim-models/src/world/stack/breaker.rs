@@ -4,10 +4,9 @@ use sim_core::{Handle, Time, mix};
 use sim_policies::Ending;
 use sim_policies::breaker::{Admission, Breaker, Change, Machine, Permit, StateName, Verdict};
 
-use super::kept::Memory;
-use super::{Call, HangUp, Stack, Then, Verbs, Walk, Woken, checked, nothing_comes_up};
+use super::{Call, HangUp, Kind, Own, Stack, Then, Verbs, Walk, Woken, checked, nothing_comes_up};
 use crate::log::{Note, Wait};
-use crate::plan::{BreakerId, BreakerPlan, Owned, Plan};
+use crate::plan::{BreakerId, BreakerPlan};
 use crate::pool::Id;
 use crate::world::network::Answer;
 use crate::world::{Ctx, Event, Shared};
@@ -15,9 +14,9 @@ use crate::world::{Ctx, Event, Shared};
 /// What a call has of its breaker.
 #[derive(Debug)]
 pub(super) enum Held {
-    Inside(BreakerId, Permit),
+    Inside(Permit),
     /// Waits for the end of a test.
-    Parked(BreakerId),
+    Parked,
 }
 
 /// A breaker with what waits for it.
@@ -32,87 +31,83 @@ pub(super) struct Remembered {
     changes: Vec<Change>,
 }
 
-impl Memory for Remembered {
-    type Id = BreakerId;
+impl Verbs for Held {
     type Plan = BreakerPlan;
+    type Memory = Remembered;
 
-    fn table(plan: &Plan) -> &[Owned<BreakerPlan>] {
-        &plan.breakers
-    }
-
-    fn new(plan: &BreakerPlan) -> Remembered {
+    fn fresh(plan: &BreakerPlan) -> Remembered {
         let machine = checked(Breaker::new(&plan.config));
         Remembered { machine, timer: None, parked: Vec::new(), changes: Vec::new() }
     }
 
     /// The timer stays: it finds a machine that does not want to be woken.
-    fn renew(&mut self, plan: &BreakerPlan) {
-        self.machine = checked(Breaker::new(&plan.config));
-        self.parked.clear();
+    fn renew(breaker: &mut Remembered, plan: &BreakerPlan) {
+        breaker.machine = checked(Breaker::new(&plan.config));
+        breaker.parked.clear();
     }
-}
 
-impl Verbs for Held {
-    type Plan = BreakerId;
-
-    fn enter(id: BreakerId, at: &mut Walk<'_>) -> Then {
-        let breaker = &mut at.stack.kept.breakers[id];
-        let admission = breaker.machine.admit(at.ctx.now(), &mut breaker.changes);
+    fn enter(at: &mut Walk<'_>) -> Then {
+        let call = at.call;
+        let Own { plan, memory: breaker, shared, ctx } = at.own::<Held>();
+        let admission = breaker.machine.admit(ctx.now(), &mut breaker.changes);
         let is_test = breaker.machine.state() == StateName::HalfOpen;
-        breaker.report(id, at.shared, at.ctx);
+        if let (Admission::Parked, Some(on)) = (&admission, breaker.machine.parked_on()) {
+            breaker.parked.push((call, on));
+        }
+        breaker.report(plan.id, shared, ctx);
         match admission {
             Admission::Admitted(permit) => {
                 if is_test {
                     let (intent, pair) = at.whose();
                     at.shared.note(Note::Tests { intent, pair }, at.ctx);
                 }
-                Then::Down(Held::Inside(id, permit).into())
+                Then::Down(Held::Inside(permit).into())
             }
             Admission::Refused(reason) => Then::Refused(reason),
             Admission::Parked => {
-                let on = breaker.machine.parked_on();
-                breaker.parked.extend(on.map(|on| (at.call, on)));
                 at.note_wait(Wait::Test, None);
-                Then::Stays(Held::Parked(id).into())
+                Then::Stays(Held::Parked.into())
             }
         }
     }
 
     fn leave(self, answer: Answer, at: &mut Walk<'_>) -> Then {
-        let Held::Inside(id, permit) = self else { nothing_comes_up() };
-        settle(id, permit, Some(answer.ending), at);
+        let Held::Inside(permit) = self else { nothing_comes_up() };
+        settle(permit, Some(answer.ending), at);
         Then::Up(answer)
     }
 
     /// Asks again.
     fn woken(self, at: &mut Walk<'_>) -> Then {
         match self {
-            Held::Parked(id) => Held::enter(id, at),
-            Held::Inside(..) => Then::Stays(self.into()),
+            Held::Parked => Held::enter(at),
+            Held::Inside(_) => Then::Stays(self.into()),
         }
     }
 
     fn let_go(self, at: &mut Walk<'_>) -> Option<HangUp> {
-        if let Held::Inside(id, permit) = self {
-            settle(id, permit, None, at);
+        if let Held::Inside(permit) = self {
+            settle(permit, None, at);
         }
         None
     }
 }
 
 /// Gives a permit back; without an ending the call was cancelled.
-fn settle(id: BreakerId, permit: Permit, ending: Option<Ending>, at: &mut Walk<'_>) {
-    let plan = &at.shared.plan.breakers[id.index()];
+fn settle(permit: Permit, ending: Option<Ending>, at: &mut Walk<'_>) {
+    let Own { plan, memory: breaker, shared, ctx } = at.own::<Held>();
     let verdict = ending.map_or(Verdict::Cancelled, |ending| plan.verdict(ending));
     let ended = permit.tag();
-    let breaker = &mut at.stack.kept.breakers[id];
-    breaker.machine.settle(permit, at.ctx.now(), verdict, &mut breaker.changes);
-    breaker.report(id, at.shared, at.ctx);
+    breaker.machine.settle(permit, ctx.now(), verdict, &mut breaker.changes);
+    breaker.report(plan.id, shared, ctx);
+    if breaker.parked.is_empty() {
+        return;
+    }
     // Who was parked on this call asks again; whoever has gone meanwhile is not found, or waits
     // for nothing.
-    for (call, _) in breaker.parked.extract_if(.., |(_, on)| *on == ended) {
-        at.stack.woken.push_back(Woken { call, layer: at.n as u8 });
-    }
+    let awake: Vec<_> = breaker.parked.extract_if(.., |(_, on)| *on == ended).collect();
+    let layer = at.n as u8;
+    at.stack.woken.extend(awake.into_iter().map(|(call, _)| Woken { call, layer }));
 }
 
 impl Remembered {
@@ -146,7 +141,7 @@ impl Stack {
         shared: &mut Shared,
         ctx: &mut Ctx,
     ) {
-        let breaker = &mut self.kept.breakers[id];
+        let breaker = Held::memory(&mut self.kept[self.plan.breakers[id.index()]]);
         breaker.timer = None;
         if breaker.machine.wakes_at().is_some_and(|at| at <= ctx.now()) {
             breaker.machine.wake(ctx.now(), &mut breaker.changes);

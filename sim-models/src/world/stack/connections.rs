@@ -2,64 +2,55 @@
 
 use sim_core::Span;
 use sim_policies::Ending;
-pub(super) use sim_policies::connections::Connections as Remembered;
+use sim_policies::connections::{Config, Connections};
 
-use super::kept::Memory;
-use super::{HangUp, Stack, Then, Timer, Verbs, Walk, nothing_comes_up};
-use crate::plan::{ActorId, ConnectionsId, ConnectionsPlan, Owned, Plan};
+use super::{HangUp, Memory, Stack, Then, Timer, Verbs, Walk, nothing_comes_up};
+use crate::plan::ActorId;
 use crate::world::network::Answer;
 
 /// What a call has of the connections.
 #[derive(Debug)]
 pub(super) enum Held {
     /// Waits until its connection is open.
-    Connecting(ConnectionsId, Timer),
-    Connected(ConnectionsId),
-}
-
-impl Memory for Remembered {
-    type Id = ConnectionsId;
-    type Plan = ConnectionsPlan;
-
-    fn table(plan: &Plan) -> &[Owned<ConnectionsPlan>] {
-        &plan.connections
-    }
-
-    fn new(plan: &ConnectionsPlan) -> Remembered {
-        Remembered::new(plan.config)
-    }
+    Connecting(Timer),
+    Connected,
 }
 
 impl Verbs for Held {
-    type Plan = ConnectionsId;
+    type Plan = Config;
+    type Memory = Connections;
 
-    fn enter(id: ConnectionsId, at: &mut Walk<'_>) -> Then {
-        match at.stack.kept.connections[id].take(at.ctx.now()) {
-            Span::ZERO => Then::Down(Held::Connected(id).into()),
-            wait => Then::Stays(Held::Connecting(id, at.timer_after(wait)).into()),
+    fn fresh(plan: &Config) -> Connections {
+        Connections::new(*plan)
+    }
+
+    fn enter(at: &mut Walk<'_>) -> Then {
+        let own = at.own::<Held>();
+        match own.memory.take(own.ctx.now()) {
+            Span::ZERO => Then::Down(Held::Connected.into()),
+            wait => Then::Stays(Held::Connecting(at.timer_after(wait)).into()),
         }
     }
 
     /// Keeps a connection over which an answer came; any other is closed.
     fn leave(self, answer: Answer, at: &mut Walk<'_>) -> Then {
-        let Held::Connected(id) = self else { nothing_comes_up() };
+        let Held::Connected = self else { nothing_comes_up() };
         if let Ending::Status(_) = answer.ending {
-            at.stack.kept.connections[id].give_back(at.ctx.now());
+            let own = at.own::<Held>();
+            own.memory.give_back(own.ctx.now());
         }
         Then::Up(answer)
     }
 
     fn timer(self, number: u32, _: &mut Walk<'_>) -> Then {
         match self {
-            Held::Connecting(id, timer) if timer.number == number => {
-                Then::Down(Held::Connected(id).into())
-            }
+            Held::Connecting(timer) if timer.number == number => Then::Down(Held::Connected.into()),
             held => Then::Stays(held.into()),
         }
     }
 
     fn let_go(self, at: &mut Walk<'_>) -> Option<HangUp> {
-        if let Held::Connecting(_, timer) = self {
+        if let Held::Connecting(timer) = self {
             timer.cancel(at.ctx);
         }
         None
@@ -68,8 +59,11 @@ impl Verbs for Held {
 
 impl Stack {
     /// A process has died, and with it the other ends of all connections to it.
-    pub(in crate::world) fn break_connections(&mut self, plan: &Plan, to: ActorId) {
-        let connections = &mut self.kept.connections;
-        connections.each(plan, |row| row.to == to, |connections, _| connections.break_all());
+    pub(in crate::world) fn break_connections(&mut self, to: ActorId) {
+        for memory in self.kept.of_stacks(&self.plan, |stack| stack.to == to) {
+            if let Memory::Connections(connections) = memory {
+                connections.break_all();
+            }
+        }
     }
 }

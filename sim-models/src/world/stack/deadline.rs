@@ -16,9 +16,12 @@ pub(super) struct Held {
 
 impl Verbs for Held {
     type Plan = Span;
+    type Memory = ();
 
-    fn enter(after: Span, at: &mut Walk<'_>) -> Then {
-        let own = at.ctx.now() + after;
+    fn fresh(_: &Span) {}
+
+    fn enter(at: &mut Walk<'_>) -> Then {
+        let own = at.ctx.now() + *at.own::<Held>().plan;
         let outer = at.the_call().deadline;
         let deadline = outer.map_or(own, |outer| outer.min(own));
         at.the_call_mut().deadline = Some(deadline);
@@ -52,13 +55,11 @@ mod tests {
     use super::super::bench::Bench;
     use super::super::retry::tests::thrice;
     use super::*;
-    use crate::plan::{LayerPlan, Plan, RetryId};
+    use crate::plan::LayerPlan;
 
     #[test]
     fn no_retry_begins_after_the_deadline() {
-        let plan = Plan { retries: thrice(), ..Plan::default() };
-        let layers = vec![LayerPlan::Deadline(Span::millis(150)), LayerPlan::Retry(RetryId(0))];
-        let mut bench = Bench::new(layers, plan);
+        let mut bench = Bench::new(vec![LayerPlan::Deadline(Span::millis(150)), thrice()]);
         bench.call();
         bench.answer(0, 503);
         bench.until(100);

@@ -5,9 +5,8 @@ use sim_core::Time;
 use sim_policies::Ending;
 use sim_redis::value::Value;
 
-use super::kept::Memory;
-use super::{Call, HangUp, Then, Verbs, Walk, nothing_comes_up};
-use crate::plan::{FallbackId, FallbackOn, FallbackPlan, Owned, Plan};
+use super::{Call, HangUp, Own, Then, Verbs, Walk, nothing_comes_up};
+use crate::plan::{FallbackOn, FallbackPlan};
 use crate::pool::Id;
 use crate::world::network::Answer;
 use crate::world::nth;
@@ -15,47 +14,35 @@ use crate::world::nth;
 /// What a call has of its fallback.
 #[derive(Debug)]
 pub(super) enum Held {
-    Inside(FallbackId),
+    Inside,
     /// Waits for the end of the other call.
     Asks(Id<Call>),
 }
 
-/// The last good answer, and since when it is kept.
-#[derive(Debug)]
-pub(super) struct Remembered(Option<(Time, Value)>);
-
 /// Tells the lineage of a fallback's call from the others of its caller.
 const FALLBACK: u64 = 1;
 
-impl Memory for Remembered {
-    type Id = FallbackId;
-    type Plan = FallbackPlan;
-
-    fn table(plan: &Plan) -> &[Owned<FallbackPlan>] {
-        &plan.fallbacks
-    }
-
-    fn new(_: &FallbackPlan) -> Remembered {
-        Remembered(None)
-    }
-}
-
 impl Verbs for Held {
-    type Plan = FallbackId;
+    type Plan = FallbackPlan;
+    /// The last good answer, and since when it is kept.
+    type Memory = Option<(Time, Value)>;
 
-    fn enter(id: FallbackId, _: &mut Walk<'_>) -> Then {
-        Then::Down(Held::Inside(id).into())
+    fn fresh(_: &FallbackPlan) -> Option<(Time, Value)> {
+        None
+    }
+
+    fn enter(_: &mut Walk<'_>) -> Then {
+        Then::Down(Held::Inside.into())
     }
 
     fn leave(self, answer: Answer, at: &mut Walk<'_>) -> Then {
-        let Held::Inside(id) = self else { nothing_comes_up() };
+        let Held::Inside = self else { nothing_comes_up() };
         let now = at.ctx.now();
-        let FallbackPlan { status, body, on, cached, calls } =
-            at.shared.plan.fallbacks[id.index()].config;
-        let applies = applies(on, answer.ending);
         let (_, pair) = at.whose();
+        let Own { plan, memory: last, .. } = at.own::<Held>();
+        let FallbackPlan { status, body, on, cached, calls } = *plan;
+        let applies = applies(on, answer.ending);
         if let Some(keep) = cached {
-            let Remembered(last) = &mut at.stack.kept.fallbacks[id];
             if answer.ending.is_success() {
                 *last = Some((now, answer.body));
             } else if applies
@@ -112,7 +99,7 @@ fn applies(on: FallbackOn, ending: Ending) -> bool {
 mod tests {
     use sim_core::Span;
 
-    use super::super::bench::{Bench, own};
+    use super::super::bench::Bench;
     use super::*;
     use crate::plan::LayerPlan;
 
@@ -125,8 +112,7 @@ mod tests {
             cached: Some(Span::millis(50)),
             calls: false,
         };
-        let plan = Plan { fallbacks: own(fallback), ..Plan::default() };
-        let mut bench = Bench::new(vec![LayerPlan::Fallback(FallbackId(0))], plan);
+        let mut bench = Bench::new(vec![LayerPlan::Fallback(fallback)]);
         for (n, (at, status)) in [(0, 200), (50, 500), (51, 500)].into_iter().enumerate() {
             bench.until(at);
             bench.call();

@@ -3,13 +3,11 @@
 
 use sim_core::{Span, Time};
 use sim_policies::Fate;
-pub(super) use sim_policies::hedge::Hedge as Remembered;
-use sim_policies::hedge::{AllFailed, Judgement};
+use sim_policies::hedge::{AllFailed, Hedge, Judgement};
 
-use super::kept::Memory;
-use super::{Call, HangUp, Then, Timer, Verbs, Walk, checked, nothing_comes_up};
+use super::{Call, HangUp, Own, Then, Timer, Verbs, Walk, checked, nothing_comes_up};
 use crate::log::Note;
-use crate::plan::{HedgeId, HedgePlan, Owned, Plan};
+use crate::plan::HedgePlan;
 use crate::pool::Id;
 use crate::world::network::Answer;
 
@@ -19,7 +17,6 @@ pub(super) struct Held(Box<Hedging>);
 
 #[derive(Debug)]
 struct Hedging {
-    id: HedgeId,
     children: Vec<Child>,
     sent: u32,
     /// The latest is on its way down; when it waits, what follows it is decided.
@@ -38,25 +35,17 @@ struct Child {
     since: Time,
 }
 
-impl Memory for Remembered {
-    type Id = HedgeId;
-    type Plan = HedgePlan;
-
-    fn table(plan: &Plan) -> &[Owned<HedgePlan>] {
-        &plan.hedges
-    }
-
-    fn new(plan: &HedgePlan) -> Remembered {
-        checked(Remembered::new(&plan.hedge))
-    }
-}
-
 impl Verbs for Held {
-    type Plan = HedgeId;
+    type Plan = HedgePlan;
+    type Memory = Hedge;
 
-    fn enter(id: HedgeId, at: &mut Walk<'_>) -> Then {
+    fn fresh(plan: &HedgePlan) -> Hedge {
+        checked(Hedge::new(&plan.hedge))
+    }
+
+    fn enter(at: &mut Walk<'_>) -> Then {
         let children = Vec::new();
-        let hedging = Hedging { id, children, sent: 0, starting: false, timer: None, first: None };
+        let hedging = Hedging { children, sent: 0, starting: false, timer: None, first: None };
         Held(Box::new(hedging)).send(at)
     }
 
@@ -83,9 +72,9 @@ impl Verbs for Held {
         at.stack.calls.free(child);
         at.the_call_mut().in_doubt |= answer.in_doubt || answer.ending.fate() == Fate::Unknown;
         let more = hedging.next(at).is_some();
-        let policy = &mut at.stack.kept.hedges[hedging.id];
+        let Own { memory: policy, ctx, .. } = at.own::<Held>();
         if policy.learns_from(number, answer.ending) {
-            policy.observe(at.ctx.now().since(since));
+            policy.observe(ctx.now().since(since));
         }
         match policy.judge(answer.ending) {
             Judgement::SendNext if more => {
@@ -165,11 +154,10 @@ impl Held {
 impl Hedging {
     /// The wait before the next hedge; `None` when there is no further. A call that may do its work
     /// twice is not hedged, unless the scenario insists.
-    fn next(&self, at: &Walk<'_>) -> Option<Span> {
-        let plan = &at.shared.plan;
-        let is_safe = plan.sites[at.the_call().site.index()].repeatable
-            || plan.hedges[self.id.index()].even_if_unsafe;
-        is_safe.then(|| at.stack.kept.hedges[self.id].next(self.sent)).flatten()
+    fn next(&self, at: &mut Walk<'_>) -> Option<Span> {
+        let is_repeatable = at.shared.plan.sites[at.the_call().site.index()].repeatable;
+        let Own { plan, memory, .. } = at.own::<Held>();
+        (is_repeatable || plan.even_if_unsafe).then(|| memory.next(self.sent)).flatten()
     }
 }
 
@@ -178,21 +166,19 @@ mod tests {
     use sim_policies::Ending;
     use sim_policies::hedge::{HedgeConfig, failsafe_go};
 
-    use super::super::bench::{Bench, own};
+    use super::super::bench::Bench;
     use super::super::bulkhead::tests::one_at_a_time;
     use super::*;
-    use crate::plan::{BulkheadId, LayerPlan};
+    use crate::plan::LayerPlan;
+
+    fn hedge(config: failsafe_go::Config) -> LayerPlan {
+        let hedge = HedgeConfig::FailsafeGo(config);
+        LayerPlan::Hedge(HedgePlan { hedge, even_if_unsafe: false })
+    }
 
     fn bench(delay: Span, inside: Vec<LayerPlan>) -> Bench {
-        let config = failsafe_go::Config { delay, ..failsafe_go::Config::default() };
-        let hedge = HedgeConfig::FailsafeGo(config);
-        let plan = Plan {
-            hedges: own(HedgePlan { hedge, even_if_unsafe: false }),
-            bulkheads: one_at_a_time(0),
-            ..Plan::default()
-        };
-        let layers = [LayerPlan::Hedge(HedgeId(0))].into_iter().chain(inside).collect();
-        Bench::new(layers, plan)
+        let outer = hedge(failsafe_go::Config { delay, ..failsafe_go::Config::default() });
+        Bench::new([outer].into_iter().chain(inside).collect())
     }
 
     #[test]
@@ -210,11 +196,8 @@ mod tests {
 
     #[test]
     fn an_outer_timeout_hangs_up_every_attempt() {
-        let hedge = HedgeConfig::FailsafeGo(failsafe_go::Config::default());
-        let plan =
-            Plan { hedges: own(HedgePlan { hedge, even_if_unsafe: false }), ..Plan::default() };
-        let layers = vec![LayerPlan::Timeout(Span::millis(1500)), LayerPlan::Hedge(HedgeId(0))];
-        let mut bench = Bench::new(layers, plan);
+        let hedge = hedge(failsafe_go::Config::default());
+        let mut bench = Bench::new(vec![LayerPlan::Timeout(Span::millis(1500)), hedge]);
         bench.call();
         bench.until(2000);
         assert_eq!((bench.sent(), bench.hung_up()), (2, 2));
@@ -223,7 +206,7 @@ mod tests {
 
     #[test]
     fn a_winner_gives_back_what_the_other_attempt_holds_inside() {
-        let mut bench = bench(Span::millis(20), vec![LayerPlan::Bulkhead(BulkheadId(0))]);
+        let mut bench = bench(Span::millis(20), vec![one_at_a_time(0)]);
         bench.call();
         bench.until(20);
         assert_eq!(bench.sent(), 1, "the second attempt finds the bulkhead full");

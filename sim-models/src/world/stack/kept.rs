@@ -2,66 +2,67 @@
 
 use std::ops::{Index, IndexMut};
 
-use crate::plan::{ActorId, Owned, Plan};
+use super::{Ctx, Memory};
+use crate::plan::{ActorId, LayerPlace, Plan, StackPlan};
 
-/// What one policy of one caller remembers between calls.
-pub(super) trait Memory: Sized {
-    /// By which the plan and those who hold something of it name it.
-    type Id: Into<usize>;
-    /// What the plan says of it.
-    type Plan;
-
-    /// Where the plan says it, by id.
-    fn table(plan: &Plan) -> &[Owned<Self::Plan>];
-
-    /// The memory of a process that has just started.
-    fn new(plan: &Self::Plan) -> Self;
-
-    /// The process has restarted; its timers stay, and find a memory that wants nothing of them.
-    fn renew(&mut self, plan: &Self::Plan) {
-        *self = Self::new(plan);
-    }
+/// What every layer of every stack remembers. A stack belongs to one caller and its use for one
+/// callee: callers share nothing.
+#[derive(Debug)]
+pub(super) struct Kept {
+    memories: Vec<Memory>,
+    /// By stack: where those of its layers begin.
+    first: Vec<usize>,
 }
 
-/// What all policies of one kind remember, by id. Each belongs to one caller and its use of one
-/// stack for one callee: callers share nothing.
-#[derive(Debug)]
-pub(super) struct Kept<T>(Vec<T>);
-
-impl<T: Memory> Kept<T> {
-    pub(super) fn new(plan: &Plan) -> Kept<T> {
-        Kept(T::table(plan).iter().map(|row| T::new(&row.config)).collect())
+impl Kept {
+    pub(super) fn new(plan: &Plan) -> Kept {
+        let mut kept = Kept { memories: Vec::new(), first: Vec::new() };
+        for stack in &plan.stacks {
+            kept.first.push(kept.memories.len());
+            kept.memories.extend(stack.layers.iter().map(Memory::new));
+        }
+        kept
     }
 
-    /// Acts on those whose row in the plan fits.
-    pub(super) fn each(
-        &mut self,
-        plan: &Plan,
-        fits: impl Fn(&Owned<T::Plan>) -> bool,
-        mut act: impl FnMut(&mut T, &T::Plan),
-    ) {
-        for (kept, row) in self.0.iter_mut().zip(T::table(plan)) {
-            if fits(row) {
-                act(kept, &row.config);
-            }
+    /// The run begins.
+    pub(super) fn start(&mut self, plan: &Plan, ctx: &mut Ctx) {
+        let layers = plan.stacks.iter().flat_map(|stack| &stack.layers);
+        for (memory, layer) in self.memories.iter_mut().zip(layers) {
+            memory.start(layer, ctx);
         }
     }
 
     /// A restarted process has forgotten what its policies had counted.
     pub(super) fn renew(&mut self, plan: &Plan, owner: ActorId) {
-        self.each(plan, |row| row.owner == owner, T::renew);
+        let all = plan.stacks.iter().flat_map(|stack| stack.layers.iter().map(move |l| (stack, l)));
+        for (memory, (stack, layer)) in self.memories.iter_mut().zip(all) {
+            if stack.owner == owner {
+                memory.renew(layer);
+            }
+        }
+    }
+
+    /// Those of the stacks that fit.
+    pub(super) fn of_stacks(
+        &mut self,
+        plan: &Plan,
+        fits: impl Fn(&StackPlan) -> bool,
+    ) -> impl Iterator<Item = &mut Memory> {
+        let all = plan.stacks.iter().flat_map(|stack| stack.layers.iter().map(move |_| stack));
+        let fit = self.memories.iter_mut().zip(all).filter(move |(_, stack)| fits(stack));
+        fit.map(|(memory, _)| memory)
     }
 }
 
-impl<T: Memory> Index<T::Id> for Kept<T> {
-    type Output = T;
-    fn index(&self, id: T::Id) -> &T {
-        &self.0[id.into()]
+impl Index<LayerPlace> for Kept {
+    type Output = Memory;
+    fn index(&self, LayerPlace { stack, layer }: LayerPlace) -> &Memory {
+        &self.memories[self.first[stack.index()] + layer]
     }
 }
 
-impl<T: Memory> IndexMut<T::Id> for Kept<T> {
-    fn index_mut(&mut self, id: T::Id) -> &mut T {
-        &mut self.0[id.into()]
+impl IndexMut<LayerPlace> for Kept {
+    fn index_mut(&mut self, LayerPlace { stack, layer }: LayerPlace) -> &mut Memory {
+        &mut self.memories[self.first[stack.index()] + layer]
     }
 }

@@ -32,6 +32,7 @@ mod breaker;
 mod bulkhead;
 mod concurrency_limit;
 mod connections;
+mod custom;
 mod deadline;
 mod fallback;
 mod hedge;
@@ -43,15 +44,16 @@ mod throttle;
 mod timeout;
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
-use sim_core::{Handle, Lane, Span, Time, mix};
+use sim_core::{Handle, Span, Time, mix};
 use sim_policies::concurrency::Sample;
 use sim_policies::{Ending, Fate, OutOfRange, Reason};
 use sim_redis::value::Value;
 
 use crate::invariant::{Seen, Topic};
 use crate::log::{Note, Wait};
-use crate::plan::{ActorId, LayerPlan, PairId, Plan, Server, SiteId, StackId, Target};
+use crate::plan::{ActorId, LayerPlace, LayerPlan, PairId, Plan, Server, SiteId, StackId, Target};
 use crate::pool::{Id, Pool};
 use crate::world::network::{Answer, Request};
 use crate::world::task::Task;
@@ -101,10 +103,24 @@ pub(crate) struct Call {
 /// `woken` or `child_ended`; a call of no interest any more is let go of.
 trait Verbs: Sized + Into<Layer> {
     /// What the plan says of the layer.
-    type Plan: Copy;
+    type Plan;
+
+    /// What the layer remembers between calls.
+    type Memory;
+
+    /// What a process that has just started remembers.
+    fn fresh(plan: &Self::Plan) -> Self::Memory;
+
+    /// The process has restarted; its timers stay, and find a memory that wants nothing of them.
+    fn renew(memory: &mut Self::Memory, plan: &Self::Plan) {
+        *memory = Self::fresh(plan);
+    }
+
+    /// The run begins.
+    fn start(_memory: &mut Self::Memory, _plan: &Self::Plan, _ctx: &mut Ctx) {}
 
     /// A call comes in.
-    fn enter(plan: Self::Plan, at: &mut Walk<'_>) -> Then;
+    fn enter(at: &mut Walk<'_>) -> Then;
 
     /// An answer comes out from inside.
     fn leave(self, answer: Answer, at: &mut Walk<'_>) -> Then;
@@ -152,10 +168,26 @@ enum Then {
 /// A request whose answer nobody awaits any more.
 type HangUp = Id<Request>;
 
-/// The layers of a stack: one row a kind, with its file, its name in the plan, and under what name
-/// its policy remembers something between calls, if it does.
+/// What the plan says of a layer and what the layer remembers, with whatever else it may need.
+struct Own<'a, L: Verbs> {
+    plan: &'a L::Plan,
+    memory: &'a mut L::Memory,
+    shared: &'a mut Shared,
+    ctx: &'a mut Ctx,
+}
+
+/// A kind of layer, as the list below writes it.
+trait Kind: Verbs {
+    /// Its part of the plan.
+    fn plan(layer: &LayerPlan) -> &Self::Plan;
+
+    /// Its part of what is remembered.
+    fn memory(memory: &mut Memory) -> &mut Self::Memory;
+}
+
+/// The layers of a stack: one row a kind, with its file and its name in the plan.
 macro_rules! layers {
-    ($($file:ident: $name:ident $(remembers $kept:ident)?;)*) => {
+    ($($file:ident: $name:ident;)*) => {
         /// What a layer holds while a call is inside it.
         #[derive(Debug, Default)]
         enum Layer {
@@ -164,17 +196,56 @@ macro_rules! layers {
             $($name($file::Held),)*
         }
 
+        /// What a layer remembers between calls.
+        #[derive(Debug)]
+        enum Memory {
+            $($name(<$file::Held as Verbs>::Memory),)*
+        }
+
         $(impl From<$file::Held> for Layer {
             fn from(held: $file::Held) -> Layer {
                 Layer::$name(held)
             }
+        }
+
+        impl Kind for $file::Held {
+            fn plan(layer: &LayerPlan) -> &Self::Plan {
+                let LayerPlan::$name(plan) = layer else { unreachable!("a layer is of one kind") };
+                plan
+            }
+
+            fn memory(memory: &mut Memory) -> &mut Self::Memory {
+                let Memory::$name(own) = memory else { unreachable!("a layer is of one kind") };
+                own
+            }
         })*
+
+        impl Memory {
+            fn new(layer: &LayerPlan) -> Memory {
+                match layer {
+                    $(LayerPlan::$name(plan) => Memory::$name($file::Held::fresh(plan)),)*
+                }
+            }
+
+            fn renew(&mut self, layer: &LayerPlan) {
+                match self {
+                    $(Memory::$name(own) => $file::Held::renew(own, $file::Held::plan(layer)),)*
+                }
+            }
+
+            fn start(&mut self, layer: &LayerPlan, ctx: &mut Ctx) {
+                match self {
+                    $(Memory::$name(own) => {
+                        $file::Held::start(own, $file::Held::plan(layer), ctx);
+                    })*
+                }
+            }
+        }
 
         impl Walk<'_> {
             fn enter(&mut self) -> Then {
-                let stack = self.the_call().stack;
-                match self.shared.plan.stacks[stack.index()].layers[self.n] {
-                    $(LayerPlan::$name(plan) => $file::Held::enter(plan, self),)*
+                match self.stack.plan.stacks[self.the_call().stack.index()].layers[self.n] {
+                    $(LayerPlan::$name(_) => $file::Held::enter(self),)*
                 }
             }
         }
@@ -222,39 +293,23 @@ macro_rules! layers {
                 }
             }
         }
-
-        /// What all policies remember.
-        #[derive(Debug)]
-        struct Memories {
-            $($($kept: Kept<$file::Remembered>,)?)*
-        }
-
-        impl Memories {
-            fn new(plan: &Plan) -> Memories {
-                Memories { $($($kept: Kept::<$file::Remembered>::new(plan),)?)* }
-            }
-
-            fn renew(&mut self, plan: &Plan, owner: ActorId) {
-                $($(self.$kept.renew(plan, owner);)?)*
-            }
-        }
     };
 }
 
 layers! {
-    retry: Retry remembers retries;
+    retry: Retry;
     timeout: Timeout;
     deadline: Deadline;
-    breaker: Breaker remembers breakers;
-    bulkhead: Bulkhead remembers bulkheads;
-    connections: Connections remembers connections;
-    rate_limiter: RateLimiter remembers rate_limiters;
-    concurrency_limit: ConcurrencyLimit remembers concurrency_limits;
-    throttle: Throttle remembers throttles;
-    hedge: Hedge remembers hedges;
-    outlier: Outlier remembers outliers;
-    fallback: Fallback remembers fallbacks;
-    // A policy that a user brings along is a row like these, which holds a boxed value of theirs.
+    breaker: Breaker;
+    bulkhead: Bulkhead;
+    connections: Connections;
+    rate_limiter: RateLimiter;
+    concurrency_limit: ConcurrencyLimit;
+    throttle: Throttle;
+    hedge: Hedge;
+    outlier: Outlier;
+    fallback: Fallback;
+    custom: Custom;
 }
 
 /// A timer that a layer waits for.
@@ -335,28 +390,26 @@ pub(in crate::world) struct Attempt {
 /// Every call that is under way, and what their policies remember.
 #[derive(Debug)]
 pub(in crate::world) struct Stack {
+    plan: Arc<Plan>,
     calls: Pool<Call>,
-    kept: Memories,
+    kept: Kept,
     /// Calls whose policy lets them go on now, in order.
     woken: VecDeque<Woken>,
-    /// The lane of each timeout, by stack and layer.
-    lanes: Vec<Vec<Option<Lane>>>,
 }
 
 impl Stack {
-    pub(in crate::world) fn new(plan: &Plan) -> Stack {
+    pub(in crate::world) fn new(plan: &Arc<Plan>) -> Stack {
         Stack {
+            plan: plan.clone(),
             calls: Pool::default(),
-            kept: Memories::new(plan),
+            kept: Kept::new(plan),
             woken: VecDeque::new(),
-            lanes: Vec::new(),
         }
     }
 
-    pub(in crate::world) fn open_lanes(&mut self, plan: &Plan, ctx: &mut Ctx) {
-        let mut lane = |layer: &LayerPlan| timeout::lane(layer, |after| ctx.lane(after));
-        let lanes = plan.stacks.iter().map(|stack| stack.layers.iter().map(&mut lane).collect());
-        self.lanes = lanes.collect();
+    /// The run begins.
+    pub(in crate::world) fn start(&mut self, ctx: &mut Ctx) {
+        self.kept.start(&self.plan, ctx);
     }
 
     pub(in crate::world) fn memory_bytes(&self) -> usize {
@@ -535,8 +588,8 @@ impl Stack {
     }
 
     /// A restarted process has forgotten what its policies had counted.
-    pub(in crate::world) fn crash(&mut self, plan: &Plan, owner: ActorId) {
-        self.kept.renew(plan, owner);
+    pub(in crate::world) fn crash(&mut self, owner: ActorId) {
+        self.kept.renew(&self.plan, owner);
     }
 
     fn walk<'a>(
@@ -751,6 +804,14 @@ impl Walk<'_> {
         Answer::bare(Ending::Rejected(reason))
     }
 
+    /// What belongs to the layer at which the walk stands.
+    fn own<L: Kind>(&mut self) -> Own<'_, L> {
+        let Walk { stack: Stack { plan, calls, kept, .. }, shared, ctx, .. } = self;
+        let place = LayerPlace { stack: calls[self.call].stack, layer: self.n };
+        let layer = &plan.stacks[place.stack.index()].layers[place.layer];
+        Own { plan: L::plan(layer), memory: L::memory(&mut kept[place]), shared, ctx }
+    }
+
     fn the_call(&self) -> &Call {
         &self.stack.calls[self.call]
     }
@@ -807,7 +868,7 @@ impl Walk<'_> {
     /// retry waits anew in each round of an outer one.
     fn draw_index(&self) -> u64 {
         let call = self.the_call();
-        let layers = &self.shared.plan.stacks[call.stack.index()].layers;
+        let layers = &self.stack.plan.stacks[call.stack.index()].layers;
         let kind = std::mem::discriminant(&layers[self.n]);
         let alike = |layer: &&LayerPlan| std::mem::discriminant(*layer) == kind;
         let rank = layers[..self.n].iter().filter(alike).count() as u64;

@@ -4,17 +4,15 @@ use sim_core::{Draw, Time, mix};
 use sim_policies::Reason;
 use sim_policies::outlier::{Ejection, Outlier};
 
-use super::kept::Memory;
-use super::{HangUp, Stack, Then, Verbs, Walk, checked};
+use super::{HangUp, Kind, Own, Stack, Then, Verbs, Walk, checked};
 use crate::log::Note;
-use crate::plan::{OutlierId, OutlierPlan, Owned, Plan};
+use crate::plan::{OutlierId, OutlierPlan};
 use crate::world::network::Answer;
 use crate::world::{Ctx, Event, Shared};
 
 /// The endpoint that was chosen for the call.
 #[derive(Debug)]
 pub(super) struct Held {
-    id: OutlierId,
     host: u32,
 }
 
@@ -26,44 +24,36 @@ pub(super) struct Remembered {
     sweep: Option<Time>,
 }
 
-impl Memory for Remembered {
-    type Id = OutlierId;
+impl Verbs for Held {
     type Plan = OutlierPlan;
+    type Memory = Remembered;
 
-    fn table(plan: &Plan) -> &[Owned<OutlierPlan>] {
-        &plan.outliers
-    }
-
-    fn new(plan: &OutlierPlan) -> Remembered {
+    fn fresh(plan: &OutlierPlan) -> Remembered {
         let hosts = u32::try_from(plan.hosts.len()).expect("hosts are written one by one");
         Remembered { machine: checked(Outlier::new(&plan.config, hosts)), sweep: None }
     }
 
     /// A sweep that is due finds a machine that does not want to be woken.
-    fn renew(&mut self, plan: &OutlierPlan) {
-        self.machine = Remembered::new(plan).machine;
+    fn renew(outlier: &mut Remembered, plan: &OutlierPlan) {
+        outlier.machine = Held::fresh(plan).machine;
     }
-}
 
-impl Verbs for Held {
-    type Plan = OutlierId;
-
-    fn enter(id: OutlierId, at: &mut Walk<'_>) -> Then {
+    fn enter(at: &mut Walk<'_>) -> Then {
         let draw = at.shared.luck.host.at(at.draw_index()).next_u64();
-        let Some(host) = at.stack.kept.outliers[id].machine.pick(draw) else {
+        let Some(host) = at.own::<Held>().memory.machine.pick(draw) else {
             return Then::Refused(Reason::AllEjected);
         };
         let site = &at.shared.plan.sites[at.the_call().site.index()];
         let chosen = site.instead(at.n, host as usize);
         at.the_call_mut().host = Some(chosen);
-        Then::Down(Held { id, host }.into())
+        Then::Down(Held { host }.into())
     }
 
     fn leave(self, answer: Answer, at: &mut Walk<'_>) -> Then {
         let mut ejections = Vec::new();
-        let outlier = &mut at.stack.kept.outliers[self.id];
-        outlier.machine.record(self.host, at.ctx.now(), answer.ending, &mut ejections);
-        outlier.report(self.id, ejections, at.shared, at.ctx);
+        let Own { plan, memory: outlier, shared, ctx } = at.own::<Held>();
+        outlier.machine.record(self.host, ctx.now(), answer.ending, &mut ejections);
+        outlier.report(plan.id, ejections, shared, ctx);
         Then::Up(answer)
     }
 
@@ -106,7 +96,7 @@ impl Stack {
         let now = ctx.now();
         let draw = shared.luck.sweep.at(mix(id.0.into(), now.as_nanos())).next_u64();
         let mut ejections = Vec::new();
-        let outlier = &mut self.kept.outliers[id];
+        let outlier = Held::memory(&mut self.kept[self.plan.outliers[id.index()]]);
         outlier.sweep = None;
         if outlier.machine.wakes_at().is_some_and(|at| at <= now) {
             outlier.machine.wake(now, draw, &mut ejections);

@@ -1,37 +1,28 @@
 //! A rate limiter: bounds the calls per time, and may let a call wait for its turn.
 
 use sim_core::Span;
-pub(super) use sim_policies::rate_limiter::RateLimiter as Remembered;
+use sim_policies::rate_limiter::RateLimiter;
 
-use super::kept::Memory;
 use super::{HangUp, Layer, Then, Timer, Verbs, Walk, checked, nothing_comes_up};
 use crate::log::Wait;
-use crate::plan::{Owned, Plan, RateLimiterId, RateLimiterPlan};
+use crate::plan::RateLimiterPlan;
 use crate::world::network::Answer;
 
 /// The wait for its turn; a call that has had it holds nothing.
 #[derive(Debug)]
 pub(super) struct Held(Timer);
 
-impl Memory for Remembered {
-    type Id = RateLimiterId;
-    type Plan = RateLimiterPlan;
-
-    fn table(plan: &Plan) -> &[Owned<RateLimiterPlan>] {
-        &plan.rate_limiters
-    }
-
-    fn new(plan: &RateLimiterPlan) -> Remembered {
-        checked(Remembered::new(&plan.limit))
-    }
-}
-
 impl Verbs for Held {
-    type Plan = RateLimiterId;
+    type Plan = RateLimiterPlan;
+    type Memory = RateLimiter;
 
-    fn enter(id: RateLimiterId, at: &mut Walk<'_>) -> Then {
-        let max_wait = at.shared.plan.rate_limiters[id.index()].wait;
-        match at.stack.kept.rate_limiters[id].acquire(at.ctx.now(), 1, max_wait) {
+    fn fresh(plan: &RateLimiterPlan) -> RateLimiter {
+        checked(RateLimiter::new(&plan.limit))
+    }
+
+    fn enter(at: &mut Walk<'_>) -> Then {
+        let own = at.own::<Held>();
+        match own.memory.acquire(own.ctx.now(), 1, own.plan.wait) {
             Err(reason) => Then::Refused(reason),
             Ok(Span::ZERO) => Then::Down(Layer::Nothing),
             Ok(wait) => {

@@ -5,17 +5,15 @@ use sim_policies::aws::ClientRateLimiter;
 use sim_policies::budget::{RetryBudget, Ticket};
 use sim_policies::{Decision, Fate, Reason, RetryState};
 
-use super::kept::Memory;
-use super::{HangUp, Then, Timer, Verbs, Walk, checked};
+use super::{HangUp, Own, Then, Timer, Verbs, Walk, checked};
 use crate::invariant::Seen;
 use crate::log::{Note, Wait};
-use crate::plan::{Owned, Plan, RetryId, RetryPlan};
+use crate::plan::RetryPlan;
 use crate::world::network::Answer;
 
 /// How far the series of a call's attempts has come.
 #[derive(Debug)]
 pub(super) struct Held {
-    id: RetryId,
     state: RetryState,
     ticket: Ticket,
     waits: Waits,
@@ -38,41 +36,32 @@ pub(super) struct Remembered {
     pacer: Option<ClientRateLimiter>,
 }
 
-impl Memory for Remembered {
-    type Id = RetryId;
+impl Verbs for Held {
     type Plan = RetryPlan;
+    type Memory = Remembered;
 
-    fn table(plan: &Plan) -> &[Owned<RetryPlan>] {
-        &plan.retries
-    }
-
-    fn new(plan: &RetryPlan) -> Remembered {
+    fn fresh(plan: &RetryPlan) -> Remembered {
         Remembered {
             budget: plan.budget.as_ref().map(|config| checked(RetryBudget::new(config))),
             pacer: plan.pacer.as_ref().map(|_| ClientRateLimiter::new()),
         }
     }
-}
 
-impl Verbs for Held {
-    type Plan = RetryId;
-
-    fn enter(id: RetryId, at: &mut Walk<'_>) -> Then {
-        let now = at.ctx.now();
-        let budget = &mut at.stack.kept.retries[id].budget;
-        let ticket = budget.as_mut().map_or_else(Ticket::default, |budget| budget.begin(now));
-        let state = at.shared.plan.retries[id.index()].retry.start(now);
-        Held { id, state, ticket, waits: Waits::Nothing }.attempt(at)
+    fn enter(at: &mut Walk<'_>) -> Then {
+        let Own { plan, memory, ctx, .. } = at.own::<Held>();
+        let budget = memory.budget.as_mut();
+        let ticket = budget.map_or_else(Ticket::default, |budget| budget.begin(ctx.now()));
+        let state = plan.retry.start(ctx.now());
+        Held { state, ticket, waits: Waits::Nothing }.attempt(at)
     }
 
     fn leave(mut self, answer: Answer, at: &mut Walk<'_>) -> Then {
         let (now, ending) = (at.ctx.now(), answer.ending);
-        let plan = &at.shared.plan.retries[self.id.index()];
-        let shared = &mut at.stack.kept.retries[self.id];
-        if let Some(budget) = &mut shared.budget {
+        let Own { plan, memory, .. } = at.own::<Held>();
+        if let Some(budget) = &mut memory.budget {
             budget.attempt_ended(&mut self.ticket, now, ending);
         }
-        if let (Some(pacer), Some(config)) = (&mut shared.pacer, &plan.pacer) {
+        if let (Some(pacer), Some(config)) = (&mut memory.pacer, &plan.pacer) {
             pacer.responded(now, config.is_throttle(ending));
         }
         if !ending.is_success() {
@@ -91,7 +80,7 @@ impl Verbs for Held {
                 }
             }
         }
-        if let Some(budget) = &mut at.stack.kept.retries[self.id].budget {
+        if let Some(budget) = &mut at.own::<Held>().memory.budget {
             budget.end(self.ticket, now, ending.is_success());
         }
         Then::Up(answer)
@@ -112,8 +101,9 @@ impl Verbs for Held {
         if let Waits::Backoff(timer) | Waits::Turn(timer) = self.waits {
             timer.cancel(at.ctx);
         }
-        if let Some(budget) = &mut at.stack.kept.retries[self.id].budget {
-            budget.end(self.ticket, at.ctx.now(), false);
+        let Own { memory, ctx, .. } = at.own::<Held>();
+        if let Some(budget) = &mut memory.budget {
+            budget.end(self.ticket, ctx.now(), false);
         }
         None
     }
@@ -122,8 +112,8 @@ impl Verbs for Held {
 impl Held {
     /// Lets the call go down, or wait first for the turn that the client's own rate limit gives.
     fn attempt(mut self, at: &mut Walk<'_>) -> Then {
-        let pacer = &mut at.stack.kept.retries[self.id].pacer;
-        match pacer.as_mut().map(|pacer| pacer.acquire(at.ctx.now())) {
+        let Own { memory, ctx, .. } = at.own::<Held>();
+        match memory.pacer.as_mut().map(|pacer| pacer.acquire(ctx.now())) {
             None | Some(Span::ZERO) => {
                 self.waits = Waits::Nothing;
                 Then::Down(self.into())
@@ -140,8 +130,9 @@ impl Held {
     fn next_attempt(&mut self, answer: Answer, at: &mut Walk<'_>) -> Result<(u32, Span), Reason> {
         let now = at.ctx.now();
         let draw = at.shared.luck.jitter.at(at.draw_index()).next_u64();
-        let plan = &at.shared.plan.retries[self.id.index()];
+        let Own { plan, .. } = at.own::<Held>();
         let Answer { ending, advice, .. } = answer;
+        let even_if_unsafe = plan.even_if_unsafe;
         let (attempt, after) = match plan.retry.decide(&mut self.state, now, ending, advice, draw) {
             Decision::Again { after, attempt } => (attempt, after),
             Decision::GiveUp(reason) => return Err(reason),
@@ -149,7 +140,7 @@ impl Held {
         let call = &at.stack.calls[at.call];
         let site = &at.shared.plan.sites[call.site.index()];
         if (call.in_doubt || ending.fate() == Fate::Unknown) && !site.repeatable {
-            if !plan.even_if_unsafe {
+            if !even_if_unsafe {
                 return Err(Reason::NotIdempotent);
             }
             at.shared.metrics.unsafe_retry(site.pair);
@@ -159,7 +150,7 @@ impl Held {
         {
             return Err(Reason::DeadlinePassed { deadline });
         }
-        if let Some(budget) = &mut at.stack.kept.retries[self.id].budget {
+        if let Some(budget) = &mut at.own::<Held>().memory.budget {
             budget.withdraw(&mut self.ticket, now, ending)?;
         }
         Ok((attempt, after))
@@ -172,22 +163,22 @@ pub(super) mod tests {
     use sim_policies::retry::HouseConfig;
     use sim_policies::{Ending, Growth, Retry, RetryConfig};
 
-    use super::super::bench::{Bench, own};
+    use super::super::bench::Bench;
     use super::*;
     use crate::plan::LayerPlan;
 
     /// Three attempts, 100 ms apart.
-    pub(in super::super) fn thrice() -> Vec<Owned<RetryPlan>> {
+    pub(in super::super) fn thrice() -> LayerPlan {
         let backoff = Growth::Constant(Span::millis(100));
         let house = HouseConfig { attempts: 3, backoff, ..HouseConfig::default() };
         let retry = Retry::new(&RetryConfig::House(house)).unwrap();
-        own(RetryPlan { retry, budget: None, pacer: None, even_if_unsafe: false })
+        let plan = RetryPlan { retry, budget: None, pacer: None, even_if_unsafe: false };
+        LayerPlan::Retry(Box::new(plan))
     }
 
     #[test]
     fn a_retry_waits_and_goes_down_again() {
-        let plan = Plan { retries: thrice(), ..Plan::default() };
-        let mut bench = Bench::new(vec![LayerPlan::Retry(RetryId(0))], plan);
+        let mut bench = Bench::new(vec![thrice()]);
         bench.call();
         bench.answer(0, 503);
         bench.until(99);
@@ -200,8 +191,7 @@ pub(super) mod tests {
 
     #[test]
     fn an_answer_to_an_earlier_attempt_changes_nothing() {
-        let plan = Plan { retries: thrice(), ..Plan::default() };
-        let mut bench = Bench::new(vec![LayerPlan::Retry(RetryId(0))], plan);
+        let mut bench = Bench::new(vec![thrice()]);
         bench.call();
         bench.answer(0, 503);
         bench.until(100);

@@ -2,45 +2,36 @@
 
 use sim_core::Draw;
 use sim_policies::Ending;
-pub(super) use sim_policies::throttle::AdaptiveThrottle as Remembered;
-use sim_policies::throttle::Config;
+use sim_policies::throttle::{AdaptiveThrottle, Config};
 
-use super::kept::Memory;
 use super::{HangUp, Then, Verbs, Walk, checked};
-use crate::plan::{Owned, Plan, ThrottleId};
 use crate::world::network::Answer;
 
-/// The throttle that let the call in, and wants to know whether it was accepted.
+/// The call was let in; the throttle wants to know whether it is accepted.
 #[derive(Debug)]
-pub(super) struct Held(ThrottleId);
-
-impl Memory for Remembered {
-    type Id = ThrottleId;
-    type Plan = Config;
-
-    fn table(plan: &Plan) -> &[Owned<Config>] {
-        &plan.throttles
-    }
-
-    fn new(plan: &Config) -> Remembered {
-        checked(Remembered::new(plan))
-    }
-}
+pub(super) struct Held;
 
 impl Verbs for Held {
-    type Plan = ThrottleId;
+    type Plan = Config;
+    type Memory = AdaptiveThrottle;
 
-    fn enter(id: ThrottleId, at: &mut Walk<'_>) -> Then {
+    fn fresh(plan: &Config) -> AdaptiveThrottle {
+        checked(AdaptiveThrottle::new(plan))
+    }
+
+    fn enter(at: &mut Walk<'_>) -> Then {
         let draw = at.shared.luck.throttle.at(at.draw_index()).next_u64();
-        match at.stack.kept.throttles[id].admit(at.ctx.now(), draw) {
-            Ok(()) => Then::Down(Held(id).into()),
+        let own = at.own::<Held>();
+        match own.memory.admit(own.ctx.now(), draw) {
+            Ok(()) => Then::Down(Held.into()),
             Err(reason) => Then::Refused(reason),
         }
     }
 
     fn leave(self, answer: Answer, at: &mut Walk<'_>) -> Then {
         if was_accepted(answer.ending) {
-            at.stack.kept.throttles[self.0].accepted(at.ctx.now());
+            let own = at.own::<Held>();
+            own.memory.accepted(own.ctx.now());
         }
         Then::Up(answer)
     }

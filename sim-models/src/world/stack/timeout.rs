@@ -3,27 +3,30 @@
 use sim_core::{Lane, Span};
 use sim_policies::Ending;
 
-use super::{HangUp, Then, Timer, Verbs, Walk};
-use crate::plan::LayerPlan;
+use super::{Ctx, HangUp, Then, Timer, Verbs, Walk};
 use crate::world::network::Answer;
 
 /// The timer that runs while the call is inside.
 #[derive(Debug)]
 pub(super) struct Held(Timer);
 
-/// The lane of a layer's timers, if it is one of these.
-pub(super) fn lane(layer: &LayerPlan, open: impl FnOnce(Span) -> Lane) -> Option<Lane> {
-    match layer {
-        LayerPlan::Timeout(after) => Some(open(*after)),
-        _ => None,
-    }
-}
-
 impl Verbs for Held {
     type Plan = Span;
+    /// The lane of its timers, which all take equally long.
+    type Memory = Option<Lane>;
 
-    fn enter(_: Span, at: &mut Walk<'_>) -> Then {
-        let lane = at.stack.lanes[at.the_call().stack.index()][at.n].expect("a timeout's lane");
+    fn fresh(_: &Span) -> Option<Lane> {
+        None
+    }
+
+    fn renew(_: &mut Option<Lane>, _: &Span) {}
+
+    fn start(lane: &mut Option<Lane>, after: &Span, ctx: &mut Ctx) {
+        *lane = Some(ctx.lane(*after));
+    }
+
+    fn enter(at: &mut Walk<'_>) -> Then {
+        let lane = at.own::<Held>().memory.expect("opened when the run began");
         Then::Down(Held(at.set_timer(|ctx, event| ctx.schedule_on(lane, event))).into())
     }
 
@@ -53,13 +56,11 @@ mod tests {
     use super::super::bench::Bench;
     use super::super::bulkhead::tests::one_at_a_time;
     use super::*;
-    use crate::plan::{BulkheadId, Plan};
+    use crate::plan::LayerPlan;
 
     #[test]
     fn a_timeout_hangs_up_and_gives_back_what_is_inside() {
-        let plan = Plan { bulkheads: one_at_a_time(0), ..Plan::default() };
-        let layers = vec![LayerPlan::Timeout(Span::millis(50)), LayerPlan::Bulkhead(BulkheadId(0))];
-        let mut bench = Bench::new(layers, plan);
+        let mut bench = Bench::new(vec![LayerPlan::Timeout(Span::millis(50)), one_at_a_time(0)]);
         bench.call();
         bench.call();
         let full = Ending::Rejected(Reason::BulkheadFull { limit: 1 });
@@ -73,8 +74,7 @@ mod tests {
 
     #[test]
     fn an_answer_in_time_calls_the_timeout_off() {
-        let layers = vec![LayerPlan::Timeout(Span::millis(50))];
-        let mut bench = Bench::new(layers, Plan::default());
+        let mut bench = Bench::new(vec![LayerPlan::Timeout(Span::millis(50))]);
         bench.call();
         bench.until(20);
         bench.answer(0, 200);
