@@ -50,6 +50,6 @@ fn main() -> Result<(), sim_models::Error> {
     let outcome = Scenario::text("cool_down.ron", SCENARIO).kinds(kinds).run()?;
     let call = outcome.call("shoppers", "bank").expect("they call it");
     println!("{} calls, {} attempts, {:?} refused", call.calls, call.attempts, call.rejected);
-    assert!(call.rejected.iter().any(|(reason, n)| reason == "cooling_down" && *n > 80));
+    assert!(call.rejected.iter().any(|(reason, n)| *reason == "cooling_down" && *n > 80));
     Ok(())
 }

@@ -6,8 +6,9 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::ops::{Index, IndexMut};
 
-/// Names an entry of a [`Pool`] of `T`.
+/// Names an entry of a [`Pool`]; `T` tells the ids of one pool from those of others.
 pub(crate) struct Id<T> {
     slot: u32,
     generation: u32,
@@ -62,22 +63,23 @@ struct Slot<T> {
     entry: T,
 }
 
-/// A growing set of reusable entries.
+/// A growing set of reusable entries, named by ids of `N`.
 #[derive(Clone, Debug)]
-pub(crate) struct Pool<T> {
+pub(crate) struct Pool<T, N = T> {
     slots: Vec<Slot<T>>,
     free: Vec<u32>,
+    names: PhantomData<fn() -> N>,
 }
 
-impl<T> Default for Pool<T> {
-    fn default() -> Pool<T> {
-        Pool { slots: Vec::new(), free: Vec::new() }
+impl<T, N> Default for Pool<T, N> {
+    fn default() -> Pool<T, N> {
+        Pool { slots: Vec::new(), free: Vec::new(), names: PhantomData }
     }
 }
 
-impl<T: Default> Pool<T> {
+impl<T: Default, N> Pool<T, N> {
     /// A fresh id and its entry, which still holds what its last user left there.
-    pub(crate) fn take(&mut self) -> (Id<T>, &mut T) {
+    pub(crate) fn take(&mut self) -> (Id<N>, &mut T) {
         let slot = match self.free.pop() {
             Some(slot) => slot,
             None => {
@@ -91,21 +93,21 @@ impl<T: Default> Pool<T> {
     }
 }
 
-impl<T> Pool<T> {
+impl<T, N> Pool<T, N> {
     /// The entry, unless it was freed.
-    pub(crate) fn get_mut(&mut self, id: Id<T>) -> Option<&mut T> {
+    pub(crate) fn get_mut(&mut self, id: Id<N>) -> Option<&mut T> {
         let slot = self.slots.get_mut(id.slot as usize)?;
         (slot.live && slot.generation == id.generation).then_some(&mut slot.entry)
     }
 
     /// The entry, unless it was freed.
-    pub(crate) fn get(&self, id: Id<T>) -> Option<&T> {
+    pub(crate) fn get(&self, id: Id<N>) -> Option<&T> {
         let slot = self.slots.get(id.slot as usize)?;
         (slot.live && slot.generation == id.generation).then_some(&slot.entry)
     }
 
     /// Gives the slot back; the id and its copies find nothing from now on.
-    pub(crate) fn free(&mut self, id: Id<T>) {
+    pub(crate) fn free(&mut self, id: Id<N>) {
         let slot = &mut self.slots[id.slot as usize];
         assert!(slot.live && slot.generation == id.generation, "an entry is freed once");
         slot.live = false;
@@ -119,7 +121,7 @@ impl<T> Pool<T> {
     }
 
     /// The ids of all entries for which `is` holds, in slot order.
-    pub(crate) fn ids_where(&self, mut is: impl FnMut(&T) -> bool) -> Vec<Id<T>> {
+    pub(crate) fn ids_where(&self, mut is: impl FnMut(&T) -> bool) -> Vec<Id<N>> {
         let numbered = (0u32..).zip(&self.slots);
         numbered
             .filter(|(_, slot)| slot.live && is(&slot.entry))
@@ -133,15 +135,15 @@ impl<T> Pool<T> {
     }
 }
 
-impl<T> std::ops::Index<Id<T>> for Pool<T> {
+impl<T, N> Index<Id<N>> for Pool<T, N> {
     type Output = T;
-    fn index(&self, id: Id<T>) -> &T {
+    fn index(&self, id: Id<N>) -> &T {
         self.get(id).expect("the entry is in use")
     }
 }
 
-impl<T> std::ops::IndexMut<Id<T>> for Pool<T> {
-    fn index_mut(&mut self, id: Id<T>) -> &mut T {
+impl<T, N> IndexMut<Id<N>> for Pool<T, N> {
+    fn index_mut(&mut self, id: Id<N>) -> &mut T {
         self.get_mut(id).expect("the entry is in use")
     }
 }

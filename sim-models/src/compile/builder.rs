@@ -7,7 +7,7 @@ use sim_core::Span;
 use sim_redis::value::{Texts, Value};
 
 use super::place::Here;
-use super::policies::Checked;
+use super::stack::Checked;
 use crate::custom::Kinds;
 use crate::language::Scenario;
 use crate::plan::{

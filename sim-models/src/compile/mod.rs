@@ -22,6 +22,7 @@ mod program;
 mod rules;
 mod service;
 mod stability;
+mod stack;
 mod warnings;
 
 use crate::custom::Kinds;

@@ -19,6 +19,7 @@ use sim_redis::value::Value;
 use super::builder::{Builder, Other};
 use super::frame::{Frame, Role};
 use super::place::Here;
+use super::stack::{Checked, Instead};
 use crate::language::{self, Custom, Expr, OutlierPreset, Policy};
 use crate::plan::{
     ActorId, AdmissionPlan, BreakerId, BreakerPlan, CustomPolicyPlan, FallbackPlan, HedgePlan,
@@ -29,23 +30,6 @@ use crate::source::{advice, path_key};
 
 /// The most policies in one stack.
 const LAYERS_MAX: usize = 16;
-
-/// A checked stack that does not belong to a caller yet.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Checked {
-    layers: Vec<LayerPlan>,
-    /// By layer: whom it may ask instead of the callee that a call names.
-    instead: Vec<(usize, Instead)>,
-}
-
-/// Whom a layer may ask instead of the callee that a call names.
-#[derive(Clone, Debug)]
-enum Instead {
-    /// The endpoint of the same name at these actors, beside the callee itself.
-    Hosts(Vec<String>),
-    /// Another endpoint.
-    Endpoint(String),
-}
 
 /// Why a policy cannot be used.
 struct Refusal {

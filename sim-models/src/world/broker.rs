@@ -16,7 +16,8 @@ use sim_redis::value::Value;
 
 use crate::log::{Handover, Note};
 use crate::plan::{ActorId, ActorKind, Plan, QueueId, Subscriber};
-use crate::pool::{Id, Pool};
+use crate::pool::Pool;
+use crate::world::ids::{DeliveryId, DeliveryName};
 use crate::world::network::{Answer, Payload, Request, Sender};
 use crate::world::shared::{ByActor, Shared};
 use crate::world::{Ctx, Event};
@@ -46,7 +47,7 @@ pub(crate) struct Delivery {
 #[derive(Debug)]
 pub(super) struct Brokers {
     by_actor: ByActor<BrokerState>,
-    deliveries: Pool<Delivery>,
+    deliveries: Pool<Delivery, DeliveryName>,
 }
 
 /// A message that its broker has taken.
@@ -125,12 +126,7 @@ impl Brokers {
 
     /// The message that goes to its subscriber now; it is looked after again at the end of the
     /// visibility timeout. A broker that is down keeps it until then.
-    fn hand_out(
-        &mut self,
-        id: Id<Delivery>,
-        shared: &mut Shared,
-        ctx: &mut Ctx,
-    ) -> Option<Request> {
+    fn hand_out(&mut self, id: DeliveryId, shared: &mut Shared, ctx: &mut Ctx) -> Option<Request> {
         let delivery = &mut self.deliveries[id];
         let Subscriber { actor, endpoint, pair } = delivery.subscriber(&shared.plan);
         let Delivery { queue, lineage, intent, key, body, .. } = *delivery;
@@ -164,7 +160,7 @@ impl Brokers {
     /// A subscriber's answer arrives at its broker.
     pub(super) fn settle(
         &mut self,
-        id: Id<Delivery>,
+        id: DeliveryId,
         answer: Answer,
         shared: &mut Shared,
         ctx: &mut Ctx,
@@ -187,7 +183,7 @@ impl Brokers {
     /// it is dead.
     pub(super) fn visible(
         &mut self,
-        id: Id<Delivery>,
+        id: DeliveryId,
         shared: &mut Shared,
         ctx: &mut Ctx,
     ) -> Option<Request> {
@@ -200,7 +196,7 @@ impl Brokers {
         None
     }
 
-    fn end(&mut self, id: Id<Delivery>, fate: Fate, shared: &mut Shared, ctx: &mut Ctx) {
+    fn end(&mut self, id: DeliveryId, fate: Fate, shared: &mut Shared, ctx: &mut Ctx) {
         let pair = self.deliveries[id].subscriber(&shared.plan).pair;
         ctx.observe(mix(pair.0.into(), fate as u64));
         shared.metrics.call_ended(pair, fate);
@@ -208,7 +204,7 @@ impl Brokers {
     }
 
     /// The broker whose message a delivery is.
-    pub(super) fn broker_of(&self, id: Id<Delivery>, shared: &Shared) -> Option<ActorId> {
+    pub(super) fn broker_of(&self, id: DeliveryId, shared: &Shared) -> Option<ActorId> {
         let delivery = self.deliveries.get(id)?;
         Some(shared.plan.queues[delivery.queue.index()].broker)
     }

@@ -10,9 +10,9 @@ use crate::intent::Intent;
 use crate::invariant::Seen;
 use crate::log::Note;
 use crate::plan::{ActorId, ActorKind, ActorPlan, Arrivals, ClientPlan, LoadPlan, Plan, Requests};
-use crate::pool::Id;
+use crate::world::ids::TaskId;
 use crate::world::shared::{ByActor, Shared};
-use crate::world::task::{Submission, Task};
+use crate::world::task::Submission;
 use crate::world::{Ctx, Event, luck};
 
 /// A client's own state.
@@ -234,12 +234,7 @@ impl Clients {
     }
 
     /// The end of a user's patience with a submission, if it has one.
-    pub(super) fn patience(
-        &self,
-        client: ActorId,
-        task: Id<Task>,
-        ctx: &mut Ctx,
-    ) -> Option<Handle> {
+    pub(super) fn patience(&self, client: ActorId, task: TaskId, ctx: &mut Ctx) -> Option<Handle> {
         self.lanes[client.index()].map(|lane| ctx.schedule_on(lane, Event::Leave(task)))
     }
 
@@ -376,7 +371,7 @@ mod tests {
         let load = LoadPlan::Burst { count: 1, at: Span::secs(2) };
         let (mut bench, clients) = bench(users(load));
         assert!(matches!(bench.next(), Some((_, Event::Burst(USERS)))));
-        let task = Id::default();
+        let task = TaskId::default();
         let leave = bench.act(|_, ctx| clients.patience(USERS, task, ctx));
         assert!(leave.is_some());
         let Some((at, Event::Leave(who))) = bench.next() else { panic!("the user leaves") };

@@ -3,6 +3,7 @@
 use crate::custom::{Ask, CustomActor, Desk, Order, Ticket};
 use crate::plan::{ActorId, ActorKind, ActorPlan, Plan};
 use crate::pool::{Id, Pool};
+use crate::world::ids::{RequestId, RequestName};
 use crate::world::network::{Answer, Payload, Request};
 use crate::world::shared::{ByActor, Shared};
 use crate::world::{Ctx, Event};
@@ -38,7 +39,7 @@ impl Customs {
     /// A request has arrived.
     pub(super) fn ask(
         &mut self,
-        id: Id<Request>,
+        id: RequestId,
         request: &Request,
         shared: &mut Shared,
         ctx: &Ctx,
@@ -78,7 +79,7 @@ impl Customs {
 
 impl Orders {
     /// Answers and wakes in the order of the orders. A second answer to one request is ignored.
-    pub(super) fn carry_out(self, requests: &mut Pool<Request>, ctx: &mut Ctx) {
+    pub(super) fn carry_out(self, requests: &mut Pool<Request, RequestName>, ctx: &mut Ctx) {
         let actor = self.of;
         for order in self.orders {
             match order {

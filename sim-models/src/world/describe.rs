@@ -1,23 +1,21 @@
 //! What an event is, for people.
 
-use super::network::Request;
-use super::task::Task;
 use super::{Event, World};
 use crate::plan::ActorId;
-use crate::pool::Id;
+use crate::world::ids::{RequestId, TaskId};
 
 impl World {
     /// What an event is, for people.
     pub(crate) fn describe(&self, event: Event) -> String {
         let actor = |id: ActorId| self.shared.plan.actor_name(id);
-        let task = |id: Id<Task>| match self.tasks.get(id) {
+        let task = |id: TaskId| match self.tasks.get(id) {
             Some(task) => {
                 let intent = self.shared.intent_name(task.intent);
                 format!("{} for {intent}", self.shared.plan.programs[task.program().index()].name)
             }
             None => "a task that is gone".to_owned(),
         };
-        let request = |id: Id<Request>| match self.network.requests.get(id) {
+        let request = |id: RequestId| match self.network.requests.get(id) {
             Some(request) => {
                 let (pair, intent) = (request.pair, self.shared.intent_name(request.intent));
                 format!(

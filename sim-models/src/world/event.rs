@@ -2,13 +2,8 @@
 
 use sim_core::mix;
 
-use super::broker::Delivery;
-use super::network::Request;
-use super::stack::Call;
-use super::store::copies::RegionCopy;
-use super::task::Task;
 use crate::plan::{ActorId, BreakerId, FaultId, JobId, OutlierId};
-use crate::pool::Id;
+use crate::world::ids::{CallId, CopyId, DeliveryId, RequestId, TaskId};
 
 /// Something that happens at an instant.
 #[derive(Clone, Copy, Debug)]
@@ -22,23 +17,23 @@ pub(crate) enum Event {
     /// The user submits an intent.
     Submit { intent: u32, submission: u32 },
     /// A task has worked or slept.
-    Resume(Id<Task>),
+    Resume(TaskId),
     /// The user's patience ends.
-    Leave(Id<Task>),
+    Leave(TaskId),
     /// A request arrives.
-    Deliver(Id<Request>),
+    Deliver(RequestId),
     /// An answer arrives.
-    Answer(Id<Request>),
+    Answer(RequestId),
     /// A timeout, or the wait before a retry, is over.
-    Timer { call: Id<Call>, layer: u8, number: u32 },
+    Timer { call: CallId, layer: u8, number: u32 },
     /// A store has carried out a command.
-    Served(Id<Request>),
+    Served(RequestId),
     /// A planned fault begins.
     Strike(FaultId),
     /// A fault ends.
     Heal(FaultId),
     /// A custom actor's answer is due.
-    Reply(Id<Request>),
+    Reply(RequestId),
     /// A custom actor asked to be woken.
     Wake { actor: ActorId, token: u64 },
     /// A breaker acts by itself.
@@ -48,11 +43,11 @@ pub(crate) enum Event {
     /// A job's turn has come.
     Turn(JobId),
     /// A message may be handed out again.
-    Visible(Id<Delivery>),
+    Visible(DeliveryId),
     /// A write arrives at a store of another region, or is sent there again.
-    Copied(Id<RegionCopy>),
+    Copied(CopyId),
     /// A service hears that a request's caller has stopped waiting.
-    Disconnect(Id<Request>),
+    Disconnect(RequestId),
     /// An autoscaler looks.
     Scale(ActorId),
     /// An instance's start is over.

@@ -14,6 +14,7 @@ mod describe;
 mod event;
 mod fault;
 mod flow;
+mod ids;
 mod luck;
 mod network;
 mod service;

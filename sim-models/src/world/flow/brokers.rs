@@ -1,13 +1,12 @@
 //! Brokers: a message is stored and handed out until somebody acknowledges it.
 
-use crate::pool::Id;
-use crate::world::broker::Delivery;
+use crate::world::ids::{DeliveryId, RequestId};
 use crate::world::network::Request;
 use crate::world::{Ctx, World};
 
 impl World {
     /// A message is stored, acknowledged to its publisher, and handed out.
-    pub(super) fn publish(&mut self, id: Id<Request>, ctx: &mut Ctx) {
+    pub(super) fn publish(&mut self, id: RequestId, ctx: &mut Ctx) {
         let stored = self.brokers.store(&self.network.requests[id], &mut self.shared, ctx);
         self.send_answer(id, stored.receipt(), ctx);
         for n in 0..stored.subscribers {
@@ -17,7 +16,7 @@ impl World {
     }
 
     /// A message that nobody has acknowledged can be seen again.
-    pub(in crate::world) fn visible(&mut self, id: Id<Delivery>, ctx: &mut Ctx) {
+    pub(in crate::world) fn visible(&mut self, id: DeliveryId, ctx: &mut Ctx) {
         let message = self.brokers.visible(id, &mut self.shared, ctx);
         self.hand_out(message, ctx);
     }

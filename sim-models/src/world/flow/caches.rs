@@ -3,14 +3,14 @@
 use sim_core::Time;
 
 use crate::plan::CachedId;
-use crate::pool::Id;
+use crate::world::ids::TaskId;
 use crate::world::service::{Landed, Look, Wanted};
-use crate::world::task::{Raised, Task, Waiting};
+use crate::world::task::{Raised, Waiting};
 use crate::world::{Ctx, World};
 
 impl World {
     /// A task needs a value: it has it at once, or waits until it is worked out.
-    pub(super) fn look_up(&mut self, id: Id<Task>, cached: CachedId, ctx: &mut Ctx) -> bool {
+    pub(super) fn look_up(&mut self, id: TaskId, cached: CachedId, ctx: &mut Ctx) -> bool {
         let wanted = self.tasks.want(id, cached, &mut self.shared);
         let into = self.shared.plan.cached[cached.index()].into;
         let flight = match self.services.caches.look(wanted, &mut self.shared, ctx.now()) {
@@ -33,7 +33,7 @@ impl World {
     }
 
     /// Starts a task that works a value out.
-    fn fly(&mut self, id: Id<Task>, wanted: Wanted, deadline: Option<Time>, ctx: &mut Ctx) -> u64 {
+    fn fly(&mut self, id: TaskId, wanted: Wanted, deadline: Option<Time>, ctx: &mut Ctx) -> u64 {
         let flight = self.services.caches.take_off(wanted, &mut self.shared, ctx.now());
         let task = self.tasks.fly(id, wanted, flight, deadline, &mut self.shared);
         self.make_ready(task, ctx);
@@ -41,7 +41,7 @@ impl World {
     }
 
     /// A flight has ended: all who wait go on with what it found, or with its error.
-    pub(super) fn land(&mut self, id: Id<Task>, flight: u64, error: Option<Raised>, ctx: &mut Ctx) {
+    pub(super) fn land(&mut self, id: TaskId, flight: u64, error: Option<Raised>, ctx: &mut Ctx) {
         let (caches, registers) = (&mut self.services.caches, &self.tasks[id].registers);
         let (failed, now) = (error.is_some(), ctx.now());
         let Some(landed) = caches.land(flight, registers, failed, &mut self.shared, now) else {

@@ -4,10 +4,9 @@ use sim_core::mix;
 use sim_redis::value::Value;
 
 use crate::plan::{Operand, SiteId, Target, builtin};
-use crate::pool::Id;
-use crate::world::network::{Answer, Payload, Request, Sender};
-use crate::world::stack::{Attempt, Begin, Call, Ended, Onward, Woken};
-use crate::world::store::Order;
+use crate::world::ids::{CallId, TaskId};
+use crate::world::network::{Answer, Order, Payload, Request, Sender};
+use crate::world::stack::{Attempt, Begin, Ended, Onward, Woken};
 use crate::world::task::Task;
 use crate::world::task::eval::eval;
 use crate::world::{Ctx, World};
@@ -16,11 +15,11 @@ impl World {
     /// Starts a call: its answer, when a policy has one at once, or the call that is under way.
     pub(in crate::world) fn begin_call(
         &mut self,
-        task: Id<Task>,
+        task: TaskId,
         site: SiteId,
         lineage: u64,
         ctx: &mut Ctx,
-    ) -> Result<Answer, Id<Call>> {
+    ) -> Result<Answer, CallId> {
         let Task { intent, deadline, .. } = self.tasks[task];
         let key = self.tasks[task].get(builtin::KEY);
         let begin = Begin { task, site, lineage, intent, key, deadline };
@@ -32,13 +31,7 @@ impl World {
     }
 
     /// A timer of a call has run out.
-    pub(in crate::world) fn timer(
-        &mut self,
-        call: Id<Call>,
-        layer: u8,
-        number: u32,
-        ctx: &mut Ctx,
-    ) {
+    pub(in crate::world) fn timer(&mut self, call: CallId, layer: u8, number: u32, ctx: &mut Ctx) {
         let onward = self.stack.timer(call, layer, number, &mut self.shared, ctx);
         self.carry_on(onward, ctx);
     }
@@ -52,7 +45,7 @@ impl World {
     /// The answer to an attempt has arrived.
     pub(in crate::world) fn settle_attempt(
         &mut self,
-        call: Id<Call>,
+        call: CallId,
         attempt: u32,
         answer: Answer,
         ctx: &mut Ctx,
@@ -62,7 +55,7 @@ impl World {
     }
 
     /// A program no longer wants the answer to its call.
-    pub(in crate::world) fn abandon_call(&mut self, call: Id<Call>, ctx: &mut Ctx) {
+    pub(in crate::world) fn abandon_call(&mut self, call: CallId, ctx: &mut Ctx) {
         while let Some(request) = self.stack.abandon(call, &mut self.shared, ctx) {
             self.disconnect(request, ctx);
         }
@@ -95,7 +88,7 @@ impl World {
 
     /// Sends the next attempt. Its key and content are worked out anew, since they may name the
     /// attempt.
-    fn send_attempt(&mut self, call: Id<Call>, ctx: &mut Ctx) {
+    fn send_attempt(&mut self, call: CallId, ctx: &mut Ctx) {
         let Attempt { number, task, site, intent, lineage, deadline } = self.stack.attempt(call);
         self.tasks[task].set(builtin::ATTEMPT, Value::Int(number.into()));
         self.set_clock(task, ctx);

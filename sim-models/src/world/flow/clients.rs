@@ -4,8 +4,8 @@ use sim_policies::{Ending, Fate};
 
 use crate::log::Note;
 use crate::plan::ActorId;
-use crate::pool::Id;
 use crate::world::client::{Clients, Told};
+use crate::world::ids::TaskId;
 use crate::world::task::{Origin, Task};
 use crate::world::{Ctx, World};
 
@@ -37,7 +37,7 @@ impl World {
     }
 
     /// The user gives up on a submission; what was sent goes on without them.
-    pub(in crate::world) fn leave(&mut self, task: Id<Task>, ctx: &mut Ctx) {
+    pub(in crate::world) fn leave(&mut self, task: TaskId, ctx: &mut Ctx) {
         let Some(Task { intent, .. }) = self.tasks.get(task) else { return };
         self.shared.note(Note::Left { intent: *intent }, ctx);
         self.tasks.set_leave(task, None);
@@ -47,7 +47,7 @@ impl World {
 
     pub(super) fn end_submission(
         &mut self,
-        task: Id<Task>,
+        task: TaskId,
         fate: Fate,
         ending: Option<Ending>,
         ctx: &mut Ctx,

@@ -1,8 +1,7 @@
 //! Actors written in Rust: they are asked, and what they order is done.
 
 use crate::plan::ActorId;
-use crate::pool::Id;
-use crate::world::network::Request;
+use crate::world::ids::RequestId;
 use crate::world::{Ctx, World};
 
 impl World {
@@ -11,7 +10,7 @@ impl World {
         orders.carry_out(&mut self.network.requests, ctx);
     }
 
-    pub(super) fn ask_custom(&mut self, id: Id<Request>, ctx: &mut Ctx) {
+    pub(super) fn ask_custom(&mut self, id: RequestId, ctx: &mut Ctx) {
         let request = &self.network.requests[id];
         let orders = self.customs.ask(id, request, &mut self.shared, ctx);
         orders.carry_out(&mut self.network.requests, ctx);
@@ -23,7 +22,7 @@ impl World {
     }
 
     /// A custom actor's answer is due.
-    pub(in crate::world) fn reply(&mut self, id: Id<Request>, ctx: &mut Ctx) {
+    pub(in crate::world) fn reply(&mut self, id: RequestId, ctx: &mut Ctx) {
         let answer = self.network.requests[id].answer;
         self.send_answer(id, answer, ctx);
     }

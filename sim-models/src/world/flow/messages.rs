@@ -3,13 +3,13 @@
 use sim_policies::Ending;
 
 use crate::plan::ActorKind;
-use crate::pool::Id;
-use crate::world::network::{Answer, Arrival, Request, Returned, Sender};
+use crate::world::ids::RequestId;
+use crate::world::network::{Answer, Arrival, Returned, Sender};
 use crate::world::{Ctx, World};
 
 impl World {
     /// A request comes to the end of its way.
-    pub(in crate::world) fn deliver(&mut self, id: Id<Request>, ctx: &mut Ctx) {
+    pub(in crate::world) fn deliver(&mut self, id: RequestId, ctx: &mut Ctx) {
         let actor = match self.network.deliver(id, &mut self.shared, ctx) {
             Arrival::Lost => return,
             Arrival::TurnedAway(ending) => return self.turn_away(id, ending, ctx),
@@ -28,19 +28,19 @@ impl World {
     }
 
     /// A request has its answer: its place at the service is free, and the answer goes out.
-    pub(in crate::world) fn send_answer(&mut self, id: Id<Request>, answer: Answer, ctx: &mut Ctx) {
+    pub(in crate::world) fn send_answer(&mut self, id: RequestId, answer: Answer, ctx: &mut Ctx) {
         self.leave_admission(id, answer.ending, ctx);
         self.network.answer(id, answer, &mut self.shared, ctx);
     }
 
     /// A request is not served: its place at the service is free, and its caller notices.
-    pub(in crate::world) fn turn_away(&mut self, id: Id<Request>, ending: Ending, ctx: &mut Ctx) {
+    pub(in crate::world) fn turn_away(&mut self, id: RequestId, ending: Ending, ctx: &mut Ctx) {
         self.leave_admission(id, ending, ctx);
         self.network.turn_away(id, ending, &mut self.shared, ctx);
     }
 
     /// An answer comes to its caller, which may have stopped waiting for it.
-    pub(in crate::world) fn answered(&mut self, id: Id<Request>, ctx: &mut Ctx) {
+    pub(in crate::world) fn answered(&mut self, id: RequestId, ctx: &mut Ctx) {
         let Some(returned) = self.network.hand_back(id, &mut self.shared, ctx) else { return };
         let Returned { sender, attempt, answer, by, worked } = returned;
         match sender {

@@ -4,7 +4,7 @@ use sim_policies::Ending;
 
 use crate::outcome::ServiceBooks;
 use crate::plan::{ActorId, JobId};
-use crate::pool::Id;
+use crate::world::ids::{RequestId, TaskId};
 use crate::world::network::{Answer, Leg, Request};
 use crate::world::service::{Arrived, Held, JobRun, ServiceState, Turn};
 use crate::world::stack::sample;
@@ -21,7 +21,7 @@ impl World {
     }
 
     /// A request asks its service for a worker.
-    pub(in crate::world) fn admit(&mut self, id: Id<Request>, ctx: &mut Ctx) {
+    pub(in crate::world) fn admit(&mut self, id: RequestId, ctx: &mut Ctx) {
         let request = &mut self.network.requests[id];
         match self.services.arrive(id, request, &mut self.shared, ctx) {
             Arrived::Begins => self.begin_request(id, ctx),
@@ -31,7 +31,7 @@ impl World {
     }
 
     /// Starts a request's program on the worker that was taken for it.
-    fn begin_request(&mut self, id: Id<Request>, ctx: &Ctx) {
+    fn begin_request(&mut self, id: RequestId, ctx: &Ctx) {
         let request = &mut self.network.requests[id];
         self.services.begin(request, ctx.now());
         let task = self.tasks.begin_request(id, request, &mut self.shared, ctx.now());
@@ -40,13 +40,13 @@ impl World {
     }
 
     /// A request has its answer, or will have none.
-    pub(in crate::world) fn leave_admission(&mut self, id: Id<Request>, ending: Ending, ctx: &Ctx) {
+    pub(in crate::world) fn leave_admission(&mut self, id: RequestId, ending: Ending, ctx: &Ctx) {
         let request = &self.network.requests[id];
         self.services.settle(id, request, sample(ending), &self.shared, ctx.now());
     }
 
     /// Puts a task on the ready list as soon as it has the worker that it needs.
-    pub(super) fn make_ready(&mut self, id: Id<Task>, ctx: &Ctx) {
+    pub(super) fn make_ready(&mut self, id: TaskId, ctx: &Ctx) {
         let Task { actor, seat, .. } = &mut self.tasks[id];
         if self.services.has_worker(id, *actor, seat, &mut self.shared, ctx.now()) {
             self.tasks.ready.push_back(id);
@@ -54,14 +54,14 @@ impl World {
     }
 
     /// A task starts to wait: in an async service its worker serves others meanwhile.
-    pub(super) fn yield_worker(&mut self, id: Id<Task>, ctx: &mut Ctx) {
+    pub(super) fn yield_worker(&mut self, id: TaskId, ctx: &mut Ctx) {
         if self.services.is_async(self.tasks[id].actor) {
             self.give_worker_back(id, ctx);
         }
     }
 
     /// A task is done with its worker; the next in line gets it.
-    pub(super) fn give_worker_back(&mut self, id: Id<Task>, ctx: &mut Ctx) {
+    pub(super) fn give_worker_back(&mut self, id: TaskId, ctx: &mut Ctx) {
         let Task { actor, seat, .. } = &mut self.tasks[id];
         let (actor, instance) = (*actor, seat.instance);
         if self.services.free_worker(actor, seat, ctx.now()) {
@@ -89,7 +89,7 @@ impl World {
     }
 
     /// Sends word after a request that nobody awaits its answer any more, if its service listens.
-    pub(in crate::world) fn disconnect(&mut self, id: Id<Request>, ctx: &mut Ctx) {
+    pub(in crate::world) fn disconnect(&mut self, id: RequestId, ctx: &mut Ctx) {
         let Some(&Request { from, to, lineage, .. }) = self.network.requests.get(id) else {
             return;
         };
@@ -100,7 +100,7 @@ impl World {
     }
 
     /// The caller of a request has stopped waiting, and the service hears of it.
-    pub(in crate::world) fn disconnected(&mut self, id: Id<Request>, ctx: &mut Ctx) {
+    pub(in crate::world) fn disconnected(&mut self, id: RequestId, ctx: &mut Ctx) {
         let Some(request) = self.network.requests.get(id) else { return };
         if request.answered {
             return;

@@ -4,15 +4,14 @@ use sim_policies::Ending;
 use sim_redis::value::Value;
 
 use crate::plan::{ActorId, builtin};
-use crate::pool::Id;
-use crate::world::network::Request;
-use crate::world::store::copies::{Parcel, RegionCopy};
+use crate::world::ids::{CopyId, RequestId};
+use crate::world::store::copies::Parcel;
 use crate::world::store::{Death, Served};
 use crate::world::{Ctx, Event, World};
 
 impl World {
     /// A store has carried out a command, or a wait at it is over.
-    pub(in crate::world) fn served(&mut self, id: Id<Request>, ctx: &mut Ctx) {
+    pub(in crate::world) fn served(&mut self, id: RequestId, ctx: &mut Ctx) {
         let Some(actor) = self.network.requests.get(id).map(|request| request.to) else { return };
         if self.stores.is_watched_by_many(actor) {
             self.stores.forget_watches(actor, self.running_executions());
@@ -33,7 +32,7 @@ impl World {
     }
 
     /// A copy comes to its region, or is to be sent again.
-    pub(in crate::world) fn copied(&mut self, id: Id<RegionCopy>, ctx: &mut Ctx) {
+    pub(in crate::world) fn copied(&mut self, id: CopyId, ctx: &mut Ctx) {
         self.stores.copied(id, &mut self.shared, ctx);
         self.send_copies(ctx);
     }

@@ -3,15 +3,15 @@
 use sim_policies::Fate;
 
 use crate::plan::{PointId, SiteId};
-use crate::pool::Id;
 use crate::world::fault::Hit;
+use crate::world::ids::TaskId;
 use crate::world::network::Answer;
 use crate::world::task::{Exit, Next, Origin, Raised, Task, Waiting};
 use crate::world::{Ctx, Event, World};
 
 impl World {
     /// Runs a task until it waits or ends.
-    pub(in crate::world) fn run(&mut self, id: Id<Task>, ctx: &mut Ctx) {
+    pub(in crate::world) fn run(&mut self, id: TaskId, ctx: &mut Ctx) {
         if self.is_parked(id) {
             return;
         }
@@ -25,7 +25,7 @@ impl World {
     }
 
     /// Does what comes next for a task; true when its program goes on.
-    fn proceed(&mut self, id: Id<Task>, next: Next, ctx: &mut Ctx) -> bool {
+    fn proceed(&mut self, id: TaskId, next: Next, ctx: &mut Ctx) -> bool {
         match next {
             Next::Go => return true,
             Next::Stop => {}
@@ -74,14 +74,14 @@ impl World {
     }
 
     /// Whatever a task waited for has come.
-    pub(super) fn go_on(&mut self, id: Id<Task>, next: Next, ctx: &mut Ctx) {
+    pub(super) fn go_on(&mut self, id: TaskId, next: Next, ctx: &mut Ctx) {
         if self.proceed(id, next, ctx) {
             self.make_ready(id, ctx);
         }
     }
 
     /// A task has worked or slept, unless its instance has stood still meanwhile.
-    pub(in crate::world) fn resume(&mut self, id: Id<Task>, ctx: &mut Ctx) {
+    pub(in crate::world) fn resume(&mut self, id: TaskId, ctx: &mut Ctx) {
         let Some(Task { actor, seat, .. }) = self.tasks.get_mut(id) else { return };
         let held_up = self.services.hold_up(*actor, seat);
         if held_up.is_zero() {
@@ -95,7 +95,7 @@ impl World {
     /// A call of a waiting task has ended.
     pub(in crate::world) fn call_ended(
         &mut self,
-        id: Id<Task>,
+        id: TaskId,
         site: SiteId,
         answer: Answer,
         ctx: &mut Ctx,
@@ -105,7 +105,7 @@ impl World {
     }
 
     /// A task passes a labelled point; faults that wait there may hit the task itself.
-    fn pass_point(&mut self, id: Id<Task>, point: PointId, ctx: &mut Ctx) -> bool {
+    fn pass_point(&mut self, id: TaskId, point: PointId, ctx: &mut Ctx) -> bool {
         let hit = self.pass(point, ctx);
         // A crash there may have killed it.
         if self.tasks.get(id).is_none() {
@@ -130,7 +130,7 @@ impl World {
     }
 
     /// A task is over: whoever it worked for hears of it, its worker is free, and it is gone.
-    pub(super) fn end(&mut self, id: Id<Task>, error: Option<Raised>, ctx: &mut Ctx) {
+    pub(super) fn end(&mut self, id: TaskId, error: Option<Raised>, ctx: &mut Ctx) {
         match self.tasks[id].origin {
             Origin::Submission { .. } => {
                 let fate = error.map_or(Fate::Succeeded, Raised::fate);
@@ -160,7 +160,7 @@ impl World {
     }
 
     /// Sends the answer of a task's request, unless it was sent before.
-    pub(super) fn answer_request_of(&mut self, id: Id<Task>, answer: Answer, ctx: &mut Ctx) {
+    pub(super) fn answer_request_of(&mut self, id: TaskId, answer: Answer, ctx: &mut Ctx) {
         let task = &mut self.tasks[id];
         if let Some(request) = task.take_request() {
             self.network.requests[request].worked = task.seat.worked(ctx.now());
@@ -170,7 +170,7 @@ impl World {
 
     /// Whoever a task works for has stopped waiting: what the task waits for is called off, and it
     /// goes on with an error. One that waits for nothing but its turn ends on its own; false then.
-    pub(super) fn cancel_task(&mut self, id: Id<Task>, ctx: &mut Ctx) -> bool {
+    pub(super) fn cancel_task(&mut self, id: TaskId, ctx: &mut Ctx) -> bool {
         if !self.tasks.is_waiting(id) {
             return false;
         }
@@ -181,7 +181,7 @@ impl World {
     }
 
     /// Calls off everything a task waits for, its branches included. The slot stays.
-    pub(super) fn abandon(&mut self, id: Id<Task>, ctx: &mut Ctx) {
+    pub(super) fn abandon(&mut self, id: TaskId, ctx: &mut Ctx) {
         match self.tasks.stop_waiting(id) {
             // Whoever works a value out goes on, for others and the next time.
             Waiting::Nothing | Waiting::Flight(_) => {}
@@ -202,7 +202,7 @@ impl World {
     }
 
     /// Lets a task of a paused actor wait until the actor goes on.
-    fn is_parked(&mut self, id: Id<Task>) -> bool {
+    fn is_parked(&mut self, id: TaskId) -> bool {
         if !self.shared.conditions.has_paused {
             return false;
         }
@@ -215,7 +215,7 @@ impl World {
     }
 
     /// Sets `{now}` of a task.
-    pub(in crate::world) fn set_clock(&mut self, id: Id<Task>, ctx: &Ctx) {
+    pub(in crate::world) fn set_clock(&mut self, id: TaskId, ctx: &Ctx) {
         self.tasks.set_clock(id, &self.shared, ctx.now());
     }
 }

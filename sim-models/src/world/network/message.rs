@@ -4,12 +4,9 @@ use sim_core::{Span, Time, mix};
 use sim_policies::{Advice, Ending, Fate};
 use sim_redis::value::Value;
 
-use crate::plan::{ActorId, EndpointId, PairId, QueueId, Reg};
+use crate::plan::{ActorId, EndpointId, KindId, KvOp, Node, PairId, QueueId, Reg};
 use crate::pool::Id;
-use crate::world::broker::Delivery;
-use crate::world::stack::Call;
-use crate::world::store::Order;
-use crate::world::task::Task;
+use crate::world::ids::{CallId, DeliveryId, TaskId};
 
 /// One attempt's message.
 #[derive(Clone, Debug)]
@@ -32,7 +29,7 @@ pub(crate) struct Request {
     pub(in crate::world) arrived: Time,
     /// At which instance of its service, and the task that works on it.
     pub(in crate::world) instance: u32,
-    pub(in crate::world) task: Id<Task>,
+    pub(in crate::world) task: TaskId,
     /// For how long a worker has worked on it.
     pub(in crate::world) worked: Span,
     pub(in crate::world) answer: Answer,
@@ -40,11 +37,23 @@ pub(crate) struct Request {
     pub(in crate::world) answered: bool,
 }
 
+/// A command on its way to a store.
+#[derive(Clone, Debug)]
+pub(in crate::world) struct Order {
+    pub(in crate::world) op: Op,
+    pub(in crate::world) from: Node,
+    /// The run of a program that sends it, which is what a connection is to Redis.
+    pub(in crate::world) execution: i64,
+}
+
+/// A command whose arguments are known.
+pub(in crate::world) type Op = KvOp<Value, KindId>;
+
 /// Who waits for a request's answer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(in crate::world) enum Sender {
-    Call(Id<Call>),
-    Delivery(Id<Delivery>),
+    Call(CallId),
+    Delivery(DeliveryId),
 }
 
 /// What is asked.

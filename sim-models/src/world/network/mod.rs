@@ -22,18 +22,19 @@ use sim_policies::Ending;
 use crate::invariant::{Seen, Topic};
 use crate::log::{Loss, Note};
 use crate::plan::{ActorId, Plan, Server};
-use crate::pool::{Id, Pool};
+use crate::pool::Pool;
+use crate::world::ids::{RequestId, RequestName};
 use crate::world::shared::Shared;
 use crate::world::{Ctx, Event};
 
 pub(crate) use message::{Answer, Request};
-pub(in crate::world) use message::{Leg, Payload, Sender, conclude};
+pub(in crate::world) use message::{Leg, Op, Order, Payload, Sender, conclude};
 use route::{Latency, Route};
 
 /// Messages on their way, and the lanes they take.
 #[derive(Debug)]
 pub(in crate::world) struct Network {
-    pub(in crate::world) requests: Pool<Request>,
+    pub(in crate::world) requests: Pool<Request, RequestName>,
     /// The lane of each constant latency, by link; the last is for actors without one.
     lanes: Vec<Option<Lane>>,
 }
@@ -78,7 +79,7 @@ impl Network {
     }
 
     /// Puts a filled-in request on its way; chance may make two of it.
-    pub(in crate::world) fn post(&mut self, id: Id<Request>, shared: &mut Shared, ctx: &mut Ctx) {
+    pub(in crate::world) fn post(&mut self, id: RequestId, shared: &mut Shared, ctx: &mut Ctx) {
         let Request { from, to, lineage, .. } = self.requests[id];
         if Route::of(shared, from, to).doubles(lineage) {
             let copy = self.requests[id].clone();
@@ -109,7 +110,7 @@ impl Network {
     /// Sends an answer back to the caller.
     pub(in crate::world) fn answer(
         &mut self,
-        id: Id<Request>,
+        id: RequestId,
         answer: Answer,
         shared: &mut Shared,
         ctx: &mut Ctx,
@@ -127,7 +128,7 @@ impl Network {
     /// Sends back what a caller notices when nobody serves it: no work was done for it here.
     pub(in crate::world) fn turn_away(
         &mut self,
-        id: Id<Request>,
+        id: RequestId,
         ending: Ending,
         shared: &mut Shared,
         ctx: &mut Ctx,
@@ -138,7 +139,7 @@ impl Network {
     }
 
     /// One leg of a request: it arrives after the link's latency, or is lost.
-    fn travel(&mut self, id: Id<Request>, leg: Leg, shared: &mut Shared, ctx: &mut Ctx) {
+    fn travel(&mut self, id: RequestId, leg: Leg, shared: &mut Shared, ctx: &mut Ctx) {
         let Request { from, to, lineage, .. } = self.requests[id];
         let (from, to, event, loss) = match leg {
             Leg::Back => (to, from, Event::Answer(id), Loss::Answer),
@@ -172,7 +173,7 @@ impl Network {
     }
 
     /// A message is gone, and nobody learns it.
-    fn lose(&mut self, id: Id<Request>, what: Loss, shared: &mut Shared, ctx: &Ctx) {
+    fn lose(&mut self, id: RequestId, what: Loss, shared: &mut Shared, ctx: &Ctx) {
         let Request { intent, pair, to, worked, .. } = self.requests[id];
         shared.metrics.wasted(to, worked, ctx.now());
         shared.note(Note::Lost { intent, pair, what }, ctx);
@@ -182,7 +183,7 @@ impl Network {
     /// A request comes to the end of its way.
     pub(in crate::world) fn deliver(
         &mut self,
-        id: Id<Request>,
+        id: RequestId,
         shared: &mut Shared,
         ctx: &Ctx,
     ) -> Arrival {
@@ -213,7 +214,7 @@ impl Network {
     /// An answer comes to the end of its way; `None` when it is lost there.
     pub(in crate::world) fn hand_back(
         &mut self,
-        id: Id<Request>,
+        id: RequestId,
         shared: &mut Shared,
         ctx: &Ctx,
     ) -> Option<Returned> {
@@ -261,7 +262,7 @@ mod tests {
         (bench, network)
     }
 
-    fn post(bench: &mut Bench, network: &mut Network) -> Id<Request> {
+    fn post(bench: &mut Bench, network: &mut Network) -> RequestId {
         let (id, request) = network.requests.take();
         let (from, to, pair) = (CALLER, CALLEE, PAIR);
         *request = Request { from, to, pair, attempt: 1, lineage: 9, ..Request::default() };
@@ -269,7 +270,7 @@ mod tests {
         id
     }
 
-    fn deliver(bench: &mut Bench, network: &mut Network) -> (Id<Request>, Arrival) {
+    fn deliver(bench: &mut Bench, network: &mut Network) -> (RequestId, Arrival) {
         let Some((_, Event::Deliver(id))) = bench.next() else { panic!("a request is under way") };
         (id, bench.act(|shared, ctx| network.deliver(id, shared, ctx)))
     }

@@ -11,8 +11,7 @@ use sim_policies::concurrency::{ConcurrencyLimiter, LimitPermit, Sample};
 use sim_policies::rate_limiter::RateLimiter;
 
 use crate::plan::AdmissionPlan;
-use crate::pool::Id;
-use crate::world::network::Request;
+use crate::world::ids::RequestId;
 
 /// A service's own limits.
 #[derive(Debug)]
@@ -36,7 +35,7 @@ impl Admission {
     ///
     /// # Errors
     /// With what it is answered instead.
-    pub(super) fn enter(&mut self, id: Id<Request>, now: Time) -> Result<(), Ending> {
+    pub(super) fn enter(&mut self, id: RequestId, now: Time) -> Result<(), Ending> {
         if let Some(rate) = &mut self.rate {
             rate.acquire(now, 1, Span::ZERO).map_err(|_| Ending::Status(429))?;
         }
@@ -50,7 +49,7 @@ impl Admission {
     /// A request has its answer: whatever it held is given back. `draw` is asked for only then.
     pub(super) fn leave(
         &mut self,
-        id: Id<Request>,
+        id: RequestId,
         sample: Sample,
         now: Time,
         draw: impl FnOnce() -> u64,

@@ -21,9 +21,8 @@ use sim_core::{Draw, Span, Time};
 use sim_redis::value::Value;
 
 use crate::plan::{ActorId, CachedId, CachedPlan, Plan, Reg, ServiceCacheId, ServiceCachePlan};
-use crate::pool::Id;
+use crate::world::ids::TaskId;
 use crate::world::shared::Shared;
-use crate::world::task::Task;
 
 /// The caches of all instances of all services.
 #[derive(Debug, Default)]
@@ -64,7 +63,7 @@ struct Flight {
     key: Value,
     begun: Time,
     /// Who waits, and the variable of each that takes the value.
-    waiters: Vec<(Id<Task>, Reg)>,
+    waiters: Vec<(TaskId, Reg)>,
 }
 
 /// A value that a task looks up.
@@ -194,7 +193,7 @@ impl Caches {
 #[must_use]
 pub(in crate::world) struct Landed {
     pub(in crate::world) value: Value,
-    pub(in crate::world) waiters: Vec<(Id<Task>, Reg)>,
+    pub(in crate::world) waiters: Vec<(TaskId, Reg)>,
 }
 
 impl Caches {
@@ -246,7 +245,7 @@ impl Caches {
     }
 
     /// A task waits for a flight, and a variable of it takes the value.
-    pub(in crate::world) fn wait(&mut self, flight: u64, task: Id<Task>, into: Reg) {
+    pub(in crate::world) fn wait(&mut self, flight: u64, task: TaskId, into: Reg) {
         let entry = self.flights.get_mut(&flight).expect("it is under way");
         entry.waiters.push((task, into));
     }

@@ -7,8 +7,8 @@ use sim_core::{Moment, Time, mix};
 use crate::intent::Intent;
 use crate::plan::{ActorId, JobId, JobPlan, Plan, ProgramId};
 use crate::pool::Id;
+use crate::world::ids::TaskId;
 use crate::world::shared::Shared;
-use crate::world::task::Task;
 use crate::world::{Ctx, Event, nth};
 
 /// Every job.
@@ -22,7 +22,7 @@ struct JobState {
     intent: u32,
     turns: u32,
     /// The latest run; it is over when its task is gone.
-    run: Id<Task>,
+    run: TaskId,
 }
 
 /// A run of a job that begins.
@@ -48,7 +48,7 @@ impl Jobs {
     }
 
     /// The latest run of a job, if there was one.
-    pub(in crate::world) fn latest(&self, id: JobId) -> Id<Task> {
+    pub(in crate::world) fn latest(&self, id: JobId) -> TaskId {
         self.0[id.index()].run
     }
 
@@ -74,7 +74,7 @@ impl Jobs {
     }
 
     /// The task of a run that has begun.
-    pub(in crate::world) fn runs(&mut self, id: JobId, task: Id<Task>) {
+    pub(in crate::world) fn runs(&mut self, id: JobId, task: TaskId) {
         self.0[id.index()].run = task;
     }
 }

@@ -9,17 +9,15 @@ use sim_core::Time;
 use sim_policies::codel::{Codel, Turn};
 
 use crate::plan::{Full, QueueKind, WaitPlan};
-use crate::pool::Id;
-use crate::world::network::Request;
-use crate::world::task::Task;
+use crate::world::ids::{RequestId, TaskId};
 
 /// Who waits for a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Waiting {
     /// A request that nobody has begun.
-    Request(Id<Request>),
+    Request(RequestId),
     /// A task of an async service that has its answer and wants to go on.
-    Task(Id<Task>),
+    Task(TaskId),
 }
 
 /// What became of a request that wanted to wait.
@@ -27,7 +25,7 @@ pub(super) enum Waiting {
 pub(super) enum Joined {
     Waits,
     /// Another lost its place to it.
-    Displaced(Id<Request>),
+    Displaced(RequestId),
     Full,
 }
 
@@ -36,7 +34,7 @@ pub(super) enum Joined {
 pub(super) enum Next {
     Serve(Waiting),
     /// Its turn came, and it is turned away.
-    Drop(Id<Request>),
+    Drop(RequestId),
 }
 
 #[derive(Debug)]
@@ -73,7 +71,7 @@ impl Line {
     }
 
     /// A request of a class joins the line, if it may.
-    pub(super) fn join(&mut self, request: Id<Request>, class: u16, now: Time) -> Joined {
+    pub(super) fn join(&mut self, request: RequestId, class: u16, now: Time) -> Joined {
         let place = Place { waiting: Waiting::Request(request), since: now };
         if self.requests < self.plan.limit {
             self.requests += 1;
@@ -97,7 +95,7 @@ impl Line {
     }
 
     /// A task that wants to go on joins the line.
-    pub(super) fn join_task(&mut self, task: Id<Task>, now: Time) {
+    pub(super) fn join_task(&mut self, task: TaskId, now: Time) {
         self.classes[0].push_back(Place { waiting: Waiting::Task(task), since: now });
     }
 
@@ -125,7 +123,7 @@ impl Line {
     }
 
     /// Takes a request out of the line; false when it does not wait here.
-    pub(super) fn leave(&mut self, request: Id<Request>) -> bool {
+    pub(super) fn leave(&mut self, request: RequestId) -> bool {
         let wanted = Waiting::Request(request);
         let find = |class: &VecDeque<Place>| class.iter().position(|p| p.waiting == wanted);
         for class in &mut self.classes {
@@ -156,7 +154,7 @@ impl Line {
         }
     }
 
-    fn take_oldest(&mut self) -> Option<Id<Request>> {
+    fn take_oldest(&mut self) -> Option<RequestId> {
         let class = &mut self.classes[0];
         let is_request = |place: &Place| matches!(place.waiting, Waiting::Request(_));
         let at = class.iter().position(is_request)?;
@@ -164,13 +162,13 @@ impl Line {
     }
 
     /// The latest request of the least important class below `class`.
-    fn take_less_important(&mut self, class: u16) -> Option<Id<Request>> {
+    fn take_less_important(&mut self, class: u16) -> Option<RequestId> {
         let below = self.classes[usize::from(class) + 1..].iter_mut().rev();
         below.into_iter().find(|class| !class.is_empty()).and_then(|c| request_of(c.pop_back()))
     }
 }
 
-fn request_of(place: Option<Place>) -> Option<Id<Request>> {
+fn request_of(place: Option<Place>) -> Option<RequestId> {
     match place?.waiting {
         Waiting::Request(request) => Some(request),
         Waiting::Task(_) => unreachable!("only requests are displaced"),
@@ -186,8 +184,8 @@ mod tests {
         Line::new(WaitPlan { kind, limit, full, max_wait: None, classes })
     }
 
-    fn id(n: u64) -> Id<Request> {
-        Id::from_word(n)
+    fn id(n: u64) -> RequestId {
+        RequestId::from_word(n)
     }
 
     fn at(ms: u64) -> Time {

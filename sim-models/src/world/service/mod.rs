@@ -22,10 +22,9 @@ use sim_policies::concurrency::Sample;
 
 use crate::log::Note;
 use crate::plan::{ActorId, ActorKind, OnDisconnect, Plan, Threads};
-use crate::pool::Id;
+use crate::world::ids::{RequestId, TaskId};
 use crate::world::network::{Payload, Request};
 use crate::world::shared::{ByActor, Shared};
-use crate::world::task::Task;
 use crate::world::{Ctx, Event, nth};
 
 use admission::Admission;
@@ -47,7 +46,7 @@ pub(in crate::world) enum Arrived {
     Begins,
     Waits,
     /// This one is turned away: it, or one that lost its place to it.
-    Away(Id<Request>, Ending),
+    Away(RequestId, Ending),
 }
 
 /// Who gets a worker that has come free.
@@ -55,9 +54,9 @@ pub(in crate::world) enum Arrived {
 #[must_use]
 pub(in crate::world) enum Turn {
     /// A task that wants to go on, if it is still there.
-    Task(Id<Task>),
+    Task(TaskId),
     /// A request, unless it is no longer to be served.
-    Request { id: Id<Request>, is_dropped: bool },
+    Request { id: RequestId, is_dropped: bool },
 }
 
 /// Every service, what its instances remember, and what it runs on its own.
@@ -73,7 +72,7 @@ impl Services {
     /// A request asks for a worker.
     pub(in crate::world) fn arrive(
         &mut self,
-        id: Id<Request>,
+        id: RequestId,
         request: &mut Request,
         shared: &mut Shared,
         ctx: &Ctx,
@@ -165,7 +164,7 @@ impl Services {
     /// A request that nobody has begun leaves the line; false when it does not wait.
     pub(in crate::world) fn leave_line(
         &mut self,
-        id: Id<Request>,
+        id: RequestId,
         request: &Request,
         shared: &mut Shared,
         now: Time,
@@ -182,7 +181,7 @@ impl Services {
     /// A request has its answer, or will have none: what it held of its service's limit is free.
     pub(in crate::world) fn settle(
         &mut self,
-        id: Id<Request>,
+        id: RequestId,
         request: &Request,
         sample: Sample,
         shared: &Shared,
@@ -207,7 +206,7 @@ impl Services {
     /// is put in line.
     pub(in crate::world) fn has_worker(
         &mut self,
-        task: Id<Task>,
+        task: TaskId,
         actor: ActorId,
         seat: &mut Seat,
         shared: &mut Shared,
@@ -316,11 +315,7 @@ impl Services {
     /// The process dies, or one of its instances: nobody is worked for any more. The requests that
     /// waited, whose connections break.
     #[must_use]
-    pub(in crate::world) fn crash(
-        &mut self,
-        actor: ActorId,
-        only: Option<u32>,
-    ) -> Vec<Id<Request>> {
+    pub(in crate::world) fn crash(&mut self, actor: ActorId, only: Option<u32>) -> Vec<RequestId> {
         let service = &mut self.by_actor[actor];
         let mut dispersed = Vec::new();
         for (n, own) in (0..).zip(&mut service.instances) {
@@ -380,6 +375,7 @@ mod tests {
     };
     use crate::pool::Pool;
     use crate::world::bench::{self, Bench};
+    use crate::world::ids::RequestName;
     use crate::world::service::instance::Instance;
 
     const API: ActorId = ActorId(0);
@@ -411,7 +407,7 @@ mod tests {
     struct Shop {
         bench: Bench,
         services: Services,
-        requests: Pool<Request>,
+        requests: Pool<Request, RequestName>,
     }
 
     impl Shop {
@@ -422,7 +418,7 @@ mod tests {
             Shop { bench: Bench::new(plan), services, requests: Pool::default() }
         }
 
-        fn arrives(&mut self, deadline: Option<Time>) -> (Id<Request>, Arrived) {
+        fn arrives(&mut self, deadline: Option<Time>) -> (RequestId, Arrived) {
             let Shop { bench, services, requests } = self;
             let (id, request) = requests.take();
             *request = Request { to: API, deadline, ..Request::default() };
@@ -438,7 +434,7 @@ mod tests {
             })
         }
 
-        fn serve(&mut self, id: Id<Request>) -> Result<(), Ending> {
+        fn serve(&mut self, id: RequestId) -> Result<(), Ending> {
             let Shop { bench, services, requests } = self;
             bench.act(|shared, ctx| services.serve(&requests[id], false, shared, ctx))
         }
@@ -527,7 +523,7 @@ mod tests {
     fn a_task_of_an_async_service_goes_on_when_a_worker_is_free() {
         let mut shop = Shop::new(ServicePlan { threads: Threads::Async, ..plan(1, 1) });
         assert_eq!(shop.arrives(None).1, Arrived::Begins);
-        let (task, mut seat) = (Id::default(), at_work().beside());
+        let (task, mut seat) = (TaskId::default(), at_work().beside());
         let Shop { bench, services, .. } = &mut shop;
         let now = Time::ZERO;
         let mut asks = |seat: &mut Seat| {

@@ -6,12 +6,13 @@ use sim_core::{Limits, Model, Simulation, Span, Streams, Time};
 use sim_policies::Ending;
 use sim_redis::value::Value;
 
-use super::{Attempt, Begin, Call, Ended, Onward, Stack};
+use super::{Attempt, Begin, Ended, Onward, Stack};
 use crate::plan::{
     ActorId, ActorKind, ActorPlan, LayerPlan, Operand, PairId, Plan, QueueId, Site, SiteId,
     StackId, StackPlan, Target,
 };
 use crate::pool::Id;
+use crate::world::ids::CallId;
 use crate::world::luck::Luck;
 use crate::world::network::Answer;
 use crate::world::{Ctx, Event, Shared, World};
@@ -26,7 +27,7 @@ pub(super) struct Desk {
     stack: Stack,
     shared: Shared,
     /// Attempts that were sent, in order.
-    sent: Vec<(Id<Call>, u32)>,
+    sent: Vec<(CallId, u32)>,
     hung_up: u32,
     ended: Vec<(Time, Ending)>,
 }

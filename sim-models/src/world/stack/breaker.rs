@@ -4,10 +4,10 @@ use sim_core::{Handle, Time, mix};
 use sim_policies::Ending;
 use sim_policies::breaker::{Admission, Breaker, Change, Machine, Permit, StateName, Verdict};
 
-use super::{Call, HangUp, Kind, Own, Stack, Then, Verbs, Walk, Woken, checked, nothing_comes_up};
+use super::{HangUp, Kind, Own, Stack, Then, Verbs, Walk, Woken, checked, nothing_comes_up};
 use crate::log::{Note, Wait};
 use crate::plan::{BreakerId, BreakerPlan};
-use crate::pool::Id;
+use crate::world::ids::CallId;
 use crate::world::network::Answer;
 use crate::world::{Ctx, Event, Shared};
 
@@ -26,22 +26,22 @@ pub(super) struct Remembered {
     /// When it acts on its own.
     timer: Option<(Time, Handle)>,
     /// Calls that wait for the end of another, with that one's tag, in the order they came.
-    parked: Vec<(Id<Call>, u64)>,
+    parked: Vec<(CallId, u64)>,
     /// Room for what the machine reports; empty between uses.
     changes: Vec<Change>,
 }
 
 impl Verbs for Held {
     type Plan = BreakerPlan;
-    type Memory = Remembered;
+    type Memory = Box<Remembered>;
 
-    fn fresh(plan: &BreakerPlan) -> Remembered {
+    fn fresh(plan: &BreakerPlan) -> Box<Remembered> {
         let machine = checked(Breaker::new(&plan.config));
-        Remembered { machine, timer: None, parked: Vec::new(), changes: Vec::new() }
+        Box::new(Remembered { machine, timer: None, parked: Vec::new(), changes: Vec::new() })
     }
 
     /// The timer stays: it finds a machine that does not want to be woken.
-    fn renew(breaker: &mut Remembered, plan: &BreakerPlan) {
+    fn renew(breaker: &mut Box<Remembered>, plan: &BreakerPlan) {
         breaker.machine = checked(Breaker::new(&plan.config));
         breaker.parked.clear();
     }

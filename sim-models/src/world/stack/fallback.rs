@@ -7,7 +7,7 @@ use sim_redis::value::Value;
 
 use super::{Call, HangUp, Own, Then, Verbs, Walk, nothing_comes_up};
 use crate::plan::{FallbackOn, FallbackPlan};
-use crate::pool::Id;
+use crate::world::ids::CallId;
 use crate::world::network::Answer;
 use crate::world::nth;
 
@@ -16,7 +16,7 @@ use crate::world::nth;
 pub(super) enum Held {
     Inside,
     /// Waits for the end of the other call.
-    Asks(Id<Call>),
+    Asks(CallId),
 }
 
 /// Tells the lineage of a fallback's call from the others of its caller.
@@ -71,7 +71,7 @@ impl Verbs for Held {
         Then::Asks(Held::Asks(other).into(), other)
     }
 
-    fn child_ended(self, other: Id<Call>, answer: Answer, at: &mut Walk<'_>) -> Then {
+    fn child_ended(self, other: CallId, answer: Answer, at: &mut Walk<'_>) -> Then {
         at.stack.end_call(other, answer, at.shared, at.ctx);
         Then::Up(answer)
     }

@@ -8,7 +8,7 @@ use sim_policies::hedge::{AllFailed, Hedge, Judgement};
 use super::{Call, HangUp, Own, Then, Timer, Verbs, Walk, checked, nothing_comes_up};
 use crate::log::Note;
 use crate::plan::HedgePlan;
-use crate::pool::Id;
+use crate::world::ids::CallId;
 use crate::world::network::Answer;
 
 /// The attempts that a hedge has under way.
@@ -29,7 +29,7 @@ struct Hedging {
 /// An attempt of a hedge.
 #[derive(Clone, Copy, Debug)]
 struct Child {
-    call: Id<Call>,
+    call: CallId,
     /// Its number, from 1.
     number: u32,
     since: Time,
@@ -61,7 +61,7 @@ impl Verbs for Held {
         self.send(at)
     }
 
-    fn child_ended(mut self, child: Id<Call>, mut answer: Answer, at: &mut Walk<'_>) -> Then {
+    fn child_ended(mut self, child: CallId, mut answer: Answer, at: &mut Walk<'_>) -> Then {
         let hedging = &mut *self.0;
         let n = hedging.children.iter().position(|other| other.call == child);
         let Child { number, since, .. } = hedging.children.remove(n.expect("its own child"));

@@ -54,9 +54,9 @@ use sim_redis::value::Value;
 use crate::invariant::{Seen, Topic};
 use crate::log::{Note, Wait};
 use crate::plan::{ActorId, LayerPlace, LayerPlan, PairId, Plan, Server, SiteId, StackId, Target};
-use crate::pool::{Id, Pool};
-use crate::world::network::{Answer, Request};
-use crate::world::task::Task;
+use crate::pool::Pool;
+use crate::world::ids::{CallId, CallName, RequestId, TaskId};
+use crate::world::network::Answer;
 use crate::world::{Ctx, Event, Shared, nth};
 
 use kept::Kept;
@@ -64,7 +64,7 @@ use kept::Kept;
 /// One call of a program over all its attempts, or a child of such a call.
 #[derive(Debug, Default)]
 pub(crate) struct Call {
-    task: Id<Task>,
+    task: TaskId,
     site: SiteId,
     stack: StackId,
     /// Whose it is, and the key that the caller was given.
@@ -72,7 +72,7 @@ pub(crate) struct Call {
     key: Value,
     lineage: u64,
     /// Of a child: the call and the layer that wait for its end.
-    parent: Option<(Id<Call>, u8)>,
+    parent: Option<(CallId, u8)>,
     /// Its outermost layer; a hedge's child has only the layers inside of the hedge.
     first: u8,
     /// Attempts sent so far, by this call and its hedges.
@@ -82,7 +82,7 @@ pub(crate) struct Call {
     /// The attempt whose answer is awaited; 0 for none.
     awaited: u32,
     /// The message of the latest attempt.
-    request: Id<Request>,
+    request: RequestId,
     /// Timers set so far.
     timers: u32,
     /// An attempt has ended in doubt.
@@ -137,7 +137,7 @@ trait Verbs: Sized + Into<Layer> {
     }
 
     /// A call that the layer asked for has ended.
-    fn child_ended(self, _child: Id<Call>, _answer: Answer, _at: &mut Walk<'_>) -> Then {
+    fn child_ended(self, _child: CallId, _answer: Answer, _at: &mut Walk<'_>) -> Then {
         unreachable!("this layer has no children")
     }
 
@@ -158,7 +158,7 @@ enum Then {
     /// The call stays in the layer until something comes.
     Stays(Layer),
     /// Another call goes down, and the layer waits for its end.
-    Asks(Layer, Id<Call>),
+    Asks(Layer, CallId),
     /// Nothing is sent: the refusal goes outwards.
     Refused(Reason),
     /// The answer goes outwards; whatever is still inside is let go of.
@@ -166,7 +166,7 @@ enum Then {
 }
 
 /// A request whose answer nobody awaits any more.
-type HangUp = Id<Request>;
+type HangUp = RequestId;
 
 /// What the plan says of a layer and what the layer remembers, with whatever else it may need.
 struct Own<'a, L: Verbs> {
@@ -272,7 +272,7 @@ macro_rules! layers {
                 }
             }
 
-            fn child_ended(self, child: Id<Call>, answer: Answer, at: &mut Walk<'_>) -> Then {
+            fn child_ended(self, child: CallId, answer: Answer, at: &mut Walk<'_>) -> Then {
                 match self {
                     Layer::Nothing => unreachable!("somebody waits for a child"),
                     $(Layer::$name(held) => held.child_ended(child, answer, at),)*
@@ -334,13 +334,13 @@ const GUARD: u8 = u8::MAX;
 /// A call that may go on in this event: its layer has got what it waited for.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::world) struct Woken {
-    call: Id<Call>,
+    call: CallId,
     layer: u8,
 }
 
 /// A call that a program makes.
 pub(in crate::world) struct Begin {
-    pub(in crate::world) task: Id<Task>,
+    pub(in crate::world) task: TaskId,
     pub(in crate::world) site: SiteId,
     pub(in crate::world) lineage: u64,
     pub(in crate::world) intent: u32,
@@ -355,23 +355,23 @@ pub(in crate::world) enum Onward {
     /// Nothing: it waits.
     Waits,
     /// Its next attempt is to be sent; then [`Stack::on_its_way`].
-    Send(Id<Call>),
+    Send(CallId),
     /// Nobody awaits the answer to a request any more; then [`Stack::hung_up`].
-    HangUp(Id<Request>, LettingGo),
+    HangUp(RequestId, LettingGo),
     /// It has its answer, and is no more.
     Ended(Ended),
 }
 
 /// A call that lets go of its layers from one inwards, and goes up from there.
 pub(in crate::world) struct LettingGo {
-    call: Id<Call>,
+    call: CallId,
     layer: usize,
     answer: Answer,
 }
 
 /// How a program's call has ended.
 pub(in crate::world) struct Ended {
-    pub(in crate::world) task: Id<Task>,
+    pub(in crate::world) task: TaskId,
     pub(in crate::world) site: SiteId,
     pub(in crate::world) answer: Answer,
 }
@@ -380,7 +380,7 @@ pub(in crate::world) struct Ended {
 pub(in crate::world) struct Attempt {
     /// Counts all attempts of the program's call, from 1.
     pub(in crate::world) number: u32,
-    pub(in crate::world) task: Id<Task>,
+    pub(in crate::world) task: TaskId,
     pub(in crate::world) site: SiteId,
     pub(in crate::world) intent: u32,
     pub(in crate::world) lineage: u64,
@@ -391,7 +391,7 @@ pub(in crate::world) struct Attempt {
 #[derive(Debug)]
 pub(in crate::world) struct Stack {
     plan: Arc<Plan>,
-    calls: Pool<Call>,
+    calls: Pool<Call, CallName>,
     kept: Kept,
     /// Calls whose policy lets them go on now, in order.
     woken: VecDeque<Woken>,
@@ -422,7 +422,7 @@ impl Stack {
         begin: Begin,
         shared: &mut Shared,
         ctx: &mut Ctx,
-    ) -> (Id<Call>, Onward) {
+    ) -> (CallId, Onward) {
         let Begin { task, site, lineage, intent, key, deadline } = begin;
         let call = Call { task, site, lineage, intent, key, deadline, ..Call::default() };
         let id = self.new_call(call, &shared.plan);
@@ -440,7 +440,7 @@ impl Stack {
     }
 
     /// The attempt that a call sends next.
-    pub(in crate::world) fn attempt(&mut self, id: Id<Call>) -> Attempt {
+    pub(in crate::world) fn attempt(&mut self, id: CallId) -> Attempt {
         // A hedge's child shares the count of its call.
         let mut root = id;
         while self.calls[root].first > 0 {
@@ -457,8 +457,8 @@ impl Stack {
     /// The attempt has become this request of that caller.
     pub(in crate::world) fn sends(
         &mut self,
-        id: Id<Call>,
-        request: Id<Request>,
+        id: CallId,
+        request: RequestId,
         caller: ActorId,
         shared: &mut Shared,
         ctx: &Ctx,
@@ -472,7 +472,7 @@ impl Stack {
     /// A call's attempt is on its way.
     pub(in crate::world) fn on_its_way(
         &mut self,
-        id: Id<Call>,
+        id: CallId,
         shared: &mut Shared,
         ctx: &mut Ctx,
     ) -> Onward {
@@ -495,7 +495,7 @@ impl Stack {
     /// A timer of a call has run out.
     pub(in crate::world) fn timer(
         &mut self,
-        id: Id<Call>,
+        id: CallId,
         layer: u8,
         number: u32,
         shared: &mut Shared,
@@ -541,7 +541,7 @@ impl Stack {
     /// The answer to an attempt has arrived. One that nobody awaits any more changes nothing.
     pub(in crate::world) fn settle_attempt(
         &mut self,
-        id: Id<Call>,
+        id: CallId,
         attempt: u32,
         answer: Answer,
         shared: &mut Shared,
@@ -559,7 +559,7 @@ impl Stack {
     }
 
     /// Whether a call still waits for the answer to an attempt.
-    pub(in crate::world) fn awaits(&self, id: Id<Call>, attempt: u32) -> bool {
+    pub(in crate::world) fn awaits(&self, id: CallId, attempt: u32) -> bool {
         self.calls.get(id).is_some_and(|call| call.awaited == attempt)
     }
 
@@ -568,10 +568,10 @@ impl Stack {
     #[must_use]
     pub(in crate::world) fn abandon(
         &mut self,
-        id: Id<Call>,
+        id: CallId,
         shared: &mut Shared,
         ctx: &mut Ctx,
-    ) -> Option<Id<Request>> {
+    ) -> Option<RequestId> {
         if let Some(guard) = self.calls[id].guard.take() {
             guard.cancel(ctx);
         }
@@ -583,7 +583,7 @@ impl Stack {
     }
 
     /// The task of a call that is under way.
-    pub(in crate::world) fn task_of(&self, id: Id<Call>) -> Option<Id<Task>> {
+    pub(in crate::world) fn task_of(&self, id: CallId) -> Option<TaskId> {
         self.calls.get(id).map(|call| call.task)
     }
 
@@ -594,7 +594,7 @@ impl Stack {
 
     fn walk<'a>(
         &'a mut self,
-        call: Id<Call>,
+        call: CallId,
         n: usize,
         shared: &'a mut Shared,
         ctx: &'a mut Ctx,
@@ -603,7 +603,7 @@ impl Stack {
     }
 
     /// A call with all its layers empty.
-    fn new_call(&mut self, call: Call, plan: &Plan) -> Id<Call> {
+    fn new_call(&mut self, call: Call, plan: &Plan) -> CallId {
         let stack = plan.sites[call.site.index()].stack;
         let depth = plan.stacks[stack.index()].layers.len();
         let (id, entry) = self.calls.take();
@@ -613,7 +613,7 @@ impl Stack {
         id
     }
 
-    fn end_call(&mut self, id: Id<Call>, answer: Answer, shared: &mut Shared, ctx: &mut Ctx) {
+    fn end_call(&mut self, id: CallId, answer: Answer, shared: &mut Shared, ctx: &mut Ctx) {
         let call = &self.calls[id];
         let pair = shared.plan.sites[call.site.index()].pair;
         if let Some(timer) = call.guard {
@@ -625,7 +625,7 @@ impl Stack {
     }
 
     /// Nobody wants to know how a call ends, and it holds nothing any more.
-    fn forget_call(&mut self, id: Id<Call>, shared: &mut Shared) {
+    fn forget_call(&mut self, id: CallId, shared: &mut Shared) {
         let site = self.calls[id].site;
         shared.metrics.abandoned(shared.plan.sites[site.index()].pair);
         self.calls.free(id);
@@ -633,7 +633,7 @@ impl Stack {
 
     /// Where a call's present attempt goes, and for whom: the intent, and the key that the caller
     /// was given. `None` for commands and messages, and when nobody wants to know.
-    fn flight(&self, id: Id<Call>, shared: &Shared) -> Option<(Server, u32, Value)> {
+    fn flight(&self, id: CallId, shared: &Shared) -> Option<(Server, u32, Value)> {
         if !shared.watch.wants(Topic::Flights) {
             return None;
         }
@@ -653,7 +653,7 @@ struct Walk<'a> {
     stack: &'a mut Stack,
     shared: &'a mut Shared,
     ctx: &'a mut Ctx,
-    call: Id<Call>,
+    call: CallId,
     n: usize,
 }
 
@@ -769,7 +769,7 @@ impl Walk<'_> {
 
     /// Empties a call's layers from `first` inwards without counting anything. A request that is to
     /// be hung up first is returned; the rest is done when asked again.
-    fn let_go(&mut self, id: Id<Call>, first: usize) -> Option<HangUp> {
+    fn let_go(&mut self, id: CallId, first: usize) -> Option<HangUp> {
         let back = (self.call, self.n);
         self.call = id;
         let mut hang_up = self.await_no_more();
@@ -829,7 +829,7 @@ impl Walk<'_> {
     }
 
     /// Another call on behalf of this one, whose end its layer hears.
-    fn new_child(&mut self, change: impl FnOnce(Call) -> Call) -> Id<Call> {
+    fn new_child(&mut self, change: impl FnOnce(Call) -> Call) -> CallId {
         let Call { task, site, intent, key, lineage, deadline, .. } = *self.the_call();
         let parent = Some((self.call, self.n as u8));
         let call = Call { task, site, intent, key, lineage, deadline, parent, ..Call::default() };

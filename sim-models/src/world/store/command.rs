@@ -9,10 +9,7 @@ use sim_redis::{
 };
 
 use crate::plan::{KindId, KvOp};
-use crate::world::network::Answer;
-
-/// A command whose arguments are known.
-pub(in crate::world) type Op = KvOp<Value, KindId>;
+use crate::world::network::{Answer, Op};
 
 /// The engine's command for one that concerns keys.
 ///

@@ -14,7 +14,8 @@ use sim_core::{Span, Time, mix};
 use sim_redis::{Key, Snapshot};
 
 use crate::plan::ActorId;
-use crate::pool::{Id, Pool};
+use crate::pool::Pool;
+use crate::world::ids::{CopyId, CopyName};
 use crate::world::network::Leg;
 use crate::world::shared::Shared;
 use crate::world::store::follower::Change;
@@ -41,9 +42,9 @@ impl Stamps {
 /// The writes on their way to other regions.
 #[derive(Debug, Default)]
 pub(super) struct Copies {
-    all: Pool<RegionCopy>,
+    all: Pool<RegionCopy, CopyName>,
     /// Those that are to be sent now, in order.
-    to_send: VecDeque<Id<RegionCopy>>,
+    to_send: VecDeque<CopyId>,
 }
 
 /// A write on its way to another region.
@@ -69,7 +70,7 @@ struct Content {
 #[derive(Clone, Copy, Debug)]
 #[must_use]
 pub(in crate::world) struct Parcel {
-    pub(in crate::world) copy: Id<RegionCopy>,
+    pub(in crate::world) copy: CopyId,
     pub(in crate::world) from: ActorId,
     pub(in crate::world) to: ActorId,
     /// Addresses its luck on the way.
@@ -145,7 +146,7 @@ impl Stores {
     }
 
     /// A copy is on its way, or was lost and is sent again later.
-    pub(in crate::world) fn sent(&mut self, id: Id<RegionCopy>, arrives: bool, ctx: &mut Ctx) {
+    pub(in crate::world) fn sent(&mut self, id: CopyId, arrives: bool, ctx: &mut Ctx) {
         self.copies.all[id].sent = arrives;
         if !arrives {
             ctx.schedule_after(RESEND, Event::Copied(id));
@@ -153,12 +154,7 @@ impl Stores {
     }
 
     /// A copy arrives, or is to be sent again.
-    pub(in crate::world) fn copied(
-        &mut self,
-        id: Id<RegionCopy>,
-        shared: &mut Shared,
-        ctx: &mut Ctx,
-    ) {
+    pub(in crate::world) fn copied(&mut self, id: CopyId, shared: &mut Shared, ctx: &mut Ctx) {
         let copy = &mut self.copies.all[id];
         let to = &shared.conditions[copy.to.index()];
         if !copy.sent {
@@ -178,13 +174,13 @@ impl Stores {
     }
 
     /// Who has a copy, or is about to get it.
-    pub(in crate::world) fn holder_of(&self, id: Id<RegionCopy>) -> Option<ActorId> {
+    pub(in crate::world) fn holder_of(&self, id: CopyId) -> Option<ActorId> {
         let copy = self.copies.all.get(id)?;
         Some(if copy.sent { copy.to } else { copy.from })
     }
 
     /// From where to where a copy goes.
-    pub(in crate::world) fn way_of(&self, id: Id<RegionCopy>) -> Option<(ActorId, ActorId)> {
+    pub(in crate::world) fn way_of(&self, id: CopyId) -> Option<(ActorId, ActorId)> {
         self.copies.all.get(id).map(|copy| (copy.from, copy.to))
     }
 }

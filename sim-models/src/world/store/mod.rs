@@ -23,29 +23,18 @@ use sim_redis::{Key, Mode, Reply, Role, ServerCommand, Store};
 use crate::invariant::{Seen, Topic, Write};
 use crate::log::{Note, StoreLoss};
 use crate::plan::{ActorId, ActorKind, Fsync, KvOp, KvPlan, Node, Persistence, Plan};
-use crate::pool::Id;
-use crate::world::network::{Answer, Request};
+use crate::world::ids::RequestId;
+use crate::world::network::{Answer, Op, Order, Request};
 use crate::world::shared::{ByActor, Shared};
 use crate::world::store::copies::{Copies, Stamps};
 use crate::world::store::follower::{Change, Follower, durable_at};
 use crate::world::store::transaction::Watches;
 use crate::world::{Ctx, Event};
 
-use command::Op;
-
-/// A command on its way to a store.
-#[derive(Clone, Debug)]
-pub(in crate::world) struct Order {
-    pub(in crate::world) op: Op,
-    pub(in crate::world) from: Node,
-    /// The run of a program that sends it, which is what a connection is to Redis.
-    pub(in crate::world) execution: i64,
-}
-
 /// A command at its store, and for whom it is.
 #[derive(Debug)]
 struct Asked {
-    id: Id<Request>,
+    id: RequestId,
     intent: u32,
     lineage: u64,
     order: Box<Order>,
@@ -91,7 +80,7 @@ pub(in crate::world) struct Served {
 #[must_use]
 pub(in crate::world) struct Death {
     /// The requests whose connection is broken.
-    pub(in crate::world) cut_off: Vec<Id<Request>>,
+    pub(in crate::world) cut_off: Vec<RequestId>,
     /// What is known to be lost, to be told after that.
     pub(in crate::world) lost: Option<Lost>,
 }
@@ -121,7 +110,7 @@ impl Stores {
     /// A request has arrived: its command waits in line.
     pub(in crate::world) fn enqueue(
         &mut self,
-        id: Id<Request>,
+        id: RequestId,
         request: &mut Request,
         shared: &Shared,
         ctx: &mut Ctx,
@@ -141,7 +130,7 @@ impl Stores {
     pub(in crate::world) fn serve(
         &mut self,
         actor: ActorId,
-        id: Id<Request>,
+        id: RequestId,
         shared: &mut Shared,
         ctx: &mut Ctx,
     ) -> Option<Served> {
@@ -435,7 +424,7 @@ impl StoreState {
     }
 
     /// A `Wait` is over, if this is one that was not cut off.
-    fn end_wait(&mut self, id: Id<Request>, now: Time) -> Option<Answer> {
+    fn end_wait(&mut self, id: RequestId, now: Time) -> Option<Answer> {
         let n = self.waits.iter().position(|wait| wait.id == id)?;
         let wait = self.waits.remove(n);
         Some(self.acknowledged(wait.order.execution, now))
@@ -443,7 +432,7 @@ impl StoreState {
 
     /// A new process has the store's data: its followers take all of it, and what connections
     /// knew is gone with them. Returns the requests that are cut off.
-    fn begin_anew(&mut self) -> Vec<Id<Request>> {
+    fn begin_anew(&mut self) -> Vec<RequestId> {
         for follower in self.replicas.iter_mut().chain(&mut self.disk) {
             follower.resync(&self.data);
         }
@@ -476,6 +465,7 @@ mod tests {
     use crate::plan::DistId;
     use crate::pool::Pool;
     use crate::world::bench::{self, Bench};
+    use crate::world::ids::RequestName;
 
     const STORE: ActorId = ActorId(0);
     const OTHER: ActorId = ActorId(1);
@@ -485,7 +475,7 @@ mod tests {
     struct Regions {
         bench: Bench,
         stores: Stores,
-        requests: Pool<Request>,
+        requests: Pool<Request, RequestName>,
     }
 
     impl Regions {
@@ -511,18 +501,18 @@ mod tests {
             Value::Text(self.bench.shared.texts.intern("key"))
         }
 
-        fn set(&mut self, value: i64) -> Id<Request> {
+        fn set(&mut self, value: i64) -> RequestId {
             let (key, value) = (self.key(), Value::Int(value));
             let (nx, xx, ex, px, keep_ttl) = (false, false, None, None, false);
             self.ask(STORE, KvOp::Set { key, value, nx, xx, ex, px, keep_ttl })
         }
 
-        fn get(&mut self, store: ActorId) -> Id<Request> {
+        fn get(&mut self, store: ActorId) -> RequestId {
             let key = self.key();
             self.ask(store, KvOp::Get(key))
         }
 
-        fn ask(&mut self, to: ActorId, op: Op) -> Id<Request> {
+        fn ask(&mut self, to: ActorId, op: Op) -> RequestId {
             let order = Some(Box::new(Order { op, from: Node::Primary, execution: 1 }));
             let (id, request) = self.requests.take();
             *request = Request { to, order, ..Request::default() };
@@ -532,7 +522,7 @@ mod tests {
 
         /// The content that the next command to be carried out is answered with, if its store
         /// still knows it.
-        fn serve(&mut self) -> Option<(Id<Request>, Value)> {
+        fn serve(&mut self) -> Option<(RequestId, Value)> {
             let Some((_, Event::Served(id))) = self.bench.next() else { panic!("one is in line") };
             let (stores, to) = (&mut self.stores, self.requests[id].to);
             self.bench.act(|shared, ctx| {

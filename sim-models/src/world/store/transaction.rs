@@ -9,8 +9,9 @@ use sim_redis::{Key, KvError, Reply, Store, Watched};
 use crate::ledger::Deed;
 use crate::plan::{ActorId, KvOp};
 use crate::world::Ctx;
+use crate::world::network::Op;
 use crate::world::shared::Shared;
-use crate::world::store::command::{self, Op};
+use crate::world::store::command;
 use crate::world::store::copies::Copies;
 use crate::world::store::{Asked, StoreState, Stores};
 

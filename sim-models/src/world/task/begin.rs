@@ -5,7 +5,7 @@ use sim_redis::value::Value;
 
 use super::{Origin, Task, Tasks};
 use crate::plan::{ActorId, ClientPlan, ProgramId, builtin};
-use crate::pool::Id;
+use crate::world::ids::{RequestId, TaskId};
 use crate::world::network::{Payload, Request};
 use crate::world::service::Seat;
 use crate::world::shared::Shared;
@@ -31,7 +31,7 @@ impl Tasks {
         intent: u32,
         lineage: u64,
         shared: &mut Shared,
-    ) -> Id<Task> {
+    ) -> TaskId {
         let frame = &shared.plan.programs[program.index()];
         self.executions += 1;
         let (id, task) = self.pool.take();
@@ -62,7 +62,7 @@ impl Tasks {
         submission: Submission,
         shared: &mut Shared,
         now: Time,
-    ) -> Id<Task> {
+    ) -> TaskId {
         let Submission { client, plan, intent, number, lineage } = submission;
         let id = self.begin(client, plan.program, intent, lineage, shared);
         let program = &shared.plan.programs[plan.program.index()];
@@ -83,7 +83,7 @@ impl Tasks {
     }
 
     /// When the user leaves; `None` once they have.
-    pub(in crate::world) fn set_leave(&mut self, id: Id<Task>, at: Option<Handle>) {
+    pub(in crate::world) fn set_leave(&mut self, id: TaskId, at: Option<Handle>) {
         if let Origin::Submission { leave, .. } = &mut self.pool[id].origin {
             *leave = at;
         }
@@ -92,11 +92,11 @@ impl Tasks {
     /// A task for a request that a service begins to work on.
     pub(in crate::world) fn begin_request(
         &mut self,
-        id: Id<Request>,
+        id: RequestId,
         request: &Request,
         shared: &mut Shared,
         now: Time,
-    ) -> Id<Task> {
+    ) -> TaskId {
         let Request { to, intent, lineage, key, body, payload, deadline, instance, .. } = *request;
         let Payload::Endpoint(endpoint) = payload else {
             unreachable!("services are called at endpoints")

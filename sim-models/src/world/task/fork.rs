@@ -5,7 +5,7 @@ use sim_redis::value::Value;
 
 use super::{Exit, Next, Origin, Raised, Task, Tasks, Waiting, child};
 use crate::plan::{CachedPlan, ForkId, Pc, Reg};
-use crate::pool::Id;
+use crate::world::ids::TaskId;
 use crate::world::nth;
 use crate::world::service::Wanted;
 use crate::world::shared::Shared;
@@ -13,7 +13,7 @@ use crate::world::shared::Shared;
 impl Tasks {
     /// Makes the branches of a `Parallel`. The forks of one task are told apart by the calls made
     /// before them.
-    pub(super) fn fork(&mut self, id: Id<Task>, fork: ForkId, shared: &mut Shared) -> Next {
+    pub(super) fn fork(&mut self, id: TaskId, fork: ForkId, shared: &mut Shared) -> Next {
         let count = shared.plan.forks[fork.index()].len();
         if count == 0 {
             return Next::Go;
@@ -37,7 +37,7 @@ impl Tasks {
     }
 
     /// A task with a copy of the registers at the next instruction; this one goes on elsewhere.
-    pub(super) fn spawn(&mut self, id: Id<Task>, then: Pc, shared: &mut Shared) -> Id<Task> {
+    pub(super) fn spawn(&mut self, id: TaskId, then: Pc, shared: &mut Shared) -> TaskId {
         let task = &mut self[id];
         task.spawns += 1;
         let pc = std::mem::replace(&mut task.pc, then);
@@ -48,12 +48,12 @@ impl Tasks {
     /// A task that works a value out for a cache, with a copy of the registers.
     pub(in crate::world) fn fly(
         &mut self,
-        id: Id<Task>,
+        id: TaskId,
         wanted: Wanted,
         flight: u64,
         deadline: Option<Time>,
         shared: &mut Shared,
-    ) -> Id<Task> {
+    ) -> TaskId {
         let CachedPlan { body, into, .. } = shared.plan.cached[wanted.cached.index()];
         let lineage = mix(wanted.lineage, 0);
         let task = self.beside(id, body, lineage, Origin::Flight(flight), shared);
@@ -66,12 +66,12 @@ impl Tasks {
     /// A task beside another, at the same instance and with a copy of its registers.
     fn beside(
         &mut self,
-        of: Id<Task>,
+        of: TaskId,
         pc: Pc,
         lineage: u64,
         origin: Origin,
         shared: &mut Shared,
-    ) -> Id<Task> {
+    ) -> TaskId {
         let Task { actor, program, intent, deadline, spent, seat, .. } = self[of];
         let child = self.begin(actor, program, intent, lineage, shared);
         let registers = self[of].registers.clone();
@@ -86,9 +86,9 @@ impl Tasks {
     /// on, with the error of the first branch that has one.
     pub(in crate::world) fn join(
         &mut self,
-        parent: Id<Task>,
+        parent: TaskId,
         number: u32,
-        branch: Id<Task>,
+        branch: TaskId,
         error: Option<Raised>,
         shared: &Shared,
     ) -> Next {

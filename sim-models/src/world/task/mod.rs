@@ -21,11 +21,11 @@ use sim_redis::value::Value;
 use crate::intent::Intent;
 use crate::outcome::RunLimit;
 use crate::plan::{ActorId, CachedId, Operand, Pc, PointId, ProgramId, Reg, SiteId, builtin};
-use crate::pool::{Id, Pool};
-use crate::world::network::{Answer, Request};
+use crate::pool::Pool;
+use crate::world::ids::{CallId, RequestId, TaskId, TaskName};
+use crate::world::network::Answer;
 use crate::world::service::Seat;
 use crate::world::shared::Shared;
-use crate::world::stack::Call;
 
 pub(in crate::world) use begin::Submission;
 use eval::eval;
@@ -93,9 +93,9 @@ pub(in crate::world) enum Origin {
     /// A user submitted an intent.
     Submission { begun: Time, leave: Option<Handle> },
     /// A request came; `None` once it is answered.
-    Request(Option<Id<Request>>),
+    Request(Option<RequestId>),
     /// A task runs branches.
-    Branch { parent: Id<Task>, number: u32 },
+    Branch { parent: TaskId, number: u32 },
     /// Nobody waits for it: a job, or what a program spawned.
     Alone,
     /// Works out a value for a cache.
@@ -108,12 +108,12 @@ pub(in crate::world) enum Waiting {
     Nothing,
     /// Work or sleep.
     Timer(Handle),
-    Call(Id<Call>),
+    Call(CallId),
     /// A value that is worked out.
     Flight(u64),
     /// Branches still running, and the error of the first branch that has one.
     Branches {
-        tasks: Vec<Id<Task>>,
+        tasks: Vec<TaskId>,
         left: usize,
         error: Option<(u32, Raised)>,
     },
@@ -135,9 +135,9 @@ pub(in crate::world) enum Next {
         lineage: u64,
     },
     /// It waits for these branches, which begin.
-    Fork(Vec<Id<Task>>),
+    Fork(Vec<TaskId>),
     /// Another task begins beside it.
-    Spawned(Id<Task>),
+    Spawned(TaskId),
     LookUp(CachedId),
     /// Its request is answered.
     Respond(Answer),
@@ -208,7 +208,7 @@ impl Task {
     }
 
     /// The request that it has yet to answer, which counts as answered from now on.
-    pub(in crate::world) fn take_request(&mut self) -> Option<Id<Request>> {
+    pub(in crate::world) fn take_request(&mut self) -> Option<RequestId> {
         match &mut self.origin {
             Origin::Request(request) => request.take(),
             _ => None,
@@ -219,30 +219,30 @@ impl Task {
 /// Every run of a program.
 #[derive(Debug, Default)]
 pub(in crate::world) struct Tasks {
-    pool: Pool<Task>,
+    pool: Pool<Task, TaskName>,
     /// Tasks that can run now, in order.
-    pub(in crate::world) ready: VecDeque<Id<Task>>,
+    pub(in crate::world) ready: VecDeque<TaskId>,
     executions: u64,
     /// Why the world has stopped on its own.
     pub(in crate::world) runaway: Option<RunLimit>,
 }
 
 impl Deref for Tasks {
-    type Target = Pool<Task>;
-    fn deref(&self) -> &Pool<Task> {
+    type Target = Pool<Task, TaskName>;
+    fn deref(&self) -> &Pool<Task, TaskName> {
         &self.pool
     }
 }
 
 impl DerefMut for Tasks {
-    fn deref_mut(&mut self) -> &mut Pool<Task> {
+    fn deref_mut(&mut self) -> &mut Pool<Task, TaskName> {
         &mut self.pool
     }
 }
 
 impl Tasks {
     /// Sets the clock that a task's program reads, if it is still there.
-    pub(in crate::world) fn set_clock(&mut self, id: Id<Task>, shared: &Shared, now: Time) {
+    pub(in crate::world) fn set_clock(&mut self, id: TaskId, shared: &Shared, now: Time) {
         if let Some(task) = self.pool.get_mut(id) {
             task.set_clock(shared, now);
         }

@@ -10,7 +10,7 @@ use super::{Exit, Next, Raised, Task, Tasks, child};
 use crate::ledger::Deed;
 use crate::outcome::RunLimit;
 use crate::plan::{EffectId, EffectPlan, Instr, RespondId, SiteId};
-use crate::pool::Id;
+use crate::world::ids::TaskId;
 use crate::world::network::Answer;
 use crate::world::shared::Shared;
 use crate::world::{Ctx, nth};
@@ -21,12 +21,7 @@ const INSTRUCTIONS_MAX: u32 = 1_000_000;
 
 impl Tasks {
     /// Runs a task until it has to hand over or ends. A task that is gone stops.
-    pub(in crate::world) fn run(
-        &mut self,
-        id: Id<Task>,
-        shared: &mut Shared,
-        ctx: &mut Ctx,
-    ) -> Next {
+    pub(in crate::world) fn run(&mut self, id: TaskId, shared: &mut Shared, ctx: &mut Ctx) -> Next {
         let Some(task) = self.pool.get_mut(id) else { return Next::Stop };
         loop {
             let is_overfull = shared.texts.is_overfull();
@@ -236,11 +231,11 @@ pub(super) mod tests {
         bench
     }
 
-    pub(in crate::world::task) fn begin(bench: &mut Bench, tasks: &mut Tasks) -> Id<Task> {
+    pub(in crate::world::task) fn begin(bench: &mut Bench, tasks: &mut Tasks) -> TaskId {
         tasks.begin(ActorId(0), ProgramId(0), 0, 1, &mut bench.shared)
     }
 
-    pub(in crate::world::task) fn run(bench: &mut Bench, tasks: &mut Tasks, id: Id<Task>) -> Next {
+    pub(in crate::world::task) fn run(bench: &mut Bench, tasks: &mut Tasks, id: TaskId) -> Next {
         bench.act(|shared, ctx| tasks.run(id, shared, ctx))
     }
 

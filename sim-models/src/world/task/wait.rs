@@ -7,42 +7,42 @@ use sim_redis::value::Value;
 use super::{Exit, Next, Origin, Raised, Task, Tasks, Waiting, child};
 use crate::invariant::Seen;
 use crate::plan::{CachedId, CachedPlan, Reg, SiteId};
-use crate::pool::Id;
+use crate::world::ids::TaskId;
 use crate::world::network::Answer;
 use crate::world::service::Wanted;
 use crate::world::shared::Shared;
 use crate::world::{Ctx, Event, nth};
 
 impl Tasks {
-    pub(in crate::world) fn wait(&mut self, id: Id<Task>, length: Span, ctx: &mut Ctx) {
+    pub(in crate::world) fn wait(&mut self, id: TaskId, length: Span, ctx: &mut Ctx) {
         let handle = ctx.schedule_after(length, Event::Resume(id));
         self.pool[id].waiting = Waiting::Timer(handle);
     }
 
-    pub(in crate::world) fn wait_for(&mut self, id: Id<Task>, what: Waiting) {
+    pub(in crate::world) fn wait_for(&mut self, id: TaskId, what: Waiting) {
         self.pool[id].waiting = what;
     }
 
     /// A wait is over; false when the task is gone.
-    pub(in crate::world) fn wake(&mut self, id: Id<Task>) -> bool {
+    pub(in crate::world) fn wake(&mut self, id: TaskId) -> bool {
         let task = self.pool.get_mut(id);
         task.map(Task::wakes).is_some()
     }
 
     /// The task waits no more; for what it did.
-    pub(in crate::world) fn stop_waiting(&mut self, id: Id<Task>) -> Waiting {
+    pub(in crate::world) fn stop_waiting(&mut self, id: TaskId) -> Waiting {
         std::mem::replace(&mut self.pool[id].waiting, Waiting::Nothing)
     }
 
     /// Whether a task waits for anything but its turn.
-    pub(in crate::world) fn is_waiting(&self, id: Id<Task>) -> bool {
+    pub(in crate::world) fn is_waiting(&self, id: TaskId) -> bool {
         !matches!(self.pool[id].waiting, Waiting::Nothing)
     }
 
     /// The call of a waiting task has ended.
     pub(in crate::world) fn hear(
         &mut self,
-        id: Id<Task>,
+        id: TaskId,
         site: SiteId,
         answer: Answer,
         shared: &mut Shared,
@@ -55,7 +55,7 @@ impl Tasks {
     /// Binds an answer to the site's variables, or raises what it was instead of a success.
     pub(in crate::world) fn take_answer(
         &mut self,
-        id: Id<Task>,
+        id: TaskId,
         site: SiteId,
         answer: Answer,
         shared: &mut Shared,
@@ -82,7 +82,7 @@ impl Tasks {
     }
 
     /// What a client's program or one of its branches was answered.
-    fn show_receipt(&self, id: Id<Task>, answer: Answer, shared: &mut Shared, ctx: &Ctx) {
+    fn show_receipt(&self, id: TaskId, answer: Answer, shared: &mut Shared, ctx: &Ctx) {
         let mut root = id;
         while let Origin::Branch { parent, .. } = self.pool[root].origin {
             root = parent;
@@ -98,7 +98,7 @@ impl Tasks {
     /// A task looks a value up, and goes on after the steps that would work it out.
     pub(in crate::world) fn want(
         &mut self,
-        id: Id<Task>,
+        id: TaskId,
         cached: CachedId,
         shared: &mut Shared,
     ) -> Wanted {
@@ -115,7 +115,7 @@ impl Tasks {
     /// may do or await something else by now.
     pub(in crate::world) fn land(
         &mut self,
-        id: Id<Task>,
+        id: TaskId,
         flight: u64,
         found: Result<(Reg, Value), Raised>,
         shared: &Shared,
@@ -133,12 +133,12 @@ impl Tasks {
     }
 
     /// A block is left from outside of the program.
-    pub(in crate::world) fn leave(&mut self, id: Id<Task>, exit: Exit, shared: &Shared) -> Next {
+    pub(in crate::world) fn leave(&mut self, id: TaskId, exit: Exit, shared: &Shared) -> Next {
         self.pool[id].leave(exit, &shared.plan.words)
     }
 
     /// An error is raised from outside of the program.
-    pub(in crate::world) fn fail(&mut self, id: Id<Task>, status: u16, shared: &Shared) -> Next {
+    pub(in crate::world) fn fail(&mut self, id: TaskId, status: u16, shared: &Shared) -> Next {
         self.leave(id, Exit::Error(Raised::of_program(status)), shared)
     }
 }
