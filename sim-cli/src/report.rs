@@ -285,7 +285,7 @@ fn hop(call: &CallSummary) -> String {
 }
 
 /// What led to the violation and what followed: the log lines of its intent, and what struck
-/// everybody meanwhile or had before and still lasted. Without an intent, all that struck everybody.
+/// everybody meanwhile, or before if it still lasted. Without an intent, all that struck everybody.
 fn story<'a>(outcome: &'a Outcome, violation: &Violation) -> Vec<&'a LogLine> {
     let is_own = |line: &LogLine| line.intent.is_some() && line.intent == violation.intent;
     let own = || outcome.log.iter().filter(|line| is_own(line)).map(|line| line.step);
@@ -303,8 +303,8 @@ fn story<'a>(outcome: &'a Outcome, violation: &Violation) -> Vec<&'a LogLine> {
     outcome.log.iter().filter(|line| is_own(line) || meanwhile(line)).collect()
 }
 
-/// The lines of a story that are told, each with its place in it: those around the violation, and
-/// of those before them how it began, what was done, and what went wrong.
+/// The lines of a story that are shown, each with its place in it. They are those around the
+/// violation, and of those before: how it began, what was done, and what went wrong.
 fn telling<'a>(
     outcome: &Outcome,
     violation: &Violation,

@@ -1,4 +1,4 @@
-//! Every idempotency design sits the same examination, and `docs/DESIGNS.md` is what came of it.
+//! Every idempotency design sits the same examination, and `docs/DESIGNS.md` shows the results.
 
 use std::fmt::Write as _;
 
@@ -15,10 +15,10 @@ const PAGE: &str = "docs/DESIGNS.md";
 
 /// What a broken promise is called in the table, and what it means to the customer.
 const MARKS: &[(&str, char, &str)] = &[
-    ("AtMostOnce", 'M', "money: charged more than once"),
-    ("AckedImpliesDone", 'A', "told success, and not charged"),
+    ("AtMostOnce", 'M', "charged more than once"),
+    ("AckedImpliesDone", 'A', "success shown, and not charged"),
     ("ReceiptMatches", 'R', "a receipt that is not the one charge in force"),
-    ("FailedImpliesNone", 'F', "told failure, and charged"),
+    ("FailedImpliesNone", 'F', "failure shown, and charged"),
     ("BooksBalance", 'B', "charges and orders do not match"),
     ("NoMerge", 'N', "two purchases became one, or one customer sees another's"),
     ("EqualReplays", 'E', "one key, two answers"),
@@ -77,15 +77,13 @@ fn section(n: usize, name: &str, text: &str, results: &[(String, Vec<String>)]) 
     if !params.is_empty() {
         let _ = write!(section, "Parameters: {}.\n\n", params.join(", "));
     }
-    let kept: Vec<&str> =
-        results.iter().filter(|(_, m)| m[n].is_empty()).map(|(s, _)| s.as_str()).collect();
-    let _ =
-        writeln!(section, "**Keeps every promise in:** {}.\n\n**Leaves open:**\n", kept.join("; "));
+    let kept = results.iter().filter(|(_, marks)| marks[n].is_empty()).count();
+    let all = results.len();
+    let _ = writeln!(section, "Keeps every promise in {kept} of {all} situations. Leaves open:\n");
     for (_, mark, meaning) in MARKS {
-        let open = results.iter().filter(|(_, marks)| marks[n].contains(*mark));
-        let open: Vec<&str> = open.map(|(situation, _)| situation.as_str()).collect();
-        if !open.is_empty() {
-            let _ = writeln!(section, "- {meaning}, in: {}", open.join("; "));
+        let open = results.iter().filter(|(_, marks)| marks[n].contains(*mark)).count();
+        if open > 0 {
+            let _ = writeln!(section, "- **{mark}** in {open}: {meaning}");
         }
     }
     section
@@ -97,16 +95,18 @@ fn the_page_of_designs_is_what_the_exam_says() {
     let names: Vec<&str> = designs().map(|(name, _)| name).collect();
     let mut page = format!(
         "# Idempotency designs, examined\n\n\
-        Written by a test from the runs of [`{EXAM}`](../{EXAM}): every design in the same small world, \
-        in the same situations, with the same luck. What stands here was found, not claimed; what a \
-        design claims is its `about`. `cargo test -p sim-tests designs` checks this page, and\n\n\
+        A test writes this page from the runs of [`{EXAM}`](../{EXAM}). It puts every design into \
+        the same small world, in the same situations, with the same luck. What stands here was \
+        found, not claimed; what a design claims is its `about`. `cargo test -p sim-tests designs` \
+        checks this page. This command tells the story of one square of the table:\n\n\
         ```sh\nsim run {EXAM} --variant \"FM-07 slow provider\" \\\n    \
         --set 'actors.api.endpoints.pay[1].design=\"stripe_v1\"'\n```\n\n\
-        tells the story of one square of the table. A design that leaves a square open may be right for \
-        you all the same. All of them keep their records in the same Redis, with a replica a second \
-        behind: FM-16 to FM-20 are about that store, not about the companies whose documentation a \
-        design follows; `store: \"db\"` puts the records into a database. What is not documented, as \
-        whether the provider behind is given a key, was chosen, and each design says so.\n\n"
+        A design that leaves a square open may be right for you all the same. All of them keep \
+        their records in the same Redis, with a replica a second behind. So FM-16 to FM-20 are \
+        about that store, not about the companies whose documentation a design follows. `store: \
+        \"db\"` puts the records into a database. Some things are not documented, such as whether \
+        the provider behind gets a key. Each design says what we chose.\n\n\
+        A dot keeps every promise. A letter is a broken one:\n\n"
     );
     for (_, mark, meaning) in MARKS {
         let _ = writeln!(page, "- **{mark}**: {meaning}");

@@ -224,15 +224,15 @@ fn the_table_of_failure_modes_is_what_the_runs_say() {
     }
     let document = format!(
         "# Failure modes of idempotent payments\n\n\
-        Written by a test from the runs of [`{FOLDER}`](../{FOLDER}); `cargo test -p sim-tests \
+        A test writes this page from the runs of [`{FOLDER}`](../{FOLDER}); `cargo test -p sim-tests \
         failure_modes` checks it.\n\n\
-        Each file holds a bad design, the faults that trip it, the promises that it breaks, and its \
-        correction, which keeps all of them under the same faults. `sim run FILE` tells the story, \
-        `--all` compares the variants.\n\n\
-        *Random plans* is how many random seeds and fault plans, of up to three faults each, it takes \
-        until one breaks a promise that the row names, when nobody says where to strike (of 256; – is \
-        never); *faults* is how many of its faults are left when it is shrunk. *Lines* is the length of \
-        the story below.\n\n\
+        Each file holds a bad design, the faults that trip it, and the promises that it breaks. Its \
+        correction keeps all of them under the same faults. `sim run FILE` tells the story, `--all` \
+        compares the variants.\n\n\
+        *Random plans* counts random seeds and fault plans until one breaks a promise that the row \
+        names. Each plan has up to three faults, and nobody says where to strike; – means that none \
+        of 256 did. *Faults* is how many of that plan's faults are left when it is shrunk. *Lines* \
+        is the length of the story below.\n\n\
         | | failure | breaks | clean variants | random plans | faults | lines |\n\
         |---|---|---|---|---|---|---|\n{}\n\n\
         ## Controls\n\nThey look alike and are right; every promise holds.\n\n\

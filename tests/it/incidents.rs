@@ -81,11 +81,12 @@ fn section(out: &mut String, file: &Path) {
 #[test]
 fn every_setting_does_what_its_story_says() {
     let mut out = String::from(
-        "# Incidents\n\nOutages that happen again and again, each as one file that replays it with \
-         the setting that causes it and with those that prevent it. Made by a test from the runs, \
-         each with the scenario's own seed; [the folder's page](../scenarios/incidents/README.md) \
-         has medians over twenty seeds.\n\nGoodput is of the whole run and of all its clients, \
-         bystanders too; the promises say who is hurt, and when.\n",
+        "# Incidents\n\nThese outages happen again and again. Each has one file, which replays it \
+         with the setting that causes it and with those that prevent it. A test makes this page \
+         from the runs, each with the scenario's own seed. [The folder's \
+         page](../scenarios/incidents/README.md) has medians over twenty seeds.\n\nGoodput is of \
+         the whole run and of all its clients, bystanders too. The promises say who is hurt, and \
+         when.\n",
     );
     for file in incidents() {
         section(&mut out, &file);

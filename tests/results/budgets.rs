@@ -51,11 +51,11 @@ pub fn topic() -> Topic {
     Topic {
         title: "Retry budgets",
         scenario: "budgets",
-        says: "bounds retries as Finagle (0.2 λ + 10 a second), gRPC (retries stop when more than \
-            0.1 / 1.1 = 9.09 % of the attempts fail) and Envoy (a fifth of the requests under way, \
-            at least three) document it, while callers would go on nine times. \
-            Finagle's slices of a second last until the next call, so that with few calls its \
-            reserve comes back a little more slowly.",
+        says: "bounds retries as three libraries document it, while callers would go on nine \
+            times. Finagle allows 0.2 λ + 10 a second. gRPC stops retries when more than 0.1 / \
+            1.1 = 9.09 % of the attempts fail. Envoy allows a fifth of the requests under way, \
+            at least three. Finagle's slices of a second last until the next call, so that with \
+            few calls its reserve comes back a little more slowly.",
         rows,
     }
 }

@@ -27,8 +27,8 @@ pub fn topic() -> Topic {
         title: "The power of two choices",
         scenario: "choices",
         says: "is Mitzenmacher's result, 2001, with the fixed point Σ λ^((dⁱ − d) / (d − 1)) for \
-            ever more servers; here a thousand. With one choice servers know nothing of one \
-            another, so that a few are as good.",
+            ever more servers; here a thousand. With one choice, servers know nothing of one \
+            another, so a few are as good.",
         rows,
     }
 }

@@ -31,12 +31,12 @@ pub fn topic() -> Topic {
     Topic {
         title: "A simple collapse",
         scenario: "collapse",
-        says: "is Marc Brooker's public simulation of a simple collapse. The server's latency grows \
-            with what it has to do, so that retries feed on themselves: a spike of five seconds \
-            takes the system down for good, and waits between the attempts bring it back. The \
-            numbers are read off the published curves. The 12 answers per second are no steady \
-            state here but a mean over runs: some seven in ten collapse to none, the others escape \
-            and answer 40.",
+        says: "is Marc Brooker's public simulation of a simple collapse. The server's latency \
+            grows with what it has to do, so that retries feed on themselves. A spike of five \
+            seconds takes the system down for good, and waits between the attempts bring it \
+            back. The numbers are read off the published curves. The 12 answers per second are a \
+            mean over runs here, not a steady state: some seven in ten collapse to none, the \
+            others escape and answer 40.",
         rows: vec![
             row("before the spike: answers per second", 40.0, &before).percent(5.0),
             row("at once, from 60 s: answers per second", 12.0, &after).within(1.0),

@@ -16,8 +16,9 @@ pub fn topic() -> Topic {
     Topic {
         title: "Fan-out",
         scenario: "fan_out",
-        says: "is from Dean and Barroso, *The tail at scale*, 2013: who waits for a hundred leaves \
-            waits for the slowest, and so sees the 99th percentile of a leaf most of the time.",
+        says: "is from Dean and Barroso, *The tail at scale*, 2013. A call that waits for a \
+            hundred leaves waits for the slowest. So it sees the 99th percentile of a leaf most \
+            of the time.",
         rows: vec![Row::new("one of 100 above its 99th percentile", 0.634, share)],
     }
 }

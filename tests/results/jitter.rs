@@ -48,10 +48,10 @@ pub fn topic() -> Topic {
     Topic {
         title: "Exponential Backoff And Jitter",
         scenario: "jitter",
-        says: "is the simulator of Marc Brooker's article in the AWS Architecture Blog, 2015; the \
-            numbers are those of its public code, means of 200 runs. Without back-off the work \
-            grows with the square of the clients; full jitter cuts the writes by more than half \
-            against the same back-off without jitter, and the time by a factor of thirteen.",
+        says: "is the simulator of Marc Brooker's article in the AWS Architecture Blog, 2015; \
+            the numbers are those of its public code, means of 200 runs. Without back-off the \
+            work grows with the square of the clients. Against the same back-off without jitter, \
+            full jitter cuts the writes by more than half, and the time by a factor of thirteen.",
         rows,
     }
 }

@@ -82,16 +82,17 @@ pub fn topic() -> Topic {
         title: "The threshold of metastability",
         scenario: "metastability",
         says: "is the smallest system with a metastable state, after Bronson and others, HotOS \
-            2021; the numbers are of a small independent simulation. A server of 100 a second can \
-            be stuck if and only if λ (1 + r) > 100, and it takes a backlog of more than μ T = 100 \
-            requests to get there. Spikes to 200 a second begin at 30 s; the attempts per call are those of the first \
-            two minutes, which the publication does not say and its five numbers agree with. A share of runs that are down \
-            may differ by 0.1 from the published one, which is of few runs itself. Below the \
-            threshold a backlog drains at μ − λ (1 + r), slowly; above it waiting longer does not \
-            help, sending less does. At 52 a second the published 0.88 is low: the backlog after \
-            the spike is about 350 and grows by 4 a second, and the chance that luck brings it \
-            below 100 again is about exp(−2 · 4 · 250 / 308) = 0.0015; a recursion over waiting \
-            times, written apart, is stuck in 400 of 400 runs.",
+            2021; the numbers are of a small independent simulation. A server of 100 a second \
+            can be stuck if and only if λ (1 + r) > 100. It takes a backlog of more than μ T = \
+            100 requests to get there. Spikes to 200 a second begin at 30 s. The attempts per \
+            call are those of the first two minutes: the publication does not say so, but its \
+            five numbers agree. A share of runs that are down may differ by 0.1 from the \
+            published one, which is of few runs itself. Below the threshold a backlog drains at \
+            μ − λ (1 + r), slowly; above it waiting longer does not help, sending less does. At \
+            52 a second the published 0.88 is low. The backlog after the spike is about 350 and \
+            grows by 4 a second. The chance that luck brings it below 100 again is about exp(−2 \
+            · 4 · 250 / 308) = 0.0015. A recursion over waiting times, written apart, is stuck \
+            in 400 of 400 runs.",
         rows,
     }
 }

@@ -61,9 +61,9 @@ pub fn topic() -> Topic {
     Topic {
         title: "Queueing theory",
         scenario: "queueing",
-        says: "holds the queues of Erlang, Pollaczek and Khinchine to their formulas. The last two \
-            rows are Schroeder, Wierman and Harchol-Balter's *Open versus closed*, 2006: a load \
-            test with one user who waits for each answer sees a fifth of the latency that \
+        says: "holds the queues of Erlang, Pollaczek and Khinchine to their formulas. The last \
+            two rows are Schroeder, Wierman and Harchol-Balter's *Open versus closed*, 2006. In \
+            a load test, one user waits for each answer. He sees a fifth of the latency that \
             independent users see at the same load.",
         rows,
     }

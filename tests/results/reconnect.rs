@@ -57,10 +57,10 @@ pub fn topic() -> Topic {
     Topic {
         title: "A herd of agents",
         scenario: "reconnect",
-        says: "is a measurement published in a pull request of microsoft/retina: 500 agents that \
-            fail together, the most of them that arrive within any 100 ms, wherever they begin. \
-            Half of each wait is the same for all under equal jitter, and yet it spreads the first \
-            round to a quarter and the last to a fiftieth.",
+        says: "is a measurement published in a pull request of microsoft/retina: 500 agents fail \
+            together, and the number is the most that arrive within any 100 ms. Under equal \
+            jitter half of each wait is the same for all, and yet it spreads the first round to \
+            a quarter and the last to a fiftieth.",
         rows,
     }
 }

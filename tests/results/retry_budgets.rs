@@ -74,10 +74,10 @@ pub fn topic() -> Topic {
         title: "Fixing retries with token buckets and circuit breakers",
         scenario: "retry_budgets",
         says: "is the simulator of Marc Brooker's article, 2022; the numbers are those of its \
-            public code, each of one run of a hundred clients. So the interval here is that of one \
-            such run, a hundred seeds of one client. The bucket holds the load at 1 + 0.1 and what \
-            it began with, and mends what it can; the breaker mends nearly all of a rare failure \
-            and nothing of a common one.",
+            public code, each of one run of a hundred clients. So the interval here is that of \
+            one such run, a hundred seeds of one client. The bucket holds the load at 1 + 0.1 \
+            and what it began with, and mends what it can. The breaker mends nearly all of a \
+            rare failure and nothing of a common one.",
         rows,
     }
 }

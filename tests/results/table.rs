@@ -6,11 +6,11 @@ use crate::measure::{Estimate, FOLDER};
 
 /// What the page says before its tables.
 pub const PREFACE: &str = "# Published results\n\n\
-    Written by a test from the runs of [`scenarios/published`](../scenarios/published); `cargo test \
-    -p sim-tests --test results` checks it.\n\n\
-    Each model is one that its authors have described exactly, or that has a formula. *Simulated* \
-    is the mean of *n* runs, seeds 1 to *n*, with its 99 % interval. A number agrees when it lies in \
-    that interval, or is no further from the mean than its tolerance.\n";
+    A test writes this page from the runs of [`scenarios/published`](../scenarios/published); \
+    `cargo test -p sim-tests --test results` checks it.\n\n\
+    Its authors have described each model exactly, or it has a formula. *Simulated* is the mean of \
+    *n* runs, seeds 1 to *n*, with its 99 % interval. A number agrees when it lies in that \
+    interval, or when it differs from the mean by at most its tolerance.\n";
 
 /// One publication and its numbers.
 pub struct Topic {

@@ -2,7 +2,7 @@
 //! distributions of their latencies, and their figures with intervals.
 //!
 //! A side keeps its colour and its dash in all panels: they are given out in the order of the
-//! sides, the first of which is what the others are compared with.
+//! sides. The others are compared with the first.
 
 use sim_core::{Time, math};
 use sim_models::outcome::{ActorKind, Outcome};

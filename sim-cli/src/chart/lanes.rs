@@ -16,7 +16,7 @@ use super::measure;
 const LANE: f64 = 18.0;
 const BAR: f64 = 14.0;
 
-/// A dozen overlapping faults can still be told apart; more become a number.
+/// A reader can tell a dozen overlapping faults apart; more become a number.
 const LANES_MAX: usize = 12;
 
 const SIZE: f64 = 11.0;
@@ -52,8 +52,8 @@ pub fn faults(faults: &[FaultWindow], canvas: &Canvas) -> Option<LanePanel> {
     pack(Kind::Faults, faults.iter().map(|f| (x(f.from), x(f.to.max(f.from)), f.label.clone())))
 }
 
-/// What became of the system after what struck it: how long it took to recover, or that it did not.
-/// Nothing where there was too little load for a verdict.
+/// How the system did after what struck it: how long it took to recover, or that it did not.
+/// `None` where there was too little load for a verdict.
 pub fn recovery(recovery: &Recovery, canvas: &Canvas) -> Option<LanePanel> {
     let x = |time: Time| canvas.x(time.as_secs_f64());
     let (struck, healed) = recovery.trigger;

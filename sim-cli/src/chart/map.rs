@@ -1,7 +1,7 @@
-//! The map of a system: two values varied together, and in each cell what became of its runs.
+//! The map of a system: two values varied together, and in each cell how its runs ended.
 //!
-//! A cell's pattern, its letter and the thick borders tell its region, so that no meaning rests on
-//! colour; its number tells the figure that matters most there.
+//! A cell's pattern, its letter and the thick borders show its region, so that no meaning rests on
+//! colour. Its number is the figure that matters most there.
 
 use plotters::style::FontStyle;
 use plotters::style::text_anchor::HPos;
@@ -18,7 +18,7 @@ use crate::words;
 const LEFT: f64 = 150.0;
 const RIGHT: f64 = 850.0;
 const KEY_LEAST: f64 = 480.0;
-/// A cell is no larger than this, and no lower than a line of text.
+/// A cell is at most this large, and at least as high as a line of text.
 const CELL_MAX: f64 = 130.0;
 const CELL_LOW: f64 = 22.0;
 const CELL_HIGH: f64 = 54.0;

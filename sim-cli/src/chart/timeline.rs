@@ -9,9 +9,9 @@ use super::stack::{Panel, Stack};
 use super::{bands, lanes, lines};
 use crate::{finding, words};
 
-/// The timeline of a run as a complete SVG document: load and result, latency, queues, busy workers,
-/// amplification, breakers, faults and violations over one axis of virtual time. `repeat` is the
-/// command that repeats the run; it stands in the corner together with the run's id.
+/// The timeline of a run as a complete SVG document. Over one axis of virtual time it shows load,
+/// result, latency, queues, busy workers, amplification, breakers, faults and violations. `repeat`
+/// is the command that repeats the run; it stands in the corner together with the run's id.
 pub fn timeline(outcome: &Outcome, repeat: &str) -> String {
     let stack = panels(outcome);
     let identity = format!("{} · digest {:016x}", outcome.run_id, outcome.digest);

@@ -41,7 +41,7 @@ pub fn list(args: &Args, kinds: &Kinds) -> Result<Exit, Failure> {
     Ok(Exit::Kept)
 }
 
-/// Name, file, and what there is to say of it.
+/// Name, file, and a sentence about it.
 fn row(path: &Path, kinds: &Kinds) -> [String; 3] {
     let shown = path.display().to_string();
     let loaded = ScenarioFile::read(path, kinds).and_then(|file| Ok(file.load(None, &[])?));

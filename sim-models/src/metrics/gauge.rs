@@ -1,7 +1,7 @@
 //! What a service's workers and queue hold, averaged over time.
 //!
-//! A gauge is told of every change and keeps the area under each level, in whole nanoseconds, so
-//! that an average is exact however long the run is.
+//! A gauge sees every change and keeps the area under each level, in whole nanoseconds. So an
+//! average is exact however long the run is.
 
 use sim_core::{Span, Time};
 

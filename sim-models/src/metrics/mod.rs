@@ -21,7 +21,7 @@ use crate::recovery::{self, Pulse, Recovery, Terms};
 pub(crate) use gauge::{Gauge, Level};
 use windows::Windows;
 
-/// The most transitions that are kept; a breaker that flaps for ever must not eat memory.
+/// The most transitions that are kept; a breaker that always flaps must not eat memory.
 const TRANSITIONS_MAX: usize = 100_000;
 
 /// Everything that a run counts.
@@ -168,7 +168,7 @@ impl Metrics {
         self.goodput.offered += u64::from(now >= self.from);
     }
 
-    /// An intent was told success for the first time.
+    /// An intent's user saw success for the first time.
     pub(crate) fn achieved(&mut self, begun: Time, now: Time) {
         self.windows.at(now).goodput += 1;
         if let Some(pulse) = &mut self.pulse {
@@ -291,7 +291,7 @@ impl Metrics {
         }
     }
 
-    /// What became of the intents that arose after the warm-up.
+    /// The intents that arose after the warm-up, and how many succeeded.
     pub(crate) fn goodput(&self) -> Goodput {
         self.goodput
     }

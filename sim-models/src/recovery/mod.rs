@@ -2,13 +2,13 @@
 //!
 //! A *trigger* (faults and spikes of load) pushes a healthy system out of its bounds. A system that
 //! is only overloaded comes back when the trigger ends and the backlog has drained. One that stays
-//! down, although the load is what it used to carry well, is *metastable*: something that the
-//! trigger set off, most often retries, keeps it down by itself (Bronson et al., "Metastable
+//! down, although the load is what it used to carry well, is *metastable*. Something that the
+//! trigger set off, most often retries, keeps it down on its own (Bronson et al., "Metastable
 //! failures in distributed systems", HotOS 2021).
 //!
 //! The verdict is a pure function of counts per slot. It looks at stretches of time long enough
-//! that chance does not decide: goodput per intent offered, and the median latency of what
-//! succeeded, both against what they were before the trigger.
+//! that chance does not decide. It compares two figures with what they were before the trigger:
+//! goodput per intent offered, and the median latency of what succeeded.
 
 mod pulse;
 
@@ -30,16 +30,16 @@ const OFFERED_MIN: u64 = 10;
 const RELAPSE: f64 = 0.5;
 
 /// How much longer than by the fluid formula a backlog may take to drain. Retries of what waits
-/// add their own load while it drains, so that the true rate is the spare capacity minus theirs;
-/// three leaves two thirds of the spare capacity to them. Where they take even more, the backlog
-/// is seen not to grow, and the verdict is left open.
+/// add their own load while it drains: the true rate is the spare capacity minus theirs. Three
+/// leaves two thirds of the spare capacity to them. Where they take even more, the backlog is seen
+/// not to grow, and the verdict is left open.
 const DRAIN_SAFETY: f64 = 3.0;
 
 /// A backlog below this share of the most that it was in the first half since the trigger is
 /// shrinking.
 const SHRINKING: f64 = 0.9;
 
-/// What became of a system after a trigger.
+/// How a system did after a trigger.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recovery {
     /// From the first to the last instant of all that disturbed the system.
@@ -50,7 +50,7 @@ pub struct Recovery {
     pub last: Level,
     /// How long the system must be well to count as recovered.
     pub hold: Span,
-    /// How long after the trigger a backlog may take to drain; `None` when the run tells no bound.
+    /// How long after the trigger a backlog may take to drain; `None` when the run gives no bound.
     pub drain: Option<Span>,
     /// The verdict.
     pub state: RecoveryState,
@@ -75,7 +75,7 @@ pub enum RecoveryState {
     },
     /// It stays down although the trigger is gone and any backlog could have drained.
     Metastable,
-    /// The run ends before that can be told.
+    /// The run ends before that shows.
     Undecided {
         /// What is missing, for people.
         why: String,
@@ -91,7 +91,7 @@ pub struct Level {
     pub to: Time,
     /// Intents that arose.
     pub offered: u64,
-    /// Intents that were told success.
+    /// Intents whose user saw success.
     pub goodput: u64,
     /// Intents that ended without success.
     pub missed: u64,
@@ -100,7 +100,7 @@ pub struct Level {
 }
 
 impl Level {
-    /// Intents told success per intent that arose; `None` when none arose.
+    /// Intents with success per intent that arose; `None` when none arose.
     pub fn goodput_ratio(&self) -> Option<f64> {
         (self.offered > 0).then(|| self.goodput as f64 / self.offered as f64)
     }
@@ -201,7 +201,7 @@ pub(crate) fn judge(pulse: &Pulse, terms: &Terms) -> Recovery {
 
 struct Judge<'a> {
     grain: Span,
-    /// Up to the last in which an intent arose: what follows is no load that could be carried.
+    /// Up to the last in which an intent arose: what follows is not a load to carry.
     slots: &'a [Slot],
     terms: &'a Terms,
     before: Level,
@@ -343,7 +343,7 @@ impl<'a> Judge<'a> {
         })
     }
 
-    /// What the run lacks to show that the system stays down by itself, if it lacks anything.
+    /// What the run lacks to show that the system stays down on its own, if it lacks anything.
     fn could_have_recovered(&self, drain: Option<Span>) -> Result<(), String> {
         let slots = self.slots;
         let (end, trigger_end) = (self.time(slots.len()), self.terms.trigger.1);
@@ -372,9 +372,9 @@ impl<'a> Judge<'a> {
         Ok(())
     }
 
-    /// How long the backlog at the trigger's end may take to drain: what waits at the service
-    /// with the longest queue, and what users still wait for, over the capacity that it has to
-    /// spare. `None` when it has none.
+    /// How long the backlog at the trigger's end may take to drain. The backlog is what waits at
+    /// the service with the longest queue, and what users still wait for. It drains by the capacity
+    /// that the service has to spare; `None` when it has none.
     fn drain(&self) -> Option<Span> {
         let slots = self.slots;
         let least = self.terms.hold;
@@ -410,11 +410,13 @@ impl<'a> Judge<'a> {
         Some(drain.max(least))
     }
 
-    /// A backlog is left, and it may yet drain: it has become smaller since the trigger, or it is
-    /// carried about by chance so that its direction is not known. That is so near the threshold,
-    /// where the flow of requests in the second half of the time since, when what the trigger left
-    /// has come, may carry it off within two standard deviations, and where it moves as such a flow
-    /// does; a backlog that something holds in place does not.
+    /// A backlog is left, and it may yet drain: it has become smaller since the trigger, or chance
+    /// carries it about so that its direction is not known.
+    ///
+    /// Chance does so near the threshold. What the trigger left has come by the second half of the
+    /// time since. The flow of requests in that half may then carry the backlog off within two
+    /// standard deviations, and the backlog moves as such a flow does. A backlog that something
+    /// holds in place does not move so.
     fn may_drain(&self) -> bool {
         let slots = &self.slots[self.healed..];
         let last = &slots[slots.len() - self.hold..];

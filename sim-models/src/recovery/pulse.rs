@@ -1,7 +1,7 @@
 //! The pulse of a run: small slots of equal length that can be added up to any stretch of time.
 //!
 //! A chart's windows hold percentiles, which cannot be added up. A slot holds counts only, its
-//! latencies in buckets less than 1 % wide, so that the median over any stretch can be told.
+//! latencies in buckets less than 1 % wide, so that any stretch has its median.
 
 use sim_core::{Span, Time};
 
@@ -37,7 +37,7 @@ pub(crate) struct Pulse {
 pub(crate) struct Slot {
     /// Intents that arose.
     pub offered: u32,
-    /// Intents that were told success for the first time.
+    /// Intents whose user saw success for the first time.
     pub goodput: u32,
     /// Intents that ended without success.
     pub missed: u32,

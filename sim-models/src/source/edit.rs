@@ -28,7 +28,7 @@ pub(super) struct Site {
     range: Range<usize>,
 }
 
-/// Either the text at a site, or glue: a text that was written nowhere and is owed to the site.
+/// Either the text at a site, or glue: a text that nobody wrote and that the site needs.
 #[derive(Clone, Debug)]
 pub(super) struct Piece {
     site: Site,
@@ -46,7 +46,7 @@ impl Piece {
         Piece { site, glue: Some(text.into()) }
     }
 
-    /// Divides a piece; of glue, both halves are owed to the whole site.
+    /// Divides a piece; both halves of glue belong to the whole site.
     fn split(mut self, at: usize) -> [Piece; 2] {
         let mut tail = self.clone();
         match (&mut self.glue, &mut tail.glue) {

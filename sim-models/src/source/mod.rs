@@ -1,9 +1,9 @@
 //! Between a scenario's text and serde: places, overrides, and unnamed arguments.
 //!
-//! A [`Document`] is a RON text whose every value can be reached by a path such as
-//! `actors.api.endpoints.pay[0].to`: to replace it, to read its text, or to point at it when
-//! something is wrong. Whatever was changed on the way, an error is shown where a person wrote
-//! the mistake: in the file, or in the override.
+//! A [`Document`] is a RON text. A path such as `actors.api.endpoints.pay[0].to` reaches each of
+//! its values: to replace it, to read its text, or to point at it when something is wrong.
+//! Whatever was changed on the way, an error is shown where a person wrote the mistake: in the
+//! file, or in the override.
 //!
 //! Knows nothing of actors or policies; what unnamed arguments mean comes in as a [`Shorthand`].
 
@@ -33,7 +33,7 @@ pub use names::Shorthand;
 pub(crate) use path::last_name;
 pub use path::path_key;
 
-/// Gives the text of a file by the name that a scenario calls it by, or tells why it cannot.
+/// Gives the text of a file by its name in a scenario, or says why it cannot.
 pub type Files<'a> = &'a dyn Fn(&str) -> Result<String, String>;
 
 /// A scenario's text with all overrides applied and all arguments named.
@@ -67,9 +67,9 @@ impl Document {
     /// and show it as `path=value`.
     ///
     /// A field or key that a struct or map doesn't have yet is added to it, and the position
-    /// behind the last element of a list appends. The last setting of a path wins. What is no
-    /// RON but a plain word or quantity, such as `3m` or `50/s`, is taken as a text, and so is a
-    /// lone name that replaces a text: on a command line the quotes are a nuisance.
+    /// behind the last element of a list appends. The last setting of a path wins. A plain word or
+    /// quantity such as `3m` or `50/s` is not RON and is taken as a text. So is a lone name that
+    /// replaces a text: on a command line the quotes are a nuisance.
     ///
     /// # Errors
     /// A path that leads nowhere, or a value that [`Document::parse`] would refuse; the document
@@ -97,7 +97,7 @@ impl Document {
     /// So a variant is chosen: `{ "policies.provider": [Timeout("1s")] }`.
     ///
     /// # Errors
-    /// As [`Document::set`]; also when there is no map at `path`.
+    /// As [`Document::set`]; also when `path` does not lead to a map.
     pub fn overlay(&mut self, path: &str) -> Result<(), SourceError> {
         let segments = path::parse(path).map_err(|e| self.problem("", e, None))?;
         let (node, depth) = self.root.nearest(&segments);

@@ -7,8 +7,8 @@ use super::tree::{Child, Fault, Node, Shape};
 
 /// For each constructor the fields that its unnamed arguments fill, in order.
 ///
-/// A field that is also given by name is passed over, and so is one listed as `name()` for an
-/// argument that is no constructor. Constructors that are not listed keep their arguments as they
+/// A field that is also given by name is passed over. So is one listed as `name()` when the
+/// argument is not a constructor. Constructors that are not listed keep their arguments as they
 /// are: all named, or all unnamed as in a tuple.
 pub type Shorthand = &'static [(&'static str, &'static [&'static str])];
 

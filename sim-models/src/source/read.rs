@@ -1,7 +1,7 @@
 //! Reads RON into the span tree, without types: brackets, names, literals, comments.
 //!
 //! Literals are delimited here and judged by `ron` itself, so that both read them alike.
-//! Reading takes linear time, goes at most [`DEPTH_MAX`] brackets deep and refuses a name or
+//! Reading takes linear time and goes at most [`DEPTH_MAX`] brackets deep. It refuses a name or
 //! key that stands twice in one place: serde would keep the last one and say nothing.
 
 use std::collections::BTreeSet;
@@ -19,7 +19,7 @@ const QUOTED: [&str; 7] = ["r\"", "r#\"", "r##", "b\"", "b'", "br\"", "br#"];
 /// The tree of `text`.
 ///
 /// # Errors
-/// The first place where the text is no RON.
+/// The first place where the text is not RON.
 pub(super) fn read(text: &str) -> Result<Node, Fault> {
     let mut reader = Reader { text, at: 0, depth: 0 };
     reader.blanks()?;

@@ -10,7 +10,8 @@ const VALUES_MAX: usize = 200;
 /// ```
 /// use sim_models::study::Axis;
 ///
-/// let list: Axis = r#"policies.p=[Timeout("1s")],[Retry(attempts: 3), Timeout("1s")]"#.parse().unwrap();
+/// let list = r#"policies.p=[Timeout("1s")],[Retry(attempts: 3), Timeout("1s")]"#;
+/// let list: Axis = list.parse().unwrap();
 /// assert_eq!(list.values.len(), 2);
 /// let range: Axis = "actors.users.load.rate=20/s..60/s/5".parse().unwrap();
 /// assert_eq!(range.values, ["20/s", "30/s", "40/s", "50/s", "60/s"]);
@@ -93,7 +94,7 @@ fn split(list: &str) -> Result<Vec<String>, String> {
     }
 }
 
-/// The values of `from..to/n`; `None` for what is no range.
+/// The values of `from..to/n`; `None` for what is not a range.
 fn range(text: &str) -> Result<Option<Vec<String>>, String> {
     if text.starts_with(['"', '(', '[', '{']) {
         return Ok(None);

@@ -1,9 +1,9 @@
 //! Many seeds of one scenario, all of them or until a figure is known well enough.
 //!
 //! Whoever looks again and again, and stops when it looks good, deceives himself: a run of luck
-//! ends the study early. So the rule looks rarely, at numbers of runs fixed beforehand that grow by
-//! half, begins at 30, and asks for more than is reported: the interval that decides has half the
-//! allowed error (97.5 % where 95 % is reported).
+//! ends the study early. So the rule looks rarely: its numbers of runs are fixed beforehand, begin
+//! at 30 and grow by half. It also asks for more than is reported: the interval that decides has
+//! half the allowed error (97.5 % where 95 % is reported).
 
 use std::str::FromStr;
 

@@ -5,9 +5,9 @@
 //! far fewer runs suffice. Two sides that are the same differ by exactly nothing.
 //!
 //! Means are compared by Student's interval of the differences, seed by seed. Shares of runs (an
-//! invariant broken, a run metastable) are as sure as an exact test of the runs that differ says. A percentile of one side is moved by
-//! each group of runs by so much (see [`super::percentile`]); the difference of two percentiles is
-//! as sure as the differences of those pulls say.
+//! invariant broken, a run metastable) are as sure as an exact test of the runs that differ says.
+//! Each group of runs pulls a percentile of one side by so much (see [`super::percentile`]). The
+//! difference of two percentiles is as sure as the differences of those pulls say.
 
 use std::collections::BTreeMap;
 
@@ -40,7 +40,7 @@ pub struct Side {
     pub name: String,
     /// What was run.
     pub subject: Subject,
-    /// What it found by itself.
+    /// What it found on its own.
     pub summary: Summary,
     /// Seeds in which both this side and the first reached their horizon; differences are over
     /// these.
@@ -59,7 +59,7 @@ pub struct Contrast {
     /// The figure of this side, over the pairs.
     pub value: f64,
     /// This side's minus the first side's, seed by seed. For a percentile it is the difference
-    /// of the merged percentiles, and there is no deviation.
+    /// of the merged percentiles, without a deviation.
     pub difference: Estimate,
     /// What that means.
     pub judgement: Judgement,
@@ -80,7 +80,7 @@ pub enum Judgement {
     Different,
     /// The interval of the difference contains 0.
     NoDifference,
-    /// There is no interval.
+    /// The interval is missing.
     Unknown,
 }
 

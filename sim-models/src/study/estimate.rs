@@ -116,7 +116,7 @@ fn normal(confidence: f64) -> f64 {
 }
 
 /// A quantile to nine significant digits. The crate that computes it asks the platform for
-/// logarithms and powers, whose last bits differ from machine to machine; what is rounded far
+/// logarithms and powers, whose last bits differ from machine to machine. A figure rounded far
 /// above those bits is the same everywhere.
 fn portable(quantile: f64) -> f64 {
     format!("{quantile:.8e}").parse().expect("a number that was just written")
@@ -140,9 +140,9 @@ pub fn wilson(part: u64, whole: u64, confidence: f64) -> Option<Interval> {
 }
 
 /// The difference of two shares over the same runs. Only the runs in which just one side had it
-/// tell the sides apart; which way the true share of those goes is bounded exactly, by Clopper and
-/// Pearson, so that the interval leaves out 0 just when the exact test of McNemar does: five seeds
-/// that all say the same are not yet taken for certainty. `None` of no runs at all.
+/// set the sides apart. Clopper and Pearson bound exactly which way the true share of those goes.
+/// The interval leaves out 0 just when the exact test of McNemar does: five seeds that all say the
+/// same are not yet taken for certainty. `None` of no runs at all.
 pub(crate) fn paired_shares(
     only_this: u64,
     only_first: u64,

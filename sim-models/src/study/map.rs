@@ -29,7 +29,7 @@ pub struct Cell {
     pub summary: Summary,
     /// Goodput per second.
     pub goodput: Option<Estimate>,
-    /// The share of intents told success among those that ended.
+    /// The share of intents whose user saw success, among those that ended.
     pub success: Option<Estimate>,
     /// Attempts per call, at the hop where it is highest.
     pub amplification: Option<Estimate>,
@@ -46,7 +46,7 @@ pub enum Region {
     Stable,
     /// Metastable in some seeds, and well again in others.
     Vulnerable,
-    /// Metastable in every seed that tells; more tell than do not.
+    /// Metastable in every seed with a verdict; more have one than do not.
     Metastable,
     /// Not well even before the trigger, in most seeds.
     Overloaded,

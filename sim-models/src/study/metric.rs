@@ -17,9 +17,9 @@ pub struct Metric {
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
-    /// Intents told success per second of measured time.
+    /// Intents whose user saw success, per second of measured time.
     Goodput,
-    /// The share of intents told success among those that ended.
+    /// The share of intents whose user saw success, among those that ended.
     Success,
     /// Mean latency of an actor.
     LatencyMean,
@@ -63,7 +63,7 @@ pub enum Better {
     Higher,
     /// Less is better.
     Lower,
-    /// Neither: a busy service is no fault.
+    /// Neither: a busy service is not a fault.
     Neither,
 }
 

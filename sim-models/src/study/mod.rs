@@ -1,9 +1,9 @@
-//! Studies: one scenario on many seeds, and what can be said of it that one run cannot tell.
+//! Studies: one scenario on many seeds, and what one run cannot show.
 //!
 //! [`Check`] replicates a scenario, [`Comparison`] puts several of them on the same seeds, [`Map`]
 //! varies two values. All three are made of [`Summary`]s: means over runs with their confidence
-//! intervals, percentiles of all samples together, and what became of each invariant. `docs/
-//! STATISTICS.md` tells what is measured, and how sure it is.
+//! intervals, percentiles of all samples together, and how often each invariant broke.
+//! `docs/STATISTICS.md` says what is measured, and how sure it is.
 //!
 //! **Invariant:** a study is a function of the scenario, the seeds and the options, and of nothing
 //! else. Only whole runs go to other threads, and they are reduced in the order of their seeds, so

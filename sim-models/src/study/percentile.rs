@@ -2,9 +2,10 @@
 //!
 //! The samples of one run depend on each other: a queue that is long for one request is long for
 //! the next. So how sure a percentile is follows from how much its share varies from run to run
-//! (Woodruff, "Confidence intervals for medians and other position measures", JASA 47, 1952): the
-//! share of samples at or below it is a ratio of sums over runs, whose standard error is taken to
-//! either side and read off the merged samples.
+//! (Woodruff, "Confidence intervals for medians and other position measures", JASA 47, 1952).
+//!
+//! The share of samples at or below a percentile is a ratio of sums over runs. Its standard error
+//! is taken to either side and read off the merged samples.
 //!
 //! From the 65th run on, runs share 64 groups that take the runs' place: memory stays bounded, and
 //! 63 degrees of freedom cost 2 % of an interval's width.
@@ -21,7 +22,7 @@ use super::estimate::student;
 /// Runs are merged into at most as many groups.
 const GROUPS_MAX: usize = 64;
 
-/// Fewer samples beyond a percentile do not tell how sure it is.
+/// Fewer samples beyond a percentile do not show how sure it is.
 const BEYOND_MIN: u64 = 10;
 
 /// What share of the samples lies at or below a percentile.
@@ -79,7 +80,7 @@ pub struct Percentile {
     pub quantile: Quantile,
     /// Its value, within 0.1 %.
     pub value: Span,
-    /// Where the true one begins; `None` where too few runs or samples tell.
+    /// Where the true one begins; `None` with too few runs or samples.
     pub low: Option<Span>,
     /// Where it ends; likewise, and `None` also where it may lie beyond all that was seen.
     pub high: Option<Span>,
@@ -200,8 +201,8 @@ pub(crate) struct Pool {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Reading {
     pub(crate) percentile: Percentile,
-    /// By how many nanoseconds each group moved it, about; their sum is 0. `None` where too few
-    /// runs or samples tell.
+    /// By how many nanoseconds each group moved it, about; their sum is 0. `None` with too few
+    /// runs or samples.
     pub(crate) pulls: Option<Vec<f64>>,
 }
 
@@ -245,7 +246,7 @@ impl Pool {
         if self.groups.len() < 2 || beyond < BEYOND_MIN {
             return Some(Reading { percentile, pulls: None });
         }
-        // A bucket may hold many equal samples; then its lower edge tells more than its upper one.
+        // A bucket may hold many equal samples; then its lower edge says more than its upper one.
         let below = bucket.checked_sub(1).map_or(0, |bucket| merged.counts[bucket].0);
         let edges = [merged.counts[bucket].0, below].map(|edge| self.residuals(merged, edge));
         let [at, under] = &edges;

@@ -21,7 +21,7 @@ pub struct Options<'a> {
     pub jobs: usize,
     /// How sure intervals are, between 0.5 and 0.9999.
     pub confidence: f64,
-    /// Is told of every run that has ended, from any thread.
+    /// Called for every run that has ended, from any thread.
     pub progress: &'a (dyn Fn() + Sync),
 }
 
@@ -32,7 +32,7 @@ pub enum Misuse {
     NoSeeds,
     /// Seeds beyond the greatest one.
     SeedsOverflow,
-    /// A confidence that is none, or that would need more luck than there is.
+    /// A confidence outside 0.5 to 0.9999.
     Confidence(f64),
     /// A figure that the scenario does not have.
     UnknownFigure {

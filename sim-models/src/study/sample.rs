@@ -52,7 +52,7 @@ impl Sample {
     }
 }
 
-/// Tells each value of a kind, with what it is of.
+/// Hands out each value of a kind, with what it belongs to.
 fn measure(
     outcome: &Outcome,
     recovery: Option<&RecoveryState>,

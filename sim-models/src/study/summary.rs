@@ -23,7 +23,7 @@ pub struct Summary {
     pub latencies: Vec<LatencySummary>,
     /// One tally per invariant, in the scenario's order.
     pub invariants: Vec<InvariantTally>,
-    /// What became of the runs after their trigger; `None` when the scenario has none.
+    /// How the runs ended after their trigger; `None` when the scenario has none.
     pub recovery: Option<RecoveryTally>,
 }
 
@@ -47,7 +47,7 @@ pub struct Limited {
     pub what: String,
 }
 
-/// What became of one invariant over all runs.
+/// How often one invariant held or broke, over all runs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct InvariantTally {
     /// As written in the scenario: `ExactlyOnce("charge")`.
@@ -67,7 +67,7 @@ pub struct InvariantTally {
     pub first: Option<(u64, Violation)>,
 }
 
-/// What became of the runs after their trigger.
+/// How the runs ended after their trigger.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RecoveryTally {
     /// Not well before the trigger: they say nothing of recovery.
@@ -105,7 +105,7 @@ impl RecoveryTally {
         self.unhealthy + self.tested() + self.undecided
     }
 
-    /// How many runs tell whether the system comes back.
+    /// How many runs show whether the system comes back.
     pub fn tested(&self) -> u64 {
         self.undisturbed + self.recovered + self.metastable
     }
@@ -161,8 +161,8 @@ impl Tally {
         means.chain(percentiles).collect()
     }
 
-    /// Half the width of a figure's interval as a share of its value; `None` where there is no
-    /// interval, the value is 0, or the figure is not among [`Tally::figures`].
+    /// Half the width of a figure's interval as a share of its value. `None` where the interval is
+    /// missing, the value is 0, or the figure is not among [`Tally::figures`].
     pub(crate) fn precision(&self, figure: &Figure, confidence: f64) -> Option<f64> {
         let (value, half_width) = match figure {
             Figure::Broken(_) => return None,
