@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use sim_core::Moment;
-use sim_core::{Limits, Simulation, Step, Stop, Time};
+use sim_core::{Simulation, Step, Stop, Time};
 
 use crate::custom::Kinds;
 use crate::outcome::{
@@ -39,12 +39,7 @@ pub struct StepLine {
 
 impl Run {
     pub(crate) fn new(plan: Arc<Plan>, kinds: &Kinds, id: RunId, variant: Option<String>) -> Run {
-        let limits = Limits {
-            steps_max: plan.limits.steps,
-            time_max: Time::ZERO + plan.limits.time,
-            pending_max: usize::try_from(plan.limits.pending).unwrap_or(usize::MAX),
-            memory_max: usize::try_from(plan.limits.memory_mib << 20).unwrap_or(usize::MAX),
-        };
+        let limits = plan.limits.engine();
         let horizon = Time::ZERO + plan.horizon;
         let world = World::new(plan, id.seed, |actor| match &actor.kind {
             ActorKind::Custom(custom) => {

@@ -3,7 +3,7 @@
 
 use sim_models::outcome::Outcome;
 
-use crate::support::{actor, call, counter, effects, run_text};
+use crate::support::{actor, call, counter, effects, mistakes, run_text};
 
 /// A client that calls `app.go` under a stack; `app` is given.
 fn system(load: &str, app: &str, stack: &str, more: &str) -> Outcome {
@@ -311,4 +311,85 @@ fn calls_wait_for_the_test_of_a_breaker_that_parks_them() {
     assert!((2..12).contains(&waited), "{waited}");
     assert_eq!(counter(&outcome, "users", "unanswered"), 0);
     assert!(seconds(&outcome) > 0.3 && seconds(&outcome) <= 0.6, "{}", seconds(&outcome));
+}
+
+/// A pool of two connections, each of which takes 100 ms to open.
+fn pooled(load: &str, options: &str, faults: &str) -> Outcome {
+    let stack = format!(r#"ConnectionPool(2, connect: "100ms"{options})"#);
+    system(load, ROOMY, &stack, faults)
+}
+
+#[test]
+fn a_call_beyond_the_size_of_a_pool_waits_for_a_connection_that_is_open() {
+    let outcome = pooled("Burst(count: 3)", "", "");
+    assert_eq!(counter(&outcome, "users", "succeeded"), 3);
+    assert_eq!(told(&outcome, "waits for a bulkhead permit"), 1);
+    // Two open a connection and work for 1 s; the third waits for both and opens none.
+    assert_eq!(seconds(&outcome), 2.1);
+}
+
+#[test]
+fn the_wait_for_a_connection_is_bounded() {
+    let hasty = pooled("Burst(count: 3)", r#", wait: "1s""#, "");
+    assert_eq!(rejected(&hasty, "bulkhead_wait_over"), 1);
+    assert_eq!(counter(&hasty, "users", "succeeded"), 2);
+    let patient = pooled("Burst(count: 3)", r#", wait: "1101ms""#, "");
+    assert_eq!(rejected(&patient, "bulkhead_wait_over"), 0);
+}
+
+#[test]
+fn a_fresh_connection_costs_its_opening_and_an_idle_one_is_dropped_in_time() {
+    // A call every 3 s, each done after 1 s or 1.1 s: the connection is idle for 2 s at most.
+    let load = r#"Open(rate: "0.333333333/s", arrivals: Constant, until: "10s")"#;
+    let opened = |options: &str, faults: &str| {
+        let outcome = pooled(load, options, faults);
+        assert_eq!(counter(&outcome, "users", "succeeded"), 4);
+        let mean = actor(&outcome, "users").latency.expect("requests").mean.as_millis_f64();
+        ((mean - 1000.0) * 4.0 / 100.0).round()
+    };
+    assert_eq!(opened("", ""), 1.0, "the first alone opens one");
+    assert_eq!(opened(r#", idle: "2500ms""#, ""), 1.0);
+    assert_eq!(opened(r#", idle: "1500ms""#, ""), 4.0, "each was idle for too long");
+    // The other end of an idle connection dies with its process.
+    let crash = r#"faults: [At("5s", for: "500ms", Crash("app"))],"#;
+    assert_eq!(opened("", crash), 2.0);
+}
+
+#[test]
+fn a_connection_without_an_answer_is_not_used_again() {
+    let outage = r#"faults: [At("0s", for: "2s", BlackHole("app"))],"#;
+    let stack = r#"Retry(attempts: 2, backoff: Constant("2s")), ConnectionPool(2, connect: "100ms"), Timeout("1500ms")"#;
+    let outcome = system("Burst(count: 1)", ROOMY, stack, outage);
+    assert_eq!(counter(&outcome, "users", "succeeded"), 1);
+    // Opened, silent for 1.5 s, a pause of 2 s, opened again, 1 s of work.
+    assert_eq!(seconds(&outcome), 0.1 + 1.5 + 2.0 + 0.1 + 1.0);
+}
+
+#[test]
+fn what_a_preset_says_is_not_said_beside_it_too() {
+    let breaker = |options: &str| {
+        mistakes(&format!(
+            r#"Scenario(
+                name: "twice", about: "Two numbers for one thing.", horizon: "60s",
+                actors: {{
+                    "users": Client(load: Burst(count: 1), does: [Call("app.go", policy: "p")]),
+                    "app": {ROOMY},
+                }},
+                policies: {{ "p": [
+                    Breaker({options}),
+                ] }},
+            )"#
+        ))
+    };
+    for (options, inner) in [
+        (r#"Consecutive(failures: 3, open_for: "1s"), open_for: "2s""#, r#""1s""#),
+        ("trip: Consecutive(failures: 3, close_after: 1), close_after: 2", "1)"),
+    ] {
+        let column = "                    Breaker(".len() + options.find(inner).expect("a value");
+        let place = format!("test.ron:8:{}: given twice, here and beside the preset", column + 1);
+        let found = breaker(options);
+        assert!(found.contains(&place), "{place}\n{found}");
+    }
+    let library = breaker(r#"Polly(), open_for: "2s""#);
+    assert!(library.contains("a library's breaker has its own option for that"), "{library}");
 }

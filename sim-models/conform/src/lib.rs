@@ -1,12 +1,16 @@
-//! What the replay of a recorded trace found.
+//! The replay of a recorded trace, and what it found.
 //!
 //! A trace is a file of JSON lines: a header, then one line per event. `sim-policies` replays those
-//! of libraries, `sim-redis` those of a Redis server; both answer with a [`Conformance`]. It lives
-//! here so that neither of them needs the other.
+//! of libraries, `sim-redis` those of a Redis server. Both bring a [`Replay`], which [`replay`]
+//! takes along the lines, and both answer with a [`Conformance`]. Neither needs the other.
+
+mod replay;
 
 use std::fmt;
 
 use serde_json::Value;
+
+pub use replay::{Differs, Replay, replay};
 
 /// What a replay of one trace found.
 #[derive(Clone, Debug, PartialEq)]

@@ -21,6 +21,17 @@ pub trait Build {
     fn build(&self) -> Result<Self::Machine, OutOfRange>;
 }
 
+/// Each of the options is refused, and the refusal names the field.
+#[cfg(test)]
+pub(crate) fn refused<C: Build + std::fmt::Debug>(
+    cases: impl IntoIterator<Item = (&'static str, C)>,
+) {
+    for (field, options) in cases {
+        let found = options.build().err().map(|error| error.field);
+        assert_eq!(found, Some(field), "{options:?}");
+    }
+}
+
 /// Makes the two enums of a family from its rows `Name(options),`.
 ///
 /// The first enum is read from a file as `Name(option: value, …)`; after `asked as TRAIT` its

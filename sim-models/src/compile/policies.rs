@@ -101,7 +101,22 @@ impl Builder<'_> {
             Policy::Retry(retry) => retry_layer(retry)?,
             Policy::Timeout(after) => LayerPlan::Timeout(above_zero(*after, "a timeout")?),
             Policy::Deadline(after) => LayerPlan::Deadline(above_zero(*after, "a deadline")?),
-            Policy::Breaker(breaker) => return breaker_layers(breaker),
+            Policy::Breaker(breaker) => {
+                let outside = [
+                    ("open_for", breaker.open_for.is_some()),
+                    ("close_after", breaker.close_after.is_some()),
+                ];
+                let is_written = |field| {
+                    let inside = here.field("trip").field(field);
+                    self.docs[0].text_of(&inside.path).is_some()
+                };
+                for (field, is_outside) in outside {
+                    if is_outside && is_written(field) {
+                        return Err(refuse(field, GIVEN_TWICE));
+                    }
+                }
+                return breaker_layers(breaker);
+            }
             Policy::Bulkhead(bulkhead) => {
                 let config = bulkhead_config(bulkhead)?;
                 Bulkhead::new(&config)?;
@@ -373,3 +388,5 @@ fn pool_layers(pool: language::ConnectionPool) -> Result<Vec<LayerPlan>, Refusal
 const OWN_OPTION: &str = "the library after `like` has its own options";
 
 const OF_THE_LIBRARY: &str = "a library's breaker has its own option for that";
+
+const GIVEN_TWICE: &str = "given twice, here and beside the preset";

@@ -144,6 +144,7 @@ pub struct Limits {
 }
 
 impl Default for Limits {
+    /// The engine's own, and 100,000 lines.
     fn default() -> Limits {
         let engine = sim_core::Limits::default();
         Limits {
@@ -153,5 +154,27 @@ impl Default for Limits {
             memory_mib: engine.memory_max as u64 >> 20,
             log: 100_000,
         }
+    }
+}
+
+impl Limits {
+    /// The same as the engine keeps them; the log is none of its business.
+    pub(crate) fn engine(&self) -> sim_core::Limits {
+        sim_core::Limits {
+            steps_max: self.steps,
+            time_max: Time::ZERO + self.time,
+            pending_max: usize::try_from(self.pending).unwrap_or(usize::MAX),
+            memory_max: usize::try_from(self.memory_mib << 20).unwrap_or(usize::MAX),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_that_nobody_gives_are_the_engines_own() {
+        assert_eq!(Limits::default().engine(), sim_core::Limits::default());
     }
 }

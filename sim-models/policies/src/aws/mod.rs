@@ -300,6 +300,7 @@ mod tests {
 
     use super::*;
     use crate::Reason;
+    use crate::family::refused;
 
     fn retry(mode: Mode, version: Version, service_name: Service) -> AwsRetry {
         Config { mode, version, service_name, ..Config::default() }.build().expect("valid")
@@ -393,14 +394,11 @@ mod tests {
 
     #[test]
     fn impossible_parameters_are_refused_by_name() {
-        let valid = Config::default();
-        for (config, field) in [
-            (Config { max_attempts: Some(0), ..valid.clone() }, "max_attempts"),
-            (Config { base: Some(Base::Secs(0.0)), ..valid.clone() }, "base"),
-            (Config { base: Some(Base::Secs(f64::NAN)), ..valid.clone() }, "base"),
-            (Config { growth_factor: -1.0, ..valid }, "growth_factor"),
-        ] {
-            assert_eq!(config.build().map_err(|e| e.field), Err(field));
-        }
+        refused([
+            ("max_attempts", Config { max_attempts: Some(0), ..Config::default() }),
+            ("base", Config { base: Some(Base::Secs(0.0)), ..Config::default() }),
+            ("base", Config { base: Some(Base::Secs(f64::NAN)), ..Config::default() }),
+            ("growth_factor", Config { growth_factor: -1.0, ..Config::default() }),
+        ]);
     }
 }

@@ -22,7 +22,7 @@ mod retry_throttle;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use sim_conform::{Conformance, Difference, TraceError};
+use sim_conform::{Conformance, Differs, Replay, TraceError};
 use sim_core::Time;
 
 use driver::{Driver, Event, Outputs, Tolerance};
@@ -48,46 +48,50 @@ struct Header {
 /// When a line is not understood. A trace that is understood and differs is not an error: it is a
 /// [`Conformance`] with a difference.
 pub fn conform(text: &str) -> Result<Conformance, TraceError> {
-    let mut lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-    let error = |line: usize, message: String| TraceError { line: line + 1, message };
-    let (n, first) = lines.next().ok_or_else(|| error(0, "the file is empty".to_owned()))?;
-    let header: Header = serde_json::from_str(first)
-        .map_err(|e| error(n, format!("not the header of a trace: {e}")))?;
-    let mut driver = driver(&header).map_err(|message| error(n, message))?;
-    let Header { trace, lib, version, kind, .. } = header;
-    let (events, difference, level) = (0, None, None);
-    let mut conformance = Conformance { trace, lib, version, kind, events, difference, level };
-    let (mut last, mut end) = (Time::ZERO, (n, first));
-    for (n, line) in lines {
-        let mut event = parse(line).map_err(|message| error(n, message))?;
-        if event.at < last {
-            return Err(error(n, format!("time goes back from {last} to {}", event.at)));
+    sim_conform::replay::<Library>(text)
+}
+
+/// The policy that is named after the library.
+struct Library {
+    driver: Box<dyn Driver>,
+    last: Time,
+}
+
+impl Replay for Library {
+    type Header = Header;
+
+    fn begin(header: Header) -> Result<(Library, Conformance), String> {
+        let driver = driver(&header)?;
+        let Header { trace, lib, version, kind, .. } = header;
+        let (events, difference, level) = (0, None, None);
+        let conformance = Conformance { trace, lib, version, kind, events, difference, level };
+        Ok((Library { driver, last: Time::ZERO }, conformance))
+    }
+
+    fn play(&mut self, line: &str) -> Result<Option<Differs>, String> {
+        let mut event = parse(line)?;
+        if event.at < self.last {
+            return Err(format!("time goes back from {} to {}", self.last, event.at));
         }
-        (last, end) = (event.at, (n, line));
-        let state = driver.state();
-        let outputs = driver.play(&mut event).map_err(|message| error(n, message))?;
-        conformance.events += 1;
-        if let Some((field, expected, found)) =
-            first_difference(event.fields, outputs, driver.tolerance())
-        {
-            let event = line.to_owned();
-            conformance.difference =
-                Some(Difference { line: n + 1, event, field, expected, found, state });
-            break;
-        }
+        self.last = event.at;
+        let state = self.driver.state();
+        let outputs = self.driver.play(&mut event)?;
+        let difference = first_difference(event.fields, outputs, self.driver.tolerance());
+        Ok(difference.map(|(field, expected, found)| Differs {
+            level: 0,
+            field,
+            expected,
+            found,
+            state,
+        }))
     }
-    if conformance.difference.is_none()
-        && let Some(what) = driver.unshown()
-    {
-        let (line, event) = (end.0 + 1, end.1.to_owned());
-        let (field, found, state) = ("auto".to_owned(), Some(what.into()), driver.state());
-        conformance.difference =
-            Some(Difference { line, event, field, expected: None, found, state });
+
+    fn end(&self, _events: u64) -> Result<Option<Differs>, String> {
+        Ok(self.driver.unshown().map(|what| {
+            let (field, found, state) = ("auto".to_owned(), Some(what.into()), self.driver.state());
+            Differs { level: 0, field, expected: None, found, state }
+        }))
     }
-    if conformance.events == 0 {
-        return Err(error(n, "a header without events shows nothing".to_owned()));
-    }
-    Ok(conformance)
 }
 
 /// Makes the driver of a trace from the options in its header.

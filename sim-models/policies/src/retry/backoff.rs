@@ -233,6 +233,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::family::refused;
+    use crate::retry::testing;
 
     fn generators() -> impl Strategy<Value = WaitGen> {
         let max = prop::option::of((0..100_000u64).prop_map(Span::millis));
@@ -256,7 +258,7 @@ mod tests {
         ) {
             let waits = |jitter| -> Vec<f64> {
                 let rules = rules(wait_gen.clone(), jitter, None);
-                (1..60).map(|n| rules.after_secs(n, 0.0, &mut || u).unwrap()).collect()
+                testing::waits(&rules, &[u; 59], |_, n, u| rules.after_secs(n, 0.0, &mut || u))
             };
             let (plain, full, random) =
                 (waits(Jitter::None), waits(Jitter::Full), waits(Jitter::Random));
@@ -314,13 +316,15 @@ mod tests {
 
     #[test]
     fn impossible_parameters_are_refused_by_name() {
-        let refused = |config: &Config| config.build().map_err(|error| error.field);
-        assert_eq!(refused(&Config { max_tries: Some(0), ..Config::default() }), Err("max_tries"));
-        for (base, factor, field) in
-            [(0.0, 1.0, "base"), (f64::NAN, 1.0, "base"), (2.0, -1.0, "factor")]
-        {
+        let expo = |base, factor| {
             let wait_gen = WaitGen::Expo { base, factor, max_value: None };
-            assert_eq!(refused(&Config { wait_gen, ..Config::default() }), Err(field));
-        }
+            Config { wait_gen, ..Config::default() }
+        };
+        refused([
+            ("max_tries", Config { max_tries: Some(0), ..Config::default() }),
+            ("base", expo(0.0, 1.0)),
+            ("base", expo(f64::NAN, 1.0)),
+            ("factor", expo(2.0, -1.0)),
+        ]);
     }
 }

@@ -246,6 +246,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::family::refused;
+    use crate::retry::testing;
 
     fn growing() -> Config {
         Config {
@@ -256,12 +258,9 @@ mod tests {
         }
     }
 
-    fn waits(config: &Config, n: u32, u: f64) -> Vec<i64> {
+    fn waits(config: &Config, n: usize, u: f64) -> Vec<i64> {
         let rules = config.build().expect("valid");
-        let mut memory = Memory::default();
-        (1..=n)
-            .map(|n| rules.after_nanos(&mut memory, n, 0, &mut || u).expect("unlimited"))
-            .collect()
+        testing::waits(&rules, &vec![u; n], |m, n, u| rules.after_nanos(m, n, 0, &mut || u))
     }
 
     proptest! {
@@ -380,25 +379,21 @@ mod tests {
     fn impossible_parameters_are_refused_by_name() {
         let span = |millis| Some(Span::millis(millis));
         let fixed = Config { delay: Span::millis(100), ..Config::default() };
-        for (config, field) in [
-            (Config { max_retries: -2, ..Config::default() }, "max_retries"),
-            (Config { max_delay: span(100), ..fixed.clone() }, "delay"),
-            (Config { max_delay: span(100), ..Config::default() }, "delay"),
-            (Config { max_delay: span(200), delay_factor: 1.0, ..fixed.clone() }, "delay_factor"),
-            (
-                Config { max_delay: span(200), delay_factor: f64::NAN, ..fixed.clone() },
-                "delay_factor",
-            ),
-            (Config { delay_min: span(1), ..Config::default() }, "delay_min"),
-            (Config { delay_max: span(1), ..Config::default() }, "delay_max"),
-            (Config { delay_min: span(2), delay_max: span(2), ..Config::default() }, "delay_min"),
-            (Config { delay_min: span(1), delay_max: span(2), ..fixed.clone() }, "delay"),
-            (Config { max_duration: span(100), ..fixed.clone() }, "delay"),
-            (Config { jitter: span(101), ..fixed.clone() }, "jitter"),
-            (Config { jitter: span(0), ..fixed.clone() }, "jitter"),
-            (Config { jitter_factor: f64::NAN, ..fixed.clone() }, "jitter_factor"),
-        ] {
-            assert_eq!(config.build().map_err(|error| error.field), Err(field), "{config:?}");
-        }
+        let growing = |delay_factor| Config { max_delay: span(200), delay_factor, ..fixed.clone() };
+        refused([
+            ("max_retries", Config { max_retries: -2, ..Config::default() }),
+            ("delay", Config { max_delay: span(100), ..fixed.clone() }),
+            ("delay", Config { max_delay: span(100), ..Config::default() }),
+            ("delay_factor", growing(1.0)),
+            ("delay_factor", growing(f64::NAN)),
+            ("delay_min", Config { delay_min: span(1), ..Config::default() }),
+            ("delay_max", Config { delay_max: span(1), ..Config::default() }),
+            ("delay_min", Config { delay_min: span(2), delay_max: span(2), ..Config::default() }),
+            ("delay", Config { delay_min: span(1), delay_max: span(2), ..fixed.clone() }),
+            ("delay", Config { max_duration: span(100), ..fixed.clone() }),
+            ("jitter", Config { jitter: span(101), ..fixed.clone() }),
+            ("jitter", Config { jitter: span(0), ..fixed.clone() }),
+            ("jitter_factor", Config { jitter_factor: f64::NAN, ..fixed }),
+        ]);
     }
 }

@@ -283,4 +283,6 @@ impl Retry {
 }
 
 #[cfg(test)]
+mod testing;
+#[cfg(test)]
 mod tests;

@@ -223,6 +223,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::family::refused;
+    use crate::retry::testing;
 
     const ALL: [DelayBackoffType; 3] =
         [DelayBackoffType::Constant, DelayBackoffType::Linear, DelayBackoffType::Exponential];
@@ -233,12 +235,7 @@ mod tests {
 
     fn waits(config: &Config, draws: &[f64]) -> Vec<i64> {
         let rules = config.build().expect("valid");
-        let mut memory = Memory::default();
-        draws
-            .iter()
-            .zip(1..)
-            .map(|(u, n)| rules.after_ticks(&mut memory, n, None, &mut || *u).expect("a retry"))
-            .collect()
+        testing::waits(&rules, draws, |m, n, u| rules.after_ticks(m, n, None, &mut || u))
     }
 
     proptest! {
@@ -299,13 +296,11 @@ mod tests {
 
     #[test]
     fn impossible_parameters_are_refused_by_name() {
-        let refused = |config: &Config| config.build().map_err(|error| error.field);
-        let (long, none) = (DAY + Span::nanos(1), Config::default());
-        assert_eq!(
-            refused(&Config { max_retry_attempts: 0, ..none.clone() }),
-            Err("max_retry_attempts")
-        );
-        assert_eq!(refused(&Config { delay: long, ..none.clone() }), Err("delay"));
-        assert_eq!(refused(&Config { max_delay: Some(long), ..none }), Err("max_delay"));
+        let long = DAY + Span::nanos(1);
+        refused([
+            ("max_retry_attempts", Config { max_retry_attempts: 0, ..Config::default() }),
+            ("delay", Config { delay: long, ..Config::default() }),
+            ("max_delay", Config { max_delay: Some(long), ..Config::default() }),
+        ]);
     }
 }

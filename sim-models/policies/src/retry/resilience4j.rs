@@ -252,6 +252,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::family::refused;
 
     fn exponential(
         initial: u64,
@@ -320,25 +321,28 @@ mod tests {
 
     #[test]
     fn impossible_parameters_are_refused_by_name() {
-        let refused = |function| Interval::new(&function).map_err(|error| error.field);
         let interval = Span::micros(999);
-        assert_eq!(refused(IntervalFunction::Of { interval }), Err("interval"));
         let randomized = |randomization_factor| IntervalFunction::OfRandomized {
             interval: Span::millis(1),
             randomization_factor,
         };
-        for factor in [-0.1, 1.1, f64::NAN] {
-            assert_eq!(refused(randomized(factor)), Err("randomization_factor"));
-        }
         let exponential = |multiplier, max_interval| IntervalFunction::OfExponentialBackoff {
             initial_interval: Span::millis(1),
             multiplier,
             max_interval,
         };
-        assert_eq!(refused(exponential(0.9, None)), Err("multiplier"));
-        assert_eq!(refused(exponential(f64::NAN, None)), Err("multiplier"));
-        assert_eq!(refused(exponential(2.0, Some(Span::ZERO))), Err("max_interval"));
-        let none = Config { max_attempts: 0, ..Config::default() };
-        assert_eq!(none.build().map_err(|error| error.field), Err("max_attempts"));
+        let functions = [
+            ("interval", IntervalFunction::Of { interval }),
+            ("randomization_factor", randomized(-0.1)),
+            ("randomization_factor", randomized(1.1)),
+            ("randomization_factor", randomized(f64::NAN)),
+            ("multiplier", exponential(0.9, None)),
+            ("multiplier", exponential(f64::NAN, None)),
+            ("max_interval", exponential(2.0, Some(Span::ZERO))),
+        ];
+        refused(functions.map(|(field, function)| {
+            (field, Config { interval_function: Some(function), ..Config::default() })
+        }));
+        refused([("max_attempts", Config { max_attempts: 0, ..Config::default() })]);
     }
 }

@@ -345,6 +345,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::family::refused;
 
     fn growing() -> impl Strategy<Value = Wait> {
         let spans = (0..100_000u64, 0..100_000u64);
@@ -449,15 +450,14 @@ mod tests {
             exp_base,
             min: Span::secs(min),
         };
-        let refused = |stop, wait| {
-            let config = Config { stop, wait, ..Config::default() };
-            config.build().map_err(|error| error.field)
-        };
-        assert_eq!(refused(Stop::AfterAttempt(0), Wait::None), Err("stop"));
-        assert_eq!(refused(Stop::Any(vec![]), Wait::None), Err("stop"));
-        assert_eq!(refused(Stop::Never, Wait::Chain(vec![])), Err("wait"));
-        assert_eq!(refused(Stop::Never, wait(-1.0, 2.0, 0)), Err("multiplier"));
-        assert_eq!(refused(Stop::Never, wait(1.0, f64::NAN, 0)), Err("exp_base"));
-        assert_eq!(refused(Stop::Never, wait(1.0, 2.0, 2)), Err("min"));
+        let stops = [Stop::AfterAttempt(0), Stop::Any(vec![]), Stop::All(vec![])];
+        refused(stops.map(|stop| ("stop", Config { stop, ..Config::default() })));
+        let waits = [
+            ("wait", Wait::Chain(vec![])),
+            ("multiplier", wait(-1.0, 2.0, 0)),
+            ("exp_base", wait(1.0, f64::NAN, 0)),
+            ("min", wait(1.0, 2.0, 2)),
+        ];
+        refused(waits.map(|(field, wait)| (field, Config { wait, ..Config::default() })));
     }
 }

@@ -12,7 +12,7 @@ mod line;
 mod reply;
 
 use serde_json::Value;
-use sim_conform::{Conformance, Difference, TraceError};
+use sim_conform::{Conformance, Differs, Replay, TraceError};
 
 use cluster::Cluster;
 use line::{Header, Line, Setting, Step};
@@ -29,63 +29,61 @@ pub fn is_header(line: &str) -> bool {
 /// When a line is not understood. A trace that is understood and differs is not an error: it is a
 /// [`Conformance`] with a difference.
 pub fn conform(text: &str) -> Result<Conformance, TraceError> {
-    let mut lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-    let error = |n: usize, message: String| TraceError { line: n + 1, message };
-    let (n, first) = lines.next().ok_or_else(|| error(0, "the file is empty".to_owned()))?;
-    let header: Header = serde_json::from_str(first)
-        .map_err(|e| error(n, format!("not the header of a trace: {e}")))?;
-    let Setting { version, goes_back, policy } =
-        header.setting().map_err(|message| error(n, message))?;
-    let mut cluster = Cluster::new(header.multi_node, policy);
-    let mut conformance = Conformance {
-        trace: header.trace.clone(),
-        lib: "redis".to_owned(),
-        version,
-        kind: header.family.clone(),
-        events: 0,
-        difference: None,
-        level: Some(2),
-    };
-    let (mut last_ms, mut end) = (i64::MIN, n);
-    for (n, text) in lines {
-        let error = |message: String| error(n, message);
-        let line = Line::read(text).map_err(error)?;
-        if line.t_ms < last_ms && !goes_back {
-            return Err(error(format!("time goes back from {last_ms} to {} ms", line.t_ms)));
-        }
-        (last_ms, end) = (line.t_ms, n);
-        let now_ms = line.clock(&header).map_err(error)?;
-        conformance.events += 1;
-        let step = line.step(&header).map_err(error)?;
-        let Step::Command { node, client, words, reply } = step else {
-            cluster.event(&step, now_ms).map_err(error)?;
-            continue;
+    sim_conform::replay::<Server>(text)
+}
+
+/// The nodes of the trace.
+struct Server {
+    header: Header,
+    /// Whether the clock may go back.
+    goes_back: bool,
+    last_ms: i64,
+    cluster: Cluster,
+}
+
+impl Replay for Server {
+    type Header = Header;
+
+    fn begin(header: Header) -> Result<(Server, Conformance), String> {
+        let Setting { version, goes_back, policy } = header.setting()?;
+        let conformance = Conformance {
+            trace: header.trace.clone(),
+            lib: "redis".to_owned(),
+            version,
+            kind: header.family.clone(),
+            events: 0,
+            difference: None,
+            level: Some(2),
         };
-        let state = cluster.state(node, client, &words, now_ms);
-        let found = cluster.run(node, client, now_ms, &words).map_err(error)?;
+        let cluster = Cluster::new(header.multi_node, policy);
+        Ok((Server { header, goes_back, last_ms: i64::MIN, cluster }, conformance))
+    }
+
+    fn play(&mut self, text: &str) -> Result<Option<Differs>, String> {
+        let line = Line::read(text)?;
+        if line.t_ms < self.last_ms && !self.goes_back {
+            return Err(format!("time goes back from {} to {} ms", self.last_ms, line.t_ms));
+        }
+        self.last_ms = line.t_ms;
+        let now_ms = line.clock(&self.header)?;
+        let step = line.step(&self.header)?;
+        let Step::Command { node, client, words, reply } = step else {
+            self.cluster.event(&step, now_ms)?;
+            return Ok(None);
+        };
+        let state = self.cluster.state(node, client, &words, now_ms);
+        let found = self.cluster.run(node, client, now_ms, &words)?;
         let level = reply::level(reply, &found.reply, &found.names);
-        let worst = conformance.level.unwrap_or(2);
-        if level < worst {
-            conformance.level = Some(level);
-            conformance.difference = Some(Difference {
-                line: n + 1,
-                event: text.to_owned(),
-                field: "reply".to_owned(),
-                expected: Some(reply.clone()),
-                found: Some(found.reply),
-                state,
-            });
+        let (expected, found) = (Some(reply.clone()), Some(found.reply));
+        let differs = || Differs { level, field: "reply".to_owned(), expected, found, state };
+        Ok((level < 2).then(differs))
+    }
+
+    fn end(&self, events: u64) -> Result<Option<Differs>, String> {
+        if events == self.header.n {
+            return Ok(None);
         }
-        if level == 0 {
-            return Ok(conformance);
-        }
+        let announced = self.header.n;
+        Err(format!("the header announces {announced} lines; found {events}"))
     }
-    if conformance.events != header.n {
-        let (announced, found) = (header.n, conformance.events);
-        return Err(error(end, format!("the header announces {announced} lines; found {found}")));
-    }
-    if conformance.events == 0 {
-        return Err(error(n, "a header without events shows nothing".to_owned()));
-    }
-    Ok(conformance)
 }

@@ -2,7 +2,6 @@
 
 use sim_core::{Model, Simulation};
 
-#[path = "../benches/models/mod.rs"]
 mod models;
 use models::{Guard, Hold, Mm1};
 

@@ -4,6 +4,7 @@ use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput};
 use sim_core::{Model, Simulation};
 
+#[path = "../../sim-core/tests/models/mod.rs"]
 mod models;
 use models::{Guard, Hold, Mm1};
 

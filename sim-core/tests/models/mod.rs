@@ -1,5 +1,5 @@
-//! The worlds that the benchmarks time. `tests/models.rs` runs each once and checks its result,
-//! so that the figures stay those of a working simulation.
+//! The worlds that the bench `engine` times. `theory.rs` checks each result, so that the figures
+//! stay those of a working simulation.
 
 use std::collections::VecDeque;
 
