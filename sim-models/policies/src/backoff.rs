@@ -50,6 +50,7 @@ pub enum Growth {
         base: Span,
         /// Growth per retry, finite and at least 1; 2 by default.
         #[serde(default = "two")]
+        #[schemars(range(min = 1.0))]
         factor: f64,
         /// Longest delay before jitter, not below `base`; 60 s by default.
         #[serde(default = "cap_default")]
@@ -104,7 +105,7 @@ pub enum Jitter {
     /// It comes after the cap, so that capped clients are spread as well: the longest wait is
     /// `cap * (1 + ratio)`.
     #[schemars(example = r#"Proportional(0.5)"#)]
-    Proportional(f64),
+    Proportional(#[schemars(range(min = 0.0, max = 1.0))] f64),
     /// Anything from zero to the delay.
     Full,
     /// Half the delay, plus anything up to the other half.

@@ -48,14 +48,17 @@ use super::{Ending, OutOfRange};
 /// detection ejects.
 #[derive(Clone, Debug, PartialEq, schemars::JsonSchema, serde::Deserialize, serde::Serialize)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "EnvoyOutlierDetection")]
 pub struct Config {
     /// Failures (5xx) in a row that eject; 0 for never. By default 5.
     pub consecutive_5xx: u32,
     /// By default 100.
+    #[schemars(range(min = 0, max = 100))]
     pub enforcing_consecutive_5xx: u32,
     /// Gateway failures (502, 503, 504) in a row that eject; 0 for never. By default 5.
     pub consecutive_gateway_failure: u32,
     /// By default 0.
+    #[schemars(range(min = 0, max = 100))]
     pub enforcing_consecutive_gateway_failure: u32,
     /// Whether connections that failed and answers that did not come count apart from statuses.
     /// By default they do not.
@@ -63,10 +66,13 @@ pub struct Config {
     /// With the split, failures to connect in a row that eject; 0 for never. By default 5.
     pub consecutive_local_origin_failure: u32,
     /// By default 100.
+    #[schemars(range(min = 0, max = 100))]
     pub enforcing_consecutive_local_origin_failure: u32,
     /// Between two sweeps, above zero. By default 10 s.
+    #[schemars(extend("x-exclusiveMinimum" = "0s"))]
     pub interval: Span,
     /// How long the first ejection lasts at least, above zero. By default 30 s.
+    #[schemars(extend("x-exclusiveMinimum" = "0s"))]
     pub base_ejection_time: Span,
     /// The longest ejection before jitter, at least `base_ejection_time`. By default 300 s, or the
     /// base where that is longer.
@@ -75,6 +81,7 @@ pub struct Config {
     pub max_ejection_time_jitter: Span,
     /// The highest share of hosts that may be ejected at once. By default 10, which ejects none of
     /// fewer than ten.
+    #[schemars(range(min = 0, max = 100))]
     pub max_ejection_percent: u32,
     /// Whether one host may be ejected whatever the percentage says. By default not; older
     /// versions of Envoy always did.
@@ -87,10 +94,13 @@ pub struct Config {
     /// default 1900.
     pub success_rate_stdev_factor: u32,
     /// By default 100.
+    #[schemars(range(min = 0, max = 100))]
     pub enforcing_success_rate: u32,
     /// The same for success rates of local origin. By default 100.
+    #[schemars(range(min = 0, max = 100))]
     pub enforcing_local_origin_success_rate: u32,
     /// Failed requests in percent from which a host stands out by itself. By default 85.
+    #[schemars(range(min = 0, max = 100))]
     pub failure_percentage_threshold: u32,
     /// Hosts with enough requests without which failure percentages are not judged. By default 5.
     pub failure_percentage_minimum_hosts: u32,
@@ -98,13 +108,16 @@ pub struct Config {
     /// 50.
     pub failure_percentage_request_volume: u32,
     /// By default 0.
+    #[schemars(range(min = 0, max = 100))]
     pub enforcing_failure_percentage: u32,
     /// The same for failures of local origin. By default 0.
+    #[schemars(range(min = 0, max = 100))]
     pub enforcing_failure_percentage_local_origin: u32,
     /// How the next host is chosen. By default in turn.
     pub choose: Choose,
     /// When a smaller share than this is in service, all hosts are used, the ejected included:
     /// Envoy's `healthy_panic_threshold`. At 0 never. By default 50.
+    #[schemars(range(min = 0, max = 100))]
     pub panic_threshold: u32,
 }
 

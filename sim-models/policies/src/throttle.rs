@@ -38,14 +38,19 @@ const BUCKETS_MAX: u32 = 3600;
 /// How readily the throttle rejects, and how long it remembers.
 #[derive(Clone, Debug, PartialEq, schemars::JsonSchema, serde::Deserialize, serde::Serialize)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "AdaptiveThrottleOptions")]
 pub struct Config {
     /// Requests per accepted one above which it rejects, at least 1. By default 2.
+    #[schemars(range(min = 1.0))]
     pub k: f64,
     /// How long a request counts, at least a nanosecond per bucket. By default 2 min.
+    #[schemars(extend("x-exclusiveMinimum" = "0s"))]
     pub window: Span,
     /// Steps in which the window moves, 1 to 3600. By default 120.
+    #[schemars(range(min = 1, max = 3600))]
     pub buckets: u32,
     /// The highest chance of a rejection, 0 to 1. By default 1.
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub max_rejection_rate: f64,
     /// Requests in the window below which nothing is rejected. By default 0.
     pub execution_threshold: u32,

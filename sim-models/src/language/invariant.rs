@@ -36,6 +36,7 @@ pub enum Invariant {
         /// The client.
         client: String,
         /// The share.
+        #[schemars(range(min = 0.0, max = 1.0))]
         at_least: f64,
         /// Submissions from here on count.
         #[serde(default)]
@@ -54,6 +55,7 @@ pub enum Invariant {
         max: u64,
         /// The window's length.
         #[serde(default = "default_peak_window")]
+        #[schemars(extend("x-exclusiveMinimum" = "0s"))]
         window: Span,
         /// Whether first attempts count too, or only retries.
         #[serde(default)]

@@ -29,10 +29,10 @@ pub enum Policy {
     Retry(Retry),
     /// Stops waiting.
     #[schemars(example = r#"Timeout("2s")"#)]
-    Timeout(Span),
+    Timeout(#[schemars(extend("x-exclusiveMinimum" = "0s"))] Span),
     /// Stops waiting, and tells everybody who works for the call when that will be.
     #[schemars(example = r#"Deadline("10s")"#)]
-    Deadline(Span),
+    Deadline(#[schemars(extend("x-exclusiveMinimum" = "0s"))] Span),
     /// Stops asking a callee that fails.
     #[schemars(example = r#"Breaker(Consecutive(failures: 5), open_for: "30s", close_after: 3)"#)]
     Breaker(Breaker),
@@ -76,6 +76,7 @@ pub struct Retry {
     pub like: Option<RetryConfig>,
     /// All attempts, the first included.
     #[serde(default)]
+    #[schemars(range(min = 1))]
     pub attempts: Option<u32>,
     /// The wait before each retry.
     #[serde(default, deserialize_with = "present")]
@@ -115,10 +116,12 @@ pub struct Breaker {
     /// How long it stays open before it lets a test request through; in the place of the option of
     /// that name of `Consecutive`. A library's breaker has its own option for that.
     #[serde(default)]
+    #[schemars(extend("x-exclusiveMinimum" = "0s"))]
     pub open_for: Option<Span>,
     /// How many test requests must succeed in a row to close it; in the place of the option of that
     /// name of `Consecutive`. A library's breaker has its own option for that.
     #[serde(default)]
+    #[schemars(range(min = 1))]
     pub close_after: Option<u32>,
     /// What counts as a failure; by default 408, 429, a 5xx, a timeout, a refused or reset
     /// connection.
@@ -140,6 +143,7 @@ pub struct Bulkhead {
     pub like: Option<BulkheadConfig>,
     /// Calls in flight.
     #[serde(default)]
+    #[schemars(range(min = 1))]
     pub limit: Option<u32>,
     /// Calls that may wait for a permit; none by default, or any number when `wait` is given.
     #[serde(default)]
@@ -155,6 +159,7 @@ pub struct Bulkhead {
 #[schemars(extend("x-unnamed" = 1))]
 pub struct ConnectionPool {
     /// Connections at most.
+    #[schemars(range(min = 1))]
     pub size: u32,
     /// The longest wait for one.
     #[serde(default = "pool_wait")]
@@ -243,6 +248,7 @@ impl Default for OutlierPreset {
 pub struct Fallback {
     /// The status of the answer.
     #[serde(default = "ok")]
+    #[schemars(range(min = 100, max = 599))]
     pub status: u16,
     /// Its content.
     #[serde(default)]

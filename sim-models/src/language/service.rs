@@ -15,6 +15,7 @@ use super::{Job, Step};
 #[serde(deny_unknown_fields)]
 pub struct Service {
     /// How many requests each instance works on at once.
+    #[schemars(range(min = 1))]
     pub workers: u32,
     /// Where requests wait for a worker of their instance.
     #[serde(default)]
@@ -33,6 +34,7 @@ pub struct Service {
     pub on_disconnect: OnDisconnect,
     /// How many servers there are, each with its workers and its queue.
     #[serde(default = "one")]
+    #[schemars(range(min = 1, max = 100000))]
     pub instances: u32,
     /// How a request finds its instance.
     #[serde(default)]
@@ -69,14 +71,17 @@ fn one() -> u32 {
 /// What an instance remembers of what `Cached` steps worked out. A crash forgets it.
 #[derive(Clone, Copy, Debug, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(example = r#"Cache(ttl: "60s", coalesce: true)"#)]
 pub struct Cache {
     /// How long a value is served.
+    #[schemars(extend("x-exclusiveMinimum" = "0s"))]
     pub ttl: Span,
     /// After this the first who asks has it worked out anew, and it is served meanwhile.
     #[serde(default)]
     pub soft_ttl: Option<Span>,
     /// How many values there is room for; the one that was not used for longest makes room.
     #[serde(default)]
+    #[schemars(range(min = 1))]
     pub capacity: Option<u32>,
     /// Whether those who need one value wait for whoever works it out (single flight).
     #[serde(default)]
@@ -89,12 +94,14 @@ pub struct Cache {
 /// Who works a value out anew before it expires.
 #[derive(Clone, Copy, Debug, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(title = "early computation")]
 pub enum Early {
     /// Whoever asks, with a probability that rises as the end draws near, the earlier the longer it
     /// takes (Vattani et al., VLDB 2015).
     XFetch {
         /// Above 1 earlier, below 1 later.
         #[serde(default = "beta")]
+        #[schemars(extend("exclusiveMinimum" = 0))]
         beta: f64,
     },
 }
@@ -106,7 +113,7 @@ fn beta() -> f64 {
 /// Where requests wait for a worker. At most `limit` wait, beside those that are worked on.
 #[derive(Clone, Debug, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-#[schemars(title = "queue")]
+#[schemars(title = "queue", rename = "QueueDiscipline")]
 pub enum Queue {
     /// First come, first served.
     #[schemars(example = r#"Fifo(limit: 256)"#)]
@@ -156,6 +163,7 @@ pub enum Queue {
         limit: u32,
         /// The wait that is fine.
         #[serde(default = "codel_target")]
+        #[schemars(extend("x-exclusiveMinimum" = "0s"))]
         target: Span,
         /// How long the wait must have been too long.
         #[serde(default = "codel_interval")]
@@ -244,12 +252,13 @@ pub enum Balancer {
     /// The one with the fewest requests of so many that are picked at random: 2 is the power of
     /// two choices (Mitzenmacher 1996).
     #[schemars(example = r#"Choices(2)"#)]
-    Choices(u32),
+    Choices(#[schemars(range(min = 1))] u32),
     /// The one that the request's key falls to on a ring, so that equal keys meet at one instance
     /// and few keys move when one is gone (Karger et al. 1997).
     RingHash {
         /// Points on the ring per instance.
         #[serde(default = "ring_points")]
+        #[schemars(range(min = 1, max = 10000))]
         points: u32,
     },
 }
@@ -261,16 +270,21 @@ fn ring_points() -> u32 {
 /// Starts and stops instances as Kubernetes' horizontal pod autoscaler does.
 #[derive(Clone, Debug, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(example = r#"Autoscale(min: 1, max: 10)"#)]
 pub struct Autoscale {
     /// The fewest instances.
+    #[schemars(range(min = 1))]
     pub min: u32,
     /// The most.
+    #[schemars(range(min = 1, max = 100000))]
     pub max: u32,
     /// The share of busy workers to aim at.
     #[serde(default = "scale_target")]
+    #[schemars(range(min = 0.01, max = 1.0))]
     pub target: f64,
     /// How often it looks, at the average since it last looked.
     #[serde(default = "scale_every")]
+    #[schemars(extend("x-exclusiveMinimum" = "0s"))]
     pub every: Span,
     /// From the decision until a new instance takes requests.
     #[serde(default = "scale_delay")]
@@ -301,8 +315,10 @@ fn scale_down_after() -> Span {
 /// Garbage collections that stop an instance's world: no work proceeds meanwhile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(example = r#"Gc(after: 1000, pause: "50ms")"#)]
 pub struct Gc {
     /// A collection comes after so many requests have been begun: each allocates.
+    #[schemars(range(min = 1))]
     pub after: u32,
     /// How long it takes at least.
     #[serde(default)]
@@ -315,8 +331,10 @@ pub struct Gc {
 /// Cold caches, lazy connections, code that is not compiled yet.
 #[derive(Clone, Copy, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(example = r#"SlowStart(factor: 3.0, for: "30s")"#)]
 pub struct SlowStart {
     /// How many times as long work takes at first; the factor falls evenly to 1.
+    #[schemars(range(min = 1.0))]
     pub factor: f64,
     /// When it has fallen to 1.
     #[serde(rename = "for")]
@@ -326,14 +344,18 @@ pub struct SlowStart {
 /// How much longer work takes beside other work of the same instance.
 #[derive(Clone, Copy, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(title = "contention")]
 pub enum Contention {
     /// The universal scalability law (Gunther 1993): with `n` workers busy when the work begins,
     /// its own included, it takes `1 + sigma (n - 1) + kappa n (n - 1)` times as long.
+    #[schemars(example = r#"Usl(sigma: 0.02, kappa: 0.001)"#)]
     Usl {
         /// Waiting for each other.
+        #[schemars(range(min = 0.0))]
         sigma: f64,
         /// Keeping each other's caches coherent.
         #[serde(default)]
+        #[schemars(range(min = 0.0))]
         kappa: f64,
     },
 }

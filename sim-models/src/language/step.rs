@@ -203,13 +203,13 @@ pub enum Step {
     Label(String),
     /// Runs a body under an idempotency design.
     #[schemars(
-        example = r#"Idempotent("safe", store: "redis", keep: "24h", body: [Call("psp.charge")])"#
+        example = r#"Idempotent("safe", store: "redis", keep: "24h", body: [Call("psp.charge", into: "result")])"#
     )]
     Idempotent(Idempotent),
     /// In a design: where the body goes.
     Body,
     /// A part of what is protected, at whose end a design may take note that it is done.
-    #[schemars(example = r#"Phase("charge", [Call("psp.charge")])"#)]
+    #[schemars(example = r#"Phase("charge", [Call("psp.charge", into: "result")])"#)]
     Phase(Phase),
 }
 
@@ -478,6 +478,7 @@ pub struct Phase {
 /// An idempotency design: steps around a hole.
 #[derive(Clone, Debug, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(example = r#"Design(about: "Protects nothing.", steps: [Body])"#)]
 pub struct Design {
     /// What it promises and what it leaves open.
     pub about: String,

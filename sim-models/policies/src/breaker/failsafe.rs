@@ -71,8 +71,10 @@ const CAPACITY_MAX: u32 = 1 << 20;
 /// `failure_execution_threshold` within `failure_thresholding_period`).
 #[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "FailsafeBreaker")]
 pub struct Config {
     /// Failures that open it; unused with a rate. At least 1, default 1.
+    #[schemars(range(min = 1))]
     pub failure_threshold: u32,
     /// Results that are remembered, of which `failure_threshold` failures open it. 0, the default,
     /// is as many as `failure_threshold`, that is, failures in a row. Not with a period.
@@ -82,9 +84,11 @@ pub struct Config {
     pub failure_execution_threshold: u32,
     /// The failure rate that opens it, in percent, 1..=100; only with a period. 0, the default, is
     /// none.
+    #[schemars(range(min = 0, max = 100))]
     pub failure_rate_threshold: u32,
     /// The period within which failures are counted, at least 10 ms and in whole milliseconds.
     /// None by default.
+    #[schemars(extend("x-minimum" = "10ms"))]
     pub failure_thresholding_period: Option<Span>,
     /// Successes in half-open that close it. 0, the default, is none: the failure threshold is
     /// used the other way round.

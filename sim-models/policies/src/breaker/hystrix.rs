@@ -55,6 +55,7 @@ const BUCKETS_MAX: u64 = 100_000;
 
 /// Which Hystrix.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Deserialize, Serialize)]
+#[schemars(rename = "HystrixVersion")]
 pub enum Version {
     /// The last release, and the machine of all releases but two.
     #[default]
@@ -66,6 +67,7 @@ pub enum Version {
 /// Its options: the last part of each property of `hystrix.command.<key>`, with its default.
 #[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "HystrixBreaker")]
 pub struct Config {
     /// Whose machine it is; 1.5.18 by default.
     pub version: Version,
@@ -76,6 +78,7 @@ pub struct Config {
     pub request_volume_threshold: u32,
     /// `circuitBreaker.errorThresholdPercentage`: the share of failed calls from which a snapshot
     /// is ill, in percent, 0..=100. Default 50.
+    #[schemars(range(min = 0, max = 100))]
     pub error_threshold_percentage: u32,
     /// `circuitBreaker.sleepWindowInMilliseconds`: how long it refuses before it lets a test
     /// through, in whole milliseconds. Default 5 s.
@@ -84,6 +87,7 @@ pub struct Config {
     pub rolling_stats_time: Span,
     /// `metrics.healthSnapshot.intervalInMilliseconds`: the length of a bucket, and the time from
     /// one snapshot to the next; at most the window, which it should divide. Default 500 ms.
+    #[schemars(extend("x-minimum" = "1ms"))]
     pub health_snapshot_interval: Span,
     /// `circuitBreaker.forceOpen`: refuses everything. Default false.
     pub force_open: bool,

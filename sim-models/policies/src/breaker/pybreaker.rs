@@ -50,6 +50,7 @@ use crate::{OutOfRange, Reason};
 /// Its options, under the library's names and with its defaults.
 #[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "PybreakerBreaker")]
 pub struct Config {
     /// Opens after so many failures in a row; 0 is as good as 1. Default 5.
     pub fail_max: u32,
@@ -78,6 +79,7 @@ impl Default for Config {
 
 /// How calls are made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Deserialize, Serialize)]
+#[schemars(rename = "PybreakerMode")]
 pub enum Mode {
     /// By `call` or as a decorator: one at a time, whatever the state; the others wait for the
     /// lock, here in the order they came.

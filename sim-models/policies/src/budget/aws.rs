@@ -33,6 +33,7 @@ const NO_RETRY_INCREMENT: u32 = 1;
 /// The parameters of the quota.
 #[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "AwsBudget")]
 pub struct Config {
     /// Tokens at the start, which is also the most there can be. Default: 500.
     pub initial_capacity: u32,

@@ -39,6 +39,7 @@ use crate::{Ending, OutOfRange};
 /// The thresholds.
 #[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "EnvoyBudget")]
 pub struct Config {
     /// Retries under way at most, when there is no `retry_budget`. Default: 3.
     pub max_retries: u32,
@@ -51,6 +52,7 @@ pub struct Config {
 #[serde(deny_unknown_fields, default)]
 pub struct Share {
     /// The percentage of the requests under way that may be retries, in 0..=100. Default: 20.
+    #[schemars(range(min = 0.0, max = 100.0))]
     pub budget_percent: f64,
     /// Retries that may be under way however few requests there are. Default: 3.
     pub min_retry_concurrency: u32,

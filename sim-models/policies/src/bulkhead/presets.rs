@@ -27,8 +27,10 @@ use crate::out_of_range::at_least_one;
     Clone, Debug, PartialEq, Eq, schemars::JsonSchema, serde::Deserialize, serde::Serialize,
 )]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Resilience4jBulkhead")]
 pub struct Resilience4j {
     /// Calls under way at once. With 0 it refuses all. Default 25.
+    #[schemars(range(min = 0, max = 2147483647))]
     pub max_concurrent_calls: u32,
     /// How long a call waits at most, in whole milliseconds (what is finer is cut). Default 0: it
     /// is refused at once.
@@ -64,12 +66,16 @@ impl Build for Resilience4j {
     Clone, Debug, PartialEq, Eq, schemars::JsonSchema, serde::Deserialize, serde::Serialize,
 )]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Resilience4jThreadPoolBulkhead")]
 pub struct Resilience4jThreadPool {
     /// Threads that stay, at least 1. Default: one less than CPUs, here 3.
+    #[schemars(range(min = 1))]
     pub core_thread_pool_size: u32,
     /// Threads at most, at least the core's. Default: one per CPU, here 4.
+    #[schemars(range(min = 1))]
     pub max_thread_pool_size: u32,
     /// Places to wait in, at least 1. Default 100.
+    #[schemars(range(min = 1))]
     pub queue_capacity: u32,
     /// How long a thread beyond the core stays idle, in whole milliseconds. Default 20 ms.
     pub keep_alive_duration: Span,
@@ -122,6 +128,7 @@ impl Build for Resilience4jThreadPool {
 )]
 #[serde(deny_unknown_fields)]
 #[schemars(example = r#"Cockatiel(capacity: 10, queue: 5)"#)]
+#[schemars(rename = "CockatielBulkhead")]
 pub struct Cockatiel {
     /// Calls under way at once. With 0 none ever goes.
     pub capacity: u32,
@@ -147,8 +154,10 @@ impl Build for Cockatiel {
     Clone, Debug, PartialEq, Eq, schemars::JsonSchema, serde::Deserialize, serde::Serialize,
 )]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "PollyBulkhead")]
 pub struct Polly {
     /// Calls under way at once, at least 1. Default 1000.
+    #[schemars(range(min = 1))]
     pub permit_limit: u32,
     /// Places to wait in, oldest first and without a limit of time. Default 0.
     pub queue_limit: u32,

@@ -23,8 +23,10 @@ use crate::{OutOfRange, Reason};
 )]
 #[serde(deny_unknown_fields)]
 #[schemars(example = r#"Semaphore(limit: 20, queue: 10)"#)]
+#[schemars(rename = "SemaphoreBulkhead")]
 pub struct Config {
     /// Calls under way at once, at least 1.
+    #[schemars(range(min = 1))]
     pub limit: u32,
     /// Places to wait in, 0 by default.
     #[serde(default)]

@@ -12,6 +12,7 @@ use crate::{Ending, OutOfRange};
 /// The policy's options.
 #[derive(Clone, Debug, PartialEq, schemars::JsonSchema, serde::Deserialize, serde::Serialize)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "FailsafeGoHedge")]
 pub struct Config {
     /// Between one attempt and the next. The library has no default; here 1 s.
     pub delay: Span,

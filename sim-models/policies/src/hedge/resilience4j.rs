@@ -19,6 +19,8 @@ const WINDOW_MAX: u32 = 100_000;
 /// The hedge's options.
 #[derive(Clone, Debug, PartialEq, schemars::JsonSchema, serde::Deserialize, serde::Serialize)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Resilience4jHedge")]
+#[schemars(example = r#"Resilience4j(duration_supplier: AveragePlus, hedge_time_factor: 20)"#)]
 pub struct Config {
     /// Where the delay comes from. By default it is given.
     pub duration_supplier: DurationSupplier,
@@ -32,6 +34,7 @@ pub struct Config {
     /// Whether failures of the first attempt count for the average. By default they do.
     pub should_measure_errors: bool,
     /// How many first attempts the average is of, 1 to 100 000. By default 100.
+    #[schemars(range(min = 1, max = 100000))]
     pub window_size: u32,
 }
 
@@ -39,6 +42,7 @@ pub struct Config {
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, schemars::JsonSchema, serde::Deserialize, serde::Serialize,
 )]
+#[schemars(rename = "Resilience4jHedgeDuration")]
 pub enum DurationSupplier {
     /// It is `cutoff`.
     Preconfigured,

@@ -30,6 +30,7 @@ use crate::{EndingSet, OutOfRange, Reason};
 /// The arguments of `retry`.
 #[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "CockatielRetry")]
 pub struct Config {
     /// Attempts after the first; no limit by default.
     pub max_attempts: Option<u32>,
@@ -42,13 +43,16 @@ pub struct Config {
 /// The back-offs.
 #[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "CockatielBackoff", title = "backoff of Cockatiel")]
 pub enum Backoff {
     /// `ConstantBackoff`.
+    #[schemars(example = r#"Constant(interval: "100ms")"#)]
     Constant {
         /// The wait.
         interval: Span,
     },
     /// `IterableBackoff`: one for each retry in turn, then the last one again; at least one given.
+    #[schemars(example = r#"Iterable(["100ms", "1s"])"#)]
     Iterable(Vec<Span>),
     /// `ExponentialBackoff`.
     Exponential {
@@ -60,6 +64,7 @@ pub enum Backoff {
         max_delay: Span,
         /// Growth per retry of `Decorrelated`, above 0; 2 by default.
         #[serde(default = "exponent")]
+        #[schemars(extend("exclusiveMinimum" = 0))]
         exponent: f64,
         /// The first; 128 ms by default.
         #[serde(default = "initial_delay")]
@@ -69,6 +74,7 @@ pub enum Backoff {
 
 /// The generators of `ExponentialBackoff`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Deserialize, Serialize)]
+#[schemars(rename = "CockatielGenerator")]
 pub enum Generator {
     /// `noJitterGenerator`.
     None,

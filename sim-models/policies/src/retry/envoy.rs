@@ -29,6 +29,7 @@ use crate::{EndingSet, OutOfRange, Reason};
 /// The fields of `RetryPolicy`.
 #[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "EnvoyRetry")]
 pub struct Config {
     /// Attempts after the first; by default 1.
     pub num_retries: u32,
@@ -46,6 +47,7 @@ pub struct Config {
 #[serde(deny_unknown_fields, default)]
 pub struct RetryBackOff {
     /// The bound of the first wait, at least 1 ms; by default 25 ms.
+    #[schemars(extend("x-minimum" = "1ms"))]
     pub base_interval: Span,
     /// The bound of all, not below `base_interval`; by default ten times that.
     pub max_interval: Option<Span>,

@@ -24,8 +24,10 @@ use crate::{Backoff, EndingSet, Jitter, OutOfRange, Reason};
 /// When and how often to try again.
 #[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "HouseRetry")]
 pub struct HouseConfig {
     /// Attempts in all, the first included; at least 1, by default 3.
+    #[schemars(range(min = 1))]
     pub attempts: u32,
     /// No retry starts later than this after the first attempt started; one may start at exactly
     /// this time. No limit by default.

@@ -34,14 +34,18 @@ use crate::{EndingSet, OutOfRange, Reason};
 /// The options of `RetryStrategyOptions` and `HttpRetryStrategyOptions`.
 #[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "PollyRetry")]
 pub struct Config {
     /// Attempts after the first; at least 1, by default 3.
+    #[schemars(range(min = 1))]
     pub max_retry_attempts: u32,
     /// How the delay grows; by default not at all.
     pub backoff_type: DelayBackoffType,
     /// The delay, or the first of growing ones, at most a day; by default 2 s.
+    #[schemars(extend("x-maximum" = "24h"))]
     pub delay: Span,
     /// The longest, at most a day; no limit by default.
+    #[schemars(extend("x-maximum" = "24h"))]
     pub max_delay: Option<Span>,
     /// Whether luck spreads the delays; by default not.
     pub use_jitter: bool,

@@ -28,8 +28,10 @@ use crate::{EndingSet, OutOfRange, Reason};
 /// The options of `RetryConfig.Builder`.
 #[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Resilience4jRetry")]
 pub struct Config {
     /// Attempts in all, the first included; at least 1, by default 3.
+    #[schemars(range(min = 1))]
     pub max_attempts: u32,
     /// The wait between attempts, in whole milliseconds; by default 500 ms.
     pub wait_duration: Span,
@@ -42,47 +44,58 @@ pub struct Config {
 /// The functions of `IntervalFunction`, from the number of an attempt to the wait after it.
 #[derive(Clone, Copy, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(title = "interval of Resilience4j")]
 pub enum IntervalFunction {
     /// Always the same.
     Of {
         /// Whole milliseconds, at least 1; by default 500 ms.
         #[serde(default = "interval")]
+        #[schemars(extend("x-minimum" = "1ms"))]
         interval: Span,
     },
     /// The same, spread by luck.
     OfRandomized {
         /// Whole milliseconds, at least 1; by default 500 ms.
         #[serde(default = "interval")]
+        #[schemars(extend("x-minimum" = "1ms"))]
         interval: Span,
         /// How far luck reaches to each side, 0 to 1; by default 0.5.
         #[serde(default = "randomization_factor")]
+        #[schemars(range(min = 0.0, max = 1.0))]
         randomization_factor: f64,
     },
     /// Growing by a factor.
     OfExponentialBackoff {
         /// Whole milliseconds, at least 1; by default 500 ms.
         #[serde(default = "interval")]
+        #[schemars(extend("x-minimum" = "1ms"))]
         initial_interval: Span,
         /// Growth per retry, at least 1; by default 1.5.
         #[serde(default = "multiplier")]
+        #[schemars(range(min = 1.0))]
         multiplier: f64,
         /// Whole milliseconds, at least 1; by default none.
         #[serde(default)]
+        #[schemars(extend("x-minimum" = "1ms"))]
         max_interval: Option<Span>,
     },
     /// Growing by a factor and spread by luck.
     OfExponentialRandomBackoff {
         /// Whole milliseconds, at least 1; by default 500 ms.
         #[serde(default = "interval")]
+        #[schemars(extend("x-minimum" = "1ms"))]
         initial_interval: Span,
         /// Growth per retry, at least 1; by default 1.5.
         #[serde(default = "multiplier")]
+        #[schemars(range(min = 1.0))]
         multiplier: f64,
         /// How far luck reaches to each side, 0 to 1; by default 0.5.
         #[serde(default = "randomization_factor")]
+        #[schemars(range(min = 0.0, max = 1.0))]
         randomization_factor: f64,
         /// Whole milliseconds, at least 1; by default none.
         #[serde(default)]
+        #[schemars(extend("x-minimum" = "1ms"))]
         max_interval: Option<Span>,
     },
 }

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use serde::de::DeserializeOwned;
 use sim_policies::{Growth, Jitter};
 
-use super::{PART, UNNAMED, Word, shorthand, words};
+use super::{UNNAMED, Word, shorthand, words};
 use crate::language::*;
 use crate::source::{Document, SourceError};
 
@@ -57,17 +57,6 @@ fn the_table_of_unnamed_arguments_is_that_of_the_types() {
     rows.dedup();
     let table = rows.concat();
     assert!(UNNAMED == table, "words/unnamed.txt differs; it should be:\n{table}");
-}
-
-#[test]
-fn every_kind_that_is_listed_has_a_type_that_reads_it() {
-    let is_listed = |word: &&Word| word.kind.starts_with(char::is_lowercase) && word.kind != PART;
-    for word in words().iter().filter(is_listed) {
-        let document = parse(word, &word.shown());
-        let read = read(&word.kind, &document);
-        let read = read.unwrap_or_else(|| panic!("what reads a {}?", word.kind));
-        read.unwrap_or_else(|error| panic!("{error}\n{} has no example that reads", word.name));
-    }
 }
 
 #[test]

@@ -1,5 +1,8 @@
 //! The page of all words: made from the types that read them.
 
+mod ranges;
+mod stage;
+
 use sim_models::language::{Argument, PART, Word, words};
 
 use crate::support::same_as_written;
@@ -29,15 +32,17 @@ fn row(argument: &Argument) -> String {
         _ => "–".to_owned(),
     };
     let wanted = cell(wanted);
-    format!("| `{name}` | {wanted}{range} | {} | {} |\n", cell(&default), cell(about))
+    let name = if name.is_empty() { String::new() } else { format!("`{name}`") };
+    format!("| {name} | {wanted}{range} | {} | {} |\n", cell(&default), cell(about))
 }
 
 fn section(word: &Word) -> String {
-    let named = || word.arguments.iter().filter(|argument| !argument.name.is_empty());
+    let says_more = |it: &&Argument| !it.name.is_empty() || it.range.is_some();
+    let mut rows = word.arguments.iter().filter(says_more).map(row).peekable();
     let mut text = format!("\n### `{}`\n\n{}\n", word.usage(), word.about);
-    if named().next().is_some() {
+    if rows.peek().is_some() {
         text += "\n| argument | what | default | meaning |\n|---|---|---|---|\n";
-        text.extend(named().map(row));
+        text.extend(rows);
     }
     if let Some(example) = &word.example {
         text += &format!("\n```ron\n{example}\n```\n");
@@ -65,7 +70,7 @@ fn the_page_of_words_is_what_the_types_say() {
 /// The manual leaves nothing out: each word that is no library's preset stands in it.
 #[test]
 fn the_manual_names_every_word() {
-    let manual = include_str!("../../docs/SCENARIOS.md");
+    let manual = include_str!("../../../docs/SCENARIOS.md");
     let told = ["actor", "load", "change of a rate", "queue", "step", "store command"];
     let more = ["distribution", "policy", "fault", "invariant", "condition", "balancer"];
     let is_told = |word: &&Word| told.contains(&&*word.kind) || more.contains(&&*word.kind);
