@@ -61,9 +61,10 @@ fn one() -> u32 {
     1
 }
 
-/// A program that a service runs by itself, again and again, without a worker: a relay, a
-/// completer, a clean-up. One run at a time; a turn that finds the last run still under way, or the
-/// service down or paused, is skipped.
+/// A program that a service runs on its own, again and again, without a worker: a relay, a clean-up.
+///
+/// One run at a time. A turn that finds the last run still under way, or the service down or paused,
+/// is skipped.
 #[derive(Clone, Debug, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 #[schemars(example = r#"Job(every: "10s", does: [Kv(LLen("outbox"), store: "redis")])"#)]

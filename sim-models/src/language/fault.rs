@@ -101,7 +101,7 @@ pub enum Fault<A = String> {
         /// The service or store.
         actor: A,
     },
-    /// Nothing reaches it or leaves it, and nobody is told.
+    /// Nothing reaches it or leaves it, and nobody hears of it.
     #[schemars(extend("x-unnamed" = 1))]
     #[schemars(example = r#"BlackHole("psp")"#)]
     BlackHole {

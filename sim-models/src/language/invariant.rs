@@ -9,23 +9,25 @@ use sim_core::Span;
 #[serde(deny_unknown_fields)]
 #[schemars(title = "invariant")]
 pub enum Invariant {
-    /// No intent has more than one effect of this kind that was not taken back, and each that was
-    /// told success has exactly one.
+    /// No intent has more than one effect of this kind in force, and each that was told success has
+    /// exactly one.
     #[schemars(example = r#"ExactlyOnce("charge")"#)]
     ExactlyOnce(String),
-    /// No intent has more than one effect of this kind that was not taken back.
+    /// No intent has more than one effect of this kind in force, that is, not taken back.
     #[schemars(example = r#"AtMostOnce("charge")"#)]
     AtMostOnce(String),
     /// Each intent that was told success has an effect of this kind.
     #[schemars(example = r#"AckedImpliesDone("order")"#)]
     AckedImpliesDone(String),
     /// No intent that was told of a definite failure, and never of success, has an effect of this
-    /// kind that was not taken back. A final refusal after attempts in doubt counts as told.
+    /// kind in force.
+    ///
+    /// A final refusal after attempts in doubt counts as told.
     #[schemars(example = r#"FailedImpliesNone("charge")"#)]
     FailedImpliesNone(String),
     /// Every submission came to an end before the run did.
     AllAnswered,
-    /// Of the submissions begun from this long after the last fault healed, or the last spike of load
+    /// Of the submissions begun from this long after the last fault healed, or the last spike
     /// ended, nine in ten succeed.
     #[schemars(example = r#"RecoversWithin("30s")"#)]
     RecoversWithin(Span),
@@ -81,36 +83,42 @@ pub enum Invariant {
         /// Shortest and longest wait before retry 1, 2, 3…
         between: Vec<(Span, Span)>,
     },
-    /// The effect that a user was told of is the one in force. Of an intent with a submission that
-    /// succeeded and got a 2xx answer which names effects of this kind (its content, or a field of
-    /// it at any depth, is an effect's id such as `charge-4`): the effects so named are one, it is
-    /// the intent's own, and at the end of the run it is the only one of its kind in force for the
-    /// intent.
+    /// The effect that a user was told of with success is the intent's own, and the only one of its
+    /// kind in force.
+    ///
+    /// A user is told of an effect by a 2xx answer whose content, or a field of it at any depth, is
+    /// the effect's id, such as `charge-4`. It counts for submissions that succeeded, and is judged
+    /// at the end of the run.
     #[schemars(example = r#"ReceiptMatches("charge")"#)]
     ReceiptMatches(String),
-    /// All 2xx answers of an endpoint, `actor.endpoint`, to requests with one key of one client have
-    /// equal content, and the requests had equal bodies. The statuses may differ. At an endpoint
-    /// that looks at no key, the answers to one intent are compared.
+    /// All 2xx answers of an endpoint to requests with one key of one client have equal content,
+    /// and the requests had equal bodies.
+    ///
+    /// The statuses may differ. At an endpoint that looks at no key, the answers to one intent are
+    /// compared.
     #[schemars(example = r#"EqualReplays("api.pay")"#)]
     EqualReplays(String),
     /// Every intent is told something final within this long of its beginning or of the last
-    /// healing of a fault, whichever is later; intents for which that lies behind the end of the run
-    /// do not count. Final is a submission's success, or its failure because of the other side's own
-    /// 4xx other than 408, 409, 425 and 429, whatever earlier attempts left in doubt.
+    /// healing of a fault, whichever is later.
+    ///
+    /// Final is a submission's success, or its failure because of the other side's own 4xx other
+    /// than 408, 409, 425 and 429, whatever earlier attempts left in doubt. Intents whose time to
+    /// settle lies behind the end of the run do not count.
     #[schemars(example = r#"SettlesWithin("60s")"#)]
     SettlesWithin(Span),
-    /// No two attempts of calls to this endpoint, `actor.endpoint`, are awaited at once on behalf of
-    /// one client's key: the key of the request that the caller serves, or the intent where one of
-    /// the two callers serves no key. An attempt is awaited from when it is sent until its caller
-    /// has the answer, times out, or is no more.
+    /// No two attempts of calls to this endpoint are awaited at once for one key of one client.
+    ///
+    /// The key is that of the request that the caller serves, or the intent where one of the two
+    /// callers serves no key. An attempt is awaited from when it is sent until its caller has the
+    /// answer, times out, or dies.
     #[schemars(example = r#"OneInFlight("psp.charge")"#)]
     OneInFlight(String),
-    /// Each intent that was told success has an effect of this kind of its own in force, and no
-    /// answer to a client, of whatever status, names another intent's effect.
+    /// Each intent that was told success has an effect of its own in force, and no answer to a
+    /// client names another intent's effect.
     #[schemars(example = r#"NoMerge("charge")"#)]
     NoMerge(String),
-    /// At the end of the run each intent has as many captures in force as fulfilments, at most one
-    /// of each; and at no instant has it more refunds than captures.
+    /// Each intent has as many captures in force as fulfilments at the end, at most one, and never
+    /// more refunds than captures.
     #[schemars(
         example = r#"BooksBalance(captured: "charge", refunded: "refund", fulfilled: "order")"#
     )]
@@ -124,10 +132,11 @@ pub enum Invariant {
         /// The kind of effect that the money is for.
         fulfilled: String,
     },
-    /// Locks have an expiry, and are deleted, overwritten and given another lifetime only by the
-    /// execution that holds them, or by a `CompareAnd…` command. Whose write of a lock was the last
-    /// holds it until it is deleted or that lifetime is over. A lock that the store loses by itself
-    /// breaks nothing; what is done to its successor may.
+    /// Locks expire, and only their holder, or a `CompareAnd…` command, ends, overwrites or extends
+    /// them.
+    ///
+    /// Whose write of a lock was the last holds it until it is deleted or its lifetime is over. A
+    /// lock that the store loses on its own breaks nothing; what is done to its successor may.
     #[schemars(extend("x-unnamed" = 2))]
     #[schemars(example = r#"LockDiscipline("redis", "*:lock")"#)]
     LockDiscipline {
@@ -137,13 +146,17 @@ pub enum Invariant {
         #[serde(default = "default_locks")]
         locks: String,
     },
-    /// Nothing is stored as an answer whose outcome is open: no record that is written to the store,
-    /// and no field `status` of a hash, says a `status` of 408, 409, 425, 429 or 5xx, at any depth,
-    /// or a `fate` of `unknown` together with a `state` of `done`.
+    /// Nothing is stored as an answer whose outcome is open.
+    ///
+    /// No record that is written to the store, and no field `status` of a hash, says a `status` of
+    /// 408, 409, 425, 429 or 5xx, at any depth, or a `fate` of `unknown` together with a `state` of
+    /// `done`.
     #[schemars(example = r#"StoredIsKnown("redis")"#)]
     StoredIsKnown(String),
     /// The fencing tokens of accepted effects of this kind never decrease, per `once` key at one
-    /// actor, or per intent for effects without such a key.
+    /// actor.
+    ///
+    /// Effects without such a key are compared per intent.
     #[schemars(example = r#"FencingMonotone("order")"#)]
     FencingMonotone(String),
     /// No intent has more effects of one kind than of the kind that causes them, and each cause in

@@ -21,7 +21,7 @@ pub enum Load {
         /// Instead of `rate`: a file of times and rates, each of which holds until the next time.
         #[serde(default)]
         rates: Option<String>,
-        /// What becomes of the rate, each change applied to what those before it have made of it.
+        /// How the rate changes; each change applies to what those before it have made of it.
         #[serde(default)]
         changes: Vec<Change>,
         /// How the gaps vary.
@@ -46,7 +46,7 @@ pub enum Load {
         /// Instead of `rate`: a file of times and rates, each of which holds until the next time.
         #[serde(default)]
         rates: Option<String>,
-        /// What becomes of the rate, as in `Open`.
+        /// How the rate changes, as in `Open`.
         #[serde(default)]
         changes: Vec<Change>,
         /// How the gaps between sessions vary.
@@ -108,7 +108,7 @@ pub enum Arrivals {
     Uniform,
 }
 
-/// What becomes of a rate.
+/// How a rate changes.
 #[derive(Clone, Copy, Debug, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "change of a rate")]

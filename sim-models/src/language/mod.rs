@@ -54,7 +54,9 @@ pub struct Scenario {
     #[schemars(extend("x-exclusiveMinimum" = "0s"))]
     pub horizon: Span,
     /// When measuring begins: latencies, waits and shares are of what arises or arrives from then
-    /// on, so that a queue that starts empty does not flatter them. Counts are of the whole run.
+    /// on.
+    ///
+    /// A queue that starts empty does not flatter them. Counts are of the whole run.
     #[serde(default)]
     pub warmup: Span,
     /// The width of a window in series and charts; by default the horizon divided by 180, rounded

@@ -70,8 +70,9 @@ pub enum Policy {
 #[serde(deny_unknown_fields)]
 #[schemars(extend("x-unnamed" = 1))]
 pub struct Retry {
-    /// A library whose retry this is, with that library's options; the options below that say how
-    /// often, when and after what to retry are then not given.
+    /// A library whose retry this is, with that library's options.
+    ///
+    /// The options below that say how often, when and after what to retry are then not given.
     #[serde(default)]
     pub like: Option<RetryConfig>,
     /// All attempts, the first included.
@@ -113,13 +114,15 @@ pub struct Breaker {
     /// What opens it, or the library whose breaker it is.
     #[serde(default)]
     pub trip: BreakerConfig,
-    /// How long it stays open before it lets a test request through; in the place of the option of
-    /// that name of `Consecutive`. A library's breaker has its own option for that.
+    /// How long it stays open before it lets a test request through.
+    ///
+    /// In the place of the option of that name of `Consecutive`; a library's breaker has its own.
     #[serde(default)]
     #[schemars(extend("x-exclusiveMinimum" = "0s"))]
     pub open_for: Option<Span>,
-    /// How many test requests must succeed in a row to close it; in the place of the option of that
-    /// name of `Consecutive`. A library's breaker has its own option for that.
+    /// How many test requests must succeed in a row to close it.
+    ///
+    /// In the place of the option of that name of `Consecutive`; a library's breaker has its own.
     #[serde(default)]
     #[schemars(range(min = 1))]
     pub close_after: Option<u32>,

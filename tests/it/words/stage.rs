@@ -47,6 +47,11 @@ impl Place {
         Place::within(path, &format!("[{given}{text}]"), &format!("[{n}]{within}"))
     }
 
+    /// The policy around a word that is part of one, with `$` for the word.
+    pub fn frame(&self) -> &str {
+        self.put.1.trim_start_matches('[').trim_end_matches(']')
+    }
+
     /// The stage with the word as it is written here.
     pub fn with(&self, written: &str) -> Draft {
         let (path, text) = &self.put;

@@ -147,9 +147,11 @@ pub struct Config {
     pub version: Version,
     /// The service called. Default: any.
     pub service_name: Service,
-    /// Attempts, the first included, at least 1: the meaning of `AWS_MAX_ATTEMPTS` and of
-    /// `total_max_attempts`. (`max_attempts` in botocore's `Config(retries=...)` is one less.)
-    /// Default: 3, for DynamoDB 4 from 1.44 on; in legacy mode 5, for DynamoDB 10.
+    /// Attempts, the first included; by default 3, for DynamoDB 4 from 1.44 on; in legacy mode 5,
+    /// for DynamoDB 10.
+    ///
+    /// The meaning of `AWS_MAX_ATTEMPTS` and of `total_max_attempts`. (`max_attempts` in botocore's
+    /// `Config(retries=...)` is one less.)
     #[schemars(range(min = 1))]
     pub max_attempts: Option<u32>,
     /// The longest delay of the standard mode, before the server's wish. Default: 20 s.

@@ -76,8 +76,9 @@ pub struct Config {
     /// Failures that open it; unused with a rate. At least 1, default 1.
     #[schemars(range(min = 1))]
     pub failure_threshold: u32,
-    /// Results that are remembered, of which `failure_threshold` failures open it. 0, the default,
-    /// is as many as `failure_threshold`, that is, failures in a row. Not with a period.
+    /// Results that are remembered, of which `failure_threshold` failures open it.
+    ///
+    /// 0 is as many as `failure_threshold`, that is, failures in a row. Not with a period.
     pub failure_thresholding_capacity: u32,
     /// Results within the period below which it does not open; only with a period. 0, the default,
     /// is `failure_threshold`; a rate needs at least 1.
@@ -94,7 +95,9 @@ pub struct Config {
     /// used the other way round.
     pub success_threshold: u32,
     /// Results that half-open remembers, of which `success_threshold` successes close it, and the
-    /// number of calls that it has under way. 0, the default, is as many as `success_threshold`.
+    /// number of calls that it has under way.
+    ///
+    /// 0 is as many as `success_threshold`.
     pub success_thresholding_capacity: u32,
     /// How long it refuses. Default 1 min.
     pub delay: Span,

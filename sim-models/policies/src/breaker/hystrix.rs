@@ -86,7 +86,9 @@ pub struct Config {
     /// `metrics.rollingStats.timeInMilliseconds`: the length of the window. Default 10 s.
     pub rolling_stats_time: Span,
     /// `metrics.healthSnapshot.intervalInMilliseconds`: the length of a bucket, and the time from
-    /// one snapshot to the next; at most the window, which it should divide. Default 500 ms.
+    /// one snapshot to the next.
+    ///
+    /// At most the window, which it should divide.
     #[schemars(extend("x-minimum" = "1ms"))]
     pub health_snapshot_interval: Span,
     /// `circuitBreaker.forceOpen`: refuses everything. Default false.

@@ -60,8 +60,8 @@ const NO_TEST: u64 = 0;
 #[serde(deny_unknown_fields, default)]
 #[schemars(rename = "OpossumBreaker")]
 pub struct Config {
-    /// A call that takes this long has failed, and what becomes of it later is ignored. Zero
-    /// switches that off; at most 2³¹ − 1 ms. Default 10 s.
+    /// A call that takes this long has failed, and its later end is ignored. Zero switches that
+    /// off.
     #[schemars(extend("x-maximum" = "2147483647ms"))]
     pub timeout: Span,
     /// Opens when more than this share of the calls in the window failed, in per cent, 0 to 100.

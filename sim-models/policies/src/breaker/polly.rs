@@ -75,7 +75,9 @@ pub struct Config {
     #[schemars(extend("x-minimum" = "500ms", "x-maximum" = "24h"))]
     pub break_duration: Span,
     /// An open time that grows with each test since it was last closed, in the place of
-    /// `break_duration`. The library takes any function here. Default none.
+    /// `break_duration`.
+    ///
+    /// The library takes any function here.
     pub break_duration_generator: Option<BreakDurationGenerator>,
 }
 

@@ -33,8 +33,10 @@ pub struct Config {
     /// The limit before the first sample, at least 1. By default 20.
     #[schemars(range(min = 1))]
     pub initial_limit: u32,
-    /// The lowest limit. At 0 the limit may reach zero, from which nothing recovers: no call is
-    /// let through, so that no sample comes. By default 20.
+    /// The lowest limit.
+    ///
+    /// At 0 the limit may reach zero, from which nothing recovers: no call is let through, so that
+    /// no sample comes.
     pub min_limit: u32,
     /// The highest limit, at least 1. By default 200.
     #[schemars(range(min = 1))]

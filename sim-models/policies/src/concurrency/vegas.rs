@@ -50,8 +50,10 @@ pub struct Config {
     /// A queue longer than this makes the limit shrink; it is also the step of its fast growth.
     /// By default six times the logarithm.
     pub beta: Option<u32>,
-    /// The shortest time is forgotten after so many times the limit of calls, less a random part
-    /// of up to a half. At 0 every call is a probe, and the limit never moves. By default 30.
+    /// The shortest time is forgotten after so many times the limit of calls, less a random part of
+    /// up to a half.
+    ///
+    /// At 0 every call is a probe, and the limit never moves.
     pub probe_multiplier: u32,
 }
 

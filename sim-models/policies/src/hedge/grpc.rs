@@ -20,8 +20,9 @@ pub struct Config {
     pub max_attempts: u32,
     /// Between one attempt and the next. By default zero, which sends all at once.
     pub hedging_delay: Span,
-    /// Statuses after which the next attempt goes at once; all others end the call. Written as
-    /// HTTP would: 503 for `UNAVAILABLE`, 504 for `DEADLINE_EXCEEDED`. By default none.
+    /// Statuses after which the next attempt goes at once; all others end the call.
+    ///
+    /// Written as HTTP would: 503 for `UNAVAILABLE`, 504 for `DEADLINE_EXCEEDED`.
     pub non_fatal_status_codes: Vec<u16>,
 }
 

@@ -19,9 +19,9 @@ pub struct Config {
     /// Attempts beside the first, at least 1. By default 1.
     #[schemars(range(min = 1))]
     pub max_hedges: u32,
-    /// Statuses after which the next hedge is sent at once; others end the call. A timeout counts
-    /// as 504, a connection refused or reset and a rejection by a policy as 503. By default 502,
-    /// 503 and 504.
+    /// Statuses after which the next hedge is sent at once; others end the call.
+    ///
+    /// A timeout counts as 504, a connection refused or reset and a rejection by a policy as 503.
     pub non_fatal: Vec<u16>,
 }
 

@@ -31,8 +31,10 @@ pub struct Config {
     /// Calls or seconds in that window, 1 to 1 000 000. Default 100.
     #[schemars(range(min = 1, max = 1000000))]
     pub sliding_window_size: u32,
-    /// Results needed before a rate is judged, at least 1. Where the window counts calls, and in
-    /// half-open, the window's size does if it is smaller, as in the library. Default 100.
+    /// Results needed before a rate is judged.
+    ///
+    /// Where the window counts calls, and in half-open, the window's size does if it is smaller, as
+    /// in the library.
     #[schemars(range(min = 1))]
     pub minimum_number_of_calls: u32,
     /// How long it stays open, in whole milliseconds, at least 1 ms. Default 60 s.
