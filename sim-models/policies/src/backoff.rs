@@ -48,11 +48,11 @@ pub enum Growth {
     Exponential {
         /// Before the first retry.
         base: Span,
-        /// Growth per retry, finite and at least 1; 2 by default.
+        /// Growth per retry.
         #[serde(default = "two")]
         #[schemars(range(min = 1.0))]
         factor: f64,
-        /// Longest delay before jitter, not below `base`; 60 s by default.
+        /// Longest delay before jitter, not below `base`.
         #[serde(default = "cap_default")]
         cap: Span,
     },
@@ -63,7 +63,7 @@ pub enum Growth {
         base: Span,
         /// Added per retry.
         step: Span,
-        /// Longest delay before jitter, not below `base`; 60 s by default.
+        /// Longest delay before jitter, not below `base`.
         #[serde(default = "cap_default")]
         cap: Span,
     },
@@ -72,7 +72,7 @@ pub enum Growth {
     Fibonacci {
         /// Before the first and the second retry.
         base: Span,
-        /// Longest delay before jitter, not below `base`; 60 s by default.
+        /// Longest delay before jitter, not below `base`.
         #[serde(default = "cap_default")]
         cap: Span,
     },

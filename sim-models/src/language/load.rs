@@ -170,7 +170,7 @@ pub enum Change {
         /// From one lowest point to the next.
         #[schemars(extend("x-exclusiveMinimum" = "0s"))]
         period: Span,
-        /// By which share of itself it rises and falls, in 0..=1.
+        /// By which share of itself it rises and falls.
         #[schemars(range(min = 0.0, max = 1.0))]
         swing: f64,
     },

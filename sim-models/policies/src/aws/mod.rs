@@ -141,11 +141,11 @@ impl Kind {
 #[serde(deny_unknown_fields, default)]
 #[schemars(rename = "BotocoreRetry")]
 pub struct Config {
-    /// The mode. Default: `Standard`.
+    /// The mode.
     pub mode: Mode,
-    /// Whose numbers. Default: 1.44.
+    /// Whose numbers.
     pub version: Version,
-    /// The service called. Default: any.
+    /// The service called.
     pub service_name: Service,
     /// Attempts, the first included; by default 3, for DynamoDB 4 from 1.44 on; in legacy mode 5,
     /// for DynamoDB 10.
@@ -154,11 +154,11 @@ pub struct Config {
     /// `Config(retries=...)` is one less.)
     #[schemars(range(min = 1))]
     pub max_attempts: Option<u32>,
-    /// The longest delay of the standard mode, before the server's wish. Default: 20 s.
+    /// The longest delay of the standard mode, before the server's wish.
     pub max_backoff: Span,
     /// Where the delays of the legacy mode start. Default: `Rand`, for DynamoDB 0.05 s.
     pub base: Option<Base>,
-    /// What each delay of the legacy mode multiplies the one before by, above 0. Default: 2.
+    /// What each delay of the legacy mode multiplies the one before by.
     #[schemars(extend("exclusiveMinimum" = 0))]
     pub growth_factor: f64,
 }

@@ -73,7 +73,7 @@ const CAPACITY_MAX: u32 = 1 << 20;
 #[serde(deny_unknown_fields, default)]
 #[schemars(rename = "FailsafeBreaker")]
 pub struct Config {
-    /// Failures that open it; unused with a rate. At least 1, default 1.
+    /// Failures that open it; unused with a rate.
     #[schemars(range(min = 1))]
     pub failure_threshold: u32,
     /// Results that are remembered, of which `failure_threshold` failures open it.
@@ -83,8 +83,7 @@ pub struct Config {
     /// Results within the period below which it does not open; only with a period. 0, the default,
     /// is `failure_threshold`; a rate needs at least 1.
     pub failure_execution_threshold: u32,
-    /// The failure rate that opens it, in percent, 1..=100; only with a period. 0, the default, is
-    /// none.
+    /// The failure rate that opens it, in percent; only with a period. 0 is none.
     #[schemars(range(min = 0, max = 100))]
     pub failure_rate_threshold: u32,
     /// The period within which failures are counted, at least 10 ms and in whole milliseconds.
@@ -99,7 +98,7 @@ pub struct Config {
     ///
     /// 0 is as many as `success_threshold`.
     pub success_thresholding_capacity: u32,
-    /// How long it refuses. Default 1 min.
+    /// How long it refuses.
     pub delay: Span,
 }
 

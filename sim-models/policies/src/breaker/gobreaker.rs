@@ -61,7 +61,7 @@ pub enum ReadyToTrip {
     /// requests too.
     #[schemars(example = r#"FailureRatio(ratio: 0.5, min_requests: 10)"#)]
     FailureRatio {
-        /// The share, in 0..=1.
+        /// The share.
         #[schemars(range(min = 0.0, max = 1.0))]
         ratio: f64,
         /// Fewer requests do not open it.
@@ -105,7 +105,7 @@ pub struct Config {
     pub bucket_period: Span,
     /// How long it refuses; 0, the default, is 60 s.
     pub timeout: Span,
-    /// What opens it. By default more than 5, that is, 6 failures in a row.
+    /// What opens it.
     pub ready_to_trip: ReadyToTrip,
 }
 

@@ -11,7 +11,7 @@ use crate::out_of_range::at_least_one;
 #[schemars(example = r#"Fixed(limit: 20)"#)]
 #[schemars(rename = "FixedLimit")]
 pub struct Config {
-    /// The limit, at least 1.
+    /// The limit.
     #[schemars(range(min = 1))]
     pub limit: u32,
 }

@@ -36,13 +36,13 @@ use crate::out_of_range::{at_least_one, within};
 #[serde(deny_unknown_fields, default)]
 #[schemars(rename = "VegasLimit")]
 pub struct Config {
-    /// The limit before the first sample, at least 1. By default 20.
+    /// The limit before the first sample.
     #[schemars(range(min = 1))]
     pub initial_limit: u32,
-    /// The highest limit, at least 1. By default 1000.
+    /// The highest limit.
     #[schemars(range(min = 1))]
     pub max_concurrency: u32,
-    /// How much of a change is made at once, 0 to 1. By default 1: all of it.
+    /// How much of a change is made at once; 1 is all of it.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub smoothing: f64,
     /// A queue shorter than this lets the limit grow. By default three times the logarithm.

@@ -14,11 +14,10 @@ const ATTEMPTS_MAX: u32 = 5;
 #[serde(deny_unknown_fields, default)]
 #[schemars(rename = "GrpcHedge")]
 pub struct Config {
-    /// All attempts, the first included: at least 2, and more than 5 count as 5. gRPC has no
-    /// default; here 2.
+    /// All attempts, the first included; more than 5 count as 5. gRPC has no default.
     #[schemars(range(min = 2))]
     pub max_attempts: u32,
-    /// Between one attempt and the next. By default zero, which sends all at once.
+    /// Between one attempt and the next. Zero sends all at once.
     pub hedging_delay: Span,
     /// Statuses after which the next attempt goes at once; all others end the call.
     ///

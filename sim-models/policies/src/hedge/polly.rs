@@ -18,7 +18,7 @@ pub struct Config {
     /// Zero sends all at once; none, Polly's infinite time span, sends the next only after a
     /// failure.
     pub delay: Option<Span>,
-    /// Attempts beside the first, 1 to 10. By default 1.
+    /// Attempts beside the first.
     #[schemars(range(min = 1, max = 10))]
     pub max_hedged_attempts: u32,
     /// Statuses after which the next attempt goes at once; any other ends the call.

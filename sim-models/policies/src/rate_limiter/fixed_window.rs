@@ -31,10 +31,10 @@ use crate::{OutOfRange, Reason};
 #[schemars(example = r#"FixedWindow(limit: 100, window: "1s")"#)]
 #[schemars(rename = "FixedWindowRateLimiter")]
 pub struct Config {
-    /// Permits per window, at least 1. More at once are never granted.
+    /// Permits per window. More at once are never granted.
     #[schemars(range(min = 1))]
     pub limit: u32,
-    /// The length of a window, above zero.
+    /// The length of a window.
     #[schemars(extend("x-exclusiveMinimum" = "0s"))]
     pub window: Span,
 }

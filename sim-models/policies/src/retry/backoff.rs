@@ -35,14 +35,14 @@ use crate::{EndingSet, OutOfRange, Reason};
 pub struct Config {
     /// The waits before jitter; by default `Expo` from 1 s, doubling.
     pub wait_gen: WaitGen,
-    /// How luck spreads them; by default `Full`.
+    /// How luck spreads them.
     pub jitter: Jitter,
-    /// Attempts in all, the first included; at least 1, no limit by default.
+    /// Attempts in all, the first included; no limit by default.
     #[schemars(range(min = 1))]
     pub max_tries: Option<u32>,
     /// The total time; no limit by default.
     pub max_time: Option<Span>,
-    /// The endings that are worth another attempt; by default every failure.
+    /// The endings that are worth another attempt.
     pub exception: EndingSet,
 }
 
@@ -53,11 +53,11 @@ pub struct Config {
 pub enum WaitGen {
     /// `expo`: growing by a factor.
     Expo {
-        /// Growth per retry, above 0; 2 by default.
+        /// Growth per retry.
         #[serde(default = "two")]
         #[schemars(extend("exclusiveMinimum" = 0))]
         base: f64,
-        /// The first wait in seconds, above 0; 1 by default.
+        /// The first wait in seconds.
         #[serde(default = "one")]
         #[schemars(extend("exclusiveMinimum" = 0))]
         factor: f64,
@@ -73,7 +73,7 @@ pub enum WaitGen {
     },
     /// `constant` with a number.
     Constant {
-        /// The wait; 1 s by default.
+        /// The wait.
         #[serde(default = "second")]
         interval: Span,
     },

@@ -34,9 +34,9 @@ use crate::{EndingSet, OutOfRange, Reason};
 pub struct Config {
     /// Attempts after the first; no limit by default.
     pub max_attempts: Option<u32>,
-    /// The waits; by default `Constant` of zero.
+    /// The waits.
     pub backoff: Backoff,
-    /// The endings that are worth another attempt; by default every failure (`handleAll`).
+    /// The endings that are worth another attempt.
     pub handle: EndingSet,
 }
 
@@ -56,17 +56,17 @@ pub enum Backoff {
     Iterable(Vec<Span>),
     /// `ExponentialBackoff`.
     Exponential {
-        /// How luck spreads the waits; `Decorrelated` by default.
+        /// How luck spreads the waits.
         #[serde(default)]
         generator: Generator,
-        /// The longest, not below `initial_delay`; 30 s by default.
+        /// The longest, not below `initial_delay`.
         #[serde(default = "max_delay")]
         max_delay: Span,
-        /// Growth per retry of `Decorrelated`, above 0; 2 by default.
+        /// Growth per retry of `Decorrelated`.
         #[serde(default = "exponent")]
         #[schemars(extend("exclusiveMinimum" = 0))]
         exponent: f64,
-        /// The first; 128 ms by default.
+        /// The first.
         #[serde(default = "initial_delay")]
         initial_delay: Span,
     },

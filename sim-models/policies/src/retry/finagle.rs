@@ -36,10 +36,10 @@ use crate::{EndingSet, OutOfRange, Reason};
 #[serde(deny_unknown_fields, default)]
 #[schemars(rename = "FinagleRetry")]
 pub struct Config {
-    /// Attempts in all, the first included; at least 1. The library has no default; here it is 3.
+    /// Attempts in all, the first included. The library has no default.
     #[schemars(range(min = 1))]
     pub num_tries: u32,
-    /// The waits; by default those of `RetryPolicy.tries`: `EqualJittered` from 5 ms to 200 ms.
+    /// The waits; by default those of `RetryPolicy.tries`.
     pub backoff: Backoff,
     /// The endings that are worth another attempt; by default `WriteExceptionsOnly`, where nothing
     /// was sent: a refused connection.
@@ -62,10 +62,10 @@ pub enum Backoff {
     Exponential {
         /// The first wait.
         start: Span,
-        /// Growth per retry, at least 1.
+        /// Growth per retry.
         #[schemars(range(min = 1))]
         multiplier: u32,
-        /// The longest wait; no limit by default.
+        /// The longest wait.
         #[serde(default = "top")]
         maximum: Span,
     },
@@ -76,7 +76,7 @@ pub enum Backoff {
         start: Span,
         /// Added per retry.
         offset: Span,
-        /// The longest wait; no limit by default.
+        /// The longest wait.
         #[serde(default = "top")]
         maximum: Span,
     },

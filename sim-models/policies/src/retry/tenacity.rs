@@ -37,11 +37,11 @@ use crate::{EndingSet, OutOfRange, Reason};
 #[serde(deny_unknown_fields, default)]
 #[schemars(rename = "TenacityRetry")]
 pub struct Config {
-    /// When to stop; by default never.
+    /// When to stop.
     pub stop: Stop,
-    /// How long to wait; by default not at all.
+    /// How long to wait.
     pub wait: Wait,
-    /// The endings that are worth another attempt; by default every failure.
+    /// The endings that are worth another attempt.
     pub retry: EndingSet,
 }
 
@@ -85,19 +85,19 @@ pub enum Wait {
     },
     /// `wait_random`: anything between two lengths.
     Random {
-        /// The shortest; zero by default.
+        /// The shortest.
         #[serde(default)]
         min: Span,
-        /// The longest, not below `min`; 1 s by default.
+        /// The longest, not below `min`.
         #[serde(default = "second")]
         max: Span,
     },
     /// `wait_incrementing`: longer by the same each time.
     Incrementing {
-        /// The first; zero by default.
+        /// The first.
         #[serde(default)]
         start: Span,
-        /// Added each time; 100 s by default.
+        /// Added each time.
         #[serde(default = "increment")]
         increment: Span,
         /// The longest; by default longer than any run.
@@ -106,18 +106,18 @@ pub enum Wait {
     },
     /// `wait_exponential`: growing by a factor.
     Exponential {
-        /// The first in seconds, not negative; 1 by default.
+        /// The first in seconds.
         #[serde(default = "one")]
         #[schemars(range(min = 0.0))]
         multiplier: f64,
         /// The longest, not below `min`; by default longer than any run.
         #[serde(default)]
         max: Option<Span>,
-        /// Growth per attempt, above 0; 2 by default.
+        /// Growth per attempt.
         #[serde(default = "two")]
         #[schemars(extend("exclusiveMinimum" = 0))]
         exp_base: f64,
-        /// The shortest; zero by default.
+        /// The shortest.
         #[serde(default)]
         min: Span,
     },
@@ -151,7 +151,7 @@ pub enum Wait {
         #[serde(default = "two")]
         #[schemars(extend("exclusiveMinimum" = 0))]
         exp_base: f64,
-        /// The most that luck adds; 1 s by default.
+        /// The most that luck adds.
         #[serde(default = "second")]
         jitter: Span,
         /// As for `Exponential`.
