@@ -1,10 +1,10 @@
 //! Invariants: what must hold, watched read-only.
 //!
 //! The world shows a [`Watch`] what happens, as it happens, and itself at the end of the run. Each
-//! rule is a [`Law`] with a file of its own and a row in [`law()`]: it looks at what concerns it, remembers what it must,
-//! and tells its [`Findings`]. No law can draw or schedule, so that checking never changes a run; a
-//! happening that no law wants to see costs one test of a bit. A promise that nothing in the run
-//! put to the test is *vacuous*, not kept.
+//! rule is a [`Law`] with a file of its own and a row in [`law()`]. It looks at what concerns it,
+//! remembers what it must, and tells its [`Findings`]. No law can draw or schedule, so that
+//! checking never changes a run; a happening that no law wants to see costs one test of a bit. A
+//! promise that nothing in the run put to the test is *vacuous*, not kept.
 
 mod answered;
 mod applied;

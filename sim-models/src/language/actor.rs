@@ -61,10 +61,10 @@ fn one() -> u32 {
     1
 }
 
-/// A program that a service runs on its own, again and again, without a worker: a relay, a clean-up.
+/// A program that a service runs on its own, again and again, without a worker: a relay.
 ///
-/// One run at a time. A turn that finds the last run still under way, or the service down or paused,
-/// is skipped.
+/// One run at a time. A turn that finds the last run still under way, or the service down or
+/// paused, is skipped.
 #[derive(Clone, Debug, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 #[schemars(example = r#"Job(every: "10s", does: [Kv(LLen("outbox"), store: "redis")])"#)]

@@ -37,7 +37,7 @@ pub use words::{Argument, Bound, PART, Range, Word, schema, shorthand, words};
 #[derive(Clone, Debug, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 #[schemars(
-    example = r#"Scenario(name: "echo", about: "One call.", horizon: "60s", actors: {"users": Client(load: Burst(count: 1), does: [])})"#
+    example = r#"Scenario(name: "idle", about: "One user.", horizon: "1s", actors: {"user": Client(load: Burst(count: 1), does: [])})"#
 )]
 pub struct Scenario {
     /// Short name, used for files and titles.

@@ -18,10 +18,12 @@ const HEAD: &str = "\
 # All words
 
 Every word of the language with every argument, made from the types that read it; `sim help WORD`
-shows one. [SCENARIOS.md](SCENARIOS.md) tells the story with one line a word, and
-[POLICIES.md](POLICIES.md) shows the presets of libraries as they are written; this page is the place to
-look an argument up. An argument without a colon may be written without its name, in this order. What
-has neither a default nor *required* may be left out.
+shows one. This page is the place to look an argument up. [SCENARIOS.md](SCENARIOS.md) tells the
+story with one line a word, and [POLICIES.md](POLICIES.md) shows the presets of libraries as they
+are written.
+
+An argument without a colon may be written without its name, in this order. What has neither a
+default nor *required* may be left out.
 ";
 
 fn read(page: &str) -> String {
@@ -167,10 +169,10 @@ fn with_defaults(word: &Word) -> String {
         (format!("    {}: {default},", argument.name), remark(argument))
     };
     let lines: Vec<(String, Option<String>)> = word.arguments.iter().map(line).collect();
-    let short = |(line, _): &&(String, _)| line.len() <= 60;
-    let column = lines.iter().filter(short).map(|(line, _)| line.len()).max().unwrap_or(0) + 2;
+    let has_remark = |(line, remark): &&(String, Option<_>)| remark.is_some() && line.len() <= 60;
+    let column = lines.iter().filter(has_remark).map(|(line, _)| line.len()).max().unwrap_or(0);
     let show = |(line, remark): (String, Option<String>)| match remark {
-        Some(remark) => format!("{line:column$}// {remark}\n"),
+        Some(remark) => format!("{line:column$}  // {remark}\n"),
         None => format!("{line}\n"),
     };
     format!("{}(\n{})", word.name, lines.into_iter().map(show).collect::<String>())
@@ -178,15 +180,13 @@ fn with_defaults(word: &Word) -> String {
 
 /// What may stand there, unless the default says it.
 fn remark(argument: &Argument) -> Option<String> {
-    let Argument { wanted, range, default, .. } = argument;
-    let of_kind = words().iter().filter(|word| word.kind == *wanted);
-    let names: Vec<&str> = of_kind.map(|word| word.name.as_str()).collect();
-    let wanted = if names.is_empty() { wanted.clone() } else { names.join(" | ") };
+    let Argument { name, wanted, range, default, .. } = argument;
+    let is_choice = wanted.contains(" | ") || words().iter().any(|word| word.kind == *wanted);
     match (default, range) {
         (Some(_), Some(range)) => Some(range.to_string()),
         (None, Some(range)) => Some(format!("{wanted}, {range}")),
-        (Some(_), None) if !wanted.contains(" | ") => None,
-        _ => Some(wanted),
+        (Some(_), None) if !is_choice || wanted == name => None,
+        _ => Some(wanted.clone()),
     }
 }
 
