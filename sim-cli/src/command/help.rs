@@ -88,10 +88,15 @@ fn explain(word: &Word) -> String {
     let kind = if word.kind == PART { "" } else { &word.kind };
     let title = if kind.is_empty() { word.name.clone() } else { format!("{}: {kind}", word.name) };
     let mut text = format!("{title}\n{}\n\n  {}\n", filled(&word.about, 2), word.usage());
-    for argument in word.arguments.iter().filter(|argument| !argument.name.is_empty()) {
-        text += &format!("\n  {}: {}\n{}\n", argument.name, facts(argument), {
-            filled(&argument.about, 6)
-        });
+    for argument in &word.arguments {
+        match argument.name.as_str() {
+            "" if argument.range.is_some() => text += &format!("\n  {}\n", facts(argument)),
+            "" => {}
+            name => {
+                let about = filled(&argument.about, 6);
+                text += &format!("\n  {name}: {}\n{about}\n", facts(argument));
+            }
+        }
     }
     if word.brackets {
         text += &format!("\n  for example\n{}\n", filled(&word.shown(), 6));

@@ -48,10 +48,11 @@ pub enum Growth {
     Exponential {
         /// Before the first retry.
         base: Span,
-        /// Growth per retry, finite and at least 1; 2 by default.
+        /// Growth per retry.
         #[serde(default = "two")]
+        #[schemars(range(min = 1.0))]
         factor: f64,
-        /// Longest delay before jitter, not below `base`; 60 s by default.
+        /// Longest delay before jitter, not below `base`.
         #[serde(default = "cap_default")]
         cap: Span,
     },
@@ -62,7 +63,7 @@ pub enum Growth {
         base: Span,
         /// Added per retry.
         step: Span,
-        /// Longest delay before jitter, not below `base`; 60 s by default.
+        /// Longest delay before jitter, not below `base`.
         #[serde(default = "cap_default")]
         cap: Span,
     },
@@ -71,7 +72,7 @@ pub enum Growth {
     Fibonacci {
         /// Before the first and the second retry.
         base: Span,
-        /// Longest delay before jitter, not below `base`; 60 s by default.
+        /// Longest delay before jitter, not below `base`.
         #[serde(default = "cap_default")]
         cap: Span,
     },
@@ -104,7 +105,7 @@ pub enum Jitter {
     /// It comes after the cap, so that capped clients are spread as well: the longest wait is
     /// `cap * (1 + ratio)`.
     #[schemars(example = r#"Proportional(0.5)"#)]
-    Proportional(f64),
+    Proportional(#[schemars(range(min = 0.0, max = 1.0))] f64),
     /// Anything from zero to the delay.
     Full,
     /// Half the delay, plus anything up to the other half.

@@ -48,63 +48,72 @@ use super::{Ending, OutOfRange};
 /// detection ejects.
 #[derive(Clone, Debug, PartialEq, schemars::JsonSchema, serde::Deserialize, serde::Serialize)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "EnvoyOutlierDetection")]
 pub struct Config {
-    /// Failures (5xx) in a row that eject; 0 for never. By default 5.
+    /// Failures (5xx) in a row that eject; 0 for never.
     pub consecutive_5xx: u32,
-    /// By default 100.
+    /// The chance, in percent, with which they eject.
+    #[schemars(range(min = 0, max = 100))]
     pub enforcing_consecutive_5xx: u32,
-    /// Gateway failures (502, 503, 504) in a row that eject; 0 for never. By default 5.
+    /// Gateway failures (502, 503, 504) in a row that eject; 0 for never.
     pub consecutive_gateway_failure: u32,
-    /// By default 0.
+    /// The chance, in percent, with which they eject.
+    #[schemars(range(min = 0, max = 100))]
     pub enforcing_consecutive_gateway_failure: u32,
     /// Whether connections that failed and answers that did not come count apart from statuses.
-    /// By default they do not.
     pub split_external_local_origin_errors: bool,
-    /// With the split, failures to connect in a row that eject; 0 for never. By default 5.
+    /// With the split, failures to connect in a row that eject; 0 for never.
     pub consecutive_local_origin_failure: u32,
-    /// By default 100.
+    /// The chance, in percent, with which they eject.
+    #[schemars(range(min = 0, max = 100))]
     pub enforcing_consecutive_local_origin_failure: u32,
-    /// Between two sweeps, above zero. By default 10 s.
+    /// Between two sweeps.
+    #[schemars(extend("x-exclusiveMinimum" = "0s"))]
     pub interval: Span,
-    /// How long the first ejection lasts at least, above zero. By default 30 s.
+    /// How long the first ejection lasts at least.
+    #[schemars(extend("x-exclusiveMinimum" = "0s"))]
     pub base_ejection_time: Span,
     /// The longest ejection before jitter, at least `base_ejection_time`. By default 300 s, or the
     /// base where that is longer.
     pub max_ejection_time: Option<Span>,
-    /// Up to so much is added to each ejection, in whole milliseconds. By default 0.
+    /// Up to so much is added to each ejection, in whole milliseconds.
     pub max_ejection_time_jitter: Span,
-    /// The highest share of hosts that may be ejected at once. By default 10, which ejects none of
-    /// fewer than ten.
+    /// The highest share of hosts that may be ejected at once; 10 ejects none of fewer than ten.
+    #[schemars(range(min = 0, max = 100))]
     pub max_ejection_percent: u32,
-    /// Whether one host may be ejected whatever the percentage says. By default not; older
-    /// versions of Envoy always did.
+    /// Whether one host may be ejected whatever the percentage says. Older versions of Envoy always
+    /// did.
     pub always_eject_one_host: bool,
-    /// Hosts with enough requests without which success rates are not compared. By default 5.
+    /// Hosts with enough requests without which success rates are not compared.
     pub success_rate_minimum_hosts: u32,
-    /// Requests in an interval without which a host's success rate says nothing. By default 100.
+    /// Requests in an interval without which a host's success rate says nothing.
     pub success_rate_request_volume: u32,
-    /// Thousandths of a standard deviation below the mean at which a success rate stands out. By
-    /// default 1900.
+    /// Thousandths of a standard deviation below the mean at which a success rate stands out.
     pub success_rate_stdev_factor: u32,
-    /// By default 100.
+    /// The chance, in percent, with which a success rate that stands out ejects.
+    #[schemars(range(min = 0, max = 100))]
     pub enforcing_success_rate: u32,
-    /// The same for success rates of local origin. By default 100.
+    /// The same for success rates of local origin.
+    #[schemars(range(min = 0, max = 100))]
     pub enforcing_local_origin_success_rate: u32,
-    /// Failed requests in percent from which a host stands out by itself. By default 85.
+    /// Failed requests in percent from which a host stands out on its own.
+    #[schemars(range(min = 0, max = 100))]
     pub failure_percentage_threshold: u32,
-    /// Hosts with enough requests without which failure percentages are not judged. By default 5.
+    /// Hosts with enough requests without which failure percentages are not judged.
     pub failure_percentage_minimum_hosts: u32,
-    /// Requests in an interval without which a host's failure percentage says nothing. By default
-    /// 50.
+    /// Requests in an interval without which a host's failure percentage says nothing.
     pub failure_percentage_request_volume: u32,
-    /// By default 0.
+    /// The chance, in percent, with which a failure percentage that stands out ejects.
+    #[schemars(range(min = 0, max = 100))]
     pub enforcing_failure_percentage: u32,
-    /// The same for failures of local origin. By default 0.
+    /// The same for failures of local origin.
+    #[schemars(range(min = 0, max = 100))]
     pub enforcing_failure_percentage_local_origin: u32,
-    /// How the next host is chosen. By default in turn.
+    /// How the next host is chosen.
     pub choose: Choose,
     /// When a smaller share than this is in service, all hosts are used, the ejected included:
-    /// Envoy's `healthy_panic_threshold`. At 0 never. By default 50.
+    /// Envoy's `healthy_panic_threshold`. At 0 never.
+    #[schemars(range(min = 0, max = 100))]
     pub panic_threshold: u32,
 }
 

@@ -38,18 +38,23 @@ const BUCKETS_MAX: u32 = 3600;
 /// How readily the throttle rejects, and how long it remembers.
 #[derive(Clone, Debug, PartialEq, schemars::JsonSchema, serde::Deserialize, serde::Serialize)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "AdaptiveThrottleOptions")]
 pub struct Config {
-    /// Requests per accepted one above which it rejects, at least 1. By default 2.
+    /// Requests per accepted one above which it rejects.
+    #[schemars(range(min = 1.0))]
     pub k: f64,
-    /// How long a request counts, at least a nanosecond per bucket. By default 2 min.
+    /// How long a request counts, at least a nanosecond per bucket.
+    #[schemars(extend("x-exclusiveMinimum" = "0s"))]
     pub window: Span,
-    /// Steps in which the window moves, 1 to 3600. By default 120.
+    /// Steps in which the window moves.
+    #[schemars(range(min = 1, max = 3600))]
     pub buckets: u32,
-    /// The highest chance of a rejection, 0 to 1. By default 1.
+    /// The highest chance of a rejection.
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub max_rejection_rate: f64,
-    /// Requests in the window below which nothing is rejected. By default 0.
+    /// Requests in the window below which nothing is rejected.
     pub execution_threshold: u32,
-    /// Whether a request that was rejected here counts as a request. By default it does.
+    /// Whether a request that was rejected here counts as a request.
     pub count_rejected: bool,
 }
 

@@ -1,14 +1,12 @@
 //! Invariants: names become ids; each keeps the words of its author.
 
-use sim_core::{Span, Time};
-use sim_policies::breaker::StateName;
 use sim_redis::value::Value;
 
 use super::builder::{Builder, Callee};
 use super::place::Here;
-use crate::language::{BreakerState, Invariant, shorthand};
+use crate::language::{Find, Invariant, Names, Watched, shorthand};
 use crate::plan::{
-    ActorId, ActorKind, BooksRule, BreakerId, InvariantPlan, KindId, PairId, Rule, Server,
+    ActorId, ActorKind, BreakerId, Ids, InvariantPlan, KindId, PairId, Rule, Server,
 };
 use crate::source::{Document, advice};
 
@@ -46,100 +44,25 @@ impl Builder<'_> {
     }
 
     fn rule(&mut self, invariant: &Invariant, here: &Here) -> Option<Rule> {
-        let time = |span: &Span| Time::ZERO + *span;
-        Some(match invariant {
-            Invariant::ExactlyOnce(kind) => Rule::ExactlyOnce(self.known_kind(kind, here)?),
-            Invariant::AtMostOnce(kind) => Rule::AtMostOnce(self.known_kind(kind, here)?),
-            Invariant::AckedImpliesDone(kind) => {
-                Rule::AckedImpliesDone(self.known_kind(kind, here)?)
-            }
-            Invariant::FailedImpliesNone(kind) => {
-                Rule::FailedImpliesNone(self.known_kind(kind, here)?)
-            }
-            Invariant::AllAnswered => Rule::AllAnswered,
-            Invariant::RecoversWithin(span) => Rule::RecoversWithin(*span),
-            Invariant::Goodput { client, at_least, from, until } => {
-                self.ratio(*at_least, &here.field("at_least"));
-                let is_client = |b: &Builder<'_>, id: ActorId| {
-                    matches!(b.plan.actors[id.index()].kind, ActorKind::Client(_))
-                };
-                let place = here.field("client");
-                let client = self.actor_that(client, &place, is_client, "client")?;
-                let until = until.as_ref().map_or(Time::MAX, time);
-                let (from_here, horizon) = (here.field("from"), self.spec.horizon);
-                let ok = time(from) < until && *from < horizon;
-                let allowed = format!("before `until` and the horizon, {horizon}");
-                self.require(ok, &from_here, from, &allowed);
-                Rule::Goodput { client, at_least: *at_least, from: time(from), until }
-            }
-            Invariant::PeakArrivals { at, max, window, retries_only } => {
-                self.require(!window.is_zero(), &here.field("window"), window, "above zero");
-                let server = |b: &Builder<'_>, id| b.is_server(id);
-                let at =
-                    self.actor_that(at, &here.field("at"), server, "service, store or broker")?;
-                let (window, retries_only) = (*window, *retries_only);
-                Rule::PeakArrivals { at, max: *max, window, retries_only }
-            }
-            Invariant::Transitions { breaker, expect } => {
-                let breakers = (0..self.plan.breakers.len()).map(BreakerId::nth);
-                let known = breakers.map(|id| self.plan.breaker(id).name.as_str());
-                let Some(n) = known.clone().position(|name| name == breaker) else {
-                    let help = advice(breaker, known);
-                    let message = format!("there is no breaker `{breaker}`");
-                    self.problem(&here.field("breaker"), message, help);
-                    return None;
-                };
-                let state = |state: &BreakerState| match state {
-                    BreakerState::Closed => StateName::Closed,
-                    BreakerState::Open => StateName::Open,
-                    BreakerState::HalfOpen => StateName::HalfOpen,
-                };
-                let expect = expect.iter().map(|(at, s)| (time(at), state(s))).collect();
-                Rule::Transitions { breaker: BreakerId::nth(n), expect }
-            }
-            Invariant::RetryWaits { call, between } => {
-                let pairs = (0..self.plan.pairs.len()).map(PairId::nth);
-                let known: Vec<String> = pairs.map(|pair| self.plan.pair_name(pair)).collect();
-                let Some(n) = known.iter().position(|name| name == call) else {
-                    let help = advice(call, known.iter().map(String::as_str));
-                    self.problem(&here.field("call"), format!("nobody calls `{call}`"), help);
-                    return None;
-                };
-                Rule::RetryWaits { pair: PairId::nth(n), between: between.clone() }
-            }
-            Invariant::ReceiptMatches(kind) => Rule::ReceiptMatches(self.known_kind(kind, here)?),
-            Invariant::EqualReplays(name) => {
-                let server = self.server(name, here)?;
-                Rule::EqualReplays { server, keyed: self.looks_at_keys(server) }
-            }
-            Invariant::SettlesWithin(within) => Rule::SettlesWithin(*within),
-            Invariant::OneInFlight(name) => Rule::OneInFlight(self.server(name, here)?),
-            Invariant::NoMerge(kind) => Rule::NoMerge(self.known_kind(kind, here)?),
-            Invariant::BooksBalance { captured, refunded, fulfilled } => {
-                let captured = self.known_kind(captured, &here.field("captured"));
-                let place = here.field("refunded");
-                let refunded = refunded.as_ref().map(|kind| self.known_kind(kind, &place));
-                let fulfilled = self.known_kind(fulfilled, &here.field("fulfilled"));
-                let refunded = refunded.map_or(Some(None), |kind| kind.map(Some))?;
-                let (captured, fulfilled) = (captured?, fulfilled?);
-                Rule::BooksBalance(BooksRule { captured, refunded, fulfilled })
-            }
-            Invariant::LockDiscipline { store, locks } => {
-                let store = self.store_named(store, &here.field("store"))?;
-                Rule::LockDiscipline { store, locks: locks.clone() }
-            }
-            Invariant::StoredIsKnown(store) => Rule::StoredIsKnown(self.store_named(store, here)?),
-            Invariant::FencingMonotone(kind) => Rule::FencingMonotone(self.known_kind(kind, here)?),
-            Invariant::AppliedOnce { cause, effect, within } => {
-                let cause = self.known_kind(cause, &here.field("cause"));
-                let effect = self.known_kind(effect, &here.field("effect"));
-                Rule::AppliedOnce { cause: cause?, effect: effect?, within: *within }
-            }
-        })
+        self.check_rule(invariant, here);
+        invariant.map(&mut At { builder: self, here })
     }
 
-    fn store_named(&mut self, name: &str, here: &Here) -> Option<ActorId> {
-        self.actor_that(name, here, |builder, id| builder.is_kv(id), "store")
+    /// Refuses numbers out of range.
+    fn check_rule(&mut self, invariant: &Invariant, here: &Here) {
+        match invariant {
+            Invariant::Goodput { at_least, from, until, .. } => {
+                self.ratio(*at_least, &here.field("at_least"));
+                let horizon = self.spec.horizon;
+                let ok = until.is_none_or(|until| *from < until) && *from < horizon;
+                let allowed = format!("before `until` and the horizon, {horizon}");
+                self.require(ok, &here.field("from"), from, &allowed);
+            }
+            Invariant::PeakArrivals { window, .. } => {
+                self.require(!window.is_zero(), &here.field("window"), window, "above zero");
+            }
+            _ => {}
+        }
     }
 
     /// The endpoint that a text names.
@@ -153,23 +76,79 @@ impl Builder<'_> {
         })
     }
 
-    fn looks_at_keys(&self, server: Server) -> bool {
-        match server {
-            Server::Endpoint(endpoint) => {
-                let program = self.plan.endpoints[endpoint.index()];
-                self.plan.programs[program.index()].reads_key
-            }
-            Server::Custom { .. } => true,
-        }
+    fn is_client(&self, id: ActorId) -> bool {
+        matches!(self.plan.actors[id.index()].kind, ActorKind::Client(_))
     }
 
-    fn known_kind(&mut self, kind: &str, here: &Here) -> Option<KindId> {
-        if let Some(n) = self.plan.kinds.iter().position(|known| known == kind) {
-            return Some(KindId::nth(n));
+    /// Where a name stands among those that are known.
+    fn position(
+        &mut self,
+        name: &str,
+        known: &[String],
+        here: &Here,
+        missing: impl Fn(&str) -> String,
+    ) -> Option<usize> {
+        let found = known.iter().position(|known| known == name);
+        if found.is_none() {
+            let help = advice(name, known.iter().map(String::as_str));
+            self.problem(here, missing(name), help);
         }
-        let help = advice(kind, self.plan.kinds.iter().map(String::as_str));
-        self.problem(here, format!("no program has an effect `{kind}`"), help);
-        None
+        found
+    }
+}
+
+/// Finds ids for the names of an invariant, which stands here.
+struct At<'a, 'b> {
+    builder: &'a mut Builder<'b>,
+    here: &'a Here,
+}
+
+impl At<'_, '_> {
+    /// Where a field is; a lone argument is where its invariant is.
+    fn place(&self, field: &'static str) -> Here {
+        if field.is_empty() { self.here.clone() } else { self.here.field(field) }
+    }
+}
+
+impl Find<Names, Ids> for At<'_, '_> {
+    fn kind(&mut self, kind: &String, field: &'static str) -> Option<KindId> {
+        let place = self.place(field);
+        let known = self.builder.plan.kinds.clone();
+        let missing = |kind: &str| format!("no program has an effect `{kind}`");
+        Some(KindId::nth(self.builder.position(kind, &known, &place, missing)?))
+    }
+
+    fn actor(&mut self, name: &String, field: &'static str, is: Watched) -> Option<ActorId> {
+        let (is, what): (fn(&Builder<'_>, ActorId) -> bool, _) = match is {
+            Watched::Client => (|b, id| b.is_client(id), "client"),
+            Watched::Server => (|b, id| b.is_server(id), "service, store or broker"),
+            Watched::Store => (|b, id| b.is_kv(id), "store"),
+        };
+        let place = self.place(field);
+        self.builder.actor_that(name, &place, is, what)
+    }
+
+    fn endpoint(&mut self, name: &String, field: &'static str) -> Option<Server> {
+        let place = self.place(field);
+        self.builder.server(name, &place)
+    }
+
+    fn breaker(&mut self, name: &String, field: &'static str) -> Option<BreakerId> {
+        let place = self.place(field);
+        let plan = &self.builder.plan;
+        let breakers = (0..plan.breakers.len()).map(BreakerId::nth);
+        let known: Vec<String> = breakers.map(|id| plan.breaker(id).name.clone()).collect();
+        let missing = |name: &str| format!("there is no breaker `{name}`");
+        Some(BreakerId::nth(self.builder.position(name, &known, &place, missing)?))
+    }
+
+    fn pair(&mut self, name: &String, field: &'static str) -> Option<PairId> {
+        let place = self.place(field);
+        let plan = &self.builder.plan;
+        let pairs = (0..plan.pairs.len()).map(PairId::nth);
+        let known: Vec<String> = pairs.map(|pair| plan.pair_name(pair)).collect();
+        let missing = |name: &str| format!("nobody calls `{name}`");
+        Some(PairId::nth(self.builder.position(name, &known, &place, missing)?))
     }
 }
 

@@ -2,11 +2,13 @@
 
 use super::receipts::of_kind;
 use super::{Findings, Law, Scene, Seen, Topic};
-use crate::plan::{BooksRule, KindId};
+use crate::plan::KindId;
 
 #[derive(Debug)]
 pub(super) struct Books {
-    rule: BooksRule,
+    captured: KindId,
+    refunded: Option<KindId>,
+    fulfilled: KindId,
     /// By intent, over the whole run so far.
     accounts: Vec<Account>,
 }
@@ -18,15 +20,15 @@ struct Account {
 }
 
 impl Books {
-    pub(super) fn new(rule: BooksRule) -> Books {
-        Books { rule, accounts: Vec::new() }
+    pub(super) fn new(captured: KindId, refunded: Option<KindId>, fulfilled: KindId) -> Books {
+        Books { captured, refunded, fulfilled, accounts: Vec::new() }
     }
 
     /// Captures of an intent that were given back neither by an effect that undoes them nor by a
     /// refund that says nothing of undoing.
     fn in_force(&self, end: Scene<'_>, intent: u32) -> u32 {
         let Account { captures, refunds } = self.accounts[intent as usize];
-        let undone = captures - end.ledger.net(intent, self.rule.captured);
+        let undone = captures - end.ledger.net(intent, self.captured);
         captures.saturating_sub(undone.max(refunds))
     }
 }
@@ -37,7 +39,7 @@ impl Law for Books {
     }
 
     fn see(&mut self, seen: &Seen, scene: Scene<'_>, findings: &mut Findings) {
-        let BooksRule { captured, refunded, fulfilled } = self.rule;
+        let Books { captured, refunded, fulfilled, .. } = *self;
         let Seen::Effect { kind, intent } = *seen else { return };
         if kind != captured && Some(kind) != refunded && kind != fulfilled {
             return;
@@ -63,14 +65,14 @@ impl Law for Books {
     fn conclude(&self, end: Scene<'_>, findings: &mut Findings) {
         for intent in (0u32..).take(self.accounts.len()) {
             let captures = self.in_force(end, intent);
-            let fulfilments = end.ledger.net(intent, self.rule.fulfilled);
+            let fulfilments = end.ledger.net(intent, self.fulfilled);
             if captures == fulfilments && captures <= 1 {
                 continue;
             }
             findings.violated(end.now, Some(intent), || {
                 let name = end.intent(intent);
-                let paid = balance(end, self.rule.captured, intent, captures);
-                let got = balance(end, self.rule.fulfilled, intent, fulfilments);
+                let paid = balance(end, self.captured, intent, captures);
+                let got = balance(end, self.fulfilled, intent, fulfilments);
                 format!("{name} has {paid} and {got} in force")
             });
         }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use sim_core::{Moment, Time};
+use sim_core::{Moment, Span, Time};
 use sim_policies::Fate;
 
 use super::{Findings, Law, Scene, Seen, Topic};
@@ -19,7 +19,9 @@ pub(super) struct Goodput {
 }
 
 impl Goodput {
-    pub(super) fn new(client: ActorId, at_least: f64, stretch: Range<Time>) -> Goodput {
+    pub(super) fn new(client: ActorId, at_least: f64, from: Span, until: Option<Span>) -> Goodput {
+        let until = until.map_or(Time::MAX, |until| Time::ZERO + until);
+        let stretch = Time::ZERO + from..until;
         Goodput { client, at_least, stretch, begun: 0, succeeded: 0 }
     }
 }

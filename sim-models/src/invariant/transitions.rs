@@ -1,20 +1,22 @@
 //! `Transitions`: a breaker changes its state exactly when expected.
 
-use sim_core::Time;
+use sim_core::{Span, Time};
 use sim_policies::breaker::StateName;
 
 use super::{Findings, Law, Scene};
-use crate::plan::BreakerId;
+use crate::plan::{BreakerId, BreakerState};
 
 #[derive(Debug)]
 pub(super) struct Transitions {
     pub(super) breaker: BreakerId,
-    pub(super) expect: Vec<(Time, StateName)>,
+    pub(super) expect: Vec<(Span, BreakerState)>,
 }
 
 impl Law for Transitions {
     fn conclude(&self, end: Scene<'_>, findings: &mut Findings) {
         let Transitions { breaker, expect } = self;
+        let expect = expect.iter().map(|(at, state)| (Time::ZERO + *at, state.name()));
+        let expect: Vec<(Time, StateName)> = expect.collect();
         let metrics = end.metrics;
         let pair = end.plan.breaker(*breaker).pair;
         findings.exercised = metrics.calls(pair) > 0;

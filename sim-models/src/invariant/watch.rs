@@ -1,8 +1,7 @@
 //! The watch over all invariants of one run.
 
 use super::findings::Findings;
-use super::law::{Law, Scene, Seen, Topic};
-use super::rule::law;
+use super::{Law, Scene, Seen, Topic, law};
 use crate::outcome::{InvariantResult, InvariantVerdict, Violation};
 use crate::plan::{InvariantPlan, Plan};
 
@@ -23,7 +22,7 @@ struct Check {
 impl Watch {
     pub(crate) fn new(plan: &Plan) -> Watch {
         let check = |invariant: &InvariantPlan| Check {
-            law: law(&invariant.rule),
+            law: law(&invariant.rule, plan),
             findings: Findings::default(),
         };
         let checks: Vec<Check> = plan.invariants.iter().map(check).collect();

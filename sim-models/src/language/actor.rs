@@ -43,12 +43,14 @@ pub struct Client {
     pub does: Vec<Step>,
     /// How often the user submits the same intent: 2 is a double click.
     #[serde(default = "one")]
+    #[schemars(range(min = 1))]
     pub clicks: u32,
     /// The time between two clicks.
     #[serde(default)]
     pub apart: Span,
     /// How long the user waits for a submission before leaving without an answer.
     #[serde(default)]
+    #[schemars(extend("x-exclusiveMinimum" = "0s"))]
     pub patience: Option<Span>,
     /// The content of the request, compared by designs that fingerprint it.
     #[serde(default)]
@@ -59,13 +61,16 @@ fn one() -> u32 {
     1
 }
 
-/// A program that a service runs by itself, again and again, without a worker: a relay, a
-/// completer, a clean-up. One run at a time; a turn that finds the last run still under way, or the
-/// service down or paused, is skipped.
+/// A program that a service runs on its own, again and again, without a worker: a relay.
+///
+/// One run at a time. A turn that finds the last run still under way, or the service down or
+/// paused, is skipped.
 #[derive(Clone, Debug, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(example = r#"Job(every: "10s", does: [Kv(LLen("outbox"), store: "redis")])"#)]
 pub struct Job {
     /// From one turn to the next.
+    #[schemars(extend("x-exclusiveMinimum" = "0s"))]
     pub every: Span,
     /// The first turn comes `every` after this.
     #[serde(default)]
@@ -85,14 +90,17 @@ pub struct Broker {
 /// A queue and those who take its messages.
 #[derive(Clone, Debug, JsonSchema, Deserialize, Serialize)]
 #[serde(rename = "Queue", deny_unknown_fields)]
+#[schemars(example = r#"Queue(to: ["mailer.on_order"])"#)]
 pub struct MessageQueue {
     /// The endpoints, each of which gets every message.
     pub to: Vec<String>,
     /// How long after a delivery the message is handed out again unless it was acknowledged.
     #[serde(default = "default_visibility")]
+    #[schemars(extend("x-exclusiveMinimum" = "0s"))]
     pub visibility: Span,
     /// Deliveries to one subscriber, after which its message is dead.
     #[serde(default = "default_deliveries")]
+    #[schemars(range(min = 1))]
     pub attempts: u32,
 }
 
@@ -120,6 +128,7 @@ pub struct Custom {
 /// How messages travel between two actors, in both directions.
 #[derive(Clone, Debug, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(example = r#"Link(from: "api", to: "psp", latency: Const("5ms"))"#)]
 pub struct Link {
     /// One end.
     pub from: String,
@@ -130,9 +139,11 @@ pub struct Link {
     pub latency: Dist,
     /// The share of messages that are lost, each way.
     #[serde(default)]
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub loss: f64,
     /// The share of requests that arrive twice.
     #[serde(default)]
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub duplicate: f64,
 }
 
@@ -155,7 +166,7 @@ pub enum Dist {
     },
     /// Memoryless, by its mean.
     #[schemars(example = r#"Exponential("20ms")"#)]
-    Exponential(Span),
+    Exponential(#[schemars(extend("x-exclusiveMinimum" = "0s"))] Span),
     /// Bell-shaped, cut at zero.
     #[schemars(extend("x-unnamed" = 2))]
     #[schemars(example = r#"Normal("20ms", "5ms")"#)]
@@ -169,6 +180,7 @@ pub enum Dist {
     #[schemars(example = r#"LogNormal(p50: "20ms", p99: "120ms")"#)]
     LogNormal {
         /// Median.
+        #[schemars(extend("x-exclusiveMinimum" = "0s"))]
         p50: Span,
         /// 99th percentile.
         p99: Span,
@@ -178,8 +190,10 @@ pub enum Dist {
     #[schemars(example = r#"Erlang(4, "20ms")"#)]
     Erlang {
         /// Stages.
+        #[schemars(range(min = 1))]
         k: u32,
         /// Mean of the sum.
+        #[schemars(extend("x-exclusiveMinimum" = "0s"))]
         mean: Span,
     },
     /// Gamma, by shape and mean.
@@ -187,8 +201,10 @@ pub enum Dist {
     #[schemars(example = r#"Gamma(0.5, "20ms")"#)]
     Gamma {
         /// Shape.
+        #[schemars(extend("exclusiveMinimum" = 0))]
         shape: f64,
         /// Mean.
+        #[schemars(extend("x-exclusiveMinimum" = "0s"))]
         mean: Span,
     },
     /// Heavy-tailed.
@@ -196,8 +212,10 @@ pub enum Dist {
     #[schemars(example = r#"Pareto("5ms", 1.5)"#)]
     Pareto {
         /// Shortest.
+        #[schemars(extend("x-exclusiveMinimum" = "0s"))]
         min: Span,
         /// Tail index; below 2 the variance is infinite, below 1 the mean is.
+        #[schemars(extend("exclusiveMinimum" = 0))]
         shape: f64,
     },
     /// Weibull, by scale and shape.
@@ -205,8 +223,10 @@ pub enum Dist {
     #[schemars(example = r#"Weibull("20ms", 0.7)"#)]
     Weibull {
         /// The 63.2nd percentile.
+        #[schemars(extend("x-exclusiveMinimum" = "0s"))]
         scale: Span,
         /// Below 1 heavy-tailed, above 1 light-tailed.
+        #[schemars(extend("exclusiveMinimum" = 0))]
         shape: f64,
     },
     /// Lengths that were measured: given one by one, or in a file of one kind or another.

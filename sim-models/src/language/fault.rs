@@ -22,6 +22,7 @@ pub enum FaultPlan {
         fault: Fault,
         /// How long; by default to the end.
         #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
+        #[schemars(extend("x-exclusiveMinimum" = "0s"))]
         lasts: Option<Span>,
     },
     /// When a program passes a point: `"api.pay/charged"` is the `Label("charged")` in the
@@ -35,9 +36,11 @@ pub enum FaultPlan {
         fault: Fault,
         /// At which passage, from 1.
         #[serde(default = "first")]
+        #[schemars(range(min = 1))]
         nth: u32,
         /// How long; by default to the end.
         #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
+        #[schemars(extend("x-exclusiveMinimum" = "0s"))]
         lasts: Option<Span>,
     },
 }
@@ -62,9 +65,11 @@ pub enum Fault<A = String> {
         actor: A,
         /// The share.
         #[serde(default = "certain")]
+        #[schemars(range(min = 0.0, max = 1.0))]
         rate: f64,
         /// The status.
         #[serde(default = "internal_error")]
+        #[schemars(range(min = 100, max = 599))]
         status: u16,
     },
     /// Accepts a share of requests and never answers or works on them.
@@ -75,6 +80,7 @@ pub enum Fault<A = String> {
         actor: A,
         /// The share.
         #[serde(default = "certain")]
+        #[schemars(range(min = 0.0, max = 1.0))]
         rate: f64,
     },
     /// The process dies: its work is lost, connections break, new ones are refused. A store
@@ -95,7 +101,7 @@ pub enum Fault<A = String> {
         /// The service or store.
         actor: A,
     },
-    /// Nothing reaches it or leaves it, and nobody is told.
+    /// Nothing reaches it or leaves it, and nobody hears of it.
     #[schemars(extend("x-unnamed" = 1))]
     #[schemars(example = r#"BlackHole("psp")"#)]
     BlackHole {
@@ -109,6 +115,7 @@ pub enum Fault<A = String> {
         /// The service or store.
         actor: A,
         /// The factor.
+        #[schemars(extend("exclusiveMinimum" = 0))]
         factor: f64,
         /// Only this instance of a service, from 0.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -142,6 +149,7 @@ pub enum Fault<A = String> {
         /// The receiver.
         to: A,
         /// The share.
+        #[schemars(range(min = 0.0, max = 1.0))]
         rate: f64,
     },
     /// A share of the requests from one actor to another arrives twice.
@@ -153,6 +161,7 @@ pub enum Fault<A = String> {
         /// The receiver.
         to: A,
         /// The share.
+        #[schemars(range(min = 0.0, max = 1.0))]
         rate: f64,
     },
     /// Messages from one actor to another take longer.
@@ -171,6 +180,7 @@ pub enum Fault<A = String> {
     #[schemars(example = r#"Throw(500)"#)]
     Throw {
         /// The status.
+        #[schemars(range(min = 100, max = 599))]
         status: u16,
     },
     /// At a point only: the task that passes it stands still, as a thread that is not scheduled;
@@ -199,9 +209,11 @@ pub enum Fault<A = String> {
         actor: A,
         /// By how much it is too late.
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(extend("x-exclusiveMinimum" = "0s", "x-maximum" = "365d"))]
         forward: Option<Span>,
         /// By how much it is too early.
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(extend("x-exclusiveMinimum" = "0s", "x-maximum" = "365d"))]
         back: Option<Span>,
     },
     /// A store refuses what needs memory; it still reads and deletes.
@@ -222,6 +234,7 @@ pub enum Fault<A = String> {
         policy: Eviction,
         /// The share of the keys that the policy may remove.
         #[serde(default = "certain")]
+        #[schemars(range(min = 0.0, max = 1.0))]
         share: f64,
     },
 }

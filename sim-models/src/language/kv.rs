@@ -16,6 +16,7 @@ pub struct Kv {
     pub service_time: Dist,
     /// How many replicas follow it.
     #[serde(default)]
+    #[schemars(range(min = 0, max = 16))]
     pub replicas: u32,
     /// How much later than its write each replica has it; at once by default.
     #[serde(default)]
@@ -126,9 +127,11 @@ pub enum KvOp<E = Expr, K = String> {
         xx: bool,
         /// Lifetime in whole seconds.
         #[serde(default)]
+        #[schemars(extend("x-minimum" = "1s"))]
         ex: Option<Span>,
         /// Lifetime in whole milliseconds.
         #[serde(default)]
+        #[schemars(extend("x-minimum" = "1ms"))]
         px: Option<Span>,
         /// Keeps the lifetime that the key has.
         #[serde(default)]
@@ -162,6 +165,7 @@ pub enum KvOp<E = Expr, K = String> {
         /// Which.
         key: E,
         /// Lifetime in whole milliseconds.
+        #[schemars(extend("x-minimum" = "1ms"))]
         after: Span,
         /// Only when it has none.
         #[serde(default)]
@@ -345,6 +349,7 @@ pub enum KvOp<E = Expr, K = String> {
         /// The value it must hold.
         expected: E,
         /// Lifetime in whole milliseconds.
+        #[schemars(extend("x-minimum" = "1ms"))]
         px: Span,
     },
     /// Replaces a value if it is this one, atomically: 1 or 0.
@@ -358,6 +363,7 @@ pub enum KvOp<E = Expr, K = String> {
         /// The new value.
         value: E,
         /// Lifetime in whole milliseconds.
+        #[schemars(extend("x-minimum" = "1ms"))]
         px: Span,
     },
     /// Admits a member unless `limit` were admitted within the window: 1 or 0.
@@ -369,6 +375,7 @@ pub enum KvOp<E = Expr, K = String> {
         /// The sorted set that remembers them.
         key: E,
         /// The window, in whole milliseconds.
+        #[schemars(extend("x-minimum" = "1ms"))]
         window: Span,
         /// How many are admitted.
         limit: E,
@@ -382,6 +389,7 @@ pub enum KvOp<E = Expr, K = String> {
         /// The counter.
         key: E,
         /// The window, in whole milliseconds.
+        #[schemars(extend("x-minimum" = "1ms"))]
         window: Span,
     },
     /// Remembers a key for this execution's next `Multi`.
@@ -399,8 +407,10 @@ pub enum KvOp<E = Expr, K = String> {
     #[schemars(example = r#"Wait(1, "50ms")"#)]
     Wait {
         /// How many are wanted.
+        #[schemars(range(min = 1))]
         replicas: u32,
         /// The longest wait.
+        #[schemars(extend("x-exclusiveMinimum" = "0s"))]
         timeout: Span,
     },
     /// In `Multi` and `Transaction`: something durable that goes to the ledger if they commit.

@@ -21,7 +21,7 @@ pub enum Load {
         /// Instead of `rate`: a file of times and rates, each of which holds until the next time.
         #[serde(default)]
         rates: Option<String>,
-        /// What becomes of the rate, each change applied to what those before it have made of it.
+        /// How the rate changes; each change applies to what those before it have made of it.
         #[serde(default)]
         changes: Vec<Change>,
         /// How the gaps vary.
@@ -46,7 +46,7 @@ pub enum Load {
         /// Instead of `rate`: a file of times and rates, each of which holds until the next time.
         #[serde(default)]
         rates: Option<String>,
-        /// What becomes of the rate, as in `Open`.
+        /// How the rate changes, as in `Open`.
         #[serde(default)]
         changes: Vec<Change>,
         /// How the gaps between sessions vary.
@@ -69,6 +69,7 @@ pub enum Load {
     #[schemars(example = r#"Closed(users: 100, think: Exponential("2s"))"#)]
     Closed {
         /// How many users.
+        #[schemars(range(min = 1))]
         users: u32,
         /// The pause between an answer and the next intent; also before the first.
         think: Dist,
@@ -80,6 +81,7 @@ pub enum Load {
     #[schemars(example = r#"Burst(count: 1000, at: "10s")"#)]
     Burst {
         /// How many.
+        #[schemars(range(min = 1))]
         count: u32,
         /// When.
         #[serde(default)]
@@ -106,7 +108,7 @@ pub enum Arrivals {
     Uniform,
 }
 
-/// What becomes of a rate.
+/// How a rate changes.
 #[derive(Clone, Copy, Debug, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "change of a rate")]
@@ -143,6 +145,7 @@ pub enum Change {
         rate: Level,
         /// How long.
         #[serde(rename = "for")]
+        #[schemars(extend("x-exclusiveMinimum" = "0s"))]
         lasts: Span,
     },
     /// As it is for a while, another one for a while, again and again.
@@ -150,8 +153,10 @@ pub enum Change {
     #[schemars(example = r#"OnOff("10s", "50s", rate: "5/s")"#)]
     OnOff {
         /// How long as it is.
+        #[schemars(extend("x-exclusiveMinimum" = "0s"))]
         on: Span,
         /// How long the other one.
+        #[schemars(extend("x-exclusiveMinimum" = "0s"))]
         off: Span,
         /// The other one; by default nothing comes.
         #[serde(default)]
@@ -163,8 +168,10 @@ pub enum Change {
     #[schemars(example = r#"Diurnal("24h", 0.5)"#)]
     Diurnal {
         /// From one lowest point to the next.
+        #[schemars(extend("x-exclusiveMinimum" = "0s"))]
         period: Span,
-        /// By which share of itself it rises and falls, in 0..=1.
+        /// By which share of itself it rises and falls.
+        #[schemars(range(min = 0.0, max = 1.0))]
         swing: f64,
     },
 }
@@ -176,10 +183,10 @@ pub enum Change {
 pub enum Requests {
     /// After each the user stays with the same probability; the mean, from 1 on.
     #[schemars(example = r#"Geometric(5.0)"#)]
-    Geometric(f64),
+    Geometric(#[schemars(range(min = 1.0, max = 1e9))] f64),
     /// Always as many.
     #[schemars(example = r#"Constant(5)"#)]
-    Constant(u32),
+    Constant(#[schemars(range(min = 1))] u32),
 }
 
 impl Requests {

@@ -31,11 +31,14 @@ pub use load::*;
 pub use policy::*;
 pub use service::*;
 pub use step::*;
-pub use words::{Argument, PART, Word, schema, shorthand, words};
+pub use words::{Argument, Bound, PART, Range, Word, schema, shorthand, words};
 
 /// A whole scenario.
 #[derive(Clone, Debug, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(
+    example = r#"Scenario(name: "idle", about: "One user.", horizon: "1s", actors: {"user": Client(load: Burst(count: 1), does: [])})"#
+)]
 pub struct Scenario {
     /// Short name, used for files and titles.
     pub name: String,
@@ -48,14 +51,18 @@ pub struct Scenario {
     #[serde(default = "default_seed")]
     pub seed: u64,
     /// How long the run lasts in virtual time.
+    #[schemars(extend("x-exclusiveMinimum" = "0s"))]
     pub horizon: Span,
     /// When measuring begins: latencies, waits and shares are of what arises or arrives from then
-    /// on, so that a queue that starts empty does not flatter them. Counts are of the whole run.
+    /// on.
+    ///
+    /// A queue that starts empty does not flatter them. Counts are of the whole run.
     #[serde(default)]
     pub warmup: Span,
     /// The width of a window in series and charts; by default the horizon divided by 180, rounded
     /// up to a round number.
     #[serde(default)]
+    #[schemars(extend("x-exclusiveMinimum" = "0s"))]
     pub window: Option<Span>,
     /// Everything that acts, by name.
     pub actors: BTreeMap<String, Actor>,
@@ -112,10 +119,13 @@ pub struct Recovery {
     /// all faults and spikes of load.
     pub trigger: Option<(Span, Span)>,
     /// The least share of intents that must succeed before the trigger.
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub healthy: f64,
     /// By which factor goodput and median latency may be worse than before the trigger.
+    #[schemars(range(min = 1.0))]
     pub within: f64,
     /// How long they must be so good.
+    #[schemars(extend("x-exclusiveMinimum" = "0s"))]
     pub hold: Span,
     /// How long after the trigger a backlog may take to drain; by default it is worked out.
     pub drain: Option<Span>,
@@ -132,12 +142,15 @@ impl Default for Recovery {
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
     /// Delivered events.
+    #[schemars(range(min = 1))]
     pub steps: u64,
     /// Virtual time.
     pub time: Span,
     /// Events waiting in the queue.
+    #[schemars(range(min = 1, max = 8388608))]
     pub pending: u64,
     /// Estimated memory in MiB.
+    #[schemars(range(min = 1, max = 1048576))]
     pub memory_mib: u64,
     /// Lines of the log that are kept.
     pub log: u64,

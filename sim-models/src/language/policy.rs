@@ -29,10 +29,10 @@ pub enum Policy {
     Retry(Retry),
     /// Stops waiting.
     #[schemars(example = r#"Timeout("2s")"#)]
-    Timeout(Span),
+    Timeout(#[schemars(extend("x-exclusiveMinimum" = "0s"))] Span),
     /// Stops waiting, and tells everybody who works for the call when that will be.
     #[schemars(example = r#"Deadline("10s")"#)]
-    Deadline(Span),
+    Deadline(#[schemars(extend("x-exclusiveMinimum" = "0s"))] Span),
     /// Stops asking a callee that fails.
     #[schemars(example = r#"Breaker(Consecutive(failures: 5), open_for: "30s", close_after: 3)"#)]
     Breaker(Breaker),
@@ -73,12 +73,14 @@ pub enum Policy {
 #[serde(deny_unknown_fields)]
 #[schemars(extend("x-unnamed" = 1))]
 pub struct Retry {
-    /// A library whose retry this is, with that library's options; the options below that say how
-    /// often, when and after what to retry are then not given.
+    /// A library whose retry this is, with that library's options.
+    ///
+    /// The options below that say how often, when and after what to retry are then not given.
     #[serde(default)]
     pub like: Option<RetryConfig>,
     /// All attempts, the first included.
     #[serde(default)]
+    #[schemars(range(min = 1))]
     pub attempts: Option<u32>,
     /// The wait before each retry.
     #[serde(default, deserialize_with = "present")]
@@ -115,13 +117,17 @@ pub struct Breaker {
     /// What opens it, or the library whose breaker it is.
     #[serde(default)]
     pub trip: BreakerConfig,
-    /// How long it stays open before it lets a test request through; in the place of the option of
-    /// that name of `Consecutive`. A library's breaker has its own option for that.
+    /// How long it stays open before it lets a test request through.
+    ///
+    /// In the place of the option of that name of `Consecutive`; a library's breaker has its own.
     #[serde(default)]
+    #[schemars(extend("x-exclusiveMinimum" = "0s"))]
     pub open_for: Option<Span>,
-    /// How many test requests must succeed in a row to close it; in the place of the option of that
-    /// name of `Consecutive`. A library's breaker has its own option for that.
+    /// How many test requests must succeed in a row to close it.
+    ///
+    /// In the place of the option of that name of `Consecutive`; a library's breaker has its own.
     #[serde(default)]
+    #[schemars(range(min = 1))]
     pub close_after: Option<u32>,
     /// What counts as a failure; by default 408, 429, a 5xx, a timeout, a refused or reset
     /// connection.
@@ -143,6 +149,7 @@ pub struct Bulkhead {
     pub like: Option<BulkheadConfig>,
     /// Calls in flight.
     #[serde(default)]
+    #[schemars(range(min = 1))]
     pub limit: Option<u32>,
     /// Calls that may wait for a permit; none by default, or any number when `wait` is given.
     #[serde(default)]
@@ -158,6 +165,7 @@ pub struct Bulkhead {
 #[schemars(extend("x-unnamed" = 1))]
 pub struct ConnectionPool {
     /// Connections at most.
+    #[schemars(range(min = 1))]
     pub size: u32,
     /// The longest wait for one.
     #[serde(default = "pool_wait")]
@@ -246,6 +254,7 @@ impl Default for OutlierPreset {
 pub struct Fallback {
     /// The status of the answer.
     #[serde(default = "ok")]
+    #[schemars(range(min = 100, max = 599))]
     pub status: u16,
     /// Its content.
     #[serde(default)]

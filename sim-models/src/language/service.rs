@@ -15,6 +15,7 @@ use super::{Job, Step};
 #[serde(deny_unknown_fields)]
 pub struct Service {
     /// How many requests each instance works on at once.
+    #[schemars(range(min = 1))]
     pub workers: u32,
     /// Where requests wait for a worker of their instance.
     #[serde(default)]
@@ -25,14 +26,17 @@ pub struct Service {
     /// A request that has waited for longer is answered 503 when its turn comes, unworked.
     #[serde(default)]
     pub max_wait: Option<Span>,
-    /// What a worker does while its request waits for somebody else.
+    /// What a worker does while its request waits for somebody else: `Blocking` waits too, `Async`
+    /// serves others.
     #[serde(default)]
     pub threads: Threads,
-    /// What becomes of a request whose caller has stopped waiting.
+    /// What happens to a request whose caller has stopped waiting: `Ignore` works it to its end,
+    /// `Cancel` calls it off.
     #[serde(default)]
     pub on_disconnect: OnDisconnect,
     /// How many servers there are, each with its workers and its queue.
     #[serde(default = "one")]
+    #[schemars(range(min = 1, max = 100000))]
     pub instances: u32,
     /// How a request finds its instance.
     #[serde(default)]
@@ -49,7 +53,7 @@ pub struct Service {
     /// An instance that has just started works more slowly.
     #[serde(default)]
     pub slow_start: Option<SlowStart>,
-    /// How much longer work takes beside other work.
+    /// How much longer work takes beside other work: `Usl(…)`.
     #[serde(default)]
     pub contention: Option<Contention>,
     /// What each instance remembers, by name.
@@ -57,7 +61,7 @@ pub struct Service {
     pub caches: BTreeMap<String, Cache>,
     /// Programs by endpoint name.
     pub endpoints: BTreeMap<String, Vec<Step>>,
-    /// Programs that it runs by itself, by name.
+    /// Programs that it runs on its own, by name.
     #[serde(default)]
     pub jobs: BTreeMap<String, Job>,
 }
@@ -69,14 +73,17 @@ fn one() -> u32 {
 /// What an instance remembers of what `Cached` steps worked out. A crash forgets it.
 #[derive(Clone, Copy, Debug, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(example = r#"Cache(ttl: "60s", coalesce: true)"#)]
 pub struct Cache {
     /// How long a value is served.
+    #[schemars(extend("x-exclusiveMinimum" = "0s"))]
     pub ttl: Span,
     /// After this the first who asks has it worked out anew, and it is served meanwhile.
     #[serde(default)]
     pub soft_ttl: Option<Span>,
     /// How many values there is room for; the one that was not used for longest makes room.
     #[serde(default)]
+    #[schemars(range(min = 1))]
     pub capacity: Option<u32>,
     /// Whether those who need one value wait for whoever works it out (single flight).
     #[serde(default)]
@@ -89,12 +96,16 @@ pub struct Cache {
 /// Who works a value out anew before it expires.
 #[derive(Clone, Copy, Debug, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(title = "early computation")]
 pub enum Early {
-    /// Whoever asks, with a probability that rises as the end draws near, the earlier the longer it
-    /// takes (Vattani et al., VLDB 2015).
+    /// Whoever asks, with a probability that rises as the end draws near (Vattani et al., VLDB
+    /// 2015).
+    ///
+    /// The longer the value takes to work out, the earlier.
     XFetch {
         /// Above 1 earlier, below 1 later.
         #[serde(default = "beta")]
+        #[schemars(extend("exclusiveMinimum" = 0))]
         beta: f64,
     },
 }
@@ -106,7 +117,7 @@ fn beta() -> f64 {
 /// Where requests wait for a worker. At most `limit` wait, beside those that are worked on.
 #[derive(Clone, Debug, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-#[schemars(title = "queue")]
+#[schemars(title = "queue", rename = "QueueDiscipline")]
 pub enum Queue {
     /// First come, first served.
     #[schemars(example = r#"Fifo(limit: 256)"#)]
@@ -127,7 +138,9 @@ pub enum Queue {
         full: Full,
     },
     /// First come, first served, while few wait; last come, first served, while more than `above`
-    /// do (Maurer, "Fail at scale", ACM Queue 2015).
+    /// do.
+    ///
+    /// After Maurer, "Fail at scale", ACM Queue 2015.
     #[schemars(example = r#"AdaptiveLifo(limit: 256, above: 32)"#)]
     AdaptiveLifo {
         /// How many may wait.
@@ -138,8 +151,10 @@ pub enum Queue {
         #[serde(default)]
         full: Full,
     },
-    /// The most important endpoint first, and among equals first come, first served. A full queue
-    /// lets go of the latest of the least important to make room for a more important one.
+    /// The most important endpoint first, and among equals first come, first served.
+    ///
+    /// A full queue lets go of the latest of the least important to make room for a more important
+    /// one.
     #[schemars(example = r#"Priority(limit: 256, order: ["pay", "browse"])"#)]
     Priority {
         /// How many may wait.
@@ -147,15 +162,17 @@ pub enum Queue {
         /// Endpoints, most important first; those that are not named come last.
         order: Vec<String>,
     },
-    /// First come, first served, with CoDel (RFC 8289): once requests have waited for longer than
-    /// `target` throughout an `interval`, some are answered 503 instead of being worked on, more
-    /// and more until the wait is short again.
+    /// First come, first served; while waits stay above `target` for an `interval`, some are
+    /// answered 503 (RFC 8289).
+    ///
+    /// It refuses more and more until the wait is short again.
     #[schemars(example = r#"Codel(limit: 256)"#)]
     Codel {
         /// How many may wait.
         limit: u32,
         /// The wait that is fine.
         #[serde(default = "codel_target")]
+        #[schemars(extend("x-exclusiveMinimum" = "0s"))]
         target: Span,
         /// How long the wait must have been too long.
         #[serde(default = "codel_interval")]
@@ -216,16 +233,18 @@ pub enum Threads {
     Async,
 }
 
-/// What becomes of a request whose caller has stopped waiting: it timed out, left, was cancelled
-/// itself, or has got its answer from another attempt.
+/// What happens to a request whose caller has stopped waiting: it timed out, left, was cancelled
+/// itself, or got its answer from another attempt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Deserialize, Serialize)]
 pub enum OnDisconnect {
     /// Nobody notices; it is worked on to its end.
     #[default]
     Ignore,
-    /// The service hears of it one latency later. A request in the queue is dropped; in a running
-    /// program whatever it waits for is called off, which cancels the calls below it too, and the
-    /// error 499 is raised, so that its `finally` blocks run.
+    /// The service hears of it one latency later and calls the request off.
+    ///
+    /// A request in the queue is dropped. In a running program whatever it waits for is called off,
+    /// which cancels the calls below it too. The error 499 is raised, so that its `finally` blocks
+    /// run.
     Cancel,
 }
 
@@ -239,17 +258,19 @@ pub enum Balancer {
     RoundRobin,
     /// Any.
     Random,
-    /// One with the fewest requests, waiting or worked on; any of them where they are several.
+    /// One with the fewest requests, waiting or worked on; at random among several such.
     LeastRequest,
-    /// The one with the fewest requests of so many that are picked at random: 2 is the power of
-    /// two choices (Mitzenmacher 1996).
+    /// The least loaded of so many that are picked at random; 2 is the power of two choices
+    /// (Mitzenmacher 1996).
     #[schemars(example = r#"Choices(2)"#)]
-    Choices(u32),
-    /// The one that the request's key falls to on a ring, so that equal keys meet at one instance
-    /// and few keys move when one is gone (Karger et al. 1997).
+    Choices(#[schemars(range(min = 1))] u32),
+    /// The one that the request's key falls to on a ring (Karger et al. 1997).
+    ///
+    /// Equal keys meet at one instance, and few keys move when one is gone.
     RingHash {
         /// Points on the ring per instance.
         #[serde(default = "ring_points")]
+        #[schemars(range(min = 1, max = 10000))]
         points: u32,
     },
 }
@@ -258,19 +279,25 @@ fn ring_points() -> u32 {
     100
 }
 
-/// Starts and stops instances as Kubernetes' horizontal pod autoscaler does.
+/// Starts and stops instances as Kubernetes' horizontal pod autoscaler does; `instances` is how
+/// many there are at first.
 #[derive(Clone, Debug, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(example = r#"Autoscale(min: 1, max: 10)"#)]
 pub struct Autoscale {
     /// The fewest instances.
+    #[schemars(range(min = 1))]
     pub min: u32,
     /// The most.
+    #[schemars(range(min = 1, max = 100000))]
     pub max: u32,
     /// The share of busy workers to aim at.
     #[serde(default = "scale_target")]
+    #[schemars(range(min = 0.01, max = 1.0))]
     pub target: f64,
     /// How often it looks, at the average since it last looked.
     #[serde(default = "scale_every")]
+    #[schemars(extend("x-exclusiveMinimum" = "0s"))]
     pub every: Span,
     /// From the decision until a new instance takes requests.
     #[serde(default = "scale_delay")]
@@ -298,11 +325,14 @@ fn scale_down_after() -> Span {
     Span::secs(300)
 }
 
-/// Garbage collections that stop an instance's world: no work proceeds meanwhile.
+/// A collection stops an instance's world after so many requests begun, for longer the more
+/// requests it holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(example = r#"Gc(after: 1000, pause: "50ms")"#)]
 pub struct Gc {
     /// A collection comes after so many requests have been begun: each allocates.
+    #[schemars(range(min = 1))]
     pub after: u32,
     /// How long it takes at least.
     #[serde(default)]
@@ -312,11 +342,15 @@ pub struct Gc {
     pub per_request: Span,
 }
 
+/// Work takes `factor` times as long just after a start, and evenly less until `for` is over.
+///
 /// Cold caches, lazy connections, code that is not compiled yet.
 #[derive(Clone, Copy, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(example = r#"SlowStart(factor: 3.0, for: "30s")"#)]
 pub struct SlowStart {
     /// How many times as long work takes at first; the factor falls evenly to 1.
+    #[schemars(range(min = 1.0))]
     pub factor: f64,
     /// When it has fallen to 1.
     #[serde(rename = "for")]
@@ -326,14 +360,20 @@ pub struct SlowStart {
 /// How much longer work takes beside other work of the same instance.
 #[derive(Clone, Copy, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(title = "contention")]
 pub enum Contention {
-    /// The universal scalability law (Gunther 1993): with `n` workers busy when the work begins,
-    /// its own included, it takes `1 + sigma (n - 1) + kappa n (n - 1)` times as long.
+    /// With `n` workers busy, its own included, work takes `1 + sigma (n - 1) + kappa n (n - 1)`
+    /// times as long.
+    ///
+    /// The universal scalability law (Gunther 1993). The factor is fixed when the work begins.
+    #[schemars(example = r#"Usl(sigma: 0.02, kappa: 0.001)"#)]
     Usl {
         /// Waiting for each other.
+        #[schemars(range(min = 0.0))]
         sigma: f64,
         /// Keeping each other's caches coherent.
         #[serde(default)]
+        #[schemars(range(min = 0.0))]
         kappa: f64,
     },
 }

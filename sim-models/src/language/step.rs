@@ -134,7 +134,7 @@ pub enum Step {
     /// Waits without working.
     #[schemars(example = r#"Sleep(Const("1s"))"#)]
     Sleep(Dist),
-    /// Asks an endpoint and waits for the answer; anything but a success raises an error.
+    /// Asks an endpoint and waits for the answer; anything but a 2xx raises an error.
     #[schemars(example = r#"Call("psp.charge", policy: "provider", into: "charge")"#)]
     Call(Call),
     /// Sends a command to a store and waits for the reply; no reply raises an error.
@@ -151,25 +151,26 @@ pub enum Step {
         example = r#"If(Is("{stored}"), then: [Respond(200, body: "{stored}")], else: [Fail(404)])"#
     )]
     If(If),
-    /// Chooses by a value.
+    /// Chooses by a value: the first equal case runs.
     #[schemars(
         example = r#"Match("{stored.state}", cases: [("done", [Respond(200)])], else: [Fail(409)])"#
     )]
     Match(Match),
-    /// Repeats.
+    /// Repeats its body, at most `times` times.
     #[schemars(example = r#"Loop(3, [Call("psp.charge"), Break])"#)]
     Loop(Loop),
     /// Leaves the innermost loop.
     Break,
-    /// Handles errors.
+    /// Handles errors; `finally` runs on every way out.
     #[schemars(
         example = r#"Try([Call("psp.charge")], catch: [Respond(502)], finally: [Label("asked")])"#
     )]
     Try(Try),
     /// In `catch`: the error that was caught goes on.
     Raise,
-    /// Runs, and lets the error go on, if a later step of the same block raises one. Several run
-    /// in reverse order. A crash forgets them.
+    /// Runs when a later step of the same block raises an error, which then goes on.
+    ///
+    /// Several run in reverse order. A crash forgets them.
     #[schemars(example = r#"Compensate([Effect("refund", undoes: "charge")])"#)]
     Compensate(Vec<Step>),
     /// Runs branches at once and waits for all; the first branch's error is raised.
@@ -198,18 +199,18 @@ pub enum Step {
     /// Raises an error that is answered with this status unless caught.
     #[schemars(example = r#"Fail(409)"#)]
     Fail(Expr),
-    /// Marks a point at which a fault can strike.
+    /// Marks a point, `actor.endpoint/label`, at which a fault can strike.
     #[schemars(example = r#"Label("charged")"#)]
     Label(String),
     /// Runs a body under an idempotency design.
     #[schemars(
-        example = r#"Idempotent("safe", store: "redis", keep: "24h", body: [Call("psp.charge")])"#
+        example = r#"Idempotent("safe", store: "redis", keep: "24h", body: [Call("psp.charge", into: "result")])"#
     )]
     Idempotent(Idempotent),
     /// In a design: where the body goes.
     Body,
     /// A part of what is protected, at whose end a design may take note that it is done.
-    #[schemars(example = r#"Phase("charge", [Call("psp.charge")])"#)]
+    #[schemars(example = r#"Phase("charge", [Call("psp.charge", into: "result")])"#)]
     Phase(Phase),
 }
 
@@ -220,7 +221,7 @@ pub enum Step {
 pub struct Call {
     /// `actor.endpoint`.
     pub to: String,
-    /// The policy stack around the call; none sends once and waits for ever.
+    /// The policy stack around the call; none sends once and waits without end.
     #[serde(default)]
     pub policy: Option<String>,
     /// The idempotency key, worked out anew for each attempt, `{attempt}` being its number. A
@@ -242,9 +243,10 @@ pub struct Call {
     /// The variable that takes the answer's headers, an error's too.
     #[serde(default)]
     pub headers_into: Option<String>,
-    /// Whether doing it twice is as good as doing it once, so that a retry is safe when nobody
-    /// knows what became of the first attempt. By default it is so when the call has a key, or when
-    /// the endpoint and those that it calls have no effect that could happen twice.
+    /// Whether doing it twice is as good as doing it once, so that a retry is safe in doubt.
+    ///
+    /// By default it is so when the call has a key, or when the endpoint and those that it calls
+    /// have no effect that could happen twice.
     #[serde(default)]
     pub idempotent: Option<bool>,
 }
@@ -397,15 +399,17 @@ pub struct Effect {
     /// matches anything, so it happens each time.
     #[serde(default)]
     pub once: Expr,
-    /// How long a key is remembered from its first effect on; by default for ever. A repeat at
+    /// How long a key is remembered from its first effect on; by default always. A repeat at
     /// exactly this age is still one.
     #[serde(default)]
     pub keep: Option<Span>,
     /// A fencing token, kept in the ledger. What is no whole number is no token.
     #[serde(default)]
     pub token: Expr,
-    /// Refuses, with status 412, a token lower than the highest one accepted before: under the same
-    /// `once` key, or for the intent where there is none. The key of a refused effect is not used.
+    /// Refuses, with status 412, a token lower than the highest one accepted before.
+    ///
+    /// It compares tokens under the same `once` key, or for the intent where there is none. The key
+    /// of a refused effect is not used.
     #[serde(default)]
     pub fenced: bool,
     /// For `refund`: the kind of effect that it takes back.
@@ -478,6 +482,7 @@ pub struct Phase {
 /// An idempotency design: steps around a hole.
 #[derive(Clone, Debug, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(example = r#"Design(about: "Protects nothing.", steps: [Body])"#)]
 pub struct Design {
     /// What it promises and what it leaves open.
     pub about: String,

@@ -1,10 +1,11 @@
 //! What must hold.
 
-use sim_core::{Span, Time};
-use sim_policies::breaker::StateName;
 use sim_redis::value::Value;
 
-use super::{ActorId, BreakerId, EndpointId, KindId, PairId};
+use super::{ActorId, BreakerId, EndpointId, KindId, PairId, Plan};
+use crate::language::{Addresses, Invariant};
+
+pub(crate) use crate::language::BreakerState;
 
 /// An invariant of a compiled scenario.
 #[derive(Clone, Debug)]
@@ -16,37 +17,19 @@ pub(crate) struct InvariantPlan {
     pub rule: Rule,
 }
 
-/// What must hold.
-#[derive(Clone, Debug)]
-pub(crate) enum Rule {
-    ExactlyOnce(KindId),
-    AtMostOnce(KindId),
-    AckedImpliesDone(KindId),
-    FailedImpliesNone(KindId),
-    AllAnswered,
-    RecoversWithin(Span),
-    Goodput { client: ActorId, at_least: f64, from: Time, until: Time },
-    PeakArrivals { at: ActorId, max: u64, window: Span, retries_only: bool },
-    Transitions { breaker: BreakerId, expect: Vec<(Time, StateName)> },
-    RetryWaits { pair: PairId, between: Vec<(Span, Span)> },
-    ReceiptMatches(KindId),
-    EqualReplays { server: Server, keyed: bool },
-    SettlesWithin(Span),
-    OneInFlight(Server),
-    NoMerge(KindId),
-    BooksBalance(BooksRule),
-    LockDiscipline { store: ActorId, locks: String },
-    StoredIsKnown(ActorId),
-    FencingMonotone(KindId),
-    AppliedOnce { cause: KindId, effect: KindId, within: Span },
-}
+/// What must hold, with the ids of what it watches.
+pub(crate) type Rule = Invariant<Ids>;
 
-/// The kinds of effects that make up the books.
+/// By id.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct BooksRule {
-    pub captured: KindId,
-    pub refunded: Option<KindId>,
-    pub fulfilled: KindId,
+pub(crate) struct Ids;
+
+impl Addresses for Ids {
+    type Kind = KindId;
+    type Actor = ActorId;
+    type Endpoint = Server;
+    type Breaker = BreakerId;
+    type Pair = PairId;
 }
 
 /// Who answers calls.
@@ -54,4 +37,17 @@ pub(crate) struct BooksRule {
 pub(crate) enum Server {
     Endpoint(EndpointId),
     Custom { actor: ActorId, endpoint: Value },
+}
+
+impl Plan {
+    /// Whether a server looks at the keys of its requests.
+    pub(crate) fn looks_at_keys(&self, server: Server) -> bool {
+        match server {
+            Server::Endpoint(endpoint) => {
+                let program = self.endpoints[endpoint.index()];
+                self.programs[program.index()].reads_key
+            }
+            Server::Custom { .. } => true,
+        }
+    }
 }

@@ -44,6 +44,7 @@ use crate::{Ending, OutOfRange};
 
 /// Which of botocore's retry modes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Deserialize, Serialize)]
+#[schemars(rename = "AwsMode")]
 pub enum Mode {
     /// The oldest: more attempts, no quota. The default of botocore 1.40.
     Legacy,
@@ -56,6 +57,7 @@ pub enum Mode {
 
 /// Which botocore. It changed the standard mode's delays and costs in between.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Deserialize, Serialize)]
+#[schemars(rename = "AwsVersion")]
 pub enum Version {
     /// 1.40.0, of July 2025.
     V1_40,
@@ -66,6 +68,7 @@ pub enum Version {
 
 /// Services that botocore treats in a way of their own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Deserialize, Serialize)]
+#[schemars(rename = "AwsService")]
 pub enum Service {
     /// Any other.
     #[default]
@@ -79,11 +82,13 @@ pub enum Service {
 
 /// Where the delays of legacy mode start.
 #[derive(Clone, Copy, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
+#[schemars(rename = "AwsBase", title = "base of Botocore")]
 pub enum Base {
     /// A draw from `[0, 1)` seconds, anew for each delay.
     Rand,
     /// This many seconds, without any draw; above 0.
-    Secs(f64),
+    #[schemars(example = r#"Secs(0.05)"#)]
+    Secs(#[schemars(extend("exclusiveMinimum" = 0))] f64),
 }
 
 /// What botocore sees in the end of an attempt.
@@ -134,22 +139,27 @@ impl Kind {
 /// How a client of AWS retries.
 #[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "BotocoreRetry")]
 pub struct Config {
-    /// The mode. Default: `Standard`.
+    /// The mode.
     pub mode: Mode,
-    /// Whose numbers. Default: 1.44.
+    /// Whose numbers.
     pub version: Version,
-    /// The service called. Default: any.
+    /// The service called.
     pub service_name: Service,
-    /// Attempts, the first included, at least 1: the meaning of `AWS_MAX_ATTEMPTS` and of
-    /// `total_max_attempts`. (`max_attempts` in botocore's `Config(retries=...)` is one less.)
-    /// Default: 3, for DynamoDB 4 from 1.44 on; in legacy mode 5, for DynamoDB 10.
+    /// Attempts, the first included; by default 3, for DynamoDB 4 from 1.44 on; in legacy mode 5,
+    /// for DynamoDB 10.
+    ///
+    /// The meaning of `AWS_MAX_ATTEMPTS` and of `total_max_attempts`. (`max_attempts` in botocore's
+    /// `Config(retries=...)` is one less.)
+    #[schemars(range(min = 1))]
     pub max_attempts: Option<u32>,
-    /// The longest delay of the standard mode, before the server's wish. Default: 20 s.
+    /// The longest delay of the standard mode, before the server's wish.
     pub max_backoff: Span,
     /// Where the delays of the legacy mode start. Default: `Rand`, for DynamoDB 0.05 s.
     pub base: Option<Base>,
-    /// What each delay of the legacy mode multiplies the one before by, above 0. Default: 2.
+    /// What each delay of the legacy mode multiplies the one before by.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub growth_factor: f64,
 }
 

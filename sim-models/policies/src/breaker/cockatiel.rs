@@ -62,10 +62,11 @@ const NO_TEST: u64 = 0;
 /// its manual's first example.
 #[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "CockatielBreaker")]
 pub struct Config {
-    /// When it opens. Default `Consecutive(5)`.
+    /// When it opens.
     pub breaker: Trip,
-    /// How long it stays open. Default 10 s.
+    /// How long it stays open.
     pub half_open_after: HalfOpenAfter,
 }
 
@@ -81,27 +82,37 @@ impl Default for Config {
 /// When it opens.
 #[derive(Clone, Copy, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "CockatielTrip", title = "trip of Cockatiel")]
 pub enum Trip {
     /// After so many failures in a row; 0 is as good as 1.
+    #[schemars(example = r#"Consecutive(5)"#)]
     Consecutive(u32),
     /// By the share of failures among the last results.
+    #[schemars(example = r#"Count(threshold: 0.5, size: 10)"#)]
     Count {
-        /// Opens when more than this share failed, above 0 and below 1.
+        /// Opens when more than this share failed.
+        #[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1))]
         threshold: f64,
-        /// The number of results that count, 1 to 1 000 000.
+        /// The number of results that count.
+        #[schemars(range(min = 1, max = 1000000))]
         size: u32,
         /// Stays closed below so many results, 1 to `size`. Default `size`.
         #[serde(default)]
+        #[schemars(range(min = 1))]
         minimum_number_of_calls: Option<u32>,
     },
     /// By the share of failures among the results of a time.
+    #[schemars(example = r#"Sampling(threshold: 0.5, duration: "10s")"#)]
     Sampling {
-        /// Opens when more than this share failed, above 0 and below 1.
+        /// Opens when more than this share failed.
+        #[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1))]
         threshold: f64,
-        /// The length of that time, above zero and at most 1 000 000 s.
+        /// The length of that time.
+        #[schemars(extend("x-exclusiveMinimum" = "0s", "x-maximum" = "1000000s"))]
         duration: Span,
-        /// Stays closed below so many results per second, 0 or more. Absent or 0: 5 / `threshold`.
+        /// Stays closed below so many results per second. Absent or 0: 5 / `threshold`.
         #[serde(default)]
+        #[schemars(range(min = 0.0))]
         minimum_rps: Option<f64>,
     },
 }
@@ -109,18 +120,21 @@ pub enum Trip {
 /// How long it stays open; from the second value on after half-open times that failed.
 #[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "CockatielHalfOpenAfter", title = "open time of Cockatiel")]
 pub enum HalfOpenAfter {
     /// Always the same.
+    #[schemars(example = r#"Constant("10s")"#)]
     Constant(Span),
     /// One after the other, the last one again and again; at least one.
+    #[schemars(example = r#"Iterable(["1s", "5s"])"#)]
     Iterable(Vec<Span>),
     /// Doubling, without jitter (`noJitterGenerator`, which has no use for the library's
     /// `exponent`).
     Exponential {
-        /// The first delay. Default 128 ms.
+        /// The first delay.
         #[serde(default = "initial_delay")]
         initial_delay: Span,
-        /// No delay is longer, at least `initial_delay`. Default 30 s.
+        /// No delay is longer, at least `initial_delay`.
         #[serde(default = "max_delay")]
         max_delay: Span,
     },

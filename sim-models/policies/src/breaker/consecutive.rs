@@ -35,14 +35,18 @@ use crate::{OutOfRange, Reason};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 #[schemars(example = r#"Consecutive(failures: 5)"#)]
+#[schemars(rename = "ConsecutiveBreaker")]
 pub struct Config {
-    /// Failures in a row that open it, at least 1. A file has to name it; 5 otherwise.
+    /// Failures in a row that open it.
+    #[schemars(range(min = 1))]
     pub failures: u32,
-    /// How long it refuses before it lets a test request through, above zero. Default 30 s.
+    /// How long it refuses before it lets a test request through.
     #[serde(default = "open_for")]
+    #[schemars(extend("x-exclusiveMinimum" = "0s"))]
     pub open_for: Span,
-    /// Successful tests in a row that close it, at least 1. Default 3.
+    /// Successful tests in a row that close it.
     #[serde(default = "close_after")]
+    #[schemars(range(min = 1))]
     pub close_after: u32,
 }
 

@@ -71,28 +71,34 @@ const CAPACITY_MAX: u32 = 1 << 20;
 /// `failure_execution_threshold` within `failure_thresholding_period`).
 #[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "FailsafeBreaker")]
 pub struct Config {
-    /// Failures that open it; unused with a rate. At least 1, default 1.
+    /// Failures that open it; unused with a rate.
+    #[schemars(range(min = 1))]
     pub failure_threshold: u32,
-    /// Results that are remembered, of which `failure_threshold` failures open it. 0, the default,
-    /// is as many as `failure_threshold`, that is, failures in a row. Not with a period.
+    /// Results that are remembered, of which `failure_threshold` failures open it.
+    ///
+    /// 0 is as many as `failure_threshold`, that is, failures in a row. Not with a period.
     pub failure_thresholding_capacity: u32,
     /// Results within the period below which it does not open; only with a period. 0, the default,
     /// is `failure_threshold`; a rate needs at least 1.
     pub failure_execution_threshold: u32,
-    /// The failure rate that opens it, in percent, 1..=100; only with a period. 0, the default, is
-    /// none.
+    /// The failure rate that opens it, in percent; only with a period. 0 is none.
+    #[schemars(range(min = 0, max = 100))]
     pub failure_rate_threshold: u32,
     /// The period within which failures are counted, at least 10 ms and in whole milliseconds.
     /// None by default.
+    #[schemars(extend("x-minimum" = "10ms"))]
     pub failure_thresholding_period: Option<Span>,
     /// Successes in half-open that close it. 0, the default, is none: the failure threshold is
     /// used the other way round.
     pub success_threshold: u32,
     /// Results that half-open remembers, of which `success_threshold` successes close it, and the
-    /// number of calls that it has under way. 0, the default, is as many as `success_threshold`.
+    /// number of calls that it has under way.
+    ///
+    /// 0 is as many as `success_threshold`.
     pub success_thresholding_capacity: u32,
-    /// How long it refuses. Default 1 min.
+    /// How long it refuses.
     pub delay: Span,
 }
 

@@ -49,15 +49,20 @@ const DEFAULT_TIMEOUT: Span = Span::secs(60);
 
 /// The rule that opens a closed breaker, asked after each failure.
 #[derive(Clone, Copy, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
+#[schemars(rename = "GobreakerTrip", title = "trip of Gobreaker")]
 pub enum ReadyToTrip {
     /// At least so many failures in a row.
-    ConsecutiveFailures(u32),
+    #[schemars(example = r#"ConsecutiveFailures(6)"#)]
+    ConsecutiveFailures(#[schemars(range(min = 1))] u32),
     /// At least so many failures.
-    Failures(u32),
+    #[schemars(example = r#"Failures(10)"#)]
+    Failures(#[schemars(range(min = 1))] u32),
     /// At least such a share of the requests has failed. Requests under way and excluded ones are
     /// requests too.
+    #[schemars(example = r#"FailureRatio(ratio: 0.5, min_requests: 10)"#)]
     FailureRatio {
-        /// The share, in 0..=1.
+        /// The share.
+        #[schemars(range(min = 0.0, max = 1.0))]
         ratio: f64,
         /// Fewer requests do not open it.
         min_requests: u32,
@@ -89,6 +94,7 @@ impl ReadyToTrip {
 /// Its options, under the names of `Settings` and with the library's defaults.
 #[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "GobreakerBreaker")]
 pub struct Config {
     /// Requests that half-open lets through in all, and successes that close it; 0, the default,
     /// is 1. Excluded requests give their place back.
@@ -99,7 +105,7 @@ pub struct Config {
     pub bucket_period: Span,
     /// How long it refuses; 0, the default, is 60 s.
     pub timeout: Span,
-    /// What opens it. By default more than 5, that is, 6 failures in a row.
+    /// What opens it.
     pub ready_to_trip: ReadyToTrip,
 }
 

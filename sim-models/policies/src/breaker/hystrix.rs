@@ -55,6 +55,7 @@ const BUCKETS_MAX: u64 = 100_000;
 
 /// Which Hystrix.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Deserialize, Serialize)]
+#[schemars(rename = "HystrixVersion")]
 pub enum Version {
     /// The last release, and the machine of all releases but two.
     #[default]
@@ -66,32 +67,35 @@ pub enum Version {
 /// Its options: the last part of each property of `hystrix.command.<key>`, with its default.
 #[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "HystrixBreaker")]
 pub struct Config {
-    /// Whose machine it is; 1.5.18 by default.
+    /// Whose machine it is.
     pub version: Version,
-    /// `circuitBreaker.enabled`: without it nothing ever opens. Default true.
+    /// `circuitBreaker.enabled`: without it nothing ever opens.
     pub enabled: bool,
     /// `circuitBreaker.requestVolumeThreshold`: calls in a snapshot below which it is never ill.
-    /// Default 20.
     pub request_volume_threshold: u32,
     /// `circuitBreaker.errorThresholdPercentage`: the share of failed calls from which a snapshot
-    /// is ill, in percent, 0..=100. Default 50.
+    /// is ill, in percent.
+    #[schemars(range(min = 0, max = 100))]
     pub error_threshold_percentage: u32,
     /// `circuitBreaker.sleepWindowInMilliseconds`: how long it refuses before it lets a test
-    /// through, in whole milliseconds. Default 5 s.
+    /// through, in whole milliseconds.
     pub sleep_window: Span,
-    /// `metrics.rollingStats.timeInMilliseconds`: the length of the window. Default 10 s.
+    /// `metrics.rollingStats.timeInMilliseconds`: the length of the window.
     pub rolling_stats_time: Span,
     /// `metrics.healthSnapshot.intervalInMilliseconds`: the length of a bucket, and the time from
-    /// one snapshot to the next; at most the window, which it should divide. Default 500 ms.
+    /// one snapshot to the next.
+    ///
+    /// At most the window, which it should divide.
+    #[schemars(extend("x-minimum" = "1ms"))]
     pub health_snapshot_interval: Span,
-    /// `circuitBreaker.forceOpen`: refuses everything. Default false.
+    /// `circuitBreaker.forceOpen`: refuses everything.
     pub force_open: bool,
     /// `circuitBreaker.forceClosed`: admits everything, whatever the state; `force_open` wins.
-    /// Default false.
     pub force_closed: bool,
     /// `execution.isolation.thread.timeoutInMilliseconds`: the timeout that belongs around the
-    /// call. The breaker only keeps it for the caller. Default 1 s.
+    /// call. The breaker only keeps it for the caller.
     pub timeout: Span,
 }
 

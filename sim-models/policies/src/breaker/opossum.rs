@@ -58,29 +58,33 @@ const NO_TEST: u64 = 0;
 /// Its options, under the library's names and with its defaults.
 #[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "OpossumBreaker")]
 pub struct Config {
-    /// A call that takes this long has failed, and what becomes of it later is ignored. Zero
-    /// switches that off; at most 2³¹ − 1 ms. Default 10 s.
+    /// A call that takes this long has failed, and its later end is ignored. Zero switches that
+    /// off.
+    #[schemars(extend("x-maximum" = "2147483647ms"))]
     pub timeout: Span,
-    /// Opens when more than this share of the calls in the window failed, in per cent, 0 to 100.
-    /// Default 50.
+    /// Opens when more than this share of the calls in the window failed, in per cent.
+    #[schemars(range(min = 0.0, max = 100.0))]
     pub error_threshold_percentage: f64,
-    /// Stays closed below so many calls in the window, refused ones included. Default 0.
+    /// Stays closed below so many calls in the window, refused ones included.
     pub volume_threshold: u32,
-    /// How long it stays open, 1 ms to 2³¹ − 1 ms. Default 30 s.
+    /// How long it stays open.
+    #[schemars(extend("x-minimum" = "1ms", "x-maximum" = "2147483647ms"))]
     pub reset_timeout: Span,
-    /// The length of the window, at least 1 ms per bucket. Default 10 s.
+    /// The length of the window, at least 1 ms per bucket.
+    #[schemars(extend("x-minimum" = "1ms", "x-maximum" = "2147483647ms"))]
     pub rolling_count_timeout: Span,
-    /// The number of buckets in the window, 1 to 100 000; each is as long as its share in whole
-    /// milliseconds. Default 10.
+    /// The number of buckets in the window; each is as long as its share in whole milliseconds.
+    #[schemars(range(min = 1, max = 100000))]
     pub rolling_count_buckets: u32,
-    /// The most calls under way at once, at least 1. Further ones are refused, and that counts as
-    /// a failure. Default: no bound.
+    /// The most calls under way at once. Further ones are refused, and that counts as a failure.
+    /// Default: no bound.
+    #[schemars(range(min = 1))]
     pub capacity: Option<u32>,
-    /// Never opens during the first `rolling_count_timeout`. Default false.
+    /// Never opens during the first `rolling_count_timeout`.
     pub allow_warm_up: bool,
-    /// Whether it protects at all: otherwise every call passes and only fires are counted. Default
-    /// true.
+    /// Whether it protects at all: otherwise every call passes and only fires are counted.
     pub enabled: bool,
 }
 

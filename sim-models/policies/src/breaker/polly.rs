@@ -60,17 +60,24 @@ const LONGEST: Span = Span::secs(24 * 60 * 60);
 /// Its options, under the library's names and with its defaults.
 #[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "PollyBreaker")]
 pub struct Config {
-    /// The share of failures that opens it, 0 to 1. Default 0.1.
+    /// The share of failures that opens it.
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub failure_ratio: f64,
-    /// Calls that must have ended within the sampling duration, at least 2. Default 100.
+    /// Calls that must have ended within the sampling duration.
+    #[schemars(range(min = 2))]
     pub minimum_throughput: u32,
-    /// How far back calls count, 500 ms to a day. Default 30 s.
+    /// How far back calls count.
+    #[schemars(extend("x-minimum" = "500ms", "x-maximum" = "24h"))]
     pub sampling_duration: Span,
-    /// How long it stays open, 500 ms to a day. Default 5 s.
+    /// How long it stays open.
+    #[schemars(extend("x-minimum" = "500ms", "x-maximum" = "24h"))]
     pub break_duration: Span,
     /// An open time that grows with each test since it was last closed, in the place of
-    /// `break_duration`. The library takes any function here. Default none.
+    /// `break_duration`.
+    ///
+    /// The library takes any function here.
     pub break_duration_generator: Option<BreakDurationGenerator>,
 }
 
@@ -78,11 +85,12 @@ pub struct Config {
 #[derive(Clone, Copy, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct BreakDurationGenerator {
-    /// The first break, not above the cap. Default 5 s.
+    /// The first break, not above the cap.
     pub base: Span,
-    /// The growth from one to the next, finite and at least 1. Default 2.
+    /// The growth from one to the next.
+    #[schemars(range(min = 1.0))]
     pub factor: f64,
-    /// The longest break. Default 60 s.
+    /// The longest break.
     pub cap: Span,
 }
 

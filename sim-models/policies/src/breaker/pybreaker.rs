@@ -50,17 +50,18 @@ use crate::{OutOfRange, Reason};
 /// Its options, under the library's names and with its defaults.
 #[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "PybreakerBreaker")]
 pub struct Config {
-    /// Opens after so many failures in a row; 0 is as good as 1. Default 5.
+    /// Opens after so many failures in a row; 0 is as good as 1.
     pub fail_max: u32,
-    /// How long it stays open, to the nearest microsecond. Default 60 s.
+    /// How long it stays open, to the nearest microsecond.
     pub reset_timeout: Span,
-    /// Closes after so many successes of half-open calls; 0 is as good as 1. Default 1.
+    /// Closes after so many successes of half-open calls; 0 is as good as 1.
     pub success_threshold: u32,
     /// Whether the call that opens it raises `CircuitBreakerError` in place of its own error.
-    /// Changes no state. Default true.
+    /// Changes no state.
     pub throw_new_error_on_trip: bool,
-    /// How calls are made. Default `Call`.
+    /// How calls are made.
     pub mode: Mode,
 }
 
@@ -78,6 +79,7 @@ impl Default for Config {
 
 /// How calls are made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Deserialize, Serialize)]
+#[schemars(rename = "PybreakerMode")]
 pub enum Mode {
     /// By `call` or as a decorator: one at a time, whatever the state; the others wait for the
     /// lock, here in the order they came.

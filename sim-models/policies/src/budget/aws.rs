@@ -33,12 +33,13 @@ const NO_RETRY_INCREMENT: u32 = 1;
 /// The parameters of the quota.
 #[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "AwsBudget")]
 pub struct Config {
-    /// Tokens at the start, which is also the most there can be. Default: 500.
+    /// Tokens at the start, which is also the most there can be.
     pub initial_capacity: u32,
-    /// Whose costs. Default: 1.44.
+    /// Whose costs.
     pub version: Version,
-    /// The service called, which tells a throttle from a failure. Default: any.
+    /// The service called, which tells a throttle from a failure.
     pub service_name: Service,
 }
 

@@ -31,10 +31,13 @@ const RETRY: u64 = 1000;
 /// The parameters of the bucket. Of both numbers three decimals count.
 #[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "BucketBudget")]
 pub struct Config {
-    /// The tokens at the start and at most, in 0..=1000000. Default: 5.
+    /// The tokens at the start and at most.
+    #[schemars(range(min = 0.0, max = 1000000.0))]
     pub capacity: f64,
-    /// The tokens that a call brings when it starts, in 0..=1000. Default: 0.1.
+    /// The tokens that a call brings when it starts.
+    #[schemars(range(min = 0.0, max = 1000.0))]
     pub per_call: f64,
 }
 

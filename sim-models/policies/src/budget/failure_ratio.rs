@@ -31,9 +31,10 @@ const SCALE: u64 = 1_000_000;
 /// The parameters of the breaker.
 #[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "FailureRatioBudget")]
 pub struct Config {
-    /// The failed attempts per call up to which calls are retried, in 0..=1000, of which six
-    /// decimals count. Default: 0.1.
+    /// The failed attempts per call up to which calls are retried, of which six decimals count.
+    #[schemars(range(min = 0.0, max = 1000.0))]
     pub max: f64,
 }
 

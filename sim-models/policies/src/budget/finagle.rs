@@ -42,13 +42,15 @@ const FULL_SLICES: usize = 9;
 /// The parameters of the budget.
 #[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "FinagleBudget")]
 pub struct Config {
-    /// About how long a deposit lasts, from 1 s to 60 s; the reserve counts whole seconds of it.
-    /// Default: 10 s.
+    /// About how long a deposit lasts; the reserve counts whole seconds of it.
+    #[schemars(extend("x-minimum" = "1s", "x-maximum" = "60s"))]
     pub ttl: Span,
-    /// Retries per second without any traffic. With 0 there is no reserve. Default: 10.
+    /// Retries per second without any traffic. With 0 there is no reserve.
     pub min_retries_per_sec: u32,
-    /// Retries that a call earns, in 0..=1000: 0.2 is one retry in five calls. Default: 0.2.
+    /// Retries that a call earns: 0.2 is one retry in five calls.
+    #[schemars(range(min = 0.0, max = 1000.0))]
     pub percent_can_retry: f64,
 }
 

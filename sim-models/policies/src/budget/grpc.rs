@@ -33,12 +33,18 @@ use crate::{Ending, EndingSet, OutOfRange};
 /// The parameters of the throttle, `retryThrottling` in a service config.
 #[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "GrpcBudget")]
 pub struct Config {
-    /// The tokens at the start and at most, above 0 and up to 1000. gRPC has no default; this is
-    /// 10, as in the proposal's example.
+    /// The tokens at the start and at most.
+    ///
+    /// gRPC has no default; this is that of the proposal's example.
+    #[schemars(range(max = 1000.0), extend("exclusiveMinimum" = 0))]
     pub max_tokens: f64,
-    /// What a success brings, above 0. Of both numbers only three decimals count. gRPC has no
-    /// default; this is 0.1, as in the proposal's example.
+    /// What a success brings.
+    ///
+    /// Of both numbers only three decimals count. gRPC has no default; this is that of the
+    /// proposal's example.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub token_ratio: f64,
 }
 

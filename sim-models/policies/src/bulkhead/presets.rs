@@ -27,11 +27,13 @@ use crate::out_of_range::at_least_one;
     Clone, Debug, PartialEq, Eq, schemars::JsonSchema, serde::Deserialize, serde::Serialize,
 )]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Resilience4jBulkhead")]
 pub struct Resilience4j {
-    /// Calls under way at once. With 0 it refuses all. Default 25.
+    /// Calls under way at once. With 0 it refuses all.
+    #[schemars(range(min = 0, max = 2147483647))]
     pub max_concurrent_calls: u32,
-    /// How long a call waits at most, in whole milliseconds (what is finer is cut). Default 0: it
-    /// is refused at once.
+    /// How long a call waits at most, in whole milliseconds (what is finer is cut). At 0 it is
+    /// refused at once.
     pub max_wait_duration: Span,
 }
 
@@ -64,14 +66,18 @@ impl Build for Resilience4j {
     Clone, Debug, PartialEq, Eq, schemars::JsonSchema, serde::Deserialize, serde::Serialize,
 )]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Resilience4jThreadPoolBulkhead")]
 pub struct Resilience4jThreadPool {
-    /// Threads that stay, at least 1. Default: one less than CPUs, here 3.
+    /// Threads that stay: one less than CPUs, here of four.
+    #[schemars(range(min = 1))]
     pub core_thread_pool_size: u32,
-    /// Threads at most, at least the core's. Default: one per CPU, here 4.
+    /// Threads at most, at least the core's: one per CPU, here of four.
+    #[schemars(range(min = 1))]
     pub max_thread_pool_size: u32,
-    /// Places to wait in, at least 1. Default 100.
+    /// Places to wait in.
+    #[schemars(range(min = 1))]
     pub queue_capacity: u32,
-    /// How long a thread beyond the core stays idle, in whole milliseconds. Default 20 ms.
+    /// How long a thread beyond the core stays idle, in whole milliseconds.
     pub keep_alive_duration: Span,
 }
 
@@ -122,10 +128,11 @@ impl Build for Resilience4jThreadPool {
 )]
 #[serde(deny_unknown_fields)]
 #[schemars(example = r#"Cockatiel(capacity: 10, queue: 5)"#)]
+#[schemars(rename = "CockatielBulkhead")]
 pub struct Cockatiel {
     /// Calls under way at once. With 0 none ever goes.
     pub capacity: u32,
-    /// Places to wait in, without a limit of time. Default 0.
+    /// Places to wait in, without a limit of time.
     #[serde(default)]
     pub queue: u32,
 }
@@ -147,10 +154,12 @@ impl Build for Cockatiel {
     Clone, Debug, PartialEq, Eq, schemars::JsonSchema, serde::Deserialize, serde::Serialize,
 )]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "PollyBulkhead")]
 pub struct Polly {
-    /// Calls under way at once, at least 1. Default 1000.
+    /// Calls under way at once.
+    #[schemars(range(min = 1))]
     pub permit_limit: u32,
-    /// Places to wait in, oldest first and without a limit of time. Default 0.
+    /// Places to wait in, oldest first and without a limit of time.
     pub queue_limit: u32,
 }
 

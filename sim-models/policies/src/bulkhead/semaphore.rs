@@ -23,10 +23,12 @@ use crate::{OutOfRange, Reason};
 )]
 #[serde(deny_unknown_fields)]
 #[schemars(example = r#"Semaphore(limit: 20, queue: 10)"#)]
+#[schemars(rename = "SemaphoreBulkhead")]
 pub struct Config {
-    /// Calls under way at once, at least 1.
+    /// Calls under way at once.
+    #[schemars(range(min = 1))]
     pub limit: u32,
-    /// Places to wait in, 0 by default.
+    /// Places to wait in.
     #[serde(default)]
     pub queue: u32,
     /// The longest wait; as long as it takes by default. With zero nobody waits.

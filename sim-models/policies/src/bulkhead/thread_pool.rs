@@ -50,10 +50,12 @@ use crate::{OutOfRange, Reason};
 #[schemars(
     example = r#"ThreadPool(core_threads: 4, max_threads: 8, queue_capacity: 100, keep_alive: "60s")"#
 )]
+#[schemars(rename = "ThreadPoolBulkhead")]
 pub struct Config {
     /// Threads that stay. With 0 a call that finds no thread still gets a first one.
     pub core_threads: u32,
     /// Threads at most, at least 1 and `core_threads`.
+    #[schemars(range(min = 1))]
     pub max_threads: u32,
     /// Places to wait in; with 0 a call goes at once or is refused.
     pub queue_capacity: u32,

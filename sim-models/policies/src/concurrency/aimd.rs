@@ -28,17 +28,24 @@ use crate::out_of_range::{above_zero, at_least_one};
 /// Where the limit begins and how it moves.
 #[derive(Clone, Debug, PartialEq, schemars::JsonSchema, serde::Deserialize, serde::Serialize)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "AimdLimit")]
 pub struct Config {
-    /// The limit before the first sample, at least 1. By default 20.
+    /// The limit before the first sample.
+    #[schemars(range(min = 1))]
     pub initial_limit: u32,
-    /// The lowest limit. At 0 the limit may reach zero, from which nothing recovers: no call is
-    /// let through, so that no sample comes. By default 20.
+    /// The lowest limit.
+    ///
+    /// At 0 the limit may reach zero, from which nothing recovers: no call is let through, so that
+    /// no sample comes.
     pub min_limit: u32,
-    /// The highest limit, at least 1. By default 200.
+    /// The highest limit.
+    #[schemars(range(min = 1))]
     pub max_limit: u32,
-    /// What a loss leaves of the limit, in 0.5..1. By default 0.9.
+    /// What a loss leaves of the limit.
+    #[schemars(range(min = 0.5), extend("exclusiveMaximum" = 1))]
     pub backoff_ratio: f64,
-    /// A call that takes longer counts as a loss; above zero. By default 5 s.
+    /// A call that takes longer counts as a loss.
+    #[schemars(extend("x-exclusiveMinimum" = "0s"))]
     pub timeout: Span,
 }
 

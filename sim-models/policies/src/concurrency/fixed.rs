@@ -9,8 +9,10 @@ use crate::out_of_range::at_least_one;
 #[derive(Clone, Debug, PartialEq, schemars::JsonSchema, serde::Deserialize, serde::Serialize)]
 #[serde(deny_unknown_fields)]
 #[schemars(example = r#"Fixed(limit: 20)"#)]
+#[schemars(rename = "FixedLimit")]
 pub struct Config {
-    /// The limit, at least 1.
+    /// The limit.
+    #[schemars(range(min = 1))]
     pub limit: u32,
 }
 

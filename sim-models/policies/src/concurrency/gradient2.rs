@@ -35,21 +35,26 @@ const WARM_UP: u32 = 10;
 /// Where the limit begins and how it moves.
 #[derive(Clone, Debug, PartialEq, schemars::JsonSchema, serde::Deserialize, serde::Serialize)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Gradient2Limit")]
 pub struct Config {
-    /// The limit before the first sample, at least 1. By default 20.
+    /// The limit before the first sample.
+    #[schemars(range(min = 1))]
     pub initial_limit: u32,
-    /// The lowest limit. By default 20.
+    /// The lowest limit.
     pub min_limit: u32,
-    /// The highest limit, at least 1. By default 200.
+    /// The highest limit.
+    #[schemars(range(min = 1))]
     pub max_concurrency: u32,
-    /// How much of a change is made at once, 0 to 1. By default 0.2.
+    /// How much of a change is made at once.
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub smoothing: f64,
-    /// What the limit grows by, before smoothing, while the latency is low. By default 4.
+    /// What the limit grows by, before smoothing, while the latency is low.
     pub queue_size: u32,
-    /// How many times its average the latency may be before the limit shrinks, at least 1. By
-    /// default 1.5.
+    /// How many times its average the latency may be before the limit shrinks.
+    #[schemars(range(min = 1.0))]
     pub rtt_tolerance: f64,
-    /// The long average's window in samples, at least 1. By default 600.
+    /// The long average's window in samples.
+    #[schemars(range(min = 1))]
     pub long_window: u32,
 }
 

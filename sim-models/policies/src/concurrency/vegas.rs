@@ -34,20 +34,26 @@ use crate::out_of_range::{at_least_one, within};
 /// Where the limit begins and how it moves.
 #[derive(Clone, Debug, PartialEq, schemars::JsonSchema, serde::Deserialize, serde::Serialize)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "VegasLimit")]
 pub struct Config {
-    /// The limit before the first sample, at least 1. By default 20.
+    /// The limit before the first sample.
+    #[schemars(range(min = 1))]
     pub initial_limit: u32,
-    /// The highest limit, at least 1. By default 1000.
+    /// The highest limit.
+    #[schemars(range(min = 1))]
     pub max_concurrency: u32,
-    /// How much of a change is made at once, 0 to 1. By default 1: all of it.
+    /// How much of a change is made at once; 1 is all of it.
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub smoothing: f64,
     /// A queue shorter than this lets the limit grow. By default three times the logarithm.
     pub alpha: Option<u32>,
     /// A queue longer than this makes the limit shrink; it is also the step of its fast growth.
     /// By default six times the logarithm.
     pub beta: Option<u32>,
-    /// The shortest time is forgotten after so many times the limit of calls, less a random part
-    /// of up to a half. At 0 every call is a probe, and the limit never moves. By default 30.
+    /// The shortest time is forgotten after so many times the limit of calls, less a random part of
+    /// up to a half.
+    ///
+    /// At 0 every call is a probe, and the limit never moves.
     pub probe_multiplier: u32,
 }
 

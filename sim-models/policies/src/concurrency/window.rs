@@ -29,16 +29,18 @@ const SHORTEST: Span = Span::millis(100);
 
 /// How long a window is and what it takes.
 #[derive(Clone, Debug, PartialEq, schemars::JsonSchema, serde::Deserialize, serde::Serialize)]
-#[serde(deny_unknown_fields, default)]
-#[schemars(rename = "SampleWindow")]
+#[serde(rename = "SampleWindow", deny_unknown_fields, default)]
 pub struct Config {
-    /// The shortest window, at least 100 ms. By default 1 s.
+    /// The shortest window.
+    #[schemars(extend("x-minimum" = "100ms"))]
     pub min_window_time: Span,
-    /// The longest window, at least 100 ms; it wins over the shortest. By default 1 s.
+    /// The longest window; it wins over the shortest.
+    #[schemars(extend("x-minimum" = "100ms"))]
     pub max_window_time: Span,
-    /// Samples without which a window is forgotten, at least 10. By default 10.
+    /// Samples without which a window is forgotten.
+    #[schemars(range(min = 10))]
     pub window_size: u32,
-    /// Shorter calls are not heard. By default 100 µs.
+    /// Shorter calls are not heard.
     pub min_rtt_threshold: Span,
 }
 

@@ -10,6 +10,7 @@ use crate::family::Build;
 #[derive(Clone, Debug, PartialEq, schemars::JsonSchema, serde::Deserialize, serde::Serialize)]
 #[serde(deny_unknown_fields)]
 #[schemars(example = r#"Windowed(limit: Gradient2())"#)]
+#[schemars(rename = "WindowedLimit")]
 pub struct Config<L> {
     /// How samples are gathered.
     #[serde(default)]

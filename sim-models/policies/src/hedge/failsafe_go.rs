@@ -12,13 +12,16 @@ use crate::{Ending, OutOfRange};
 /// The policy's options.
 #[derive(Clone, Debug, PartialEq, schemars::JsonSchema, serde::Deserialize, serde::Serialize)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "FailsafeGoHedge")]
 pub struct Config {
-    /// Between one attempt and the next. The library has no default; here 1 s.
+    /// Between one attempt and the next. The library has no default.
     pub delay: Span,
-    /// Attempts beside the first; zero for none. By default 1.
+    /// Attempts beside the first; zero for none.
     pub max_hedges: u32,
     /// Statuses that end the call and cancel the other attempts: `CancelOnResult`,
-    /// `CancelOnErrors`. By default none are named, and every result does, be it a failure.
+    /// `CancelOnErrors`.
+    ///
+    /// Where none are named, every result does, be it a failure.
     pub cancel_on: Vec<u16>,
 }
 

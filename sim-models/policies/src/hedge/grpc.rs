@@ -12,14 +12,16 @@ const ATTEMPTS_MAX: u32 = 5;
 /// A service config's `hedgingPolicy`.
 #[derive(Clone, Debug, PartialEq, schemars::JsonSchema, serde::Deserialize, serde::Serialize)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "GrpcHedge")]
 pub struct Config {
-    /// All attempts, the first included: at least 2, and more than 5 count as 5. gRPC has no
-    /// default; here 2.
+    /// All attempts, the first included; more than 5 count as 5. gRPC has no default.
+    #[schemars(range(min = 2))]
     pub max_attempts: u32,
-    /// Between one attempt and the next. By default zero, which sends all at once.
+    /// Between one attempt and the next. Zero sends all at once.
     pub hedging_delay: Span,
-    /// Statuses after which the next attempt goes at once; all others end the call. Written as
-    /// HTTP would: 503 for `UNAVAILABLE`, 504 for `DEADLINE_EXCEEDED`. By default none.
+    /// Statuses after which the next attempt goes at once; all others end the call.
+    ///
+    /// Written as HTTP would: 503 for `UNAVAILABLE`, 504 for `DEADLINE_EXCEEDED`.
     pub non_fatal_status_codes: Vec<u16>,
 }
 

@@ -11,15 +11,16 @@ use crate::{Ending, OutOfRange};
 /// When a hedge is sent and what ends the call.
 #[derive(Clone, Debug, PartialEq, schemars::JsonSchema, serde::Deserialize, serde::Serialize)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "HouseHedge")]
 pub struct Config {
-    /// After which time without an answer the next attempt is sent. By default the 95th
-    /// percentile of what it has learned.
+    /// After which time without an answer the next attempt is sent.
     pub delay: Delay,
-    /// Attempts beside the first, at least 1. By default 1.
+    /// Attempts beside the first.
+    #[schemars(range(min = 1))]
     pub max_hedges: u32,
-    /// Statuses after which the next hedge is sent at once; others end the call. A timeout counts
-    /// as 504, a connection refused or reset and a rejection by a policy as 503. By default 502,
-    /// 503 and 504.
+    /// Statuses after which the next hedge is sent at once; others end the call.
+    ///
+    /// A timeout counts as 504, a connection refused or reset and a rejection by a policy as 503.
     pub non_fatal: Vec<u16>,
 }
 
@@ -35,8 +36,10 @@ impl Default for Config {
 
 /// How long to wait for an answer before the next hedge.
 #[derive(Clone, Debug, PartialEq, schemars::JsonSchema, serde::Deserialize, serde::Serialize)]
+#[schemars(rename = "HedgeDelay", title = "delay of a hedge")]
 pub enum Delay {
     /// Always as long. Zero sends all at once.
+    #[schemars(example = r#"Fixed("50ms")"#)]
     Fixed(Span),
     /// As long as most requests take.
     Percentile(Percentile),
@@ -46,13 +49,15 @@ pub enum Delay {
 #[derive(Clone, Debug, PartialEq, schemars::JsonSchema, serde::Deserialize, serde::Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Percentile {
-    /// Which one, 0 to 100. By default 95: about one request in twenty is hedged.
+    /// Which one; at 95 about one request in twenty is hedged.
+    #[schemars(range(min = 0.0, max = 100.0))]
     pub percentile: f64,
-    /// Samples without which the fallback holds. By default 100.
+    /// Samples without which the fallback holds.
     pub min_samples: u32,
-    /// The delay before there are enough samples. By default 1 s.
+    /// The delay before there are enough samples.
     pub fallback: Span,
-    /// How many samples count, up to twice as many: at least 1. By default 1000.
+    /// How many samples count, up to twice as many.
+    #[schemars(range(min = 1))]
     pub window: u32,
 }
 

@@ -11,14 +11,20 @@ use crate::{Ending, OutOfRange};
 /// The strategy's options.
 #[derive(Clone, Debug, PartialEq, schemars::JsonSchema, serde::Deserialize, serde::Serialize)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "PollyHedge")]
 pub struct Config {
-    /// How long to wait for an outcome before the next attempt. Zero sends all at once; none,
-    /// Polly's infinite time span, sends the next only after a failure. By default 2 s.
+    /// How long to wait for an outcome before the next attempt.
+    ///
+    /// Zero sends all at once; none, Polly's infinite time span, sends the next only after a
+    /// failure.
     pub delay: Option<Span>,
-    /// Attempts beside the first, 1 to 10. By default 1.
+    /// Attempts beside the first.
+    #[schemars(range(min = 1, max = 10))]
     pub max_hedged_attempts: u32,
-    /// Statuses after which the next attempt goes at once; any other ends the call. None stands
-    /// for Polly's default, every exception, with a client that throws whatever is not a success.
+    /// Statuses after which the next attempt goes at once; any other ends the call.
+    ///
+    /// None stands for Polly's default, every exception, with a client that throws whatever is not
+    /// a success.
     pub should_handle: Option<Vec<u16>>,
 }
 

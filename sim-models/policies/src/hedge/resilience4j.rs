@@ -19,19 +19,21 @@ const WINDOW_MAX: u32 = 100_000;
 /// The hedge's options.
 #[derive(Clone, Debug, PartialEq, schemars::JsonSchema, serde::Deserialize, serde::Serialize)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Resilience4jHedge")]
+#[schemars(example = r#"Resilience4j(duration_supplier: AveragePlus, hedge_time_factor: 20)"#)]
 pub struct Config {
-    /// Where the delay comes from. By default it is given.
+    /// Where the delay comes from.
     pub duration_supplier: DurationSupplier,
     /// The delay, where it is given. Without a default.
     pub cutoff: Option<Span>,
-    /// Whether the factor is a percentage of the average, or milliseconds beyond it. By default
-    /// milliseconds.
+    /// Whether the factor is a percentage of the average, or milliseconds beyond it.
     pub should_use_factor_as_percentage: bool,
-    /// That factor; zero for the average itself. By default 0.
+    /// That factor; zero for the average itself.
     pub hedge_time_factor: u32,
-    /// Whether failures of the first attempt count for the average. By default they do.
+    /// Whether failures of the first attempt count for the average.
     pub should_measure_errors: bool,
-    /// How many first attempts the average is of, 1 to 100 000. By default 100.
+    /// How many first attempts the average is of.
+    #[schemars(range(min = 1, max = 100000))]
     pub window_size: u32,
 }
 
@@ -39,6 +41,7 @@ pub struct Config {
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, schemars::JsonSchema, serde::Deserialize, serde::Serialize,
 )]
+#[schemars(rename = "Resilience4jHedgeDuration")]
 pub enum DurationSupplier {
     /// It is `cutoff`.
     Preconfigured,

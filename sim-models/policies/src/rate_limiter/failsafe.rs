@@ -36,15 +36,18 @@ use crate::{OutOfRange, Reason};
 )]
 #[serde(deny_unknown_fields)]
 #[schemars(example = r#"Failsafe(builder: Smooth, max_executions: 100, period: "1s")"#)]
+#[schemars(rename = "FailsafeRateLimiter")]
 pub struct Config {
     /// Which of the library's builders makes it: `smoothBuilder` or `burstyBuilder`.
     pub builder: Builder,
-    /// Executions per `period`, at least 1. The builder that takes a `maxRate` is smooth with one
-    /// execution per that time.
+    /// Executions per `period`. The builder that takes a `maxRate` is smooth with one execution per
+    /// that time.
+    #[schemars(range(min = 1))]
     pub max_executions: u32,
-    /// The time for `max_executions`, above zero; smooth needs a nanosecond for each.
+    /// The time for `max_executions`; smooth needs a nanosecond for each.
+    #[schemars(extend("x-exclusiveMinimum" = "0s"))]
     pub period: Span,
-    /// How long an execution waits for its permit at most. Default 0: it is refused at once.
+    /// How long an execution waits for its permit at most. At 0 it is refused at once.
     #[serde(default)]
     pub max_wait_time: Span,
 }
@@ -53,6 +56,7 @@ pub struct Config {
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, schemars::JsonSchema, serde::Deserialize, serde::Serialize,
 )]
+#[schemars(rename = "FailsafeBuilder")]
 pub enum Builder {
     /// Executions evenly spaced.
     Smooth,

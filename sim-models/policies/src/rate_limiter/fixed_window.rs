@@ -29,10 +29,13 @@ use crate::{OutOfRange, Reason};
 )]
 #[serde(deny_unknown_fields)]
 #[schemars(example = r#"FixedWindow(limit: 100, window: "1s")"#)]
+#[schemars(rename = "FixedWindowRateLimiter")]
 pub struct Config {
-    /// Permits per window, at least 1. More at once are never granted.
+    /// Permits per window. More at once are never granted.
+    #[schemars(range(min = 1))]
     pub limit: u32,
-    /// The length of a window, above zero.
+    /// The length of a window.
+    #[schemars(extend("x-exclusiveMinimum" = "0s"))]
     pub window: Span,
 }
 

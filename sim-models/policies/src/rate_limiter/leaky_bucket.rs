@@ -36,10 +36,13 @@ use crate::{OutOfRange, Reason};
 )]
 #[serde(deny_unknown_fields)]
 #[schemars(example = r#"LeakyBucket(permits: 100, per: "1s", capacity: 20)"#)]
+#[schemars(rename = "LeakyBucketRateLimiter")]
 pub struct Config {
-    /// Permits that leave per `per`, at least 1.
+    /// Permits that leave per `per`.
+    #[schemars(range(min = 1))]
     pub permits: u32,
-    /// The time in which `permits` leave, above zero.
+    /// The time in which `permits` leave.
+    #[schemars(extend("x-exclusiveMinimum" = "0s"))]
     pub per: Span,
     /// Permits that may wait for their turn; with 0 a call goes at once or is refused.
     pub capacity: u32,

@@ -41,12 +41,15 @@ use crate::{OutOfRange, Reason};
     Clone, Debug, PartialEq, Eq, schemars::JsonSchema, serde::Deserialize, serde::Serialize,
 )]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Resilience4jRateLimiter")]
 pub struct Config {
-    /// Permissions per cycle, 1 to 2³¹ − 1. Default 50.
+    /// Permissions per cycle.
+    #[schemars(range(min = 1, max = 2147483647))]
     pub limit_for_period: u32,
-    /// The length of a cycle, above zero. Default 500 ns.
+    /// The length of a cycle.
+    #[schemars(extend("x-exclusiveMinimum" = "0s"))]
     pub limit_refresh_period: Span,
-    /// How long a call waits for its permission at most. Default 5 s.
+    /// How long a call waits for its permission at most.
     pub timeout_duration: Span,
 }
 

@@ -32,10 +32,13 @@ const LIMIT_MAX: u32 = 1 << 20;
 )]
 #[serde(deny_unknown_fields)]
 #[schemars(example = r#"SlidingLog(limit: 100, window: "1s")"#)]
+#[schemars(rename = "SlidingLogRateLimiter")]
 pub struct Config {
-    /// Permits in any window, 1 to 1 048 576. More at once are never granted.
+    /// Permits in any window. More at once are never granted.
+    #[schemars(range(min = 1, max = 1048576))]
     pub limit: u32,
-    /// The length of the window, above zero.
+    /// The length of the window.
+    #[schemars(extend("x-exclusiveMinimum" = "0s"))]
     pub window: Span,
 }
 

@@ -33,10 +33,13 @@ use crate::{OutOfRange, Reason};
 )]
 #[serde(deny_unknown_fields)]
 #[schemars(example = r#"SlidingWindow(limit: 100, window: "1s")"#)]
+#[schemars(rename = "SlidingWindowRateLimiter")]
 pub struct Config {
-    /// Permits in a window by the estimate, at least 1. More at once are never granted.
+    /// Permits in a window by the estimate. More at once are never granted.
+    #[schemars(range(min = 1))]
     pub limit: u32,
-    /// The length of the window, above zero.
+    /// The length of the window.
+    #[schemars(extend("x-exclusiveMinimum" = "0s"))]
     pub window: Span,
 }
 

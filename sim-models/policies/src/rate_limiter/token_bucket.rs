@@ -40,12 +40,16 @@ use crate::{OutOfRange, Reason};
 )]
 #[serde(deny_unknown_fields)]
 #[schemars(example = r#"TokenBucket(permits: 100, per: "1s", burst: 20)"#)]
+#[schemars(rename = "TokenBucketRateLimiter")]
 pub struct Config {
-    /// Tokens that come in per `per`, at least 1.
+    /// Tokens that come in per `per`.
+    #[schemars(range(min = 1))]
     pub permits: u32,
-    /// The time in which `permits` tokens come in, above zero.
+    /// The time in which `permits` tokens come in.
+    #[schemars(extend("x-exclusiveMinimum" = "0s"))]
     pub per: Span,
-    /// Tokens that the bucket holds, at least 1. More permits at once are never granted.
+    /// Tokens that the bucket holds. More permits at once are never granted.
+    #[schemars(range(min = 1))]
     pub burst: u32,
     /// How they come in; steadily unless said otherwise.
     #[serde(default)]

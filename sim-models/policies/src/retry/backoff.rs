@@ -31,30 +31,35 @@ use crate::{EndingSet, OutOfRange, Reason};
 /// The arguments of `on_exception`.
 #[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "BackoffRetry")]
 pub struct Config {
     /// The waits before jitter; by default `Expo` from 1 s, doubling.
     pub wait_gen: WaitGen,
-    /// How luck spreads them; by default `Full`.
+    /// How luck spreads them.
     pub jitter: Jitter,
-    /// Attempts in all, the first included; at least 1, no limit by default.
+    /// Attempts in all, the first included; no limit by default.
+    #[schemars(range(min = 1))]
     pub max_tries: Option<u32>,
     /// The total time; no limit by default.
     pub max_time: Option<Span>,
-    /// The endings that are worth another attempt; by default every failure.
+    /// The endings that are worth another attempt.
     pub exception: EndingSet,
 }
 
 /// The generators of waits.
 #[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "BackoffWait", title = "wait of Backoff")]
 pub enum WaitGen {
     /// `expo`: growing by a factor.
     Expo {
-        /// Growth per retry, above 0; 2 by default.
+        /// Growth per retry.
         #[serde(default = "two")]
+        #[schemars(extend("exclusiveMinimum" = 0))]
         base: f64,
-        /// The first wait in seconds, above 0; 1 by default.
+        /// The first wait in seconds.
         #[serde(default = "one")]
+        #[schemars(extend("exclusiveMinimum" = 0))]
         factor: f64,
         /// The longest; none by default.
         #[serde(default)]
@@ -68,16 +73,18 @@ pub enum WaitGen {
     },
     /// `constant` with a number.
     Constant {
-        /// The wait; 1 s by default.
+        /// The wait.
         #[serde(default = "second")]
         interval: Span,
     },
     /// `constant` with a list: one wait for each retry in turn, and no further retries.
+    #[schemars(example = r#"Each(["100ms", "1s"])"#)]
     Each(Vec<Span>),
 }
 
 /// The functions that spread the waits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Deserialize, Serialize)]
+#[schemars(rename = "BackoffJitter")]
 pub enum Jitter {
     /// `None`.
     None,

@@ -30,38 +30,43 @@ use crate::{EndingSet, OutOfRange, Reason};
 /// The arguments of `retry`.
 #[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "CockatielRetry")]
 pub struct Config {
     /// Attempts after the first; no limit by default.
     pub max_attempts: Option<u32>,
-    /// The waits; by default `Constant` of zero.
+    /// The waits.
     pub backoff: Backoff,
-    /// The endings that are worth another attempt; by default every failure (`handleAll`).
+    /// The endings that are worth another attempt.
     pub handle: EndingSet,
 }
 
 /// The back-offs.
 #[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "CockatielBackoff", title = "backoff of Cockatiel")]
 pub enum Backoff {
     /// `ConstantBackoff`.
+    #[schemars(example = r#"Constant(interval: "100ms")"#)]
     Constant {
         /// The wait.
         interval: Span,
     },
     /// `IterableBackoff`: one for each retry in turn, then the last one again; at least one given.
+    #[schemars(example = r#"Iterable(["100ms", "1s"])"#)]
     Iterable(Vec<Span>),
     /// `ExponentialBackoff`.
     Exponential {
-        /// How luck spreads the waits; `Decorrelated` by default.
+        /// How luck spreads the waits.
         #[serde(default)]
         generator: Generator,
-        /// The longest, not below `initial_delay`; 30 s by default.
+        /// The longest, not below `initial_delay`.
         #[serde(default = "max_delay")]
         max_delay: Span,
-        /// Growth per retry of `Decorrelated`, above 0; 2 by default.
+        /// Growth per retry of `Decorrelated`.
         #[serde(default = "exponent")]
+        #[schemars(extend("exclusiveMinimum" = 0))]
         exponent: f64,
-        /// The first; 128 ms by default.
+        /// The first.
         #[serde(default = "initial_delay")]
         initial_delay: Span,
     },
@@ -69,6 +74,7 @@ pub enum Backoff {
 
 /// The generators of `ExponentialBackoff`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Deserialize, Serialize)]
+#[schemars(rename = "CockatielGenerator")]
 pub enum Generator {
     /// `noJitterGenerator`.
     None,

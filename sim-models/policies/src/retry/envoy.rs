@@ -29,8 +29,9 @@ use crate::{EndingSet, OutOfRange, Reason};
 /// The fields of `RetryPolicy`.
 #[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "EnvoyRetry")]
 pub struct Config {
-    /// Attempts after the first; by default 1.
+    /// Attempts after the first.
     pub num_retries: u32,
     /// `retry_back_off`.
     pub retry_back_off: RetryBackOff,
@@ -45,7 +46,8 @@ pub struct Config {
 #[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RetryBackOff {
-    /// The bound of the first wait, at least 1 ms; by default 25 ms.
+    /// The bound of the first wait.
+    #[schemars(extend("x-minimum" = "1ms"))]
     pub base_interval: Span,
     /// The bound of all, not below `base_interval`; by default ten times that.
     pub max_interval: Option<Span>,
@@ -55,7 +57,7 @@ pub struct RetryBackOff {
 #[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RateLimitedRetryBackOff {
-    /// A longer request than this is not heard; by default 300 s.
+    /// A longer request than this is not heard.
     pub max_interval: Span,
 }
 

@@ -33,27 +33,32 @@ use crate::{EndingSet, OutOfRange, Reason};
 /// The options of `RetryPolicyBuilder`, by the names of `RetryPolicyConfig`.
 #[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "FailsafeRetry")]
+#[schemars(example = r#"Failsafe(delay: "100ms", max_delay: "10s", delay_factor: 2.0)"#)]
 pub struct Config {
-    /// Attempts after the first; -1 for no limit, by default 2.
+    /// Attempts after the first; -1 for no limit.
+    #[schemars(range(min = -1))]
     pub max_retries: i32,
     /// The total time, above every delay; no limit by default.
     pub max_duration: Option<Span>,
-    /// The delay, or the first of growing ones; zero by default.
+    /// The delay, or the first of growing ones.
     pub delay: Span,
     /// Lets the delay grow up to this; above `delay`. By default it does not grow.
     pub max_delay: Option<Span>,
-    /// Growth per retry, above 1; by default 2. Without `max_delay` it plays no part.
+    /// Growth per retry. Without `max_delay` it plays no part.
+    #[schemars(extend("exclusiveMinimum" = 1))]
     pub delay_factor: f64,
     /// The shortest random delay, above zero. It needs `delay_max` and no `delay`.
     pub delay_min: Option<Span>,
     /// The longest random delay, above `delay_min`.
     pub delay_max: Option<Span>,
     /// How far luck reaches to each side, above zero and at most the shortest delay.
+    #[schemars(extend("x-exclusiveMinimum" = "0s"))]
     pub jitter: Option<Span>,
-    /// How far luck reaches to each side as a share of the delay, 0 to 1; by default 0. With
-    /// `jitter` it plays no part.
+    /// How far luck reaches to each side as a share of the delay. With `jitter` it plays no part.
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub jitter_factor: f64,
-    /// The endings that are worth another attempt; by default every failure.
+    /// The endings that are worth another attempt.
     pub handle: EndingSet,
 }
 

@@ -34,10 +34,12 @@ use crate::{EndingSet, OutOfRange, Reason};
 /// The arguments of `RetryPolicy.tries` and `RetryPolicy.backoff`.
 #[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "FinagleRetry")]
 pub struct Config {
-    /// Attempts in all, the first included; at least 1. The library has no default; here it is 3.
+    /// Attempts in all, the first included. The library has no default.
+    #[schemars(range(min = 1))]
     pub num_tries: u32,
-    /// The waits; by default those of `RetryPolicy.tries`: `EqualJittered` from 5 ms to 200 ms.
+    /// The waits; by default those of `RetryPolicy.tries`.
     pub backoff: Backoff,
     /// The endings that are worth another attempt; by default `WriteExceptionsOnly`, where nothing
     /// was sent: a refused connection.
@@ -47,49 +49,60 @@ pub struct Config {
 /// The streams of `Backoff`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "FinagleBackoff", title = "backoff of Finagle")]
 pub enum Backoff {
     /// `const`.
+    #[schemars(example = r#"Const(start: "100ms")"#)]
     Const {
         /// The wait.
         start: Span,
     },
     /// `exponential`.
+    #[schemars(example = r#"Exponential(start: "100ms", multiplier: 2)"#)]
     Exponential {
         /// The first wait.
         start: Span,
-        /// Growth per retry, at least 1.
+        /// Growth per retry.
+        #[schemars(range(min = 1))]
         multiplier: u32,
-        /// The longest wait; no limit by default.
+        /// The longest wait.
         #[serde(default = "top")]
         maximum: Span,
     },
     /// `linear`.
+    #[schemars(example = r#"Linear(start: "100ms", offset: "50ms")"#)]
     Linear {
         /// The first wait.
         start: Span,
         /// Added per retry.
         offset: Span,
-        /// The longest wait; no limit by default.
+        /// The longest wait.
         #[serde(default = "top")]
         maximum: Span,
     },
     /// `equalJittered`.
+    #[schemars(example = r#"EqualJittered(start: "5ms", maximum: "200ms")"#)]
     EqualJittered {
         /// The first wait, above zero and not above `maximum`.
+        #[schemars(extend("x-exclusiveMinimum" = "0s"))]
         start: Span,
         /// The longest wait.
         maximum: Span,
     },
     /// `exponentialJittered`.
+    #[schemars(example = r#"ExponentialJittered(start: "5ms", maximum: "200ms")"#)]
     ExponentialJittered {
         /// The first wait, above zero and not above `maximum`.
+        #[schemars(extend("x-exclusiveMinimum" = "0s"))]
         start: Span,
         /// The longest wait.
         maximum: Span,
     },
     /// `decorrelatedJittered`.
+    #[schemars(example = r#"DecorrelatedJittered(start: "5ms", maximum: "200ms")"#)]
     DecorrelatedJittered {
         /// The first wait, above zero and not above `maximum`.
+        #[schemars(extend("x-exclusiveMinimum" = "0s"))]
         start: Span,
         /// The longest wait.
         maximum: Span,

@@ -31,14 +31,18 @@ use crate::{EndingSet, OutOfRange, Reason};
 /// those of the proposal's example.
 #[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "GrpcRetry")]
 pub struct Config {
-    /// Attempts in all, the first included; at least 2, and more than 5 count as 5. By default 4.
+    /// Attempts in all, the first included; more than 5 count as 5.
+    #[schemars(range(min = 2))]
     pub max_attempts: u32,
-    /// The wait before the first retry, above zero and not above `max_backoff`; by default 100 ms.
+    /// The wait before the first retry, not above `max_backoff`.
+    #[schemars(extend("x-exclusiveMinimum" = "0s"))]
     pub initial_backoff: Span,
-    /// The longest wait before jitter; by default 1 s.
+    /// The longest wait before jitter.
     pub max_backoff: Span,
-    /// Growth per retry, above 0; by default 2.
+    /// Growth per retry.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub backoff_multiplier: f64,
     /// The endings that are worth another attempt; by default those that gRPC calls `UNAVAILABLE`:
     /// 503, a refused and a reset connection.

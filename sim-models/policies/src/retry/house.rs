@@ -24,19 +24,21 @@ use crate::{Backoff, EndingSet, Jitter, OutOfRange, Reason};
 /// When and how often to try again.
 #[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "HouseRetry")]
 pub struct HouseConfig {
-    /// Attempts in all, the first included; at least 1, by default 3.
+    /// Attempts in all, the first included.
+    #[schemars(range(min = 1))]
     pub attempts: u32,
     /// No retry starts later than this after the first attempt started; one may start at exactly
     /// this time. No limit by default.
     pub total: Option<Span>,
     /// How the waits grow; by default from 1 s, doubling up to 60 s.
     pub backoff: Growth,
-    /// How luck spreads the waits; by default not at all.
+    /// How luck spreads the waits.
     pub jitter: Jitter,
-    /// The endings that are worth another attempt; by default [`EndingSet::RETRYABLE`].
+    /// The endings that are worth another attempt.
     pub on: EndingSet,
-    /// What becomes of the other side's `Retry-After`; by default [`RetryAfter::AtLeast`].
+    /// What happens to the other side's `Retry-After`.
     pub retry_after: RetryAfter,
 }
 

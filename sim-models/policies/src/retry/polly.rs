@@ -34,20 +34,24 @@ use crate::{EndingSet, OutOfRange, Reason};
 /// The options of `RetryStrategyOptions` and `HttpRetryStrategyOptions`.
 #[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "PollyRetry")]
 pub struct Config {
-    /// Attempts after the first; at least 1, by default 3.
+    /// Attempts after the first.
+    #[schemars(range(min = 1))]
     pub max_retry_attempts: u32,
-    /// How the delay grows; by default not at all.
+    /// How the delay grows.
     pub backoff_type: DelayBackoffType,
-    /// The delay, or the first of growing ones, at most a day; by default 2 s.
+    /// The delay, or the first of growing ones.
+    #[schemars(extend("x-maximum" = "24h"))]
     pub delay: Span,
     /// The longest, at most a day; no limit by default.
+    #[schemars(extend("x-maximum" = "24h"))]
     pub max_delay: Option<Span>,
-    /// Whether luck spreads the delays; by default not.
+    /// Whether luck spreads the delays.
     pub use_jitter: bool,
-    /// Whether `Retry-After` takes the place of the delay; by default it does.
+    /// Whether `Retry-After` takes the place of the delay.
     pub should_retry_after_header: bool,
-    /// The endings that are worth another attempt; by default [`EndingSet::TRANSIENT`].
+    /// The endings that are worth another attempt.
     pub should_handle: EndingSet,
 }
 

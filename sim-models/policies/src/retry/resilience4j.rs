@@ -28,61 +28,74 @@ use crate::{EndingSet, OutOfRange, Reason};
 /// The options of `RetryConfig.Builder`.
 #[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Resilience4jRetry")]
 pub struct Config {
-    /// Attempts in all, the first included; at least 1, by default 3.
+    /// Attempts in all, the first included.
+    #[schemars(range(min = 1))]
     pub max_attempts: u32,
-    /// The wait between attempts, in whole milliseconds; by default 500 ms.
+    /// The wait between attempts, in whole milliseconds.
     pub wait_duration: Span,
     /// Takes the place of `wait_duration`.
     pub interval_function: Option<IntervalFunction>,
-    /// The endings that are worth another attempt; by default every failure.
+    /// The endings that are worth another attempt.
     pub retry_exceptions: EndingSet,
 }
 
 /// The functions of `IntervalFunction`, from the number of an attempt to the wait after it.
 #[derive(Clone, Copy, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(title = "interval of Resilience4j")]
 pub enum IntervalFunction {
     /// Always the same.
     Of {
-        /// Whole milliseconds, at least 1; by default 500 ms.
+        /// The wait, in whole milliseconds.
         #[serde(default = "interval")]
+        #[schemars(extend("x-minimum" = "1ms"))]
         interval: Span,
     },
     /// The same, spread by luck.
     OfRandomized {
-        /// Whole milliseconds, at least 1; by default 500 ms.
+        /// The wait, in whole milliseconds.
         #[serde(default = "interval")]
+        #[schemars(extend("x-minimum" = "1ms"))]
         interval: Span,
-        /// How far luck reaches to each side, 0 to 1; by default 0.5.
+        /// How far luck reaches to each side.
         #[serde(default = "randomization_factor")]
+        #[schemars(range(min = 0.0, max = 1.0))]
         randomization_factor: f64,
     },
     /// Growing by a factor.
     OfExponentialBackoff {
-        /// Whole milliseconds, at least 1; by default 500 ms.
+        /// The first wait, in whole milliseconds.
         #[serde(default = "interval")]
+        #[schemars(extend("x-minimum" = "1ms"))]
         initial_interval: Span,
-        /// Growth per retry, at least 1; by default 1.5.
+        /// Growth per retry.
         #[serde(default = "multiplier")]
+        #[schemars(range(min = 1.0))]
         multiplier: f64,
-        /// Whole milliseconds, at least 1; by default none.
+        /// The longest wait, in whole milliseconds; no limit by default.
         #[serde(default)]
+        #[schemars(extend("x-minimum" = "1ms"))]
         max_interval: Option<Span>,
     },
     /// Growing by a factor and spread by luck.
     OfExponentialRandomBackoff {
-        /// Whole milliseconds, at least 1; by default 500 ms.
+        /// The first wait, in whole milliseconds.
         #[serde(default = "interval")]
+        #[schemars(extend("x-minimum" = "1ms"))]
         initial_interval: Span,
-        /// Growth per retry, at least 1; by default 1.5.
+        /// Growth per retry.
         #[serde(default = "multiplier")]
+        #[schemars(range(min = 1.0))]
         multiplier: f64,
-        /// How far luck reaches to each side, 0 to 1; by default 0.5.
+        /// How far luck reaches to each side.
         #[serde(default = "randomization_factor")]
+        #[schemars(range(min = 0.0, max = 1.0))]
         randomization_factor: f64,
-        /// Whole milliseconds, at least 1; by default none.
+        /// The longest wait, in whole milliseconds; no limit by default.
         #[serde(default)]
+        #[schemars(extend("x-minimum" = "1ms"))]
         max_interval: Option<Span>,
     },
 }

@@ -35,60 +35,69 @@ use crate::{EndingSet, OutOfRange, Reason};
 /// The arguments of `retry`.
 #[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "TenacityRetry")]
 pub struct Config {
-    /// When to stop; by default never.
+    /// When to stop.
     pub stop: Stop,
-    /// How long to wait; by default not at all.
+    /// How long to wait.
     pub wait: Wait,
-    /// The endings that are worth another attempt; by default every failure.
+    /// The endings that are worth another attempt.
     pub retry: EndingSet,
 }
 
 /// The functions of `tenacity.stop`.
 #[derive(Clone, Debug, Default, PartialEq, JsonSchema, Deserialize, Serialize)]
+#[schemars(rename = "TenacityStop", title = "stop of Tenacity")]
 pub enum Stop {
     /// `stop_never`.
     #[default]
     Never,
     /// `stop_after_attempt`: this many attempts are made, at least 1.
-    AfterAttempt(u32),
+    #[schemars(example = r#"AfterAttempt(5)"#)]
+    AfterAttempt(#[schemars(range(min = 1))] u32),
     /// `stop_after_delay`: when an attempt fails this long after the start, or later.
+    #[schemars(example = r#"AfterDelay("30s")"#)]
     AfterDelay(Span),
     /// `stop_before_delay`: when the next attempt would start this long after the start, or later.
+    #[schemars(example = r#"BeforeDelay("30s")"#)]
     BeforeDelay(Span),
     /// `stop_any`: one of them, at least one given.
+    #[schemars(example = r#"Any([AfterAttempt(5), AfterDelay("30s")])"#)]
     Any(Vec<Stop>),
     /// `stop_all`: all of them at once, at least one given.
+    #[schemars(example = r#"All([AfterAttempt(5), AfterDelay("30s")])"#)]
     All(Vec<Stop>),
 }
 
 /// The functions of `tenacity.wait`.
 #[derive(Clone, Debug, Default, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "TenacityWait", title = "wait of Tenacity")]
 pub enum Wait {
     /// `wait_none`.
     #[default]
     None,
     /// `wait_fixed`.
+    #[schemars(example = r#"Fixed(wait: "1s")"#)]
     Fixed {
         /// The wait.
         wait: Span,
     },
     /// `wait_random`: anything between two lengths.
     Random {
-        /// The shortest; zero by default.
+        /// The shortest.
         #[serde(default)]
         min: Span,
-        /// The longest, not below `min`; 1 s by default.
+        /// The longest, not below `min`.
         #[serde(default = "second")]
         max: Span,
     },
     /// `wait_incrementing`: longer by the same each time.
     Incrementing {
-        /// The first; zero by default.
+        /// The first.
         #[serde(default)]
         start: Span,
-        /// Added each time; 100 s by default.
+        /// Added each time.
         #[serde(default = "increment")]
         increment: Span,
         /// The longest; by default longer than any run.
@@ -97,16 +106,18 @@ pub enum Wait {
     },
     /// `wait_exponential`: growing by a factor.
     Exponential {
-        /// The first in seconds, not negative; 1 by default.
+        /// The first in seconds.
         #[serde(default = "one")]
+        #[schemars(range(min = 0.0))]
         multiplier: f64,
         /// The longest, not below `min`; by default longer than any run.
         #[serde(default)]
         max: Option<Span>,
-        /// Growth per attempt, above 0; 2 by default.
+        /// Growth per attempt.
         #[serde(default = "two")]
+        #[schemars(extend("exclusiveMinimum" = 0))]
         exp_base: f64,
-        /// The shortest; zero by default.
+        /// The shortest.
         #[serde(default)]
         min: Span,
     },
@@ -114,12 +125,14 @@ pub enum Wait {
     RandomExponential {
         /// As for `Exponential`.
         #[serde(default = "one")]
+        #[schemars(range(min = 0.0))]
         multiplier: f64,
         /// As for `Exponential`.
         #[serde(default)]
         max: Option<Span>,
         /// As for `Exponential`.
         #[serde(default = "two")]
+        #[schemars(extend("exclusiveMinimum" = 0))]
         exp_base: f64,
         /// As for `Exponential`.
         #[serde(default)]
@@ -129,14 +142,16 @@ pub enum Wait {
     ExponentialJitter {
         /// As for `Exponential`; older versions say `initial`.
         #[serde(default = "one")]
+        #[schemars(range(min = 0.0))]
         multiplier: f64,
         /// As for `Exponential`.
         #[serde(default)]
         max: Option<Span>,
         /// As for `Exponential`.
         #[serde(default = "two")]
+        #[schemars(extend("exclusiveMinimum" = 0))]
         exp_base: f64,
-        /// The most that luck adds; 1 s by default.
+        /// The most that luck adds.
         #[serde(default = "second")]
         jitter: Span,
         /// As for `Exponential`.
@@ -144,8 +159,10 @@ pub enum Wait {
         min: Span,
     },
     /// `wait_chain`: one for each attempt in turn, then the last one again; at least one given.
+    #[schemars(example = r#"Chain([Fixed(wait: "100ms"), Fixed(wait: "1s")])"#)]
     Chain(Vec<Wait>),
     /// `wait_combine`: the sum of all.
+    #[schemars(example = r#"Combine([Fixed(wait: "1s"), Random()])"#)]
     Combine(Vec<Wait>),
 }
 

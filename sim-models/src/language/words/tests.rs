@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use serde::de::DeserializeOwned;
 use sim_policies::{Growth, Jitter};
 
-use super::{PART, UNNAMED, Word, shorthand, words};
+use super::{UNNAMED, Word, shorthand, words};
 use crate::language::*;
 use crate::source::{Document, SourceError};
 
@@ -60,17 +60,6 @@ fn the_table_of_unnamed_arguments_is_that_of_the_types() {
 }
 
 #[test]
-fn every_kind_that_is_listed_has_a_type_that_reads_it() {
-    let is_listed = |word: &&Word| word.kind.starts_with(char::is_lowercase) && word.kind != PART;
-    for word in words().iter().filter(is_listed) {
-        let document = parse(word, &word.shown());
-        let read = read(&word.kind, &document);
-        let read = read.unwrap_or_else(|| panic!("what reads a {}?", word.kind));
-        read.unwrap_or_else(|error| panic!("{error}\n{} has no example that reads", word.name));
-    }
-}
-
-#[test]
 fn every_default_is_what_holds_when_it_is_left_out() {
     let mut count = 0;
     for word in words() {
@@ -113,70 +102,4 @@ fn every_word_and_argument_is_documented() {
             assert!(!argument.about.is_empty(), "{}.{}", word.name, argument.name);
         }
     }
-}
-
-const PRESETS: &str = include_str!("../../../../docs/POLICIES.md");
-
-/// The code blocks of the manual that begin so.
-fn blocks(fence: &str) -> impl Iterator<Item = &str> {
-    PRESETS.split("\n```").filter_map(move |block| {
-        let (first, text) = block.split_once('\n')?;
-        (first == fence).then_some(text)
-    })
-}
-
-/// The word of a kind; none when no word of that kind has this name.
-fn word(kind: &str, name: &str) -> Option<&'static Word> {
-    words().iter().find(|word| word.kind == kind && word.name == name)
-}
-
-#[test]
-fn the_manual_shows_every_default_as_it_is() {
-    let mut count = 0;
-    for block in blocks("ron") {
-        let document = Document::parse("docs/POLICIES.md", block, shorthand()).expect("it reads");
-        document.read::<Policy>().unwrap_or_else(|error| panic!("{error}\n{block}"));
-        let fields = ["trip", "budget", "like", "limit"];
-        let preset = fields.iter().find_map(|field| {
-            let kind = match (*field, name_of(document.text())) {
-                ("trip", _) => "breaker",
-                ("budget", _) => "budget",
-                ("limit", "RateLimiter") => "rate limiter",
-                ("limit", _) => "concurrency limit",
-                (_, "Retry") => "retry",
-                (_, "Bulkhead") => "bulkhead",
-                _ => "hedge",
-            };
-            Some((format!("{field}."), word(kind, name_of(document.text_of(field)?))?))
-        });
-        let own = || (String::new(), word("policy", name_of(block)).expect("a policy"));
-        let (path, word) = preset.unwrap_or_else(own);
-        let options = document.children(path.trim_end_matches('.'));
-        assert_eq!(options.len(), word.arguments.len(), "{block}");
-        for argument in &word.arguments {
-            let shown = document.text_of(&format!("{path}{}", argument.name));
-            let default = argument.default.as_deref().unwrap_or("None");
-            assert_eq!(shown, Some(default), "{}: {}", word.name, argument.name);
-            count += 1;
-        }
-    }
-    assert!(count > 150, "{count} options are too few");
-}
-
-/// The constructor that a value begins with.
-fn name_of(text: &str) -> &str {
-    text.split('(').next().unwrap_or_default().trim()
-}
-
-#[test]
-fn the_examples_of_the_manual_can_be_read() {
-    let mut count = 0;
-    for block in blocks("ron example") {
-        // One policy per line that begins one.
-        let list = block.replace("\nB", ",\nB").replace("\nR", ",\nR").replace("\nH", ",\nH");
-        let document = Document::parse("docs/POLICIES.md", &format!("[{list}]"), shorthand());
-        let read = document.and_then(|document| document.read::<Vec<Policy>>());
-        count += read.unwrap_or_else(|error| panic!("{error}\n{list}")).len();
-    }
-    assert!(count > 10, "{count} examples are too few");
 }

@@ -15,33 +15,42 @@ const WINDOW_MAX: u32 = 1_000_000;
 /// Its options, under the library's names and with its defaults.
 #[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Resilience4jBreaker")]
 pub struct Config {
-    /// The share of failed calls that opens it, in percent: above 0, to 100. Default 50.
+    /// The share of failed calls that opens it, in percent.
+    #[schemars(range(max = 100.0), extend("exclusiveMinimum" = 0))]
     pub failure_rate_threshold: f32,
-    /// The share of slow calls that opens it, in percent: above 0, to 100. Default 100.
+    /// The share of slow calls that opens it, in percent.
+    #[schemars(range(max = 100.0), extend("exclusiveMinimum" = 0))]
     pub slow_call_rate_threshold: f32,
-    /// A call that took longer is slow, whatever its end. Default 60 s.
+    /// A call that took longer is slow, whatever its end.
+    #[schemars(extend("x-exclusiveMinimum" = "0s"))]
     pub slow_call_duration_threshold: Span,
-    /// What the window of the closed breaker holds. Default `CountBased`.
+    /// What the window of the closed breaker holds.
     pub sliding_window_type: SlidingWindowType,
-    /// Calls or seconds in that window, 1 to 1 000 000. Default 100.
+    /// Calls or seconds in that window.
+    #[schemars(range(min = 1, max = 1000000))]
     pub sliding_window_size: u32,
-    /// Results needed before a rate is judged, at least 1. Where the window counts calls, and in
-    /// half-open, the window's size does if it is smaller, as in the library. Default 100.
+    /// Results needed before a rate is judged.
+    ///
+    /// Where the window counts calls, and in half-open, the window's size does if it is smaller, as
+    /// in the library.
+    #[schemars(range(min = 1))]
     pub minimum_number_of_calls: u32,
-    /// How long it stays open, in whole milliseconds, at least 1 ms. Default 60 s.
+    /// How long it stays open, in whole milliseconds.
+    #[schemars(extend("x-minimum" = "1ms"))]
     pub wait_duration_in_open_state: Span,
     /// An open time that grows with each opening since it was last closed, in the place of
     /// `wait_duration_in_open_state`; give one of the two. Default none.
     pub wait_interval_exponential: Option<ExponentialWait>,
-    /// Goes from open to half-open by a timer, not with the next call. Default false.
+    /// Goes from open to half-open by a timer, not with the next call.
     pub automatic_transition_from_open_to_half_open_enabled: bool,
-    /// Calls that half-open lets through in all, 1 to 1 000 000. Default 10.
+    /// Calls that half-open lets through in all.
+    #[schemars(range(min = 1, max = 1000000))]
     pub permitted_number_of_calls_in_half_open_state: u32,
     /// How long it stays half-open at most, in whole milliseconds; without end if below 1 ms.
-    /// Default 0.
     pub max_wait_duration_in_half_open_state: Span,
-    /// Where it goes when that time is over. Default `Open`.
+    /// Where it goes when that time is over.
     pub transition_to_state_after_wait_duration: StateAfterWait,
 }
 
@@ -68,11 +77,13 @@ pub enum StateAfterWait {
 #[derive(Clone, Copy, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ExponentialWait {
-    /// The first open time, at least 1 ms. Default 500 ms.
+    /// The first open time.
+    #[schemars(extend("x-minimum" = "1ms"))]
     pub initial: Span,
-    /// The growth from one to the next, finite and above 0. Default 1.5.
+    /// The growth from one to the next.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub multiplier: f64,
-    /// The longest, not below the first. Default unlimited.
+    /// The longest, not below the first.
     pub max: Span,
 }
 

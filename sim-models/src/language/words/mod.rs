@@ -5,13 +5,16 @@
 //! `#[schemars(…)]`:
 //! - `extend("x-unnamed" = 2)`: the first two fields may be written without their names;
 //! - `extend("x-constructor" = true)` on such a field: only a constructor fills it;
-//! - `range(min = 0, max = 1)` on a field: what it may be;
+//! - `range(min = 0, max = 1)` on a number: what it may be; `extend("exclusiveMinimum" = 0)` where
+//!   the bound itself is refused;
+//! - `extend("x-minimum" = "1ms")`, or any of these keys with `x-`, on a length of time;
 //! - `example = "…"`: how it looks;
 //! - `title = "step"` on an enum: the kind that its words are listed under.
 //!
 //! `schemars` reads the same attributes as serde, so a row cannot say anything else than what is
 //! read; a macro of our own would have to repeat serde's rules for defaults, names and variants.
 
+use std::fmt;
 use std::sync::LazyLock;
 
 use schemars::{Schema, SchemaGenerator};
@@ -47,13 +50,52 @@ pub struct Argument {
     /// What is wanted: `duration`, `list of steps`.
     pub wanted: String,
     /// What it may be, where that is not all of the above.
-    pub range: Option<String>,
+    pub range: Option<Range>,
     /// Whether it must be given.
     pub required: bool,
     /// What holds when it is left out, as it would be written; none when nothing does.
     pub default: Option<String>,
     /// What it means.
     pub about: String,
+}
+
+/// What a number or a length of time may be.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Range {
+    /// The lowest value.
+    pub min: Option<Bound>,
+    /// The highest value.
+    pub max: Option<Bound>,
+}
+
+/// An end of a range.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Bound {
+    /// As it is written, but for the quotes of a length of time: `0.5`, `1ms`.
+    pub text: String,
+    /// Whether it may be taken itself.
+    pub is_in: bool,
+}
+
+impl fmt::Display for Range {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let low = |bound: &Bound| {
+            format!("{} {}", if bound.is_in { "at least" } else { "above" }, bound.text)
+        };
+        let high = |bound: &Bound| {
+            format!("{} {}", if bound.is_in { "at most" } else { "below" }, bound.text)
+        };
+        match (&self.min, &self.max) {
+            (Some(min), Some(max)) if min.is_in && max.is_in => {
+                write!(f, "{} to {}", min.text, max.text)
+            }
+            (Some(min), Some(max)) => write!(f, "{}, {}", low(min), high(max)),
+            (min, max) => {
+                let bounds = [min.as_ref().map(low), max.as_ref().map(high)];
+                f.write_str(&bounds.into_iter().flatten().collect::<String>())
+            }
+        }
+    }
 }
 
 /// The kind of words that are parts of others and no choice among several.
@@ -90,7 +132,7 @@ pub fn shorthand() -> Shorthand {
 }
 
 /// One line a word: its name and the fields that need no name, by the word's name.
-const UNNAMED: &str = include_str!("words/unnamed.txt");
+const UNNAMED: &str = include_str!("unnamed.txt");
 
 impl Word {
     /// The word with the names of its arguments; those that need no name have no colon.
@@ -156,7 +198,7 @@ impl Reader {
                 match payload {
                     Some(payload) => {
                         payloads.extend(text(payload, "$ref"));
-                        words.push(self.word(name, kind, outer, self.resolved(payload)));
+                        words.push(self.word(name, kind, outer, payload));
                     }
                     None => words.push(self.word(name, kind, outer, outer)),
                 }
@@ -171,13 +213,16 @@ impl Reader {
         words
     }
 
-    /// A word whose documentation is at `outer` and whose arguments are those of `inner`.
+    /// A word whose documentation is at `outer` and whose arguments are those of `inner`, which may
+    /// be a reference to them.
     fn word(&self, name: &str, kind: &str, outer: &Object, inner: &Object) -> Word {
+        let payload = inner;
+        let inner = self.resolved(payload);
         let extra = |key| outer.get(key).or_else(|| inner.get(key));
         let unnamed = extra("x-unnamed").and_then(Value::as_u64).unwrap_or(0);
         let example = extra("examples").and_then(|all| all.get(0)?.as_str());
         let brackets = !std::ptr::eq(outer, inner) || is_struct(inner);
-        let arguments = if brackets { self.arguments(inner) } else { Vec::new() };
+        let arguments = if brackets { self.arguments(inner, payload) } else { Vec::new() };
         let fields = inner.get("properties").and_then(Value::as_object).into_iter().flatten();
         let unnamed = fields.take(usize::try_from(unnamed).expect("a few")).map(|(name, field)| {
             if field.get("x-constructor").is_some() { format!("{name}()") } else { name.clone() }
@@ -193,7 +238,7 @@ impl Reader {
         }
     }
 
-    fn arguments(&self, inner: &Object) -> Vec<Argument> {
+    fn arguments(&self, inner: &Object, payload: &Object) -> Vec<Argument> {
         let alone = |schema: &Object| Argument {
             name: String::new(),
             wanted: self.wanted(schema),
@@ -206,7 +251,7 @@ impl Reader {
             return places.iter().filter_map(Value::as_object).map(alone).collect();
         }
         if !is_struct(inner) {
-            return vec![alone(inner)];
+            return vec![alone(payload)];
         }
         let required = inner.get("required").and_then(Value::as_array);
         let fields = inner.get("properties").and_then(Value::as_object).into_iter().flatten();
@@ -260,8 +305,7 @@ impl Reader {
             return alternatives.iter().map(written).collect::<Vec<_>>().join(" | ");
         }
         if is_struct(schema) {
-            let name = name.filter(|name| !name.starts_with("Config")).unwrap_or_default();
-            return format!("{name}(…)");
+            return format!("{}(…)", name.unwrap_or_default());
         }
         let items = |key| schema.get(key).and_then(Value::as_object);
         if let Some(places) = schema.get("prefixItems").and_then(Value::as_array) {
@@ -379,15 +423,21 @@ fn about(schema: &Object) -> String {
     paragraphs.map(|lines| lines.replace('\n', " ")).collect::<Vec<_>>().join("\n\n")
 }
 
-/// The bounds of a number, where they are not those of its type.
-fn range(schema: &Object) -> Option<String> {
-    let bound = |key| schema.get(key).filter(|it| key != "minimum" || it.as_f64() != Some(0.0));
-    match (schema.get("minimum"), schema.get("maximum"), bound("minimum")) {
-        (Some(min), Some(max), _) => Some(format!("{min} to {max}")),
-        (None, Some(max), _) => Some(format!("at most {max}")),
-        (_, None, Some(min)) => Some(format!("from {min} on")),
-        _ => None,
-    }
+/// The bounds of a number or a length of time, where they are not those of its type.
+fn range(schema: &Object) -> Option<Range> {
+    let end = |key: &str, is_in| {
+        let keys = [key.to_owned(), format!("x-{key}")];
+        let text = match keys.iter().find_map(|key| schema.get(key))? {
+            Value::String(text) => text.clone(),
+            number => number.to_string().trim_end_matches(".0").to_owned(),
+        };
+        Some(Bound { text, is_in })
+    };
+    let min = end("minimum", true).or(end("exclusiveMinimum", false));
+    let max = end("maximum", true).or(end("exclusiveMaximum", false));
+    let is_of_type = |min: &Bound| kinds(schema) == ["integer"] && min.text == "0" && max.is_none();
+    let min = min.filter(|min| !is_of_type(min));
+    (min.is_some() || max.is_some()).then_some(Range { min, max })
 }
 
 #[cfg(test)]
