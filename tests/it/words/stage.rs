@@ -3,6 +3,7 @@
 use sim_core::Span;
 use sim_models::Draft;
 use sim_models::custom::{Ask, CustomActor, Desk, Kinds};
+use sim_models::custom_policy::{CustomPolicy, Passage, PolicyDesk, Turn};
 use sim_models::language::{PART, Word};
 
 use crate::support::draft;
@@ -59,18 +60,26 @@ impl Place {
             true => draft(written, None, &[]),
             false => draft(STAGE, None, &[(path, &text.replace('$', written))]),
         };
-        let kinds = Kinds::new().with("bank", |_config| Ok(Box::new(Bank)));
+        let kinds = Kinds::new()
+            .with("bank", |_config| Ok(Box::new(Bank)))
+            .with_policy("token_bank", |_config| Ok(Box::new(Bank)));
         draft.kinds(kinds).with_file("arrivals.csv", "1\n2\n")
     }
 }
 
-/// What the example of `Custom` names.
+/// What the examples of `Custom` name.
 #[derive(Debug)]
 struct Bank;
 
 impl CustomActor for Bank {
     fn on_request(&mut self, ask: Ask, desk: &mut Desk<'_>) {
         desk.answer(ask.ticket, 200, ask.body, Span::ZERO);
+    }
+}
+
+impl CustomPolicy for Bank {
+    fn enter(&mut self, _: Passage, _: &mut PolicyDesk<'_>) -> Turn {
+        Turn::Inwards
     }
 }
 
