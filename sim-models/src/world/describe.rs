@@ -8,7 +8,7 @@ impl World {
     /// What an event is, for people.
     pub(crate) fn describe(&self, event: Event) -> String {
         let actor = |id: ActorId| self.shared.plan.actor_name(id);
-        let task = |id: TaskId| match self.tasks.get(id) {
+        let task = |id: TaskId| match self.tasks.all.get(id) {
             Some(task) => {
                 let intent = self.shared.intent_name(task.intent);
                 format!("{} for {intent}", self.shared.plan.programs[task.program().index()].name)

@@ -15,16 +15,16 @@ impl World {
         let into = self.shared.plan.cached[cached.index()].into;
         let flight = match self.services.caches.look(wanted, &mut self.shared, ctx.now()) {
             Look::Fresh(value) => {
-                self.tasks[id].assign(into, value);
+                self.tasks.all[id].assign(into, value);
                 return true;
             }
             Look::Stale(value) => {
-                self.tasks[id].assign(into, value);
+                self.tasks.all[id].assign(into, value);
                 self.fly(id, wanted, None, ctx);
                 return true;
             }
             Look::Awaited(flight) => flight,
-            Look::Early | Look::Unknown => self.fly(id, wanted, self.tasks[id].deadline, ctx),
+            Look::Early | Look::Unknown => self.fly(id, wanted, self.tasks.all[id].deadline, ctx),
         };
         self.services.caches.wait(flight, id, into);
         self.tasks.wait_for(id, Waiting::Flight(flight));
@@ -42,7 +42,7 @@ impl World {
 
     /// A flight has ended: all who wait go on with what it found, or with its error.
     pub(super) fn land(&mut self, id: TaskId, flight: u64, error: Option<Raised>, ctx: &mut Ctx) {
-        let (caches, registers) = (&mut self.services.caches, &self.tasks[id].registers);
+        let (caches, registers) = (&mut self.services.caches, &self.tasks.all[id].registers);
         let (failed, now) = (error.is_some(), ctx.now());
         let Some(landed) = caches.land(flight, registers, failed, &mut self.shared, now) else {
             return;

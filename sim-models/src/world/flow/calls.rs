@@ -20,8 +20,8 @@ impl World {
         lineage: u64,
         ctx: &mut Ctx,
     ) -> Result<Answer, CallId> {
-        let Task { intent, deadline, .. } = self.tasks[task];
-        let key = self.tasks[task].get(builtin::KEY);
+        let Task { intent, deadline, .. } = self.tasks.all[task];
+        let key = self.tasks.all[task].get(builtin::KEY);
         let begin = Begin { task, site, lineage, intent, key, deadline };
         let (call, onward) = self.stack.begin(begin, &mut self.shared, ctx);
         match self.see_to(onward, ctx) {
@@ -90,11 +90,11 @@ impl World {
     /// attempt.
     fn send_attempt(&mut self, call: CallId, ctx: &mut Ctx) {
         let Attempt { number, task, site, intent, lineage, deadline } = self.stack.attempt(call);
-        self.tasks[task].set(builtin::ATTEMPT, Value::Int(number.into()));
+        self.tasks.all[task].set(builtin::ATTEMPT, Value::Int(number.into()));
         self.set_clock(task, ctx);
         let (plan, texts) = (&self.shared.plan, &mut self.shared.texts);
         let site = &plan.sites[site.index()];
-        let Task { actor, ref registers, .. } = self.tasks[task];
+        let Task { actor, ref registers, .. } = self.tasks.all[task];
         let mut value = |operand: Operand| eval(plan, texts, registers, operand);
         let (id, request) = self.network.requests.take();
         let mut with = std::mem::take(&mut request.with);

@@ -38,7 +38,7 @@ impl World {
 
     /// The user gives up on a submission; what was sent goes on without them.
     pub(in crate::world) fn leave(&mut self, task: TaskId, ctx: &mut Ctx) {
-        let Some(Task { intent, .. }) = self.tasks.get(task) else { return };
+        let Some(Task { intent, .. }) = self.tasks.all.get(task) else { return };
         self.shared.note(Note::Left { intent: *intent }, ctx);
         self.tasks.set_leave(task, None);
         self.abandon(task, ctx);
@@ -52,14 +52,14 @@ impl World {
         ending: Option<Ending>,
         ctx: &mut Ctx,
     ) {
-        let Task { intent, origin: Origin::Submission { begun, leave }, .. } = self.tasks[task]
+        let Task { intent, origin: Origin::Submission { begun, leave }, .. } = self.tasks.all[task]
         else {
             unreachable!("only submissions end here")
         };
         if let Some(handle) = leave {
             ctx.cancel(handle);
         }
-        self.tasks.free(task);
+        self.tasks.all.free(task);
         let told = Told { submission: task.word(), intent, begun, fate, ending };
         self.clients.end(told, &mut self.shared, ctx);
     }

@@ -10,7 +10,7 @@ impl World {
             return None;
         }
         let owner = match event {
-            Event::Resume(task) => self.tasks.get(task)?.actor,
+            Event::Resume(task) => self.tasks.all.get(task)?.actor,
             Event::Deliver(request) => {
                 let to = self.network.requests.get(request)?.to;
                 // A dead process refuses, whatever it was paused for.
@@ -24,7 +24,7 @@ impl World {
             }
             Event::Copied(copy) => self.stores.holder_of(copy)?,
             Event::Answer(request) => self.network.requests.get(request)?.from,
-            Event::Timer { call, .. } => self.tasks.get(self.stack.task_of(call)?)?.actor,
+            Event::Timer { call, .. } => self.tasks.all.get(self.stack.task_of(call)?)?.actor,
             Event::Visible(delivery) => self.brokers.broker_of(delivery, &self.shared)?,
             _ => return None,
         };

@@ -47,7 +47,7 @@ impl World {
 
     /// Puts a task on the ready list as soon as it has the worker that it needs.
     pub(super) fn make_ready(&mut self, id: TaskId, ctx: &Ctx) {
-        let Task { actor, seat, .. } = &mut self.tasks[id];
+        let Task { actor, seat, .. } = &mut self.tasks.all[id];
         if self.services.has_worker(id, *actor, seat, &mut self.shared, ctx.now()) {
             self.tasks.ready.push_back(id);
         }
@@ -55,14 +55,14 @@ impl World {
 
     /// A task starts to wait: in an async service its worker serves others meanwhile.
     pub(super) fn yield_worker(&mut self, id: TaskId, ctx: &mut Ctx) {
-        if self.services.is_async(self.tasks[id].actor) {
+        if self.services.is_async(self.tasks.all[id].actor) {
             self.give_worker_back(id, ctx);
         }
     }
 
     /// A task is done with its worker; the next in line gets it.
     pub(super) fn give_worker_back(&mut self, id: TaskId, ctx: &mut Ctx) {
-        let Task { actor, seat, .. } = &mut self.tasks[id];
+        let Task { actor, seat, .. } = &mut self.tasks.all[id];
         let (actor, instance) = (*actor, seat.instance);
         if self.services.free_worker(actor, seat, ctx.now()) {
             self.serve_next(actor, instance, ctx);
@@ -75,7 +75,7 @@ impl World {
         while let Some(turn) = self.services.next_in_line(actor, instance, ctx.now()) {
             match turn {
                 // A branch may have been called off with its parent.
-                Turn::Task(task) if self.tasks.get(task).is_none() => {}
+                Turn::Task(task) if self.tasks.all.get(task).is_none() => {}
                 Turn::Task(task) => return self.make_ready(task, ctx),
                 Turn::Request { id, is_dropped } => {
                     let request = &self.network.requests[id];
@@ -106,7 +106,7 @@ impl World {
             return;
         }
         let (actor, task) = (request.to, request.task);
-        if self.tasks.get(task).is_some() {
+        if self.tasks.all.get(task).is_some() {
             if self.cancel_task(task, ctx) {
                 self.shared.metrics.cancelled(actor);
             }
@@ -125,17 +125,18 @@ impl World {
         ctx: &mut Ctx,
     ) {
         let is_hit = |seat: u32| only.is_none_or(|only| only == seat);
-        let hit = self.tasks.ids_where(|task| task.actor == actor && is_hit(task.seat.instance));
+        let hit =
+            self.tasks.all.ids_where(|task| task.actor == actor && is_hit(task.seat.instance));
         // No worker is given back to those who are about to go as well.
         for task in &hit {
-            self.tasks[*task].seat.lose_worker(ctx.now());
+            self.tasks.all[*task].seat.lose_worker(ctx.now());
         }
         for task in hit {
             // A branch may have gone with its parent.
-            if self.tasks.get(task).is_some() {
+            if self.tasks.all.get(task).is_some() {
                 self.abandon(task, ctx);
                 self.answer_request_of(task, Answer::bare(Ending::Reset), ctx);
-                self.tasks.free(task);
+                self.tasks.all.free(task);
             }
         }
         for request in self.services.crash(actor, only) {
@@ -151,11 +152,11 @@ impl World {
 
     /// A job's turn has come.
     pub(in crate::world) fn turn(&mut self, job: JobId, ctx: &mut Ctx) {
-        let is_running = self.tasks.get(self.services.jobs.latest(job)).is_some();
+        let is_running = self.tasks.all.get(self.services.jobs.latest(job)).is_some();
         let Some(run) = self.services.jobs.turn(job, is_running, &self.shared, ctx) else { return };
         let JobRun { actor, program, intent, lineage } = run;
         let task = self.tasks.begin(actor, program, intent, lineage, &mut self.shared);
-        self.tasks[task].origin = Origin::Alone;
+        self.tasks.all[task].origin = Origin::Alone;
         self.services.jobs.runs(job, task);
         self.make_ready(task, ctx);
     }
@@ -163,7 +164,7 @@ impl World {
     /// The books of all services, by name.
     pub(crate) fn books(&self) -> Vec<ServiceBooks> {
         let held = |actor: ActorId| {
-            let tasks = || self.tasks.iter().filter(|task| task.actor == actor);
+            let tasks = || self.tasks.all.iter().filter(|task| task.actor == actor);
             let has_request = |task: &&Task| matches!(task.origin, Origin::Request(Some(_)));
             Held {
                 requests: tasks().filter(has_request).count() as u64,

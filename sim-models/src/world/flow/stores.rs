@@ -28,7 +28,7 @@ impl World {
     }
 
     fn running_executions(&self) -> Vec<Value> {
-        self.tasks.iter().map(|task| task.get(builtin::EXECUTION)).collect()
+        self.tasks.all.iter().map(|task| task.get(builtin::EXECUTION)).collect()
     }
 
     /// A copy comes to its region, or is to be sent again.

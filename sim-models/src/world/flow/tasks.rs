@@ -31,7 +31,7 @@ impl World {
             Next::Stop => {}
             Next::Work(length) => {
                 let (services, shared) = (&self.services, &self.shared);
-                let Task { actor, seat, .. } = &mut self.tasks[id];
+                let Task { actor, seat, .. } = &mut self.tasks.all[id];
                 let length = services.length_of_work(*actor, seat, length, shared, ctx.now());
                 self.tasks.wait(id, length, ctx);
             }
@@ -82,7 +82,7 @@ impl World {
 
     /// A task has worked or slept, unless its instance has stood still meanwhile.
     pub(in crate::world) fn resume(&mut self, id: TaskId, ctx: &mut Ctx) {
-        let Some(Task { actor, seat, .. }) = self.tasks.get_mut(id) else { return };
+        let Some(Task { actor, seat, .. }) = self.tasks.all.get_mut(id) else { return };
         let held_up = self.services.hold_up(*actor, seat);
         if held_up.is_zero() {
             self.tasks.wake(id);
@@ -108,7 +108,7 @@ impl World {
     fn pass_point(&mut self, id: TaskId, point: PointId, ctx: &mut Ctx) -> bool {
         let hit = self.pass(point, ctx);
         // A crash there may have killed it.
-        if self.tasks.get(id).is_none() {
+        if self.tasks.all.get(id).is_none() {
             return false;
         }
         match hit {
@@ -131,7 +131,7 @@ impl World {
 
     /// A task is over: whoever it worked for hears of it, its worker is free, and it is gone.
     pub(super) fn end(&mut self, id: TaskId, error: Option<Raised>, ctx: &mut Ctx) {
-        match self.tasks[id].origin {
+        match self.tasks.all[id].origin {
             Origin::Submission { .. } => {
                 let fate = error.map_or(Fate::Succeeded, Raised::fate);
                 self.end_submission(id, fate, error.and_then(Raised::of_call), ctx);
@@ -140,7 +140,7 @@ impl World {
                 let status = error.map_or(200, Raised::status);
                 self.answer_request_of(id, Answer::status(status), ctx);
                 self.give_worker_back(id, ctx);
-                self.tasks.free(id);
+                self.tasks.all.free(id);
             }
             Origin::Branch { parent, number } => {
                 self.give_worker_back(id, ctx);
@@ -149,19 +149,19 @@ impl World {
             }
             Origin::Alone => {
                 self.give_worker_back(id, ctx);
-                self.tasks.free(id);
+                self.tasks.all.free(id);
             }
             Origin::Flight(flight) => {
                 self.give_worker_back(id, ctx);
                 self.land(id, flight, error, ctx);
-                self.tasks.free(id);
+                self.tasks.all.free(id);
             }
         }
     }
 
     /// Sends the answer of a task's request, unless it was sent before.
     pub(super) fn answer_request_of(&mut self, id: TaskId, answer: Answer, ctx: &mut Ctx) {
-        let task = &mut self.tasks[id];
+        let task = &mut self.tasks.all[id];
         if let Some(request) = task.take_request() {
             self.network.requests[request].worked = task.seat.worked(ctx.now());
             self.send_answer(request, answer, ctx);
@@ -191,10 +191,10 @@ impl World {
             Waiting::Call(call) => self.abandon_call(call, ctx),
             Waiting::Branches { tasks, .. } => {
                 for branch in tasks {
-                    if self.tasks.get(branch).is_some() {
+                    if self.tasks.all.get(branch).is_some() {
                         self.abandon(branch, ctx);
                         self.give_worker_back(branch, ctx);
-                        self.tasks.free(branch);
+                        self.tasks.all.free(branch);
                     }
                 }
             }
@@ -206,7 +206,7 @@ impl World {
         if !self.shared.conditions.has_paused {
             return false;
         }
-        let Some(Task { actor, .. }) = self.tasks.get(id) else { return false };
+        let Some(Task { actor, .. }) = self.tasks.all.get(id) else { return false };
         let is_paused = self.shared.conditions[actor.index()].paused;
         if is_paused {
             self.faults.park(*actor, Event::Resume(id));

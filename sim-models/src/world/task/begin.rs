@@ -34,7 +34,7 @@ impl Tasks {
     ) -> TaskId {
         let frame = &shared.plan.programs[program.index()];
         self.executions += 1;
-        let (id, task) = self.pool.take();
+        let (id, task) = self.all.take();
         let mut registers = std::mem::take(&mut task.registers);
         registers.clear();
         registers.resize(frame.registers.into(), Value::Nil);
@@ -67,7 +67,7 @@ impl Tasks {
         let id = self.begin(client, plan.program, intent, lineage, shared);
         let program = &shared.plan.programs[plan.program.index()];
         let (reads_key, reads_body) = (program.reads_key, program.reads_body);
-        let task = &mut self.pool[id];
+        let task = &mut self.all[id];
         task.origin = Origin::Submission { begun: now, leave: None };
         task.set(builtin::SUBMISSION, Value::Int(number.into()));
         task.set_clock(shared, now);
@@ -84,7 +84,7 @@ impl Tasks {
 
     /// When the user leaves; `None` once they have.
     pub(in crate::world) fn set_leave(&mut self, id: TaskId, at: Option<Handle>) {
-        if let Origin::Submission { leave, .. } = &mut self.pool[id].origin {
+        if let Origin::Submission { leave, .. } = &mut self.all[id].origin {
             *leave = at;
         }
     }
@@ -103,7 +103,7 @@ impl Tasks {
         };
         let program = shared.plan.endpoints[endpoint.index()];
         let task = self.begin(to, program, intent, lineage, shared);
-        let entry = &mut self.pool[task];
+        let entry = &mut self.all[task];
         entry.origin = Origin::Request(Some(id));
         entry.seat = Seat::at_work(instance, now);
         entry.deadline = deadline;

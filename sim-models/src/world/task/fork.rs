@@ -18,7 +18,7 @@ impl Tasks {
         if count == 0 {
             return Next::Go;
         }
-        let Task { lineage, calls, .. } = self[id];
+        let Task { lineage, calls, .. } = self.all[id];
         let mut branches = Vec::with_capacity(count);
         for n in 0..count {
             let number = n as u32;
@@ -32,13 +32,13 @@ impl Tasks {
                 shared,
             ));
         }
-        self[id].calls += 1;
+        self.all[id].calls += 1;
         Next::Fork(branches)
     }
 
     /// A task with a copy of the registers at the next instruction; this one goes on elsewhere.
     pub(super) fn spawn(&mut self, id: TaskId, then: Pc, shared: &mut Shared) -> TaskId {
-        let task = &mut self[id];
+        let task = &mut self.all[id];
         task.spawns += 1;
         let pc = std::mem::replace(&mut task.pc, then);
         let lineage = nth(task.lineage, child::SPAWN, task.spawns);
@@ -57,7 +57,7 @@ impl Tasks {
         let CachedPlan { body, into, .. } = shared.plan.cached[wanted.cached.index()];
         let lineage = mix(wanted.lineage, 0);
         let task = self.beside(id, body, lineage, Origin::Flight(flight), shared);
-        let entry = &mut self[task];
+        let entry = &mut self.all[task];
         entry.set(into, Value::Nil);
         entry.deadline = deadline;
         task
@@ -72,10 +72,10 @@ impl Tasks {
         origin: Origin,
         shared: &mut Shared,
     ) -> TaskId {
-        let Task { actor, program, intent, deadline, spent, seat, .. } = self[of];
+        let Task { actor, program, intent, deadline, spent, seat, .. } = self.all[of];
         let child = self.begin(actor, program, intent, lineage, shared);
-        let registers = self[of].registers.clone();
-        let entry = &mut self[child];
+        let registers = self.all[of].registers.clone();
+        let entry = &mut self.all[child];
         entry.registers.copy_from_slice(&registers);
         (entry.origin, entry.pc, entry.deadline) = (origin, pc, deadline);
         (entry.seat, entry.spent) = (seat.beside(), spent);
@@ -92,11 +92,11 @@ impl Tasks {
         error: Option<Raised>,
         shared: &Shared,
     ) -> Next {
-        let Task { written, registers, spent, .. } = &self[branch];
+        let Task { written, registers, spent, .. } = &self.all[branch];
         let value = |reg: &Reg| (*reg, registers[reg.index()]);
         let (written, spent): (Vec<_>, _) = (written.iter().map(value).collect(), *spent);
-        self.free(branch);
-        let Some(task) = self.get_mut(parent) else { return Next::Stop };
+        self.all.free(branch);
+        let Some(task) = self.all.get_mut(parent) else { return Next::Stop };
         for (reg, value) in written {
             task.assign(reg, value);
         }
@@ -149,19 +149,19 @@ mod tests {
             panic!("it has two branches")
         };
         let [first, second] = branches[..] else { panic!("two branches") };
-        assert_ne!(tasks[first].lineage, tasks[second].lineage);
+        assert_ne!(tasks.all[first].lineage, tasks.all[second].lineage);
         tasks.wait_for(parent, Waiting::Branches { tasks: branches, left: 2, error: None });
 
         let Next::Ended(error @ Some(raised)) = run(&mut bench, &mut tasks, second) else {
             panic!("the second fails")
         };
         assert!(matches!(tasks.join(parent, 1, second, error, &bench.shared), Next::Stop));
-        assert_eq!(tasks[parent].get(OWN), Value::Nil, "branches work on copies");
+        assert_eq!(tasks.all[parent].get(OWN), Value::Nil, "branches work on copies");
         assert!(matches!(run(&mut bench, &mut tasks, first), Next::Ended(None)));
         let next = tasks.join(parent, 0, first, None, &bench.shared);
         assert!(matches!(next, Next::Ended(Some(error)) if error == raised));
-        assert_eq!(tasks[parent].get(OWN), Value::Int(7));
-        assert_eq!(tasks[parent].get(SECOND), Value::Int(8));
+        assert_eq!(tasks.all[parent].get(OWN), Value::Int(7));
+        assert_eq!(tasks.all[parent].get(SECOND), Value::Int(8));
     }
 
     #[test]
@@ -179,8 +179,11 @@ mod tests {
             panic!("a task is spawned")
         };
         assert!(matches!(run(&mut bench, &mut tasks, parent), Next::Ended(None)));
-        assert_eq!(tasks[child].get(OWN), Value::Int(1));
+        assert_eq!(tasks.all[child].get(OWN), Value::Int(1));
         assert!(matches!(run(&mut bench, &mut tasks, child), Next::Ended(None)));
-        assert_eq!((tasks[parent].get(OWN), tasks[child].get(OWN)), (Value::Int(1), Value::Int(2)));
+        assert_eq!(
+            (tasks.all[parent].get(OWN), tasks.all[child].get(OWN)),
+            (Value::Int(1), Value::Int(2))
+        );
     }
 }

@@ -13,7 +13,6 @@ mod unwind;
 mod wait;
 
 use std::collections::VecDeque;
-use std::ops::{Deref, DerefMut};
 
 use sim_core::{Handle, Span, Time};
 use sim_redis::value::Value;
@@ -219,7 +218,7 @@ impl Task {
 /// Every run of a program.
 #[derive(Debug, Default)]
 pub(in crate::world) struct Tasks {
-    pool: Pool<Task, TaskName>,
+    pub(in crate::world) all: Pool<Task, TaskName>,
     /// Tasks that can run now, in order.
     pub(in crate::world) ready: VecDeque<TaskId>,
     executions: u64,
@@ -227,28 +226,15 @@ pub(in crate::world) struct Tasks {
     pub(in crate::world) runaway: Option<RunLimit>,
 }
 
-impl Deref for Tasks {
-    type Target = Pool<Task, TaskName>;
-    fn deref(&self) -> &Pool<Task, TaskName> {
-        &self.pool
-    }
-}
-
-impl DerefMut for Tasks {
-    fn deref_mut(&mut self) -> &mut Pool<Task, TaskName> {
-        &mut self.pool
-    }
-}
-
 impl Tasks {
     /// Sets the clock that a task's program reads, if it is still there.
     pub(in crate::world) fn set_clock(&mut self, id: TaskId, shared: &Shared, now: Time) {
-        if let Some(task) = self.pool.get_mut(id) {
+        if let Some(task) = self.all.get_mut(id) {
             task.set_clock(shared, now);
         }
     }
 
     pub(in crate::world) fn memory_bytes(&self) -> usize {
-        self.pool.memory_bytes(128)
+        self.all.memory_bytes(128)
     }
 }

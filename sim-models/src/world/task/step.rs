@@ -22,7 +22,7 @@ const INSTRUCTIONS_MAX: u32 = 1_000_000;
 impl Tasks {
     /// Runs a task until it has to hand over or ends. A task that is gone stops.
     pub(in crate::world) fn run(&mut self, id: TaskId, shared: &mut Shared, ctx: &mut Ctx) -> Next {
-        let Some(task) = self.pool.get_mut(id) else { return Next::Stop };
+        let Some(task) = self.all.get_mut(id) else { return Next::Stop };
         loop {
             let is_overfull = shared.texts.is_overfull();
             if task.spent == INSTRUCTIONS_MAX || is_overfull {
@@ -257,8 +257,8 @@ pub(super) mod tests {
             panic!("nobody else catches it")
         };
         assert_eq!(error.status(), 418);
-        assert_eq!(tasks[id].get(OWN), Value::Int(418), "the catch has run");
-        assert_eq!(tasks[id].get(SECOND), Value::Int(17), "and the finally");
+        assert_eq!(tasks.all[id].get(OWN), Value::Int(418), "the catch has run");
+        assert_eq!(tasks.all[id].get(SECOND), Value::Int(17), "and the finally");
     }
 
     #[test]

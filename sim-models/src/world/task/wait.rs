@@ -16,27 +16,27 @@ use crate::world::{Ctx, Event, nth};
 impl Tasks {
     pub(in crate::world) fn wait(&mut self, id: TaskId, length: Span, ctx: &mut Ctx) {
         let handle = ctx.schedule_after(length, Event::Resume(id));
-        self.pool[id].waiting = Waiting::Timer(handle);
+        self.all[id].waiting = Waiting::Timer(handle);
     }
 
     pub(in crate::world) fn wait_for(&mut self, id: TaskId, what: Waiting) {
-        self.pool[id].waiting = what;
+        self.all[id].waiting = what;
     }
 
     /// A wait is over; false when the task is gone.
     pub(in crate::world) fn wake(&mut self, id: TaskId) -> bool {
-        let task = self.pool.get_mut(id);
+        let task = self.all.get_mut(id);
         task.map(Task::wakes).is_some()
     }
 
     /// The task waits no more; for what it did.
     pub(in crate::world) fn stop_waiting(&mut self, id: TaskId) -> Waiting {
-        std::mem::replace(&mut self.pool[id].waiting, Waiting::Nothing)
+        std::mem::replace(&mut self.all[id].waiting, Waiting::Nothing)
     }
 
     /// Whether a task waits for anything but its turn.
     pub(in crate::world) fn is_waiting(&self, id: TaskId) -> bool {
-        !matches!(self.pool[id].waiting, Waiting::Nothing)
+        !matches!(self.all[id].waiting, Waiting::Nothing)
     }
 
     /// The call of a waiting task has ended.
@@ -48,7 +48,7 @@ impl Tasks {
         shared: &mut Shared,
         ctx: &Ctx,
     ) -> Next {
-        self.pool[id].wakes();
+        self.all[id].wakes();
         self.take_answer(id, site, answer, shared, ctx)
     }
 
@@ -63,7 +63,7 @@ impl Tasks {
     ) -> Next {
         self.show_receipt(id, answer, shared, ctx);
         let site = &shared.plan.sites[site.index()];
-        let task = &mut self.pool[id];
+        let task = &mut self.all[id];
         if let Some(reg) = site.into_headers {
             task.assign(reg, answer.headers);
         }
@@ -84,10 +84,10 @@ impl Tasks {
     /// What a client's program or one of its branches was answered.
     fn show_receipt(&self, id: TaskId, answer: Answer, shared: &mut Shared, ctx: &Ctx) {
         let mut root = id;
-        while let Origin::Branch { parent, .. } = self.pool[root].origin {
+        while let Origin::Branch { parent, .. } = self.all[root].origin {
             root = parent;
         }
-        let Task { intent, origin: Origin::Submission { .. }, .. } = self.pool[root] else {
+        let Task { intent, origin: Origin::Submission { .. }, .. } = self.all[root] else {
             return;
         };
         let (submission, content) = (root.word(), answer.body);
@@ -103,7 +103,7 @@ impl Tasks {
         shared: &mut Shared,
     ) -> Wanted {
         let CachedPlan { key, exit, .. } = shared.plan.cached[cached.index()];
-        let task = &mut self.pool[id];
+        let task = &mut self.all[id];
         let key = task.eval(key, shared);
         task.lookups += 1;
         task.pc = exit;
@@ -120,7 +120,7 @@ impl Tasks {
         found: Result<(Reg, Value), Raised>,
         shared: &Shared,
     ) -> Next {
-        let Some(task) = self.pool.get_mut(id) else { return Next::Stop };
+        let Some(task) = self.all.get_mut(id) else { return Next::Stop };
         if !matches!(task.waiting, Waiting::Flight(awaited) if awaited == flight) {
             return Next::Stop;
         }
@@ -134,7 +134,7 @@ impl Tasks {
 
     /// A block is left from outside of the program.
     pub(in crate::world) fn leave(&mut self, id: TaskId, exit: Exit, shared: &Shared) -> Next {
-        self.pool[id].leave(exit, &shared.plan.words)
+        self.all[id].leave(exit, &shared.plan.words)
     }
 
     /// An error is raised from outside of the program.
