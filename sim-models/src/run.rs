@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use sim_core::Moment;
-use sim_core::{Simulation, Step, Stop, Time};
+use sim_core::{Moment, Simulation, Step, Stop, Time};
 
 use crate::custom::Kinds;
 use crate::outcome::{
-    InvariantVerdict, LedgerLine, Outcome, RunId, RunLimit, ServiceBooks, Verdict,
+    InvariantResult, InvariantVerdict, LedgerLine, Outcome, RunId, RunLimit, ServiceBooks, Verdict,
 };
 use crate::plan::{ActorKind, Plan};
 use crate::world::World;
@@ -93,8 +92,7 @@ impl Run {
         let shared = &world.shared;
         let plan = &shared.plan;
         let invariants = shared.watch.results(shared.scene(Moment { at: end, step: steps }));
-        let is_violated =
-            |i: &crate::outcome::InvariantResult| i.verdict == InvariantVerdict::Violated;
+        let is_violated = |i: &InvariantResult| i.verdict == InvariantVerdict::Violated;
         let verdict = if limit.is_some() {
             Verdict::Invalid
         } else if invariants.iter().any(is_violated) {

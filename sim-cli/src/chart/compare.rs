@@ -11,7 +11,7 @@ use sim_models::study::{
 };
 
 use super::axis::Scale;
-use super::canvas::Canvas;
+use super::canvas::{Canvas, Drawn};
 use super::dots::{self, Cell, Column, DotPanel};
 use super::ink::{DOTS, Ink, SIDES};
 use super::measure;
@@ -92,7 +92,7 @@ impl<'a> Comparing<'a> {
         self.stack.height() + GAP + nines + dots
     }
 
-    fn draw(&self, canvas: &Canvas, top: f64) -> super::canvas::Drawn {
+    fn draw(&self, canvas: &Canvas, top: f64) -> Drawn {
         self.stack.draw(canvas, top)?;
         let mut y = top + self.stack.height() + GAP;
         if let Some((actor, panel)) = &self.nines {

@@ -7,7 +7,7 @@ use sim_redis::value::Value;
 use super::builder::{Builder, SiteNote};
 use super::frame::Frame;
 use super::place::Here;
-use crate::language::{Expr, KvOp, KvStep, Node};
+use crate::language::{Actor, Expr, KvOp, KvStep, Node, Slot};
 use crate::plan::{ActorId, ActorKind, CommandPlan, Instr, KvPlan, OpPlan, Operand, Site, Target};
 
 /// Where a command stands.
@@ -61,7 +61,7 @@ impl Builder<'_> {
     }
 
     fn lower(&mut self, frame: &mut Frame, op: &KvOp, here: &Here) -> OpPlan {
-        let mut argument = |expr: &Expr, slot: crate::language::Slot| {
+        let mut argument = |expr: &Expr, slot: Slot| {
             let here = slot.nth.map_or_else(|| here.clone(), |n| here.at(n));
             let here = if slot.field.is_empty() { here } else { here.field(slot.field) };
             self.operand(frame, expr, &here)
@@ -172,7 +172,7 @@ impl Builder<'_> {
         for (n, name) in kv.copies_to.iter().enumerate() {
             let here = here.field("copies_to").at(n);
             let Some(to) = self.actor(name, &here) else { continue };
-            let is_store = matches!(self.spec.actors[name], crate::language::Actor::Kv(_));
+            let is_store = matches!(self.spec.actors[name], Actor::Kv(_));
             if !is_store {
                 self.problem(&here, format!("`{name}` is no store"), None);
             } else if to == actor {
@@ -196,7 +196,7 @@ impl Builder<'_> {
     /// Whether another store copies to this one.
     fn is_copied_to(&self, actor: ActorId) -> bool {
         self.spec.actors.values().any(|other| match other {
-            crate::language::Actor::Kv(other) => {
+            Actor::Kv(other) => {
                 other.copies_to.iter().any(|name| self.actor_ids.get(name) == Some(&actor))
             }
             _ => false,

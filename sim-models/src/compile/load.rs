@@ -8,7 +8,7 @@ use super::files::length;
 use super::place::Here;
 use crate::language::units::{Level, Rate};
 use crate::language::{Change, Load, Requests};
-use crate::plan::{ActorKind, IntensityId, LoadPlan, TraceId};
+use crate::plan::{ActorKind, IntensityId, LoadPlan, Plan, TraceId};
 use crate::source::path_key;
 
 /// What repeats may do so this often in a run: each time is a piece of the rate.
@@ -270,7 +270,7 @@ impl Builder<'_> {
     }
 }
 
-impl crate::plan::Plan {
+impl Plan {
     /// How many intents are to be expected by the horizon, unless that depends on how fast they are
     /// answered.
     pub(super) fn intents_expected(&self, load: LoadPlan) -> Option<f64> {

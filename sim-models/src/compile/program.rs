@@ -8,7 +8,7 @@ use super::frame::{Frame, Hole, LoopFrame, REGISTERS_MAX, Role};
 use super::place::Here;
 use crate::designs;
 use crate::language::{
-    Call, Expr, Idempotent, If, Loop, Match, OnBehalfOf, Phase, Publish, Step, Try,
+    Call, Effect, Expr, Idempotent, If, Loop, Match, OnBehalfOf, Phase, Publish, Respond, Step, Try,
 };
 use crate::plan::{
     ActorId, ActorKind, CondPlan, EffectId, EffectPlan, ForkId, Instr, Last, Operand, Pc, PointId,
@@ -506,7 +506,7 @@ impl Builder<'_> {
         None
     }
 
-    fn effect(&mut self, frame: &mut Frame, step: &crate::language::Effect, here: &Here) {
+    fn effect(&mut self, frame: &mut Frame, step: &Effect, here: &Here) {
         let kind = self.kind_done(&step.kind);
         self.effectful[frame.id.index()] |= step.once == Expr::Nil;
         let undoes = step.undoes.as_ref().map(|kind| self.kind(kind));
@@ -528,7 +528,7 @@ impl Builder<'_> {
         self.emit(Instr::Effect(id));
     }
 
-    fn respond(&mut self, frame: &mut Frame, step: &crate::language::Respond, here: &Here) {
+    fn respond(&mut self, frame: &mut Frame, step: &Respond, here: &Here) {
         if frame.role == Role::Client {
             self.problem(here, "a client has nobody to respond to", None);
         } else if frame.role == Role::Job {

@@ -15,7 +15,7 @@ use sim_policies::{Ending, Fate, Reason};
 use crate::outcome::{
     self, ActorSummary, CallSummary, Counter, FaultWindow, Goodput, Latency, Series, TransitionLine,
 };
-use crate::plan::{ActorId, ActorKind, BreakerId, FaultId, PairId, Plan};
+use crate::plan::{ActorId, ActorKind, ActorPlan, BreakerId, FaultId, PairId, Plan};
 use crate::recovery::{self, Pulse, Recovery, Terms};
 
 pub(crate) use gauge::{Gauge, Level};
@@ -378,7 +378,7 @@ impl Metrics {
 
     /// The actors' summaries, in order.
     pub(crate) fn actor_summaries(&self, plan: &Plan, end: Time) -> Vec<ActorSummary> {
-        let summary = |(actor, metrics): (&crate::plan::ActorPlan, &ActorMetrics)| ActorSummary {
+        let summary = |(actor, metrics): (&ActorPlan, &ActorMetrics)| ActorSummary {
             name: actor.name.clone(),
             kind: match &actor.kind {
                 ActorKind::Client(_) => outcome::ActorKind::Client,
