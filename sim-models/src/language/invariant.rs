@@ -43,19 +43,19 @@ pub enum Invariant<A: Addresses = Names> {
     /// No intent has more than one effect of this kind in force, and each that was told success has
     /// exactly one.
     #[schemars(example = r#"ExactlyOnce("charge")"#)]
-    ExactlyOnce(A::Kind),
+    ExactlyOnce(#[schemars(extend("x-wanted" = "kind"))] A::Kind),
     /// No intent has more than one effect of this kind in force, that is, not taken back.
     #[schemars(example = r#"AtMostOnce("charge")"#)]
-    AtMostOnce(A::Kind),
+    AtMostOnce(#[schemars(extend("x-wanted" = "kind"))] A::Kind),
     /// Each intent that was told success has an effect of this kind.
     #[schemars(example = r#"AckedImpliesDone("order")"#)]
-    AckedImpliesDone(A::Kind),
+    AckedImpliesDone(#[schemars(extend("x-wanted" = "kind"))] A::Kind),
     /// No intent that was told of a definite failure, and never of success, has an effect of this
     /// kind in force.
     ///
     /// A final refusal after attempts in doubt counts as told.
     #[schemars(example = r#"FailedImpliesNone("charge")"#)]
-    FailedImpliesNone(A::Kind),
+    FailedImpliesNone(#[schemars(extend("x-wanted" = "kind"))] A::Kind),
     /// Every submission came to an end before the run did.
     AllAnswered,
     /// Of the submissions begun from this long after the last fault healed, or the last spike
@@ -121,14 +121,14 @@ pub enum Invariant<A: Addresses = Names> {
     /// the effect's id, such as `charge-4`. It counts for submissions that succeeded, and is judged
     /// at the end of the run.
     #[schemars(example = r#"ReceiptMatches("charge")"#)]
-    ReceiptMatches(A::Kind),
+    ReceiptMatches(#[schemars(extend("x-wanted" = "kind"))] A::Kind),
     /// All 2xx answers of an endpoint to requests with one key of one client have equal content,
     /// and the requests had equal bodies.
     ///
     /// The statuses may differ. At an endpoint that looks at no key, the answers to one intent are
     /// compared.
     #[schemars(example = r#"EqualReplays("api.pay")"#)]
-    EqualReplays(A::Endpoint),
+    EqualReplays(#[schemars(extend("x-wanted" = "endpoint"))] A::Endpoint),
     /// Every intent is told something final within this long of its beginning or of the last
     /// healing of a fault, whichever is later.
     ///
@@ -143,11 +143,11 @@ pub enum Invariant<A: Addresses = Names> {
     /// callers serves no key. An attempt is awaited from when it is sent until its caller has the
     /// answer, times out, or dies.
     #[schemars(example = r#"OneInFlight("psp.charge")"#)]
-    OneInFlight(A::Endpoint),
+    OneInFlight(#[schemars(extend("x-wanted" = "endpoint"))] A::Endpoint),
     /// Each intent that was told success has an effect of its own in force, and no answer to a
     /// client names another intent's effect.
     #[schemars(example = r#"NoMerge("charge")"#)]
-    NoMerge(A::Kind),
+    NoMerge(#[schemars(extend("x-wanted" = "kind"))] A::Kind),
     /// Each intent has as many captures in force as fulfilments at the end, at most one, and never
     /// more refunds than captures.
     #[schemars(
@@ -183,13 +183,13 @@ pub enum Invariant<A: Addresses = Names> {
     /// 408, 409, 425, 429 or 5xx, at any depth, or a `fate` of `unknown` together with a `state` of
     /// `done`.
     #[schemars(example = r#"StoredIsKnown("redis")"#)]
-    StoredIsKnown(A::Actor),
+    StoredIsKnown(#[schemars(extend("x-wanted" = "store"))] A::Actor),
     /// The fencing tokens of accepted effects of this kind never decrease, per `once` key at one
     /// actor.
     ///
     /// Effects without such a key are compared per intent.
     #[schemars(example = r#"FencingMonotone("order")"#)]
-    FencingMonotone(A::Kind),
+    FencingMonotone(#[schemars(extend("x-wanted" = "kind"))] A::Kind),
     /// No intent has more effects of one kind than of the kind that causes them, and each cause in
     /// force has its effect.
     #[schemars(extend("x-unnamed" = 2))]

@@ -110,7 +110,7 @@ pub enum Node {
 pub enum KvOp<E = Expr, K = String> {
     /// The value, or nil.
     #[schemars(example = r#"Get("{key}")"#)]
-    Get(E),
+    Get(#[schemars(extend("x-wanted" = "key"))] E),
     /// Stores a value; `true`, or nil when `nx` or `xx` forbids it.
     #[schemars(extend("x-unnamed" = 2))]
     #[schemars(example = r#"Set("{key}:lock", "{execution}", nx: true, px: "30s")"#)]
@@ -139,13 +139,13 @@ pub enum KvOp<E = Expr, K = String> {
     },
     /// 1 or 0.
     #[schemars(example = r#"Exists("{key}")"#)]
-    Exists(E),
+    Exists(#[schemars(extend("x-wanted" = "key"))] E),
     /// How many keys were removed: 1 or 0.
     #[schemars(example = r#"Del("{key}:lock")"#)]
-    Del(E),
+    Del(#[schemars(extend("x-wanted" = "key"))] E),
     /// Adds one to a number, from 0 when absent.
     #[schemars(example = r#"Incr("count")"#)]
-    Incr(E),
+    Incr(#[schemars(extend("x-wanted" = "key"))] E),
     /// Adds to a number, from 0 when absent.
     #[schemars(extend("x-unnamed" = 2))]
     #[schemars(example = r#"IncrBy("stock", -1)"#)]
@@ -157,7 +157,7 @@ pub enum KvOp<E = Expr, K = String> {
     },
     /// The value, which is removed, or nil.
     #[schemars(example = r#"GetDel("{key}")"#)]
-    GetDel(E),
+    GetDel(#[schemars(extend("x-wanted" = "key"))] E),
     /// Gives a key a lifetime: 1, or 0 when there is no key or a condition forbids it.
     #[schemars(extend("x-unnamed" = 2))]
     #[schemars(example = r#"Expire("{key}", "30s", nx: true)"#)]
@@ -182,10 +182,10 @@ pub enum KvOp<E = Expr, K = String> {
     },
     /// Takes a key's lifetime away: 1, or 0 when there was none.
     #[schemars(example = r#"Persist("{key}")"#)]
-    Persist(E),
+    Persist(#[schemars(extend("x-wanted" = "key"))] E),
     /// Milliseconds left to live; -1 without expiry, -2 without key.
     #[schemars(example = r#"Pttl("{key}")"#)]
-    Pttl(E),
+    Pttl(#[schemars(extend("x-wanted" = "key"))] E),
     /// Sets a field of a hash: 1 for a new field, else 0.
     #[schemars(extend("x-unnamed" = 3))]
     #[schemars(example = r#"HSet("{key}", "state", "done")"#)]
@@ -239,10 +239,10 @@ pub enum KvOp<E = Expr, K = String> {
     },
     /// The whole hash as a record, or nil.
     #[schemars(example = r#"HGetAll("{key}")"#)]
-    HGetAll(E),
+    HGetAll(#[schemars(extend("x-wanted" = "key"))] E),
     /// How many fields a hash has.
     #[schemars(example = r#"HLen("{key}")"#)]
-    HLen(E),
+    HLen(#[schemars(extend("x-wanted" = "key"))] E),
     /// Puts a value at the head of a list, and tells the list's length.
     #[schemars(extend("x-unnamed" = 2))]
     #[schemars(example = r#"LPush("outbox", "{origin}")"#)]
@@ -263,13 +263,13 @@ pub enum KvOp<E = Expr, K = String> {
     },
     /// Takes the head of a list, or nil.
     #[schemars(example = r#"LPop("outbox")"#)]
-    LPop(E),
+    LPop(#[schemars(extend("x-wanted" = "key"))] E),
     /// Takes the tail of a list, or nil.
     #[schemars(example = r#"RPop("outbox")"#)]
-    RPop(E),
+    RPop(#[schemars(extend("x-wanted" = "key"))] E),
     /// How long a list is.
     #[schemars(example = r#"LLen("outbox")"#)]
-    LLen(E),
+    LLen(#[schemars(extend("x-wanted" = "key"))] E),
     /// The value at a place of a list, from 0, or from -1 at the tail; or nil.
     #[schemars(extend("x-unnamed" = 2))]
     #[schemars(example = r#"LIndex("outbox", 0)"#)]
@@ -319,7 +319,7 @@ pub enum KvOp<E = Expr, K = String> {
     },
     /// How many members a sorted set has.
     #[schemars(example = r#"ZCard("due")"#)]
-    ZCard(E),
+    ZCard(#[schemars(extend("x-wanted" = "key"))] E),
     /// The first member with a score from `min` to `max`, or nil.
     #[schemars(extend("x-unnamed" = 3))]
     #[schemars(example = r#"ZRangeByScore("due", 0, "{now}")"#)]
@@ -394,7 +394,7 @@ pub enum KvOp<E = Expr, K = String> {
     },
     /// Remembers a key for this execution's next `Multi`.
     #[schemars(example = r#"Watch("{key}")"#)]
-    Watch(E),
+    Watch(#[schemars(extend("x-wanted" = "key"))] E),
     /// Runs commands at one instant: `true`, or nil when a watched key was changed. An error in
     /// one undoes nothing.
     #[schemars(example = r#"Multi([Set("{key}", "done"), Del("{key}:lock")])"#)]

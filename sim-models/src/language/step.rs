@@ -198,10 +198,10 @@ pub enum Step {
     Respond(Respond),
     /// Raises an error that is answered with this status unless caught.
     #[schemars(example = r#"Fail(409)"#)]
-    Fail(Expr),
+    Fail(#[schemars(extend("x-wanted" = "status"))] Expr),
     /// Marks a point, `actor.endpoint/label`, at which a fault can strike.
     #[schemars(example = r#"Label("charged")"#)]
-    Label(String),
+    Label(#[schemars(extend("x-wanted" = "name"))] String),
     /// Runs a body under an idempotency design.
     #[schemars(
         example = r#"Idempotent("safe", store: "redis", keep: "24h", body: [Call("psp.charge", into: "result")])"#

@@ -8,6 +8,7 @@
 //! - `range(min = 0, max = 1)` on a number: what it may be; `extend("exclusiveMinimum" = 0)` where
 //!   the bound itself is refused;
 //! - `extend("x-minimum" = "1ms")`, or any of these keys with `x-`, on a length of time;
+//! - `extend("x-wanted" = "key")` on a lone argument, which has no name: what to call it;
 //! - `example = "…"`: how it looks;
 //! - `title = "step"` on an enum: the kind that its words are listed under.
 //!
@@ -286,6 +287,9 @@ impl Reader {
 
     /// What kind of value a schema describes, for people.
     fn wanted(&self, schema: &Object) -> String {
+        if let Some(wanted) = text(schema, "x-wanted") {
+            return wanted.to_owned();
+        }
         let name = reference(schema);
         let schema = self.resolved(schema);
         match (name, text(schema, "title")) {
