@@ -3,8 +3,8 @@
 //! Answers: a promise-returning call that starts to fail, with a timeout and a semaphore in the
 //! same object.
 //!
-//! Invites: refused calls count as calls, so that they dilute the rate and fill the volume; and
-//! the window survives closing, so that one failure soon after a recovery opens it again.
+//! Invites: refused calls count as calls, so that they dilute the rate and fill the volume. The
+//! window survives closing, so that one failure soon after a recovery opens it again.
 //!
 //! Reference: opossum 9.0.0, `CircuitBreaker`, `Status` and `semaphore`.
 //!
@@ -52,15 +52,15 @@ use crate::{OutOfRange, Reason};
 const TIMER_MAX: Span = Span::millis(0x7fff_ffff);
 /// Bounds the memory of the window. The library has no bound, but adds all buckets per failure.
 const BUCKETS_MAX: u32 = 100_000;
-/// The tag of calls that are no tests.
+/// The tag of all calls but tests.
 const NO_TEST: u64 = 0;
 
 /// Its options, under the library's names and with its defaults.
 #[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// A call that takes this long has failed, and what becomes of it later is ignored. Zero
-    /// switches that off; at most 2³¹ − 1 ms. Default 10 s.
+    /// A call that takes this long has failed, and how it ends later is ignored. Zero switches that
+    /// off; at most 2³¹ − 1 ms. Default 10 s.
     pub timeout: Span,
     /// Opens when more than this share of the calls in the window failed, in per cent, 0 to 100.
     /// Default 50.

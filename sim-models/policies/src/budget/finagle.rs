@@ -46,7 +46,7 @@ pub struct Config {
     /// About how long a deposit lasts, from 1 s to 60 s; the reserve counts whole seconds of it.
     /// Default: 10 s.
     pub ttl: Span,
-    /// Retries per second without any traffic. With 0 there is no reserve. Default: 10.
+    /// Retries per second without any traffic. With 0 the budget has no reserve. Default: 10.
     pub min_retries_per_sec: u32,
     /// Retries that a call earns, in 0..=1000: 0.2 is one retry in five calls. Default: 0.2.
     pub percent_can_retry: f64,
