@@ -11,8 +11,8 @@ use crate::diagnostics::Failure;
 /// The longest name of a chart in bytes; file systems end at 255.
 const NAME_MAX: usize = 200;
 
-/// Where the chart of a scenario's variant goes. Variants whose names read alike as file names
-/// are told apart by a number.
+/// Where the chart of a scenario's variant goes. Variants whose names read alike as file names get
+/// a number.
 pub fn path(out: &Path, scenario: &Scenario, variant: Option<&str>) -> PathBuf {
     let Some(variant) = variant else {
         return out.join(format!("{}.svg", file_name(scenario.name())));

@@ -1,6 +1,6 @@
 //! Standard output for results, standard error for messages; colour where it is wanted.
 //!
-//! A reader that has gone away, as in `sim list | head -1`, is no failure: the rest is dropped.
+//! A reader may go away, as in `sim list | head -1`: then the rest is dropped, without a failure.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -68,7 +68,7 @@ pub fn tell_where(what: &str, path: &Path, json: bool) -> Result<(), Failure> {
 
 /// Writes a line to standard error.
 pub fn note(line: &str) {
-    // Where messages cannot go, nobody can be told so.
+    // Where messages cannot go, nobody can read that they cannot.
     let _ = writeln!(io::stderr(), "{}", plain(line));
 }
 

@@ -11,9 +11,9 @@
 //! ```
 //!
 //! A step is its number, its instant in nanoseconds, the run's digest after it, and what it was.
-//! The end counts the steps and gives the final digest and the verdict. A record is written
-//! beside its name and takes it when it is complete, and it is read line by line within bounds,
-//! so that neither a full disk nor a strange file does harm.
+//! The end counts the steps and gives the final digest and the verdict. A record is written beside
+//! its name and takes it when it is complete. It is read line by line within bounds. So neither a
+//! full disk nor a strange file does harm.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -35,7 +35,7 @@ use crate::text::plain;
 const MAGIC: &str = "sim-record";
 const FORMAT: &str = "1";
 
-/// What a step was is told to people, and names in a scenario have no bound.
+/// What a step was is written for people, and names in a scenario have no bound.
 const WHAT_CHARS_MAX: usize = 500;
 /// The longest line of a step: four bytes per character and room for the figures.
 const LINE_MAX: u64 = 4 * WHAT_CHARS_MAX as u64 + 100;
@@ -236,7 +236,7 @@ impl Reader<BufReader<File>> {
     /// Opens a record and reads its header.
     ///
     /// # Errors
-    /// When it cannot be read, is no record, or is one of another format.
+    /// When it cannot be read, holds no record, or one of another format.
     pub fn open(path: &Path) -> Result<(Header, Self), Failure> {
         let label = path.display().to_string();
         let failed = |error: io::Error| match error.kind() {
@@ -255,7 +255,7 @@ impl<R: BufRead> Reader<R> {
     /// Reads the header of a record, which errors call `label`.
     ///
     /// # Errors
-    /// When it is no record, or one of another format.
+    /// When it holds no record, or one of another format.
     pub fn new(input: R, label: &str) -> Result<(Header, Self), Failure> {
         let mut reader = Reader { input, label: label.to_owned(), line: Vec::new(), number: 0 };
         let first = reader.next_text(LINE_MAX).ok().flatten().map(str::to_owned);

@@ -303,8 +303,8 @@ fn story<'a>(outcome: &'a Outcome, violation: &Violation) -> Vec<&'a LogLine> {
     outcome.log.iter().filter(|line| is_own(line) || meanwhile(line)).collect()
 }
 
-/// The lines of a story that are told, each with its place in it: those around the violation, and
-/// of those before them how it began, what was done, and what went wrong.
+/// The lines of a story that are shown, each with its place in it. They are those around the
+/// violation, and of those before them how it began, what was done, and what went wrong.
 fn telling<'a>(
     outcome: &Outcome,
     violation: &Violation,

@@ -91,9 +91,9 @@ impl Row {
         for (i, &(from, state)) in self.states.iter().enumerate() {
             let to = self.states.get(i + 1).map_or(canvas.end, |next| next.0);
             let (left, right) = (canvas.x(from), canvas.x(to));
-            // A test request is over in milliseconds; it stays visible as a sliver. Slivers of
-            // one state that would fall on each other are drawn once, so that a breaker that
-            // flaps a million times makes no larger file than the pixels can show.
+            // A test request is over in milliseconds; it stays visible as a sliver. Slivers of one
+            // state that would fall on each other are drawn once. So a breaker that flaps a million
+            // times makes no larger file than the pixels can show.
             let right = right.max((left + 2.0).min(RIGHT));
             let last = &mut drawn_to[state as usize];
             if right - *last < 0.75 {

@@ -1,7 +1,7 @@
 //! The comparison of several scenarios as one SVG: their timelines over one axis, the
 //! distributions of their latencies, and their figures with intervals.
 //!
-//! A side keeps its colour and its dash in all panels: they are given out in the order of the
+//! A side keeps its colour and its dash in all panels. They are given out in the order of the
 //! sides, the first of which is what the others are compared with.
 
 use sim_core::{Time, math};

@@ -1,5 +1,5 @@
-//! The panel that compares figures: a dot per side with the interval of its mean, and in words
-//! under it the interval of its difference from the first side, seed by seed.
+//! The panel that compares figures: a dot per side with the interval of its mean. In words under it
+//! stands the interval of its difference from the first side, seed by seed.
 //!
 //! The words decide, not the whiskers: sides face the same luck, so that a difference is often
 //! sure although the whiskers overlap.

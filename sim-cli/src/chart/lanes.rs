@@ -16,7 +16,7 @@ use super::measure;
 const LANE: f64 = 18.0;
 const BAR: f64 = 14.0;
 
-/// A dozen overlapping faults can still be told apart; more become a number.
+/// Up to a dozen overlapping faults each have a lane; more become a number.
 const LANES_MAX: usize = 12;
 
 const SIZE: f64 = 11.0;

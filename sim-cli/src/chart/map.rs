@@ -18,7 +18,7 @@ use crate::words;
 const LEFT: f64 = 150.0;
 const RIGHT: f64 = 850.0;
 const KEY_LEAST: f64 = 480.0;
-/// A cell is no larger than this, and no lower than a line of text.
+/// A cell is at most this large, and at least as high as a line of text.
 const CELL_MAX: f64 = 130.0;
 const CELL_LOW: f64 = 22.0;
 const CELL_HIGH: f64 = 54.0;

@@ -33,7 +33,7 @@ fn assert_well_formed(svg: &str) {
     assert!(svg.chars().all(|c| c == '\n' || !c.is_control()), "a control character");
 }
 
-/// Well formed, free of what is no number, and within reach of a browser.
+/// Well formed, with finite numbers only, and within reach of a browser.
 fn assert_sound(outcome: &Outcome) -> String {
     let svg = timeline(outcome, REPEAT);
     assert_well_formed(&svg);

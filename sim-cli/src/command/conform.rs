@@ -52,7 +52,7 @@ pub struct Args {
 /// Replays each trace and shows what was found, in the order of the arguments.
 ///
 /// # Errors
-/// Output that cannot be written. What is wrong with a trace is shown and told by the exit.
+/// Output that cannot be written. What is wrong with a trace is shown, and the exit code says so.
 pub fn conform(args: &Args) -> Result<Exit, Failure> {
     let style = console::style();
     let mut tally = Tally::default();
@@ -156,7 +156,7 @@ fn replay(path: &Path) -> Replayed {
     let long = text.lines().position(|line| line.len() > LINE_MAX);
     let verdict = match long {
         Some(n) => Err(Problem::at(n + 1, "the line is longer than 1 MiB, so no event")),
-        // Each line is parsed by itself, so its number among the parsed ones is always 1.
+        // Each line is parsed alone, so its number among the parsed ones is always 1.
         None => sim_models::conform::conform(text).map_err(|error| {
             Problem::at(error.line, error.message.replace(" at line 1 column ", " at column "))
         }),
@@ -217,7 +217,8 @@ fn walk(folder: &Path, found: &mut Vec<Found>) {
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             walk(&path, found);
         } else if path.extension().is_some_and(|extension| extension == "jsonl") {
-            // A pipe that nobody fills would be waited for; a link to nowhere is told when read.
+            // A pipe that nobody fills would be waited for; a link to nowhere shows when it is
+            // read.
             if fs::metadata(&path).map_or(true, |meta| meta.is_file()) {
                 found.push(Ok(path));
             } else {
@@ -268,7 +269,7 @@ impl Tally {
     }
 }
 
-/// A result for people. A trace that was not understood is told on standard error alone.
+/// A result for people. A trace that was not understood stands on standard error alone.
 fn text(result: &Replayed, style: &Style) -> String {
     let Ok(found) = &result.verdict else {
         return String::new();

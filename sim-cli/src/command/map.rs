@@ -114,7 +114,7 @@ fn cells(
     Ok(cells.into_iter().map(|((), cell)| cell).collect())
 }
 
-/// A mistake, told as that of a value of an axis when it is one.
+/// A mistake, shown as that of a value of an axis when it is one.
 fn placed(mut error: SourceError, axes: &[Axis; 2]) -> SourceError {
     for (name, axis) in ["--x", "--y"].into_iter().zip(axes) {
         let is_it = |value: &String| format!("{}={value}", axis.path) == error.place.text;

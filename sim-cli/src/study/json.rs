@@ -1,7 +1,8 @@
 //! What the machine-readable views of studies share, version 1; `docs/STATISTICS.md` describes them.
 //!
-//! As that of a run: fixed fields (here in the order of the alphabet), every number finite, lengths
-//! of time in milliseconds, `null` for what is missing, and nothing of the wall clock.
+//! As that of a run: fixed fields (here in the order of the alphabet), and every number finite.
+//! Lengths of time are in milliseconds, `null` is what is missing, and nothing is of the wall
+//! clock.
 
 use serde_json::{Value, json};
 use sim_core::{Span, Time};

@@ -22,7 +22,7 @@ impl Progress {
     pub fn tick(&self) {
         self.0.inc(1);
         if self.0.is_hidden() && self.0.elapsed() > PATIENCE {
-            // Where standard error is no terminal, it stays hidden.
+            // It stays hidden unless standard error is a terminal.
             self.0.set_draw_target(ProgressDrawTarget::stderr());
         }
     }

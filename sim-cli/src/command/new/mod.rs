@@ -30,7 +30,7 @@ pub struct Args {
 /// Writes the file and says what to do with it.
 ///
 /// # Errors
-/// A name that is no plain name, or a file that is already there or cannot be written.
+/// A name that is not plain, or a file that is already there or cannot be written.
 pub fn new(args: &Args) -> Result<Exit, Failure> {
     let name = args.name.strip_suffix(".ron").unwrap_or(&args.name);
     if !is_plain(name) {

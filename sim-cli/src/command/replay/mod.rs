@@ -36,7 +36,7 @@ pub struct Args {
 /// Replays a record and says whether it repeats.
 ///
 /// # Errors
-/// A file that is no record, a malformed line, or a source that doesn't load.
+/// A file without a record, a malformed line, or a source that does not load.
 pub fn replay(args: &Args, kinds: &Kinds) -> Result<Exit, Failure> {
     let (header, mut reader) = Reader::open(&args.record)?;
     let label = args.record.display().to_string();
