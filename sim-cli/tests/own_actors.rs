@@ -12,7 +12,7 @@ use sim_models::custom::{Ask, CustomActor, Desk, Kinds};
 /// Says that this process is the user's program.
 const IS_PROGRAM: &str = "SIM_TEST_OWN_PROGRAM";
 
-/// The kind has an unlucky name: it is no client of the simulator's.
+/// The kind has an unlucky name: it is not the simulator's client.
 const SCENARIO: &str = r#"Scenario(
     name: "own", about: "Calls to an actor written in Rust.", horizon: "10s",
     actors: {

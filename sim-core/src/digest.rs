@@ -2,15 +2,15 @@
 //!
 //! Every delivered event folds its instant, its order and its fingerprint; every observed effect
 //! folds its word. Equal digests after equal steps mean, in practice, equal runs. A fold is one
-//! wide multiplication, cheap enough to be always on. It finds accidents and is no cryptography:
-//! whoever picks the words can make two runs collide.
+//! wide multiplication, cheap enough to be always on. It finds accidents and does not resist an
+//! attacker: whoever picks the words can make two runs collide.
 
 use crate::time::Time;
 
 /// Odd, with about as many ones as zeros: the golden ratio in 64 bits (Knuth, TAOCP 3, 6.4).
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// The first 64 bits of the fraction of pi, so that leading zero words are told apart.
+/// The first 64 bits of the fraction of pi, so that leading zero words differ.
 const START: u64 = 0x243f_6a88_85a3_08d3;
 
 /// 64 checkpoints bound the bisection of a diverging replay to six looks.

@@ -1,10 +1,11 @@
 //! Distributions of lengths, sizes and ranks, sampled to the same bits on every platform.
 //!
-//! A sample takes exactly one random word, and rises with it, wherever the inverse of the
-//! distribution function can be had: two runs that draw the same word then stay paired, however
-//! their parameters differ. Only the gamma family takes several words, and a constant none. A mixture
-//! takes what the part takes that its first word has chosen, parts of lower means for lower words: it
-//! rises with the draw within a part, and throughout where the parts do not overlap.
+//! Wherever the inverse of the distribution function can be had, a sample takes exactly one random
+//! word and rises with it. Two runs that draw the same word then stay paired, however their
+//! parameters differ. Only the gamma family takes several words, and a constant none. The first
+//! word of a mixture chooses a part, one of a lower mean for a lower word; the rest is as the part
+//! takes it. A mixture rises with the draw within a part, and throughout where the parts do not
+//! overlap.
 
 use std::fmt;
 use std::sync::Arc;
@@ -260,7 +261,7 @@ impl Dist {
     /// Each of the values, none negative, equally likely.
     ///
     /// # Errors
-    /// When there is no value, or one is out of range.
+    /// When a value is missing or out of range.
     pub fn empirical(mut values: Vec<f64>) -> Result<Dist, DistError> {
         require(!values.is_empty(), "number of values", 0.0, "at least one is needed")?;
         values.iter().try_for_each(|&value| not_negative("value", value))?;

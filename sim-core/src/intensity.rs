@@ -1,11 +1,11 @@
 //! How often something happens while its rate changes: the intensity of a point process.
 //!
 //! A rate over time is linear from one breakpoint to the next, and may jump at one. A process of
-//! rate one becomes a process of this rate by a change of time: the next event comes when the
+//! rate one becomes a process of this rate by a change of time. The next event comes when the
 //! integral of the rate has grown by the gap of the unit process ([`Intensity::after`]). The
-//! integral is inverted exactly, piece by piece, so nothing is drawn that is thrown away again: the
-//! n-th event uses the n-th gap whatever the rate, and two runs that differ only in their rates stay
-//! paired. Where the rate is constant, a gap is the mean gap times the unit gap, rounded once.
+//! integral is inverted exactly, piece by piece, so nothing is drawn that is thrown away again. The
+//! n-th event uses the n-th gap whatever the rate, and two runs that differ only in their rates
+//! stay paired. Where the rate is constant, a gap is the mean gap times the unit gap, rounded once.
 //!
 //! The rate is zero before the first breakpoint and from the end on.
 
@@ -181,7 +181,7 @@ impl Intensity {
         n + 1
     }
 
-    /// Changes every piece within two instants; the change is told where the piece ends.
+    /// Changes every piece within two instants; the change gets the end of the piece.
     fn reshape(&mut self, from: Time, until: Time, change: impl Fn(Time, Piece) -> Piece) {
         let first = self.cut(from);
         let last = self.cut(until);
@@ -258,7 +258,7 @@ mod tests {
     #[test]
     fn a_constant_rate_gives_the_rounded_mean_gap_times_the_unit_gap() {
         let mut rate = Intensity::constant(3.0, Time::ZERO, at(1e6));
-        // Also when it was replaced by itself, which leaves no seam.
+        // Also when the same rate replaced it, which leaves no seam.
         rate.replace(at(0.5), at(2.0), 3.0);
         let gap = Span::from_secs_f64(1.0 / 3.0);
         let mut draws = Streams::new(1).open(Purpose(0), 0);

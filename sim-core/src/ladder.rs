@@ -27,7 +27,7 @@ const BUCKET_KEYS: usize = 8;
 /// A min-queue of keys whose high half is a time.
 #[derive(Debug)]
 pub(crate) struct Ladder {
-    /// All keys below `near_end`, which is beyond every key while there is no rung.
+    /// All keys below `near_end`, which is beyond every key while the ladder has no rung.
     near: Heap,
     near_end: u128,
     /// Buckets of `1 << width_log2` nanoseconds each, from `start` on. Those before `next` have

@@ -1,9 +1,9 @@
 //! The event queue: what fires next, exactly by instant and then by scheduling order.
 //!
-//! The ordered structure holds packed keys of 128 bits, `time (64) | order (40) | slot (24)`; the
-//! events themselves rest in a slab and are touched twice, when scheduled and when they fire.
-//! The low half of a key names one event for ever, because an order is never given out twice: it
-//! is the event's [`Handle`] and the proof that a key still means the event in its slot.
+//! The ordered structure holds packed keys of 128 bits, `time (64) | order (40) | slot (24)`. The
+//! events themselves rest in a slab and are touched twice: when scheduled and when they fire. The
+//! low half of a key always names the same event, because an order is never given out twice. It is
+//! the event's [`Handle`], and the proof that a key still means the event in its slot.
 //!
 //! - **Cancelling** empties the slot at once and leaves the key behind as a tombstone. When
 //!   tombstones outnumber the living they are swept, so memory stays bounded by live events.
@@ -37,7 +37,7 @@ const DEAD_MIN: usize = 64;
 /// The end of the list of vacant slots.
 const NO_SLOT: u32 = u32::MAX;
 
-/// Names one scheduled event for ever; inert once the event has fired or been cancelled.
+/// Always names the same scheduled event; inert once the event has fired or been cancelled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Handle(u64);
 

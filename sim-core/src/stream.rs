@@ -1,9 +1,9 @@
 //! Random streams: every draw has a name, and no draw disturbs another.
 //!
 //! A seed gives a ChaCha8 key. Under it each pair of a [`Purpose`] and an entity has a stream of
-//! its own, so that a new client leaves the old ones their luck. Where a policy may skip or
-//! repeat a draw, [`Indexed`] addresses it by number instead of by its turn: the work of request
-//! 17 is the same under every policy (common random numbers).
+//! its own, so that a new client leaves the old ones their luck. Where a policy may skip or repeat
+//! a draw, [`Indexed`] addresses it by number instead of by its turn. The work of request 17 is the
+//! same under every policy (common random numbers).
 
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};

@@ -330,7 +330,7 @@ impl<'de> Deserialize<'de> for Span {
                 text.parse().map_err(E::custom)
             }
         }
-        // Anything, so that a bare number is told what a duration looks like.
+        // Anything, so that the error of a bare number shows what a duration looks like.
         deserializer.deserialize_any(Text)
     }
 }

@@ -1,7 +1,7 @@
 //! What one command of the store costs, and what a key costs.
 //!
-//! Commands go to a store with 1,000 keys, on a clock that moves on by a millisecond for each, as
-//! in a scenario: no words are read and no replies printed. Criterion reports commands per second.
+//! Commands go to a store with 1,000 keys, on a clock that moves on by a millisecond for each. As
+//! in a scenario, no words are read and no replies printed. Criterion reports commands per second.
 
 use std::hint::black_box;
 

@@ -150,6 +150,25 @@ fn without_a_trigger_there_is_no_verdict() {
     assert_eq!(faulty("", "").recovery, None);
 }
 
+/// A run of this kind once ended in a panic: there is no goodput per intent where none arose.
+#[test]
+fn answers_to_intents_of_the_warm_up_are_no_measure_of_health() {
+    let text = r#"Scenario(
+        name: "late", about: "Late answers, and no load before the fault.", horizon: "180s",
+        warmup: "10s",
+        actors: {
+            "early": Client(load: Open(rate: "100/s", until: "9s"), does: [Call("api.get")]),
+            "late": Client(load: Open(rate: "10/s", from: "40s"), does: [Call("api.get")]),
+            "api": Service(workers: 2000, endpoints: { "get": [Work(Const("12s"))] }),
+        },
+        faults: [At("30s", for: "2s", Outage("api"))],
+    )"#;
+    let recovery = load(text, None, &[]).run(1).recovery.expect("a trigger");
+    assert!(recovery.before.goodput > 100, "{recovery:?}");
+    let why = "no intent arose between the warm-up and then".to_owned();
+    assert_eq!(recovery.state, RecoveryState::Unhealthy { why });
+}
+
 #[test]
 fn terms_that_make_no_sense_are_refused() {
     for (terms, said) in [

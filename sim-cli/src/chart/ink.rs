@@ -2,8 +2,8 @@
 //!
 //! Colours are Okabe and Ito's, which colour-blind readers can tell apart. Each line also has a
 //! dash of its own and each breaker state a pattern, so that no meaning rests on colour alone.
-//! Colours are written into plain rules instead of CSS variables, which several SVG renderers
-//! do not know.
+//! Colours are written into plain rules instead of CSS variables, which several SVG renderers do
+//! not know.
 
 use plotters::style::{Color, RGBColor};
 use plotters_backend::BackendColor;

@@ -122,7 +122,7 @@ mod tests {
         }
 
         fn play(&mut self, line: &str) -> Result<Option<Differs>, String> {
-            let level = line.trim().parse().map_err(|_| format!("`{line}` is no level"))?;
+            let level = line.trim().parse().map_err(|_| format!("`{line}` names no level"))?;
             Ok((level < 2).then(|| differs(level)))
         }
 
@@ -169,7 +169,7 @@ mod tests {
             ("\n\n", 1, "the file is empty"),
             ("\nx", 2, "not the header of a trace: expected value at line 1 column 1"),
             ("13\n2", 1, "unlucky"),
-            ("2\n2\n\nx", 4, "`x` is no level"),
+            ("2\n2\n\nx", 4, "`x` names no level"),
             ("1\n2\n2", 3, "too many"),
             ("0\n", 1, "a header without events shows nothing"),
             ("\n2\n", 2, "a header without events shows nothing"),

@@ -217,7 +217,7 @@ impl Backoff {
 
 /// `min(cap, base * factor^(retry - 1))`.
 ///
-/// The product is built step by step, since powers differ between platforms; it ends early at the
+/// The product is built step by step, since powers differ between platforms. It ends early at the
 /// cap, or where a factor of 1 (or a rounded step) no longer grows it.
 fn exponential(base: Span, factor: f64, cap: Span, retry: u32) -> Span {
     let mut delay = base;

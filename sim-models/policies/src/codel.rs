@@ -1,7 +1,7 @@
 //! CoDel: keeps the wait in a queue short by dropping a little, and then more and more.
 //!
 //! The failure it answers: a queue that never empties turns every request into a late one, though
-//! the server is not slower than before; a bound on its *length* cannot tell a burst from a queue
+//! the server is not slower than before. A bound on its *length* cannot tell a burst from a queue
 //! that stands. The failure it invites: a `target` below the usual work makes it drop all the time.
 //!
 //! ```text

@@ -1,9 +1,9 @@
 //! Connections that are kept: opening one takes a while, and an open one is used again.
 //!
 //! Together with a bulkhead, which bounds how many are in use and how long a call waits for one,
-//! this is a connection pool. The failure it answers: a handshake before every call. The failure
-//! it invites: a pool that is too small turns one slow callee into a queue in front of all calls,
-//! and after a restart every caller shakes hands at once.
+//! this is a connection pool. The failure it answers: a handshake before every call. The failure it
+//! invites: a pool that is too small turns one slow callee into a queue in front of all calls. And
+//! after a restart every caller shakes hands at once.
 //!
 //! ```text
 //!   call -> one is idle ------------------> send      answered  -> idle, until `idle` is over
@@ -38,7 +38,7 @@ impl Connections {
         Connections { config, idle: Vec::new() }
     }
 
-    /// Takes a connection: how long until it can be used, which is no time for one that is open.
+    /// Takes a connection: how long until it can be used; an open one can at once.
     pub fn take(&mut self, now: Time) -> Span {
         self.idle.retain(|since| now.since(*since) < self.config.idle);
         if self.idle.pop().is_some() { Span::ZERO } else { self.config.connect }

@@ -82,9 +82,9 @@ impl EndingSet {
 
     /// 408, 429, 500, 502, 503, 504 and every broken or missing answer.
     ///
-    /// Not in it: 409, which some servers use for "busy with the same key" and most for "your
-    /// request contradicts what is stored"; and what an open breaker or a full bulkhead inside the
-    /// retry has refused, since they refuse in order to shed load. Add them by name.
+    /// Not in it is 409, which some servers use for "busy with the same key" and most for "your
+    /// request contradicts what is stored". Nor is what an open breaker or a full bulkhead inside
+    /// the retry has refused, since they refuse in order to shed load. Add them by name.
     pub const RETRYABLE: EndingSet = EndingSet::NONE
         .with_statuses(408, 408)
         .with_statuses(429, 429)
@@ -315,7 +315,7 @@ mod tests {
         prop::collection::vec(word, 0..6)
     }
 
-    /// What a word means, told without sets and bits.
+    /// What a word means, without sets and bits.
     fn names(word: &str, ending: Ending) -> bool {
         match ending {
             Ending::TimedOut => word == "timeout",

@@ -24,11 +24,11 @@
 //! The sweep runs every `interval` from the start. It returns hosts first, then judges what the
 //! interval just over has counted, then forgives.
 //!
-//! What the caller sees is counted as Envoy's router does: a status as it is, a timeout as a 504,
-//! a connection refused or reset as a 503; a call that its own policies rejected says nothing of
-//! the host. With `split_external_local_origin_errors` only statuses count as the host's; the rest
-//! has counters of its own. There, a connection that came about counts as a success first, so that
-//! only refused connections ever add up to failures in a row.
+//! What the caller sees is counted as Envoy's router does: a status as it is, a timeout as a 504, a
+//! connection refused or reset as a 503. A call that its own policies rejected says nothing of the
+//! host. With `split_external_local_origin_errors` only statuses count as the host's; the rest has
+//! counters of its own. There, a connection that came about counts as a success first, so that only
+//! refused connections ever add up to failures in a row.
 //!
 //! Knowingly different: a host that both statistics find at the same sweep is ejected once, where
 //! Envoy counts it twice among the ejected. Sweeps go by host number, where Envoy's order is that
@@ -384,7 +384,7 @@ impl Outlier {
     /// [`Outlier::wake`] before.
     ///
     /// # Panics
-    /// When there is no such host.
+    /// When the host is none of them.
     pub fn record(&mut self, host: u32, now: Time, ending: Ending, changes: &mut Vec<Ejection>) {
         self.skip_idle_sweeps(now);
         let status = match ending {
@@ -543,7 +543,7 @@ impl Outlier {
     fn judge(&mut self, origin: Origin, now: Time, changes: &mut Vec<Ejection>) {
         let rate_volume = u64::from(self.config.success_rate_request_volume);
         let failure_volume = u64::from(self.config.failure_percentage_request_volume);
-        // One request at least, without which there is no rate.
+        // One request at least: without one a rate means nothing.
         let enough = |tally: Tally, volume: u64| tally.total >= volume.max(1);
         let (mut rates, mut sum, mut failures) = (0u32, 0.0, 0u32);
         for &number in &self.in_service {
@@ -602,7 +602,7 @@ impl Outlier {
     /// Whether a host is out of service.
     ///
     /// # Panics
-    /// When there is no such host.
+    /// When the host is none of them.
     pub fn is_ejected(&self, host: u32) -> bool {
         self.hosts[host as usize].ejected.is_some()
     }
@@ -811,7 +811,7 @@ mod tests {
                 outlier.wake(sweep, 99, &mut changes);
             }
             prop_assert_eq!(ejected_count(&outlier), 0);
-            // What was told adds up: a host is ejected and returned in turn.
+            // The changes add up: a host is ejected and returned in turn.
             let mut out = vec![false; hosts as usize];
             for change in changes {
                 let (host, now_out) = match change {

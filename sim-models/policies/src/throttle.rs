@@ -3,9 +3,9 @@
 //! Answers: refusing costs as well. An overloaded server that answers each request with "no" can
 //! spend all it has on saying so; a client that sees mostly refusals need not ask.
 //!
-//! Invites: a coin decides, so that single requests fail while the server is fine; the memory of a
+//! Invites: a coin decides, so that single requests fail while the server is fine. The memory of a
 //! window keeps the throttle in place after the server has recovered, though it always lets some
-//! requests through to notice; and it hears nothing of a server that is slow but accepts.
+//! requests through to notice. And it hears nothing of a server that is slow but accepts.
 //!
 //! Reference: B. Beyer et al., *Site Reliability Engineering*, 2016, chapter 21, "Client-Side
 //! Throttling".

@@ -1,8 +1,8 @@
 //! Words, as a client sends them, made into commands, with the errors of Redis for those that it
 //! does not understand.
 //!
-//! What is wrong with a name or with the number of words is found when the words arrive and spoils
-//! a transaction; what is wrong with the words themselves is found when the command is carried out.
+//! A wrong name or number of words is found when the words arrive, and spoils a transaction. What
+//! is wrong with the words themselves is found when the command is carried out.
 
 use crate::command::Command;
 use crate::command::connection::{self, ConnectionCommand};

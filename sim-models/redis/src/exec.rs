@@ -30,8 +30,8 @@ pub struct Mode<'a> {
     pub role: Role,
     /// No memory is left.
     pub out_of_memory: bool,
-    /// Gets what a replica or an append-only file must carry out to end with the same keys: writes
-    /// only, with absolute deadlines, `DEL` for what has expired, and the single writes of a
+    /// Gets what a replica or an append-only file must carry out to end with the same keys. That is
+    /// writes only, with absolute deadlines, `DEL` for what has expired, and the single writes of a
     /// script.
     pub log: Option<&'a mut Vec<Command>>,
 }
@@ -43,7 +43,7 @@ pub(crate) struct Exec<'a> {
     /// The node's wall clock.
     pub(crate) now_ms: i64,
     pub(crate) mode: Mode<'a>,
-    /// A script has called a write already, and is no longer stopped for want of memory.
+    /// A script has called a write already, and want of memory does not stop it any more.
     pub(crate) has_written: bool,
     /// The command has changed something that is not in the log yet.
     pub(crate) dirty: bool,
@@ -79,7 +79,7 @@ impl Exec<'_> {
         self.live(key)?.data.as_mut()
     }
 
-    /// The value to be written in, a new one if there is no key; it shall not stay empty.
+    /// The value to be written in, a new one if the key is missing; it shall not stay empty.
     pub(crate) fn get_or_start(&mut self, key: Key, new: fn() -> Data) -> &mut Data {
         if self.live(key).is_none() {
             self.rows.of(key).start(new());

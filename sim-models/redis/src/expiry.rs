@@ -2,8 +2,8 @@
 //!
 //! A key with a deadline still exists at that very millisecond and is gone at the next
 //! (`keyIsExpired` in `db.c` compares with `now > when`). A command that would set a deadline which
-//! is not in the future removes the key instead (`when <= now`), so that `PEXPIREAT now` ends a key
-//! a millisecond earlier than `SET … PXAT now`.
+//! is not in the future removes the key instead (`when <= now`). So `PEXPIREAT now` ends a key a
+//! millisecond earlier than `SET … PXAT now`.
 
 use crate::reply::KvError;
 

@@ -1,7 +1,7 @@
 //! One node's keys, with the rules of Redis 7.0.
 //!
 //! Its clock is the node's wall clock in whole milliseconds and may step back. An expired key is
-//! removed when a command touches it and not before, as in Redis with active expiry off: if the
+//! removed when a command touches it and not before, as in Redis with active expiry off. If the
 //! clock steps back, an untouched key is there again.
 //!
 //! Keys are interned, so that the store is a table with a row of 40 bytes for each text up to its

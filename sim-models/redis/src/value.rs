@@ -144,8 +144,9 @@ impl Texts {
         self.overfull |= !fits;
     }
 
-    /// True once somebody has tried to build a text or a record that is too large: a text of more
-    /// than 64 KiB by [`Texts::append`], half a GiB of texts, records nested more than 16 deep.
+    /// True once somebody has tried to build a text or a record that is too large. That is a text
+    /// of more than 64 KiB by [`Texts::append`], half a GiB of texts, or records nested more than
+    /// 16 deep.
     pub fn is_overfull(&self) -> bool {
         self.overfull
     }

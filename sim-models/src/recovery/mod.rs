@@ -279,6 +279,9 @@ impl<'a> Judge<'a> {
             let s = if ended == 1 { "" } else { "s" };
             return Err(format!("{ended} intent{s} had ended by then, fewer than {SAMPLES_MIN}"));
         }
+        if self.before.offered == 0 {
+            return Err("no intent arose between the warm-up and then".to_owned());
+        }
         let share = self.before.success_share().expect("some ended");
         if share < self.terms.healthy || self.before.goodput == 0 {
             let (share, least) = (100.0 * share, 100.0 * self.terms.healthy);

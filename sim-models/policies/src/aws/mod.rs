@@ -1,9 +1,9 @@
 //! The retry modes of the AWS SDKs, as botocore (the SDK for Python) has them.
 //!
-//! Answers: throttled and overloaded services. The delays are drawn from the full range, a retry
-//! after a throttle waits longer than one after a hiccup, a quota of tokens
-//! ([`budget::aws`](super::budget::aws)) stops the retries of a whole client when they do not
-//! help, and the adaptive mode also slows down first attempts ([`ClientRateLimiter`]).
+//! Answers: throttled and overloaded services. The delays are drawn from the full range, and a
+//! retry after a throttle waits longer than one after a hiccup. A quota of tokens
+//! ([`budget::aws`](super::budget::aws)) stops the retries of a whole client when they do not help.
+//! The adaptive mode also slows down first attempts ([`ClientRateLimiter`]).
 //!
 //! Invites: in legacy mode, five attempts each, without a quota. In adaptive mode, one limiter for
 //! all resources that a client talks to: a throttled table slows the calls to all others.

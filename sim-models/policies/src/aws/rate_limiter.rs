@@ -114,7 +114,7 @@ impl ClientRateLimiter {
     /// The wait is not a promise: another attempt may come first, and the rate may have fallen.
     ///
     /// # Errors
-    /// With the wait, when there is no token. No wait is zero.
+    /// With the wait, when the tokens are used up. No wait is zero.
     pub fn try_acquire(&mut self, now: Time) -> Result<(), Span> {
         if !self.enabled {
             return Ok(());

@@ -24,10 +24,10 @@
 //!                                                      +------------------+
 //! ```
 //!
-//! A call acts by the state that admitted it, on whatever state it finds at its end: one from a
-//! closed time is counted in the window and may open a half-open breaker, and a test that was
-//! overtaken may still close a later half-open time, or open a closed breaker. The half-open delay
-//! grows from one half-open time to the next, and starts anew when a closed breaker opens.
+//! A call acts by the state that admitted it, on whatever state it finds at its end. One from a
+//! closed time is counted in the window and may open a half-open breaker. A test that was overtaken
+//! may still close a later half-open time, or open a closed breaker. The half-open delay grows from
+//! one half-open time to the next, and starts anew when a closed breaker opens.
 //!
 //! The windows, each with its own minimum:
 //! * `Consecutive`: so many failures in a row, tests included.
@@ -40,7 +40,7 @@
 //! The library reads a clock of whole milliseconds; so does this.
 //!
 //! Left out: `isolate`, imported state, backoffs with jitter or of one's own, abort signals. A
-//! cancelled call is no result here: it counts as nothing, and if it was the test, the next call
+//! cancelled call has no result here: it counts as nothing, and if it was the test, the next call
 //! that asks is the test instead. (There it would be an error, handled or not.)
 
 use schemars::JsonSchema;

@@ -4,8 +4,8 @@
 //! within a period.
 //!
 //! Invites: late results count in whatever state they meet, and each one that meets half-open
-//! brings a permit that nobody had taken; a rate of 49.5 % is 50 %; and after a quiet period the
-//! time window goes astray: it may remember a failure for twice the period, and lose recent ones.
+//! brings a permit that nobody had taken. A rate of 49.5 % is 50 %. After a quiet period the time
+//! window goes astray: it may remember a failure for twice the period, and lose recent ones.
 //!
 //! ```text
 //!   +--------+   failures reach the threshold                    +------------------+
@@ -32,19 +32,19 @@
 //! # The astray window
 //!
 //! The time window has ten buckets with start times of their own. After ten buckets of silence all
-//! are emptied and given start times from now on, of which the *first* is now's; the result that
+//! are emptied and given start times from now on, of which the *first* is now's. The result that
 //! came, however, is counted in the bucket that was current before, and the next rotation begins at
 //! the first. Emptied in passing, a bucket starts a whole window after its last start, which is
-//! then in the future; and from a bucket in the future no time ever seems to pass.
+//! then in the future. From a bucket in the future no time ever seems to pass.
 //!
 //! Reference: `CircuitBreakerImpl`, `CircuitState` and its three heirs, `CountingCircuitStats`,
 //! `DefaultCircuitStats`, `TimedCircuitStats` and `CircuitBreakerBuilder` of failsafe-lib/failsafe
 //! at the tag failsafe-parent-3.3.2.
 //!
 //! Left out: delays computed from the result (`withDelayFn`), opening and closing by hand, and the
-//! overflow of Java's `int` after 2³¹ silent buckets. What the breaker is not told to handle is a
-//! success to it. A cancelled call gives its permit back uncounted, which is the house's choice:
-//! the library knows no such thing.
+//! overflow of Java's `int` after 2³¹ silent buckets. What the breaker does not handle is a success
+//! to it. A cancelled call gives its permit back uncounted, which is the house's choice: the
+//! library knows no such thing.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -65,10 +65,10 @@ const CAPACITY_MAX: u32 = 1 << 20;
 
 /// Its options, under the names of `CircuitBreakerConfig` and with the builder's defaults.
 ///
-/// Three kinds of threshold exist: by number (`failure_threshold` of
-/// `failure_thresholding_capacity`), by number within a time (`failure_threshold` within
-/// `failure_thresholding_period`) and by rate within a time (`failure_rate_threshold` of at least
-/// `failure_execution_threshold` within `failure_thresholding_period`).
+/// Three kinds of threshold exist. By number: `failure_threshold` of
+/// `failure_thresholding_capacity`. By number within a time: `failure_threshold` within
+/// `failure_thresholding_period`. By rate within a time: `failure_rate_threshold` of at least
+/// `failure_execution_threshold` within `failure_thresholding_period`.
 #[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 #[schemars(rename = "FailsafeBreaker")]
@@ -407,7 +407,7 @@ pub struct Failsafe {
     state: State,
     closed: Stats,
     half_open: Stats,
-    /// Counts the transitions, so that a late result can be told from a test.
+    /// Counts the transitions, so that a late result is not taken for a test.
     period: u64,
 }
 

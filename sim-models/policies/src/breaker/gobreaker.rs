@@ -2,9 +2,9 @@
 //!
 //! Answers: a dependency that is down, judged by a rule over counts that one writes oneself.
 //!
-//! Invites: with `interval` 0, the default, counts are cleared by a change of state only, so that
-//! a rate turns into the rate since the last trouble, which hardly moves any more; and a fixed
-//! window forgets all at once.
+//! Invites: with `interval` 0, the default, counts are cleared by a change of state only. So a rate
+//! turns into the rate since the last trouble, which hardly moves any more. And a fixed window
+//! forgets all at once.
 //!
 //! ```text
 //!   +--------+  a failure, and ready_to_trip     +--------------+
@@ -75,7 +75,7 @@ impl ReadyToTrip {
             ReadyToTrip::ConsecutiveFailures(n) => counts.consecutive_failures >= n,
             ReadyToTrip::Failures(n) => counts.total_failures >= n,
             ReadyToTrip::FailureRatio { ratio, min_requests } => {
-                // Zero of zero is no number, and at least nothing.
+                // Zero of zero has no value, and is at least nothing.
                 let share = f64::from(counts.total_failures) / f64::from(counts.requests);
                 counts.requests >= min_requests && share >= ratio
             }

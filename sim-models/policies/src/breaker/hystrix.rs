@@ -4,8 +4,8 @@
 //! seconds.
 //!
 //! Invites: it sees only *completed* half-second buckets, so everything that fails within one
-//! passes; a single lucky success closes it, even that of a call from before the trouble; and a
-//! test that never returns is followed by another one every sleep window, for ever.
+//! passes. A single lucky success closes it, even that of a call from before the trouble. A test
+//! that never returns is followed by another one every sleep window, without end.
 //!
 //! ```text
 //! 1.5.18   no half-open state: open, with one test per sleep window
@@ -35,8 +35,8 @@
 //! Reference: `HystrixCircuitBreaker`, `HealthCountsStream`, `BucketedRollingCounterStream` and
 //! `AbstractCommand` of Netflix/Hystrix at the tags v1.5.18 and v1.5.13, on RxJava 1.3.8.
 //!
-//! Left out: thread pools and semaphores (bulkheads of their own), the execution timeout, which
-//! the caller wraps around the call, fallbacks, request caching, and the other metric streams,
+//! Left out: thread pools and semaphores (bulkheads of their own), and the execution timeout, which
+//! the caller wraps around the call. Fallbacks, request caching, and the other metric streams,
 //! which decide nothing. Properties do not change while it runs.
 
 use schemars::JsonSchema;
@@ -293,8 +293,8 @@ struct Rest {
 
 /// Foresees the tick at which 1.5.13 opens, if nothing more happens.
 ///
-/// A window can fall ill by itself, when old successes leave it. As buckets leave, the total only
-/// falls; so a rest whose margin is not above all margins before it never comes first, and of the
+/// A window can fall ill on its own, when old successes leave it. As buckets leave, the total only
+/// falls. So a rest whose margin is not above all margins before it never comes first. Of the
 /// others, which rise, the first that suffices is found by bisection.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Forecast {
@@ -345,7 +345,7 @@ pub struct Hystrix {
     health: Health,
     /// Kept only by 1.5.13.
     forecast: Forecast,
-    /// Counts the transitions, so that a late result can be told from a test.
+    /// Counts the transitions, so that a late result is not taken for a test.
     period: u64,
 }
 
@@ -432,9 +432,9 @@ impl Build for Config {
     type Machine = Hystrix;
 
     /// # Errors
-    /// When an interval is zero or longer than the window, which Hystrix cannot work with either,
-    /// when `error_threshold_percentage` is no percentage, and when a length is not in whole
-    /// milliseconds, as all lengths of Hystrix are.
+    /// When an interval is zero or longer than the window, which Hystrix cannot work with either.
+    /// When `error_threshold_percentage` is above 100, or a length is not in whole milliseconds, as
+    /// all lengths of Hystrix are.
     fn build(&self) -> Result<Hystrix, OutOfRange> {
         let config = self.clone();
         let Config { rolling_stats_time, health_snapshot_interval, .. } = config;

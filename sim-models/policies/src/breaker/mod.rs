@@ -1,10 +1,11 @@
 //! Circuit breakers: stop asking a side that keeps failing.
 //!
 //! Each library's breaker is a state machine of its own, in a file of its own, since their
-//! semantics differ wherever they can: what the window counts, who may trip it, how many tests run
-//! at once, what a late result does. What they share is the shape of the conversation, which is
-//! [`Machine`]: a call asks with [`Machine::admit`], its end is given to [`Machine::settle`], and
-//! a machine that acts on its own names its next instant with [`Machine::wakes_at`].
+//! semantics differ wherever they can. They differ in what the window counts, who may trip it, how
+//! many tests run at once, and what a late result does. What they share is the shape of the
+//! conversation, which is [`Machine`]. A call asks with [`Machine::admit`], and its end is given to
+//! [`Machine::settle`]. A machine that acts on its own names its next instant with
+//! [`Machine::wakes_at`].
 //!
 //! One more is a file with its options and its machine, its `mod` line and its row below.
 //!

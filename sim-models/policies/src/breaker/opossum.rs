@@ -3,8 +3,8 @@
 //! Answers: a promise-returning call that starts to fail, with a timeout and a semaphore in the
 //! same object.
 //!
-//! Invites: refused calls count as calls, so that they dilute the rate and fill the volume; and
-//! the window survives closing, so that one failure soon after a recovery opens it again.
+//! Invites: refused calls count as calls, so that they dilute the rate and fill the volume. The
+//! window survives closing, so that one failure soon after a recovery opens it again.
 //!
 //! Reference: opossum 9.0.0, `CircuitBreaker`, `Status` and `semaphore`.
 //!
@@ -52,7 +52,7 @@ use crate::{OutOfRange, Reason};
 const TIMER_MAX: Span = Span::millis(0x7fff_ffff);
 /// Bounds the memory of the window. The library has no bound, but adds all buckets per failure.
 const BUCKETS_MAX: u32 = 100_000;
-/// The tag of calls that are no tests.
+/// The tag of all calls but tests.
 const NO_TEST: u64 = 0;
 
 /// Its options, under the library's names and with its defaults.

@@ -3,8 +3,8 @@
 //! Answers: a dependency that fails for a share of its calls. Only failures are judged, and only
 //! while enough calls pass, so that a quiet caller is left alone.
 //!
-//! Invites: one test decides for all, and so does one late result that meets it half-open; a test
-//! that never ends keeps it half-open for ever, since it has no time of its own for tests.
+//! Invites: one test decides for all, and so does one late result that meets it half-open. A test
+//! that never ends keeps it half-open without end, since it has no time of its own for tests.
 //!
 //! ```text
 //!                a failure, and then failures / calls >= `failure_ratio`
@@ -27,7 +27,7 @@
 //! - A result counts in the state that it meets, whenever its call began. Open, it is counted and
 //!   moves nothing; closing forgets everything counted.
 //! - The rolling time is made of sub-windows. The first result that finds the current one a tenth
-//!   of the sampling duration old begins the next, so they are not aligned to anything; one that
+//!   of the sampling duration old begins the next, so they are not aligned to anything. One that
 //!   began a whole sampling duration ago falls out with all its results.
 //!
 //! Reference: Polly 8.x, `CircuitStateController`, `AdvancedCircuitBehavior`,

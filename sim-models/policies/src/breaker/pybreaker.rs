@@ -4,7 +4,7 @@
 //! Answers: the smallest breaker that Nygard's book describes, for code that calls in threads.
 //!
 //! Invites: used as a context manager, a half-open breaker admits everybody, so that a recovering
-//! side meets the whole load at once; used by `call`, it holds its lock while the call runs, so
+//! side meets the whole load at once. Used by `call`, it holds its lock while the call runs, so
 //! that all threads wait for one slow call, also while it is closed.
 //!
 //! Reference: pybreaker 1.4.1, `CircuitBreaker`, `CircuitClosedState`, `CircuitOpenState`,
@@ -24,12 +24,12 @@
 //!                                          +--------------+
 //! ```
 //!
-//! A call keeps the state object that admitted it, while both counters belong to the breaker. So
-//! a late call of a closed time adds to the counter of failures and, at `fail_max`, opens the
-//! breaker once more, which restarts its time; each success zeroes that counter in whatever state.
-//! A late failure of a half-open time opens it from anywhere, and late successes of a half-open
-//! time are counted together with those of the present one and close it, even when it is open.
-//! Such a transition may lead from a state to itself.
+//! A call keeps the state object that admitted it, while both counters belong to the breaker. So a
+//! late call of a closed time adds to the counter of failures. At `fail_max` it opens the breaker
+//! once more, which restarts its time. Each success zeroes that counter in whatever state. A late
+//! failure of a half-open time opens it from anywhere. Late successes of a half-open time are
+//! counted together with those of the present one and close it, even when it is open. Such a
+//! transition may lead from a state to itself.
 //!
 //! An excluded error is a success. The library reads a clock of whole microseconds; so does this.
 //!

@@ -4,7 +4,7 @@
 //! and a little more while the bucket that was full at the start lasts.
 //!
 //! Invites: a long quiet failure rate just below the deposit never empties the bucket, so that all
-//! is retried; and a bucket per client is large when the clients are many and their calls few.
+//! is retried. And a bucket per client is large when the clients are many and their calls few.
 //!
 //! Reference: M. Brooker, "Fixing retries with token buckets and circuit breakers", 2022, where it
 //! is the adaptive strategy.

@@ -19,9 +19,9 @@
 //! requests      attempts under way or waiting for a connection, first ones and retries
 //! ```
 //!
-//! The attempt that has just failed still counts among the requests when it was answered (the rest
-//! of the answer is under way) or refused (it is still in the queue for a connection), but not when
-//! it timed out or was reset.
+//! The attempt that has just failed still counts among the requests when it was answered, since the
+//! rest of the answer is under way. It also counts when it was refused, since it is still in the
+//! queue for a connection. It does not when it timed out or was reset.
 //!
 //! # Left out
 //! A retry counts as a request from the decision on, not only after its back-off (25 ms and more).

@@ -3,7 +3,7 @@
 //! Answers: a server that fails most calls. Clients notice from their own failures alone and stop
 //! to retry until enough calls succeed again.
 //!
-//! Invites: at a ratio of 0.1, ten successes pay for one failure: a steady tenth of failures keeps
+//! Invites: at a ratio of 0.1, ten successes pay for one failure. A steady tenth of failures keeps
 //! the bucket where it is, however low, and all retries stay off long after an outage.
 //!
 //! Reference: gRPC proposal A6 "Throttling Retry Attempts and Hedged RPCs"; grpc-js 1.14.7

@@ -4,8 +4,8 @@
 //! load when all do. A budget looks at the whole: it lets a share of the traffic be retries, and
 //! no more.
 //!
-//! Invites: refusing the retry that would have helped, because other calls have used the budget
-//! up; and a false sense of safety where many callers each bring a budget, or where the budget's
+//! Invites: refusing the retry that would have helped, because other calls have used the budget up.
+//! And a false sense of safety where many callers each bring a budget, or where the budget's
 //! reserve alone is a storm.
 //!
 //! Reference: "Addressing Cascading Failures" in *Site Reliability Engineering*, O'Reilly 2016,

@@ -29,7 +29,7 @@ pub trait Machine {
     fn enter(&mut self, now: Time, token: u64) -> Entry;
 
     /// A call has ended. Whoever waits first goes now, with the permit that is returned: its token
-    /// and its permit, and its place is no more.
+    /// and its permit, and its place is free.
     ///
     /// # Panics
     /// When more permits come back than were given: one was another bulkhead's.

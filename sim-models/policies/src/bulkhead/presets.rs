@@ -20,9 +20,9 @@ use crate::out_of_range::at_least_one;
 /// Resilience4j's `SemaphoreBulkhead`: a fair semaphore with a timed wait, in
 /// `io.github.resilience4j.bulkhead.{BulkheadConfig, internal.SemaphoreBulkhead}`.
 ///
-/// Left out: `changeConfig`, and `fairCallHandlingStrategyEnabled(false)`, which lets a call that
-/// comes between the release of a permit and the waking of the next thread overtake it; in virtual
-/// time nothing is between.
+/// Left out: `changeConfig`, and `fairCallHandlingStrategyEnabled(false)`. That lets a call
+/// overtake which comes between the release of a permit and the waking of the next thread; in
+/// virtual time nothing is between.
 #[derive(
     Clone, Debug, PartialEq, Eq, schemars::JsonSchema, serde::Deserialize, serde::Serialize,
 )]

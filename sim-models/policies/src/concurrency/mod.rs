@@ -4,9 +4,9 @@
 //! both move. A limit that is measured rather than configured follows them, sheds what the other
 //! side cannot carry and needs no tuning after each release.
 //!
-//! Invites: the measure is the latency of calls that were let through, so that a slow dependency
-//! behind the callee, or a change in the mix of requests, reads as overload. Limits of many
-//! callers that share one callee fight for it.
+//! Invites: the measure is the latency of calls that were let through. So a slow dependency behind
+//! the callee, or a change in the mix of requests, reads as overload. Limits of many callers that
+//! share one callee fight for it.
 //!
 //! Reference: Netflix concurrency-limits 0.5.4: `SimpleLimiter` here, the limits in their files.
 //!
@@ -145,8 +145,8 @@ impl ConcurrencyLimiter {
         Ok(LimitPermit { started: now, in_flight: self.in_flight })
     }
 
-    /// Returns a permit and tells the limit how its call went. A call that took no time is told
-    /// as one of a nanosecond, for which the library's clock would be too coarse to stand still.
+    /// Returns a permit and tells the limit how its call went. A call that took no time counts as
+    /// one of a nanosecond, for which the library's clock would be too coarse to stand still.
     ///
     /// `draw` is uniform over all of `u64` and only of use to Vegas.
     ///

@@ -19,7 +19,7 @@ pub(super) trait Driver {
         Tolerance { relative: 1e-9, absolute: 0.0 }
     }
 
-    /// What the policy has done by itself and no line has shown, asked when the trace is over.
+    /// What the policy has done on its own and no line has shown, asked when the trace is over.
     fn unshown(&self) -> Option<String> {
         None
     }

@@ -1,10 +1,10 @@
 //! Replays a trace recorded from a real library against the policy that is named after it.
 //!
-//! A trace is a file of JSON lines: a header that names the library, its version, the kind of
-//! thing and its options in the library's own words, then one line per event with its inputs and
-//! the outputs that were observed. Each kind has a *driver*, which builds the policy from the
-//! options, feeds it the inputs of one line and returns what it says; the comparison is here and
-//! the same for all. `docs/CONFORMANCE.md` is the format's reference for users.
+//! A trace is a file of JSON lines. A header names the library, its version, the kind of thing and
+//! its options in the library's own words. Then comes one line per event, with its inputs and the
+//! outputs that were observed. Each kind has a *driver*, which builds the policy from the options,
+//! feeds it the inputs of one line and returns what it says. The comparison is here and the same
+//! for all. `docs/CONFORMANCE.md` is the format's reference for users.
 //!
 //! A line passes when every output that it records equals the driver's and the driver has no
 //! further one. Whatever is not understood, be it a kind, a library, an option, an operation or a

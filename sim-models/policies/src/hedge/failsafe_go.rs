@@ -1,7 +1,7 @@
 //! failsafe-go's hedge policy: `hedgepolicy`.
 //!
-//! A result that does not cancel is no answer until every attempt that the policy allows has come
-//! back: after a fast failure the call still waits for its hedges to be sent in their time.
+//! A result that does not cancel becomes the answer when every attempt that the policy allows has
+//! come back. After a fast failure the call still waits for its hedges to be sent in their time.
 
 use sim_core::Span;
 

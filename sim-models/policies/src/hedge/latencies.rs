@@ -19,7 +19,7 @@ const BUCKETS: usize = 32 * 41;
 const LONGEST: u64 = (1 << 45) - 1;
 const WORDS: usize = BUCKETS.div_ceil(64);
 
-/// Estimates one percentile of the latencies that it is told.
+/// Estimates one percentile of the latencies that it gets.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Latencies {
     /// 0 to 1.

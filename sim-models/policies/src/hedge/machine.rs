@@ -10,10 +10,10 @@ use crate::Ending;
 pub enum Judgement {
     /// It is the call's answer. The others are let go of; what they were sent for may go on.
     Wins,
-    /// It is no answer. The next hedge, if [`Hedge::next`](super::Hedge::next) has one, goes at
-    /// once; the others are waited for.
+    /// It does not answer the call. The next hedge, if [`Hedge::next`](super::Hedge::next) has one,
+    /// goes at once; the others are waited for.
     SendNext,
-    /// It is no answer. The others are waited for, and the next hedge keeps its time.
+    /// It does not answer the call. The others are waited for, and the next hedge keeps its time.
     Wait,
     /// It is the call's failure. The others are let go of; what they were sent for may go on.
     Fatal,

@@ -1,5 +1,5 @@
-//! The laws of rate limiters: no wait is longer than accepted, grants come in the order of their
-//! requests, a refusal names an instant at which the permits are there, and takes nothing.
+//! The laws of rate limiters. No wait is longer than accepted, and grants come in the order of
+//! their requests. A refusal names an instant at which the permits are there, and takes nothing.
 
 use std::fmt::Debug;
 

@@ -2,9 +2,9 @@
 //!
 //! Answers: smooth spreads executions out for a side that bursts hurt; bursty keeps a quota.
 //!
-//! Invites: smooth lets two executions pass a moment apart, at the end of an interval and the
-//! start of the next; bursty does so with two whole periods, and after a debt and a pause with
-//! everything that has come in meanwhile.
+//! Invites: smooth lets two executions pass a moment apart, at the end of an interval and the start
+//! of the next. Bursty does so with two whole periods, and after a debt and a pause with everything
+//! that has come in meanwhile.
 //!
 //! ```text
 //!    smooth, 4 per P     |# . .|.#. .|. . .|. . #|#. . .|     at most one per interval P/4;

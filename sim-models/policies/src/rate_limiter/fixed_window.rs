@@ -2,15 +2,15 @@
 //!
 //! Answers: a quota per minute with one counter. It is what most public APIs enforce.
 //!
-//! Invites: twice the limit around the edge of a window, at the end of one and the beginning of
-//! the next; and callers that all come back at the edge, because all were told the same instant.
+//! Invites: twice the limit around the edge of a window, at the end of one and the beginning of the
+//! next. And callers that all come back at the edge, because all heard of the same instant.
 //!
 //! ```text
 //!    limit 3      |  . . ###|###  . x |###  x x |      6 within a moment at the first edge;
 //!                 0         W        2W        3W      # passes, x is refused
 //! ```
 //!
-//! The grid begins at time zero. Requests are served in their order: one that does not fit into
+//! The grid begins at time zero. Requests are served in their order. One that does not fit into
 //! what is left of a window, and may wait, reserves in the next, and what was left is lost.
 //!
 //! Left out: a window that begins with the first request (Redis' `EXPIRE` after the first `INCR`);

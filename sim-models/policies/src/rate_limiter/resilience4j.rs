@@ -14,7 +14,7 @@
 //!
 //! * The cycles are a grid from construction. A cycle is only noticed when someone asks; then
 //!   all that have passed are added at once, up to the limit.
-//! * A request takes what it can wait for, also more than the limit: it then goes with the cycle
+//! * A request takes what it can wait for, also more than the limit. It then goes with the cycle
 //!   that pays its last permission, though all of it is used there. With single permissions no
 //!   cycle sees more than the limit; with requests of many it may.
 //! * [`Resilience4j::drain`] takes what was available *when somebody last asked*, from what is

@@ -3,8 +3,8 @@
 //! Answers: the memory of a log and the double burst of a fixed window, at the price of an
 //! estimate. Two counters per caller are what an edge network can share.
 //!
-//! Invites: being wrong where the last window's requests did not come evenly: after a burst at its
-//! end up to twice the limit passes within one window's length, after one at its beginning it
+//! Invites: being wrong where the last window's requests did not come evenly. After a burst at its
+//! end up to twice the limit passes within one window's length; after one at its beginning it
 //! refuses too long.
 //!
 //! ```text

@@ -2,8 +2,8 @@
 //!
 //! Answers: retries in Node and in the browser.
 //!
-//! Invites: the defaults retry for ever and without a pause; `maxAttempts` counts the retries and
-//! not the attempts. And without jitter the waits double whatever `exponent` says.
+//! Invites: the defaults retry without an end and without a pause; `maxAttempts` counts the retries
+//! and not the attempts. And without jitter the waits double whatever `exponent` says.
 //!
 //! Reference: cockatiel 3.2.1, `RetryPolicy`, `ExponentialBackoff`, `ExponentialBackoffGenerators`.
 //!

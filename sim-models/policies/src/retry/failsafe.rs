@@ -15,7 +15,7 @@
 //! ```
 //!
 //! The jitter comes after the cap and is not fed back into the next delay. Both are also drawn for
-//! the failure after which there is no retry. The total time ends the series only when it is
+//! the failure after which no retry follows. The total time ends the series only when it is
 //! *exceeded*: after a wait that was cut to fit, one more attempt is made.
 //!
 //! Left out: `abortOn`, delays computed from the result, and the asynchronous execution, which

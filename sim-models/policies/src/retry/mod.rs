@@ -23,9 +23,9 @@
 //!      `--- wait, n + 1
 //! ```
 //!
-//! What the libraries share ends here. They differ in what they retry, in the numbers that they
-//! wait (down to the rounding), in which clock reading the total time is compared with, and in
-//! whether they listen to the other side at all:
+//! What the libraries share ends here. They differ in what they retry and in how long they wait,
+//! down to the rounding. They also differ in which clock reading the total time is compared with,
+//! and in whether they listen to the other side at all:
 //!
 //! | | attempts | total time | `Retry-After` |
 //! |---|---|---|---|

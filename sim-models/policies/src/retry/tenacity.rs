@@ -1,9 +1,9 @@
-//! tenacity's `Retrying`: a stop, a wait and a condition, each chosen by itself.
+//! tenacity's `Retrying`: a stop, a wait and a condition, each chosen on its own.
 //!
 //! Answers: retries in Python, put together from small functions.
 //!
-//! Invites: the defaults retry for ever and without a pause. And `stop_after_delay` looks at the
-//! clock before the wait: with growing waits the last attempt starts long after the limit.
+//! Invites: the defaults retry without an end and without a pause. And `stop_after_delay` looks at
+//! the clock before the wait: with growing waits the last attempt starts long after the limit.
 //!
 //! Reference: tenacity 9.2.1, `stop.py`, `wait.py`, `Retrying.__call__`.
 //!

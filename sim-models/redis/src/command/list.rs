@@ -50,7 +50,7 @@ pub enum ListCommand {
         /// Which; negative ones count from the end.
         index: Late<i64>,
     },
-    /// `LSET`: OK, or an error when there is no such element.
+    /// `LSET`: OK, or an error when the list has no such element.
     Set {
         /// The list.
         key: Key,

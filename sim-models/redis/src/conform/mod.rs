@@ -1,8 +1,8 @@
 //! Traces of a Redis server: each command with the reply that it got, against [`crate`].
 //!
 //! There are two levels. At level 1 every reply has the same value, errors the same first word
-//! (`ERR`, `WRONGTYPE`, …), and `HGETALL` the same fields in whatever order; at level 2 every
-//! reply is the same to the letter. A trace passes at level 2.
+//! (`ERR`, `WRONGTYPE`, …), and `HGETALL` the same fields in whatever order. At level 2 every reply
+//! is the same to the letter. A trace passes at level 2.
 //!
 //! The file is replayed line by line on a virtual clock; in a trace with two nodes, what a replica
 //! has is what the last `replication_caught_up` before says.

@@ -1,7 +1,7 @@
 //! Hashes: named fields, listed in the order in which they were first set.
 //!
 //! Redis keeps that order as long as a hash is small (a listpack: up to 128 fields of up to 64
-//! bytes) and any order beyond; here it is kept always.
+//! bytes). Here it is kept always.
 
 use std::collections::BTreeMap;
 

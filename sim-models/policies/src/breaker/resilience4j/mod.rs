@@ -3,8 +3,8 @@
 //! Answers: a dependency that fails or slows down for a share of its calls. The rate judges a busy
 //! and a quiet caller alike, and a minimum of calls keeps chance from deciding.
 //!
-//! Invites: a large window that is slow to see an outage; after a long quiet, a success may be the
-//! call that completes the minimum and opens the breaker; half-open waits for *all* its verdicts,
+//! Invites: a large window that is slow to see an outage. After a long quiet, a success may be the
+//! call that completes the minimum and opens the breaker. Half-open waits for *all* its verdicts,
 //! so that a test which never ends keeps it there unless `max_wait_duration_in_half_open_state` is
 //! set.
 //!
@@ -28,7 +28,7 @@
 //! Its peculiarities, each pinned by a test:
 //! - A lazy breaker (the default) still refuses at exactly t; the automatic one moves at t.
 //! - Permits are not bound to a state. A result counts in the state that it meets, also one of a
-//!   call from long ago; in half-open it is judged like a test's, and an ignored one adds a permit.
+//!   call from long ago. In half-open it is judged like a test's, and an ignored one adds a permit.
 //! - Half-open judges once, at the `min(minimum_number_of_calls, permitted)`-th result. One failed
 //!   test does not reopen it if the rate stays below the threshold.
 //! - Open keeps the window it came with and goes on counting in it; closed and half-open begin
@@ -127,7 +127,7 @@ enum State {
     ForcedOpen,
     Disabled,
     MetricsOnly {
-        /// It has told, once, that the rate is too high.
+        /// It has said, once, that the rate is too high.
         told_failure_rate: bool,
         told_slow_call_rate: bool,
     },

@@ -98,7 +98,7 @@ struct BreakerDriver<S> {
     timed_out: BTreeSet<u64>,
     /// What the last call or action brought about.
     shown: Vec<Value>,
-    /// What happened by itself at the instant of the last line and no line has shown yet.
+    /// What happened on its own at the instant of the last line and no line has shown yet.
     unshown: Unshown,
 }
 
@@ -111,7 +111,7 @@ struct Parked {
     waits: u32,
 }
 
-/// Things that happen by themselves at one instant were recorded after the last of them, so that
+/// Things that happen on their own at one instant were recorded after the last of them, so that
 /// each of their lines shows the state after all.
 #[derive(Default)]
 struct Unshown {
@@ -240,7 +240,7 @@ impl<S: Subject> Driver for BreakerDriver<S> {
 }
 
 impl<S: Subject> BreakerDriver<S> {
-    /// What happens by itself before an event at `now`.
+    /// What happens on its own before an event at `now`.
     fn due(&mut self, now: Time) -> Option<(Time, String)> {
         let wake = self.subject.wakes_at().map(|at| (at, "the breaker acts".to_owned()));
         let timeout = self.timeouts.first().map(|(at, id)| (*at, format!("call {id} times out")));
@@ -249,7 +249,7 @@ impl<S: Subject> BreakerDriver<S> {
 
     /// The changes of an event as its trace lists them.
     ///
-    /// A recorder may empty its list only when the next call begins. What happens by itself before
+    /// A recorder may empty its list only when the next call begins. What happens on its own before
     /// that is then listed after the changes of the last call, which are shown a second time.
     fn listed(&mut self, event: &Event, changes: &[Change]) -> Vec<Value> {
         let mut listed: Vec<Value> = changes.iter().map(change).collect();
@@ -269,7 +269,7 @@ impl<S: Subject> BreakerDriver<S> {
         listed
     }
 
-    /// Lets happen what happens by itself at `now`: the timeouts, all of calls older than the
+    /// Lets happen what happens on its own at `now`: the timeouts, all of calls older than the
     /// timer of an open breaker, then that.
     fn give_up(&mut self, now: Time, changes: &mut Vec<Change>) {
         while let Some(&(at, id)) = self.timeouts.first()

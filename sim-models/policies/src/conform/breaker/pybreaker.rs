@@ -30,7 +30,7 @@ impl Subject for Pybreaker {
         Some(counters.into_iter().map(|(name, count)| (name.to_owned(), json!(count))).collect())
     }
 
-    /// What the caller gets: the call that opens the breaker is told so in place of its own error.
+    /// What the caller gets: the call that opens the breaker gets that error in place of its own.
     fn extra(&mut self, outcome: &str, changes: &[Change]) -> Outputs {
         let opens = changes.iter().any(|change| {
             matches!(change, Change::Transition(transition) if transition.to == StateName::Open)

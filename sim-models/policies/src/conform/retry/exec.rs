@@ -21,7 +21,7 @@ pub(super) trait Library {
         })
     }
 
-    /// The wait after failed attempt `attempt`, or `None` where there is no further one.
+    /// The wait after failed attempt `attempt`, or `None` where none follows.
     fn after(&mut self, attempt: u32, clock: &Clock, draws: &mut Draws) -> Option<Wait>;
 
     /// The field of the waits, such as `delays_ms`.

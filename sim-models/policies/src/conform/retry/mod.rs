@@ -107,6 +107,6 @@ impl<F: FnMut(u32, &mut dyn FnMut() -> f64) -> Value> Driver for Waits<F> {
     }
 
     fn state(&self) -> String {
-        "each wait is computed by itself".to_owned()
+        "each wait is computed on its own".to_owned()
     }
 }
