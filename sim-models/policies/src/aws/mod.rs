@@ -310,7 +310,7 @@ mod tests {
 
     use super::*;
     use crate::Reason;
-    use crate::family::refused;
+    use crate::family::all_refused;
 
     fn retry(mode: Mode, version: Version, service_name: Service) -> AwsRetry {
         Config { mode, version, service_name, ..Config::default() }.build().expect("valid")
@@ -404,7 +404,7 @@ mod tests {
 
     #[test]
     fn impossible_parameters_are_refused_by_name() {
-        refused([
+        all_refused([
             ("max_attempts", Config { max_attempts: Some(0), ..Config::default() }),
             ("base", Config { base: Some(Base::Secs(0.0)), ..Config::default() }),
             ("base", Config { base: Some(Base::Secs(f64::NAN)), ..Config::default() }),

@@ -555,7 +555,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::laws::breaker::testing::{ask, call, calls, end, ms, refused};
+    use crate::family::refused;
+    use crate::laws::breaker::testing::{ask, call, calls, end, ms};
     use crate::laws::breaker::{Ended, Input, Promises, Step, What, play};
 
     fn lived(config: &Config, inputs: &[(Span, Input)]) -> Vec<Step<Cockatiel>> {

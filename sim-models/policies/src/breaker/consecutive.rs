@@ -206,7 +206,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::laws::breaker::testing::{ask, call, calls, end, ms, refused};
+    use crate::family::all_refused;
+    use crate::laws::breaker::testing::{ask, call, calls, end, ms};
     use crate::laws::breaker::{Ended, Input, Promises, Step, play};
 
     fn lived(config: Config, inputs: &[(Span, Input)]) -> Vec<Step<Consecutive>> {
@@ -333,12 +334,10 @@ mod tests {
     #[test]
     fn thresholds_of_zero_are_refused_by_name() {
         let valid = FIVE_OPEN_THREE_CLOSE;
-        for (config, field) in [
-            (Config { failures: 0, ..valid }, "failures"),
-            (Config { open_for: Span::ZERO, ..valid }, "open_for"),
-            (Config { close_after: 0, ..valid }, "close_after"),
-        ] {
-            assert_eq!(refused(&config), Some(field));
-        }
+        all_refused([
+            ("failures", Config { failures: 0, ..valid }),
+            ("open_for", Config { open_for: Span::ZERO, ..valid }),
+            ("close_after", Config { close_after: 0, ..valid }),
+        ]);
     }
 }

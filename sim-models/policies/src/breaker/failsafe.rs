@@ -596,7 +596,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::laws::breaker::testing::{ask, call, calls, ms, refused};
+    use crate::family::all_refused;
+    use crate::laws::breaker::testing::{ask, call, calls, ms};
     use crate::laws::breaker::{Ended, Input, Promises, Step, play};
 
     fn lived(config: &Config, inputs: &[(Span, Input)]) -> Vec<Step<Failsafe>> {
@@ -767,35 +768,33 @@ mod tests {
     fn what_does_not_belong_together_is_refused_by_name() {
         let valid = Config::default();
         let period = Some(Span::secs(1));
-        for (config, field) in [
-            (Config { failure_threshold: 0, ..valid.clone() }, "failure_threshold"),
+        all_refused([
+            ("failure_threshold", Config { failure_threshold: 0, ..valid.clone() }),
             (
+                "failure_thresholding_capacity",
                 Config { failure_threshold: 3, failure_thresholding_capacity: 2, ..valid.clone() },
-                "failure_thresholding_capacity",
             ),
             (
+                "failure_thresholding_capacity",
                 Config { failure_threshold: u32::MAX, ..valid.clone() },
-                "failure_thresholding_capacity",
             ),
-            (Config { failure_rate_threshold: 50, ..valid.clone() }, "failure_rate_threshold"),
+            ("failure_rate_threshold", Config { failure_rate_threshold: 50, ..valid.clone() }),
             (
+                "failure_execution_threshold",
                 Config {
                     failure_rate_threshold: 50,
                     failure_thresholding_period: period,
                     ..valid.clone()
                 },
-                "failure_execution_threshold",
             ),
             (
-                Config { failure_thresholding_period: Some(Span::millis(9)), ..valid.clone() },
                 "failure_thresholding_period",
+                Config { failure_thresholding_period: Some(Span::millis(9)), ..valid.clone() },
             ),
             (
-                Config { success_thresholding_capacity: 2, ..valid.clone() },
                 "success_thresholding_capacity",
+                Config { success_thresholding_capacity: 2, ..valid.clone() },
             ),
-        ] {
-            assert_eq!(refused(&config), Some(field));
-        }
+        ]);
     }
 }

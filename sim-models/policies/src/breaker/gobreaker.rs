@@ -438,7 +438,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::laws::breaker::testing::{ask, call, calls_and, ms, refused};
+    use crate::family::refused;
+    use crate::laws::breaker::testing::{ask, call, calls_and, ms};
     use crate::laws::breaker::{Ended, Input, Promises, Step, What, play_with};
 
     /// Somebody reads its state.

@@ -354,7 +354,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::laws::breaker::testing::{ask, call, calls_and, end, ms, refused};
+    use crate::family::refused;
+    use crate::laws::breaker::testing::{ask, call, calls_and, end, ms};
     use crate::laws::breaker::{Ended, Input, Promises, Step, What, play_with};
 
     #[derive(Clone, Copy, Debug, PartialEq)]

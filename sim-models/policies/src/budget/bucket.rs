@@ -89,6 +89,7 @@ mod tests {
 
     use super::*;
     use crate::budget::BudgetConfig;
+    use crate::family::refused;
     use crate::laws::budget::testing::inputs;
     use crate::laws::budget::{Did, play};
 
@@ -137,8 +138,7 @@ mod tests {
 
     #[test]
     fn impossible_parameters_are_refused_by_name() {
-        let refused =
-            |capacity, per_call| Config { capacity, per_call }.build().map_err(|e| e.field).err();
+        let refused = |capacity, per_call| refused(&Config { capacity, per_call });
         assert_eq!(refused(-1.0, 0.1), Some("capacity"));
         assert_eq!(refused(f64::NAN, 0.1), Some("capacity"));
         assert_eq!(refused(5.0, -0.1), Some("per_call"));

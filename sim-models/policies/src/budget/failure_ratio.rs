@@ -84,6 +84,7 @@ mod tests {
 
     use super::*;
     use crate::budget::BudgetConfig;
+    use crate::family::all_refused;
     use crate::laws::budget::testing::inputs;
     use crate::laws::budget::{Did, play};
 
@@ -124,9 +125,6 @@ mod tests {
 
     #[test]
     fn an_impossible_ratio_is_refused_by_name() {
-        for max in [-0.1, f64::NAN, f64::INFINITY] {
-            let refused = Config { max }.build().map_err(|e| e.field).err();
-            assert_eq!(refused, Some("max"));
-        }
+        all_refused([-0.1, f64::NAN, f64::INFINITY].map(|max| ("max", Config { max })));
     }
 }

@@ -190,6 +190,7 @@ mod tests {
 
     use super::*;
     use crate::budget::{BudgetConfig, RetryBudget};
+    use crate::family::all_refused;
     use crate::laws::budget::testing::inputs;
     use crate::laws::budget::{Did, Step, play};
 
@@ -320,16 +321,14 @@ mod tests {
     #[test]
     fn impossible_parameters_are_refused_by_name() {
         let valid = Config::default();
-        for (config, field) in [
-            (Config { ttl: Span::millis(999), ..valid.clone() }, "ttl"),
-            (Config { ttl: Span::secs(61), ..valid.clone() }, "ttl"),
-            (Config { percent_can_retry: -0.1, ..valid.clone() }, "percent_can_retry"),
-            (Config { percent_can_retry: f64::NAN, ..valid.clone() }, "percent_can_retry"),
-            (Config { percent_can_retry: 1000.1, ..valid.clone() }, "percent_can_retry"),
-            (Config { percent_can_retry: 1e-9, ..valid.clone() }, "min_retries_per_sec"),
-            (Config { min_retries_per_sec: u32::MAX, ..valid }, "min_retries_per_sec"),
-        ] {
-            assert_eq!(config.build().map_err(|e| e.field), Err(field));
-        }
+        all_refused([
+            ("ttl", Config { ttl: Span::millis(999), ..valid.clone() }),
+            ("ttl", Config { ttl: Span::secs(61), ..valid.clone() }),
+            ("percent_can_retry", Config { percent_can_retry: -0.1, ..valid.clone() }),
+            ("percent_can_retry", Config { percent_can_retry: f64::NAN, ..valid.clone() }),
+            ("percent_can_retry", Config { percent_can_retry: 1000.1, ..valid.clone() }),
+            ("min_retries_per_sec", Config { percent_can_retry: 1e-9, ..valid.clone() }),
+            ("min_retries_per_sec", Config { min_retries_per_sec: u32::MAX, ..valid }),
+        ]);
     }
 }

@@ -143,6 +143,7 @@ mod tests {
 
     use super::*;
     use crate::budget::{BudgetConfig, RetryBudget};
+    use crate::family::refused;
     use crate::laws::budget::testing::inputs;
     use crate::laws::budget::{Did, play};
 
@@ -229,9 +230,7 @@ mod tests {
 
     #[test]
     fn numbers_that_a_service_config_refuses_are_refused_by_name() {
-        let refused = |max_tokens, token_ratio| {
-            Config { max_tokens, token_ratio }.build().map_err(|e| e.field).err()
-        };
+        let refused = |max_tokens, token_ratio| refused(&Config { max_tokens, token_ratio });
         for max_tokens in [0.0, -1.0, 1000.1, f64::NAN] {
             assert_eq!(refused(max_tokens, 0.1), Some("max_tokens"));
         }

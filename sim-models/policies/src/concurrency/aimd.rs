@@ -118,6 +118,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::family::all_refused;
 
     const FAST: Span = Span::millis(10);
 
@@ -202,15 +203,13 @@ mod tests {
     #[test]
     fn impossible_parameters_are_refused_by_name() {
         let valid = Config::default();
-        for (config, field) in [
-            (Config { initial_limit: 0, ..valid.clone() }, "initial_limit"),
-            (Config { max_limit: 0, ..valid.clone() }, "max_limit"),
-            (Config { timeout: Span::ZERO, ..valid.clone() }, "timeout"),
-            (Config { backoff_ratio: 1.0, ..valid.clone() }, "backoff_ratio"),
-            (Config { backoff_ratio: 0.49, ..valid.clone() }, "backoff_ratio"),
-            (Config { backoff_ratio: f64::NAN, ..valid.clone() }, "backoff_ratio"),
-        ] {
-            assert_eq!(config.build().map_err(|e| e.field), Err(field));
-        }
+        all_refused([
+            ("initial_limit", Config { initial_limit: 0, ..valid.clone() }),
+            ("max_limit", Config { max_limit: 0, ..valid.clone() }),
+            ("timeout", Config { timeout: Span::ZERO, ..valid.clone() }),
+            ("backoff_ratio", Config { backoff_ratio: 1.0, ..valid.clone() }),
+            ("backoff_ratio", Config { backoff_ratio: 0.49, ..valid.clone() }),
+            ("backoff_ratio", Config { backoff_ratio: f64::NAN, ..valid.clone() }),
+        ]);
     }
 }

@@ -168,6 +168,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::family::all_refused;
 
     fn limit_of(config: Config) -> Gradient2 {
         config.build().expect("valid")
@@ -253,15 +254,13 @@ mod tests {
     #[test]
     fn impossible_parameters_are_refused_by_name() {
         let valid = Config::default();
-        for (config, field) in [
-            (Config { initial_limit: 0, ..valid.clone() }, "initial_limit"),
-            (Config { max_concurrency: 0, ..valid.clone() }, "max_concurrency"),
-            (Config { long_window: 0, ..valid.clone() }, "long_window"),
-            (Config { smoothing: -0.1, ..valid.clone() }, "smoothing"),
-            (Config { rtt_tolerance: 0.9, ..valid.clone() }, "rtt_tolerance"),
-            (Config { rtt_tolerance: f64::NAN, ..valid.clone() }, "rtt_tolerance"),
-        ] {
-            assert_eq!(config.build().map_err(|e| e.field), Err(field));
-        }
+        all_refused([
+            ("initial_limit", Config { initial_limit: 0, ..valid.clone() }),
+            ("max_concurrency", Config { max_concurrency: 0, ..valid.clone() }),
+            ("long_window", Config { long_window: 0, ..valid.clone() }),
+            ("smoothing", Config { smoothing: -0.1, ..valid.clone() }),
+            ("rtt_tolerance", Config { rtt_tolerance: 0.9, ..valid.clone() }),
+            ("rtt_tolerance", Config { rtt_tolerance: f64::NAN, ..valid.clone() }),
+        ]);
     }
 }

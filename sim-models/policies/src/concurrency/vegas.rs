@@ -188,6 +188,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::family::all_refused;
 
     fn limit_of(config: Config) -> Vegas {
         config.build().expect("valid")
@@ -284,13 +285,11 @@ mod tests {
     #[test]
     fn impossible_parameters_are_refused_by_name() {
         let valid = Config::default();
-        for (config, field) in [
-            (Config { initial_limit: 0, ..valid.clone() }, "initial_limit"),
-            (Config { max_concurrency: 0, ..valid.clone() }, "max_concurrency"),
-            (Config { smoothing: 1.1, ..valid.clone() }, "smoothing"),
-            (Config { smoothing: f64::NAN, ..valid.clone() }, "smoothing"),
-        ] {
-            assert_eq!(config.build().map_err(|e| e.field), Err(field));
-        }
+        all_refused([
+            ("initial_limit", Config { initial_limit: 0, ..valid.clone() }),
+            ("max_concurrency", Config { max_concurrency: 0, ..valid.clone() }),
+            ("smoothing", Config { smoothing: 1.1, ..valid.clone() }),
+            ("smoothing", Config { smoothing: f64::NAN, ..valid.clone() }),
+        ]);
     }
 }

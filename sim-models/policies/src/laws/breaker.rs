@@ -480,7 +480,6 @@ pub(crate) mod testing {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::family::Build;
 
     /// Up to 150 inputs, each so long after the one before.
     pub(crate) fn calls(
@@ -552,10 +551,5 @@ pub(crate) mod testing {
     ) -> Option<TransitionReason> {
         let permit = ask(breaker, now).expect("admitted");
         end(breaker, permit, now, verdict)
-    }
-
-    /// The option that a configuration is refused for.
-    pub(crate) fn refused<C: Build>(config: &C) -> Option<&'static str> {
-        config.build().err().map(|error| error.field)
     }
 }

@@ -85,6 +85,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::family::all_refused;
     use crate::laws::rate_limiter::testing::requests;
     use crate::laws::rate_limiter::{burst_after_years, most_used, play, used};
 
@@ -141,9 +142,7 @@ mod tests {
 
     #[test]
     fn parameters_of_zero_are_refused_by_name() {
-        let new = |limit, window| {
-            Config { limit, window: Span::nanos(window) }.build().map_err(|e| e.field)
-        };
-        assert_eq!([new(0, 1), new(1, 0)], [Err("limit"), Err("window")]);
+        let config = |limit, window| Config { limit, window: Span::nanos(window) };
+        all_refused([("limit", config(0, 1)), ("window", config(1, 0))]);
     }
 }

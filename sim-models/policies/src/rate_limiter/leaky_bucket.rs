@@ -100,6 +100,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::family::all_refused;
     use crate::laws::rate_limiter::testing::requests;
     use crate::laws::rate_limiter::{burst_after_years, play};
 
@@ -182,10 +183,7 @@ mod tests {
 
     #[test]
     fn parameters_of_zero_are_refused_by_name() {
-        let new = |permits, per| {
-            let config = Config { permits, per: Span::nanos(per), capacity: 0 };
-            config.build().map_err(|e| e.field)
-        };
-        assert_eq!([new(0, 1), new(1, 0)], [Err("permits"), Err("per")]);
+        let config = |permits, per| Config { permits, per: Span::nanos(per), capacity: 0 };
+        all_refused([("permits", config(0, 1)), ("per", config(1, 0))]);
     }
 }

@@ -186,6 +186,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::family::all_refused;
     use crate::laws::rate_limiter::testing::requests;
     use crate::laws::rate_limiter::{burst_after_years, most_used, play, used};
 
@@ -279,13 +280,14 @@ mod tests {
 
     #[test]
     fn what_the_library_refuses_is_refused_by_name() {
-        let new = |limit_for_period, period| {
+        let config = |limit_for_period, period| {
             let limit_refresh_period = Span::nanos(period);
-            let config = Config { limit_for_period, limit_refresh_period, ..Config::default() };
-            config.build().map_err(|e| e.field)
+            Config { limit_for_period, limit_refresh_period, ..Config::default() }
         };
-        assert_eq!(new(0, 1), Err("limit_for_period"));
-        assert_eq!(new(1 << 31, 1), Err("limit_for_period"));
-        assert_eq!(new(1, 0), Err("limit_refresh_period"));
+        all_refused([
+            ("limit_for_period", config(0, 1)),
+            ("limit_for_period", config(1 << 31, 1)),
+            ("limit_refresh_period", config(1, 0)),
+        ]);
     }
 }

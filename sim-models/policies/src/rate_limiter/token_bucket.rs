@@ -135,6 +135,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::family::all_refused;
     use crate::laws::rate_limiter::testing::requests;
     use crate::laws::rate_limiter::{burst_after_years, play, used};
 
@@ -208,11 +209,16 @@ mod tests {
 
     #[test]
     fn parameters_of_zero_are_refused_by_name() {
-        let new = |permits, per, burst| {
-            let config = Config { permits, per: Span::nanos(per), burst, refill: Refill::Steady };
-            config.build().map_err(|e| e.field)
+        let config = |permits, per, burst| Config {
+            permits,
+            per: Span::nanos(per),
+            burst,
+            refill: Refill::Steady,
         };
-        let found = [new(0, 1, 1), new(1, 0, 1), new(1, 1, 0)];
-        assert_eq!(found, [Err("permits"), Err("per"), Err("burst")]);
+        all_refused([
+            ("permits", config(0, 1, 1)),
+            ("per", config(1, 0, 1)),
+            ("burst", config(1, 1, 0)),
+        ]);
     }
 }

@@ -240,7 +240,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::family::refused;
+    use crate::family::all_refused;
     use crate::retry::testing;
 
     fn generators() -> impl Strategy<Value = WaitGen> {
@@ -327,7 +327,7 @@ mod tests {
             let wait_gen = WaitGen::Expo { base, factor, max_value: None };
             Config { wait_gen, ..Config::default() }
         };
-        refused([
+        all_refused([
             ("max_tries", Config { max_tries: Some(0), ..Config::default() }),
             ("base", expo(0.0, 1.0)),
             ("base", expo(f64::NAN, 1.0)),

@@ -225,7 +225,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::family::refused;
+    use crate::family::all_refused;
     use crate::retry::testing;
 
     fn exponential(generator: Generator, first: u64, longest: u64, exponent: f64) -> Cockatiel {
@@ -301,6 +301,6 @@ mod tests {
             ("exponent", exponential(0.0, Span::ZERO)),
             ("initial_delay", exponential(2.0, Span::secs(2))),
         ];
-        refused(cases.map(|(field, backoff)| (field, Config { backoff, ..Config::default() })));
+        all_refused(cases.map(|(field, backoff)| (field, Config { backoff, ..Config::default() })));
     }
 }

@@ -176,7 +176,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::family::refused;
+    use crate::family::all_refused;
     use crate::retry::testing;
 
     proptest! {
@@ -238,7 +238,7 @@ mod tests {
             let retry_back_off = RetryBackOff { base_interval, max_interval };
             Config { retry_back_off, ..Config::default() }
         };
-        refused([
+        all_refused([
             ("base_interval", with(Span::ZERO, None)),
             ("base_interval", with(Span::millis(2), Some(Span::millis(1)))),
         ]);

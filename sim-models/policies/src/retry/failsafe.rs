@@ -251,7 +251,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::family::refused;
+    use crate::family::all_refused;
     use crate::retry::testing;
 
     fn growing() -> Config {
@@ -385,7 +385,7 @@ mod tests {
         let span = |millis| Some(Span::millis(millis));
         let fixed = Config { delay: Span::millis(100), ..Config::default() };
         let growing = |delay_factor| Config { max_delay: span(200), delay_factor, ..fixed.clone() };
-        refused([
+        all_refused([
             ("max_retries", Config { max_retries: -2, ..Config::default() }),
             ("delay", Config { max_delay: span(100), ..fixed.clone() }),
             ("delay", Config { max_delay: span(100), ..Config::default() }),

@@ -280,7 +280,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::family::refused;
+    use crate::family::all_refused;
     use crate::retry::testing;
 
     fn waits(backoff: Backoff, draws: &[u64]) -> Vec<u64> {
@@ -352,7 +352,7 @@ mod tests {
         let (start, maximum) = (Span::secs(2), Span::secs(1));
         let zero = Backoff::DecorrelatedJittered { start: Span::ZERO, maximum };
         let shrinking = Backoff::Exponential { start: maximum, multiplier: 0, maximum: start };
-        refused([
+        all_refused([
             ("start", with(Backoff::EqualJittered { start, maximum })),
             ("start", with(zero)),
             ("multiplier", with(shrinking)),

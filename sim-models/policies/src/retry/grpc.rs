@@ -159,7 +159,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::family::refused;
+    use crate::family::all_refused;
     use crate::retry::testing;
 
     proptest! {
@@ -205,7 +205,7 @@ mod tests {
 
     #[test]
     fn impossible_parameters_are_refused_by_name() {
-        refused([
+        all_refused([
             ("max_attempts", Config { max_attempts: 1, ..Config::default() }),
             ("initial_backoff", Config { initial_backoff: Span::ZERO, ..Config::default() }),
             ("initial_backoff", Config { initial_backoff: Span::secs(2), ..Config::default() }),

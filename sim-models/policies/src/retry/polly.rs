@@ -227,7 +227,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::family::refused;
+    use crate::family::all_refused;
     use crate::retry::testing;
 
     const ALL: [DelayBackoffType; 3] =
@@ -301,7 +301,7 @@ mod tests {
     #[test]
     fn impossible_parameters_are_refused_by_name() {
         let long = DAY + Span::nanos(1);
-        refused([
+        all_refused([
             ("max_retry_attempts", Config { max_retry_attempts: 0, ..Config::default() }),
             ("delay", Config { delay: long, ..Config::default() }),
             ("max_delay", Config { max_delay: Some(long), ..Config::default() }),

@@ -265,7 +265,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::family::refused;
+    use crate::family::all_refused;
 
     fn exponential(
         initial: u64,
@@ -353,9 +353,9 @@ mod tests {
             ("multiplier", exponential(f64::NAN, None)),
             ("max_interval", exponential(2.0, Some(Span::ZERO))),
         ];
-        refused(functions.map(|(field, function)| {
+        all_refused(functions.map(|(field, function)| {
             (field, Config { interval_function: Some(function), ..Config::default() })
         }));
-        refused([("max_attempts", Config { max_attempts: 0, ..Config::default() })]);
+        all_refused([("max_attempts", Config { max_attempts: 0, ..Config::default() })]);
     }
 }

@@ -362,7 +362,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::family::refused;
+    use crate::family::all_refused;
 
     fn growing() -> impl Strategy<Value = Wait> {
         let spans = (0..100_000u64, 0..100_000u64);
@@ -468,13 +468,13 @@ mod tests {
             min: Span::secs(min),
         };
         let stops = [Stop::AfterAttempt(0), Stop::Any(vec![]), Stop::All(vec![])];
-        refused(stops.map(|stop| ("stop", Config { stop, ..Config::default() })));
+        all_refused(stops.map(|stop| ("stop", Config { stop, ..Config::default() })));
         let waits = [
             ("wait", Wait::Chain(vec![])),
             ("multiplier", wait(-1.0, 2.0, 0)),
             ("exp_base", wait(1.0, f64::NAN, 0)),
             ("min", wait(1.0, 2.0, 2)),
         ];
-        refused(waits.map(|(field, wait)| (field, Config { wait, ..Config::default() })));
+        all_refused(waits.map(|(field, wait)| (field, Config { wait, ..Config::default() })));
     }
 }

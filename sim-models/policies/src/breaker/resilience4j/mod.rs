@@ -496,7 +496,8 @@ mod tests {
 
     use super::config::DEFAULT_WAIT;
     use super::*;
-    use crate::laws::breaker::testing::{ask, calls_and, ms, refused};
+    use crate::family::refused;
+    use crate::laws::breaker::testing::{ask, calls_and, ms};
     use crate::laws::breaker::{Input, Promises, Step, What, play_with};
 
     fn lived(config: &Config, inputs: &[(Span, Input<Action>)]) -> Vec<Step<Resilience4j, Action>> {
