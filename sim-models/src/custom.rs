@@ -8,8 +8,10 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use sim_core::{Draws, Indexed, Span, Time, mix};
-use sim_redis::value::{Texts, Value};
+use sim_core::{Indexed, mix};
+
+pub use sim_core::{Draw, Draws, Span, Time};
+pub use sim_redis::value::{Texts, Value};
 
 /// An actor of a user's own kind.
 ///
