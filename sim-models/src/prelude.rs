@@ -1,6 +1,6 @@
 //! What a test of a design needs: `use sim_models::prelude::*;`.
 
-pub use crate::custom::{Ask, CustomActor, Desk, Kinds};
+pub use crate::custom::{Answer, Ask, CustomActor, Desk, Draw, Effect, Ending, Fate, Kinds, Value};
 pub use crate::outcome::{ActorKind, Counter, InvariantVerdict, Outcome, Verdict};
 pub use crate::recovery::RecoveryState;
 #[cfg(feature = "proptest")]

@@ -47,9 +47,7 @@ impl Run {
         };
         let horizon = Time::ZERO + plan.horizon;
         let world = World::new(plan, id.seed, |actor| match &actor.kind {
-            ActorKind::Custom(custom) => {
-                kinds.make(&custom.kind, &custom.config).expect("made once when it was read")
-            }
+            ActorKind::Custom(custom) => kinds.make(&custom.kind).expect("it made one before"),
             _ => unreachable!("asked for custom actors only"),
         });
         let mut sim = Simulation::new(world, limits);

@@ -14,9 +14,13 @@ use crate::plan::{
 };
 use crate::source::{Document, Files, SourceError, advice, last_name};
 
+/// By the name of an actor written in Rust: the kinds of its effects.
+pub(crate) type OwnEffects = BTreeMap<String, Vec<String>>;
+
 /// What the parts of the compiler share: the plan so far, names, and problems.
 pub(super) struct Builder<'a> {
     pub(super) spec: &'a Scenario,
+    pub(super) own_effects: &'a OwnEffects,
     pub(super) files: Files<'a>,
     pub(super) docs: Vec<Document>,
     pub(super) plan: Plan,
@@ -38,7 +42,12 @@ pub(super) struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    pub(super) fn new(document: &Document, spec: &'a Scenario, files: Files<'a>) -> Builder<'a> {
+    pub(super) fn new(
+        document: &Document,
+        spec: &'a Scenario,
+        own_effects: &'a OwnEffects,
+        files: Files<'a>,
+    ) -> Builder<'a> {
         let mut texts = Texts::default();
         let mut word = |text: &str| Value::Text(texts.intern(text));
         let words = Words {
@@ -66,6 +75,7 @@ impl<'a> Builder<'a> {
         };
         Builder {
             spec,
+            own_effects,
             files,
             docs: vec![document.clone()],
             plan,

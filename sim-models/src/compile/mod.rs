@@ -30,14 +30,17 @@ use crate::plan::Plan;
 use crate::source::{Document, Files, SourceError};
 
 use builder::Builder;
+pub(crate) use builder::OwnEffects;
 
-/// Builds the plan, or tells everything that is wrong with the scenario.
+/// Builds the plan, or tells everything that is wrong with the scenario. The kinds of effects of
+/// each actor written in Rust are `own_effects`.
 pub(crate) fn compile(
     document: &Document,
     spec: &Scenario,
+    own_effects: &OwnEffects,
     files: Files<'_>,
 ) -> Result<Plan, Vec<SourceError>> {
-    let mut builder = Builder::new(document, spec, files);
+    let mut builder = Builder::new(document, spec, own_effects, files);
     builder.basics();
     builder.recovery();
     builder.actors();

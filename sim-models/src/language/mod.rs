@@ -1,7 +1,7 @@
 //! The scenario file as its author writes it: plain serde types, nothing resolved or checked.
 //!
 //! A word of the language is declared here once, with its documentation, its defaults and an
-//! example; [`words()`] are made from that, and from them the [`shorthand()`], the manual's tables,
+//! example; [`words()`] are made from that, and from them the shorthand, the manual's tables,
 //! `sim help` and `sim schema`. The order of fields is that of unnamed arguments:
 //! `Call("api.pay", policy: "checkout")`.
 

@@ -20,7 +20,7 @@ pub(crate) enum ActorKind {
     Service(ServicePlan),
     Kv(KvPlan),
     Broker,
-    Custom(Custom),
+    Custom(CustomPlan),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -154,6 +154,19 @@ impl KvPlan {
             matches!(self.persistence, Persistence::Aof { fsync: Fsync::EverySec | Fsync::No });
         self.replicas > 0 || self.regional || has_file
     }
+}
+
+/// An actor written in Rust.
+#[derive(Clone, Debug)]
+pub(crate) struct CustomPlan {
+    pub kind: String,
+    pub config: BTreeMap<String, String>,
+    /// The kinds of its effects.
+    pub effects: Vec<KindId>,
+    /// Stands for what it does of its own accord.
+    pub program: ProgramId,
+    /// Whom it calls, by name: the program that does it.
+    pub calls: Vec<(String, ProgramId)>,
 }
 
 /// A cache that every instance of a service has.

@@ -3,6 +3,7 @@
 use sim_core::mix;
 
 use super::broker::Delivery;
+use super::custom::Wake;
 use super::network::Request;
 use super::stack::Call;
 use super::store::copies::RegionCopy;
@@ -40,7 +41,7 @@ pub(crate) enum Event {
     /// A custom actor's answer is due.
     Reply(Id<Request>),
     /// A custom actor asked to be woken.
-    Wake { actor: ActorId, token: u64 },
+    Wake(Id<Wake>),
     /// A breaker acts by itself.
     WakeBreaker(BreakerId),
     /// Outlier detection looks at its endpoints.
@@ -81,7 +82,7 @@ impl Event {
             Event::Strike(fault) => (11, fault.0.into()),
             Event::Heal(fault) => (12, fault.0.into()),
             Event::Reply(request) => (14, request.word()),
-            Event::Wake { actor, token } => (13 + (u64::from(actor.0) << 8), token),
+            Event::Wake(wake) => (13, wake.word()),
             Event::WakeBreaker(breaker) => (15, breaker.0.into()),
             Event::Sweep(outlier) => (16, outlier.0.into()),
             Event::Turn(job) => (17, job.0.into()),

@@ -3,12 +3,13 @@
 //! Each part returns what must happen elsewhere; only the functions here see two parts. They read
 //! as lists, and a request can be followed downwards from its arrival to its verdict.
 
-use sim_core::{Time, mix};
+use sim_core::{Span, Time, mix};
 use sim_policies::{Ending, Fate};
 use sim_redis::value::Value;
 
 use super::broker::Delivery;
 use super::client::{Clients, Told};
+use super::custom::{Errand, Orders, Wake};
 use super::fault::{Faults, Hit, SetBack};
 use super::network::{Answer, Arrival, Leg, Payload, Request, Returned, Sender};
 use super::service::{Arrived, Held, JobRun, Landed, Look, ServiceState, Turn, Wanted};
@@ -142,6 +143,7 @@ impl World {
                 let next = self.tasks.leave(id, Exit::Responded, &self.shared);
                 return self.proceed(id, next, ctx);
             }
+            Next::Heard(answer) => self.hear(id, answer, ctx),
             Next::Pass(point) => return self.pass_point(id, point, ctx),
             Next::Ended(error) => self.end(id, error, ctx),
         }
@@ -225,6 +227,7 @@ impl World {
                 self.land(id, flight, error, ctx);
                 self.tasks.free(id);
             }
+            Origin::Own => unreachable!("it is over when its call is"),
         }
     }
 
@@ -508,9 +511,10 @@ impl World {
                 }
                 to
             }
-            Event::Served(request) | Event::Disconnect(request) => {
+            Event::Served(request) | Event::Disconnect(request) | Event::Reply(request) => {
                 self.network.requests.get(request)?.to
             }
+            Event::Wake(wake) => self.customs.wake_of(wake)?.0,
             Event::Copied(copy) => self.stores.holder_of(copy)?,
             Event::Answer(request) => self.network.requests.get(request)?.from,
             Event::Timer { call, .. } => self.tasks.get(self.stack.task_of(call)?)?.actor,
@@ -789,24 +793,67 @@ impl World {
 impl World {
     pub(super) fn start_custom(&mut self, actor: ActorId, ctx: &mut Ctx) {
         let orders = self.customs.start(actor, &mut self.shared, ctx);
-        orders.carry_out(&mut self.network.requests, ctx);
+        self.carry_out(orders, ctx);
     }
 
     fn ask_custom(&mut self, id: Id<Request>, ctx: &mut Ctx) {
-        let request = &self.network.requests[id];
+        let request = &mut self.network.requests[id];
         let orders = self.customs.ask(id, request, &mut self.shared, ctx);
-        orders.carry_out(&mut self.network.requests, ctx);
+        self.carry_out(orders, ctx);
     }
 
-    pub(super) fn wake_custom(&mut self, actor: ActorId, token: u64, ctx: &mut Ctx) {
-        let orders = self.customs.wake(actor, token, &mut self.shared, ctx);
-        orders.carry_out(&mut self.network.requests, ctx);
+    pub(super) fn wake_custom(&mut self, wake: Id<Wake>, ctx: &mut Ctx) {
+        if let Some(orders) = self.customs.wake(wake, &mut self.shared, ctx) {
+            self.carry_out(orders, ctx);
+        }
     }
 
-    /// A custom actor's answer is due.
+    /// The call of a custom actor has ended.
+    fn hear(&mut self, id: Id<Task>, answer: Answer, ctx: &mut Ctx) {
+        self.tasks.free(id);
+        let orders = self.customs.hear(id, answer, &mut self.shared, ctx);
+        self.carry_out(orders, ctx);
+    }
+
+    /// Does what a custom actor has ordered. Its calls begin with the next event, so that one that
+    /// calls again and again without waiting meets the limit on steps.
+    fn carry_out(&mut self, orders: Orders, ctx: &mut Ctx) {
+        for errand in self.customs.carry_out(orders, &mut self.network.requests, ctx) {
+            let Errand { of, program, ask, .. } = errand;
+            let lineage = errand.lineage(&self.shared.plan);
+            let id = self.tasks.begin(of, program, ask.intent, lineage, &mut self.shared);
+            let task = &mut self.tasks[id];
+            (task.origin, task.deadline) = (Origin::Own, ask.deadline);
+            task.set(builtin::KEY, ask.key);
+            task.set(builtin::BODY, ask.body);
+            self.customs.calls(id, errand);
+            self.tasks.wait(id, Span::ZERO, ctx);
+        }
+    }
+
+    /// A custom actor's answer is due, unless its process has died meanwhile.
     pub(super) fn reply(&mut self, id: Id<Request>, ctx: &mut Ctx) {
-        let answer = self.network.requests[id].answer;
-        self.send_answer(id, answer, ctx);
+        let Some(request) = self.network.requests.get_mut(id) else { return };
+        if std::mem::take(&mut request.held) {
+            let answer = request.answer;
+            self.send_answer(id, answer, ctx);
+        }
+    }
+
+    /// Its process dies: its calls are gone, and its callers' connections break.
+    fn crash_custom(&mut self, actor: ActorId, ctx: &mut Ctx) {
+        self.customs.crash(actor);
+        for task in self.tasks.ids_where(|task| task.actor == actor) {
+            self.abandon(task, ctx);
+            self.tasks.free(task);
+        }
+        let held = |request: &Request| request.to == actor && request.held;
+        for request in self.network.requests.ids_where(held) {
+            self.network.requests[request].held = false;
+            self.turn_away(request, Ending::Reset, ctx);
+        }
+        self.stack.crash(&self.shared.plan, actor);
+        self.faults.unpark(actor, ctx);
     }
 }
 
@@ -889,7 +936,8 @@ impl World {
             }
             // What was published survives, and what is under way comes again.
             ActorKind::Broker => {}
-            ActorKind::Client(_) | ActorKind::Custom(_) => unreachable!("checked"),
+            ActorKind::Custom(_) => self.crash_custom(actor, ctx),
+            ActorKind::Client(_) => unreachable!("checked"),
         }
     }
 
@@ -897,11 +945,18 @@ impl World {
     pub(super) fn heal(&mut self, id: FaultId, ctx: &mut Ctx) {
         self.faults.heal(id, &mut self.shared, ctx);
         self.impose(ctx);
-        if let Fault::Crash { actor, instance } = self.shared.plan.faults[id.index()].fault
-            && let Some(service) = self.service(actor)
-        {
+        if let Fault::Crash { actor, instance } = self.shared.plan.faults[id.index()].fault {
+            self.restart(actor, instance, ctx);
+        }
+    }
+
+    /// A process is up again, or an instance of it. One that another fault holds down stays down.
+    fn restart(&mut self, actor: ActorId, instance: Option<u32>, ctx: &mut Ctx) {
+        if let Some(service) = self.service(actor) {
             service.restart(instance, ctx.now());
             self.report_level(actor, ctx);
+        } else if self.customs.is_dead(actor) && !self.shared.conditions[actor.index()].crashed {
+            self.start_custom(actor, ctx);
         }
     }
 

@@ -26,7 +26,7 @@ use std::sync::Arc;
 
 use sim_core::{Context, Model, Streams, Time};
 
-use crate::custom::CustomActor;
+use crate::custom::Make;
 use crate::outcome::RunLimit;
 use crate::plan::{ActorId, ActorKind, ActorPlan, FaultId, Plan, Trigger};
 
@@ -86,7 +86,7 @@ impl Model for World {
             Event::Strike(fault) => self.strike(fault, ctx),
             Event::Heal(fault) => self.heal(fault, ctx),
             Event::Reply(request) => self.reply(request, ctx),
-            Event::Wake { actor, token } => self.wake_custom(actor, token, ctx),
+            Event::Wake(wake) => self.wake_custom(wake, ctx),
             Event::WakeBreaker(breaker) => {
                 self.stack.wake_breaker(breaker, &mut self.shared, ctx);
             }
@@ -111,16 +111,13 @@ impl Model for World {
             + self.services.memory_bytes()
             + self.stores.memory_bytes()
             + self.brokers.memory_bytes()
+            + self.customs.memory_bytes()
             + self.faults.memory_bytes()
     }
 }
 
 impl World {
-    pub(crate) fn new(
-        plan: Arc<Plan>,
-        seed: u64,
-        custom: impl FnMut(&ActorPlan) -> Box<dyn CustomActor>,
-    ) -> World {
+    pub(crate) fn new(plan: Arc<Plan>, seed: u64, custom: impl FnMut(&ActorPlan) -> Make) -> World {
         let streams = Streams::new(seed);
         World {
             clients: Clients::new(&plan, &streams),

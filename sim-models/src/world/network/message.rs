@@ -38,6 +38,8 @@ pub(crate) struct Request {
     pub(in crate::world) answer: Answer,
     /// Set when an answer is on its way.
     pub(in crate::world) answered: bool,
+    /// An actor written in Rust has it, and no answer has gone out.
+    pub(in crate::world) held: bool,
 }
 
 /// Who waits for a request's answer.
@@ -113,6 +115,7 @@ impl Default for Request {
             worked: Span::ZERO,
             answer: Answer::status(500),
             answered: false,
+            held: false,
         }
     }
 }
