@@ -17,9 +17,9 @@
 //! | `Partition`, `Loss`, `Duplicate`, `Delay` | as between any two actors |
 //! | `ClockStep` | [`Desk::clock_ms`] is ahead or behind |
 //!
-//! It passes no labelled points, so that `Throw` and `Stall` find none. It is no store, so that
-//! `Flush`, `Evict`, `OutOfMemory` and `Failover` are refused. It is one process, so that a crash of
-//! one `instance` is refused too.
+//! A scenario is refused where a fault cannot mean anything. The actor passes no labelled points, at
+//! which `Throw` and `Stall` could strike. `Flush`, `Evict`, `OutOfMemory` and `Failover` are for
+//! stores. It is one process: `instance` is left out.
 
 use std::collections::BTreeMap;
 use std::fmt;
