@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anstream::{AutoStream, ColorChoice};
 use clap::ValueEnum;
-use sim_models::source::SourceError;
+use sim_models::SourceError;
 
 use crate::diagnostics::{self, Failure};
 use crate::text::{Style, plain};

@@ -1,8 +1,8 @@
 //! What stopped a command, shown the way compilers show mistakes: the place, the text, the help.
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
-use sim_models::source::{SourceError, closest};
 use sim_models::study::Misuse;
+use sim_models::{SourceError, closest};
 
 use crate::text::plain;
 
@@ -154,7 +154,7 @@ error: `Scenario` has no field `horizn`
             let ends = (0..=text.len()).filter(|&at| text.is_char_boundary(at));
             for (start, end) in ends.clone().flat_map(|a| ends.clone().map(move |b| (a, b))) {
                 if start <= end {
-                    let place = sim_models::source::Place {
+                    let place = sim_models::Place {
                         label: text.to_owned(),
                         text: text.to_owned(),
                         range: start..end,

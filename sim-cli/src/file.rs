@@ -7,7 +7,7 @@ use std::string::FromUtf8Error;
 
 use sim_models::Scenario;
 use sim_models::custom::Kinds;
-use sim_models::source::{SourceError, closest};
+use sim_models::{SourceError, closest};
 
 use crate::changes::{Changes, Set};
 use crate::diagnostics::Failure;

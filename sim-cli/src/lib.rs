@@ -9,8 +9,7 @@
 //! ```no_run
 //! use std::process::ExitCode;
 //!
-//! use sim_core::Span;
-//! use sim_models::custom::{Ask, CustomActor, Desk, Kinds};
+//! use sim_models::prelude::*;
 //!
 //! /// Answers every request after ten milliseconds.
 //! #[derive(Debug)]

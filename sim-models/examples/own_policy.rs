@@ -1,10 +1,7 @@
 //! A policy of one's own in a stack: after three failures in a row it lets nothing through for a
 //! while. `cargo run -p sim-models --example own_policy`
 
-use sim_core::{Span, Time};
-use sim_models::Scenario;
-use sim_models::custom::Kinds;
-use sim_models::custom_policy::{CustomPolicy, Passage, PolicyDesk, Reply, Turn};
+use sim_models::prelude::*;
 
 #[derive(Debug)]
 struct CoolDown {
@@ -41,7 +38,7 @@ const SCENARIO: &str = r#"Scenario(
     faults: [At("10s", Outage(actor: "bank"), for: "10s")],
 )"#;
 
-fn main() -> Result<(), sim_models::Error> {
+fn main() -> Result<(), Error> {
     let kinds = Kinds::new().with_policy("cool_down", |config| {
         let rest = config.get("rest").ok_or("`rest` is missing")?;
         let rest = rest.parse().map_err(|_| format!("rest: {rest} is no duration"))?;

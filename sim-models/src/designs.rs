@@ -3,15 +3,51 @@
 
 use std::collections::BTreeMap;
 
+use serde::Deserialize;
 use sim_core::Span;
 
-use crate::language::Expr;
+use crate::language::{Expr, shorthand};
+use crate::source::Document;
 
 /// Designs may use designs; no deeper than this, so that one that uses itself is refused.
 pub(crate) const NESTING_MAX: usize = 4;
 
+/// What a built-in design says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BuiltIn {
+    /// By which `Idempotent(design: …)` names it.
+    pub name: &'static str,
+    /// What it does, and what it claims.
+    pub about: String,
+    /// The design that it is like, but for its parameters.
+    pub like: Option<String>,
+    /// Its parameters with their defaults, as they are written.
+    pub params: Vec<(String, String)>,
+}
+
+/// All built-in designs.
+pub fn built_in() -> impl Iterator<Item = BuiltIn> {
+    BUILT_IN.iter().map(|(name, text)| {
+        let document = Document::parse(name, text, shorthand()).expect("it is built in");
+        let Said { about, like } = document.read().expect("it is built in");
+        let written = |name: String, path: &str| Some((name, document.text_of(path)?.to_owned()));
+        let own = document.children("params").into_iter();
+        let own = own.filter_map(|name| written(name.clone(), &format!("params.{name}")));
+        let every = ["lock", "keep"].into_iter().filter_map(|name| written(name.to_owned(), name));
+        BuiltIn { name, about, like, params: own.chain(every).collect() }
+    })
+}
+
+#[derive(Deserialize)]
+#[serde(rename = "Design")]
+struct Said {
+    about: String,
+    #[serde(default)]
+    like: Option<String>,
+}
+
 /// Name and text of each design.
-pub const BUILT_IN: &[(&str, &str)] = &[
+pub(crate) const BUILT_IN: &[(&str, &str)] = &[
     ("unprotected", include_str!("../../scenarios/designs/unprotected.ron")),
     ("naive", include_str!("../../scenarios/designs/naive.ron")),
     ("safe", include_str!("../../scenarios/designs/safe.ron")),

@@ -6,8 +6,10 @@
 use std::fmt;
 
 pub use hdrhistogram::Histogram;
-use sim_core::{LimitHit, Span, Time};
-use sim_policies::breaker::{StateName, TransitionReason};
+use sim_core::{Span, Time};
+
+pub use sim_core::LimitHit;
+pub use sim_policies::breaker::{StateName, TransitionReason};
 
 use crate::recovery::Recovery;
 

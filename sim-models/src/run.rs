@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use sim_core::{Moment, Simulation, Step, Stop, Time};
 
-use crate::custom::Kinds;
 use crate::outcome::{
     InvariantResult, InvariantVerdict, LedgerLine, Outcome, RunId, RunLimit, ServiceBooks, Verdict,
 };
-use crate::plan::{ActorKind, Plan};
+use crate::plan::Plan;
 use crate::world::World;
 
 /// The most ledger entries that an outcome lists; its summaries count all.
@@ -37,15 +36,10 @@ pub struct StepLine {
 }
 
 impl Run {
-    pub(crate) fn new(plan: Arc<Plan>, kinds: &Kinds, id: RunId, variant: Option<String>) -> Run {
+    pub(crate) fn new(plan: Arc<Plan>, id: RunId, variant: Option<String>) -> Run {
         let limits = plan.limits.engine();
         let horizon = Time::ZERO + plan.horizon;
-        let world = World::new(plan, id.seed, |actor| match &actor.kind {
-            ActorKind::Custom(custom) => {
-                kinds.make(&custom.kind, &custom.config).expect("made once when it was read")
-            }
-            _ => unreachable!("asked for custom actors only"),
-        });
+        let world = World::new(plan, id.seed);
         let mut sim = Simulation::new(world, limits);
         sim.act(World::start);
         Run { sim, id, variant, horizon, stop: None }

@@ -129,26 +129,33 @@ impl Scenario {
         &self.plan.points
     }
 
-    /// The names of its services, and those of its stores.
-    pub fn services_and_stores(&self) -> (Vec<&str>, Vec<&str>) {
-        let names = |is: fn(&ActorKind) -> bool| {
-            let of_kind = self.plan.actors.iter().filter(|actor| is(&actor.kind));
-            of_kind.map(|actor| actor.name.as_str()).collect()
-        };
-        (
-            names(|kind| matches!(kind, ActorKind::Service(_))),
-            names(|kind| matches!(kind, ActorKind::Kv { .. })),
-        )
+    /// The names of its services.
+    pub fn services(&self) -> Vec<&str> {
+        self.names(|kind| matches!(kind, ActorKind::Service(_)))
+    }
+
+    /// The names of its stores.
+    pub fn stores(&self) -> Vec<&str> {
+        self.names(|kind| matches!(kind, ActorKind::Kv(_)))
+    }
+
+    /// The names of its actors that are written in Rust.
+    pub fn custom_actors(&self) -> Vec<&str> {
+        self.names(|kind| matches!(kind, ActorKind::Custom(_)))
     }
 
     /// The names of its stores that have a replica.
     pub fn replicated_stores(&self) -> Vec<&str> {
-        let actors = self.plan.actors.iter();
-        let has_replica = |kind: &ActorKind| matches!(kind, ActorKind::Kv(kv) if kv.replicas > 0);
-        actors.filter(|a| has_replica(&a.kind)).map(|actor| actor.name.as_str()).collect()
+        self.names(|kind| matches!(kind, ActorKind::Kv(kv) if kv.replicas > 0))
     }
 
-    /// The names of its actors that look at a clock: stores, and services that read `{now}`.
+    fn names(&self, is: fn(&ActorKind) -> bool) -> Vec<&str> {
+        let of_kind = self.plan.actors.iter().filter(|actor| is(&actor.kind));
+        of_kind.map(|actor| actor.name.as_str()).collect()
+    }
+
+    /// The names of its actors that look at a clock: stores, services that read `{now}`, and actors
+    /// written in Rust, which may.
     pub fn clocks(&self) -> Vec<&str> {
         let plan = &self.plan;
         let reads = |name: &str| {
@@ -156,9 +163,9 @@ impl Scenario {
             own.filter_map(|program| program.name.split_once('.')).any(|(actor, _)| actor == name)
         };
         let has_clock = |actor: &&ActorPlan| match actor.kind {
-            ActorKind::Kv(_) => true,
+            ActorKind::Kv(_) | ActorKind::Custom(_) => true,
             ActorKind::Service(_) => reads(&actor.name),
-            ActorKind::Client(_) | ActorKind::Broker | ActorKind::Custom(_) => false,
+            ActorKind::Client(_) | ActorKind::Broker => false,
         };
         plan.actors.iter().filter(has_clock).map(|actor| actor.name.as_str()).collect()
     }
@@ -204,7 +211,7 @@ impl Scenario {
 
     /// Begins a run that is taken step by step.
     pub fn start(&self, seed: u64) -> Run {
-        Run::new(self.plan.clone(), &self.kinds, self.run_id(seed), self.variant.clone())
+        Run::new(self.plan.clone(), self.run_id(seed), self.variant.clone())
     }
 }
 
@@ -217,22 +224,12 @@ fn hash(text: &str, files: &BTreeMap<String, Arc<str>>) -> u64 {
     })
 }
 
-/// Reads and compiles a document; also makes each custom actor once, so that a run cannot fail.
+/// Reads and compiles a document.
 fn compile(
     document: &Document,
     kinds: &Kinds,
     files: Files<'_>,
 ) -> Result<(Plan, u64), Vec<SourceError>> {
     let spec: language::Scenario = document.read().map_err(|e| vec![e])?;
-    let plan = compile::compile(document, &spec, files, kinds)?;
-    let mut problems = Vec::new();
-    for actor in &plan.actors {
-        if let ActorKind::Custom(custom) = &actor.kind
-            && let Err(message) = kinds.make(&custom.kind, &custom.config)
-        {
-            let path = format!("actors.{}", path_key(&actor.name));
-            problems.push(document.problem(&path, message, None));
-        }
-    }
-    if problems.is_empty() { Ok((plan, spec.seed)) } else { Err(problems) }
+    Ok((compile::compile(document, &spec, files, kinds)?, spec.seed))
 }

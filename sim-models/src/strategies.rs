@@ -103,9 +103,9 @@ pub struct FaultPlans {
 impl FaultPlans {
     /// All faults that fit `scenario`.
     pub fn of(scenario: &Scenario) -> FaultPlans {
-        let (services, stores) = scenario.services_and_stores();
+        let (services, stores) = (scenario.services(), scenario.stores());
         let mut faults = Vec::new();
-        for actor in services.iter().chain(&stores) {
+        for actor in services.iter().chain(&stores).chain(&scenario.custom_actors()) {
             faults.extend(actor_faults(actor));
         }
         for (caller, callee) in scenario.hops() {

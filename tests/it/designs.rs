@@ -2,10 +2,8 @@
 
 use std::fmt::Write as _;
 
-use sim_models::designs::BUILT_IN;
-use sim_models::language::shorthand;
+use sim_models::designs::{BuiltIn, built_in};
 use sim_models::outcome::Outcome;
-use sim_models::source::Document;
 
 use crate::exam::{exam, situations};
 use crate::support::{broken, run, same_as_written};
@@ -37,43 +35,26 @@ fn marks(outcome: &Outcome) -> String {
 }
 
 /// The designs that people use; `keyed_record` is what several of them are like.
-fn designs() -> impl Iterator<Item = (&'static str, &'static str)> {
-    BUILT_IN.iter().copied().filter(|(name, _)| *name != "keyed_record")
+fn designs() -> impl Iterator<Item = BuiltIn> {
+    built_in().filter(|design| design.name != "keyed_record")
 }
 
 /// Each situation of the exam, and the marks of each design in it.
 fn results() -> Vec<(String, Vec<String>)> {
     let examine = |situation: Option<String>| {
-        let of_design = |(name, _)| marks(&run(&exam(name, situation.as_deref())));
+        let of_design = |design: BuiltIn| marks(&run(&exam(design.name, situation.as_deref())));
         let marks = designs().map(of_design).collect();
         (situation.unwrap_or_else(|| "no fault".to_owned()), marks)
     };
     std::iter::once(None).chain(situations().into_iter().map(Some)).map(examine).collect()
 }
 
-/// A text of a design as it reads: without its quotes and line ends.
-fn unquoted(text: &str) -> String {
-    let lines = text.trim_matches('"').split("\\\n").map(str::trim_start);
-    lines.collect::<String>().replace("\\\"", "\"")
-}
-
-fn section(n: usize, name: &str, text: &str, results: &[(String, Vec<String>)]) -> String {
-    let document = Document::parse(name, text, shorthand()).expect("a design");
-    let about = unquoted(document.text_of("about").expect("it says what it is"));
+fn section(n: usize, design: BuiltIn, results: &[(String, Vec<String>)]) -> String {
+    let BuiltIn { name, about, like, params } = design;
     let mut section = format!("## [`{name}`](../scenarios/designs/{name}.ron)\n\n{about}\n\n");
-    let plain = |path: &str| Some(document.text_of(path)?.to_owned());
-    let mut params: Vec<String> = Vec::new();
-    if let Some(base) = plain("like") {
-        let base = base.trim_matches('"').to_owned();
-        params.push(format!("like [`{base}`](../scenarios/designs/{base}.ron)"));
-    }
-    for param in document.children("params") {
-        let value = plain(&format!("params.{param}")).expect("a value");
-        params.push(format!("`{param}: {value}`"));
-    }
-    for own in ["lock", "keep"] {
-        params.extend(plain(own).map(|value| format!("`{own}: {value}`")));
-    }
+    let like = like.map(|base| format!("like [`{base}`](../scenarios/designs/{base}.ron)"));
+    let params = params.iter().map(|(name, value)| format!("`{name}: {value}`"));
+    let params: Vec<String> = like.into_iter().chain(params).collect();
     if !params.is_empty() {
         let _ = write!(section, "Parameters: {}.\n\n", params.join(", "));
     }
@@ -92,7 +73,7 @@ fn section(n: usize, name: &str, text: &str, results: &[(String, Vec<String>)]) 
 #[test]
 fn the_page_of_designs_is_what_the_exam_says() {
     let results = results();
-    let names: Vec<&str> = designs().map(|(name, _)| name).collect();
+    let names: Vec<&str> = designs().map(|design| design.name).collect();
     let mut page = format!(
         "# Idempotency designs, examined\n\n\
         A test writes this page from the runs of [`{EXAM}`](../{EXAM}). It puts every design into \
@@ -121,8 +102,8 @@ fn the_page_of_designs_is_what_the_exam_says() {
         let cells: Vec<&str> = marks.iter().map(|m| if m.is_empty() { "·" } else { m }).collect();
         let _ = writeln!(page, "| {situation} | {} |", cells.join(" | "));
     }
-    for (n, (name, text)) in designs().enumerate() {
-        let _ = write!(page, "\n{}", section(n, name, text, &results));
+    for (n, design) in designs().enumerate() {
+        let _ = write!(page, "\n{}", section(n, design, &results));
     }
     same_as_written(PAGE, &page);
 }
@@ -131,7 +112,7 @@ fn the_page_of_designs_is_what_the_exam_says() {
 fn the_exam_tells_designs_apart() {
     let results = results();
     let open = |name: &str| {
-        let n = designs().position(|(design, _)| design == name).expect("a design");
+        let n = designs().position(|design| design.name == name).expect("a design");
         results.iter().filter(|(_, marks)| marks[n].contains('M')).count()
     };
     // Without a fault everybody passes; only what needs faults tells them apart.

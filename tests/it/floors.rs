@@ -39,10 +39,10 @@ const HOUSES: &[House] = &[
         sources: "sim-models/src",
         within: &[],
         floors: &[
-            &["pool", "source", "custom_policy"],
+            &["pool", "source", "custom"],
             &["language", "designs", "error"],
             &["plan"],
-            &["intent", "ledger", "metrics", "recovery", "invariant", "outcome", "log", "custom"],
+            &["intent", "ledger", "metrics", "recovery", "invariant", "outcome", "log"],
             &["world", "compile"],
             &["run", "scenario", "draft", "conform"],
             &["study", "strategies", "prelude"],

@@ -1,8 +1,8 @@
 //! `sim help`: what a word of the language means, or how a command is used.
 
 use clap::CommandFactory;
+use sim_models::closest;
 use sim_models::language::{Argument, PART, Word, words};
-use sim_models::source::closest;
 
 use super::CommandLine;
 use crate::console;

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 use sim_models::Scenario;
+use sim_models::SourceError;
 use sim_models::custom::Kinds;
-use sim_models::source::SourceError;
 use sim_models::study::{Axis, Cell, Estimate, Map, RecoveryTally, Region, Unit};
 
 use crate::changes::Changes;

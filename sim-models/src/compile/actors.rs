@@ -7,8 +7,8 @@ use super::builder::{Builder, Callee};
 use super::place::Here;
 use crate::language::{self, Actor};
 use crate::plan::{
-    ActorId, ActorKind, ActorPlan, ClientPlan, LinkPlan, Operand, Pc, Program, ProgramId, QueueId,
-    QueuePlan, Subscriber,
+    ActorId, ActorKind, ActorPlan, ClientPlan, CustomPlan, LinkPlan, Operand, Pc, Program,
+    ProgramId, QueueId, QueuePlan, Subscriber,
 };
 use crate::source::{advice, path_key};
 
@@ -27,7 +27,7 @@ impl Builder<'_> {
     pub(super) fn is_server(&self, id: ActorId) -> bool {
         matches!(
             self.plan.actors[id.index()].kind,
-            ActorKind::Service(_) | ActorKind::Kv { .. } | ActorKind::Broker
+            ActorKind::Service(_) | ActorKind::Kv(_) | ActorKind::Broker | ActorKind::Custom(_)
         )
     }
 
@@ -71,7 +71,7 @@ impl Builder<'_> {
                 Actor::Service(service) => self.service(ActorId::nth(n), name, service, &here),
                 Actor::Kv(kv) => ActorKind::Kv(self.kv(ActorId::nth(n), kv, &here)),
                 Actor::Broker(broker) => self.broker(ActorId::nth(n), name, broker, &here),
-                Actor::Custom(custom) => ActorKind::Custom(custom.clone()),
+                Actor::Custom(custom) => self.custom(name, custom, &here),
             };
             let entity = xxh3_64(name.as_bytes());
             self.plan.actors.push(ActorPlan { name: name.clone(), entity, kind });
@@ -142,6 +142,32 @@ impl Builder<'_> {
             });
         }
         ActorKind::Broker
+    }
+
+    /// An actor written in Rust. It is made once to learn its effects, and so that a run cannot fail.
+    fn custom(&mut self, name: &str, custom: &language::Custom, here: &Here) -> ActorKind {
+        let make = self.kinds.actor(&custom.kind);
+        let made = make.and_then(|make| Ok((make, make(&custom.config)?)));
+        let (make, actor) = match made {
+            Ok((make, actor)) => (Some(make), Some(actor)),
+            Err(message) => {
+                self.problem(here, message, None);
+                (None, None)
+            }
+        };
+        let effects = actor.iter().flat_map(|actor| actor.effects());
+        let effects = effects.map(|kind| self.kind_done(kind)).collect();
+        let program = self.new_program(name);
+        let calls = custom.calls.keys();
+        let calls = calls.map(|call| (call.clone(), self.new_program(&format!("{name}.{call}"))));
+        ActorKind::Custom(CustomPlan {
+            kind: custom.kind.clone(),
+            make,
+            config: custom.config.clone(),
+            effects,
+            program,
+            calls: calls.collect(),
+        })
     }
 
     /// Finds the subscribers of all queues, once every endpoint is known.

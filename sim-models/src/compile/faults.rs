@@ -74,7 +74,11 @@ impl Builder<'_> {
         if let Some(n) = self.plan.points.iter().position(|point| point == name) {
             return Some(PointId::nth(n));
         }
+        let own = name.split_once('.').and_then(|(actor, _)| self.actor_ids.get(actor));
+        let is_own =
+            |id: &ActorId| matches!(self.plan.actors[id.index()].kind, ActorKind::Custom(_));
         let help = match advice(name, self.plan.points.iter().map(String::as_str)) {
+            _ if own.is_some_and(is_own) => "an actor written in Rust passes no points".to_owned(),
             Some(help) => help,
             None => "mark it with a step Label(\"…\")".to_owned(),
         };
@@ -141,6 +145,11 @@ impl Builder<'_> {
             ) => {
                 let count = match &self.plan.actors[actor.index()].kind {
                     ActorKind::Service(service) => service.instances,
+                    ActorKind::Custom(_) => {
+                        let message = format!("`{}` is one process", self.name_of(actor));
+                        let help = "leave `instance` out".to_owned();
+                        return self.problem(&here.field("instance"), message, Some(help));
+                    }
                     _ => 1,
                 };
                 let allowed = format!("below `instances`, {count}");
@@ -159,7 +168,8 @@ impl Builder<'_> {
     }
 
     fn has_clock(&self, id: ActorId) -> bool {
-        matches!(self.plan.actors[id.index()].kind, ActorKind::Service(_) | ActorKind::Kv(_))
+        let kind = &self.plan.actors[id.index()].kind;
+        matches!(kind, ActorKind::Service(_) | ActorKind::Kv(_) | ActorKind::Custom(_))
     }
 
     fn check_clock_step(&mut self, forward: Option<Span>, back: Option<Span>, here: &Here) {

@@ -51,6 +51,8 @@ pub(super) enum Role {
     Client,
     Endpoint,
     Job,
+    /// One call of an actor written in Rust.
+    Own,
 }
 
 /// An open loop.

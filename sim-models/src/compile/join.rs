@@ -40,7 +40,8 @@ impl Builder<'_> {
                         frames.push(frame);
                     }
                 }
-                Actor::Kv(_) | Actor::Broker(_) | Actor::Custom(_) => {}
+                Actor::Custom(custom) => self.own_programs(id, custom, &here, &mut frames),
+                Actor::Kv(_) | Actor::Broker(_) => {}
             }
         }
         self.bind_arguments(&mut frames);
@@ -65,6 +66,38 @@ impl Builder<'_> {
         }
         self.program(&mut frame, &client.does, &here.field("does"));
         frame
+    }
+
+    /// What an actor written in Rust calls: a program of one step for each. The answer goes to the
+    /// actor, so that the program has no variable for it.
+    fn own_programs(
+        &mut self,
+        id: ActorId,
+        custom: &language::Custom,
+        here: &Here,
+        frames: &mut Vec<Frame>,
+    ) {
+        let name = self.name_of(id).to_owned();
+        let ActorKind::Custom(plan) = &self.plan.actors[id.index()].kind else {
+            unreachable!("made from an actor written in Rust")
+        };
+        let (own, programs) = (plan.program, plan.calls.clone());
+        self.program(&mut Frame::new(id, Role::Own, name.clone(), own), &[], here);
+        for ((call, step), (_, program)) in custom.calls.iter().zip(programs) {
+            let here = here.field("calls").field(&path_key(call));
+            let given = [
+                ("into", step.into.is_some()),
+                ("status_into", step.status_into.is_some()),
+                ("headers_into", step.headers_into.is_some()),
+            ];
+            for (field, _) in given.iter().filter(|(_, is_given)| *is_given) {
+                let message = format!("the answer goes to `{name}` itself");
+                self.problem(&here.field(field), message, None);
+            }
+            let mut frame = Frame::new(id, Role::Own, format!("{name}.{call}"), program);
+            self.program_of(&mut frame, &here, |builder, frame| builder.call(frame, step, &here));
+            frames.push(frame);
+        }
     }
 
     /// `with` arguments go to the callee's variables of the same name.
@@ -94,6 +127,13 @@ impl Builder<'_> {
         }
     }
 
+    /// Whether an actor written in Rust has an effect, or calls somebody who has.
+    fn own_effectful(&self, actor: ActorId) -> bool {
+        let ActorKind::Custom(custom) = &self.plan.actors[actor.index()].kind else { return false };
+        let mut programs = custom.calls.iter().map(|(_, program)| program.index());
+        !custom.effects.is_empty() || programs.any(|program| self.effectful[program])
+    }
+
     /// A call may be repeated when it has a key, or when nothing that it leads to can happen twice.
     fn mark_repeatable(&mut self) {
         // An effect of a callee is an effect of its caller too; chains of calls need several rounds.
@@ -101,22 +141,29 @@ impl Builder<'_> {
         while changed {
             changed = false;
             for (site, note) in self.plan.sites.iter().zip(&self.site_notes) {
-                let Target::Endpoint { endpoint, .. } = site.target else { continue };
-                let callee = self.plan.endpoints[endpoint.index()];
-                let has_effect = note.idempotent != Some(true) && self.effectful[callee.index()];
+                let callee_has_effect = match site.target {
+                    Target::Endpoint { endpoint, .. } => {
+                        self.effectful[self.plan.endpoints[endpoint.index()].index()]
+                    }
+                    Target::Custom { .. } => self.own_effectful(site.to),
+                    Target::Queue { .. } | Target::Kv(_) => continue,
+                };
+                let has_effect = note.idempotent != Some(true) && callee_has_effect;
                 let owner = &mut self.effectful[note.owner.index()];
                 changed |= has_effect && !*owner;
                 *owner |= has_effect;
             }
         }
+        let own: Vec<bool> =
+            (0..self.plan.actors.len()).map(|n| self.own_effectful(ActorId::nth(n))).collect();
         for (site, note) in self.plan.sites.iter_mut().zip(&self.site_notes) {
             site.repeatable = note.idempotent.unwrap_or_else(|| match site.target {
                 Target::Endpoint { endpoint, .. } => {
                     let callee = self.plan.endpoints[endpoint.index()];
                     note.keyed || !self.effectful[callee.index()]
                 }
-                // What a custom actor does with a request is its own affair.
-                Target::Custom { .. } | Target::Queue { .. } | Target::Kv(_) => true,
+                Target::Custom { .. } => note.keyed || !own[site.to.index()],
+                Target::Queue { .. } | Target::Kv(_) => true,
             });
         }
     }

@@ -1,7 +1,5 @@
 //! Policy stacks: checked once by name, then bound to each caller and callee that use them.
 
-use std::sync::Arc;
-
 use sim_core::Span;
 use sim_policies::breaker::Breaker;
 use sim_policies::budget::RetryBudget;
@@ -20,7 +18,7 @@ use super::builder::{Builder, Other};
 use super::frame::{Frame, Role};
 use super::place::Here;
 use super::stack::{Checked, Instead};
-use crate::language::{self, Custom, Expr, OutlierPreset, Policy};
+use crate::language::{self, CustomLayer, Expr, OutlierPreset, Policy};
 use crate::plan::{
     ActorId, AdmissionPlan, BreakerId, BreakerPlan, CustomPolicyPlan, FallbackPlan, HedgePlan,
     LayerPlace, LayerPlan, Operand, OutlierId, OutlierPlan, ProgramId, RateLimiterPlan, RetryPlan,
@@ -167,12 +165,11 @@ impl Builder<'_> {
                     calls: fallback.call.is_some(),
                 })
             }
-            Policy::Custom(Custom { kind, config }) => {
+            Policy::Custom(CustomLayer { kind, config }) => {
                 let refusal = |message| Refusal { field: Some("kind"), message };
-                let make = self.kinds.policy(kind, config).map_err(refusal)?;
-                let config = config.clone();
-                let make = Arc::new(move || make(&config).expect("made once when it was checked"));
-                LayerPlan::Custom(CustomPolicyPlan { kind: kind.clone(), make })
+                let make = self.kinds.policy(kind).map_err(refusal)?;
+                make(config).map_err(refusal)?;
+                LayerPlan::Custom(CustomPolicyPlan { make, config: config.clone() })
             }
         }])
     }

@@ -19,8 +19,18 @@ use crate::source::advice;
 impl Builder<'_> {
     /// Compiles a program's steps; its code ends with `End`.
     pub(super) fn program(&mut self, frame: &mut Frame, steps: &[Step], here: &Here) {
+        self.program_of(frame, here, |builder, frame| builder.steps(frame, steps, here));
+    }
+
+    /// The same for steps that `compile` compiles.
+    pub(super) fn program_of(
+        &mut self,
+        frame: &mut Frame,
+        here: &Here,
+        compile: impl FnOnce(&mut Self, &mut Frame),
+    ) {
         let entry = self.pc();
-        self.steps(frame, steps, here);
+        compile(self, frame);
         self.emit(Instr::End);
         if frame.next > REGISTERS_MAX {
             let message = format!("a program has at most {REGISTERS_MAX} variables");
@@ -140,11 +150,11 @@ impl Builder<'_> {
         into.map(|name| self.variable(frame, name, &here.field("into")))
     }
 
-    fn call(&mut self, frame: &mut Frame, call: &Call, here: &Here) {
+    pub(super) fn call(&mut self, frame: &mut Frame, call: &Call, here: &Here) {
         let absent = Operand::Const(Value::Nil);
         let key = match &call.key {
             Some(key) => self.operand(frame, key, &here.field("key")),
-            None if frame.role == Role::Client => Operand::Reg(builtin::KEY),
+            None if matches!(frame.role, Role::Client | Role::Own) => Operand::Reg(builtin::KEY),
             None => absent,
         };
         let body = self.content(frame, call.body.as_ref(), here);

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sim_core::Span;
 
-use super::{Expr, Kv, Load, Service, Step};
+use super::{Call, Expr, Kv, Load, Service, Step};
 
 /// Something that acts.
 #[derive(Clone, Debug, JsonSchema, Deserialize, Serialize)]
@@ -29,7 +29,9 @@ pub enum Actor {
     #[schemars(example = r#"Broker(queues: {"orders": Queue(to: ["mailer.on_order"])})"#)]
     Broker(Broker),
     /// An actor written in Rust and registered under a kind.
-    #[schemars(example = r#"Custom("bank", config: {"fee": "2"})"#)]
+    #[schemars(
+        example = r#"Custom("proxy", config: {"fee": "2"}, calls: {"bank": Call("bank.charge", policy: "patient")})"#
+    )]
     Custom(Custom),
 }
 
@@ -113,7 +115,7 @@ fn default_deliveries() -> u32 {
     16
 }
 
-/// An actor or a policy written in Rust.
+/// An actor written in Rust.
 #[derive(Clone, Debug, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 #[schemars(extend("x-unnamed" = 1))]
@@ -123,6 +125,9 @@ pub struct Custom {
     /// Settings that its constructor reads.
     #[serde(default)]
     pub config: BTreeMap<String, String>,
+    /// Whom it calls, by the names under which it does so.
+    #[serde(default)]
+    pub calls: BTreeMap<String, Call>,
 }
 
 /// How messages travel between two actors, in both directions.

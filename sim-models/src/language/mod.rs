@@ -1,7 +1,7 @@
 //! The scenario file as its author writes it: plain serde types, nothing resolved or checked.
 //!
 //! A word of the language is declared here once, with its documentation, its defaults and an
-//! example; [`words()`] are made from that, and from them the [`shorthand()`], the manual's tables,
+//! example; [`words()`] are made from that, and from them the shorthand, the manual's tables,
 //! `sim help` and `sim schema`. The order of fields is that of unnamed arguments:
 //! `Call("api.pay", policy: "checkout")`.
 
@@ -13,7 +13,7 @@ mod load;
 mod policy;
 mod service;
 mod step;
-pub mod units;
+pub(crate) mod units;
 mod words;
 
 use std::collections::BTreeMap;
@@ -23,15 +23,17 @@ use serde::de::{self, Deserializer};
 use serde::{Deserialize, Serialize};
 use sim_core::{Span, Time};
 
-pub use actor::*;
-pub use fault::*;
-pub use invariant::*;
-pub use kv::*;
-pub use load::*;
-pub use policy::*;
-pub use service::*;
-pub use step::*;
-pub use words::{Argument, Bound, PART, Range, Word, schema, shorthand, words};
+pub(crate) use actor::*;
+pub(crate) use fault::*;
+pub use fault::{Fault, FaultPlan};
+pub(crate) use invariant::*;
+pub(crate) use kv::*;
+pub(crate) use load::*;
+pub(crate) use policy::*;
+pub(crate) use service::*;
+pub(crate) use step::*;
+pub(crate) use words::shorthand;
+pub use words::{Argument, Bound, PART, Range, Word, schema, words};
 
 /// A whole scenario.
 #[derive(Clone, Debug, JsonSchema, Deserialize, Serialize)]
@@ -39,7 +41,7 @@ pub use words::{Argument, Bound, PART, Range, Word, schema, shorthand, words};
 #[schemars(
     example = r#"Scenario(name: "idle", about: "One user.", horizon: "1s", actors: {"user": Client(load: Burst(count: 1), does: [])})"#
 )]
-pub struct Scenario {
+pub(crate) struct Scenario {
     /// Short name, used for files and titles.
     pub name: String,
     /// The story: what is modelled and why it matters.
@@ -103,7 +105,7 @@ fn default_seed() -> u64 {
 /// A part that is read from the source text when it is needed, not here.
 #[derive(Clone, Copy, Debug, JsonSchema, Serialize)]
 #[schemars(transparent)]
-pub struct Ignored(#[schemars(with = "serde_json::Value")] ());
+pub(crate) struct Ignored(#[schemars(with = "serde_json::Value")] ());
 
 impl<'de> Deserialize<'de> for Ignored {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Ignored, D::Error> {
@@ -114,7 +116,7 @@ impl<'de> Deserialize<'de> for Ignored {
 /// How recovery from a trigger is judged.
 #[derive(Clone, Copy, Debug, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Recovery {
+pub(crate) struct Recovery {
     /// From when to when the system is disturbed; by default from the first to the last instant of
     /// all faults and spikes of load.
     pub trigger: Option<(Span, Span)>,
@@ -140,7 +142,7 @@ impl Default for Recovery {
 /// Bounds on one run.
 #[derive(Clone, Copy, Debug, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Limits {
+pub(crate) struct Limits {
     /// Delivered events.
     #[schemars(range(min = 1))]
     pub steps: u64,

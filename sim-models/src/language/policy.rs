@@ -3,6 +3,8 @@
 //! The options of a library's preset are those of its policy: they are read straight into the
 //! policy's own configuration, where their meaning, their ranges and their defaults stand.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sim_core::Span;
@@ -15,8 +17,8 @@ use sim_policies::rate_limiter::RateLimiterConfig;
 use sim_policies::retry::RetryConfig;
 use sim_policies::{EndingSet, Growth, Jitter, outlier, throttle};
 
+use super::Expr;
 use super::step::present;
-use super::{Custom, Expr};
 
 /// One policy of a stack.
 #[derive(Clone, Debug, JsonSchema, Deserialize, Serialize)]
@@ -65,7 +67,7 @@ pub enum Policy {
     Fallback(Fallback),
     /// A policy written in Rust, by the name under which the program registers it.
     #[schemars(example = r#"Custom("token_bank", config: {"tokens": "20"})"#)]
-    Custom(Custom),
+    Custom(CustomLayer),
 }
 
 /// Attempts again after failures that may pass.
@@ -282,4 +284,16 @@ pub enum FallbackOn {
     Rejected,
     /// On every ending that is not a success.
     Failure,
+}
+
+/// A policy written in Rust.
+#[derive(Clone, Debug, JsonSchema, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("x-unnamed" = 1))]
+pub struct CustomLayer {
+    /// The kind under which it was registered.
+    pub kind: String,
+    /// Settings that its constructor reads.
+    #[serde(default)]
+    pub config: BTreeMap<String, String>,
 }

@@ -225,7 +225,8 @@ pub struct Call {
     #[serde(default)]
     pub policy: Option<String>,
     /// The idempotency key, worked out anew for each attempt, `{attempt}` being its number. A
-    /// client sends its intent's `{key}` by default, a service sends none.
+    /// client sends its intent's `{key}` by default, a service sends none, and an actor written in
+    /// Rust the one that it gives.
     #[serde(default, deserialize_with = "present")]
     pub key: Option<Expr>,
     /// The content; by default the caller's own `{body}`.

@@ -5,6 +5,7 @@ use sim_policies::concurrency::LimitConfig;
 use sim_policies::rate_limiter::RateLimiterConfig;
 
 use super::*;
+use crate::custom::Make;
 
 /// An actor.
 #[derive(Clone, Debug)]
@@ -22,7 +23,7 @@ pub(crate) enum ActorKind {
     Service(ServicePlan),
     Kv(KvPlan),
     Broker,
-    Custom(Custom),
+    Custom(CustomPlan),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -156,6 +157,21 @@ impl KvPlan {
             matches!(self.persistence, Persistence::Aof { fsync: Fsync::EverySec | Fsync::No });
         self.replicas > 0 || self.regional || has_file
     }
+}
+
+/// An actor written in Rust.
+#[derive(Clone, Debug)]
+pub(crate) struct CustomPlan {
+    pub kind: String,
+    /// None only while the scenario is refused.
+    pub make: Option<Make>,
+    pub config: BTreeMap<String, String>,
+    /// The kinds of its effects.
+    pub effects: Vec<KindId>,
+    /// Stands for what it does of its own accord.
+    pub program: ProgramId,
+    /// Whom it calls, by name: the program that does it.
+    pub calls: Vec<(String, ProgramId)>,
 }
 
 /// A cache that every instance of a service has.

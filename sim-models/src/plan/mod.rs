@@ -21,8 +21,8 @@ use sim_redis::value::{FieldId, Texts};
 use crate::source::SourceError;
 
 pub(crate) use crate::language::{
-    Arrivals, Balancer, Contention, Custom, FallbackOn, Fsync, Full, Gc, KvOp, Limits, Node,
-    OnDisconnect, Persistence, Recovery, Requests, SlowStart, Threads,
+    Arrivals, Balancer, Contention, FallbackOn, Fsync, Full, Gc, KvOp, Limits, Node, OnDisconnect,
+    Persistence, Recovery, Requests, SlowStart, Threads,
 };
 pub(crate) use actors::*;
 pub(crate) use code::*;

@@ -1,8 +1,5 @@
 //! Policy stacks, bound to one caller and one callee.
 
-use std::fmt;
-use std::sync::Arc;
-
 use sim_core::Span;
 use sim_policies::breaker::{Breaker, BreakerConfig, Verdict};
 use sim_policies::budget::BudgetConfig;
@@ -14,7 +11,7 @@ use sim_policies::{Ending, EndingSet, Retry, aws, connections, outlier, throttle
 use sim_redis::value::Value;
 
 use super::*;
-use crate::custom_policy::CustomPolicy;
+use crate::custom::MakePolicy;
 
 /// A stack of policies as one caller uses it for one callee. Callers share nothing: what the
 /// policies remember belongs to this use.
@@ -124,14 +121,8 @@ pub(crate) struct FallbackPlan {
 }
 
 /// A policy written in Rust, and how each caller's own is made.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct CustomPolicyPlan {
-    pub kind: String,
-    pub make: Arc<dyn Fn() -> Box<dyn CustomPolicy> + Send + Sync>,
-}
-
-impl fmt::Debug for CustomPolicyPlan {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Custom({:?})", self.kind)
-    }
+    pub make: MakePolicy,
+    pub config: BTreeMap<String, String>,
 }

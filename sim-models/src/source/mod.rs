@@ -48,14 +48,6 @@ pub struct Document {
 impl Document {
     /// Reads `text`; errors call it `name`.
     ///
-    /// ```
-    /// use sim_models::source::Document;
-    /// let text = r#"Call("psp", policy: "patient")"#;
-    /// let mut document = Document::parse("call.ron", text, &[("Call", &["to"])]).unwrap();
-    /// document.set("--set", "policy", "hasty").unwrap();
-    /// assert_eq!(document.text(), r#"Call(to: "psp", policy: "hasty")"#);
-    /// ```
-    ///
     /// # Errors
     /// The first place where the text is not RON, nests too deeply, names something twice, or
     /// leaves out a name that `shorthand` doesn't supply.

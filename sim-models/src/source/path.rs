@@ -27,12 +27,6 @@ impl fmt::Display for Segment {
 ///
 /// Code that builds a path from a map's key puts the key through this first, since keys may hold
 /// dots and brackets.
-///
-/// ```
-/// use sim_models::source::path_key;
-/// assert_eq!(path_key("api"), "api");
-/// assert_eq!(path_key("v1.2"), r#""v1.2""#);
-/// ```
 pub fn path_key(name: &str) -> String {
     if !name.is_empty() && name.chars().all(is_plain) {
         return name.to_owned();

@@ -25,6 +25,13 @@ pub struct Options<'a> {
     pub progress: &'a (dyn Fn() + Sync),
 }
 
+/// A hundred seeds from 1 on, one thread per processor, intervals at 95 %.
+impl Default for Options<'_> {
+    fn default() -> Self {
+        Options { first_seed: 1, seeds: 100, jobs: 0, confidence: 0.95, progress: &|| () }
+    }
+}
+
 /// Why a study could not begin.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Misuse {

@@ -49,7 +49,10 @@ impl World {
                 format!("healed: {}", self.shared.plan.faults[fault.index()].label)
             }
             Event::Reply(id) => format!("reply {}", request(id)),
-            Event::Wake { actor: id, token } => format!("wake {} ({token})", actor(id)),
+            Event::Wake(id) => match self.customs.wake_of(id) {
+                Some((id, token)) => format!("wake {} ({token})", actor(id)),
+                None => "a wake-up that is gone".to_owned(),
+            },
             Event::Copied(id) => match self.stores.way_of(id) {
                 Some((from, to)) => format!("copy {}->{}", actor(from), actor(to)),
                 None => "a copy that is gone".to_owned(),

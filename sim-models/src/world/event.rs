@@ -3,7 +3,7 @@
 use sim_core::mix;
 
 use crate::plan::{ActorId, BreakerId, FaultId, JobId, OutlierId};
-use crate::world::ids::{CallId, CopyId, DeliveryId, RequestId, TaskId};
+use crate::world::ids::{CallId, CopyId, DeliveryId, RequestId, TaskId, WakeId};
 
 /// Something that happens at an instant.
 #[derive(Clone, Copy, Debug)]
@@ -35,7 +35,7 @@ pub(crate) enum Event {
     /// A custom actor's answer is due.
     Reply(RequestId),
     /// A custom actor asked to be woken.
-    Wake { actor: ActorId, token: u64 },
+    Wake(WakeId),
     /// A breaker acts by itself.
     WakeBreaker(BreakerId),
     /// Outlier detection looks at its endpoints.
@@ -76,7 +76,7 @@ impl Event {
             Event::Strike(fault) => (11, fault.0.into()),
             Event::Heal(fault) => (12, fault.0.into()),
             Event::Reply(request) => (14, request.word()),
-            Event::Wake { actor, token } => (13 + (u64::from(actor.0) << 8), token),
+            Event::Wake(wake) => (13, wake.word()),
             Event::WakeBreaker(breaker) => (15, breaker.0.into()),
             Event::Sweep(outlier) => (16, outlier.0.into()),
             Event::Turn(job) => (17, job.0.into()),

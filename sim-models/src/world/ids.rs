@@ -27,4 +27,6 @@ ids! {
     DeliveryId of DeliveryName;
     /// A write on its way to another region.
     CopyId of CopyName;
+    /// A wake-up that an actor written in Rust has asked for.
+    WakeId of WakeName;
 }

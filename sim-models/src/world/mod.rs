@@ -27,9 +27,8 @@ use std::sync::Arc;
 
 use sim_core::{Context, Model, Streams, Time};
 
-use crate::custom::CustomActor;
 use crate::outcome::RunLimit;
-use crate::plan::{ActorId, ActorKind, ActorPlan, FaultId, Plan, Trigger};
+use crate::plan::{ActorId, ActorKind, FaultId, Plan, Trigger};
 
 use broker::Brokers;
 use client::Clients;
@@ -87,7 +86,7 @@ impl Model for World {
             Event::Strike(fault) => self.strike(fault, ctx),
             Event::Heal(fault) => self.heal(fault, ctx),
             Event::Reply(request) => self.reply(request, ctx),
-            Event::Wake { actor, token } => self.wake_custom(actor, token, ctx),
+            Event::Wake(wake) => self.wake_custom(wake, ctx),
             Event::WakeBreaker(breaker) => {
                 self.stack.wake_breaker(breaker, &mut self.shared, ctx);
             }
@@ -112,16 +111,13 @@ impl Model for World {
             + self.services.memory_bytes()
             + self.stores.memory_bytes()
             + self.brokers.memory_bytes()
+            + self.customs.memory_bytes()
             + self.faults.memory_bytes()
     }
 }
 
 impl World {
-    pub(crate) fn new(
-        plan: Arc<Plan>,
-        seed: u64,
-        custom: impl FnMut(&ActorPlan) -> Box<dyn CustomActor>,
-    ) -> World {
+    pub(crate) fn new(plan: Arc<Plan>, seed: u64) -> World {
         let streams = Streams::new(seed);
         World {
             clients: Clients::new(&plan, &streams),
@@ -131,7 +127,7 @@ impl World {
             services: Services::new(&plan),
             stores: Stores::new(&plan),
             brokers: Brokers::new(&plan),
-            customs: Customs::new(&plan, custom),
+            customs: Customs::new(&plan),
             faults: Faults::new(&plan),
             shared: Shared::new(plan, Luck::new(&streams)),
         }

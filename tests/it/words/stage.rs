@@ -3,7 +3,7 @@
 use sim_core::Span;
 use sim_models::Draft;
 use sim_models::custom::{Ask, CustomActor, Desk, Kinds};
-use sim_models::custom_policy::{CustomPolicy, Passage, PolicyDesk, Turn};
+use sim_models::custom::{CustomPolicy, Passage, PolicyDesk, Turn};
 use sim_models::language::{PART, Word};
 
 use crate::support::draft;

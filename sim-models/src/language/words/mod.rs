@@ -37,7 +37,7 @@ pub struct Word {
     pub arguments: Vec<Argument>,
     /// Whether brackets follow it.
     pub brackets: bool,
-    /// The arguments that may be written without their names, as [`Shorthand`] has them.
+    /// The arguments that may be written without their names, as the shorthand has them.
     pub unnamed: Vec<String>,
     /// How it looks in use.
     pub example: Option<String>,

@@ -82,7 +82,8 @@ impl World {
             }
             // What was published survives, and what is under way comes again.
             ActorKind::Broker => {}
-            ActorKind::Client(_) | ActorKind::Custom(_) => unreachable!("checked"),
+            ActorKind::Custom(_) => self.crash_custom(actor, ctx),
+            ActorKind::Client(_) => unreachable!("checked"),
         }
     }
 
@@ -90,11 +91,18 @@ impl World {
     pub(in crate::world) fn heal(&mut self, id: FaultId, ctx: &mut Ctx) {
         self.faults.heal(id, &mut self.shared, ctx);
         self.impose(ctx);
-        if let Fault::Crash { actor, instance } = self.shared.plan.faults[id.index()].fault
-            && let Some(service) = self.service(actor)
-        {
+        if let Fault::Crash { actor, instance } = self.shared.plan.faults[id.index()].fault {
+            self.restart(actor, instance, ctx);
+        }
+    }
+
+    /// A process is up again, or an instance of it. One that another fault holds down stays down.
+    fn restart(&mut self, actor: ActorId, instance: Option<u32>, ctx: &mut Ctx) {
+        if let Some(service) = self.service(actor) {
             service.restart(instance, ctx.now());
             self.report_level(actor, ctx);
+        } else if self.customs.is_dead(actor) && !self.shared.conditions[actor.index()].crashed {
+            self.start_custom(actor, ctx);
         }
     }
 

@@ -19,9 +19,10 @@ impl World {
                 }
                 to
             }
-            Event::Served(request) | Event::Disconnect(request) => {
+            Event::Served(request) | Event::Disconnect(request) | Event::Reply(request) => {
                 self.network.requests.get(request)?.to
             }
+            Event::Wake(wake) => self.customs.wake_of(wake)?.0,
             Event::Copied(copy) => self.stores.holder_of(copy)?,
             Event::Answer(request) => self.network.requests.get(request)?.from,
             Event::Timer { call, .. } => self.tasks.all.get(self.stack.task_of(call)?)?.actor,

@@ -67,6 +67,7 @@ impl World {
                 let next = self.tasks.leave(id, Exit::Responded, &self.shared);
                 return self.proceed(id, next, ctx);
             }
+            Next::Heard(answer) => self.hear(id, answer, ctx),
             Next::Pass(point) => return self.pass_point(id, point, ctx),
             Next::Ended(error) => self.end(id, error, ctx),
         }
@@ -156,6 +157,7 @@ impl World {
                 self.land(id, flight, error, ctx);
                 self.tasks.all.free(id);
             }
+            Origin::Own => unreachable!("it is over when its call is"),
         }
     }
 

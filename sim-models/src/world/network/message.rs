@@ -35,6 +35,8 @@ pub(crate) struct Request {
     pub(in crate::world) answer: Answer,
     /// Set when an answer is on its way.
     pub(in crate::world) answered: bool,
+    /// An actor written in Rust has it, and no answer has gone out.
+    pub(in crate::world) held: bool,
 }
 
 /// A command on its way to a store.
@@ -122,6 +124,7 @@ impl Default for Request {
             worked: Span::ZERO,
             answer: Answer::status(500),
             answered: false,
+            held: false,
         }
     }
 }

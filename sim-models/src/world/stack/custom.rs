@@ -4,7 +4,7 @@ use sim_core::{Span, mix};
 use sim_policies::{Ending, Reason};
 
 use super::{HangUp, Own, Then, Timer, Verbs, Walk, Woken};
-use crate::custom_policy::{CallId, CustomPolicy, Passage, PolicyDesk, Reply, Turn};
+use crate::custom::{CallId, CustomPolicy, Passage, PolicyDesk, Reply, Turn};
 use crate::plan::CustomPolicyPlan;
 use crate::pool::Id;
 use crate::world::network::Answer;
@@ -39,7 +39,7 @@ impl Verbs for Held {
     type Memory = Box<dyn CustomPolicy>;
 
     fn fresh(plan: &CustomPolicyPlan) -> Box<dyn CustomPolicy> {
-        (plan.make)()
+        (plan.make)(&plan.config).expect("equal settings make equal policies")
     }
 
     fn enter(at: &mut Walk<'_>) -> Then {
@@ -159,16 +159,23 @@ impl Held {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::VecDeque;
-    use std::sync::Arc;
+    use std::collections::{BTreeMap, VecDeque};
 
     use super::super::bench::{Bench, CALLER};
     use super::*;
+    use crate::custom::MakePolicy;
     use crate::plan::LayerPlan;
 
-    fn layer<P: CustomPolicy + 'static>(make: fn() -> P) -> LayerPlan {
-        let make = Arc::new(move || Box::new(make()) as Box<dyn CustomPolicy>);
-        LayerPlan::Custom(CustomPolicyPlan { kind: "own".to_owned(), make })
+    fn layer(make: MakePolicy) -> LayerPlan {
+        LayerPlan::Custom(CustomPolicyPlan { make, config: BTreeMap::new() })
+    }
+
+    fn one_at_a_time() -> LayerPlan {
+        layer(|_| Ok(Box::<OneAtATime>::default()))
+    }
+
+    fn again() -> LayerPlan {
+        layer(|_| Ok(Box::new(Again)))
     }
 
     /// One call in flight; the others queue.
@@ -239,7 +246,7 @@ mod tests {
 
     #[test]
     fn a_call_waits_until_another_wakes_it() {
-        let mut bench = Bench::new(vec![layer(OneAtATime::default)]);
+        let mut bench = Bench::new(vec![one_at_a_time()]);
         bench.call();
         bench.call();
         assert_eq!(bench.sent(), 1);
@@ -253,7 +260,7 @@ mod tests {
     #[test]
     fn an_outer_timeout_gives_back_what_a_call_holds_or_waits_for() {
         let timeout = LayerPlan::Timeout(Span::millis(20));
-        let mut bench = Bench::new(vec![timeout, layer(OneAtATime::default)]);
+        let mut bench = Bench::new(vec![timeout, one_at_a_time()]);
         bench.call();
         bench.call();
         bench.until(20);
@@ -264,7 +271,7 @@ mod tests {
 
     #[test]
     fn a_restarted_caller_has_a_policy_that_remembers_nothing() {
-        let mut bench = Bench::new(vec![layer(OneAtATime::default)]);
+        let mut bench = Bench::new(vec![one_at_a_time()]);
         bench.call();
         bench.crash(CALLER);
         bench.call();
@@ -273,7 +280,7 @@ mod tests {
 
     #[test]
     fn a_call_that_has_come_out_goes_in_again_or_goes_on_with_its_answer() {
-        let mut bench = Bench::new(vec![layer(|| Again)]);
+        let mut bench = Bench::new(vec![again()]);
         bench.call();
         bench.answer(0, 503);
         bench.until(9);
@@ -287,7 +294,7 @@ mod tests {
 
     #[test]
     fn an_ending_of_its_own_hangs_up() {
-        let mut bench = Bench::new(vec![layer(|| Again)]);
+        let mut bench = Bench::new(vec![again()]);
         bench.call();
         bench.until(100);
         assert_eq!(bench.ended(), [(50, Ending::TimedOut)]);

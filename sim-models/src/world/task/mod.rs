@@ -99,6 +99,8 @@ pub(in crate::world) enum Origin {
     Alone,
     /// Works out a value for a cache.
     Flight(u64),
+    /// An actor written in Rust calls somebody.
+    Own,
 }
 
 /// What a task waits for.
@@ -140,6 +142,8 @@ pub(in crate::world) enum Next {
     LookUp(CachedId),
     /// Its request is answered.
     Respond(Answer),
+    /// The call of an actor written in Rust has ended.
+    Heard(Answer),
     /// It passes a point where faults may be waiting.
     Pass(PointId),
     /// It is over, and nobody has caught this error.

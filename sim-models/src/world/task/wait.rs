@@ -62,6 +62,9 @@ impl Tasks {
         ctx: &Ctx,
     ) -> Next {
         self.show_receipt(id, answer, shared, ctx);
+        if let Origin::Own = self.all[id].origin {
+            return Next::Heard(answer);
+        }
         let site = &shared.plan.sites[site.index()];
         let task = &mut self.all[id];
         if let Some(reg) = site.into_headers {

@@ -1,9 +1,4 @@
-//! Policies written in Rust: a new layer of a stack without a change to this crate.
-//!
-//! A [`CustomPolicy`] is named in a stack as `Custom("kind", config: {…})`. Each caller has one of
-//! its own for each callee, and a new one after a restart. Like every policy it is a value: the
-//! time comes in, a draw comes in, a [`Turn`] goes out. It must not keep a clock, a random
-//! generator or a hash map of its own.
+//! What a policy written in Rust is asked, sees and decides.
 
 use std::fmt;
 
@@ -13,9 +8,7 @@ use sim_policies::{Advice, Ending};
 /// A policy of a user's own kind.
 ///
 /// ```
-/// use sim_models::Scenario;
-/// use sim_models::custom::Kinds;
-/// use sim_models::custom_policy::{CustomPolicy, Passage, PolicyDesk, Turn};
+/// use sim_models::prelude::*;
 ///
 /// /// Lets every second call through.
 /// #[derive(Debug, Default)]
