@@ -3,7 +3,7 @@
 use sim_models::Scenario;
 use sim_models::outcome::{Counter, Outcome, Verdict};
 
-use crate::support::run_text;
+use crate::support::{mistakes, run_text};
 
 /// Runs a program at an endpoint for one request, with a store and an echoing helper beside it.
 fn program(steps: &str) -> Outcome {
@@ -557,4 +557,25 @@ fn nothing_reaches_a_caller_in_a_black_hole() {
     assert_eq!(outcome.calls[0].success, 0);
     let told: Vec<&str> = outcome.log.iter().map(|line| line.what.as_str()).collect();
     assert!(told.contains(&"answer lost"), "{told:?}");
+}
+
+#[test]
+fn an_order_of_more_endpoints_than_anybody_ranks_is_refused() {
+    let ranked = |many: usize| {
+        mistakes(&format!(
+            r#"Scenario(
+                name: "ranked", about: "One endpoint, ranked again and again.", horizon: "10s",
+                actors: {{
+                    "app": Service(
+                        workers: 1, queue: Priority(limit: 3, order: [{}]),
+                        endpoints: {{ "go": [Respond(200)] }},
+                    ),
+                }},
+            )"#,
+            r#""go","#.repeat(many)
+        ))
+    };
+    assert!(ranked(65_535).contains("order = 65535; it must be at most 1000 endpoints"));
+    let twice = ranked(2);
+    assert!(twice.contains("`go` is named twice") && !twice.contains("order ="), "{twice}");
 }

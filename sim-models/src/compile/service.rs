@@ -14,6 +14,9 @@ const INSTANCES_MAX: u32 = 100_000;
 /// More points make a ring no evener that anybody would notice.
 const RING_POINTS_MAX: u32 = 10_000;
 
+/// More endpoints than anybody ranks. A place in the line's order has 16 bits.
+const ORDER_MAX: usize = 1_000;
+
 impl Builder<'_> {
     pub(super) fn service(
         &mut self,
@@ -75,6 +78,9 @@ impl Builder<'_> {
             Queue::Priority { order, .. } => order,
             _ => &[],
         };
+        let allowed = format!("at most {ORDER_MAX} endpoints");
+        self.require(order.len() <= ORDER_MAX, &here.field("order"), order.len(), &allowed);
+        let order = &order[..order.len().min(ORDER_MAX)];
         for (n, endpoint) in order.iter().enumerate() {
             let here = here.field("order").at(n);
             if !service.endpoints.contains_key(endpoint) {
