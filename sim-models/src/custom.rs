@@ -25,7 +25,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 pub use sim_core::{Draw, Draws, Span, Time};
-pub use sim_policies::{Ending, Fate};
+pub use sim_policies::{Ending, Fate, Reason};
 pub use sim_redis::value::{Texts, Value};
 
 /// An actor of a user's own kind.
