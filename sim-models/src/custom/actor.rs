@@ -10,7 +10,7 @@ use sim_redis::value::{Texts, Value};
 ///
 /// It remembers what its fields hold. A crash drops it with all of that; the ledger and what others
 /// know stay. The actor that its [`Make`](super::Make) builds after the crash begins with
-/// [`on_start`](CustomActor::on_start). Two actors of a scenario that are of one kind share nothing.
+/// [`on_start`](CustomActor::on_start). Two actors of one kind share nothing.
 ///
 /// ```
 /// use sim_models::prelude::*;

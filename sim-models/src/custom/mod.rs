@@ -3,25 +3,25 @@
 //! # Actors
 //!
 //! A [`CustomActor`] is named in a scenario as `Custom("kind", config: {…}, calls: {…})` and called
-//! like a service, at any endpoint: `Call("cdn.fetch")`. It sees requests, answers to its own calls,
-//! and its own wake-ups, and acts through a [`Desk`]: it answers, calls, brings about effects, and
-//! asks to be woken. It must not keep a clock, a random generator or a hash map of its own:
-//! everything that it may depend on comes from the desk.
+//! like a service, at any endpoint: `Call("cdn.fetch")`. It sees requests, answers to its calls, and
+//! its wake-ups. It acts through a [`Desk`]: it answers, calls, brings about effects, and asks to be
+//! woken. It must not keep a clock, a random generator or a hash map of its own: everything that it
+//! may depend on comes from the desk.
 //!
 //! It suffers what a service suffers:
 //!
-//! | fault | what it does to an actor of one's own |
-//! |---|---|
-//! | `Crash` | the actor is dropped; connections break, its calls and wake-ups are gone, new requests are refused. When the fault heals, its [`Make`] builds another |
-//! | `Outage`, `BlackHole`, `Errors`, `Hang` | requests do not get to it; what it does of its own accord goes on |
-//! | `Slow` | its answers take longer by the factor; wake-ups do not |
-//! | `Pause` | whatever comes waits: requests, answers, wake-ups |
-//! | `Partition`, `Loss`, `Duplicate`, `Delay` | as between any two actors |
-//! | `ClockStep` | [`Desk::clock_ms`] is ahead or behind |
+//! - `Crash`: the actor is dropped. Connections break, its calls and wake-ups are gone, and
+//!   requests are refused. When the fault heals, its [`Make`] builds another.
+//! - `Outage`, `BlackHole`, `Errors`, `Hang`: requests do not get to it. What it does of its own
+//!   accord goes on.
+//! - `Slow`: its answers take longer by the factor; wake-ups do not.
+//! - `Pause`: whatever comes waits, be it a request, an answer or a wake-up.
+//! - `Partition`, `Loss`, `Duplicate`, `Delay`: as between any two actors.
+//! - `ClockStep`: [`Desk::clock_ms`] is ahead or behind.
 //!
-//! A scenario is refused where a fault cannot mean anything. The actor passes no labelled points, at
-//! which `Throw` and `Stall` could strike. `Flush`, `Evict`, `OutOfMemory` and `Failover` are for
-//! stores. It is one process: `instance` is left out.
+//! A scenario is refused where a fault cannot mean anything. The actor passes no labelled points,
+//! at which `Throw` and `Stall` could strike. `Flush`, `Evict`, `OutOfMemory` and `Failover` are
+//! for stores. It is one process: `instance` is left out.
 //!
 //! # Policies
 //!
@@ -42,7 +42,7 @@ mod tests;
 use std::collections::BTreeMap;
 
 pub use sim_core::{Draw, Draws, Span, Time};
-pub use sim_policies::{Advice, Ending, Fate};
+pub use sim_policies::{Advice, Ending, Fate, Reason};
 pub use sim_redis::value::{Texts, Value};
 
 pub(crate) use actor::Host;

@@ -427,7 +427,9 @@ fn what_its_policies_know_an_own_actor_forgets_in_a_crash() {
     let breaker = r#"variants: {}, window: "1s","#;
     let opened = |crash: &str| {
         let draft = draft(actors, &format!("{breaker} {crash}"));
-        let breaker = r#"[Breaker(Resilience4j(minimum_number_of_calls: 5, wait_duration_in_open_state: "1h"))]"#;
+        let breaker = r#"[Breaker(Resilience4j(
+            minimum_number_of_calls: 5, wait_duration_in_open_state: "1h",
+        ))]"#;
         let outcome = draft.set("policies.breaker", breaker).run().unwrap();
         hop(&outcome, "own", "next").attempts
     };
@@ -641,7 +643,9 @@ fn shop() -> Scenario {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(200) })]
+    #![proptest_config(ProptestConfig {
+        failure_persistence: None, ..ProptestConfig::with_cases(200)
+    })]
 
     /// A paused actor's timers wait with it, so its calls may be open at the end.
     #[test]

@@ -31,6 +31,7 @@ pub(crate) use kv::*;
 pub(crate) use load::*;
 pub(crate) use policy::*;
 pub(crate) use service::*;
+pub use sim_redis::Eviction;
 pub(crate) use step::*;
 pub(crate) use words::shorthand;
 pub use words::{Argument, Bound, PART, Range, Word, schema, words};
