@@ -30,7 +30,7 @@ pub enum Actor {
     Broker(Broker),
     /// An actor written in Rust and registered under a kind.
     #[schemars(
-        example = r#"Custom("proxy", config: {"fee": "2"}, calls: {"bank": Call("bank.charge", policy: "patient")})"#
+        example = r#"Custom("bank", config: {"fee": "2"}, calls: {"card": Call("psp.charge", policy: "provider")})"#
     )]
     Custom(Custom),
 }

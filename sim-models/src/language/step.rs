@@ -224,9 +224,8 @@ pub struct Call {
     /// The policy stack around the call; none sends once and waits without end.
     #[serde(default)]
     pub policy: Option<String>,
-    /// The idempotency key, worked out anew for each attempt, `{attempt}` being its number. A
-    /// client sends its intent's `{key}` by default, a service sends none, and an actor written in
-    /// Rust the one that it gives.
+    /// The idempotency key. Each attempt works it out anew, so it may name `{attempt}`. A client
+    /// sends `{key}` by default, a service nothing.
     #[serde(default, deserialize_with = "present")]
     pub key: Option<Expr>,
     /// The content; by default the caller's own `{body}`.
