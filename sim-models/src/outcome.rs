@@ -109,6 +109,11 @@ pub enum RunLimit {
         /// The program: an endpoint or a client.
         program: String,
     },
+    /// A policy that wakes calls again and again while no time passes.
+    Restless {
+        /// Where it stands: `api->psp provider`.
+        policy: String,
+    },
 }
 
 impl fmt::Display for RunLimit {
@@ -120,6 +125,9 @@ impl fmt::Display for RunLimit {
             }
             RunLimit::Endless { program } => {
                 write!(f, "the program of {program} ran a million steps without waiting")
+            }
+            RunLimit::Restless { policy } => {
+                write!(f, "a policy of {policy} woke ten million calls while no time passed")
             }
         }
     }

@@ -15,6 +15,7 @@ mod invariants;
 mod language;
 mod laws;
 mod loads;
+mod own_policies;
 mod physics;
 mod properties;
 mod recovery;

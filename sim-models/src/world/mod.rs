@@ -43,6 +43,10 @@ use stack::Stack;
 use store::Stores;
 use task::Tasks;
 
+/// The most calls that policies may wake in one event. More than can wait at once by default: only a
+/// policy that goes round in circles comes here.
+const WAKES_MAX: u32 = 10_000_000;
+
 /// The state of one run.
 #[derive(Debug)]
 pub(crate) struct World {
@@ -169,8 +173,15 @@ impl World {
 
     /// Goes on with every call and runs every task that can, in order, until all wait.
     fn run_ready(&mut self, ctx: &mut Ctx) {
+        let mut wakes = 0;
         while self.tasks.runaway.is_none() {
             if let Some(woken) = self.stack.next_woken() {
+                wakes += 1;
+                if wakes == WAKES_MAX {
+                    let policy = self.stack.policy_of(woken).to_owned();
+                    self.tasks.runaway = Some(RunLimit::Restless { policy });
+                    return ctx.stop();
+                }
                 self.wake_call(woken, ctx);
             } else if let Some(task) = self.tasks.ready.pop_front() {
                 self.run(task, ctx);

@@ -521,6 +521,12 @@ impl Stack {
         self.woken.pop_front()
     }
 
+    /// The stack in which a call was woken: `api->psp provider`.
+    pub(in crate::world) fn policy_of(&self, Woken { call, .. }: Woken) -> &str {
+        let stack = self.calls.get(call).map(|call| &self.plan.stacks[call.stack.index()]);
+        stack.map_or("a call that is over", |stack| &stack.name)
+    }
+
     /// Goes on with a call that was woken. One that was let go of in the meantime, or woken before,
     /// waits for nothing any more.
     pub(in crate::world) fn wake(
