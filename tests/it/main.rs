@@ -15,6 +15,7 @@ mod invariants;
 mod language;
 mod laws;
 mod loads;
+mod overlaps;
 mod own_policies;
 mod physics;
 mod properties;

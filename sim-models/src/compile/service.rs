@@ -102,6 +102,17 @@ impl Builder<'_> {
     }
 
     fn queue_kind(&mut self, queue: &Queue, here: &Here) -> (QueueKind, u32, Full) {
+        let kind = self.queue_of(queue, here);
+        if let (_, 0, Full::Block) = kind {
+            let message =
+                "a queue without places that blocks: whoever waits before it never gets in";
+            let help = "give it a `limit` of at least 1, or write `full: Reject`".to_owned();
+            self.problem(&here.field("limit"), message, Some(help));
+        }
+        kind
+    }
+
+    fn queue_of(&mut self, queue: &Queue, here: &Here) -> (QueueKind, u32, Full) {
         match *queue {
             Queue::Fifo { limit, full } => (QueueKind::Fifo, limit, full),
             Queue::Lifo { limit, full } => (QueueKind::Lifo, limit, full),
@@ -124,6 +135,11 @@ impl Builder<'_> {
         let allowed = format!("from 1 to {INSTANCES_MAX}");
         let ok = (1..=INSTANCES_MAX).contains(&count);
         self.require(ok, &here.field("instances"), count, &allowed);
+        let most = service.autoscale.as_ref().map_or(count, |scale| scale.max.max(count));
+        let all = u64::from(service.workers) * u64::from(most);
+        let allowed = format!("few enough that {most} instances have at most {}", u32::MAX);
+        let ok = u32::try_from(all).is_ok();
+        self.require(ok, &here.field("workers"), service.workers, &allowed);
         let balancer = here.field("balancer");
         match service.balancer {
             Balancer::Choices(d) => self.require(d >= 1, &balancer, d, "at least one choice"),

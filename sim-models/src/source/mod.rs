@@ -170,9 +170,11 @@ impl Document {
         let mut text = patches.text();
         let mut root = read::read(&text).map_err(|fault| patches.blame(fault))?;
         let unnamed = names::missing(&root, shorthand).map_err(|fault| patches.blame(fault))?;
+        // A name inside another value moves the end of that value: the places are taken first.
+        let sites = unnamed.iter().map(|(span, _)| patches.site(span.clone()));
+        let sites: Vec<Site> = sites.collect();
         // From back to front, so that earlier offsets stay true.
-        for (span, name) in unnamed.iter().rev() {
-            let site = patches.site(span.clone());
+        for ((span, name), site) in unnamed.iter().zip(sites).rev() {
             let glue = Piece::glue(format!("{name}: "), site);
             patches.replace(span.start..span.start, [glue]);
         }

@@ -92,6 +92,16 @@ impl Faults {
         shared.note(Note::Healed { fault: id }, ctx);
     }
 
+    /// Whether a crash that is active keeps an instance down, alone or with all others.
+    pub(super) fn hold_down(&self, plan: &Plan, actor: ActorId, instance: u32) -> bool {
+        self.active.iter().any(|id| match plan.faults[id.index()].fault {
+            Fault::Crash { actor: of, instance: only } => {
+                of == actor && only.is_none_or(|only| only == instance)
+            }
+            _ => false,
+        })
+    }
+
     /// Works out all conditions from the active faults; the clocks that go back by it.
     pub(super) fn impose(&self, shared: &mut Shared) -> Vec<SetBack> {
         let before: Vec<i64> = shared.conditions.clocks().collect();

@@ -98,8 +98,9 @@ impl World {
 
     /// A process is up again, or an instance of it. One that another fault holds down stays down.
     fn restart(&mut self, actor: ActorId, instance: Option<u32>, ctx: &mut Ctx) {
-        if let Some(service) = self.service(actor) {
-            service.restart(instance, ctx.now());
+        let (faults, plan) = (&self.faults, &self.shared.plan);
+        if let Some(service) = self.services.get_mut(actor) {
+            service.restart(instance, |n| faults.hold_down(plan, actor, n), ctx.now());
             self.report_level(actor, ctx);
         } else if self.customs.is_dead(actor) && !self.shared.conditions[actor.index()].crashed {
             self.start_custom(actor, ctx);

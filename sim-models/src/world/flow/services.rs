@@ -153,7 +153,9 @@ impl World {
     /// A job's turn has come.
     pub(in crate::world) fn turn(&mut self, job: JobId, ctx: &mut Ctx) {
         let is_running = self.tasks.all.get(self.services.jobs.latest(job)).is_some();
-        let Some(run) = self.services.jobs.turn(job, is_running, &self.shared, ctx) else { return };
+        let has_instance = self.services.has_instance_up(self.shared.plan.jobs[job.index()].actor);
+        let may_run = has_instance && !is_running;
+        let Some(run) = self.services.jobs.turn(job, may_run, &self.shared, ctx) else { return };
         let JobRun { actor, program, intent, lineage } = run;
         let task = self.tasks.begin(actor, program, intent, lineage, &mut self.shared);
         self.tasks.all[task].origin = Origin::Alone;

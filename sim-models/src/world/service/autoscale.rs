@@ -19,16 +19,18 @@ impl Services {
             return;
         };
         ctx.schedule_after(plan.every, Event::Scale(actor));
-        let is_meant =
-            |own: &Instance| matches!(own.state, InstanceState::Up | InstanceState::Starting);
+        let is_meant = |own: &Instance| {
+            matches!(own.state, InstanceState::Up | InstanceState::Starting { .. })
+        };
         let count = service.instances.iter().filter(|own| is_meant(own)).count() as u32;
         let wanted = scaling.decide(&plan, count, ctx.now());
         match wanted.cmp(&count) {
             Ordering::Equal => return,
             Ordering::Greater => {
                 for _ in count..wanted {
-                    let instance = service.start_instance();
-                    ctx.schedule_after(plan.delay, Event::Started { actor, instance });
+                    let until = ctx.now() + plan.delay;
+                    let instance = service.start_instance(until);
+                    ctx.schedule_at(until, Event::Started { actor, instance });
                 }
             }
             Ordering::Less => {
@@ -44,7 +46,7 @@ impl Services {
         shared.note(Note::Scaled { actor, from: count, to: wanted }, ctx);
     }
 
-    /// An instance's start is over, unless it is no longer wanted.
+    /// An instance's start is over, unless it is no longer wanted, or was called off and began anew.
     pub(in crate::world) fn started(
         &mut self,
         actor: ActorId,
@@ -54,7 +56,7 @@ impl Services {
     ) {
         let service = &mut self.by_actor[actor];
         let own = &mut service.instances[instance as usize];
-        if own.state == InstanceState::Starting {
+        if own.state == (InstanceState::Starting { until: now }) {
             own.come_up(now);
             service.roll_call();
             self.caches.flush(&shared.plan, actor, Some(instance));
@@ -65,14 +67,14 @@ impl Services {
 
 impl ServiceState {
     /// Starts an instance, in the place of one that has stopped if there is one.
-    fn start_instance(&mut self) -> u32 {
+    pub(super) fn start_instance(&mut self, until: Time) -> u32 {
         let has_stopped =
             |own: &Instance| own.state == InstanceState::Stopping && own.requests() == 0;
         let n = self.instances.iter().position(has_stopped).unwrap_or_else(|| {
-            self.instances.push(Instance::new(&self.plan, InstanceState::Starting));
+            self.instances.push(Instance::new(&self.plan, InstanceState::Starting { until }));
             self.instances.len() - 1
         });
-        self.instances[n].state = InstanceState::Starting;
+        self.instances[n].state = InstanceState::Starting { until };
         n as u32
     }
 }

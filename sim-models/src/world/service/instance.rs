@@ -26,7 +26,9 @@ pub(super) struct Instance {
 pub(super) enum InstanceState {
     Up,
     /// It will, when its start is over.
-    Starting,
+    Starting {
+        until: Time,
+    },
     /// It works off what it has, and may be started again.
     Stopping,
     Crashed,

@@ -52,11 +52,11 @@ impl Jobs {
         self.0[id.index()].run
     }
 
-    /// A job's turn has come: what begins, unless its process does not run or its latest run does.
+    /// A job's turn has come: what begins, if it may, and its process runs.
     pub(in crate::world) fn turn(
         &mut self,
         id: JobId,
-        is_running: bool,
+        may_run: bool,
         shared: &Shared,
         ctx: &mut Ctx,
     ) -> Option<JobRun> {
@@ -65,7 +65,7 @@ impl Jobs {
         let job = &mut self.0[id.index()];
         job.turns += 1;
         let condition = &shared.conditions[actor.index()];
-        if condition.down || condition.paused || is_running {
+        if condition.down || condition.paused || !may_run {
             return None;
         }
         let lineage = mix(shared.plan.actors[actor.index()].entity, u64::from(id.0) << 32 | JOB);

@@ -227,6 +227,11 @@ impl Services {
         true
     }
 
+    /// Whether there is an instance to run something on.
+    pub(in crate::world) fn has_instance_up(&self, actor: ActorId) -> bool {
+        self.by_actor[actor].level.workers > 0
+    }
+
     /// Whether a worker serves others while its task waits.
     pub(in crate::world) fn is_async(&self, actor: ActorId) -> bool {
         let service = self.by_actor.get(actor);
@@ -492,8 +497,22 @@ mod tests {
         assert_eq!(shop.services.crash(API, Some(0)), [waiting]);
         let (id, away) = shop.arrives(None);
         assert_eq!(away, Arrived::Away(id, Ending::Refused));
-        shop.services.by_actor[API].restart(Some(0), Time::ZERO);
+        shop.services.by_actor[API].restart(Some(0), |_| false, Time::ZERO);
         assert_eq!(shop.arrives(None).1, Arrived::Begins);
+    }
+
+    #[test]
+    fn an_instance_that_is_ordered_anew_takes_its_whole_start() {
+        let Shop { mut bench, mut services, .. } = Shop::new(plan(1, 1));
+        let at = |secs| Time::ZERO + Span::secs(secs);
+        let service = &mut services.by_actor[API];
+        let n = service.start_instance(at(70));
+        service.instances[n as usize].state = InstanceState::Stopping;
+        assert_eq!(service.start_instance(at(110)), n, "in place of the one that was called off");
+        for (now, workers) in [(70, 1), (110, 2)] {
+            bench.act(|shared, _| services.started(API, n, shared, at(now)));
+            assert_eq!(services.by_actor[API].level.workers, workers, "at {now} s");
+        }
     }
 
     #[test]

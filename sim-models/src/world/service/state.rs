@@ -76,10 +76,16 @@ impl ServiceState {
         self.balancer.pick(hash, now, &mut draws, load)
     }
 
-    /// Starts what a fault had brought down.
-    pub(in crate::world) fn restart(&mut self, instance: Option<u32>, now: Time) {
-        for (n, own) in self.instances.iter_mut().enumerate() {
-            if instance.is_none_or(|only| only as usize == n)
+    /// Starts what a fault had brought down, unless another one holds it down.
+    pub(in crate::world) fn restart(
+        &mut self,
+        instance: Option<u32>,
+        is_held_down: impl Fn(u32) -> bool,
+        now: Time,
+    ) {
+        for (n, own) in (0..).zip(&mut self.instances) {
+            if instance.is_none_or(|only| only == n)
+                && !is_held_down(n)
                 && matches!(own.state, InstanceState::Crashed | InstanceState::Up)
             {
                 own.come_up(now);
