@@ -109,7 +109,7 @@ pub enum RunLimit {
         /// The program: an endpoint or a client.
         program: String,
     },
-    /// A policy that wakes calls again and again while no time passes.
+    /// A policy that wakes calls, or sends them in, again and again while no time passes.
     Restless {
         /// Where it stands: `api->psp provider`.
         policy: String,
@@ -127,7 +127,7 @@ impl fmt::Display for RunLimit {
                 write!(f, "the program of {program} ran a million steps without waiting")
             }
             RunLimit::Restless { policy } => {
-                write!(f, "a policy of {policy} woke ten million calls while no time passed")
+                write!(f, "a policy of {policy} goes round in circles while no time passes")
             }
         }
     }
@@ -506,7 +506,7 @@ pub struct CallSummary {
     pub abandoned: u64,
     /// Answers that a fallback gave.
     pub fallbacks: u64,
-    /// Attempts sent by a hedge before an earlier one had ended; they count as retries too.
+    /// Hedges begun before an earlier attempt had ended. Those that were sent count as retries too.
     pub hedges: u64,
     /// Retries of calls without a key that may have had their effect, because the scenario
     /// insists.

@@ -1,8 +1,8 @@
 //! What a test of a design needs: `use sim_models::prelude::*;`.
 
 pub use crate::custom::{
-    Answer, Ask, CustomActor, CustomPolicy, Desk, Draw, Effect, Ending, Fate, Kinds, Passage,
-    PolicyDesk, Reply, Turn, Value,
+    Answer, Ask, CallId, CustomActor, CustomPolicy, Desk, Draw, Effect, Ending, Fate, Kinds,
+    Passage, PolicyDesk, Reply, Ticket, Turn, Value,
 };
 pub use crate::outcome::{ActorKind, Counter, InvariantVerdict, Outcome, Verdict};
 pub use crate::recovery::RecoveryState;

@@ -29,6 +29,34 @@ impl CustomPolicy for Restless {
     }
 }
 
+/// Sends every failure in again.
+#[derive(Debug)]
+struct Stubborn;
+
+impl CustomPolicy for Stubborn {
+    fn enter(&mut self, _: Passage, _: &mut PolicyDesk<'_>) -> Turn {
+        Turn::Inwards
+    }
+
+    fn leave(&mut self, _: Passage, reply: Reply, _: &mut PolicyDesk<'_>) -> Turn {
+        if reply.ending.is_success() { Turn::Outwards } else { Turn::Inwards }
+    }
+}
+
+/// Keeps every answer to itself.
+#[derive(Debug)]
+struct Secretive;
+
+impl CustomPolicy for Secretive {
+    fn enter(&mut self, _: Passage, _: &mut PolicyDesk<'_>) -> Turn {
+        Turn::Inwards
+    }
+
+    fn leave(&mut self, _: Passage, _: Reply, _: &mut PolicyDesk<'_>) -> Turn {
+        Turn::Refuses("secret")
+    }
+}
+
 /// Lets about half of the calls through.
 #[derive(Debug)]
 struct Coin;
@@ -54,6 +82,8 @@ fn draft(policy: &str) -> Draft {
     let kinds = Kinds::new()
         .with_policy("once", |_config| Ok(Box::<Once>::default()))
         .with_policy("restless", |_config| Ok(Box::new(Restless)))
+        .with_policy("stubborn", |_config| Ok(Box::new(Stubborn)))
+        .with_policy("secretive", |_config| Ok(Box::new(Secretive)))
         .with_policy("coin", |_config| Ok(Box::new(Coin)))
         .with_policy("picky", |_config| Err("`size` is missing".to_owned()));
     Scenario::text("own.ron", text).kinds(kinds)
@@ -74,6 +104,16 @@ fn a_policy_that_wakes_without_end_ends_the_run_as_a_finding() {
     assert_eq!(outcome.verdict, Verdict::Invalid);
     let policy = "users->api own".to_owned();
     assert_eq!(outcome.limit, Some(RunLimit::Restless { policy }));
+    let around_a_refusal = draft(r#"Custom("stubborn"), Custom("once")"#).run().unwrap();
+    assert_eq!(around_a_refusal.limit, outcome.limit);
+}
+
+#[test]
+fn what_was_done_stays_in_doubt_for_whoever_is_refused_its_answer() {
+    let outcome = draft(r#"Custom("secretive")"#).run().unwrap();
+    let call = outcome.call("users", "api").unwrap();
+    assert_eq!((call.attempts, call.unknown, call.failed), (20, 20, 0));
+    assert_eq!(call.given_up, [("secret", 20)]);
 }
 
 #[test]
@@ -95,7 +135,10 @@ fn a_policy_that_cannot_be_made_is_refused_where_it_stands() {
     let refused = |policy: &str| draft(policy).run().unwrap_err().to_string();
     let error = refused(r#"Custom("picki")"#);
     assert!(error.contains("own.ron:3:"), "{error}");
-    assert!(error.contains("registered are coin, once, picky, restless"), "{error}");
+    assert!(
+        error.contains("registered are coin, once, picky, restless, secretive, stubborn"),
+        "{error}"
+    );
     let error = refused(r#"Custom("picky")"#);
     assert!(error.contains("`size` is missing"), "{error}");
 }

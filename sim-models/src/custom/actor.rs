@@ -209,7 +209,7 @@ impl<'a> Desk<'a> {
     }
 
     /// A request of nobody's, for calls and effects of the actor's own accord. Its ticket answers
-    /// nobody.
+    /// nobody. All errands of an actor belong to one intent.
     pub fn errand(&mut self) -> Ask {
         self.0.errand()
     }

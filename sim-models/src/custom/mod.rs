@@ -99,7 +99,10 @@ fn find<T: Copy>(kinds: &BTreeMap<&'static str, T>, what: &str, kind: &str) -> R
     kinds.get(kind).copied().ok_or_else(|| {
         let known: Vec<&str> = kinds.keys().copied().collect();
         if known.is_empty() {
-            format!("unknown kind of {what} `{kind}`; this program registers none")
+            format!(
+                "unknown kind of {what} `{kind}`; this program registers none, a program of your own \
+                 does: see `sim_cli::main_with`"
+            )
         } else {
             format!("unknown kind of {what} `{kind}`; registered are {}", known.join(", "))
         }

@@ -8,30 +8,61 @@ use sim_policies::{Advice, Ending};
 /// A policy of a user's own kind.
 ///
 /// ```
+/// use std::collections::VecDeque;
+///
 /// use sim_models::prelude::*;
 ///
-/// /// Lets every second call through.
+/// /// One call at a time; the others wait in line.
 /// #[derive(Debug, Default)]
-/// struct EverySecond(u32);
+/// struct OneAtATime {
+///     inside: Option<CallId>,
+///     line: VecDeque<CallId>,
+/// }
 ///
-/// impl CustomPolicy for EverySecond {
-///     fn enter(&mut self, _: Passage, _: &mut PolicyDesk<'_>) -> Turn {
-///         self.0 += 1;
-///         if self.0 % 2 == 0 { Turn::Inwards } else { Turn::Refuses("not_your_turn") }
+/// impl OneAtATime {
+///     fn goes(&mut self, call: CallId, desk: &mut PolicyDesk<'_>) {
+///         self.line.retain(|waiting| *waiting != call);
+///         if self.inside == Some(call) {
+///             self.inside = self.line.pop_front();
+///             self.inside.into_iter().for_each(|next| desk.wake(next));
+///         }
+///     }
+/// }
+///
+/// impl CustomPolicy for OneAtATime {
+///     fn enter(&mut self, passage: Passage, _: &mut PolicyDesk<'_>) -> Turn {
+///         if self.inside.is_none() {
+///             self.inside = Some(passage.call);
+///             return Turn::Inwards;
+///         }
+///         self.line.push_back(passage.call);
+///         Turn::Stays
+///     }
+///
+///     fn leave(&mut self, passage: Passage, _: Reply, desk: &mut PolicyDesk<'_>) -> Turn {
+///         self.goes(passage.call, desk);
+///         Turn::Outwards
+///     }
+///
+///     fn let_go(&mut self, passage: Passage, desk: &mut PolicyDesk<'_>) {
+///         self.goes(passage.call, desk);
 ///     }
 /// }
 ///
 /// let text = r#"Scenario(
-///     name: "turns", about: "Every second call goes through.", horizon: "1s",
-///     policies: { "turns": [Custom("every_second")] },
+///     name: "line", about: "Four calls, one at a time.", horizon: "1s",
+///     policies: { "line": [Timeout("250ms"), Custom("one_at_a_time")] },
 ///     actors: {
-///         "api": Service(workers: 1, endpoints: { "pay": [Work(Const("1ms"))] }),
-///         "users": Client(load: Burst(count: 4), does: [Call("api.pay", policy: "turns")]),
+///         "api": Service(workers: 4, endpoints: { "pay": [Work(Const("100ms"))] }),
+///         "users": Client(load: Burst(count: 4), does: [Call("api.pay", policy: "line")]),
 ///     },
 /// )"#;
-/// let kinds = Kinds::new().with_policy("every_second", |_config| Ok(Box::<EverySecond>::default()));
-/// let outcome = Scenario::text("turns.ron", text).kinds(kinds).run().unwrap();
-/// assert_eq!(outcome.call("users", "api").unwrap().attempts, 2);
+/// let kinds =
+///     Kinds::new().with_policy("one_at_a_time", |_config| Ok(Box::<OneAtATime>::default()));
+/// let outcome = Scenario::text("line.ron", text).kinds(kinds).run()?;
+/// let call = outcome.call("users", "api").expect("they call it");
+/// assert_eq!((call.success, call.unknown), (2, 2), "two wait for too long");
+/// # Ok::<(), Error>(())
 /// ```
 pub trait CustomPolicy: fmt::Debug {
     /// A call comes in.
@@ -53,7 +84,8 @@ pub trait CustomPolicy: fmt::Debug {
     }
 
     /// The call is of no interest any more, because a layer outside or its caller has given it up.
-    /// Whatever it holds here is given back; nothing is counted.
+    /// Whatever it holds here is given back; nothing is counted. A policy that ends a call itself, by
+    /// [`Turn::Ends`] or [`Turn::Refuses`], is not asked, and gives back what it holds at once.
     fn let_go(&mut self, _call: Passage, _desk: &mut PolicyDesk<'_>) {}
 }
 
@@ -62,7 +94,8 @@ pub trait CustomPolicy: fmt::Debug {
 pub struct Passage {
     /// Which call.
     pub call: CallId,
-    /// Attempts sent so far.
+    /// Attempts sent so far. A call that a layer inside has refused was not sent: a policy that sends
+    /// calls in again counts how often itself.
     pub attempts: u32,
     /// Whether the callee may do the work twice without harm: the call has a key, or its endpoint
     /// is idempotent.
@@ -106,9 +139,10 @@ pub enum Turn {
     /// The answer goes outwards as it came. A call that has none is refused.
     Outwards,
     /// This ending goes outwards. Whatever is inside is let go of, and may do its work all the
-    /// same.
+    /// same; so may what came out with a success or in doubt.
     Ends(Ending),
-    /// The call is refused. The reason is counted by this name, such as `no_token`.
+    /// The call is refused. The reason is counted by this name, such as `no_token`: among the refusals
+    /// while nothing was sent, among the reasons for giving up afterwards.
     Refuses(&'static str),
 }
 

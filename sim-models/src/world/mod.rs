@@ -43,8 +43,8 @@ use stack::Stack;
 use store::Stores;
 use task::Tasks;
 
-/// The most calls that policies may wake in one event. More than can wait at once by default: only a
-/// policy that goes round in circles comes here.
+/// The most calls that policies may wake in one event. More than can wait at once by default: only
+/// policies that go round in circles come here.
 const WAKES_MAX: u32 = 10_000_000;
 
 /// The state of one run.
@@ -163,7 +163,7 @@ impl World {
 
     /// Why the world stopped by itself, if it did.
     pub(crate) fn runaway(&self) -> Option<&RunLimit> {
-        self.tasks.runaway.as_ref()
+        self.shared.runaway.as_ref()
     }
 
     /// What was planned and never struck.
@@ -174,13 +174,12 @@ impl World {
     /// Goes on with every call and runs every task that can, in order, until all wait.
     fn run_ready(&mut self, ctx: &mut Ctx) {
         let mut wakes = 0;
-        while self.tasks.runaway.is_none() {
+        while self.shared.runaway.is_none() {
             if let Some(woken) = self.stack.next_woken() {
                 wakes += 1;
                 if wakes == WAKES_MAX {
                     let policy = self.stack.policy_of(woken).to_owned();
-                    self.tasks.runaway = Some(RunLimit::Restless { policy });
-                    return ctx.stop();
+                    return self.shared.run_away(RunLimit::Restless { policy }, ctx);
                 }
                 self.wake_call(woken, ctx);
             } else if let Some(task) = self.tasks.ready.pop_front() {

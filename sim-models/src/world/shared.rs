@@ -14,6 +14,7 @@ use crate::invariant::{Scene, Seen, Watch};
 use crate::ledger::{Deed, Ledger, Recorded};
 use crate::log::{Log, Note};
 use crate::metrics::Metrics;
+use crate::outcome::RunLimit;
 use crate::plan::{ActorId, DistId, Plan};
 
 /// What every part of the world may read, and to whom it reports.
@@ -31,6 +32,8 @@ pub(crate) struct Shared {
     pub(crate) watch: Watch,
     pub(crate) metrics: Metrics,
     pub(crate) log: Log,
+    /// Why the world has stopped on its own.
+    pub(super) runaway: Option<RunLimit>,
 }
 
 impl Shared {
@@ -44,6 +47,7 @@ impl Shared {
             watch: Watch::new(&plan),
             metrics: Metrics::new(&plan),
             log: Log::new(plan.limits.log),
+            runaway: None,
             plan,
         }
     }
@@ -65,6 +69,12 @@ impl Shared {
     pub(crate) fn scene(&self, now: Moment) -> Scene<'_> {
         let Shared { plan, texts, intents, ledger, metrics, .. } = self;
         Scene { plan, texts, intents, ledger, metrics, now }
+    }
+
+    /// Something goes on and on while no time passes: the run ends here, as a finding.
+    pub(super) fn run_away(&mut self, why: RunLimit, ctx: &mut Ctx) {
+        self.runaway = Some(why);
+        ctx.stop();
     }
 
     /// Writes a line of the story.

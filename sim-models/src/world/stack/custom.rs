@@ -1,10 +1,11 @@
 //! A policy written in Rust.
 
 use sim_core::{Span, mix};
-use sim_policies::{Ending, Reason};
+use sim_policies::{Ending, Fate, Reason};
 
 use super::{HangUp, Own, Then, Timer, Verbs, Walk, Woken};
 use crate::custom::{CallId, CustomPolicy, Passage, PolicyDesk, Reply, Turn};
+use crate::log::Note;
 use crate::plan::CustomPolicyPlan;
 use crate::pool::Id;
 use crate::world::network::Answer;
@@ -93,30 +94,41 @@ impl Held {
             (Turn::Outwards, Place::Here(Some(answer))) => *answer,
             (Turn::Outwards, _) => return self.refuse("refused", at),
             (Turn::Refuses(name), _) => return self.refuse(name, at),
-            (Turn::Ends(ending), _) => Answer::bare(ending),
+            (Turn::Ends(ending), _) => self.instead(ending, at),
         };
         self.up(answer, at)
     }
 
+    /// An ending in place of what came out, or may still come: the work may be done all the same.
+    fn instead(&self, ending: Ending, at: &mut Walk<'_>) -> Answer {
+        let may_be_done = match &self.at {
+            Place::Here(None) => false,
+            Place::Here(Some(answer)) => answer.fate() != Fate::Failed,
+            Place::Inside => true,
+        };
+        at.the_call_mut().in_doubt |= may_be_done;
+        Answer::bare(ending)
+    }
+
     fn refuse(self, name: &'static str, at: &mut Walk<'_>) -> Then {
         let reason = Reason::Custom(name);
-        match self.at {
+        let ending = match &self.at {
             Place::Here(None) => {
                 self.stop_timer(at);
-                Then::Refused(reason)
+                return Then::Refused(reason);
             }
-            // It was sent before.
-            Place::Here(Some(_)) | Place::Inside => {
-                self.up(Answer::bare(Ending::Rejected(reason)), at)
-            }
-        }
+            Place::Here(Some(answer)) => answer.ending,
+            Place::Inside => Ending::TimedOut,
+        };
+        let (intent, pair) = at.whose();
+        at.shared.metrics.gave_up(pair, reason);
+        at.shared.note(Note::GaveUp { intent, pair, reason, ending }, at.ctx);
+        let answer = self.instead(Ending::Rejected(reason), at);
+        self.up(answer, at)
     }
 
     fn up(self, answer: Answer, at: &mut Walk<'_>) -> Then {
         self.stop_timer(at);
-        if let Place::Inside = self.at {
-            at.the_call_mut().in_doubt = true;
-        }
         Then::Up(answer)
     }
 

@@ -53,6 +53,7 @@ use sim_redis::value::Value;
 
 use crate::invariant::{Seen, Topic};
 use crate::log::{Note, Wait};
+use crate::outcome::RunLimit;
 use crate::plan::{ActorId, LayerPlace, LayerPlan, PairId, Plan, Server, SiteId, StackId, Target};
 use crate::pool::Pool;
 use crate::world::ids::{CallId, CallName, RequestId, TaskId};
@@ -327,6 +328,10 @@ impl Timer {
         ctx.cancel(self.handle);
     }
 }
+
+/// The most steps of a walk before the call waits, is sent or ends. A policy that sends each refusal
+/// from inside in again comes here.
+const STEPS_MAX: u32 = 1_000_000;
 
 /// The number of the layer that stands for the deadline of the caller's caller.
 const GUARD: u8 = u8::MAX;
@@ -680,7 +685,7 @@ enum Step {
 
 impl Walk<'_> {
     fn go(mut self, mut step: Step) -> Onward {
-        loop {
+        for _ in 0..STEPS_MAX {
             step = match step {
                 Step::Down => self.down(),
                 Step::Up(answer) => self.up(answer),
@@ -696,6 +701,10 @@ impl Walk<'_> {
                 Step::Out(onward) => return onward,
             };
         }
+        let stack = &self.stack.plan.stacks[self.the_call().stack.index()];
+        let policy = stack.name.clone();
+        self.shared.run_away(RunLimit::Restless { policy }, self.ctx);
+        Onward::Waits
     }
 
     fn down(&mut self) -> Step {

@@ -18,7 +18,6 @@ use sim_core::{Handle, Span, Time};
 use sim_redis::value::Value;
 
 use crate::intent::Intent;
-use crate::outcome::RunLimit;
 use crate::plan::{ActorId, CachedId, Operand, Pc, PointId, ProgramId, Reg, SiteId, builtin};
 use crate::pool::Pool;
 use crate::world::ids::{CallId, RequestId, TaskId, TaskName};
@@ -226,8 +225,6 @@ pub(in crate::world) struct Tasks {
     /// Tasks that can run now, in order.
     pub(in crate::world) ready: VecDeque<TaskId>,
     executions: u64,
-    /// Why the world has stopped on its own.
-    pub(in crate::world) runaway: Option<RunLimit>,
 }
 
 impl Tasks {

@@ -27,12 +27,12 @@ impl Tasks {
             let is_overfull = shared.texts.is_overfull();
             if task.spent == INSTRUCTIONS_MAX || is_overfull {
                 let program = shared.plan.programs[task.program.index()].name.clone();
-                self.runaway = Some(if is_overfull {
+                let why = if is_overfull {
                     RunLimit::Overfull { program }
                 } else {
                     RunLimit::Endless { program }
-                });
-                ctx.stop();
+                };
+                shared.run_away(why, ctx);
                 return Next::Stop;
             }
             task.spent += 1;
@@ -268,7 +268,7 @@ pub(super) mod tests {
         let id = begin(&mut bench, &mut tasks);
         assert!(matches!(run(&mut bench, &mut tasks, id), Next::Stop));
         assert!(
-            matches!(&tasks.runaway, Some(RunLimit::Endless { program }) if program == "api.pay")
+            matches!(&bench.shared.runaway, Some(RunLimit::Endless { program }) if program == "api.pay")
         );
     }
 
