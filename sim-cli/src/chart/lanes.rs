@@ -11,6 +11,7 @@ use sim_models::recovery::{Recovery, RecoveryState};
 use super::canvas::{Canvas, Drawn, Face, LEFT, RIGHT};
 use super::ink::Ink;
 use super::measure;
+use super::sheet::MARGIN;
 
 /// Height of a lane in px, and of the bar in it.
 const LANE: f64 = 18.0;
@@ -84,7 +85,9 @@ fn pack(kind: Kind, items: impl Iterator<Item = (f64, f64, String)>) -> Option<L
     // Per lane, the stretches that are taken.
     let mut taken: Vec<Vec<(f64, f64)>> = Vec::new();
     for (left, right, label) in items {
-        let room = ((RIGHT - LEFT) / 2.0).max(right - left - 10.0);
+        let inside = right - left - 10.0;
+        let beside = (RIGHT - right - 7.0).max(left - 7.0 - MARGIN);
+        let room = ((RIGHT - LEFT) / 2.0).max(inside).min(inside.max(beside));
         let label = measure::clip(&label, SIZE, room);
         let wide = measure::width(&label, SIZE);
         // Inside the bar, else to its right, else to its left.
@@ -177,5 +180,27 @@ impl LanePanel {
             canvas.text(&item.label, item.label_x, y + BAR / 2.0, face)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_stays_on_the_sheet_wherever_its_bar_is() {
+        let label = "goodput reached 100 % of what it was in the last 30s, and the latency did not";
+        let steps = || (0..=20).map(|n| LEFT + (RIGHT - LEFT) * f64::from(n) / 20.0);
+        for left in steps() {
+            for right in steps().filter(|right| *right >= left) {
+                let items = [(left, right, label.to_owned())].into_iter();
+                let panel = pack(Kind::Faults, items).expect("one lane");
+                let Item { label, label_x, anchor, .. } = &panel.items[0];
+                let wide = measure::width(label, SIZE);
+                let start = if matches!(anchor, HPos::Right) { label_x - wide } else { *label_x };
+                assert!(start >= MARGIN - 0.5, "{left} to {right}: begins at {start}");
+                assert!(start + wide <= RIGHT + 0.5, "{left} to {right}: ends at {}", start + wide);
+            }
+        }
     }
 }
