@@ -60,8 +60,10 @@ impl Verbs for Held {
 impl Stack {
     /// A process has died, and with it the other ends of all connections to it.
     pub(in crate::world) fn break_connections(&mut self, to: ActorId) {
-        for memory in self.kept.of_stacks(&self.plan, |stack| stack.to == to) {
-            if let Memory::Connections(connections) = memory {
+        for (memory, stack, _) in self.kept.all(&self.plan) {
+            if stack.to == to
+                && let Memory::Connections(connections) = memory
+            {
                 connections.break_all();
             }
         }

@@ -3,7 +3,7 @@
 use std::ops::{Index, IndexMut};
 
 use super::{Ctx, Memory};
-use crate::plan::{ActorId, LayerPlace, Plan, StackPlan};
+use crate::plan::{ActorId, LayerPlace, LayerPlan, Plan, StackPlan};
 
 /// What every layer of every stack remembers. A stack belongs to one caller and its use for one
 /// callee: callers share nothing.
@@ -24,33 +24,28 @@ impl Kept {
         kept
     }
 
+    /// All of them, each with its place in the plan.
+    pub(super) fn all<'a>(
+        &'a mut self,
+        plan: &'a Plan,
+    ) -> impl Iterator<Item = (&'a mut Memory, &'a StackPlan, &'a LayerPlan)> {
+        let of = |stack: &'a StackPlan| stack.layers.iter().map(move |layer| (stack, layer));
+        let places = plan.stacks.iter().flat_map(of);
+        self.memories.iter_mut().zip(places).map(|(memory, (stack, layer))| (memory, stack, layer))
+    }
+
     /// The run begins.
     pub(super) fn start(&mut self, plan: &Plan, ctx: &mut Ctx) {
-        let layers = plan.stacks.iter().flat_map(|stack| &stack.layers);
-        for (memory, layer) in self.memories.iter_mut().zip(layers) {
+        for (memory, _, layer) in self.all(plan) {
             memory.start(layer, ctx);
         }
     }
 
     /// A restarted process has forgotten what its policies had counted.
     pub(super) fn renew(&mut self, plan: &Plan, owner: ActorId) {
-        let all = plan.stacks.iter().flat_map(|stack| stack.layers.iter().map(move |l| (stack, l)));
-        for (memory, (stack, layer)) in self.memories.iter_mut().zip(all) {
-            if stack.owner == owner {
-                memory.renew(layer);
-            }
+        for (memory, _, layer) in self.all(plan).filter(|(_, stack, _)| stack.owner == owner) {
+            memory.renew(layer);
         }
-    }
-
-    /// Those of the stacks that fit.
-    pub(super) fn of_stacks(
-        &mut self,
-        plan: &Plan,
-        fits: impl Fn(&StackPlan) -> bool,
-    ) -> impl Iterator<Item = &mut Memory> {
-        let all = plan.stacks.iter().flat_map(|stack| stack.layers.iter().map(move |_| stack));
-        let fit = self.memories.iter_mut().zip(all).filter(move |(_, stack)| fits(stack));
-        fit.map(|(memory, _)| memory)
     }
 }
 
