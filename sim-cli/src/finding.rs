@@ -26,14 +26,40 @@ pub fn headline(outcome: &Outcome) -> String {
             format!("{} broken at {}{times}{others}", result.name, violation.at)
         }
         (Verdict::Violated, None) => "An invariant was broken".to_owned(),
-        (Verdict::Kept, _) => match &outcome.recovery {
-            // Nothing was broken that was stated; what is worse may still have happened.
-            Some(recovery) if says_more(outcome, recovery) => {
-                words::sentence(&recovery.to_string())
+        (Verdict::Kept, _) => {
+            let found = match &outcome.recovery {
+                // Nothing was broken that was stated; what is worse may still have happened.
+                Some(recovery) if says_more(outcome, recovery) => {
+                    words::sentence(&recovery.to_string())
+                }
+                _ => held(outcome),
+            };
+            // What held may have held only since nobody was let try again.
+            match withheld(outcome) {
+                0 => found,
+                n => format!("{found}; {} withheld", words::counted(n, "repeat")),
             }
-            _ => held(outcome),
-        },
+        }
     }
+}
+
+/// The reasons for which a policy does not send again what it would have sent otherwise, and what
+/// happens without that guard.
+const GUARDS: [(&str, &str); 3] = [
+    ("not_idempotent", "a library without this guard sends it again, as `even_if_unsafe` does"),
+    ("hedge_withheld", "a library without this guard hedges it, as `even_if_unsafe` does"),
+    ("method_not_repeated", "the library repeats it for the methods that it is given"),
+];
+
+/// What happens without the guard that gave this reason, if one did.
+pub fn without_guard(reason: &str) -> Option<&'static str> {
+    GUARDS.iter().find(|(guard, _)| *guard == reason).map(|(_, instead)| *instead)
+}
+
+/// How many further attempts were withheld by a guard.
+pub fn withheld(outcome: &Outcome) -> u64 {
+    let reasons = outcome.calls.iter().flat_map(|call| &call.given_up);
+    reasons.filter(|(reason, _)| without_guard(reason).is_some()).map(|(_, n)| n).sum()
 }
 
 /// The finding in one line: `KEPT  payment, seed 1: All 4 invariants held`.

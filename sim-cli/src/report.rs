@@ -202,7 +202,10 @@ impl Report<'_> {
         for call in &self.outcome.calls {
             for (what, reasons) in [("rejected", &call.rejected), ("gave up", &call.given_up)] {
                 for (reason, n) in reasons.iter().filter(|(_, n)| *n > 0) {
-                    let why = format!("{what}: {}", reason.replace('_', " "));
+                    let mut why = format!("{what}: {}", reason.replace('_', " "));
+                    if let Some(instead) = finding::without_guard(reason) {
+                        why = format!("{why}; {instead}");
+                    }
                     rows.push(row(&hop(call), [words::count(*n), why]));
                 }
             }

@@ -22,7 +22,7 @@ use sim_policies::rate_limiter::{
 };
 use sim_policies::retry::{self, HouseConfig, RetryConfig};
 use sim_policies::throttle::{self, AdaptiveThrottle};
-use sim_policies::{Advice, Ending, Retry, aws};
+use sim_policies::{Advice, Ending, Failed, Retry, aws};
 
 /// Calls before the clock starts: every window has been full by then.
 const WARM_UP: u64 = 200_000;
@@ -116,7 +116,8 @@ fn retries(c: &mut Criterion) {
         decide(c, &format!("retry/{name}"), |now, draw| {
             let mut state = retry.start(now);
             let ending = Ending::Status(503);
-            let _ = black_box(retry.decide(&mut state, now, ending, Advice::None, draw));
+            let _ =
+                black_box(retry.decide(&mut state, now, Failed::new(ending, Advice::None), draw));
         });
     }
 }

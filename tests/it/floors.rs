@@ -28,7 +28,7 @@ const HOUSES: &[House] = &[
     House {
         sources: "sim-models/policies/src",
         within: &[],
-        floors: &[&["ending", "out_of_range"], &["*"], &["conform"]],
+        floors: &[&["ending", "method", "out_of_range"], &["*"], &["conform"]],
     },
     House {
         sources: "sim-models/redis/src",

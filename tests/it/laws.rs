@@ -101,7 +101,7 @@ const ZOO: &str = r#"Scenario(
                 Timeout("2s"),
             ],
             "policies.guarded": [
-                Retry(Botocore(mode: Adaptive), even_if_unsafe: true),
+                Retry(Botocore(mode: Adaptive)),
                 AdaptiveThrottle(k: 1.5, window: "10s"),
                 Breaker(Opossum(timeout: "400ms", volume_threshold: 5, reset_timeout: "1s", capacity: 4)),
                 Breaker(Hystrix(version: V1_5_13, request_volume_threshold: 3, sleep_window: "1s")),

@@ -1,9 +1,9 @@
 //! Policy stacks in a running system: who waits, who is refused, who is asked instead, and what
 //! the story says of it.
 
-use sim_models::outcome::Outcome;
+use sim_models::outcome::{CallSummary, Outcome};
 
-use crate::support::{actor, call, counter, effects, mistakes, run_text};
+use crate::support::{actor, call, counter, draft, effects, mistakes, run_text};
 
 /// A client that calls `app.go` under a stack; `app` is given.
 fn system(load: &str, app: &str, stack: &str, more: &str) -> Outcome {
@@ -144,6 +144,69 @@ fn what_must_not_happen_twice_is_neither_retried_nor_hedged_without_a_key() {
     let keyed = pay("", "");
     let hop = call(&keyed, "users", "app");
     assert!(hop.attempts > 100 && hop.unsafe_retries == 0);
+}
+
+/// A payment without a key whose answer gets lost: how often it was charged, and the figures of the
+/// hop, by the policy around the call.
+fn lost_answer(policy: &str) -> (u64, CallSummary) {
+    let outcome = run_text(&format!(
+        r#"Scenario(
+            name: "lost", about: "The answer to a payment gets lost.", horizon: "60s",
+            actors: {{
+                "users": Client(load: Burst(count: 1), does: [
+                    Call("app.pay", policy: "p", key: None),
+                ]),
+                "app": Service(workers: 9, endpoints: {{
+                    "pay": [Effect("charge"), Fail(500)],
+                }}),
+            }},
+            policies: {{ "p": [{policy}] }},
+        )"#
+    ));
+    (effects(&outcome, "charge"), call(&outcome, "users", "app").clone())
+}
+
+#[test]
+fn a_library_without_a_guard_charges_twice_and_the_house_says_what_it_withheld() {
+    for library in [
+        "Envoy()",
+        "Grpc(retryable_status_codes: [\"500\"])",
+        "Polly()",
+        "Resilience4j()",
+        "Failsafe()",
+        "Botocore()",
+        "Tenacity(stop: AfterAttempt(3))",
+        "Backoff(max_tries: 3)",
+        "Cockatiel(max_attempts: 2)",
+        "Finagle(should_retry: [\"5xx\"])",
+    ] {
+        let (charged, hop) = lost_answer(&format!("Retry({library})"));
+        assert!(charged > 1 && hop.unsafe_retries > 0, "{library}: {charged}");
+        assert!(!hop.given_up.iter().any(|(why, _)| *why == "not_idempotent"), "{library}");
+    }
+    let (charged, hop) = lost_answer("Retry(attempts: 3)");
+    assert_eq!((charged, hop.given_up), (1, vec![("not_idempotent", 1)]));
+    for hedge in ["Grpc(hedging_delay: \"0s\")", "Polly(delay: \"0s\")"] {
+        let (charged, _) = lost_answer(&format!("Hedge({hedge})"));
+        assert!(charged > 1, "{hedge}: {charged}");
+    }
+    let (charged, hop) = lost_answer("Hedge(House(delay: Fixed(\"0s\")))");
+    assert_eq!((charged, hop.given_up), (1, vec![("hedge_withheld", 1)]));
+}
+
+#[test]
+fn a_library_that_never_asks_cannot_be_told_to_insist() {
+    for policy in ["Retry(Envoy(), even_if_unsafe: true)", "Hedge(Grpc(), even_if_unsafe: true)"] {
+        let text = format!(
+            r#"Scenario(
+                name: "told", about: "A guard that is none.", horizon: "1s",
+                actors: {{ "users": Client(load: Burst(count: 1), does: []) }},
+                policies: {{ "p": [{policy}] }},
+            )"#
+        );
+        let error = draft(&text, None, &[]).load().expect_err(policy).to_string();
+        assert!(error.contains("the library never does, leave this out"), "{error}");
+    }
 }
 
 #[test]

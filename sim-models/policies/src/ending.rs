@@ -6,6 +6,8 @@ use std::fmt;
 
 use sim_core::{Span, Time};
 
+use crate::Method;
+
 /// What the caller may conclude from how an attempt ended.
 ///
 /// A timeout is not a failure: the other side may have done the work.
@@ -120,6 +122,10 @@ pub enum Reason {
     /// The attempt may have done its work, and doing it twice is not the same as once: there is
     /// neither a key nor an idempotent endpoint.
     NotIdempotent,
+    /// No further attempt was sent beside the first, for the same reason.
+    HedgeWithheld,
+    /// The library does not repeat a request of this method after what may have been done.
+    MethodNotRepeated(Method),
     /// An ending that a retry cannot mend, such as a 400.
     NotRetryable,
     /// The caller's deadline is already over.
@@ -148,6 +154,8 @@ impl Reason {
             Reason::RetryBudgetExhausted => "retry_budget_exhausted",
             Reason::PushedBack => "pushed_back",
             Reason::NotIdempotent => "not_idempotent",
+            Reason::HedgeWithheld => "hedge_withheld",
+            Reason::MethodNotRepeated(_) => "method_not_repeated",
             Reason::NotRetryable => "not_retryable",
             Reason::DeadlinePassed { .. } => "deadline_passed",
             Reason::Custom(name) => name,
@@ -183,6 +191,8 @@ impl fmt::Display for Reason {
             Reason::RetryBudgetExhausted => f.write_str("retry budget exhausted"),
             Reason::PushedBack => f.write_str("the other side asked not to retry"),
             Reason::NotIdempotent => f.write_str("not idempotent and without a key"),
+            Reason::HedgeWithheld => f.write_str("not hedged: not idempotent and without a key"),
+            Reason::MethodNotRepeated(method) => write!(f, "the library repeats no {method}"),
             Reason::NotRetryable => f.write_str("not retryable"),
             Reason::DeadlinePassed { deadline } => {
                 write!(f, "deadline already passed at {deadline}")

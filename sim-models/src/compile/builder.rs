@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use sim_core::Span;
+use sim_policies::Method;
 use sim_redis::value::{Texts, Value};
 
 use super::place::Here;
@@ -37,6 +38,8 @@ pub(super) struct Builder<'a> {
     pub(super) done: BTreeSet<KindId>,
     /// By program: it has an effect that happens each time it runs.
     pub(super) effectful: Vec<bool>,
+    /// By program: whether it has an effect at all or publishes, itself or through calls.
+    pub(super) acting: Vec<bool>,
 }
 
 impl<'a> Builder<'a> {
@@ -88,6 +91,7 @@ impl<'a> Builder<'a> {
             undone: Vec::new(),
             done: BTreeSet::new(),
             effectful: Vec::new(),
+            acting: Vec::new(),
         }
     }
 
@@ -198,6 +202,7 @@ pub(super) struct SiteNote {
     pub(super) keyed: bool,
     /// What the scenario says of it.
     pub(super) idempotent: Option<bool>,
+    pub(super) method: Option<Method>,
 }
 /// One use of a design in a program.
 pub(super) struct DesignUse {

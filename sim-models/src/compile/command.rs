@@ -2,6 +2,7 @@
 //! refuse is refused here.
 
 use sim_core::Span;
+use sim_policies::Method;
 use sim_redis::value::Value;
 
 use super::builder::{Builder, SiteNote};
@@ -35,6 +36,7 @@ impl Builder<'_> {
         let has_effect = has_effect(&op);
         let is_repeatable = op.nature().repeatable && !has_effect;
         self.effectful[frame.id.index()] |= has_effect;
+        self.acting[frame.id.index()] |= has_effect;
         let target = Target::Kv(CommandPlan { op, from: step.from });
         let into = step.into.as_deref();
         let into = into.map(|name| self.variable(frame, name, &here.field("into")));
@@ -46,6 +48,7 @@ impl Builder<'_> {
             into,
             into_status: None,
             into_headers: None,
+            method: Method::Get,
             repeatable: is_repeatable,
             instead: Vec::new(),
         };
@@ -55,6 +58,7 @@ impl Builder<'_> {
             with: Vec::new(),
             keyed: false,
             idempotent: Some(is_repeatable),
+            method: None,
         };
         let id = self.site(note, site);
         self.emit(Instr::Call(id));

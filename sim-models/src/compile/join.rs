@@ -1,12 +1,13 @@
 //! Joins programs: every endpoint is compiled, then callers and callees are matched.
 
+use sim_policies::Method;
 use sim_redis::value::Value;
 
 use super::builder::Builder;
 use super::frame::{Frame, Role};
 use super::place::Here;
 use crate::language::{self, Actor, Balancer, Expr, Invariant};
-use crate::plan::{ActorId, ActorKind, Operand, ProgramId, Target, builtin};
+use crate::plan::{ActorId, ActorKind, Operand, ProgramId, Site, Target, builtin};
 use crate::source::path_key;
 
 impl Builder<'_> {
@@ -14,6 +15,7 @@ impl Builder<'_> {
     pub(super) fn programs(&mut self) {
         let mut frames = Vec::new();
         self.effectful = vec![false; self.plan.programs.len()];
+        self.acting = self.effectful.clone();
         // In the order of actors and jobs, as they were made.
         let jobs: Vec<ProgramId> = self.plan.jobs.iter().map(|job| job.program).collect();
         let mut jobs = jobs.into_iter();
@@ -46,6 +48,7 @@ impl Builder<'_> {
         }
         self.bind_arguments(&mut frames);
         self.mark_repeatable();
+        self.mark_methods();
         self.drop_unread(&frames);
         for frame in frames {
             self.problems.extend(frame.unassigned.into_values());
@@ -124,6 +127,40 @@ impl Builder<'_> {
             if let Target::Endpoint { with, .. } = &mut self.plan.sites[n].target {
                 *with = bound;
             }
+        }
+    }
+
+    /// Whether an actor written in Rust acts, or calls somebody who does.
+    fn own_acting(&self, actor: ActorId) -> bool {
+        let ActorKind::Custom(custom) = &self.plan.actors[actor.index()].kind else { return false };
+        let mut programs = custom.calls.iter().map(|(_, program)| program.index());
+        !custom.effects.is_empty() || programs.any(|program| self.acting[program])
+    }
+
+    /// A call whose method is not written is a `POST` when it leads to an effect or a message.
+    fn mark_methods(&mut self) {
+        let acts = |builder: &Builder<'_>, site: &Site| match site.target {
+            Target::Endpoint { endpoint, .. } => {
+                builder.acting[builder.plan.endpoints[endpoint.index()].index()]
+            }
+            Target::Custom { .. } => builder.own_acting(site.to),
+            Target::Queue { .. } => true,
+            Target::Kv(_) => !site.repeatable,
+        };
+        // A caller of somebody who acts acts too; chains of calls need several rounds.
+        let mut changed = true;
+        while changed {
+            changed = false;
+            for n in 0..self.plan.sites.len() {
+                let owner = self.site_notes[n].owner.index();
+                if !self.acting[owner] && acts(self, &self.plan.sites[n]) {
+                    (self.acting[owner], changed) = (true, true);
+                }
+            }
+        }
+        for n in 0..self.plan.sites.len() {
+            let default = if acts(self, &self.plan.sites[n]) { Method::Post } else { Method::Get };
+            self.plan.sites[n].method = self.site_notes[n].method.unwrap_or(default);
         }
     }
 

@@ -135,8 +135,10 @@ impl Builder<'_> {
                 LayerPlan::Throttle(config.clone())
             }
             Policy::Hedge(hedge) => {
-                Hedge::new(&hedge.like)?;
-                let even_if_unsafe = hedge.even_if_unsafe;
+                let (machine, even_if_unsafe) = (Hedge::new(&hedge.like)?, hedge.even_if_unsafe);
+                if even_if_unsafe && !machine.is_guarded() {
+                    return Err(refuse("even_if_unsafe", UNGUARDED));
+                }
                 LayerPlan::Hedge(HedgePlan { hedge: hedge.like.clone(), even_if_unsafe })
             }
             Policy::OutlierDetection(detection) => {
@@ -311,6 +313,9 @@ fn retry_layer(retry: &language::Retry) -> Result<LayerPlan, Refusal> {
             return Err(refuse(field, OWN_OPTION));
         }
         let retry = Retry::new(preset)?;
+        if even_if_unsafe && !retry.is_guarded() {
+            return Err(refuse("even_if_unsafe", UNGUARDED));
+        }
         let (budget, pacer) = (budget.or(preset.options().budget()), preset.options().pacer());
         return Ok(LayerPlan::Retry(Box::new(RetryPlan { retry, budget, pacer, even_if_unsafe })));
     }
@@ -383,6 +388,9 @@ fn pool_layers(pool: language::ConnectionPool) -> Result<Vec<LayerPlan>, Refusal
 }
 
 const OWN_OPTION: &str = "the library after `like` has its own options";
+
+const UNGUARDED: &str = "only the house's own policy asks whether a call may count twice; the \
+                         library never does, leave this out";
 
 const OF_THE_LIBRARY: &str = "a library's breaker has its own option for that";
 

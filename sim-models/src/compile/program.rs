@@ -1,6 +1,6 @@
 //! From steps to instructions: names become registers, blocks become jumps.
 
-use sim_policies::Advice;
+use sim_policies::{Advice, Method};
 use sim_redis::value::Value;
 
 use super::builder::{Builder, Callee, DesignUse, Other, SiteNote};
@@ -179,8 +179,9 @@ impl Builder<'_> {
             self.problem(&here.field("with"), message, None);
         }
         let keyed = key != absent;
-        let idempotent = call.idempotent;
-        let note = SiteNote { owner: frame.id, here: here.clone(), with, keyed, idempotent };
+        let (idempotent, method) = (call.idempotent, call.method);
+        let note =
+            SiteNote { owner: frame.id, here: here.clone(), with, keyed, idempotent, method };
         let site = |builder: &mut Builder<'_>, stack: StackId, to: ActorId, endpoint: Callee| {
             let target = match endpoint {
                 Callee::Endpoint(endpoint) => {
@@ -193,7 +194,7 @@ impl Builder<'_> {
             };
             let pair = builder.pair(frame.actor, to);
             let instead = Vec::new();
-            let repeatable = false;
+            let (method, repeatable) = (Method::Get, false);
             let site = Site {
                 target,
                 to,
@@ -202,6 +203,7 @@ impl Builder<'_> {
                 into,
                 into_status,
                 into_headers,
+                method,
                 repeatable,
                 instead,
             };
@@ -480,6 +482,7 @@ impl Builder<'_> {
         // Without an id of its own, a message that is sent again is another message.
         let keyed = key != Operand::Const(Value::Nil);
         self.effectful[frame.id.index()] |= !keyed;
+        self.acting[frame.id.index()] = true;
         let site = Site {
             target,
             to,
@@ -488,11 +491,14 @@ impl Builder<'_> {
             into,
             into_status,
             into_headers,
+            method: Method::Post,
             repeatable: keyed,
             instead,
         };
         let (owner, here, with) = (frame.id, here.clone(), Vec::new());
-        let id = self.site(SiteNote { owner, here, with, keyed, idempotent: Some(keyed) }, site);
+        let (idempotent, method) = (Some(keyed), None);
+        let note = SiteNote { owner, here, with, keyed, idempotent, method };
+        let id = self.site(note, site);
         self.emit(Instr::Call(id));
     }
 
@@ -519,6 +525,7 @@ impl Builder<'_> {
     fn effect(&mut self, frame: &mut Frame, step: &Effect, here: &Here) {
         let kind = self.kind_done(&step.kind);
         self.effectful[frame.id.index()] |= step.once == Expr::Nil;
+        self.acting[frame.id.index()] = true;
         let undoes = step.undoes.as_ref().map(|kind| self.kind(kind));
         self.undone.extend(undoes.map(|kind| (kind, here.field("undoes"))));
         let once = self.operand(frame, &step.once, &here.field("once"));

@@ -6,7 +6,7 @@
 //! nothing is said of it.
 
 use sim_core::{Span, Time};
-use sim_policies::{Advice, Decision, Ending};
+use sim_policies::{Advice, Decision, Ending, Failed};
 
 use super::builder::{Builder, DesignUse};
 use crate::plan::{ActorKind, LayerPlan, RetryPlan, Site, SiteId, Target};
@@ -108,7 +108,7 @@ impl Builder<'_> {
         for _ in 0..ATTEMPTS_MAX {
             now += attempt;
             let at = Time::ZERO + now;
-            match retry.decide(&mut state, at, ending, Advice::None, u64::MAX) {
+            match retry.decide(&mut state, at, Failed::new(ending, Advice::None), u64::MAX) {
                 Decision::Again { after, .. } => {
                     now += after;
                     last_sent = now;

@@ -42,7 +42,7 @@ mod tests;
 use std::collections::BTreeMap;
 
 pub use sim_core::{Draw, Draws, Span, Time};
-pub use sim_policies::{Advice, Ending, Fate, Reason};
+pub use sim_policies::{Advice, Ending, Fate, Method, Reason};
 pub use sim_redis::value::{Texts, Value};
 
 pub(crate) use actor::Host;

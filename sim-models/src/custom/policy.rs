@@ -3,7 +3,7 @@
 use std::fmt;
 
 use sim_core::{Draws, Span, Time};
-use sim_policies::{Advice, Ending};
+use sim_policies::{Advice, Ending, Method};
 
 /// A policy of a user's own kind.
 ///
@@ -97,6 +97,8 @@ pub struct Passage {
     /// Attempts sent so far. A call that a layer inside has refused was not sent: a policy that sends
     /// calls in again counts how often itself.
     pub attempts: u32,
+    /// What is asked of the callee.
+    pub method: Method,
     /// Whether the callee may do the work twice without harm: the call has a key, or its endpoint
     /// is idempotent.
     pub is_repeatable: bool,

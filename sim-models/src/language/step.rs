@@ -8,6 +8,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 use sim_core::Span;
+use sim_policies::Method;
 
 use super::{Dist, KvStep};
 
@@ -243,6 +244,12 @@ pub struct Call {
     /// The variable that takes the answer's headers, an error's too.
     #[serde(default)]
     pub headers_into: Option<String>,
+    /// The method of the request. HTTP clients and proxies look at it before they send again.
+    ///
+    /// By default `"POST"` where the endpoint, or one that it calls, has an effect or publishes a
+    /// message; else `"GET"`.
+    #[serde(default)]
+    pub method: Option<Method>,
     /// Whether doing it twice is as good as doing it once, so that a retry is safe in doubt.
     ///
     /// By default it is so when the call has a key, or when the endpoint and those that it calls

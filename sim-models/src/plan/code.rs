@@ -1,6 +1,6 @@
 //! Programs as flat lists of instructions over registers.
 
-use sim_policies::Advice;
+use sim_policies::{Advice, Method};
 use sim_redis::value::{FieldId, Value};
 
 use super::*;
@@ -196,6 +196,8 @@ pub(crate) struct Site {
     pub into: Option<Reg>,
     pub into_status: Option<Reg>,
     pub into_headers: Option<Reg>,
+    /// What is asked of the callee, as those who send again read it.
+    pub method: Method,
     /// Done twice, it is as good as done once: the call carries a key, or leaves no effect.
     pub repeatable: bool,
     /// By layer of the stack: the sites that may be called instead of this one. Of outlier

@@ -74,12 +74,14 @@ fn text(outcomes: &[Outcome], repeat: &str) -> String {
         "p99",
         "retries",
         "duplicated",
+        "withheld",
         "peak",
         "peak retries",
     ];
     let rows = outcomes.iter().map(row).collect();
     text += &Table::new(header, rows).words(1).text(&Style::plain());
-    text += "\nThe peak is the most arrivals in any 100 ms at the busiest service, retries \
+    text += "\nWithheld are retries and hedges that a guard against doing twice did not send.\n\
+        The peak is the most arrivals in any 100 ms at the busiest service, retries \
         included;\np99 is that of the slowest client.\n\n";
     for outcome in outcomes {
         let line = format!("{}: {}", name(outcome), finding::headline(outcome));
@@ -107,6 +109,7 @@ fn row(outcome: &Outcome) -> Vec<String> {
         p99.map_or_else(|| words::NONE.to_owned(), words::duration),
         words::count(outcome.calls.iter().map(|call| call.retries).sum()),
         words::count(outcome.effects.iter().map(|effect| effect.duplicated).sum()),
+        words::count(finding::withheld(outcome)),
         peak(Counter::PeakArrivals).map_or_else(|| words::NONE.to_owned(), words::count),
         peak(Counter::PeakRetries).map_or_else(|| words::NONE.to_owned(), words::count),
     ]

@@ -113,6 +113,10 @@ impl Machine for House {
         Judgement::send_next_after(&self.config.non_fatal, ending)
     }
 
+    fn is_guarded(&self) -> bool {
+        true
+    }
+
     fn learns_from(&self, _attempt: u32, ending: Ending) -> bool {
         self.latencies.is_some() && ending.is_success()
     }

@@ -54,6 +54,11 @@ pub trait Machine {
         let _ = latency;
     }
 
+    /// Whether it refuses to send again what may count twice.
+    fn is_guarded(&self) -> bool {
+        false
+    }
+
     /// What a call ends with when all its attempts have failed.
     fn all_failed(&self) -> AllFailed {
         AllFailed::Last

@@ -109,6 +109,11 @@ impl Hedge {
         self.machine_mut().observe(latency);
     }
 
+    /// See [`Machine::is_guarded`].
+    pub fn is_guarded(&self) -> bool {
+        self.machine().is_guarded()
+    }
+
     /// See [`Machine::all_failed`].
     pub fn all_failed(&self) -> AllFailed {
         self.machine().all_failed()

@@ -102,6 +102,10 @@ impl Preset for HouseConfig {
     fn on(&self) -> EndingSet {
         self.on
     }
+
+    fn is_guarded(&self) -> bool {
+        true
+    }
 }
 
 impl Rules for House {

@@ -62,7 +62,7 @@ pub mod tenacity;
 use sim_core::{Span, Time};
 
 use crate::family::{Build, family};
-use crate::{Ending, EndingSet, OutOfRange, Reason, aws};
+use crate::{Ending, EndingSet, Method, OutOfRange, Reason, aws};
 
 pub use self::house::{HouseConfig, RetryAfter};
 pub use self::rules::{Failure, Luck, Preset, Rules};
@@ -153,6 +153,26 @@ pub enum Advice {
     Stop,
 }
 
+/// A failed attempt as its caller sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct Failed {
+    /// How it ended.
+    pub ending: Ending,
+    /// What the other side asks for.
+    pub advice: Advice,
+    /// What was asked of the other side.
+    pub method: Method,
+    /// It or an attempt before it may have done its work, and another one may do it twice.
+    pub may_double: bool,
+}
+
+impl Failed {
+    /// A failed `GET`, which may be repeated.
+    pub const fn new(ending: Ending, advice: Advice) -> Failed {
+        Failed { ending, advice, method: Method::Get, may_double: false }
+    }
+}
+
 impl From<Option<Span>> for Advice {
     fn from(retry_after: Option<Span>) -> Advice {
         retry_after.map_or(Advice::None, Advice::After)
@@ -163,20 +183,21 @@ impl From<Option<Span>> for Advice {
 ///
 /// ```
 /// use sim_core::{Span, Time};
-/// use sim_policies::retry::{Advice, RetryConfig, resilience4j};
+/// use sim_policies::retry::{Advice, Failed, RetryConfig, resilience4j};
 /// use sim_policies::{Decision, Ending, Reason, Retry};
 ///
 /// let config = resilience4j::Config { max_attempts: 2, ..resilience4j::Config::default() };
 /// let retry = Retry::new(&RetryConfig::Resilience4j(config))?;
 ///
-/// let (unavailable, later) = (Ending::Status(503), Time::ZERO + Span::millis(500));
+/// let unavailable = Failed::new(Ending::Status(503), Advice::None);
+/// let later = Time::ZERO + Span::millis(500);
 /// let mut state = retry.start(Time::ZERO);
 /// assert_eq!(
-///     retry.decide(&mut state, Time::ZERO, unavailable, Advice::None, 0),
+///     retry.decide(&mut state, Time::ZERO, unavailable, 0),
 ///     Decision::Again { after: Span::millis(500), attempt: 2 },
 /// );
 /// assert_eq!(
-///     retry.decide(&mut state, later, unavailable, Advice::None, 0),
+///     retry.decide(&mut state, later, unavailable, 0),
 ///     Decision::GiveUp(Reason::AttemptsExhausted { attempts_max: 2 }),
 /// );
 /// # Ok::<(), sim_policies::OutOfRange>(())
@@ -184,6 +205,7 @@ impl From<Option<Span>> for Advice {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Retry {
     on: EndingSet,
+    is_guarded: bool,
     library: Library,
 }
 
@@ -224,7 +246,14 @@ impl Retry {
     /// # Errors
     /// When a parameter is outside what the library accepts, or cannot work.
     pub fn new(config: &RetryConfig) -> Result<Retry, OutOfRange> {
-        Ok(Retry { on: config.options().on(), library: config.build()? })
+        let options = config.options();
+        let (on, is_guarded) = (options.on(), options.is_guarded());
+        Ok(Retry { on, is_guarded, library: config.build()? })
+    }
+
+    /// Whether it refuses to repeat what may count twice: see [`Failed::may_double`].
+    pub const fn is_guarded(&self) -> bool {
+        self.is_guarded
     }
 
     /// The endings that are worth another attempt.
@@ -244,15 +273,9 @@ impl Retry {
     /// `GiveUp` the state is as before.
     ///
     /// # Panics
-    /// When `ending` is a success, or `state` was started by a retry of another kind.
-    pub fn decide(
-        &self,
-        state: &mut RetryState,
-        now: Time,
-        ending: Ending,
-        advice: Advice,
-        draw: u64,
-    ) -> Decision {
+    /// When the attempt is a success, or `state` was started by a retry of another kind.
+    pub fn decide(&self, state: &mut RetryState, now: Time, failed: Failed, draw: u64) -> Decision {
+        let Failed { ending, advice, may_double, .. } = failed;
         assert!(!ending.is_success(), "a success is not retried");
         if !self.on.contains(ending) {
             return Decision::GiveUp(Reason::NotRetryable);
@@ -272,6 +295,7 @@ impl Retry {
         let mut memory = state.memory;
         match self.library.after(&mut memory, &failure, &mut Luck::new(draw)) {
             Err(reason) => Decision::GiveUp(reason),
+            Ok(_) if may_double && self.is_guarded => Decision::GiveUp(Reason::NotIdempotent),
             Ok(after) => {
                 let attempt = state.attempt.saturating_add(1);
                 let started = state.started;

@@ -13,6 +13,11 @@ pub trait Preset {
     /// The endings that are worth another attempt.
     fn on(&self) -> EndingSet;
 
+    /// Whether it refuses to repeat what may count twice. Most libraries never ask.
+    fn is_guarded(&self) -> bool {
+        false
+    }
+
     /// The budget that comes with it.
     fn budget(&self) -> Option<BudgetConfig> {
         None

@@ -123,7 +123,7 @@ proptest! {
         for (took, ending, advice, draw) in story {
             now += Span::secs(took);
             let before = state;
-            match retry.decide(&mut state, now, ending, advice, draw) {
+            match retry.decide(&mut state, now, Failed::new(ending, advice), draw) {
                 Decision::Again { after, attempt } => {
                     attempts += 1;
                     now += after;
@@ -171,7 +171,7 @@ proptest! {
                     }
                     _ => None,
                 };
-                match retry.decide(&mut state, now, *ending, *advice, *draw) {
+                match retry.decide(&mut state, now, Failed::new(*ending, *advice), *draw) {
                     Decision::Again { after, attempt: next } => {
                         prop_assert_eq!(expected, None, "{:?}", retry);
                         prop_assert_eq!((next, state.attempt()), (attempt + 1, attempt + 1));
@@ -189,10 +189,29 @@ proptest! {
 }
 
 #[test]
+fn only_the_house_refuses_to_repeat_what_may_count_twice() {
+    for retry in all(3) {
+        let failed = Failed::new(Ending::TimedOut, Advice::None);
+        let doubles = Failed { method: Method::Post, may_double: true, ..failed };
+        for failed in [failed, doubles] {
+            if !retry.on().contains(failed.ending) {
+                continue;
+            }
+            let decision = retry.decide(&mut retry.start(at(0)), at(0), failed, 0);
+            let refused = Decision::GiveUp(Reason::NotIdempotent);
+            assert_eq!(decision == refused, retry.is_guarded() && failed.may_double, "{retry:?}");
+        }
+    }
+    assert_eq!(all(3).iter().filter(|retry| retry.is_guarded()).count(), 1);
+}
+
+#[test]
 fn six_attempts_start_at_doubling_distances() {
     let retry = house(doubling(6));
     let (mut now, mut state, mut starts) = (at(0), retry.start(at(0)), vec![at(0)]);
-    while let Decision::Again { after, .. } = retry.decide(&mut state, now, BUSY, Advice::None, 0) {
+    while let Decision::Again { after, .. } =
+        retry.decide(&mut state, now, Failed::new(BUSY, Advice::None), 0)
+    {
         now += after;
         starts.push(now);
     }
@@ -212,7 +231,7 @@ fn a_retry_may_start_at_exactly_the_total_time() {
         let total = Some(Span::millis(total_ms));
         let retry = house(HouseConfig { total, ..doubling(6) });
         let mut state = retry.start(at(10));
-        assert_eq!(retry.decide(&mut state, at(13), BUSY, Advice::None, 0), expected);
+        assert_eq!(retry.decide(&mut state, at(13), Failed::new(BUSY, Advice::None), 0), expected);
     }
 }
 
@@ -229,11 +248,12 @@ fn retry_after_lengthens_one_wait_and_not_the_next() {
         let retry = house(config(retry_after));
         let mut state = retry.start(at(0));
         let asked = [Advice::After(Span::secs(20)), Advice::After(Span::nanos(1)), Advice::None];
-        let found =
-            asked.map(|advice| match retry.decide(&mut state, at(0), BUSY, advice, u64::MAX) {
+        let found = asked.map(|advice| {
+            match retry.decide(&mut state, at(0), Failed::new(BUSY, advice), u64::MAX) {
                 Decision::Again { after, .. } => after.as_nanos(),
                 Decision::GiveUp(reason) => panic!("gave up: {reason}"),
-            });
+            }
+        });
         assert_eq!(found, waits, "{retry_after:?}");
     }
 }
@@ -248,7 +268,7 @@ fn each_library_reads_the_clock_where_it_does() {
         let (mut now, mut state) = (at(7), retry.start(at(7)));
         loop {
             now += Span::secs(4);
-            match retry.decide(&mut state, now, BUSY, Advice::None, 0) {
+            match retry.decide(&mut state, now, Failed::new(BUSY, Advice::None), 0) {
                 Decision::Again { after, .. } => now += after,
                 Decision::GiveUp(reason) => {
                     assert_eq!(reason, Reason::TotalTimeExhausted { total_max: limit });
@@ -302,7 +322,7 @@ fn a_conflict_with_retry_after_is_retried_by_choice_only() {
         let retry = house(HouseConfig { on, ..doubling(3) });
         let mut state = retry.start(at(0));
         let conflict = Ending::Status(409);
-        assert_eq!(retry.decide(&mut state, at(0), conflict, after, 0), expected);
+        assert_eq!(retry.decide(&mut state, at(0), Failed::new(conflict, after), 0), expected);
     }
 }
 
@@ -361,7 +381,7 @@ fn a_configuration_reads_as_people_write_it() {
 fn a_success_is_not_a_question() {
     let retry = house(doubling(3));
     let mut state = retry.start(at(0));
-    let _ = retry.decide(&mut state, at(0), Ending::Status(200), Advice::None, 0);
+    let _ = retry.decide(&mut state, at(0), Failed::new(Ending::Status(200), Advice::None), 0);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use sim_core::{Limits, Model, Simulation, Span, Streams, Time};
-use sim_policies::Ending;
+use sim_policies::{Ending, Method};
 use sim_redis::value::Value;
 
 use super::{Attempt, Begin, Ended, Onward, Stack};
@@ -46,6 +46,7 @@ impl Bench {
             into: None,
             into_status: None,
             into_headers: None,
+            method: Method::Get,
             repeatable: true,
             instead: Vec::new(),
         };

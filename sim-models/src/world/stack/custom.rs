@@ -141,10 +141,12 @@ impl Held {
     ) -> R {
         let draws = at.shared.luck.policy.at(mix(at.draw_index(), verb as u64));
         let call = at.the_call();
+        let site = &at.shared.plan.sites[call.site.index()];
         let passage = Passage {
             call: CallId::new(at.call.word()),
             attempts: call.sent,
-            is_repeatable: at.shared.plan.sites[call.site.index()].repeatable,
+            method: site.method,
+            is_repeatable: site.repeatable,
             deadline: call.deadline,
         };
         let mut woken = Vec::new();

@@ -2,8 +2,8 @@
 //! the layers inside.
 
 use sim_core::{Span, Time};
-use sim_policies::Fate;
 use sim_policies::hedge::{AllFailed, Hedge, Judgement};
+use sim_policies::{Fate, Reason};
 
 use super::{Call, HangUp, Own, Then, Timer, Verbs, Walk, checked, nothing_comes_up};
 use crate::log::Note;
@@ -142,8 +142,12 @@ impl Held {
         hedging.starting = true;
         let attempt = hedging.sent;
         hedging.children.push(Child { call, number: attempt, since: at.ctx.now() });
+        let withholds = hedging.withholds(at);
+        let (intent, pair) = at.whose();
+        if attempt == 1 && withholds {
+            at.shared.metrics.gave_up(pair, Reason::HedgeWithheld);
+        }
         if attempt > 1 {
-            let (intent, pair) = at.whose();
             at.shared.metrics.hedged(pair);
             at.shared.note(Note::Hedges { intent, pair, attempt }, at.ctx);
         }
@@ -152,12 +156,19 @@ impl Held {
 }
 
 impl Hedging {
-    /// The wait before the next hedge; `None` when there is no further. A call that may do its work
-    /// twice is not hedged, unless the scenario insists.
+    /// The wait before the next hedge; `None` when there is no further.
     fn next(&self, at: &mut Walk<'_>) -> Option<Span> {
+        if self.withholds(at) {
+            return None;
+        }
+        at.own::<Held>().memory.next(self.sent)
+    }
+
+    /// Whether the policy's guard keeps it from hedging a call that may do its work twice.
+    fn withholds(&self, at: &mut Walk<'_>) -> bool {
         let is_repeatable = at.shared.plan.sites[at.the_call().site.index()].repeatable;
         let Own { plan, memory, .. } = at.own::<Held>();
-        (is_repeatable || plan.even_if_unsafe).then(|| memory.next(self.sent)).flatten()
+        memory.is_guarded() && !is_repeatable && !plan.even_if_unsafe
     }
 }
 

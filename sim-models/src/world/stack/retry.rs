@@ -3,12 +3,12 @@
 use sim_core::{Draw, Span};
 use sim_policies::aws::ClientRateLimiter;
 use sim_policies::budget::{RetryBudget, Ticket};
-use sim_policies::{Decision, Fate, Reason, RetryState};
+use sim_policies::{Decision, Failed, Fate, Reason, RetryState};
 
-use super::{HangUp, Own, Then, Timer, Verbs, Walk, checked};
+use super::{Call, HangUp, Own, Then, Timer, Verbs, Walk, checked};
 use crate::invariant::Seen;
 use crate::log::{Note, Wait};
-use crate::plan::RetryPlan;
+use crate::plan::{RetryPlan, Site};
 use crate::world::network::Answer;
 
 /// How far the series of a call's attempts has come.
@@ -130,22 +130,21 @@ impl Held {
     fn next_attempt(&mut self, answer: Answer, at: &mut Walk<'_>) -> Result<(u32, Span), Reason> {
         let now = at.ctx.now();
         let draw = at.shared.luck.jitter.at(at.draw_index()).next_u64();
-        let Own { plan, .. } = at.own::<Held>();
         let Answer { ending, advice, .. } = answer;
-        let even_if_unsafe = plan.even_if_unsafe;
-        let (attempt, after) = match plan.retry.decide(&mut self.state, now, ending, advice, draw) {
+        let Call { site, in_doubt, deadline, .. } = *at.the_call();
+        let Site { method, repeatable, pair, .. } = at.shared.plan.sites[site.index()];
+        let may_double = (in_doubt || ending.fate() == Fate::Unknown) && !repeatable;
+        let Own { plan, .. } = at.own::<Held>();
+        let is_withheld = may_double && !plan.even_if_unsafe;
+        let failed = Failed { ending, advice, method, may_double: is_withheld };
+        let (attempt, after) = match plan.retry.decide(&mut self.state, now, failed, draw) {
             Decision::Again { after, attempt } => (attempt, after),
             Decision::GiveUp(reason) => return Err(reason),
         };
-        let call = &at.stack.calls[at.call];
-        let site = &at.shared.plan.sites[call.site.index()];
-        if (call.in_doubt || ending.fate() == Fate::Unknown) && !site.repeatable {
-            if !even_if_unsafe {
-                return Err(Reason::NotIdempotent);
-            }
-            at.shared.metrics.unsafe_retry(site.pair);
+        if may_double {
+            at.shared.metrics.unsafe_retry(pair);
         }
-        if let Some(deadline) = call.deadline
+        if let Some(deadline) = deadline
             && now + after >= deadline
         {
             return Err(Reason::DeadlinePassed { deadline });
