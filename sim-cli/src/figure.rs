@@ -20,6 +20,11 @@ pub fn figure(unit: Unit, value: f64) -> String {
     }
 }
 
+/// A figure that may be known from below only: `≥ 12.3 ms`.
+pub fn bound(at_least: bool, figure: String) -> String {
+    if at_least { format!("≥ {figure}") } else { figure }
+}
+
 /// A figure that may be there.
 pub fn optional(unit: Unit, value: Option<f64>) -> String {
     value.map_or_else(|| NONE.to_owned(), |value| figure(unit, value))
@@ -37,20 +42,22 @@ pub fn difference(unit: Unit, value: f64) -> String {
 
 /// An interval: `49.28 /s to 49.35 /s`.
 pub fn interval(unit: Unit, interval: Option<Interval>) -> String {
+    ends(interval, |end| figure(unit, end))
+}
+
+/// The ends of an interval; one that nothing is known of is left out.
+fn ends(interval: Option<Interval>, end: impl Fn(f64) -> String) -> String {
     match interval {
-        Some(Interval { low, high }) => format!("{} to {}", figure(unit, low), figure(unit, high)),
+        Some(Interval { low: f64::NEG_INFINITY, high }) => format!("at most {}", end(high)),
+        Some(Interval { low, high: f64::INFINITY }) => format!("at least {}", end(low)),
+        Some(Interval { low, high }) => format!("{} to {}", end(low), end(high)),
         None => NONE.to_owned(),
     }
 }
 
 /// The interval of a difference: `-1.2 ms to +3 ms`.
 pub fn difference_interval(unit: Unit, interval: Option<Interval>) -> String {
-    match interval {
-        Some(Interval { low, high }) => {
-            format!("{} to {}", difference(unit, low), difference(unit, high))
-        }
-        None => NONE.to_owned(),
-    }
+    ends(interval, |end| difference(unit, end))
 }
 
 /// A share in percent. What is not quite all or nothing never reads as that.

@@ -1,6 +1,6 @@
 //! A run's finding in one sentence, shared by the terminal, the chart's title and the report.
 
-use sim_models::outcome::{InvariantResult, InvariantVerdict, Outcome, Verdict, Violation};
+use sim_models::outcome::{Grace, InvariantResult, InvariantVerdict, Outcome, Verdict, Violation};
 use sim_models::recovery::{Recovery, RecoveryState};
 
 use crate::text::plain;
@@ -94,6 +94,24 @@ pub fn evidence(outcome: &Outcome) -> String {
             }
         }
     }
+}
+
+/// Who was told nothing: `1,000 of 2,000 intents had no answer 10s after the horizon`.
+pub fn unanswered(outcome: &Outcome) -> Option<String> {
+    let (open, offered) = (outcome.goodput.unanswered(), outcome.goodput.offered);
+    let share = words::share(open, offered).filter(|_| open > 0)?;
+    let (open, offered) = (words::count(open), words::counted(offered, "intent"));
+    let Grace { most, taken, cut } = outcome.grace;
+    Some(match (cut, outcome.limit.is_some()) {
+        (_, true) => format!("{open} of {offered} ({share}) had no answer when the limit struck"),
+        (None, _) => format!(
+            "{open} of {offered} ({share}) had no answer within {most} at the horizon; they count \
+             as unanswered. limits.grace gives them longer"
+        ),
+        (Some(hit), _) => format!(
+            "{open} of {offered} ({share}) had no answer {taken} after the horizon, when {hit}"
+        ),
+    })
 }
 
 /// The invariant that was broken first, with its first violation.

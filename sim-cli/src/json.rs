@@ -9,7 +9,7 @@ use serde::Serialize as Derive;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use sim_core::{Span, Time};
 use sim_models::outcome::{
-    ActorSummary, CallSummary, EffectSummary, Goodput, InvariantResult, Latency, Outcome,
+    ActorSummary, CallSummary, EffectSummary, Goodput, Grace, InvariantResult, Latency, Outcome,
     ServiceLoad, TransitionLine, Violation,
 };
 use sim_models::recovery::{Level, Recovery, RecoveryState};
@@ -58,6 +58,7 @@ struct Object<'a> {
     virtual_ms: f64,
     warmup_ms: f64,
     goodput: GoodputView,
+    grace: GraceView,
 }
 
 #[derive(Derive)]
@@ -65,6 +66,15 @@ struct GoodputView {
     offered: u64,
     achieved: u64,
     missed: u64,
+    unanswered: u64,
+}
+
+/// For how long who waited at the horizon was waited for.
+#[derive(Derive)]
+struct GraceView {
+    most_ms: f64,
+    taken_ms: f64,
+    cut: Option<String>,
 }
 
 /// A service's workers and its queue, averaged over time.
@@ -144,6 +154,8 @@ struct LatencyMs {
     p999: f64,
     mean: f64,
     max: f64,
+    open: u64,
+    open_from: Option<f64>,
 }
 
 #[derive(Derive)]
@@ -184,6 +196,7 @@ impl<'a> From<&'a Outcome> for Object<'a> {
             virtual_ms: ms(outcome.ended_at),
             warmup_ms: outcome.warmup.as_millis_f64(),
             goodput: GoodputView::from(outcome.goodput),
+            grace: GraceView::from(outcome.grace),
         }
     }
 }
@@ -191,7 +204,17 @@ impl<'a> From<&'a Outcome> for Object<'a> {
 impl From<Goodput> for GoodputView {
     fn from(goodput: Goodput) -> GoodputView {
         let Goodput { offered, achieved, missed } = goodput;
-        GoodputView { offered, achieved, missed }
+        GoodputView { offered, achieved, missed, unanswered: goodput.unanswered() }
+    }
+}
+
+impl From<Grace> for GraceView {
+    fn from(Grace { most, taken, cut }: Grace) -> GraceView {
+        GraceView {
+            most_ms: most.as_millis_f64(),
+            taken_ms: taken.as_millis_f64(),
+            cut: cut.map(|cut| cut.to_string()),
+        }
     }
 }
 
@@ -277,6 +300,8 @@ impl From<Latency> for LatencyMs {
             p999: latency.p999.as_millis_f64(),
             mean: latency.mean.as_millis_f64(),
             max: latency.max.as_millis_f64(),
+            open: latency.open,
+            open_from: latency.open_from.map(Span::as_millis_f64),
         }
     }
 }
@@ -289,6 +314,7 @@ impl Serialize for Actor<'_> {
             map.serialize_entry(counter.name(), count)?;
         }
         map.serialize_entry("latency_ms", &self.0.latency.map(LatencyMs::from))?;
+        map.serialize_entry("latency_failed_ms", &self.0.latency_failed.map(LatencyMs::from))?;
         if let Some(load) = self.0.load {
             map.serialize_entry("load", &Load::from(load))?;
         }
@@ -476,8 +502,11 @@ mod tests {
         "p99": 640.0,
         "p999": 1280.0,
         "mean": 112.5,
-        "max": 1920.0
-      }
+        "max": 1920.0,
+        "open": 0,
+        "open_from": null
+      },
+      "latency_failed_ms": null
     }
   },
   "calls": {
@@ -507,7 +536,13 @@ mod tests {
   "goodput": {
     "offered": 0,
     "achieved": 0,
-    "missed": 0
+    "missed": 0,
+    "unanswered": 0
+  },
+  "grace": {
+    "most_ms": 0.0,
+    "taken_ms": 0.0,
+    "cut": null
   }
 }
 "#;

@@ -6,13 +6,13 @@ use std::fmt::Write as _;
 
 use sim_core::Time;
 use sim_models::outcome::{
-    ActorKind, ActorSummary, CallSummary, Counter, FaultWindow, InvariantVerdict, LogLine, Outcome,
-    ServiceLoad, Violation,
+    ActorKind, ActorSummary, CallSummary, Counter, FaultWindow, InvariantVerdict, Latency, LogLine,
+    Outcome, ServiceLoad, Violation,
 };
 use sim_models::recovery::RecoveryState;
 
 use crate::text::{COLUMNS, Style, Table, labelled, paint, plain};
-use crate::{finding, words};
+use crate::{figure, finding, words};
 
 /// More transitions than that are counted instead of shown.
 const TRANSITIONS_MAX: usize = 12;
@@ -83,6 +83,9 @@ impl Report<'_> {
                 }
             };
             self.text += &labelled(colour, "recovery", &recovery.to_string());
+        }
+        if let Some(said) = finding::unanswered(outcome) {
+            self.text += &labelled(self.style.unsure, "open", &said);
         }
         for missed in &outcome.faults_missed {
             let label = paint(self.style.unsure, "no strike");
@@ -172,7 +175,7 @@ impl Report<'_> {
             let header = ["Load, on average", "busy", "waiting", "utilisation", "wasted work"];
             self.table(&Table::new(header, rows));
         }
-        let rows: Vec<Vec<String>> = self.outcome.actors.iter().filter_map(latency_row).collect();
+        let rows: Vec<Vec<String>> = self.outcome.actors.iter().flat_map(latency_rows).collect();
         if !rows.is_empty() {
             let header = ["Latency", "samples", "mean", "p50", "p90", "p99", "p99.9", "max"];
             self.table(&Table::new(header, rows));
@@ -371,11 +374,19 @@ fn counters(kind: &str, actors: &[&ActorSummary]) -> Table {
     Table::new(header, rows.collect())
 }
 
-fn latency_row(actor: &ActorSummary) -> Option<Vec<String>> {
-    let latency = actor.latency?;
-    let spans = [latency.mean, latency.p50, latency.p90, latency.p99, latency.p999, latency.max];
-    let figures = std::iter::once(words::count(latency.count));
-    Some(row(&actor.name, figures.chain(spans.map(words::duration))))
+/// Successes and failures apart: a fast failure must not pass for a fast answer.
+fn latency_rows(actor: &ActorSummary) -> impl Iterator<Item = Vec<String>> {
+    let failed = format!("{}, failed", actor.name);
+    let succeeded = actor.latency.map(|latency| latency_row(&actor.name, &latency));
+    let failed = actor.latency_failed.map(|latency| latency_row(&failed, &latency));
+    succeeded.into_iter().chain(failed)
+}
+
+fn latency_row(name: &str, latency: &Latency) -> Vec<String> {
+    let spans = [latency.p50, latency.p90, latency.p99, latency.p999, latency.max];
+    let said = |span| figure::bound(latency.is_bound(span), words::duration(span));
+    let mean = figure::bound(latency.open > 0, words::duration(latency.mean));
+    row(name, [words::count(latency.count), mean].into_iter().chain(spans.map(said)))
 }
 
 fn row(name: &str, cells: impl IntoIterator<Item = String>) -> Vec<String> {

@@ -2,9 +2,9 @@
 
 use sim_core::{LimitHit, Span, Time};
 use sim_models::outcome::{
-    ActorKind, ActorSummary, CallSummary, Counter, EffectSummary, FaultWindow, Goodput, Histogram,
-    InvariantResult, InvariantVerdict, Latency, LedgerLine, LogLine, Outcome, RunId, RunLimit,
-    Series, TransitionLine, Verdict, Violation,
+    ActorKind, ActorSummary, CallSummary, Counter, EffectSummary, FaultWindow, Goodput, Grace,
+    InvariantResult, InvariantVerdict, Latencies, Latency, LedgerLine, LogLine, Outcome, RunId,
+    RunLimit, Series, TransitionLine, Verdict, Violation,
 };
 use sim_models::recovery::{Level, Recovery, RecoveryState};
 use sim_models::study::{
@@ -38,6 +38,7 @@ pub fn empty() -> Outcome {
         digest: 0x0123_4567_89ab_cdef,
         steps: 0,
         ended_at: Time::ZERO,
+        grace: Grace::default(),
         warmup: Span::ZERO,
         goodput: Goodput::default(),
         limit: None,
@@ -194,6 +195,7 @@ fn subject(n: usize) -> Subject {
         id: StudyId { first: RunId { scenario_hash: 0xabcd, overrides_hash, seed: 1 }, seeds: 20 },
         horizon: Span::secs(120),
         warmup: Span::ZERO,
+        grace: Span::secs(12),
         confidence: 0.95,
     }
 }
@@ -225,7 +227,13 @@ fn side(n: usize, name: String) -> Side {
     });
     let percentile = |quantile: Quantile| {
         let value = latency(quantile.per_mille() as f64 / 1000.0);
-        Percentile { quantile, value, low: Some(value * 0.95), high: Some(value * 1.06) }
+        Percentile {
+            quantile,
+            value,
+            at_least: false,
+            low: Some(value * 0.95),
+            high: Some(value * 1.06),
+        }
     };
     let latencies = vec![LatencySummary {
         actor: "shoppers".to_owned(),
@@ -285,6 +293,7 @@ fn map_cell(rate: usize, attempts: usize) -> Cell {
         summary: Summary { runs: 20, recovery: Some(tally), ..Summary::default() },
         goodput: Some(estimate(rate as f64 * share, 0.4)),
         success: Some(estimate(share, 0.01)),
+        unanswered: Some(estimate(0.0, 0.0)),
         amplification: Some(estimate(1.0, 0.01)),
         recovery_time: (load < 104).then(|| estimate(400_000.0 / (108.0 - load as f64), 500.0)),
     }
@@ -372,6 +381,8 @@ fn actors() -> Vec<ActorSummary> {
         p99: Span::millis(p99),
         p999: Span::millis(p99 * 2),
         max: Span::millis(p99 * 3),
+        open: 0,
+        open_from: None,
     };
     vec![
         ActorSummary {
@@ -383,7 +394,8 @@ fn actors() -> Vec<ActorSummary> {
                 (Counter::Refused, 2),
             ],
             latency: Some(latency(90, 640)),
-            histogram: Histogram::new(3).expect("three digits are allowed"),
+            latency_failed: None,
+            latencies: Latencies::default(),
             load: None,
         },
         ActorSummary {
@@ -391,7 +403,8 @@ fn actors() -> Vec<ActorSummary> {
             kind: ActorKind::Store,
             counters: vec![(Counter::Arrived, 16_200), (Counter::Failed, 12)],
             latency: None,
-            histogram: Histogram::new(3).expect("three digits are allowed"),
+            latency_failed: None,
+            latencies: Latencies::default(),
             load: None,
         },
         ActorSummary {
@@ -403,7 +416,8 @@ fn actors() -> Vec<ActorSummary> {
                 (Counter::Failed, 1_391),
             ],
             latency: Some(latency(130, 1_900)),
-            histogram: Histogram::new(3).expect("three digits are allowed"),
+            latency_failed: None,
+            latencies: Latencies::default(),
             load: None,
         },
     ]

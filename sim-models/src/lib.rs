@@ -48,6 +48,7 @@ mod intent;
 mod invariant;
 pub mod language;
 mod ledger;
+mod lengths;
 mod log;
 mod metrics;
 pub mod outcome;

@@ -4,13 +4,14 @@
 //! wall-clock figure is part of it.
 
 use std::fmt;
+use std::ops::AddAssign;
 
-pub use hdrhistogram::Histogram;
 use sim_core::{Span, Time};
 
 pub use sim_core::LimitHit;
 pub use sim_policies::breaker::{StateName, TransitionReason};
 
+pub use crate::lengths::{Latencies, Latency, Lengths};
 use crate::recovery::Recovery;
 
 /// What a run found.
@@ -32,8 +33,10 @@ pub struct Outcome {
     pub digest: u64,
     /// How many events were delivered.
     pub steps: u64,
-    /// The instant at which the run ended.
+    /// The end of what is measured: the horizon, or the instant of the limit.
     pub ended_at: Time,
+    /// For how long who still waited then was waited for.
+    pub grace: Grace,
     /// When measuring began: latencies, time averages and goodput are of what arose or arrived
     /// from then on.
     pub warmup: Span,
@@ -277,16 +280,46 @@ pub struct LedgerLine {
     pub id: String,
 }
 
-/// What became of the users' intents after the warm-up.
+/// How the run went on after its horizon for those who waited.
+///
+/// Nothing new arises after the horizon. Who has no answer by then is waited for until none is
+/// left, or until the grace is over. So nobody's answer is missing because the run was cut off.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Grace {
+    /// For how long at most.
+    pub most: Span,
+    /// For how long it was.
+    pub taken: Span,
+    /// The limit that ended it early, if one did.
+    pub cut: Option<LimitHit>,
+}
+
+/// The users' intents after the warm-up, by what they were told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Goodput {
     /// Intents that arose.
     pub offered: u64,
-    /// Those that were told success.
+    /// Those that were told success: by the horizon, or before they had waited for longer than the
+    /// grace.
     pub achieved: u64,
-    /// Those whose last submission ended without any of them having succeeded. The rest was still
-    /// under way at the end.
+    /// Those whose last submission ended, likewise, without any of them having succeeded.
     pub missed: u64,
+}
+
+/// Of several runs together.
+impl AddAssign for Goodput {
+    fn add_assign(&mut self, other: Goodput) {
+        self.offered += other.offered;
+        self.achieved += other.achieved;
+        self.missed += other.missed;
+    }
+}
+
+impl Goodput {
+    /// Those that were told nothing in time.
+    pub fn unanswered(&self) -> u64 {
+        self.offered.saturating_sub(self.achieved + self.missed)
+    }
 }
 
 /// What a service holds at an instant, counted anew from its queues and tasks.
@@ -325,10 +358,13 @@ pub struct ActorSummary {
     pub kind: ActorKind,
     /// Counts in a fixed order.
     pub counters: Vec<(Counter, u64)>,
-    /// Client: from a submission to its end. Others: from a request's arrival to its answer.
+    /// Of successes. Client: from a submission to its end, and of those that have none, for how
+    /// long they have waited. Others: from a request's arrival to its answer.
     pub latency: Option<Latency>,
-    /// The same latencies in nanoseconds, so that runs can be merged.
-    pub histogram: Histogram<u64>,
+    /// Of everything that ended otherwise.
+    pub latency_failed: Option<Latency>,
+    /// All of these latencies, so that runs can be merged.
+    pub latencies: Latencies,
     /// What its workers and its queue held on average, of a service.
     pub load: Option<ServiceLoad>,
 }
@@ -385,7 +421,7 @@ pub enum Counter {
     Failed,
     /// Ended with an unknown fate.
     Unknown,
-    /// Client: submissions still under way at the end.
+    /// Client: submissions that have no answer at the end of the grace.
     Unanswered,
     /// Requests that were refused.
     Refused,
@@ -462,25 +498,6 @@ pub struct ServiceLoad {
     /// Of the workers' time, the share that went into requests whose answer nobody awaited when it
     /// came, or that a crash or a cancellation cut short. Null for a service that never worked.
     pub wasted: Option<f64>,
-}
-
-/// A distribution of latencies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Latency {
-    /// Number of samples.
-    pub count: u64,
-    /// Exact mean.
-    pub mean: Span,
-    /// Median, as all percentiles within 0.1 %.
-    pub p50: Span,
-    /// 90th percentile.
-    pub p90: Span,
-    /// 99th percentile.
-    pub p99: Span,
-    /// 99.9th percentile.
-    pub p999: Span,
-    /// Longest, exact.
-    pub max: Span,
 }
 
 /// What became of the calls from one actor to another.
@@ -567,7 +584,7 @@ pub struct Series {
     pub failed: Vec<u32>,
     /// Attempts beyond a call's first, on any hop.
     pub retries: Vec<u32>,
-    /// Median latency of the submissions that ended in the window.
+    /// Median latency of the submissions that succeeded in the window.
     pub latency_p50: Vec<Option<Span>>,
     /// 99th percentile of the same.
     pub latency_p99: Vec<Option<Span>>,

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use sim_core::{Moment, Simulation, Step, Stop, Time};
 
 use crate::outcome::{
-    InvariantResult, InvariantVerdict, LedgerLine, Outcome, RunId, RunLimit, ServiceBooks, Verdict,
+    Grace, InvariantResult, InvariantVerdict, LedgerLine, Outcome, RunId, RunLimit, ServiceBooks,
+    Verdict,
 };
 use crate::plan::Plan;
 use crate::world::World;
@@ -18,7 +19,11 @@ pub struct Run {
     sim: Simulation<World>,
     id: RunId,
     variant: Option<String>,
+    /// Nothing begins afterwards.
     horizon: Time,
+    /// Who still waits then is no longer waited for.
+    grace_ends: Time,
+    is_past_horizon: bool,
     stop: Option<Stop>,
 }
 
@@ -39,30 +44,53 @@ impl Run {
     pub(crate) fn new(plan: Arc<Plan>, id: RunId, variant: Option<String>) -> Run {
         let limits = plan.limits.engine();
         let horizon = Time::ZERO + plan.horizon;
+        let grace_ends = horizon + plan.grace;
         let world = World::new(plan, id.seed);
         let mut sim = Simulation::new(world, limits);
         sim.act(World::start);
-        Run { sim, id, variant, horizon, stop: None }
+        Run { sim, id, variant, horizon, grace_ends, is_past_horizon: false, stop: None }
     }
 
     /// Delivers the next event and describes it; `None` at the end of the run.
     pub fn step(&mut self) -> Option<StepLine> {
-        if self.stop.is_some() {
+        if !self.is_due() {
             return None;
         }
-        let what = match self.sim.peek().map(|(at, event)| (at, *event)) {
-            Some((at, event)) if at <= self.horizon => self.sim.model().describe(event),
-            _ => {
-                self.stop = Some(self.sim.run_until(self.horizon));
-                return None;
-            }
-        };
+        let (_, event) = self.sim.peek().expect("it is due");
+        let event = *event;
+        let what = self.sim.model().describe(event);
         match self.sim.step() {
             Ok(Step { number, at, digest }) => Some(StepLine { number, at, what, digest }),
             Err(stop) => {
                 self.stop = Some(stop);
                 None
             }
+        }
+    }
+
+    /// Whether the next event is delivered. At the horizon measuring ends; those who wait are then
+    /// waited for, as long as there are any and the grace lasts.
+    fn is_due(&mut self) -> bool {
+        let next = self.sim.peek().map(|(at, _)| at);
+        if !self.is_past_horizon && next.is_none_or(|at| at > self.horizon) {
+            self.pass_horizon();
+        }
+        self.stop.is_none()
+            && (!self.is_past_horizon
+                || (self.sim.model().shared.metrics.is_anyone_waiting()
+                    && next.is_some_and(|at| at <= self.grace_ends)))
+    }
+
+    fn pass_horizon(&mut self) {
+        if self.stop.is_some() {
+            return;
+        }
+        match self.sim.run_until(self.horizon) {
+            Stop::Reached | Stop::Idle => {
+                self.is_past_horizon = true;
+                self.sim.act(|world, ctx| world.close_books(ctx.now()));
+            }
+            stop => self.stop = Some(stop),
         }
     }
 
@@ -73,19 +101,30 @@ impl Run {
 
     /// Runs to the end and tells what was found.
     pub fn finish(mut self) -> Outcome {
-        let stop = match self.stop {
-            Some(stop) => stop,
-            None => self.sim.run_until(self.horizon),
+        if !self.is_past_horizon {
+            self.pass_horizon();
+        }
+        while self.is_due() {
+            self.stop = self.sim.step().err();
+        }
+        let hit = match self.stop {
+            Some(Stop::Limit(hit)) => Some(hit),
+            _ => None,
         };
-        let limit = match stop {
-            Stop::Limit(limit) => Some(RunLimit::Engine(limit)),
-            Stop::Idle | Stop::Reached | Stop::Stopped => self.sim.model().runaway().cloned(),
+        let runaway = || self.sim.model().runaway().cloned();
+        let limit = hit.filter(|_| !self.is_past_horizon).map(RunLimit::Engine).or_else(runaway);
+        let (digest, steps, now) = (self.sim.digest(), self.sim.steps(), self.sim.now());
+        self.sim.act(|world, _| world.count_open(now));
+        let end = now.min(self.horizon);
+        let grace = Grace {
+            most: self.grace_ends.since(self.horizon),
+            taken: now.since(end),
+            cut: hit.filter(|_| self.is_past_horizon),
         };
-        let (digest, steps, end) = (self.sim.digest(), self.sim.steps(), self.sim.now());
         let world = self.sim.model();
         let shared = &world.shared;
         let plan = &shared.plan;
-        let invariants = shared.watch.results(shared.scene(Moment { at: end, step: steps }));
+        let invariants = shared.watch.results(shared.scene(Moment { at: now, step: steps }));
         let is_violated = |i: &InvariantResult| i.verdict == InvariantVerdict::Violated;
         let verdict = if limit.is_some() {
             Verdict::Invalid
@@ -105,6 +144,7 @@ impl Run {
             digest,
             steps,
             ended_at: end,
+            grace,
             warmup: plan.warmup,
             goodput: shared.metrics.goodput(),
             limit,

@@ -189,6 +189,11 @@ impl Scenario {
         self.plan.horizon
     }
 
+    /// For how long who waits at the horizon is waited for.
+    pub fn grace(&self) -> sim_core::Span {
+        self.plan.grace
+    }
+
     /// What is measured is what arises from then on.
     pub fn warmup(&self) -> sim_core::Span {
         self.plan.warmup

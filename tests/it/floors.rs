@@ -42,7 +42,7 @@ const HOUSES: &[House] = &[
             &["pool", "source", "custom"],
             &["language", "designs", "error"],
             &["plan"],
-            &["intent", "ledger", "metrics", "recovery", "invariant", "outcome", "log"],
+            &["intent", "ledger", "lengths", "metrics", "recovery", "invariant", "outcome", "log"],
             &["world", "compile"],
             &["run", "scenario", "draft", "conform"],
             &["study", "strategies", "prelude"],

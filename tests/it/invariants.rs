@@ -100,8 +100,8 @@ fn doubt_of_an_earlier_attempt_outlives_a_later_refusal() {
 #[test]
 fn a_request_under_way_at_the_end_breaks_all_answered() {
     let rest = "invariants: [AllAnswered]";
-    assert_eq!(verdict(ONE, r#"Work(Const("61s"))"#, rest), Violated);
-    assert_eq!(verdict(ONE, r#"Work(Const("60s"))"#, rest), Kept, "an answer at the very end");
+    assert_eq!(verdict(ONE, r#"Work(Const("71s"))"#, rest), Violated);
+    assert_eq!(verdict(ONE, r#"Work(Const("70s"))"#, rest), Kept, "at the very end of the grace");
 }
 
 #[test]
@@ -361,7 +361,7 @@ fn who_is_told_to_wait_has_not_settled() {
         ("Fail(408)", Violated),
         ("Fail(503)", Violated),
         ("Fail(500)", Violated),
-        (r#"Sleep(Const("61s"))"#, Violated),
+        (r#"Sleep(Const("71s"))"#, Violated),
         (r#"Sleep(Const("20s"))"#, Kept),
         (r#"Sleep(Const("20001ms"))"#, Violated),
     ] {
@@ -373,7 +373,7 @@ fn who_is_told_to_wait_has_not_settled() {
         witness(found),
         "users-1, begun at 0s and due by 20s, was last told status 409 at 0s"
     );
-    let told = witness(judge(ONE, r#"Sleep(Const("61s"))"#, rest));
+    let told = witness(judge(ONE, r#"Sleep(Const("71s"))"#, rest));
     assert_eq!(told, "users-1, begun at 0s and due by 20s, was told nothing");
     let told = witness(judge(ONE, r#"Sleep(Const("30s"))"#, rest));
     assert_eq!(told, "users-1, begun at 0s and due by 20s, was settled only at 30s");

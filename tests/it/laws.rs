@@ -192,7 +192,7 @@ fn an_answer_and_its_timeout_may_fall_into_one_pause() {
     assert_eq!(outcome.verdict, Verdict::Kept);
     assert_eq!(call(&outcome, "api", "db").attempts, 3);
     // The retries at 1050 ms + 1 s and 100 ms and 1 s after that, and the last answer.
-    let story = actor(&outcome, "user").latency.expect("an ending").max;
+    let story = actor(&outcome, "user").latency_failed.expect("an ending").max;
     assert_eq!(story, sim_core::Span::millis(1050 + 1000 + 100 + 1000 + 100));
 }
 

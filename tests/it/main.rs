@@ -8,6 +8,7 @@ mod designs;
 mod determinism;
 mod exam;
 mod failure_modes;
+mod figures;
 mod floors;
 mod gallery;
 mod incidents;

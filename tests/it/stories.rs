@@ -26,7 +26,7 @@ fn a_breaker_opens_at_6s_tests_at_36s_and_closes_at_38s() {
 #[test]
 fn five_doubling_waits_take_31s() {
     let outcome = run(&shipped("backoff_timeline", None));
-    assert_eq!(actor(&outcome, "caller").latency.expect("one request").max, Span::secs(31));
+    assert_eq!(actor(&outcome, "caller").latency_failed.expect("one request").max, Span::secs(31));
     assert_eq!(call(&outcome, "caller", "server").retries, 5);
 }
 

@@ -357,6 +357,7 @@ fn noun(figure: &Figure) -> String {
     match kind {
         Kind::Goodput => "goodput".to_owned(),
         Kind::Success => "the share of success".to_owned(),
+        Kind::Unanswered => "the share of intents without an answer".to_owned(),
         Kind::LatencyMean => format!("the mean latency of {of}"),
         Kind::Amplification => format!("attempts per call of {of}"),
         Kind::Wasted => format!("the wasted share of {of}'s work"),
@@ -379,6 +380,7 @@ fn column_title(figure: &Figure) -> String {
     let title = match kind {
         Kind::Goodput => "Goodput per second",
         Kind::Success => "Success",
+        Kind::Unanswered => "Without an answer",
         Kind::LatencyMean => "Mean latency",
         Kind::Amplification => "Attempts per call",
         Kind::Wasted => "Wasted work",

@@ -16,7 +16,7 @@ use crate::exit::Exit;
 use crate::file::ScenarioFile;
 use crate::repeat::Repeat;
 use crate::study::progress::Progress;
-use crate::study::{self, StudyArgs, extent, limited};
+use crate::study::{self, StudyArgs, extent, limited, unanswered};
 use crate::text::{Style, Table, plain};
 use crate::words::{self, NONE};
 use crate::{console, figure, json};
@@ -132,6 +132,7 @@ fn text(check: &Check, repeat: &str, replay: &dyn Fn(u64) -> String, style: &Sty
     for (label, said) in [
         ("stopped", stopped(check)),
         ("limit", limited(summary)),
+        ("open", unanswered(summary, subject)),
         ("interval", (summary.runs == 1).then(|| "one run has none; take more seeds".to_owned())),
     ] {
         text += &said.map_or_else(String::new, |said| style.line(label, &said));
@@ -275,14 +276,18 @@ fn latencies(latencies: &[LatencySummary], style: &Style) -> String {
     let mut rows = Vec::new();
     for latency in latencies {
         for (n, percentile) in latency.percentiles.iter().enumerate() {
-            let Percentile { quantile, value, low, high } = percentile;
+            let Percentile { quantile, value, at_least, low, high } = percentile;
             let bounds = length(*low).zip(length(*high));
-            let bounds = bounds.map(|(low, high)| Interval { low, high });
+            let beyond = |low: f64| Interval { low, high: f64::INFINITY };
+            let bounds = match at_least {
+                true => length(*low).map(beyond),
+                false => bounds.map(|(low, high)| Interval { low, high }),
+            };
             let once = |text: String| if n == 0 { text } else { String::new() };
             rows.push(vec![
                 once(plain(&latency.actor)),
                 quantile.to_string(),
-                words::duration(*value),
+                figure::bound(*at_least, words::duration(*value)),
                 figure::interval(Unit::Millis, bounds),
                 once(words::count(latency.samples)),
             ]);

@@ -15,7 +15,7 @@ use crate::file::{ScenarioFile, together, warnings_of};
 use crate::repeat::Repeat;
 use crate::study::json::Object;
 use crate::study::progress::Progress;
-use crate::study::{self, StudyArgs, extent, limited};
+use crate::study::{self, StudyArgs, extent, limited, unanswered};
 use crate::text::{Style, Table, paint, plain};
 use crate::{chart, chart_file, console, figure, json, words};
 
@@ -152,6 +152,9 @@ fn text(comparison: &Comparison, repeat: &str, style: &Style) -> String {
     for side in &comparison.sides {
         if let Some(said) = limited(&side.summary) {
             text += &style.line("limit", &format!("{}: {said}", side.name));
+        }
+        if let Some(said) = unanswered(&side.summary, &side.subject) {
+            text += &style.line("open", &format!("{}: {said}", side.name));
         }
     }
     if first.subject.id.seeds == 1 {

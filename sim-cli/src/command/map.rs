@@ -149,6 +149,7 @@ fn object(map: &Map) -> String {
             "amplification": study::json::estimate(cell.amplification),
             "goodput": study::json::estimate(cell.goodput),
             "success": study::json::estimate(cell.success),
+            "unanswered": study::json::estimate(cell.unanswered),
         })
     };
     object.insert("cells".to_owned(), map.cells.iter().enumerate().map(cell).collect());
@@ -238,6 +239,7 @@ fn cell_table(map: &Map, style: &Style) -> String {
             mean(Unit::Ratio, cell.amplification),
             mean(Unit::PerSecond, cell.goodput),
             mean(Unit::Share, cell.success),
+            mean(Unit::Share, cell.unanswered),
         ]);
         rows.push(cells);
     }
@@ -252,6 +254,7 @@ fn cell_table(map: &Map, style: &Style) -> String {
         "attempts/call",
         "goodput",
         "success",
+        "unanswered",
     ]);
     let left = header.iter().position(|head| *head == "after the trigger");
     Table::new(header, rows).words(left.expect("it was put there")).text(style)

@@ -35,6 +35,7 @@ pub fn subject(subject: &Subject) -> Object {
         "seeds": subject.id.seeds,
         "horizon_ms": subject.horizon.as_millis_f64(),
         "warmup_ms": subject.warmup.as_millis_f64(),
+        "grace_ms": subject.grace.as_millis_f64(),
         "confidence": subject.confidence,
     }))
 }
@@ -71,10 +72,11 @@ pub fn limited(limited: &Limited) -> Value {
 /// A mean with its interval.
 pub fn estimate(estimate: Option<Estimate>) -> Value {
     let interval = estimate.and_then(|estimate| estimate.interval);
+    let known = |end: f64| end.is_finite().then_some(end);
     json!({
         "mean": estimate.map(|estimate| estimate.mean),
-        "ci_low": interval.map(|interval| interval.low),
-        "ci_high": interval.map(|interval| interval.high),
+        "ci_low": interval.and_then(|interval| known(interval.low)),
+        "ci_high": interval.and_then(|interval| known(interval.high)),
         "deviation": estimate.and_then(|estimate| estimate.deviation),
         "n": estimate.map_or(0, |estimate| estimate.n),
     })
@@ -90,6 +92,7 @@ fn percentiles(latency: &LatencySummary) -> Value {
     for percentile in &latency.percentiles {
         let value = json!({
             "value": percentile.value.as_millis_f64(),
+            "at_least": percentile.at_least,
             "ci_low": ms(percentile.low),
             "ci_high": ms(percentile.high),
         });

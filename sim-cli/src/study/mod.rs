@@ -88,6 +88,20 @@ pub fn extent(subject: &Subject) -> String {
     format!("{seeds}, {} each, {measured}; intervals at {confidence} %", subject.horizon)
 }
 
+/// What is said where more than one intent in two hundred was told nothing.
+pub fn unanswered(summary: &Summary, subject: &Subject) -> Option<String> {
+    let (open, offered) = (summary.goodput.unanswered(), summary.goodput.offered);
+    let share = figure::share(open as f64 / offered.max(1) as f64);
+    (open > offered / 200).then(|| {
+        format!(
+            "{share} of the intents ({}) had no answer within {} at the horizon; they count as \
+             unanswered. limits.grace gives them longer",
+            words::count(open),
+            subject.grace
+        )
+    })
+}
+
 /// What is said of runs that a limit ended.
 pub fn limited(summary: &Summary) -> Option<String> {
     let limited = summary.limited.as_ref()?;

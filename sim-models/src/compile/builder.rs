@@ -69,6 +69,7 @@ impl<'a> Builder<'a> {
             warmup: spec.warmup,
             recovery: spec.recovery,
             limits: spec.limits,
+            grace: spec.limits.grace(spec.horizon),
             texts,
             routes: vec![None; count * count],
             words,

@@ -157,6 +157,12 @@ pub(crate) struct Limits {
     pub memory_mib: u64,
     /// Lines of the log that are kept.
     pub log: u64,
+    /// How long who waits at the horizon is waited for; by default a tenth of the horizon, and at
+    /// least 10 s.
+    ///
+    /// Nothing new arises after the horizon. Who has waited for longer by then, or still waits
+    /// afterwards, is unanswered.
+    pub grace: Option<Span>,
 }
 
 impl Default for Limits {
@@ -169,12 +175,18 @@ impl Default for Limits {
             pending: engine.pending_max as u64,
             memory_mib: engine.memory_max as u64 >> 20,
             log: 100_000,
+            grace: None,
         }
     }
 }
 
 impl Limits {
-    /// The same as the engine keeps them; the log is none of its business.
+    /// How long who waits at the horizon is waited for.
+    pub(crate) fn grace(&self, horizon: Span) -> Span {
+        self.grace.unwrap_or((horizon / 10).max(Span::secs(10)))
+    }
+
+    /// The same as the engine keeps them; log and grace are none of its business.
     pub(crate) fn engine(&self) -> sim_core::Limits {
         sim_core::Limits {
             steps_max: self.steps,

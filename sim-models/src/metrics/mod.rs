@@ -7,13 +7,13 @@ mod windows;
 
 use std::collections::VecDeque;
 
-use hdrhistogram::Histogram;
 use sim_core::{Span, Time};
 use sim_policies::breaker::Transition;
 use sim_policies::{Ending, Fate, Reason};
 
 use crate::outcome::{
-    self, ActorSummary, CallSummary, Counter, FaultWindow, Goodput, Latency, Series, TransitionLine,
+    self, ActorSummary, CallSummary, Counter, FaultWindow, Goodput, Latencies, Series,
+    TransitionLine,
 };
 use crate::plan::{ActorId, ActorKind, ActorPlan, BreakerId, FaultId, PairId, Plan};
 use crate::recovery::{self, Pulse, Recovery, Terms};
@@ -27,9 +27,15 @@ const TRANSITIONS_MAX: usize = 100_000;
 /// Everything that a run counts.
 #[derive(Clone, Debug)]
 pub(crate) struct Metrics {
-    /// When measuring begins.
+    /// When measuring begins: after the warm-up.
     from: Time,
+    /// When it ends: at the horizon.
+    until: Time,
+    /// For how long who waits then is waited for.
+    grace: Span,
     goodput: Goodput,
+    /// Submissions that are due from intents that count.
+    due: u64,
     actors: Vec<ActorMetrics>,
     pairs: Vec<PairMetrics>,
     transitions: Vec<(Time, BreakerId, Transition)>,
@@ -41,9 +47,7 @@ pub(crate) struct Metrics {
 
 #[derive(Clone, Debug)]
 struct ActorMetrics {
-    latency: Histogram<u64>,
-    latency_sum: u128,
-    latency_max: Span,
+    latencies: Latencies,
     /// Client: intents.
     intents: u64,
     /// Client: submissions. Others: requests that arrived.
@@ -140,7 +144,10 @@ impl Metrics {
         let services = plan.actors.iter().map(|actor| matches!(actor.kind, ActorKind::Service(_)));
         let mut metrics = Metrics {
             from,
+            until: Time::ZERO + plan.horizon,
+            grace: plan.grace,
             goodput: Goodput::default(),
+            due: 0,
             actors: plan.actors.iter().map(|actor| ActorMetrics::new(&actor.kind, from)).collect(),
             pairs: vec![PairMetrics::default(); plan.pairs.len()],
             transitions: Vec::new(),
@@ -158,8 +165,33 @@ impl Metrics {
         self.actors[client.index()].arrived += 1;
     }
 
-    /// An intent arose.
-    pub(crate) fn intended(&mut self, client: ActorId, now: Time) {
+    /// Whether an instant is not beyond the horizon: what happens later is of no window, no
+    /// average over time, and says nothing of recovery.
+    fn is_within(&self, now: Time) -> bool {
+        now <= self.until
+    }
+
+    /// Whether an end came too late to count: after the horizon, to who had waited for longer than
+    /// the grace. All who wait at the horizon have the same time, whenever they came.
+    fn is_late(&self, begun: Time, now: Time) -> bool {
+        !self.is_within(now) && now.since(begun) > self.grace
+    }
+
+    /// Whether somebody who counts still waits.
+    pub(crate) fn is_anyone_waiting(&self) -> bool {
+        self.due > 0
+    }
+
+    /// At the end, a submission still has none.
+    pub(crate) fn still_open(&mut self, client: ActorId, begun: Time, end: Time) {
+        if begun >= self.from {
+            self.actors[client.index()].latencies.open.add(end.since(begun));
+        }
+    }
+
+    /// An intent arose, and will be submitted so often.
+    pub(crate) fn intended(&mut self, client: ActorId, clicks: u32, now: Time) {
+        self.due += if now >= self.from { clicks.into() } else { 0 };
         self.actors[client.index()].intents += 1;
         self.windows.at(now).offered += 1;
         if let Some(pulse) = &mut self.pulse {
@@ -170,46 +202,66 @@ impl Metrics {
 
     /// An intent's user saw success for the first time.
     pub(crate) fn achieved(&mut self, begun: Time, now: Time) {
-        self.windows.at(now).goodput += 1;
-        if let Some(pulse) = &mut self.pulse {
-            pulse.achieved(now);
+        if self.is_within(now) {
+            self.windows.at(now).goodput += 1;
+            if let Some(pulse) = &mut self.pulse {
+                pulse.achieved(now);
+            }
         }
-        self.goodput.achieved += u64::from(begun >= self.from);
+        self.goodput.achieved += u64::from(begun >= self.from && !self.is_late(begun, now));
     }
 
     /// An intent's last submission ended, and none had succeeded.
     pub(crate) fn missed(&mut self, begun: Time, now: Time) {
-        self.windows.at(now).failed += 1;
-        if let Some(pulse) = &mut self.pulse {
-            pulse.missed(now);
+        if self.is_within(now) {
+            self.windows.at(now).failed += 1;
+            if let Some(pulse) = &mut self.pulse {
+                pulse.missed(now);
+            }
         }
-        self.goodput.missed += u64::from(begun >= self.from);
+        self.goodput.missed += u64::from(begun >= self.from && !self.is_late(begun, now));
     }
 
-    pub(crate) fn ended(&mut self, client: ActorId, fate: Fate, begun: Time, now: Time) {
+    /// A submission of an intent that arose some time before has ended.
+    pub(crate) fn ended(
+        &mut self,
+        client: ActorId,
+        fate: Fate,
+        [arose, begun]: [Time; 2],
+        now: Time,
+    ) {
+        self.due -= u64::from(arose >= self.from);
         let latency = now.since(begun);
-        self.actors[client.index()].ended(fate, (begun >= self.from).then_some(latency));
-        self.windows.ended(latency, now);
-        if fate == Fate::Succeeded
-            && let Some(pulse) = &mut self.pulse
-        {
+        let is_late = self.is_late(begun, now);
+        let actor = &mut self.actors[client.index()];
+        actor.ended(fate, (begun >= self.from && !is_late).then_some(latency));
+        if is_late {
+            actor.latencies.open.add(latency);
+        }
+        if !self.is_within(now) || fate != Fate::Succeeded {
+            return;
+        }
+        self.windows.succeeded(latency, now);
+        if let Some(pulse) = &mut self.pulse {
             pulse.succeeded(latency, now);
         }
     }
 
     pub(crate) fn called(&mut self, pair: PairId, now: Time) {
-        self.windows.called(pair, now);
+        if self.is_within(now) {
+            self.windows.called(pair, now);
+        }
         self.pairs[pair.index()].calls += 1;
     }
 
     pub(crate) fn sent(&mut self, pair: PairId, retry: bool, now: Time) {
-        self.windows.sent(pair, now);
+        if self.is_within(now) {
+            self.windows.sent(pair, now);
+            self.windows.at(now).retries += u32::from(retry);
+        }
         let pair = &mut self.pairs[pair.index()];
         pair.attempts += 1;
-        if retry {
-            pair.retries += 1;
-            self.windows.at(now).retries += 1;
-        }
+        pair.retries += u64::from(retry);
     }
 
     pub(crate) fn rejected(&mut self, pair: PairId, reason: Reason) {
@@ -249,30 +301,38 @@ impl Metrics {
     }
 
     pub(crate) fn arrived(&mut self, actor: ActorId, retry: bool, now: Time) {
-        if let Some(pulse) = &mut self.pulse {
+        let is_within = self.is_within(now);
+        if let Some(pulse) = self.pulse.as_mut().filter(|_| is_within) {
             pulse.arrived(actor, now);
         }
         let actor = &mut self.actors[actor.index()];
         actor.arrived += 1;
-        actor.peak.arrive(now);
-        if retry {
-            actor.retries_arrived += 1;
-            actor.peak_retries.arrive(now);
+        actor.retries_arrived += u64::from(retry);
+        if is_within {
+            actor.peak.arrive(now);
+            if retry {
+                actor.peak_retries.arrive(now);
+            }
         }
     }
 
     pub(crate) fn answered(&mut self, actor: ActorId, ending: Ending, arrived: Time, now: Time) {
         if ending.fate() == Fate::Succeeded
+            && self.is_within(now)
             && let Some(pulse) = &mut self.pulse
         {
             pulse.completed(actor, now);
         }
-        let latency = (arrived >= self.from).then(|| now.since(arrived));
+        let counts = arrived >= self.from && self.is_within(arrived);
+        let latency = counts.then(|| now.since(arrived));
         self.actors[actor.index()].ended(ending.fate(), latency);
     }
 
     /// A service's workers or its queue hold more or less than before.
     pub(crate) fn level(&mut self, actor: ActorId, level: Level, now: Time) {
+        if !self.is_within(now) {
+            return;
+        }
         let metrics = &mut self.actors[actor.index()];
         metrics.queue_len_max = level.waiting.max(metrics.queue_len_max);
         if let Some(gauge) = &mut metrics.gauge {
@@ -286,7 +346,8 @@ impl Metrics {
 
     /// A worker's time went into something that nobody wants any more.
     pub(crate) fn wasted(&mut self, actor: ActorId, worked: Span, now: Time) {
-        if let Some(gauge) = &mut self.actors[actor.index()].gauge {
+        let is_within = self.is_within(now);
+        if let Some(gauge) = self.actors[actor.index()].gauge.as_mut().filter(|_| is_within) {
             gauge.waste(worked, now);
         }
     }
@@ -388,8 +449,9 @@ impl Metrics {
                 ActorKind::Custom(custom) => outcome::ActorKind::Custom(custom.kind.clone()),
             },
             counters: metrics.counters(&actor.kind),
-            latency: metrics.latency(),
-            histogram: metrics.latency.clone(),
+            latency: metrics.latencies.of_success(),
+            latency_failed: metrics.latencies.of_failure(),
+            latencies: metrics.latencies.clone(),
             load: metrics.gauge.as_ref().and_then(|gauge| gauge.averages(end)),
         };
         plan.actors.iter().zip(&self.actors).map(summary).collect()
@@ -479,9 +541,7 @@ impl ActorMetrics {
     fn new(kind: &ActorKind, from: Time) -> ActorMetrics {
         ActorMetrics {
             gauge: matches!(kind, ActorKind::Service(_)).then(|| Gauge::new(from)),
-            latency: Histogram::new(3).expect("three digits are allowed"),
-            latency_sum: 0,
-            latency_max: Span::ZERO,
+            latencies: Latencies::default(),
             intents: 0,
             arrived: 0,
             retries_arrived: 0,
@@ -510,9 +570,10 @@ impl ActorMetrics {
             Fate::Unknown => self.unknown += 1,
         }
         let Some(latency) = latency else { return };
-        self.latency_max = self.latency_max.max(latency);
-        self.latency_sum += u128::from(latency.as_nanos());
-        self.latency.record(latency.as_nanos()).expect("the histogram grows as needed");
+        match fate {
+            Fate::Succeeded => self.latencies.succeeded.add(latency),
+            Fate::Failed | Fate::Unknown => self.latencies.failed.add(latency),
+        }
     }
 
     fn counters(&self, kind: &ActorKind) -> Vec<(Counter, u64)> {
@@ -554,26 +615,6 @@ impl ActorMetrics {
         counters.push((Counter::PeakArrivals, self.peak.max));
         counters.push((Counter::PeakRetries, self.peak_retries.max));
         counters
-    }
-
-    fn latency(&self) -> Option<Latency> {
-        let count = self.latency.len();
-        if count == 0 {
-            return None;
-        }
-        let mean = u64::try_from(self.latency_sum / u128::from(count)).expect("a mean of u64s");
-        let max = self.latency_max.as_nanos();
-        // A percentile is reported as its bucket's upper end, which may lie above the maximum.
-        let at = |quantile| Span::nanos(self.latency.value_at_quantile(quantile).min(max));
-        Some(Latency {
-            count,
-            mean: Span::nanos(mean),
-            p50: at(0.5),
-            p90: at(0.9),
-            p99: at(0.99),
-            p999: at(0.999),
-            max: self.latency_max,
-        })
     }
 }
 

@@ -15,7 +15,7 @@ pub(super) struct Windows {
     width: Span,
     closed: Vec<Window>,
     open: Window,
-    /// Latencies of the open window.
+    /// Latencies of the open window's successes.
     latencies: Vec<Span>,
     /// Per actor: what it holds, if it is a service.
     services: Vec<Option<Held>>,
@@ -79,8 +79,8 @@ impl Windows {
         &mut self.open
     }
 
-    /// A submission has ended.
-    pub(super) fn ended(&mut self, latency: Span, now: Time) {
+    /// A submission has succeeded.
+    pub(super) fn succeeded(&mut self, latency: Span, now: Time) {
         self.at(now);
         self.latencies.push(latency);
     }

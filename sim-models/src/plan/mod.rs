@@ -42,6 +42,8 @@ pub(crate) struct Plan {
     pub window: Span,
     pub recovery: Recovery,
     pub limits: Limits,
+    /// For how long who waits at the horizon is waited for.
+    pub grace: Span,
     /// The text of each file that the scenario names.
     pub files: BTreeMap<String, Arc<str>>,
     /// From when until when a load is above its usual: in order, and apart.

@@ -186,6 +186,7 @@ fn look(tally: &Tally, until: &Until, confidence: f64) -> Result<Look, Misuse> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outcome::Goodput;
     use crate::study::metric::Metric;
     use sim_core::{Dist, Purpose, Streams};
 
@@ -196,6 +197,7 @@ mod tests {
             seed,
             limit: None,
             values: vec![(GOODPUT, Some(goodput))],
+            goodput: Goodput::default(),
             latencies: Vec::new(),
             invariants: Vec::new(),
             recovery: None,

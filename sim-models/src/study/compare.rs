@@ -11,13 +11,13 @@
 
 use std::collections::BTreeMap;
 
-use sim_core::math;
+use sim_core::{Span, math};
 
 use super::Subject;
 use super::estimate::{Estimate, Interval, Moments, paired_shares, student};
 use super::figure::Figure;
 use super::metric::Better;
-use super::percentile::{self, Pool, Quantile, Reading};
+use super::percentile::{self, Percentile, Pool, Quantile, Reading};
 use super::replicate::{Crew, Misuse, Options};
 use super::sample::{Sample, Who};
 use super::summary::{Summary, Tally};
@@ -290,6 +290,18 @@ fn readings(pools: &BTreeMap<Who, Pool>, confidence: f64) -> BTreeMap<Figure, Re
     readings
 }
 
+/// The difference of two percentiles of which one lies among those who still waited: it is at
+/// least, or at most, so much.
+fn bound(first: &Percentile, this: &Percentile) -> Option<Interval> {
+    let ms = |end: Option<Span>| end.map(Span::as_millis_f64);
+    let least = |this: &Percentile, other: &Percentile| Some(ms(this.low)? - ms(other.high)?);
+    match (first.at_least, this.at_least) {
+        (false, true) => Some(Interval { low: least(this, first)?, high: f64::INFINITY }),
+        (true, false) => Some(Interval { low: f64::NEG_INFINITY, high: -least(first, this)? }),
+        _ => None,
+    }
+}
+
 /// A percentile of two sides.
 fn contrast(
     figure: Figure,
@@ -314,6 +326,7 @@ fn contrast(
     let mean = value(this) - value(first);
     let freedom = pulls.map_or(1, |(first, _)| first.len() as u64 - 1);
     let reach = error.map(|error| Interval::around(mean, student(confidence, freedom) * error));
+    let reach = reach.or_else(|| bound(&first.percentile, &this.percentile));
     Contrast {
         judgement: Judgement::of(reach, figure.better()),
         figure,

@@ -7,7 +7,8 @@ use sim_core::math;
 use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 use statrs::function::beta::inv_beta_reg;
 
-/// Where a true value lies, with the study's confidence.
+/// Where a true value lies, with the study's confidence. An end that nothing is known of is
+/// infinite.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Interval {
     /// Its lower end.

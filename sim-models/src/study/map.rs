@@ -29,8 +29,10 @@ pub struct Cell {
     pub summary: Summary,
     /// Goodput per second.
     pub goodput: Option<Estimate>,
-    /// The share of intents whose user saw success, among those that ended.
+    /// The share of intents whose user saw success, among all that arose.
     pub success: Option<Estimate>,
+    /// The share of intents whose user was told nothing.
+    pub unanswered: Option<Estimate>,
     /// Attempts per call, at the hop where it is highest.
     pub amplification: Option<Estimate>,
     /// Milliseconds from the end of the trigger to health, over the runs that recovered.
@@ -99,6 +101,7 @@ impl Cell {
         Cell {
             goodput: of_all(Kind::Goodput),
             success: of_all(Kind::Success),
+            unanswered: of_all(Kind::Unanswered),
             amplification,
             recovery_time: of_all(Kind::RecoveryTime),
             region: summary.recovery.as_ref().and_then(Region::of),

@@ -19,8 +19,10 @@ pub struct Metric {
 pub enum Kind {
     /// Intents whose user saw success, per second of measured time.
     Goodput,
-    /// The share of intents whose user saw success, among those that ended.
+    /// The share of intents whose user saw success, among all that arose.
     Success,
+    /// The share of intents whose user was told nothing, among all that arose.
+    Unanswered,
     /// Mean latency of an actor.
     LatencyMean,
     /// Attempts per call of a hop.
@@ -69,9 +71,10 @@ pub enum Better {
 
 impl Kind {
     /// All of them, in the order in which they are reported.
-    pub const ALL: [Kind; 11] = [
+    pub const ALL: [Kind; 12] = [
         Kind::Goodput,
         Kind::Success,
+        Kind::Unanswered,
         Kind::LatencyMean,
         Kind::Amplification,
         Kind::Wasted,
@@ -88,6 +91,7 @@ impl Kind {
         match self {
             Kind::Goodput => "goodput",
             Kind::Success => "success",
+            Kind::Unanswered => "unanswered",
             Kind::LatencyMean => "latency_mean",
             Kind::Amplification => "amplification",
             Kind::Wasted => "wasted",
@@ -104,7 +108,11 @@ impl Kind {
     pub fn unit(self) -> Unit {
         match self {
             Kind::Goodput => Unit::PerSecond,
-            Kind::Success | Kind::Wasted | Kind::Utilisation | Kind::Metastable => Unit::Share,
+            Kind::Success
+            | Kind::Unanswered
+            | Kind::Wasted
+            | Kind::Utilisation
+            | Kind::Metastable => Unit::Share,
             Kind::LatencyMean | Kind::RecoveryTime => Unit::Millis,
             Kind::Amplification => Unit::Ratio,
             Kind::Waiting | Kind::PeakArrivals | Kind::Duplicated => Unit::Count,
@@ -116,7 +124,8 @@ impl Kind {
         match self {
             Kind::Goodput | Kind::Success => Better::Higher,
             Kind::Utilisation => Better::Neither,
-            Kind::LatencyMean
+            Kind::Unanswered
+            | Kind::LatencyMean
             | Kind::Amplification
             | Kind::Wasted
             | Kind::Waiting

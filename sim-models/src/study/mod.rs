@@ -52,6 +52,8 @@ pub struct Subject {
     pub horizon: Span,
     /// What is measured is what arose from then on.
     pub warmup: Span,
+    /// For how long who waits at the horizon is waited for.
+    pub grace: Span,
     /// The confidence of all intervals, such as 0.95.
     pub confidence: f64,
 }
@@ -65,6 +67,7 @@ impl Subject {
             id: StudyId { first, seeds: options.seeds },
             horizon: scenario.horizon(),
             warmup: scenario.warmup(),
+            grace: scenario.grace(),
             confidence: options.confidence,
         }
     }

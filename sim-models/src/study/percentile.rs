@@ -12,10 +12,9 @@
 
 use std::fmt;
 
-use hdrhistogram::Histogram;
 use sim_core::{Span, math};
 
-use crate::outcome::ActorKind;
+use crate::outcome::{ActorKind, Lengths};
 
 use super::estimate::student;
 
@@ -80,9 +79,12 @@ pub struct Percentile {
     pub quantile: Quantile,
     /// Its value, within 0.1 %.
     pub value: Span,
+    /// It lies among those who still waited at the end, and is at least that.
+    pub at_least: bool,
     /// Where the true one begins; `None` with too few runs or samples.
     pub low: Option<Span>,
-    /// Where it ends; likewise, and `None` also where it may lie beyond all that was seen.
+    /// Where it ends; likewise, and `None` also where it may lie beyond all that was seen, or among
+    /// those who still waited.
     pub high: Option<Span>,
 }
 
@@ -114,17 +116,31 @@ pub(crate) struct Samples {
     counts: Vec<(u64, u64)>,
     total: u64,
     max: u64,
+    /// The shortest of those that have not ended: from there on all are "at least".
+    open_from: Option<u64>,
 }
 
 impl Samples {
-    /// The samples of a histogram, the longest of which is `max`.
-    pub(crate) fn of(histogram: &Histogram<u64>, max: Span) -> Samples {
-        let buckets = histogram.iter_recorded();
+    /// The samples of what has ended.
+    pub(crate) fn of(lengths: &Lengths) -> Samples {
+        let buckets = lengths.histogram().iter_recorded();
         Samples {
             counts: buckets.map(|b| (b.value_iterated_to(), b.count_at_value())).collect(),
-            total: histogram.len(),
-            max: max.as_nanos(),
+            total: lengths.count(),
+            max: lengths.max().as_nanos(),
+            open_from: None,
         }
+    }
+
+    /// The same with those of what has not ended, which are at least so long.
+    pub(crate) fn with_open(mut self, open: &Lengths) -> Samples {
+        self.merge(&Samples { open_from: open.min().map(Span::as_nanos), ..Samples::of(open) });
+        self
+    }
+
+    /// Whether a length of it may be longer in truth.
+    fn is_bound(&self, length: Span) -> bool {
+        self.open_from.is_some_and(|open| open <= length.as_nanos())
     }
 
     pub(crate) fn total(&self) -> u64 {
@@ -149,6 +165,7 @@ impl Samples {
         self.counts = merged;
         self.total += other.total;
         self.max = self.max.max(other.max);
+        self.open_from = [self.open_from, other.open_from].into_iter().flatten().min();
     }
 
     /// How many samples lie in buckets up to that of `value`.
@@ -241,7 +258,8 @@ impl Pool {
         let rank = merged.rank(quantile);
         let bucket = merged.bucket(rank.max(1))?;
         let value = merged.at(rank)?;
-        let mut percentile = Percentile { quantile, value, low: None, high: None };
+        let at_least = merged.is_bound(value);
+        let mut percentile = Percentile { quantile, value, at_least, low: None, high: None };
         let beyond = merged.total - rank.min(merged.total);
         if self.groups.len() < 2 || beyond < BEYOND_MIN {
             return Some(Reading { percentile, pulls: None });
@@ -257,7 +275,8 @@ impl Pool {
         let target = total * quantile.per_mille() as f64 / 1000.0;
         let (low, high) = ((target - reach).floor(), (target + reach).ceil());
         percentile.low = if low < 1.0 { None } else { merged.at(low as u64) };
-        percentile.high = if high > total { None } else { merged.at(high as u64) };
+        let is_known = |high: &Span| !merged.is_bound(*high);
+        percentile.high = if high > total { None } else { merged.at(high as u64).filter(is_known) };
         let pulls = match (percentile.low, percentile.high) {
             (Some(from), Some(to)) => {
                 let width = (to.as_nanos() - from.as_nanos()) as f64;
@@ -292,15 +311,10 @@ mod tests {
     use super::*;
     use sim_core::{Dist, Purpose, Streams};
 
-    fn histogram(values: impl IntoIterator<Item = u64>) -> Histogram<u64> {
-        let mut histogram = Histogram::new(3).unwrap();
-        values.into_iter().for_each(|value| histogram.record(value).unwrap());
-        histogram
-    }
-
     fn samples(values: &[u64]) -> Samples {
-        let max = Span::nanos(values.iter().copied().max().unwrap_or(0));
-        Samples::of(&histogram(values.iter().copied()), max)
+        let mut lengths = Lengths::default();
+        values.iter().for_each(|value| lengths.add(Span::nanos(*value)));
+        Samples::of(&lengths)
     }
 
     fn pool(runs: &[Vec<u64>]) -> Pool {
@@ -390,10 +404,21 @@ mod tests {
         let pool = pool(&runs);
         let read = |quantile| pool.read(&pool.merged(), quantile, 0.95).unwrap().percentile;
         let (five, none) = (Span::nanos(5), None);
-        let p50 =
-            Percentile { quantile: Quantile::P50, value: five, low: Some(five), high: Some(five) };
+        let p50 = Percentile {
+            quantile: Quantile::P50,
+            value: five,
+            at_least: false,
+            low: Some(five),
+            high: Some(five),
+        };
         assert_eq!(read(Quantile::P50), p50);
-        let p99 = Percentile { quantile: Quantile::P99, value: five, low: none, high: none };
+        let p99 = Percentile {
+            quantile: Quantile::P99,
+            value: five,
+            at_least: false,
+            low: none,
+            high: none,
+        };
         assert_eq!(read(Quantile::P99), p99, "only three samples lie beyond it");
     }
 }

@@ -1,10 +1,12 @@
 //! One run, reduced to what a study keeps of it.
 
-use sim_core::{Span, Time};
+use sim_core::Time;
 
 use super::metric::{Kind, Metric};
 use super::percentile::Samples;
-use crate::outcome::{ActorKind, ActorSummary, Counter, InvariantResult, Outcome, Verdict};
+use crate::outcome::{
+    ActorKind, ActorSummary, Counter, Goodput, InvariantResult, Latencies, Outcome, Verdict,
+};
 use crate::recovery::RecoveryState;
 
 /// What a study keeps of one run. It is made where the run was, so that the outcome, which is
@@ -16,6 +18,8 @@ pub(crate) struct Sample {
     pub(crate) limit: Option<String>,
     /// The metrics, with a value where it has one.
     pub(crate) values: Vec<(Metric, Option<f64>)>,
+    /// What the users' intents came to.
+    pub(crate) goodput: Goodput,
     pub(crate) latencies: Vec<(Who, Samples)>,
     pub(crate) invariants: Vec<InvariantResult>,
     pub(crate) recovery: Option<RecoveryState>,
@@ -45,6 +49,7 @@ impl Sample {
             seed: outcome.run_id.seed,
             limit: is_invalid.then(limit),
             values,
+            goodput: outcome.goodput,
             latencies: outcome.actors.iter().map(latencies).collect(),
             invariants: outcome.invariants.clone(),
             recovery: recovery.cloned(),
@@ -66,6 +71,9 @@ fn measure(
     match kind {
         Kind::Goodput => tell(None, goodput(outcome)),
         Kind::Success => tell(None, success(outcome)),
+        Kind::Unanswered => {
+            tell(None, share_of_offered(outcome, outcome.goodput.unanswered()));
+        }
         Kind::LatencyMean => actors.for_each(|actor| {
             tell(named(actor), actor.latency.map(|latency| latency.mean.as_millis_f64()));
         }),
@@ -109,13 +117,18 @@ fn goodput(outcome: &Outcome) -> Option<f64> {
 }
 
 fn success(outcome: &Outcome) -> Option<f64> {
-    let ended = outcome.goodput.achieved + outcome.goodput.missed;
-    (ended > 0).then(|| outcome.goodput.achieved as f64 / ended as f64)
+    share_of_offered(outcome, outcome.goodput.achieved)
+}
+
+/// Of all intents that arose.
+fn share_of_offered(outcome: &Outcome, part: u64) -> Option<f64> {
+    let offered = outcome.goodput.offered;
+    (offered > 0).then(|| part as f64 / offered as f64)
 }
 
 fn latencies(actor: &ActorSummary) -> (Who, Samples) {
     let is_server = actor.kind != ActorKind::Client;
     let who = Who { is_server, name: actor.name.clone(), kind: actor.kind.clone() };
-    let max = actor.latency.map_or(Span::ZERO, |latency| latency.max);
-    (who, Samples::of(&actor.histogram, max))
+    let Latencies { succeeded, open, .. } = &actor.latencies;
+    (who, Samples::of(succeeded).with_open(open))
 }

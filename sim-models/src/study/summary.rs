@@ -7,7 +7,7 @@ use super::figure::Figure;
 use super::metric::{Kind, Metric, Unit};
 use super::percentile::{LatencySummary, Percentile, Pool, Quantile};
 use super::sample::{Sample, Who};
-use crate::outcome::{InvariantResult, InvariantVerdict, Violation};
+use crate::outcome::{Goodput, InvariantResult, InvariantVerdict, Violation};
 use crate::recovery::RecoveryState;
 
 /// Many runs of one scenario, reduced in the order of their seeds.
@@ -17,6 +17,8 @@ pub struct Summary {
     pub runs: u64,
     /// Runs that a limit ended, which no figure contains.
     pub limited: Option<Limited>,
+    /// The users' intents of all runs.
+    pub goodput: Goodput,
     /// The metrics that apply, in a fixed order.
     pub measures: Vec<Measure>,
     /// Latencies per actor, clients first.
@@ -116,6 +118,7 @@ impl RecoveryTally {
 pub(crate) struct Tally {
     runs: u64,
     limited: Option<Limited>,
+    goodput: Goodput,
     moments: BTreeMap<Metric, Moments>,
     pools: BTreeMap<Who, Pool>,
     invariants: Vec<InvariantTally>,
@@ -130,6 +133,7 @@ impl Tally {
             return;
         }
         self.runs += 1;
+        self.goodput += sample.goodput;
         for (metric, value) in &sample.values {
             let moments = self.moments.entry(metric.clone()).or_default();
             value.iter().for_each(|value| moments.add(*value));
@@ -196,6 +200,7 @@ impl Tally {
         Summary {
             runs: self.runs,
             limited: self.limited,
+            goodput: self.goodput,
             measures: self.moments.iter().map(measure).collect(),
             latencies: latencies.filter_map(|(who, p)| latency(who, p, confidence)).collect(),
             invariants: self.invariants,

@@ -82,7 +82,7 @@ impl Clients {
                     Arrivals::Poisson | Arrivals::Uniform => self.unit_gap(client, arrivals),
                 };
                 if let Some(at) = shared.plan.intensities[rate.index()].after(Time::ZERO, gap) {
-                    ctx.schedule_at(at, Event::Arrive(client));
+                    shared.begin_at(at, Event::Arrive(client), ctx);
                 }
             }
             LoadPlan::Closed { users, .. } => {
@@ -92,11 +92,11 @@ impl Clients {
                 }
             }
             LoadPlan::Burst { at, .. } => {
-                ctx.schedule_at(Time::ZERO + at, Event::Burst(client));
+                shared.begin_at(Time::ZERO + at, Event::Burst(client), ctx);
             }
             LoadPlan::Trace(trace) => {
                 if let Some(at) = shared.plan.traces[trace.index()].first() {
-                    ctx.schedule_at(*at, Event::Arrive(client));
+                    shared.begin_at(*at, Event::Arrive(client), ctx);
                 }
             }
         }
@@ -129,7 +129,7 @@ impl Clients {
             }
         };
         if let Some(next) = next {
-            ctx.schedule_at(next, Event::Arrive(client));
+            shared.begin_at(next, Event::Arrive(client), ctx);
         }
         let LoadPlan::Sessions { .. } = load else { return 0 };
         let rounds = &mut self.by_actor[client].rounds;
@@ -164,7 +164,7 @@ impl Clients {
         let mut draws = shared.luck.think.at(lineage);
         let at = ctx.now() + shared.span(think, &mut draws);
         if at < until {
-            ctx.schedule_at(at, Event::Decide { client, user });
+            shared.begin_at(at, Event::Decide { client, user }, ctx);
         }
     }
 
@@ -208,7 +208,7 @@ impl Clients {
             told_at: ctx.moment(),
             background: None,
         });
-        shared.metrics.intended(client, ctx.now());
+        shared.metrics.intended(client, clicks, ctx.now());
         for later in 1..clicks {
             let at = ctx.now() + apart * u64::from(later);
             ctx.schedule_at(at, Event::Submit { intent, submission: later + 1 });
@@ -258,7 +258,7 @@ impl Clients {
         let Intent { client, user, ended, told, begun: arose, .. } = *intent;
         let is_last = ended == plan_of(&shared.plan, client).clicks;
         ctx.observe(mix(fate as u64, id.into()));
-        shared.metrics.ended(client, fate, begun, ctx.now());
+        shared.metrics.ended(client, fate, [arose, begun], ctx.now());
         if first_success {
             shared.metrics.achieved(arose, ctx.now());
         } else if is_last && told != Some(Fate::Succeeded) {

@@ -7,6 +7,7 @@ use sim_core::{Draw, Moment, Span, Time, mix};
 use sim_redis::value::Texts;
 
 use super::condition::Conditions;
+use super::event::Event;
 use super::luck::Luck;
 use super::{Ctx, nth};
 use crate::intent::Intents;
@@ -75,6 +76,13 @@ impl Shared {
     pub(super) fn run_away(&mut self, why: RunLimit, ctx: &mut Ctx) {
         self.runaway = Some(why);
         ctx.stop();
+    }
+
+    /// Schedules a user's decision. Nothing is decided after the horizon.
+    pub(super) fn begin_at(&self, at: Time, event: Event, ctx: &mut Ctx) {
+        if at <= Time::ZERO + self.plan.horizon {
+            ctx.schedule_at(at, event);
+        }
     }
 
     /// Writes a line of the story.

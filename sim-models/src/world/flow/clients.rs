@@ -1,5 +1,6 @@
 //! Users: an intent arises, is submitted, and comes to its end.
 
+use sim_core::Time;
 use sim_policies::{Ending, Fate};
 
 use crate::log::Note;
@@ -43,6 +44,15 @@ impl World {
         self.tasks.set_leave(task, None);
         self.abandon(task, ctx);
         self.end_submission(task, Fate::Unknown, None, ctx);
+    }
+
+    /// At the end of the run: for how long those have waited who have no answer.
+    pub(crate) fn count_open(&mut self, now: Time) {
+        for Task { actor, origin, .. } in self.tasks.all.iter() {
+            if let Origin::Submission { begun, .. } = *origin {
+                self.shared.metrics.still_open(*actor, begun, now);
+            }
+        }
     }
 
     pub(super) fn end_submission(

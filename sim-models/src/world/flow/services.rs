@@ -1,11 +1,12 @@
 //! Services: a request gets a worker, waits in line, or is turned away; a crash takes all of it.
 
+use sim_core::Time;
 use sim_policies::Ending;
 
 use crate::outcome::ServiceBooks;
 use crate::plan::{ActorId, JobId};
 use crate::world::ids::{RequestId, TaskId};
-use crate::world::network::{Answer, Leg, Request};
+use crate::world::network::{Answer, Leg, Request, Sender};
 use crate::world::service::{Arrived, Held, JobRun, ServiceState, Turn};
 use crate::world::stack::sample;
 use crate::world::task::{Origin, Task};
@@ -113,6 +114,33 @@ impl World {
         } else if self.services.leave_line(id, request, &mut self.shared, ctx.now()) {
             self.shared.metrics.cancelled(actor);
             self.turn_away(id, Ending::Status(499), ctx);
+        }
+    }
+
+    /// Measuring ends: work under way for a caller that has stopped waiting is wasted, though it
+    /// is not finished.
+    pub(crate) fn close_books(&mut self, now: Time) {
+        for task in self.tasks.all.iter() {
+            let Some(request) = self.request_behind(task) else { continue };
+            let Request { to, sender, attempt, .. } = *request;
+            let is_wanted = match sender {
+                Sender::Call(call) => self.stack.awaits(call, attempt),
+                Sender::Delivery(_) => true,
+            };
+            if !is_wanted {
+                self.shared.metrics.wasted(to, task.seat.worked(now), now);
+            }
+        }
+    }
+
+    /// The request for which a task works, itself or as a branch of another.
+    fn request_behind<'a>(&'a self, mut task: &'a Task) -> Option<&'a Request> {
+        loop {
+            match task.origin {
+                Origin::Request(request) => return self.network.requests.get(request?),
+                Origin::Branch { parent, .. } => task = self.tasks.all.get(parent)?,
+                _ => return None,
+            }
         }
     }
 
