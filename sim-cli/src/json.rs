@@ -115,6 +115,9 @@ struct Effect {
 struct Transition<'a> {
     at_ms: f64,
     policy: &'a str,
+    /// Only where there are several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    instance: Option<u32>,
     from: &'static str,
     to: &'static str,
     reason: &'static str,
@@ -284,6 +287,7 @@ impl<'a> From<&'a TransitionLine> for Transition<'a> {
         Transition {
             at_ms: ms(line.at),
             policy: &line.policy,
+            instance: line.instance,
             from: line.from.id(),
             to: line.to.id(),
             reason: line.reason.id(),

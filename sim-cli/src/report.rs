@@ -227,7 +227,7 @@ impl Report<'_> {
         self.head("Breakers");
         for t in all.iter().take(TRANSITIONS_MAX) {
             let what = format!("{} -> {}: {}", t.from, t.to, t.reason);
-            self.line(format!("  {}", told(t.at, &t.policy, &what)));
+            self.line(format!("  {}", told(t.at, &t.breaker(), &what)));
         }
         if all.len() > TRANSITIONS_MAX {
             let more = words::count((all.len() - TRANSITIONS_MAX) as u64);

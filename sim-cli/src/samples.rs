@@ -346,6 +346,8 @@ fn transitions() -> Vec<TransitionLine> {
     .map(|(at, from, to, reason)| TransitionLine {
         at: ms(at),
         policy: "api->psp provider".to_owned(),
+        instance: None,
+        instances: 1,
         from,
         to,
         reason,

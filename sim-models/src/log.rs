@@ -66,6 +66,7 @@ pub(crate) enum Note {
     },
     Ejection {
         outlier: OutlierId,
+        instance: u32,
         ejection: Ejection,
     },
     Lost {
@@ -101,6 +102,7 @@ pub(crate) enum Note {
     },
     Transition {
         breaker: BreakerId,
+        instance: u32,
         transition: Transition,
     },
     StoreLost {
@@ -119,6 +121,8 @@ pub(crate) enum Note {
     },
     Struck {
         fault: FaultId,
+        /// Of a fault that hits whoever passes a point: the instance.
+        instance: Option<u32>,
     },
     Healed {
         fault: FaultId,
@@ -263,7 +267,7 @@ fn line(
             let what = "deadline already passed, not begun".to_owned();
             (Some(intent), plan.actor_name(actor).to_owned(), what)
         }
-        Note::Ejection { outlier, ejection } => {
+        Note::Ejection { outlier, instance, ejection } => {
             let name = |host: u32| plan.actor_name(plan.outlier_host(outlier, host));
             let what = match ejection {
                 Ejection::Ejected { host, cause, until } => {
@@ -271,7 +275,7 @@ fn line(
                 }
                 Ejection::Returned { host } => format!("{} is back", name(host)),
             };
-            (None, plan.outlier(outlier).name.clone(), what)
+            (None, plan.layer_name(plan.outliers[outlier.index()], instance), what)
         }
         Note::Lost { intent, pair, what } => {
             let what = match what {
@@ -310,9 +314,9 @@ fn line(
         Note::Left { intent } => {
             (Some(intent), USER.to_owned(), "leaves without an answer".to_owned())
         }
-        Note::Transition { breaker, transition } => {
+        Note::Transition { breaker, instance, transition } => {
             let what = format!("{} -> {}: {}", transition.from, transition.to, transition.reason);
-            (None, plan.breaker(breaker).name.clone(), what)
+            (None, plan.layer_name(plan.breakers[breaker.index()], instance), what)
         }
         Note::StoreLost { store, how, writes } => {
             let what = match how {
@@ -330,8 +334,9 @@ fn line(
             let what = format!("{} evicted", counted(keys, "key"));
             (None, plan.actor_name(store).to_owned(), what)
         }
-        Note::Struck { fault } => {
-            (None, "fault".to_owned(), plan.faults[fault.index()].label.clone())
+        Note::Struck { fault, instance } => {
+            let which = instance.map(|n| format!(", instance {n}")).unwrap_or_default();
+            (None, "fault".to_owned(), [&plan.faults[fault.index()].label, &which[..]].concat())
         }
         Note::Healed { fault } => {
             (None, "healed".to_owned(), plan.faults[fault.index()].label.clone())

@@ -546,14 +546,25 @@ impl CallSummary {
 pub struct TransitionLine {
     /// When.
     pub at: Time,
-    /// Which breaker: `api->psp provider`.
+    /// The stack in which the breaker stands: `api->psp provider`.
     pub policy: String,
+    /// The instance of the caller whose breaker it is, where there are several.
+    pub instance: Option<u32>,
+    /// How many instances of the caller have such a breaker: those that have called.
+    pub instances: u32,
     /// The state that was left.
     pub from: StateName,
     /// The state that was entered.
     pub to: StateName,
     /// What brought it about.
     pub reason: TransitionReason,
+}
+
+impl TransitionLine {
+    /// Which breaker: `api->psp provider`, or `api[3]->psp provider` where there are several.
+    pub fn breaker(&self) -> String {
+        crate::plan::name_of_layer(&self.policy, self.instance)
+    }
 }
 
 /// One line of the story.

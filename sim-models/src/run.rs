@@ -161,7 +161,7 @@ impl Run {
                 .collect(),
             actors: shared.metrics.actor_summaries(plan, end),
             calls: shared.metrics.call_summaries(plan),
-            transitions: shared.metrics.transition_lines(plan),
+            transitions: shared.metrics.transition_lines(plan, |id| world.breakers(id)),
             log: shared.log.lines(plan, &shared.texts, |intent| shared.intent_name(intent)),
             log_omitted: shared.log.omitted(),
             series: shared.metrics.series(plan, end),

@@ -218,11 +218,11 @@ fn actor_faults(actor: &str) -> [Fault; 7] {
 fn route_faults(from: &str, to: &str) -> [Fault; 5] {
     let (from, to) = (|| from.to_owned(), || to.to_owned());
     [
-        Fault::Partition { from: from(), to: to(), both_ways: false },
-        Fault::Partition { from: from(), to: to(), both_ways: true },
-        Fault::Loss { from: from(), to: to(), rate: 1.0 },
-        Fault::Duplicate { from: from(), to: to(), rate: 1.0 },
-        Fault::Delay { from: from(), to: to(), by: Span::secs(10) },
+        Fault::Partition { from: from(), to: to(), both_ways: false, instance: None },
+        Fault::Partition { from: from(), to: to(), both_ways: true, instance: None },
+        Fault::Loss { from: from(), to: to(), rate: 1.0, instance: None },
+        Fault::Duplicate { from: from(), to: to(), rate: 1.0, instance: None },
+        Fault::Delay { from: from(), to: to(), by: Span::secs(10), instance: None },
     ]
 }
 

@@ -12,6 +12,7 @@ mod figures;
 mod floors;
 mod gallery;
 mod incidents;
+mod instances;
 mod invariants;
 mod language;
 mod laws;

@@ -56,6 +56,107 @@ fn overlapping_crashes_act_as_the_union_of_their_times() {
     }
 }
 
+/// A probe a second of a service of two instances, of a store and of a broker: each effect with its
+/// instant, by the second in which the probe began.
+fn probes(faults: &str) -> Vec<Vec<(String, u64)>> {
+    let text = format!(
+        r#"Scenario(
+            name: "probes", about: "Everything that can be hit.", horizon: "20s",
+            actors: {{
+                "users": Client(
+                    load: Open(rate: "1/s", arrivals: Constant, from: "500ms"),
+                    does: [Parallel([
+                        [Try([Call("api.get", policy: "wait"), Effect("got")], catch: [])],
+                        [Try([Call("api.get", policy: "wait"), Effect("also")], catch: [])],
+                        [Try([
+                            Kv(Set("k", "v"), store: "db", policy: "wait"), Effect("set"),
+                        ], catch: [])],
+                        [Try([
+                            Publish("bus.q", body: "b", policy: "wait"), Effect("published"),
+                        ], catch: [])],
+                    ])],
+                ),
+                "api": Service(
+                    workers: 4, instances: 2,
+                    endpoints: {{ "get": [Work(Const("10ms")), Effect("served")] }},
+                    jobs: {{ "tick": Job(every: "1s", from: "250ms", does: [Effect("tick")]) }},
+                ),
+                "reader": Service(workers: 4, endpoints: {{ "on": [Effect("read")] }}),
+                "db": Kv(replicas: 1, service_time: Const("1ms")),
+                "bus": Broker(queues: {{ "q": Queue(to: ["reader.on"]) }}),
+            }},
+            policies: {{ "wait": [Timeout("300ms")] }},
+            faults: [{faults}],
+        )"#
+    );
+    let outcome = load(&text, None, &[]).run(1);
+    let mut seconds = vec![Vec::new(); 20];
+    for entry in &outcome.ledger {
+        // A probe counts where it began, a job where it ran.
+        let probe = entry.intent.strip_prefix("users-").map(|n| n.parse::<usize>().unwrap() - 1);
+        let second = (entry.at.as_nanos() / 1_000_000_000) as usize;
+        let entry = (entry.kind.clone(), entry.at.as_nanos());
+        if let Some(of_second) = seconds.get_mut(probe.unwrap_or(second)) {
+            of_second.push(entry);
+        }
+    }
+    seconds
+}
+
+#[test]
+fn overlapping_faults_of_a_kind_act_as_the_union_of_their_times() {
+    let healthy = probes("");
+    let hit = |faults: &str| -> Vec<usize> {
+        let found = probes(faults);
+        (0..20).filter(|n| found[*n] != healthy[*n]).collect()
+    };
+    let faults = [
+        r#"Errors("api")"#,
+        r#"Hang("api")"#,
+        r#"Crash("api")"#,
+        r#"Crash("api", instance: 1)"#,
+        r#"Outage("api")"#,
+        r#"BlackHole("api")"#,
+        r#"Slow("api", factor: 2.0)"#,
+        r#"Slow("api", factor: 2.0, instance: 1)"#,
+        r#"Pause("api")"#,
+        r#"Partition("users", "api")"#,
+        r#"Loss("users", "api", 1.0)"#,
+        r#"Duplicate("users", "api", 1.0)"#,
+        r#"Delay("users", "api", "5ms")"#,
+        r#"Partition("api", "users", instance: 1)"#,
+        r#"Delay("api", "users", "5ms", instance: 1)"#,
+        r#"Errors("db")"#,
+        r#"Hang("db")"#,
+        r#"Crash("db")"#,
+        r#"Outage("db")"#,
+        r#"BlackHole("db")"#,
+        r#"Slow("db", factor: 2.0)"#,
+        r#"Pause("db")"#,
+        r#"Failover("db")"#,
+        r#"OutOfMemory("db")"#,
+        r#"Partition("users", "db")"#,
+        r#"Crash("bus")"#,
+        r#"Outage("bus")"#,
+        r#"BlackHole("bus")"#,
+        r#"Pause("bus")"#,
+        r#"Partition("bus", "reader")"#,
+    ];
+    for fault in faults {
+        let at =
+            |from: u64, until: u64| format!(r#"At("{from}s", for: "{}s", {fault}),"#, until - from);
+        let union = hit(&at(2, 9));
+        // A partitioned subscriber has its message again after the visibility timeout.
+        assert!(union.iter().all(|n| (2..9).contains(n)) && union.len() == 7, "{fault}: {union:?}");
+        for [a, b] in [[(2, 9), (4, 6)], [(2, 6), (4, 9)], [(2, 5), (5, 9)]] {
+            for [a, b] in [[a, b], [b, a]] {
+                let found = hit(&(at(a.0, a.1) + &at(b.0, b.1)));
+                assert_eq!(found, union, "{fault}: {a:?} and {b:?}");
+            }
+        }
+    }
+}
+
 #[test]
 fn a_crash_of_one_instance_leaves_the_others_to_the_crash_of_all() {
     let faults =

@@ -1,6 +1,9 @@
 //! The panel of breakers: one band each, plain while closed, hatched while open, barred while
 //! half open. A state that was set by hand looks like the one that treats calls as it does, and
-//! its name stands in the band.
+//! its name stands in the band. Of a caller with several instances, the band shows what share of
+//! their breakers is open.
+
+use std::collections::BTreeMap;
 
 use sim_core::Time;
 use sim_models::outcome::TransitionLine;
@@ -25,23 +28,33 @@ pub struct BandPanel {
 
 struct Row {
     name: String,
-    /// The state from each instant on, in seconds, until the next.
-    states: Vec<(f64, StateName)>,
+    band: Band,
 }
 
-/// The breakers' states, if any of them ever changed.
+/// From each instant on, in seconds, until the next.
+enum Band {
+    /// The state of one breaker.
+    State(Vec<(f64, StateName)>),
+    /// Of all breakers of a caller's instances: the shares that are open and half open.
+    Share(Vec<(f64, [f64; 2])>),
+}
+
+/// The breakers' states, if any of them ever changed. Where each instance of a caller has one, a
+/// row shows what share of them is open.
 pub fn breakers(transitions: &[TransitionLine]) -> Option<BandPanel> {
-    let mut rows: Vec<Row> = Vec::new();
+    let mut stacks: Vec<&str> = Vec::new();
     for transition in transitions {
-        let i = rows.iter().position(|row| row.name == transition.policy).unwrap_or_else(|| {
-            let states = vec![(Time::ZERO.as_secs_f64(), transition.from)];
-            rows.push(Row { name: transition.policy.clone(), states });
-            rows.len() - 1
-        });
-        rows[i].states.push((transition.at.as_secs_f64(), transition.to));
+        if !stacks.contains(&&transition.policy[..]) {
+            stacks.push(&transition.policy);
+        }
     }
-    let omitted = rows.len().saturating_sub(ROWS_MAX);
-    rows.truncate(ROWS_MAX);
+    let omitted = stacks.len().saturating_sub(ROWS_MAX);
+    stacks.truncate(ROWS_MAX);
+    let row = |stack: &str| {
+        let own = transitions.iter().filter(|transition| transition.policy == stack);
+        Row::new(stack, &own.collect::<Vec<_>>())
+    };
+    let rows: Vec<Row> = stacks.into_iter().map(row).collect();
     (!rows.is_empty()).then_some(BandPanel { rows, omitted })
 }
 
@@ -86,29 +99,89 @@ impl BandPanel {
 }
 
 impl Row {
-    fn draw(&self, canvas: &Canvas, y: f64) -> Drawn {
-        let mut drawn_to = [f64::MIN; 6];
-        for (i, &(from, state)) in self.states.iter().enumerate() {
-            let to = self.states.get(i + 1).map_or(canvas.end, |next| next.0);
-            let (left, right) = (canvas.x(from), canvas.x(to));
-            // A test request is over in milliseconds; it stays visible as a sliver. Slivers of
-            // one state that would fall on each other are drawn once. A breaker that flaps a
-            // million times makes no larger file than the pixels can show.
-            let right = right.max((left + 2.0).min(RIGHT));
-            let last = &mut drawn_to[state as usize];
-            if right - *last < 0.75 {
-                continue;
+    /// The row of one stack's transitions, of which there is at least one.
+    fn new(stack: &str, own: &[&TransitionLine]) -> Row {
+        let first = own[0];
+        if first.instance.is_none() {
+            let later = own.iter().map(|t| (t.at.as_secs_f64(), t.to));
+            let states = std::iter::once((Time::ZERO.as_secs_f64(), first.from)).chain(later);
+            return Row { name: stack.to_owned(), band: Band::State(states.collect()) };
+        }
+        let of = first.instances.max(1);
+        let mut states = BTreeMap::new();
+        let (mut open, mut testing, mut most) = (0_u32, 0_u32, 0);
+        let mut shares = vec![(Time::ZERO.as_secs_f64(), [0.0, 0.0])];
+        for transition in own {
+            let left = states.insert(transition.instance, transition.to);
+            for (state, enters) in [(left.unwrap_or(transition.from), false), (transition.to, true)]
+            {
+                let count = match ink(state) {
+                    Ink::Open => &mut open,
+                    Ink::HalfOpen => &mut testing,
+                    _ => continue,
+                };
+                *count = if enters { *count + 1 } else { count.saturating_sub(1) };
             }
-            *last = right;
-            canvas.rect(left..right, y..y + BAND, ink(state))?;
-            let name = state.to_string();
-            if measure::width(&name, 11.0) + 12.0 < right - left {
-                let face = Face::new(11.0, Ink::Halo).middle();
-                canvas.text(name, left + 6.0, y + BAND / 2.0, face)?;
+            most = most.max(open);
+            let share = |n: u32| f64::from(n) / f64::from(of);
+            shares.push((transition.at.as_secs_f64(), [share(open), share(testing)]));
+        }
+        Row { name: format!("{stack}: at most {most} of {of} open"), band: Band::Share(shares) }
+    }
+
+    fn draw(&self, canvas: &Canvas, y: f64) -> Drawn {
+        match &self.band {
+            Band::State(states) => draw_states(states, canvas, y),
+            Band::Share(shares) => draw_shares(shares, canvas, y),
+        }
+    }
+}
+
+fn draw_states(states: &[(f64, StateName)], canvas: &Canvas, y: f64) -> Drawn {
+    let mut drawn_to = [f64::MIN; 6];
+    for (i, &(from, state)) in states.iter().enumerate() {
+        let to = states.get(i + 1).map_or(canvas.end, |next| next.0);
+        let (left, right) = (canvas.x(from), canvas.x(to));
+        // A test request is over in milliseconds; it stays visible as a sliver. Slivers of
+        // one state that would fall on each other are drawn once. A breaker that flaps a
+        // million times makes no larger file than the pixels can show.
+        let right = right.max((left + 2.0).min(RIGHT));
+        let last = &mut drawn_to[state as usize];
+        if right - *last < 0.75 {
+            continue;
+        }
+        *last = right;
+        canvas.rect(left..right, y..y + BAND, ink(state))?;
+        let name = state.to_string();
+        if measure::width(&name, 11.0) + 12.0 < right - left {
+            let face = Face::new(11.0, Ink::Halo).middle();
+            canvas.text(name, left + 6.0, y + BAND / 2.0, face)?;
+        }
+    }
+    Ok(())
+}
+
+/// Open breakers fill the band from below, half-open ones above them. Within one pixel the largest
+/// share is drawn.
+fn draw_shares(shares: &[(f64, [f64; 2])], canvas: &Canvas, y: f64) -> Drawn {
+    canvas.rect(canvas.x(0.0)..canvas.x(canvas.end), y..y + BAND, Ink::Closed)?;
+    let mut shares = shares.iter().copied().peekable();
+    while let Some((from, [mut open, mut testing])) = shares.next() {
+        let left = canvas.x(from);
+        while let Some((_, [more, also])) = shares.next_if(|(at, _)| canvas.x(*at) - left < 1.0) {
+            (open, testing) = (open.max(more), testing.max(also));
+        }
+        let right = shares.peek().map_or(canvas.x(canvas.end), |(at, _)| canvas.x(*at));
+        let right = right.max((left + 1.0).min(RIGHT));
+        let top = y + BAND * (1.0 - open);
+        let above = (top - BAND * testing).max(y);
+        for (from, to, ink) in [(above, top, Ink::HalfOpen), (top, y + BAND, Ink::Open)] {
+            if to - from > 0.0 {
+                canvas.rect(left..right, from..to, ink)?;
             }
         }
-        Ok(())
     }
+    Ok(())
 }
 
 const fn ink(state: StateName) -> Ink {

@@ -110,6 +110,8 @@ fn a_million_windows_and_transitions_stay_small() {
         .map(|i| TransitionLine {
             at: ms(10 * i),
             policy: "flapping".to_owned(),
+            instance: None,
+            instances: 1,
             from: states[i as usize % 6],
             to: states[(i as usize + 1) % 6],
             reason: TransitionReason::TestFailed,

@@ -12,6 +12,9 @@ use crate::plan::{
 };
 use crate::source::{advice, path_key};
 
+/// Endless processes would eat memory before the first call.
+const COUNT_MAX: u32 = 1_000_000;
+
 impl Builder<'_> {
     /// The id of an actor by its name.
     pub(super) fn actor(&mut self, name: &str, here: &Here) -> Option<ActorId> {
@@ -94,6 +97,9 @@ impl Builder<'_> {
 
     fn client(&mut self, name: &str, client: &language::Client, here: &Here) -> ActorKind {
         self.require(client.clicks >= 1, &here.field("clicks"), client.clicks, "at least 1");
+        let allowed = format!("from 1 to {COUNT_MAX}");
+        let ok = (1..=COUNT_MAX).contains(&client.count);
+        self.require(ok, &here.field("count"), client.count, &allowed);
         if let Some(patience) = client.patience {
             self.require(!patience.is_zero(), &here.field("patience"), patience, "above zero");
         }
@@ -101,6 +107,7 @@ impl Builder<'_> {
         let program = self.new_program(name);
         ActorKind::Client(ClientPlan {
             load,
+            count: client.count,
             clicks: client.clicks,
             apart: client.apart,
             patience: client.patience,

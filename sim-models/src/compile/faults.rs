@@ -104,7 +104,13 @@ impl Builder<'_> {
             self.actor_that(name, &here, is, what)
         })?;
         self.check_hit(fault, compiled, here);
-        Some(compiled)
+        Some(match compiled {
+            // The crash of the only instance is that of the service.
+            Fault::Crash { actor, instance: Some(_) } if self.plan.instances(actor) == 1 => {
+                Fault::Crash { actor, instance: None }
+            }
+            compiled => compiled,
+        })
     }
 
     /// Refuses numbers out of range.
@@ -137,33 +143,29 @@ impl Builder<'_> {
 
     /// Refuses what the actor that is hit does not have.
     fn check_hit(&mut self, fault: &Fault, compiled: plan::Fault, here: &Here) {
-        match (fault, compiled) {
-            (
-                _,
-                Fault::Crash { actor, instance: Some(n) }
-                | Fault::Slow { actor, instance: Some(n), .. },
-            ) => {
-                let count = match &self.plan.actors[actor.index()].kind {
-                    ActorKind::Service(service) => service.instances,
-                    ActorKind::Custom(_) => {
-                        let message = format!("`{}` is one process", self.name_of(actor));
-                        let help = "leave `instance` out".to_owned();
-                        return self.problem(&here.field("instance"), message, Some(help));
-                    }
-                    _ => 1,
-                };
-                let allowed = format!("below `instances`, {count}");
-                self.require(n < count, &here.field("instance"), n, &allowed);
-            }
-            (Fault::Failover { store: name }, Fault::Failover { store }) => {
-                let kind = &self.plan.actors[store.index()].kind;
-                if let ActorKind::Kv(KvPlan { replicas: 0, .. }) = kind {
-                    let message = format!("`{name}` has no replica that could take over");
-                    let help = "give the store `replicas`, or let it Crash".to_owned();
-                    self.problem(&here.field("store"), message, Some(help));
+        if let Some((&actor, n)) = compiled.instance() {
+            let processes = match &self.plan.actors[actor.index()].kind {
+                ActorKind::Service(service) => Some(("`instances`", service.instances)),
+                ActorKind::Client(client) => Some(("`count`", client.count)),
+                ActorKind::Kv(_) | ActorKind::Broker | ActorKind::Custom(_) => None,
+            };
+            let place = here.field("instance");
+            match processes {
+                Some((field, count)) => {
+                    self.require(n < count, &place, n, &format!("below {field}, {count}"));
+                }
+                None => {
+                    let message = format!("`{}` is one process", self.name_of(actor));
+                    self.problem(&place, message, Some("leave `instance` out".to_owned()));
                 }
             }
-            _ => {}
+        }
+        if let (Fault::Failover { store: name }, Fault::Failover { store }) = (fault, compiled)
+            && let ActorKind::Kv(KvPlan { replicas: 0, .. }) = self.plan.actors[store.index()].kind
+        {
+            let message = format!("`{name}` has no replica that could take over");
+            let help = "give the store `replicas`, or let it Crash".to_owned();
+            self.problem(&here.field("store"), message, Some(help));
         }
     }
 

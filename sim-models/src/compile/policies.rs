@@ -59,6 +59,10 @@ impl Builder<'_> {
             let mut checked = Checked::default();
             for (n, policy) in stack.iter().enumerate() {
                 let here = here.at(n);
+                let (policy, here, shared) = match policy {
+                    Policy::Shared(shared) => (&*shared.policy, here.field("policy"), true),
+                    policy => (policy, here, false),
+                };
                 let instead = match policy {
                     Policy::OutlierDetection(d) => Some(Instead::Hosts(d.hosts.clone())),
                     Policy::Fallback(fallback) => fallback.call.clone().map(Instead::Endpoint),
@@ -66,7 +70,14 @@ impl Builder<'_> {
                 };
                 checked.instead.extend(instead.map(|instead| (checked.layers.len(), instead)));
                 match self.layers_of(policy, &here) {
-                    Ok(more) => checked.layers.extend(more),
+                    Ok(more) if shared && !more.iter().any(LayerPlan::remembers) => {
+                        let message = "this policy remembers nothing that could be shared";
+                        self.problem(&here, message, Some("write it without `Shared`".to_owned()));
+                    }
+                    Ok(more) => {
+                        checked.shared.extend(more.iter().map(|_| shared));
+                        checked.layers.extend(more);
+                    }
                     Err(refusal) => self.refused(&here, refusal),
                 }
             }
@@ -167,6 +178,10 @@ impl Builder<'_> {
                     calls: fallback.call.is_some(),
                 })
             }
+            Policy::Shared(_) => {
+                let message = "what is shared cannot be shared once more";
+                return Err(Refusal { field: None, message: message.to_owned() });
+            }
             Policy::Custom(CustomLayer { kind, config }) => {
                 let refusal = |message| Refusal { field: Some("kind"), message };
                 let make = self.kinds.policy(kind).map_err(refusal)?;
@@ -199,10 +214,10 @@ impl Builder<'_> {
         if let Some(id) = self.stacks.get(&key) {
             return *id;
         }
-        let mut layers = Vec::new();
+        let (mut layers, mut shared) = (Vec::new(), Vec::new());
         if let Some(name) = policy {
             match self.policies.get(name) {
-                Some(found) => layers = found.layers.clone(),
+                Some(found) => (layers, shared) = (found.layers.clone(), found.shared.clone()),
                 None => {
                     let help = advice(name, self.spec.policies.keys().map(String::as_str));
                     let message = format!("there is no policy `{name}`");
@@ -230,7 +245,7 @@ impl Builder<'_> {
                 _ => {}
             }
         }
-        plan.stacks.push(StackPlan { name, owner: from, to, pair, layers });
+        plan.stacks.push(StackPlan { name, owner: from, to, pair, layers, shared });
         self.stacks.insert(key, stack);
         stack
     }

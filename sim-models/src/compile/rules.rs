@@ -6,7 +6,7 @@ use super::builder::{Builder, Callee};
 use super::place::Here;
 use crate::language::{Find, Invariant, Names, Watched, shorthand};
 use crate::plan::{
-    ActorId, ActorKind, BreakerId, Ids, InvariantPlan, KindId, PairId, Rule, Server,
+    self, ActorId, ActorKind, BreakerId, Ids, InvariantPlan, KindId, PairId, Rule, Server,
 };
 use crate::source::{Document, advice};
 
@@ -133,13 +133,43 @@ impl Find<Names, Ids> for At<'_, '_> {
         self.builder.server(name, &place)
     }
 
-    fn breaker(&mut self, name: &String, field: &'static str) -> Option<BreakerId> {
+    /// A breaker by its name, `api[3]->psp provider` where each instance of the caller has one.
+    fn breaker(&mut self, name: &String, field: &'static str) -> Option<(BreakerId, u32)> {
         let place = self.place(field);
         let plan = &self.builder.plan;
         let breakers = (0..plan.breakers.len()).map(BreakerId::nth);
         let known: Vec<String> = breakers.map(|id| plan.breaker(id).name.clone()).collect();
+        let of_instance = |name: &str| {
+            let (from, to) = name.split_once("]->")?;
+            let (from, instance) = from.rsplit_once('[')?;
+            Some((format!("{from}->{to}"), instance.parse::<u32>().ok()?))
+        };
+        let (stack, instance) = match of_instance(name) {
+            Some((stack, instance)) => (stack, Some(instance)),
+            None => (name.clone(), None),
+        };
         let missing = |name: &str| format!("there is no breaker `{name}`");
-        Some(BreakerId::nth(self.builder.position(name, &known, &place, missing)?))
+        let id = BreakerId::nth(self.builder.position(&stack, &known, &place, missing)?);
+        let plan = &self.builder.plan;
+        let count = plan.instances(plan.breaker(id).owner);
+        let has_several = plan.names_instances(plan.breakers[id.index()]);
+        match instance {
+            None if !has_several => Some((id, 0)),
+            Some(n) if has_several && n < count => Some((id, n)),
+            _ if has_several => {
+                let message = format!("each of {count} instances has a breaker `{stack}`");
+                let last = plan::name_of_layer(&stack, Some(count - 1));
+                let first = plan::name_of_layer(&stack, Some(0));
+                let help = format!("name one, from `{first}` to `{last}`");
+                self.builder.problem(&place, message, Some(help));
+                None
+            }
+            _ => {
+                let help = format!("write `{stack}`");
+                self.builder.problem(&place, format!("there is one `{stack}`"), Some(help));
+                None
+            }
+        }
     }
 
     fn pair(&mut self, name: &String, field: &'static str) -> Option<PairId> {

@@ -35,8 +35,8 @@ impl Builder<'_> {
                 self.problem(&place, format!("`{name}` has an endpoint `{job}` too"), None);
             }
             let program = self.new_program(&format!("{name}.{job}"));
-            let (every, from) = (plan.every, plan.from);
-            self.plan.jobs.push(JobPlan { actor, program, every, from });
+            let (on, every, from) = (plan.on, plan.every, plan.from);
+            self.plan.jobs.push(JobPlan { actor, program, on, every, from });
         }
         self.service_caches(actor, service, &here.field("caches"));
         self.instances(service, here);

@@ -6,6 +6,8 @@ use crate::plan::LayerPlan;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Checked {
     pub(super) layers: Vec<LayerPlan>,
+    /// By layer: all instances of a caller share what it remembers.
+    pub(super) shared: Vec<bool>,
     /// By layer: whom it may ask instead of the callee that a call names.
     pub(super) instead: Vec<(usize, Instead)>,
 }

@@ -8,7 +8,8 @@ use crate::plan::{BreakerId, BreakerState};
 
 #[derive(Debug)]
 pub(super) struct Transitions {
-    pub(super) breaker: BreakerId,
+    /// Of one instance of its caller.
+    pub(super) breaker: (BreakerId, u32),
     pub(super) expect: Vec<(Span, BreakerState)>,
 }
 
@@ -18,7 +19,7 @@ impl Law for Transitions {
         let expect = expect.iter().map(|(at, state)| (Time::ZERO + *at, state.name()));
         let expect: Vec<(Time, StateName)> = expect.collect();
         let metrics = end.metrics;
-        let pair = end.plan.breaker(*breaker).pair;
+        let pair = end.plan.breaker(breaker.0).pair;
         findings.exercised = metrics.calls(pair) > 0;
         let seen: Vec<(Time, StateName)> = metrics
             .transitions()

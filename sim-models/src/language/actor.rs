@@ -43,6 +43,13 @@ pub struct Client {
     pub load: Load,
     /// What is done for an intent, once per submission.
     pub does: Vec<Step>,
+    /// Processes over which the load is spread. Each has its own breakers, budgets and pools.
+    ///
+    /// A user of a closed load, and a session, stays at one process. Random arrivals belong to a
+    /// random process, so that each has a load of that kind; constant arrivals and bursts go round.
+    #[serde(default = "one")]
+    #[schemars(range(min = 1, max = 1000000))]
+    pub count: u32,
     /// How often the user submits the same intent: 2 is a double click.
     #[serde(default = "one")]
     #[schemars(range(min = 1))]
@@ -65,7 +72,7 @@ fn one() -> u32 {
 
 /// A program that a service runs on its own, again and again, without a worker: a relay.
 ///
-/// One run at a time. A turn that finds the last run still under way, or the service down or
+/// One run at a time on an instance. A turn that finds the last run still under way, or the service down or
 /// paused, is skipped.
 #[derive(Clone, Debug, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -77,8 +84,21 @@ pub struct Job {
     /// The first turn comes `every` after this.
     #[serde(default)]
     pub from: Span,
+    /// On which instances.
+    #[serde(default)]
+    pub on: JobOn,
     /// The program. It runs for no user's intent until `OnBehalfOf` names one.
     pub does: Vec<Step>,
+}
+
+/// On which instances of its service a job runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Deserialize, Serialize)]
+pub enum JobOn {
+    /// On each that is up, at the same instants: a timer inside a program runs in every copy of it.
+    #[default]
+    Every,
+    /// On one that is up, as with a leader that holds a lease; after its death on another.
+    One,
 }
 
 /// Queues that hand each message on at least once. What was published survives a crash.

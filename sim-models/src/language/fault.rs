@@ -85,6 +85,8 @@ pub enum Fault<A = String> {
     },
     /// The process dies: its work is lost, connections break, new ones are refused. A store
     /// keeps what its `persistence` says.
+    ///
+    /// At a point of the service itself, the instance that passes the point dies.
     #[schemars(extend("x-unnamed" = 1))]
     #[schemars(example = r#"Crash("api", instance: 0)"#)]
     Crash {
@@ -139,6 +141,9 @@ pub enum Fault<A = String> {
         /// Whether messages the other way vanish too.
         #[serde(default = "yes")]
         both_ways: bool,
+        /// Only this instance of the sender, from 0.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        instance: Option<u32>,
     },
     /// A share of the messages from one actor to another vanishes.
     #[schemars(extend("x-unnamed" = 3))]
@@ -151,6 +156,9 @@ pub enum Fault<A = String> {
         /// The share.
         #[schemars(range(min = 0.0, max = 1.0))]
         rate: f64,
+        /// Only this instance of the sender, from 0.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        instance: Option<u32>,
     },
     /// A share of the requests from one actor to another arrives twice.
     #[schemars(extend("x-unnamed" = 3))]
@@ -163,6 +171,9 @@ pub enum Fault<A = String> {
         /// The share.
         #[schemars(range(min = 0.0, max = 1.0))]
         rate: f64,
+        /// Only this instance of the sender, from 0.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        instance: Option<u32>,
     },
     /// Messages from one actor to another take longer.
     #[schemars(extend("x-unnamed" = 3))]
@@ -174,6 +185,9 @@ pub enum Fault<A = String> {
         to: A,
         /// By how much.
         by: Span,
+        /// Only this instance of the sender, from 0.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        instance: Option<u32>,
     },
     /// At a point only: the task that passes it raises this error.
     #[schemars(extend("x-unnamed" = 1))]
@@ -269,6 +283,21 @@ pub(crate) enum Hits {
 }
 
 impl<A> Fault<A> {
+    /// The actor of which it hits only one instance, and that instance.
+    pub(crate) fn instance(&self) -> Option<(&A, u32)> {
+        let (actor, instance) = match self {
+            Fault::Crash { actor, instance } | Fault::Slow { actor, instance, .. } => {
+                (actor, instance)
+            }
+            Fault::Partition { from, instance, .. }
+            | Fault::Loss { from, instance, .. }
+            | Fault::Duplicate { from, instance, .. }
+            | Fault::Delay { from, instance, .. } => (from, instance),
+            _ => return None,
+        };
+        instance.map(|instance| (actor, instance))
+    }
+
     /// The same fault with other actors. `find` is asked for each of them: it stands in a field,
     /// and must be something that the fault can hit.
     pub(crate) fn map<B>(
@@ -297,21 +326,21 @@ impl<A> Fault<A> {
                 let actor = actor(at, Hits::Clock)?;
                 Fault::ClockStep { actor, forward: *forward, back: *back }
             }
-            Fault::Partition { from, to, both_ways } => {
+            Fault::Partition { from, to, both_ways, instance } => {
                 let (from, to) = ends(find, from, to)?;
-                Fault::Partition { from, to, both_ways: *both_ways }
+                Fault::Partition { from, to, both_ways: *both_ways, instance: *instance }
             }
-            Fault::Loss { from, to, rate } => {
+            Fault::Loss { from, to, rate, instance } => {
                 let (from, to) = ends(find, from, to)?;
-                Fault::Loss { from, to, rate: *rate }
+                Fault::Loss { from, to, rate: *rate, instance: *instance }
             }
-            Fault::Duplicate { from, to, rate } => {
+            Fault::Duplicate { from, to, rate, instance } => {
                 let (from, to) = ends(find, from, to)?;
-                Fault::Duplicate { from, to, rate: *rate }
+                Fault::Duplicate { from, to, rate: *rate, instance: *instance }
             }
-            Fault::Delay { from, to, by } => {
+            Fault::Delay { from, to, by, instance } => {
                 let (from, to) = ends(find, from, to)?;
-                Fault::Delay { from, to, by: *by }
+                Fault::Delay { from, to, by: *by, instance: *instance }
             }
             Fault::Flush { store } => Fault::Flush { store: find(store, "store", Hits::Memory)? },
             Fault::Failover { store } => {
@@ -357,15 +386,19 @@ impl<A: Display> Fault<A> {
                 format!("{actor}{}: {factor}x slower", which(*instance))
             }
             Fault::Pause { actor } => format!("{actor}: paused"),
-            Fault::Partition { from, to, both_ways } => {
+            Fault::Partition { from, to, both_ways, instance } => {
                 let arrow = if *both_ways { "<->" } else { "->" };
-                format!("{from}{arrow}{to}: partitioned")
+                format!("{from}{}{arrow}{to}: partitioned", which(*instance))
             }
-            Fault::Loss { from, to, rate } => format!("{from}->{to}: {} lost", percent(*rate)),
-            Fault::Duplicate { from, to, rate } => {
-                format!("{from}->{to}: {} duplicated", percent(*rate))
+            Fault::Loss { from, to, rate, instance } => {
+                format!("{from}{}->{to}: {} lost", which(*instance), percent(*rate))
             }
-            Fault::Delay { from, to, by } => format!("{from}->{to}: {by} later"),
+            Fault::Duplicate { from, to, rate, instance } => {
+                format!("{from}{}->{to}: {} duplicated", which(*instance), percent(*rate))
+            }
+            Fault::Delay { from, to, by, instance } => {
+                format!("{from}{}->{to}: {by} later", which(*instance))
+            }
             Fault::Throw { status } => format!("raises an error, {status}"),
             Fault::Stall => "stands still".to_owned(),
             Fault::Flush { store } => format!("{store}: forgets everything"),
@@ -405,7 +438,7 @@ mod tests {
 
     #[test]
     fn every_end_of_a_route_is_looked_for_even_when_one_is_missing() {
-        let cut = Fault::Partition { from: "a", to: "b", both_ways: true };
+        let cut = Fault::Partition { from: "a", to: "b", both_ways: true, instance: None };
         let mut asked = Vec::new();
         let found: Option<Fault<u32>> = cut.map(|name, field, hits| {
             asked.push((*name, field, hits));

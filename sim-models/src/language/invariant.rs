@@ -100,7 +100,7 @@ pub enum Invariant<A: Addresses = Names> {
         example = r#"Transitions("api->psp provider", expect: [("6s", Open), ("36s", HalfOpen)])"#
     )]
     Transitions {
-        /// `caller->callee policy`.
+        /// `caller->callee policy`, or `caller[1]->callee policy` of one of several instances.
         breaker: A::Breaker,
         /// When, and to which state.
         expect: Vec<(Span, BreakerState)>,

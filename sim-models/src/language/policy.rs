@@ -65,6 +65,10 @@ pub enum Policy {
     /// Answers for a callee that cannot.
     #[schemars(example = r#"Fallback(200, body: "cached price", on: Failure)"#)]
     Fallback(Fallback),
+    /// A policy whose memory lies outside of the caller, as in Redis or a proxy: all its instances
+    /// share it, and it outlives their crashes.
+    #[schemars(example = r#"Shared(RateLimiter(TokenBucket(permits: 100, per: "1s", burst: 20)))"#)]
+    Shared(Shared),
     /// A policy written in Rust, by the name under which the program registers it.
     #[schemars(example = r#"Custom("token_bank", config: {"tokens": "20"})"#)]
     Custom(CustomLayer),
@@ -284,6 +288,15 @@ pub enum FallbackOn {
     Rejected,
     /// On every ending that is not a success.
     Failure,
+}
+
+/// A policy whose memory all instances of the caller share.
+#[derive(Clone, Debug, JsonSchema, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("x-unnamed" = 1))]
+pub struct Shared {
+    /// The policy.
+    pub policy: Box<Policy>,
 }
 
 /// A policy written in Rust.

@@ -38,7 +38,8 @@ pub(crate) struct Metrics {
     due: u64,
     actors: Vec<ActorMetrics>,
     pairs: Vec<PairMetrics>,
-    transitions: Vec<(Time, BreakerId, Transition)>,
+    /// When, and by which instance of its caller.
+    transitions: Vec<(Time, (BreakerId, u32), Transition)>,
     strikes: Vec<(FaultId, Time, Option<Time>)>,
     windows: Windows,
     /// Kept where recovery can be judged.
@@ -406,7 +407,12 @@ impl Metrics {
         self.actors[actor.index()].too_late += 1;
     }
 
-    pub(crate) fn transition(&mut self, breaker: BreakerId, transition: Transition, now: Time) {
+    pub(crate) fn transition(
+        &mut self,
+        breaker: (BreakerId, u32),
+        transition: Transition,
+        now: Time,
+    ) {
         if self.transitions.len() < TRANSITIONS_MAX {
             self.transitions.push((now, breaker, transition));
         }
@@ -428,7 +434,7 @@ impl Metrics {
         self.pairs[pair.index()].calls
     }
 
-    pub(crate) fn transitions(&self) -> &[(Time, BreakerId, Transition)] {
+    pub(crate) fn transitions(&self) -> &[(Time, (BreakerId, u32), Transition)] {
         &self.transitions
     }
 
@@ -478,16 +484,23 @@ impl Metrics {
         plan.pairs.iter().zip(&self.pairs).map(summary).collect()
     }
 
-    /// The breakers' changes of state, in order.
-    pub(crate) fn transition_lines(&self, plan: &Plan) -> Vec<TransitionLine> {
-        let line = |(at, breaker, transition): &(Time, BreakerId, Transition)| TransitionLine {
-            at: *at,
-            policy: plan.breaker(*breaker).name.clone(),
+    /// The breakers' changes of state, in order. `instances` says how many there are of one.
+    pub(crate) fn transition_lines(
+        &self,
+        plan: &Plan,
+        instances: impl Fn(BreakerId) -> u32,
+    ) -> Vec<TransitionLine> {
+        let lines = self.transitions.iter();
+        let lines = lines.map(|&(at, (breaker, instance), transition)| TransitionLine {
+            at,
+            policy: plan.breaker(breaker).name.clone(),
+            instance: plan.names_instances(plan.breakers[breaker.index()]).then_some(instance),
+            instances: instances(breaker),
             from: transition.from,
             to: transition.to,
             reason: transition.reason,
-        };
-        self.transitions.iter().map(line).collect()
+        });
+        lines.collect()
     }
 
     /// What disturbed the system: the faults' active times, in the order in which they struck, and

@@ -29,6 +29,8 @@ pub(crate) enum ActorKind {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ClientPlan {
     pub load: LoadPlan,
+    /// Processes over which the load is spread.
+    pub count: u32,
     pub clicks: u32,
     pub apart: Span,
     pub patience: Option<Span>,
@@ -64,6 +66,11 @@ pub(crate) struct ServicePlan {
 }
 
 impl ServicePlan {
+    /// How many instances there are at most.
+    pub(crate) fn instances_max(&self) -> u32 {
+        self.autoscale.map_or(self.instances, |scale| scale.max.max(self.instances))
+    }
+
     /// Work takes as long as it says.
     pub(crate) fn is_plain(&self) -> bool {
         self.gc.is_none() && self.slow_start.is_none() && self.contention.is_none()
@@ -114,6 +121,7 @@ pub(crate) struct AutoscalePlan {
 pub(crate) struct JobPlan {
     pub actor: ActorId,
     pub program: ProgramId,
+    pub on: JobOn,
     pub every: Span,
     pub from: Span,
 }

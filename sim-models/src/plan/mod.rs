@@ -21,8 +21,8 @@ use sim_redis::value::{FieldId, Texts};
 use crate::source::SourceError;
 
 pub(crate) use crate::language::{
-    Arrivals, Balancer, Contention, FallbackOn, Fsync, Full, Gc, KvOp, Limits, Node, OnDisconnect,
-    Persistence, Recovery, Requests, SlowStart, Threads,
+    Arrivals, Balancer, Contention, FallbackOn, Fsync, Full, Gc, JobOn, KvOp, Limits, Node,
+    OnDisconnect, Persistence, Recovery, Requests, SlowStart, Threads,
 };
 pub(crate) use actors::*;
 pub(crate) use code::*;
@@ -99,9 +99,26 @@ impl Plan {
         &self.stacks[self.breakers[id.index()].stack.index()]
     }
 
-    /// The stack in which an outlier detection stands.
-    pub(crate) fn outlier(&self, id: OutlierId) -> &StackPlan {
-        &self.stacks[self.outliers[id.index()].stack.index()]
+    /// How many processes an actor has at most: the instances of a service, the `count` of a client.
+    pub(crate) fn instances(&self, actor: ActorId) -> u32 {
+        match &self.actors[actor.index()].kind {
+            ActorKind::Client(client) => client.count,
+            ActorKind::Service(service) => service.instances_max(),
+            ActorKind::Kv(_) | ActorKind::Broker | ActorKind::Custom(_) => 1,
+        }
+    }
+
+    /// Whether a layer is there several times, so that a reader must know which.
+    pub(crate) fn names_instances(&self, LayerPlace { stack, layer }: LayerPlace) -> bool {
+        let stack = &self.stacks[stack.index()];
+        !stack.shared[layer] && self.instances(stack.owner) > 1
+    }
+
+    /// `api->psp provider`, or `api[3]->psp provider` where there are several.
+    pub(crate) fn layer_name(&self, place: LayerPlace, instance: u32) -> String {
+        let name = &self.stacks[place.stack.index()].name;
+        let instance = self.names_instances(place).then_some(instance);
+        name_of_layer(name, instance)
     }
 
     /// One of the endpoints among which an outlier detection chooses.
@@ -133,4 +150,12 @@ impl Plan {
 /// `charge-4`. No formatter: the story of a run names tens of thousands.
 pub(crate) fn numbered(name: &str, number: u32) -> String {
     [name, "-", &number.to_string()].concat()
+}
+
+/// The name of a stack with the instance of the caller: `api[3]->psp provider`.
+pub(crate) fn name_of_layer(stack: &str, instance: Option<u32>) -> String {
+    match (instance, stack.split_once("->")) {
+        (Some(instance), Some((from, to))) => format!("{from}[{instance}]->{to}"),
+        _ => stack.to_owned(),
+    }
 }

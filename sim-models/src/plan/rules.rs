@@ -28,7 +28,8 @@ impl Addresses for Ids {
     type Kind = KindId;
     type Actor = ActorId;
     type Endpoint = Server;
-    type Breaker = BreakerId;
+    /// Of one instance of its caller.
+    type Breaker = (BreakerId, u32);
     type Pair = PairId;
 }
 

@@ -14,7 +14,7 @@ use super::*;
 use crate::custom::MakePolicy;
 
 /// A stack of policies as one caller uses it for one callee. Callers share nothing: what the
-/// policies remember belongs to this use.
+/// policies remember belongs to this use, and each instance of the caller remembers its own.
 #[derive(Clone, Debug)]
 pub(crate) struct StackPlan {
     /// `api->psp provider`.
@@ -25,6 +25,8 @@ pub(crate) struct StackPlan {
     pub pair: PairId,
     /// Outermost first.
     pub layers: Vec<LayerPlan>,
+    /// By layer: what it remembers is kept outside of the caller, once for all its instances.
+    pub shared: Vec<bool>,
 }
 
 /// One policy of a stack, with all that a run needs to know of it.
@@ -44,6 +46,26 @@ pub(crate) enum LayerPlan {
     Outlier(Box<OutlierPlan>),
     Fallback(FallbackPlan),
     Custom(CustomPolicyPlan),
+}
+
+impl LayerPlan {
+    /// Whether it remembers anything between calls.
+    pub(crate) fn remembers(&self) -> bool {
+        match self {
+            LayerPlan::Retry(retry) => retry.budget.is_some() || retry.pacer.is_some(),
+            LayerPlan::Timeout(_) | LayerPlan::Deadline(_) => false,
+            LayerPlan::Fallback(fallback) => fallback.cached.is_some(),
+            LayerPlan::Breaker(_)
+            | LayerPlan::Bulkhead(_)
+            | LayerPlan::Connections(_)
+            | LayerPlan::RateLimiter(_)
+            | LayerPlan::ConcurrencyLimit(_)
+            | LayerPlan::Throttle(_)
+            | LayerPlan::Hedge(_)
+            | LayerPlan::Outlier(_)
+            | LayerPlan::Custom(_) => true,
+        }
+    }
 }
 
 /// Where in the plan a layer stands.

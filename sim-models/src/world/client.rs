@@ -229,8 +229,9 @@ impl Clients {
         shared.metrics.submitted(client);
         shared.show(Seen::Submitted { client }, ctx);
         shared.note(Note::Submitted { intent, submission }, ctx);
-        let plan = *plan_of(&shared.plan, client);
-        Submission { client, plan, intent, number: submission, lineage }
+        let (plan, number) = (*plan_of(&shared.plan, client), submission);
+        let instance = process_of(&shared.intents[intent], &plan, shared);
+        Submission { client, plan, intent, number, instance, lineage }
     }
 
     /// The end of a user's patience with a submission, if it has one.
@@ -279,6 +280,29 @@ fn plan_of(plan: &Plan, client: ActorId) -> &ClientPlan {
     }
 }
 
+/// The process of its client at which an intent arises.
+///
+/// Each of `n` processes with Poisson arrivals of its own is what a random one of `n` for each
+/// arrival makes of one Poisson load; and going round makes constant arrivals of a constant load.
+fn process_of(intent: &Intent, client: &ClientPlan, shared: &Shared) -> u32 {
+    let count = client.count;
+    if count == 1 {
+        return 0;
+    }
+    let Intent { client: actor, user, lineage, number, .. } = *intent;
+    let drawn = |lineage| shared.luck.instance.at(lineage).below(count.into()) as u32;
+    match client.load {
+        LoadPlan::Closed { .. } => user % count,
+        LoadPlan::Sessions { .. } => {
+            drawn(mix(shared.plan.actors[actor.index()].entity, user.into()))
+        }
+        LoadPlan::Open { arrivals: Arrivals::Constant, .. } | LoadPlan::Burst { .. } => {
+            (number - 1) % count
+        }
+        LoadPlan::Open { .. } | LoadPlan::Trace(_) => drawn(lineage),
+    }
+}
+
 /// How many intents a session has.
 fn intents_of(client: ActorId, session: u32, requests: Requests, shared: &Shared) -> u32 {
     match requests {
@@ -308,7 +332,7 @@ mod tests {
         let nil = Operand::Const(Value::Nil);
         let patience = Some(Span::secs(5));
         let (program, clicks, apart) = (ProgramId(0), 2, Span::secs(1));
-        ClientPlan { load, clicks, apart, patience, body: nil, program, key: nil }
+        ClientPlan { load, count: 1, clicks, apart, patience, body: nil, program, key: nil }
     }
 
     fn bench(client: ClientPlan) -> (Bench, Clients) {

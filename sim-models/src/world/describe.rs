@@ -57,11 +57,14 @@ impl World {
                 Some((from, to)) => format!("copy {}->{}", actor(from), actor(to)),
                 None => "a copy that is gone".to_owned(),
             },
-            Event::WakeBreaker(id) => {
-                format!("breaker {}", self.shared.plan.breaker(id).name)
+            Event::WakeBreaker { breaker, instance } => {
+                let plan = &self.shared.plan;
+                format!("breaker {}", plan.layer_name(plan.breakers[breaker.index()], instance))
             }
-            Event::Sweep(id) => {
-                format!("outlier detection {}", self.shared.plan.outlier(id).name)
+            Event::Sweep { outlier, instance } => {
+                let plan = &self.shared.plan;
+                let name = plan.layer_name(plan.outliers[outlier.index()], instance);
+                format!("outlier detection {name}")
             }
             Event::Disconnect(id) => format!("caller gone {}", request(id)),
             Event::Scale(id) => format!("autoscaler of {}", actor(id)),

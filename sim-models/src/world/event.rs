@@ -4,6 +4,7 @@ use sim_core::mix;
 
 use crate::plan::{ActorId, BreakerId, FaultId, JobId, OutlierId};
 use crate::world::ids::{CallId, CopyId, DeliveryId, RequestId, TaskId, WakeId};
+use crate::world::of_instance;
 
 /// Something that happens at an instant.
 #[derive(Clone, Copy, Debug)]
@@ -37,9 +38,9 @@ pub(crate) enum Event {
     /// A custom actor asked to be woken.
     Wake(WakeId),
     /// A breaker acts by itself.
-    WakeBreaker(BreakerId),
+    WakeBreaker { breaker: BreakerId, instance: u32 },
     /// Outlier detection looks at its endpoints.
-    Sweep(OutlierId),
+    Sweep { outlier: OutlierId, instance: u32 },
     /// A job's turn has come.
     Turn(JobId),
     /// A message may be handed out again.
@@ -77,8 +78,8 @@ impl Event {
             Event::Heal(fault) => (12, fault.0.into()),
             Event::Reply(request) => (14, request.word()),
             Event::Wake(wake) => (13, wake.word()),
-            Event::WakeBreaker(breaker) => (15, breaker.0.into()),
-            Event::Sweep(outlier) => (16, outlier.0.into()),
+            Event::WakeBreaker { breaker, instance } => (15, of_instance(breaker.0, instance)),
+            Event::Sweep { outlier, instance } => (16, of_instance(outlier.0, instance)),
             Event::Turn(job) => (17, job.0.into()),
             Event::Visible(delivery) => (18, delivery.word()),
             Event::Copied(copy) => (19, copy.word()),

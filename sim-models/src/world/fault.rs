@@ -39,10 +39,17 @@ pub(super) struct SetBack {
     pub(super) before_ns: i64,
 }
 
+/// A fault that is active, and whom it hits: the plan does not know who passes a point.
+#[derive(Clone, Copy, Debug)]
+struct Active {
+    id: FaultId,
+    fault: Fault,
+}
+
 /// What is active, and who waits for it to pass.
 #[derive(Debug)]
 pub(super) struct Faults {
-    active: Vec<FaultId>,
+    active: Vec<Active>,
     /// Events of a paused actor, in order.
     parked: Vec<Vec<Event>>,
     /// How often each point was passed.
@@ -69,45 +76,62 @@ impl Faults {
         *passages
     }
 
-    /// A fault begins.
-    pub(super) fn strike(id: FaultId, shared: &mut Shared, ctx: &mut Ctx) {
+    /// A fault begins, at the instance of an actor that passes its point, if it waited for that:
+    /// what it hits.
+    pub(super) fn strike(
+        id: FaultId,
+        passer: Option<(ActorId, u32)>,
+        shared: &mut Shared,
+        ctx: &mut Ctx,
+    ) -> Fault {
+        let (fault, instance) = match (shared.plan.faults[id.index()].fault, passer) {
+            (Fault::Crash { actor, instance: None }, Some((of, n)))
+                if of == actor && shared.plan.instances(actor) > 1 =>
+            {
+                (Fault::Crash { actor, instance: Some(n) }, Some(n))
+            }
+            (fault, _) => (fault, None),
+        };
         ctx.observe(u64::from(id.0) << 1 | 1);
         shared.metrics.struck(id, ctx.now());
-        shared.note(Note::Struck { fault: id }, ctx);
+        shared.note(Note::Struck { fault: id, instance }, ctx);
+        fault
     }
 
     /// A fault that has begun is active from now on, until it heals.
-    pub(super) fn activate(&mut self, id: FaultId, lasts: Option<Span>, ctx: &mut Ctx) {
+    pub(super) fn activate(
+        &mut self,
+        id: FaultId,
+        fault: Fault,
+        lasts: Option<Span>,
+        ctx: &mut Ctx,
+    ) {
         if let Some(lasts) = lasts {
             ctx.schedule_after(lasts, Event::Heal(id));
         }
-        self.active.push(id);
+        self.active.push(Active { id, fault });
     }
 
-    /// A fault ends, or had its effect at one instant.
-    pub(super) fn heal(&mut self, id: FaultId, shared: &mut Shared, ctx: &mut Ctx) {
-        self.active.retain(|active| *active != id);
+    /// A fault ends, or had its effect at one instant: what it was, if it was active.
+    pub(super) fn heal(
+        &mut self,
+        id: FaultId,
+        shared: &mut Shared,
+        ctx: &mut Ctx,
+    ) -> Option<Fault> {
+        let healed = self.active.extract_if(.., |active| active.id == id).last();
         ctx.observe(u64::from(id.0) << 1);
         shared.metrics.healed(id, ctx.now());
         shared.note(Note::Healed { fault: id }, ctx);
-    }
-
-    /// Whether a crash that is active keeps an instance down, alone or with all others.
-    pub(super) fn hold_down(&self, plan: &Plan, actor: ActorId, instance: u32) -> bool {
-        self.active.iter().any(|id| match plan.faults[id.index()].fault {
-            Fault::Crash { actor: of, instance: only } => {
-                of == actor && only.is_none_or(|only| only == instance)
-            }
-            _ => false,
-        })
+        healed.map(|active| active.fault)
     }
 
     /// Works out all conditions from the active faults; the clocks that go back by it.
     pub(super) fn impose(&self, shared: &mut Shared) -> Vec<SetBack> {
         let before: Vec<i64> = shared.conditions.clocks().collect();
         shared.conditions.clear();
-        for id in &self.active {
-            shared.conditions.impose(shared.plan.faults[id.index()].fault);
+        for active in &self.active {
+            shared.conditions.impose(active.fault);
         }
         let clocks = (0..).map(ActorId::nth).zip(before).zip(shared.conditions.clocks());
         clocks
@@ -175,8 +199,8 @@ mod tests {
 
     fn strike(bench: &mut Bench, faults: &mut Faults, n: usize) -> Vec<SetBack> {
         bench.act(|shared, ctx| {
-            Faults::strike(FaultId::nth(n), shared, ctx);
-            faults.activate(FaultId::nth(n), None, ctx);
+            let fault = Faults::strike(FaultId::nth(n), None, shared, ctx);
+            faults.activate(FaultId::nth(n), fault, None, ctx);
             faults.impose(shared)
         })
     }
@@ -190,8 +214,8 @@ mod tests {
 
     #[test]
     fn overlapping_faults_impose_together_and_heal_apart() {
-        let loss = |rate| Fault::Loss { from: A, to: B, rate };
-        let cut = Fault::Partition { from: A, to: B, both_ways: true };
+        let loss = |rate| Fault::Loss { from: A, to: B, rate, instance: None };
+        let cut = Fault::Partition { from: A, to: B, both_ways: true, instance: None };
         let (mut bench, mut faults) = bench(&[loss(0.5), loss(0.2), cut]);
         let way = |bench: &Bench, from, to| {
             bench.shared.conditions.routes[bench.shared.conditions.route(from, to)]

@@ -69,6 +69,13 @@ purposes! {
     early = 41;
     /// The draws of a policy written in Rust.
     policy = 42;
+    /// Which process of a client an intent arises at.
+    instance = 43;
+}
+
+/// Tells what belongs to one instance from that of others; of the first it is `what` alone.
+pub(super) fn of_instance(what: u32, instance: u32) -> u64 {
+    u64::from(instance) << 32 | u64::from(what)
 }
 
 /// Addresses a draw or a child within a lineage: what it is for, and which one.

@@ -28,14 +28,14 @@ use std::sync::Arc;
 use sim_core::{Context, Model, Streams, Time};
 
 use crate::outcome::RunLimit;
-use crate::plan::{ActorId, ActorKind, FaultId, Plan, Trigger};
+use crate::plan::{ActorId, ActorKind, BreakerId, FaultId, Plan, Trigger};
 
 use broker::Brokers;
 use client::Clients;
 use custom::Customs;
 pub(crate) use event::Event;
 use fault::Faults;
-use luck::{Luck, nth};
+use luck::{Luck, nth, of_instance};
 use network::Network;
 use service::Services;
 pub(crate) use shared::Shared;
@@ -87,22 +87,22 @@ impl Model for World {
             Event::Answer(request) => self.answered(request, ctx),
             Event::Timer { call, layer, number } => self.timer(call, layer, number, ctx),
             Event::Served(request) => self.served(request, ctx),
-            Event::Strike(fault) => self.strike(fault, ctx),
+            Event::Strike(fault) => self.strike(fault, None, ctx),
             Event::Heal(fault) => self.heal(fault, ctx),
             Event::Reply(request) => self.reply(request, ctx),
             Event::Wake(wake) => self.wake_custom(wake, ctx),
-            Event::WakeBreaker(breaker) => {
-                self.stack.wake_breaker(breaker, &mut self.shared, ctx);
+            Event::WakeBreaker { breaker, instance } => {
+                self.stack.wake_breaker((breaker, instance), &mut self.shared, ctx);
             }
-            Event::Sweep(outlier) => self.stack.sweep(outlier, &mut self.shared, ctx),
+            Event::Sweep { outlier, instance } => {
+                self.stack.sweep((outlier, instance), &mut self.shared, ctx);
+            }
             Event::Turn(job) => self.turn(job, ctx),
             Event::Visible(delivery) => self.visible(delivery, ctx),
             Event::Copied(copy) => self.copied(copy, ctx),
             Event::Disconnect(request) => self.disconnected(request, ctx),
-            Event::Scale(actor) => self.services.scale(actor, &mut self.shared, ctx),
-            Event::Started { actor, instance } => {
-                self.services.started(actor, instance, &mut self.shared, ctx.now());
-            }
+            Event::Scale(actor) => self.scale(actor, ctx),
+            Event::Started { actor, instance } => self.started(actor, instance, ctx),
         }
         self.run_ready(ctx);
     }
@@ -164,6 +164,11 @@ impl World {
     /// Why the world stopped by itself, if it did.
     pub(crate) fn runaway(&self) -> Option<&RunLimit> {
         self.shared.runaway.as_ref()
+    }
+
+    /// How many there are of a breaker: one each instance of its caller that has called.
+    pub(crate) fn breakers(&self, id: BreakerId) -> u32 {
+        self.stack.breakers(id)
     }
 
     /// What was planned and never struck.

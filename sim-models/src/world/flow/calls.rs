@@ -20,9 +20,9 @@ impl World {
         lineage: u64,
         ctx: &mut Ctx,
     ) -> Result<Answer, CallId> {
-        let Task { intent, deadline, .. } = self.tasks.all[task];
-        let key = self.tasks.all[task].get(builtin::KEY);
-        let begin = Begin { task, site, lineage, intent, key, deadline };
+        let Task { intent, deadline, seat, .. } = self.tasks.all[task];
+        let (key, instance) = (self.tasks.all[task].get(builtin::KEY), seat.instance);
+        let begin = Begin { task, site, instance, lineage, intent, key, deadline };
         let (call, onward) = self.stack.begin(begin, &mut self.shared, ctx);
         match self.see_to(onward, ctx) {
             Some(ended) => Ok(ended.answer),
@@ -94,7 +94,7 @@ impl World {
         self.set_clock(task, ctx);
         let (plan, texts) = (&self.shared.plan, &mut self.shared.texts);
         let site = &plan.sites[site.index()];
-        let Task { actor, ref registers, .. } = self.tasks.all[task];
+        let Task { actor, ref registers, seat, .. } = self.tasks.all[task];
         let mut value = |operand: Operand| eval(plan, texts, registers, operand);
         let (id, request) = self.network.requests.take();
         let mut with = std::mem::take(&mut request.with);
@@ -123,6 +123,7 @@ impl World {
         let (to, pair) = (site.to, site.pair);
         *request = Request {
             from: actor,
+            from_instance: seat.instance,
             to,
             pair,
             sender: Sender::Call(call),

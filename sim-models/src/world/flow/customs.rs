@@ -72,7 +72,7 @@ impl World {
             self.network.requests[request].held = false;
             self.turn_away(request, Ending::Reset, ctx);
         }
-        self.stack.crash(actor);
+        self.stack.forget(actor, None);
         self.faults.unpark(actor, ctx);
     }
 }

@@ -5,8 +5,13 @@ use crate::world::fault::{Faults, Hit, SetBack};
 use crate::world::{Ctx, World};
 
 impl World {
-    /// A program passes a labelled point; faults may be waiting there.
-    pub(in crate::world) fn pass(&mut self, point: PointId, ctx: &mut Ctx) -> Hit {
+    /// A program of an actor's instance passes a labelled point; faults may be waiting there.
+    pub(in crate::world) fn pass(
+        &mut self,
+        point: PointId,
+        by: (ActorId, u32),
+        ctx: &mut Ctx,
+    ) -> Hit {
         let passage = self.faults.pass(point);
         let mut hit = Hit::Nothing;
         for n in 0..self.shared.plan.faults.len() {
@@ -14,7 +19,7 @@ impl World {
                 && at == point
                 && nth == passage
             {
-                self.strike(FaultId::nth(n), ctx);
+                self.strike(FaultId::nth(n), Some(by), ctx);
                 // The first fault of a plan that hits the task is the one that does.
                 if hit == Hit::Nothing {
                     hit = Hit::of(&self.shared.plan.faults[n]);
@@ -26,12 +31,16 @@ impl World {
 
     /// A fault begins. One that hits the very task that triggered it takes effect before the
     /// task's next instruction.
-    pub(in crate::world) fn strike(&mut self, id: FaultId, ctx: &mut Ctx) {
-        Faults::strike(id, &mut self.shared, ctx);
-        let entry = &self.shared.plan.faults[id.index()];
-        let (fault, lasts) = (entry.fault, entry.lasts);
+    pub(in crate::world) fn strike(
+        &mut self,
+        id: FaultId,
+        passer: Option<(ActorId, u32)>,
+        ctx: &mut Ctx,
+    ) {
+        let fault = Faults::strike(id, passer, &mut self.shared, ctx);
+        let lasts = self.shared.plan.faults[id.index()].lasts;
         match fault {
-            Fault::Flush { store } if self.service(store).is_some() => {
+            Fault::Flush { store } if self.services.is_service(store) => {
                 self.services.caches.flush(&self.shared.plan, store, None);
             }
             Fault::Flush { store } => self.stores.flush(store, &mut self.shared, ctx),
@@ -56,7 +65,7 @@ impl World {
             | Fault::Failover { .. }
             | Fault::ClockStep { .. }
             | Fault::OutOfMemory { .. } => {
-                self.faults.activate(id, lasts, ctx);
+                self.faults.activate(id, fault, lasts, ctx);
                 self.impose(ctx);
                 match fault {
                     Fault::Failover { store } => self.fail_over(store, ctx),
@@ -66,7 +75,7 @@ impl World {
                 return;
             }
         }
-        self.faults.heal(id, &mut self.shared, ctx);
+        let _ = self.faults.heal(id, &mut self.shared, ctx);
     }
 
     /// A process dies, or an instance of it.
@@ -89,19 +98,17 @@ impl World {
 
     /// A fault ends.
     pub(in crate::world) fn heal(&mut self, id: FaultId, ctx: &mut Ctx) {
-        self.faults.heal(id, &mut self.shared, ctx);
+        let healed = self.faults.heal(id, &mut self.shared, ctx);
         self.impose(ctx);
-        if let Fault::Crash { actor, instance } = self.shared.plan.faults[id.index()].fault {
+        if let Some(Fault::Crash { actor, instance }) = healed {
             self.restart(actor, instance, ctx);
         }
     }
 
     /// A process is up again, or an instance of it. One that another fault holds down stays down.
     fn restart(&mut self, actor: ActorId, instance: Option<u32>, ctx: &mut Ctx) {
-        let (faults, plan) = (&self.faults, &self.shared.plan);
-        if let Some(service) = self.services.get_mut(actor) {
-            service.restart(instance, |n| faults.hold_down(plan, actor, n), ctx.now());
-            self.report_level(actor, ctx);
+        if self.services.is_service(actor) {
+            self.services.restart(actor, instance, &mut self.shared, ctx.now());
         } else if self.customs.is_dead(actor) && !self.shared.conditions[actor.index()].crashed {
             self.start_custom(actor, ctx);
         }

@@ -7,16 +7,12 @@ use crate::outcome::ServiceBooks;
 use crate::plan::{ActorId, JobId};
 use crate::world::ids::{RequestId, TaskId};
 use crate::world::network::{Answer, Leg, Request, Sender};
-use crate::world::service::{Arrived, Held, JobRun, ServiceState, Turn};
+use crate::world::service::{Arrived, Held, JobRun, Seat, Turn};
 use crate::world::stack::sample;
 use crate::world::task::{Origin, Task};
 use crate::world::{Ctx, Event, World};
 
 impl World {
-    pub(in crate::world) fn service(&mut self, actor: ActorId) -> Option<&mut ServiceState> {
-        self.services.get_mut(actor)
-    }
-
     pub(in crate::world) fn report_level(&mut self, actor: ActorId, ctx: &Ctx) {
         self.services.report(actor, &mut self.shared, ctx.now());
     }
@@ -27,6 +23,12 @@ impl World {
         match self.services.arrive(id, request, &mut self.shared, ctx) {
             Arrived::Begins => self.begin_request(id, ctx),
             Arrived::Waits => {}
+            Arrived::Lost => {
+                let request = &self.network.requests[id];
+                let sample = sample(Ending::TimedOut);
+                self.services.settle(id, request, sample, &self.shared, ctx.now());
+                self.network.lose_request(id, &mut self.shared, ctx);
+            }
             Arrived::Away(other, ending) => self.turn_away(other, ending, ctx),
         }
     }
@@ -91,11 +93,14 @@ impl World {
 
     /// Sends word after a request that nobody awaits its answer any more, if its service listens.
     pub(in crate::world) fn disconnect(&mut self, id: RequestId, ctx: &mut Ctx) {
-        let Some(&Request { from, to, lineage, .. }) = self.network.requests.get(id) else {
+        let Some(&Request { from, from_instance, to, instance, lineage, .. }) =
+            self.network.requests.get(id)
+        else {
             return;
         };
         if self.services.heeds_disconnects(to) {
             let (index, event) = (Leg::Disconnect.of(lineage), Event::Disconnect(id));
+            let (from, to) = ((from, Some(from_instance)), (to, Some(instance)));
             self.network.ship(from, to, index, event, &self.shared, ctx);
         }
     }
@@ -167,28 +172,42 @@ impl World {
                 self.tasks.all.free(task);
             }
         }
-        for request in self.services.crash(actor, only) {
+        for request in self.services.crash(actor, only, &self.shared) {
             self.turn_away(request, Ending::Reset, ctx);
         }
         self.report_level(actor, ctx);
         self.services.forget(actor, only, &self.shared.plan);
+        self.stack.forget(actor, only);
         if only.is_none() {
-            self.stack.crash(actor);
             self.faults.unpark(actor, ctx);
+        }
+    }
+
+    /// An autoscaler looks.
+    pub(in crate::world) fn scale(&mut self, actor: ActorId, ctx: &mut Ctx) {
+        let is_of = |task: &Task, n| task.actor == actor && task.seat.instance == n;
+        let is_vacant = |n| !self.tasks.all.iter().any(|task| is_of(task, n));
+        self.services.scale(actor, is_vacant, &mut self.shared, ctx);
+    }
+
+    /// An instance is up: a new process, which remembers nothing.
+    pub(in crate::world) fn started(&mut self, actor: ActorId, instance: u32, ctx: &Ctx) {
+        if self.services.started(actor, instance, &mut self.shared, ctx.now()) {
+            self.stack.forget(actor, Some(instance));
         }
     }
 
     /// A job's turn has come.
     pub(in crate::world) fn turn(&mut self, job: JobId, ctx: &mut Ctx) {
-        let is_running = self.tasks.all.get(self.services.jobs.latest(job)).is_some();
-        let has_instance = self.services.has_instance_up(self.shared.plan.jobs[job.index()].actor);
-        let may_run = has_instance && !is_running;
-        let Some(run) = self.services.jobs.turn(job, may_run, &self.shared, ctx) else { return };
-        let JobRun { actor, program, intent, lineage } = run;
-        let task = self.tasks.begin(actor, program, intent, lineage, &mut self.shared);
-        self.tasks.all[task].origin = Origin::Alone;
-        self.services.jobs.runs(job, task);
-        self.make_ready(task, ctx);
+        let is_running = |run: TaskId| self.tasks.all.get(run).is_some();
+        for run in self.services.turn(job, is_running, &self.shared, ctx) {
+            let JobRun { actor, instance, program, intent, lineage } = run;
+            let task = self.tasks.begin(actor, program, intent, lineage, &mut self.shared);
+            self.tasks.all[task].origin = Origin::Alone;
+            self.tasks.all[task].seat = Seat::at(instance);
+            self.services.jobs.runs(job, instance, task);
+            self.make_ready(task, ctx);
+        }
     }
 
     /// The books of all services, by name.

@@ -41,7 +41,8 @@ impl World {
     fn send_copies(&mut self, ctx: &mut Ctx) {
         while let Some(Parcel { copy, from, to, index }) = self.stores.next_parcel() {
             let event = Event::Copied(copy);
-            let arrives = self.network.ship(from, to, index, event, &self.shared, ctx);
+            let arrives =
+                self.network.ship((from, None), (to, None), index, event, &self.shared, ctx);
             self.stores.sent(copy, arrives, ctx);
         }
     }

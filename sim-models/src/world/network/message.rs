@@ -12,6 +12,8 @@ use crate::world::ids::{CallId, DeliveryId, TaskId};
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     pub(in crate::world) from: ActorId,
+    /// Which of the sender's instances waits for the answer.
+    pub(in crate::world) from_instance: u32,
     pub(in crate::world) to: ActorId,
     pub(in crate::world) pair: PairId,
     pub(in crate::world) sender: Sender,
@@ -106,6 +108,7 @@ impl Default for Request {
     fn default() -> Request {
         Request {
             from: ActorId(0),
+            from_instance: 0,
             to: ActorId(0),
             pair: PairId(0),
             sender: Sender::Call(Id::default()),

@@ -23,6 +23,7 @@ use crate::invariant::{Seen, Topic};
 use crate::log::{Loss, Note};
 use crate::plan::{ActorId, Plan, Server};
 use crate::pool::Pool;
+use crate::world::condition::End;
 use crate::world::ids::{RequestId, RequestName};
 use crate::world::shared::Shared;
 use crate::world::{Ctx, Event};
@@ -80,8 +81,8 @@ impl Network {
 
     /// Puts a filled-in request on its way; chance may make two of it.
     pub(in crate::world) fn post(&mut self, id: RequestId, shared: &mut Shared, ctx: &mut Ctx) {
-        let Request { from, to, lineage, .. } = self.requests[id];
-        if Route::of(shared, from, to).doubles(lineage) {
+        let Request { from, from_instance, to, lineage, .. } = self.requests[id];
+        if Route::of(shared, (from, Some(from_instance)), (to, None)).doubles(lineage) {
             let copy = self.requests[id].clone();
             let (twin, entry) = self.requests.take();
             *entry = Request { lineage: Leg::Twin.of(lineage), ..copy };
@@ -140,10 +141,12 @@ impl Network {
 
     /// One leg of a request: it arrives after the link's latency, or is lost.
     fn travel(&mut self, id: RequestId, leg: Leg, shared: &mut Shared, ctx: &mut Ctx) {
-        let Request { from, to, lineage, .. } = self.requests[id];
+        let Request { from, from_instance, to, instance, lineage, .. } = self.requests[id];
+        let caller = (from, Some(from_instance));
         let (from, to, event, loss) = match leg {
-            Leg::Back => (to, from, Event::Answer(id), Loss::Answer),
-            _ => (from, to, Event::Deliver(id), Loss::Request),
+            Leg::Back => ((to, Some(instance)), caller, Event::Answer(id), Loss::Answer),
+            // Which instance serves it is decided where it arrives.
+            _ => (caller, (to, None), Event::Deliver(id), Loss::Request),
         };
         if !self.ship(from, to, leg.of(lineage), event, shared, ctx) {
             self.lose(id, loss, shared, ctx);
@@ -153,8 +156,8 @@ impl Network {
     /// Schedules what arrives after the link's latency; false when it is lost on the way.
     pub(in crate::world) fn ship(
         &self,
-        from: ActorId,
-        to: ActorId,
+        from: End,
+        to: End,
         index: u64,
         event: Event,
         shared: &Shared,
@@ -162,7 +165,7 @@ impl Network {
     ) -> bool {
         let route = Route::of(shared, from, to);
         let is_dark = |actor: ActorId| shared.conditions[actor.index()].black_hole;
-        if is_dark(from) || is_dark(to) || route.is_lossy_for(index) {
+        if is_dark(from.0) || is_dark(to.0) || route.is_lossy_for(index) {
             return false;
         }
         match route.latency(&self.lanes, index) {
@@ -170,6 +173,11 @@ impl Network {
             Latency::For(latency) => ctx.schedule_after(latency, event),
         };
         true
+    }
+
+    /// A request does not reach the instance that was to serve it.
+    pub(in crate::world) fn lose_request(&mut self, id: RequestId, shared: &mut Shared, ctx: &Ctx) {
+        self.lose(id, Loss::Request, shared, ctx);
     }
 
     /// A message is gone, and nobody learns it.
@@ -296,12 +304,13 @@ mod tests {
     #[test]
     fn a_cut_route_loses_what_goes_its_way_and_nothing_that_goes_the_other() {
         let (from, to, both_ways) = (CALLER, CALLEE, false);
-        let (mut bench, mut network) = bench(&[Fault::Partition { from, to, both_ways }]);
+        let (mut bench, mut network) =
+            bench(&[Fault::Partition { from, to, both_ways, instance: None }]);
         post(&mut bench, &mut network);
         assert!(bench.next().is_none(), "the request is lost");
         let (from, to) = (CALLEE, CALLER);
         bench.shared.conditions.clear();
-        bench.shared.conditions.impose(Fault::Partition { from, to, both_ways });
+        bench.shared.conditions.impose(Fault::Partition { from, to, both_ways, instance: None });
         let id = post(&mut bench, &mut network);
         assert_eq!(deliver(&mut bench, &mut network), (id, Arrival::At(CALLEE)));
         bench.act(|shared, ctx| network.turn_away(id, Ending::Refused, shared, ctx));
@@ -312,7 +321,8 @@ mod tests {
     #[test]
     fn a_duplicate_comes_first_with_a_lineage_of_its_own() {
         let (from, to, rate) = (CALLER, CALLEE, 1.0);
-        let (mut bench, mut network) = bench(&[Fault::Duplicate { from, to, rate }]);
+        let (mut bench, mut network) =
+            bench(&[Fault::Duplicate { from, to, rate, instance: None }]);
         let id = post(&mut bench, &mut network);
         let (twin, _) = deliver(&mut bench, &mut network);
         assert_eq!(deliver(&mut bench, &mut network).0, id);

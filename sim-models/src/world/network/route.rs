@@ -2,17 +2,17 @@
 
 use sim_core::{Draw, Lane, Span};
 
-use crate::plan::{ActorId, LinkPlan};
-use crate::world::condition::{RouteCondition, either};
+use crate::plan::LinkPlan;
+use crate::world::condition::{End, RouteCondition, either};
 use crate::world::shared::Shared;
 
-/// The way from one actor to another, as it is at an instant.
+/// The way from one end to another, as it is at an instant.
 #[derive(Clone, Copy)]
 pub(super) struct Route<'a> {
     shared: &'a Shared,
     /// The link, if one is declared, and its place in the plan.
     link: Option<(usize, &'a LinkPlan)>,
-    condition: &'a RouteCondition,
+    condition: RouteCondition,
 }
 
 /// How long a message takes.
@@ -24,13 +24,13 @@ pub(super) enum Latency {
 }
 
 impl Route<'_> {
-    pub(super) fn of(shared: &Shared, from: ActorId, to: ActorId) -> Route<'_> {
-        let place = shared.conditions.route(from, to);
+    pub(super) fn of(shared: &Shared, from: End, to: End) -> Route<'_> {
+        let place = shared.conditions.route(from.0, to.0);
         let link = shared.plan.routes[place].map(|n| n as usize);
         Route {
             shared,
             link: link.map(|n| (n, &shared.plan.links[n])),
-            condition: &shared.conditions.routes[place],
+            condition: shared.conditions.between(from, to),
         }
     }
 

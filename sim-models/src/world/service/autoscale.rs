@@ -12,8 +12,15 @@ use crate::world::shared::Shared;
 use crate::world::{Ctx, Event};
 
 impl Services {
-    /// The autoscaler looks.
-    pub(in crate::world) fn scale(&mut self, actor: ActorId, shared: &mut Shared, ctx: &mut Ctx) {
+    /// The autoscaler looks. Only a vacant instance, where nothing runs any more, gives its place to
+    /// a new one.
+    pub(in crate::world) fn scale(
+        &mut self,
+        actor: ActorId,
+        is_vacant: impl Fn(u32) -> bool,
+        shared: &mut Shared,
+        ctx: &mut Ctx,
+    ) {
         let service = &mut self.by_actor[actor];
         let (Some(plan), Some(scaling)) = (service.plan.autoscale, &mut service.scaling) else {
             return;
@@ -29,7 +36,7 @@ impl Services {
             Ordering::Greater => {
                 for _ in count..wanted {
                     let until = ctx.now() + plan.delay;
-                    let instance = service.start_instance(until);
+                    let instance = service.start_instance(until, &is_vacant);
                     ctx.schedule_at(until, Event::Started { actor, instance });
                 }
             }
@@ -39,38 +46,43 @@ impl Services {
                 for own in youngest.take((count - wanted) as usize) {
                     own.state = InstanceState::Stopping;
                 }
-                service.roll_call();
+                service.roll_call(&shared.conditions[actor.index()]);
                 service.report(actor, shared, ctx.now());
             }
         }
         shared.note(Note::Scaled { actor, from: count, to: wanted }, ctx);
     }
 
-    /// An instance's start is over, unless it is no longer wanted, or was called off and began anew.
+    /// An instance's start is over, unless it is no longer wanted, or was called off and began
+    /// anew; whether it is up.
     pub(in crate::world) fn started(
         &mut self,
         actor: ActorId,
         instance: u32,
         shared: &mut Shared,
         now: Time,
-    ) {
+    ) -> bool {
         let service = &mut self.by_actor[actor];
         let own = &mut service.instances[instance as usize];
-        if own.state == (InstanceState::Starting { until: now }) {
+        let is_started = own.state == (InstanceState::Starting { until: now });
+        if is_started {
             own.come_up(now);
-            service.roll_call();
+            service.roll_call(&shared.conditions[actor.index()]);
             self.caches.flush(&shared.plan, actor, Some(instance));
             service.report(actor, shared, now);
         }
+        is_started
     }
 }
 
 impl ServiceState {
     /// Starts an instance, in the place of one that has stopped if there is one.
-    pub(super) fn start_instance(&mut self, until: Time) -> u32 {
-        let has_stopped =
-            |own: &Instance| own.state == InstanceState::Stopping && own.requests() == 0;
-        let n = self.instances.iter().position(has_stopped).unwrap_or_else(|| {
+    pub(super) fn start_instance(&mut self, until: Time, is_vacant: impl Fn(u32) -> bool) -> u32 {
+        let has_stopped = |(n, own): (usize, &Instance)| {
+            own.state == InstanceState::Stopping && own.requests() == 0 && is_vacant(n as u32)
+        };
+        let stopped = self.instances.iter().enumerate().position(has_stopped);
+        let n = stopped.unwrap_or_else(|| {
             self.instances.push(Instance::new(&self.plan, InstanceState::Starting { until }));
             self.instances.len() - 1
         });

@@ -29,6 +29,11 @@ impl Balancer {
         Balancer { algorithm, stale, turn: 0, seen, look: None, ring, up }
     }
 
+    /// The instances that are up, in order.
+    pub(super) fn up(&self) -> &[u32] {
+        &self.up
+    }
+
     /// Those are up now.
     pub(super) fn set_up(&mut self, up: Vec<u32>) {
         if let Algorithm::RingHash { points } = self.algorithm {

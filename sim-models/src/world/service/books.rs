@@ -1,7 +1,7 @@
 //! The books of each service at an instant: counted anew from what is there, so that they prove
 //! the running totals that metrics and charts are made of.
 
-use super::instance::{Instance, InstanceState};
+use super::instance::Instance;
 use super::{ServiceState, Services};
 use crate::outcome::ServiceBooks;
 use crate::plan::ActorId;
@@ -31,6 +31,7 @@ impl ServiceState {
         let instances = self.instances.iter();
         let idles = |own: &&Instance| own.line.requests() > 0 && own.busy < self.plan.workers;
         let (arrived, ended) = shared.metrics.arrived_and_ended(actor);
+        let condition = &shared.conditions[actor.index()];
         ServiceBooks {
             name: shared.plan.actor_name(actor).to_owned(),
             arrived,
@@ -41,8 +42,7 @@ impl ServiceState {
             busy_told: self.level.busy.into(),
             waiting_told: self.level.waiting.into(),
             idle_beside_work: instances.clone().filter(idles).count() as u64,
-            crashed: shared.conditions[actor.index()].crashed
-                || instances.clone().all(|own| own.state == InstanceState::Crashed),
+            crashed: (0..).zip(instances).all(|(n, _)| condition.is_dead(n)),
         }
     }
 }

@@ -21,7 +21,8 @@ pub(super) struct Instance {
     pub(super) stood_still: Span,
 }
 
-/// Whether an instance takes requests.
+/// Whether an instance is meant to take requests. Whether a fault keeps it from that, its actor's
+/// condition says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum InstanceState {
     Up,
@@ -31,7 +32,6 @@ pub(super) enum InstanceState {
     },
     /// It works off what it has, and may be started again.
     Stopping,
-    Crashed,
 }
 
 impl Instance {

@@ -21,7 +21,7 @@ use sim_policies::Ending;
 use sim_policies::concurrency::Sample;
 
 use crate::log::Note;
-use crate::plan::{ActorId, ActorKind, OnDisconnect, Plan, Threads};
+use crate::plan::{ActorId, ActorKind, JobId, OnDisconnect, Plan, Threads};
 use crate::world::ids::{RequestId, TaskId};
 use crate::world::network::{Payload, Request};
 use crate::world::shared::{ByActor, Shared};
@@ -31,12 +31,11 @@ use admission::Admission;
 pub(in crate::world) use books::Held;
 use cache::Caches;
 pub(in crate::world) use cache::{Landed, Look, Wanted};
-use instance::InstanceState;
 pub(in crate::world) use job::JobRun;
 use job::Jobs;
 use line::{Joined, Next, Waiting};
 pub(in crate::world) use seat::Seat;
-pub(in crate::world) use state::ServiceState;
+use state::ServiceState;
 
 /// What happens to a request that has arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +44,8 @@ pub(in crate::world) enum Arrived {
     /// A worker was taken for it.
     Begins,
     Waits,
+    /// It does not reach its instance.
+    Lost,
     /// This one is turned away: it, or one that lost its place to it.
     Away(RequestId, Ending),
 }
@@ -90,6 +91,10 @@ impl Services {
             return Arrived::Away(id, Ending::Refused);
         };
         request.instance = instance;
+        let from = (request.from, Some(request.from_instance));
+        if shared.conditions.cuts_off_instance(from, (actor, instance)) {
+            return Arrived::Lost;
+        }
         if !service.is_busy(instance) {
             service.take_worker(instance);
             service.report(actor, shared, now);
@@ -227,11 +232,6 @@ impl Services {
         true
     }
 
-    /// Whether there is an instance to run something on.
-    pub(in crate::world) fn has_instance_up(&self, actor: ActorId) -> bool {
-        self.by_actor[actor].level.workers > 0
-    }
-
     /// Whether a worker serves others while its task waits.
     pub(in crate::world) fn is_async(&self, actor: ActorId) -> bool {
         let service = self.by_actor.get(actor);
@@ -313,14 +313,44 @@ impl Services {
         }
     }
 
-    pub(in crate::world) fn get_mut(&mut self, actor: ActorId) -> Option<&mut ServiceState> {
-        self.by_actor.get_mut(actor)
+    pub(in crate::world) fn is_service(&self, actor: ActorId) -> bool {
+        self.by_actor.get(actor).is_some()
+    }
+
+    /// A job's turn has come: the runs that begin.
+    pub(in crate::world) fn turn(
+        &mut self,
+        job: JobId,
+        is_running: impl Fn(TaskId) -> bool,
+        shared: &Shared,
+        ctx: &mut Ctx,
+    ) -> Vec<JobRun> {
+        let up = self.by_actor[shared.plan.jobs[job.index()].actor].up();
+        self.jobs.turn(job, up, is_running, shared, ctx)
+    }
+
+    /// What a fault had brought down may be up again: one instance, or all.
+    pub(in crate::world) fn restart(
+        &mut self,
+        actor: ActorId,
+        only: Option<u32>,
+        shared: &mut Shared,
+        now: Time,
+    ) {
+        let service = &mut self.by_actor[actor];
+        service.restart(only, &shared.conditions[actor.index()], now);
+        service.report(actor, shared, now);
     }
 
     /// The process dies, or one of its instances: nobody is worked for any more. The requests that
     /// waited, whose connections break.
     #[must_use]
-    pub(in crate::world) fn crash(&mut self, actor: ActorId, only: Option<u32>) -> Vec<RequestId> {
+    pub(in crate::world) fn crash(
+        &mut self,
+        actor: ActorId,
+        only: Option<u32>,
+        shared: &Shared,
+    ) -> Vec<RequestId> {
         let service = &mut self.by_actor[actor];
         let mut dispersed = Vec::new();
         for (n, own) in (0..).zip(&mut service.instances) {
@@ -334,11 +364,8 @@ impl Services {
                 Waiting::Request(request) => Some(request),
                 Waiting::Task(_) => None,
             }));
-            if only.is_some() {
-                own.state = InstanceState::Crashed;
-            }
         }
-        service.roll_call();
+        service.roll_call(&shared.conditions[actor.index()]);
         dispersed
     }
 
@@ -376,12 +403,12 @@ fn is_too_late(request: &Request, shared: &mut Shared, ctx: &Ctx) -> bool {
 mod tests {
     use super::*;
     use crate::plan::{
-        AdmissionPlan, Balancer as Algorithm, Full, QueueKind, ServicePlan, WaitPlan,
+        AdmissionPlan, Balancer as Algorithm, Fault, Full, QueueKind, ServicePlan, WaitPlan,
     };
     use crate::pool::Pool;
     use crate::world::bench::{self, Bench};
     use crate::world::ids::RequestName;
-    use crate::world::service::instance::Instance;
+    use crate::world::service::instance::{Instance, InstanceState};
 
     const API: ActorId = ActorId(0);
 
@@ -494,10 +521,14 @@ mod tests {
         let mut shop = Shop::new(plan(1, 1));
         assert_eq!(shop.arrives(None).1, Arrived::Begins);
         let (waiting, _) = shop.arrives(None);
-        assert_eq!(shop.services.crash(API, Some(0)), [waiting]);
+        let Shop { bench, services, .. } = &mut shop;
+        bench.shared.conditions.impose(Fault::Crash { actor: API, instance: Some(0) });
+        assert_eq!(services.crash(API, Some(0), &bench.shared), [waiting]);
         let (id, away) = shop.arrives(None);
         assert_eq!(away, Arrived::Away(id, Ending::Refused));
-        shop.services.by_actor[API].restart(Some(0), |_| false, Time::ZERO);
+        let Shop { bench, services, .. } = &mut shop;
+        bench.shared.conditions.clear();
+        bench.act(|shared, _| services.restart(API, Some(0), shared, Time::ZERO));
         assert_eq!(shop.arrives(None).1, Arrived::Begins);
     }
 
@@ -506,11 +537,15 @@ mod tests {
         let Shop { mut bench, mut services, .. } = Shop::new(plan(1, 1));
         let at = |secs| Time::ZERO + Span::secs(secs);
         let service = &mut services.by_actor[API];
-        let n = service.start_instance(at(70));
+        let n = service.start_instance(at(70), |_| true);
         service.instances[n as usize].state = InstanceState::Stopping;
-        assert_eq!(service.start_instance(at(110)), n, "in place of the one that was called off");
+        assert_eq!(
+            service.start_instance(at(110), |_| true),
+            n,
+            "in place of the one that was called off"
+        );
         for (now, workers) in [(70, 1), (110, 2)] {
-            bench.act(|shared, _| services.started(API, n, shared, at(now)));
+            let _ = bench.act(|shared, _| services.started(API, n, shared, at(now)));
             assert_eq!(services.by_actor[API].level.workers, workers, "at {now} s");
         }
     }

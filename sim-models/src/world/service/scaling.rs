@@ -43,8 +43,9 @@ impl Scaling {
         let aimed = workers * u128::from(plan.target_percent);
         let is_near = 100 * (100 * busy).abs_diff(aimed) <= TOLERANCE_PERCENT * aimed;
         let wanted = match aimed {
+            // Of nobody who works it knows nothing.
             0 => count,
-            _ if is_near => count,
+            _ if is_near || level.workers == 0 => count,
             _ => {
                 let up = u128::from(level.workers) / u128::from(plan.workers.max(1));
                 let exact = (up * 100 * busy).div_ceil(aimed);

@@ -1,10 +1,12 @@
-//! What a task has of its service: its instance, and whether one of the workers there is its own.
+//! Where a task runs: at which instance of its actor, and whether one of the workers there is its
+//! own. A client has processes and no workers.
 
 use sim_core::{Span, Time};
 
 /// A task's place at an instance.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::world) struct Seat {
+    /// Of a service, or the process of a client.
     pub(in crate::world) instance: u32,
     has_worker: bool,
     /// Since when it has one, and for how long it did before.
@@ -22,7 +24,7 @@ impl Default for Seat {
 
 impl Seat {
     /// Without a worker.
-    fn at(instance: u32) -> Seat {
+    pub(in crate::world) fn at(instance: u32) -> Seat {
         let (since, worked, stood_still) = (Time::ZERO, Span::ZERO, Span::ZERO);
         Seat { instance, has_worker: false, since, worked, stood_still }
     }

@@ -8,6 +8,7 @@ use super::instance::{Instance, InstanceState};
 use super::scaling::Scaling;
 use crate::metrics::Level;
 use crate::plan::{ActorId, Balancer as Algorithm, ServicePlan};
+use crate::world::condition::Condition;
 use crate::world::network::Request;
 use crate::world::shared::Shared;
 
@@ -34,15 +35,16 @@ impl ServiceState {
             scaling: service.autoscale.map(|_| Scaling::default()),
             plan: service,
         };
-        state.roll_call();
+        state.roll_call(&Condition::default());
         state
     }
 
     /// Tells the balancer who is up, and counts their workers.
-    pub(super) fn roll_call(&mut self) {
-        let is_up = |(_, instance): &(usize, &Instance)| instance.state == InstanceState::Up;
-        let up: Vec<u32> =
-            self.instances.iter().enumerate().filter(is_up).map(|(n, _)| n as u32).collect();
+    pub(super) fn roll_call(&mut self, condition: &Condition) {
+        let is_up = |(n, instance): &(u32, &Instance)| {
+            instance.state == InstanceState::Up && !condition.is_dead(*n)
+        };
+        let up: Vec<u32> = (0..).zip(&self.instances).filter(is_up).map(|(n, _)| n).collect();
         self.level.workers = up.len() as u32 * self.plan.workers;
         self.balancer.set_up(up);
     }
@@ -76,21 +78,21 @@ impl ServiceState {
         self.balancer.pick(hash, now, &mut draws, load)
     }
 
+    /// The instances that take requests.
+    pub(super) fn up(&self) -> &[u32] {
+        self.balancer.up()
+    }
+
     /// Starts what a fault had brought down, unless another one holds it down.
-    pub(in crate::world) fn restart(
-        &mut self,
-        instance: Option<u32>,
-        is_held_down: impl Fn(u32) -> bool,
-        now: Time,
-    ) {
+    pub(super) fn restart(&mut self, only: Option<u32>, condition: &Condition, now: Time) {
         for (n, own) in (0..).zip(&mut self.instances) {
-            if instance.is_none_or(|only| only == n)
-                && !is_held_down(n)
-                && matches!(own.state, InstanceState::Crashed | InstanceState::Up)
+            if only.is_none_or(|only| only == n)
+                && !condition.is_dead(n)
+                && own.state == InstanceState::Up
             {
                 own.come_up(now);
             }
         }
-        self.roll_call();
+        self.roll_call(condition);
     }
 }

@@ -55,6 +55,7 @@ impl Bench {
             owner: CALLER,
             to: ActorId(1),
             pair: PairId(0),
+            shared: vec![false; layers.len()],
             layers,
         };
         let plan = Arc::new(Plan {
@@ -75,10 +76,16 @@ impl Bench {
 
     /// A program makes a call.
     pub(super) fn call(&mut self) {
+        self.call_of(0);
+    }
+
+    /// A program of an instance makes a call.
+    pub(super) fn call_of(&mut self, instance: u32) {
         self.0.act(|desk, ctx| {
             let begin = Begin {
                 task: Id::default(),
                 site: SiteId(0),
+                instance,
                 lineage: 1,
                 intent: 0,
                 key: Value::Nil,
@@ -105,9 +112,9 @@ impl Bench {
         self.0.run_until(Time::ZERO + Span::millis(millis));
     }
 
-    /// An owner crashes.
-    pub(super) fn crash(&mut self, owner: ActorId) {
-        self.0.act(|desk, _| desk.stack.crash(owner));
+    /// An owner crashes, or one of its instances.
+    pub(super) fn crash(&mut self, owner: ActorId, only: Option<u32>) {
+        self.0.act(|desk, _| desk.stack.forget(owner, only));
     }
 
     /// How many attempts were sent.
@@ -170,8 +177,10 @@ impl Model for Desk {
                 let onward = stack.timer(call, layer, number, shared, ctx);
                 self.go_on(onward, ctx);
             }
-            Event::WakeBreaker(id) => stack.wake_breaker(id, shared, ctx),
-            Event::Sweep(id) => stack.sweep(id, shared, ctx),
+            Event::WakeBreaker { breaker, instance } => {
+                stack.wake_breaker((breaker, instance), shared, ctx);
+            }
+            Event::Sweep { outlier, instance } => stack.sweep((outlier, instance), shared, ctx),
             _ => unreachable!("a stack schedules nothing else"),
         }
     }

@@ -6,10 +6,10 @@ use sim_policies::breaker::{Admission, Breaker, Change, Machine, Permit, StateNa
 
 use super::{HangUp, Kind, Own, Stack, Then, Verbs, Walk, Woken, checked, nothing_comes_up};
 use crate::log::{Note, Wait};
-use crate::plan::{BreakerId, BreakerPlan};
+use crate::plan::{BreakerId, BreakerPlan, LayerPlace};
 use crate::world::ids::CallId;
 use crate::world::network::Answer;
-use crate::world::{Ctx, Event, Shared};
+use crate::world::{Ctx, Event, Shared, of_instance};
 
 /// What a call has of its breaker.
 #[derive(Debug)]
@@ -48,13 +48,14 @@ impl Verbs for Held {
 
     fn enter(at: &mut Walk<'_>) -> Then {
         let call = at.call;
+        let instance = at.instance();
         let Own { plan, memory: breaker, shared, ctx } = at.own::<Held>();
         let admission = breaker.machine.admit(ctx.now(), &mut breaker.changes);
         let is_test = breaker.machine.state() == StateName::HalfOpen;
         if let (Admission::Parked, Some(on)) = (&admission, breaker.machine.parked_on()) {
             breaker.parked.push((call, on));
         }
-        breaker.report(plan.id, shared, ctx);
+        breaker.report((plan.id, instance), shared, ctx);
         match admission {
             Admission::Admitted(permit) => {
                 if is_test {
@@ -95,11 +96,12 @@ impl Verbs for Held {
 
 /// Gives a permit back; without an ending the call was cancelled.
 fn settle(permit: Permit, ending: Option<Ending>, at: &mut Walk<'_>) {
+    let instance = at.instance();
     let Own { plan, memory: breaker, shared, ctx } = at.own::<Held>();
     let verdict = ending.map_or(Verdict::Cancelled, |ending| plan.verdict(ending));
     let ended = permit.tag();
     breaker.machine.settle(permit, ctx.now(), verdict, &mut breaker.changes);
-    breaker.report(plan.id, shared, ctx);
+    breaker.report((plan.id, instance), shared, ctx);
     if breaker.parked.is_empty() {
         return;
     }
@@ -112,12 +114,13 @@ fn settle(permit: Permit, ending: Option<Ending>, at: &mut Walk<'_>) {
 
 impl Remembered {
     /// Takes note of what the machine reports, and of when it will act on its own.
-    fn report(&mut self, id: BreakerId, shared: &mut Shared, ctx: &mut Ctx) {
+    fn report(&mut self, which: (BreakerId, u32), shared: &mut Shared, ctx: &mut Ctx) {
+        let (breaker, instance) = which;
         for change in self.changes.drain(..) {
             if let Change::Transition(transition) = change {
-                ctx.observe(mix(id.0.into(), transition.to as u64));
-                shared.metrics.transition(id, transition, ctx.now());
-                shared.note(Note::Transition { breaker: id, transition }, ctx);
+                ctx.observe(mix(of_instance(breaker.0, instance), transition.to as u64));
+                shared.metrics.transition(which, transition, ctx.now());
+                shared.note(Note::Transition { breaker, instance, transition }, ctx);
             }
         }
         let wakes_at = self.machine.wakes_at();
@@ -127,25 +130,34 @@ impl Remembered {
             }
             self.timer = wakes_at.map(|at| {
                 let at = at.max(ctx.now());
-                (at, ctx.schedule_at(at, Event::WakeBreaker(id)))
+                (at, ctx.schedule_at(at, Event::WakeBreaker { breaker, instance }))
             });
         }
     }
 }
 
 impl Stack {
+    /// How many instances of its caller have a breaker.
+    pub(in crate::world) fn breakers(&self, id: BreakerId) -> u32 {
+        let LayerPlace { stack, layer } = self.plan.breakers[id.index()];
+        let is_shared = self.plan.stacks[stack.index()].shared[layer];
+        if is_shared { 1 } else { self.kept.instances(stack) }
+    }
+
     /// A breaker acts on its own.
     pub(in crate::world) fn wake_breaker(
         &mut self,
-        id: BreakerId,
+        which: (BreakerId, u32),
         shared: &mut Shared,
         ctx: &mut Ctx,
     ) {
-        let breaker = Held::memory(&mut self.kept[self.plan.breakers[id.index()]]);
+        let (id, instance) = which;
+        let place = self.plan.breakers[id.index()];
+        let breaker = Held::memory(self.kept.of(&self.plan, place, instance));
         breaker.timer = None;
         if breaker.machine.wakes_at().is_some_and(|at| at <= ctx.now()) {
             breaker.machine.wake(ctx.now(), &mut breaker.changes);
         }
-        breaker.report(id, shared, ctx);
+        breaker.report(which, shared, ctx);
     }
 }

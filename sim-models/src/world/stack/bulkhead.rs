@@ -147,11 +147,24 @@ pub(super) mod tests {
     fn a_crash_renews_only_its_owners() {
         let mut bench = bench();
         bench.call();
-        bench.crash(ActorId(1));
+        bench.crash(ActorId(1), None);
         bench.call();
         assert_eq!(bench.sent(), 1);
-        bench.crash(CALLER);
+        bench.crash(CALLER, None);
         bench.call();
         assert_eq!(bench.sent(), 2);
+    }
+
+    #[test]
+    fn each_instance_has_its_own_and_a_crash_renews_that_of_one() {
+        let mut bench = bench();
+        for instance in [0, 1, 2, 1] {
+            bench.call_of(instance);
+        }
+        assert_eq!(bench.sent(), 3, "the second of instance 1 queues");
+        bench.crash(CALLER, Some(2));
+        bench.call_of(2);
+        bench.call_of(0);
+        assert_eq!(bench.sent(), 4, "instance 2 has forgotten, and instance 0 has not");
     }
 }

@@ -5,7 +5,7 @@ use sim_policies::Ending;
 use sim_policies::connections::{Config, Connections};
 
 use super::{HangUp, Memory, Stack, Then, Timer, Verbs, Walk, nothing_comes_up};
-use crate::plan::ActorId;
+use crate::plan::{ActorId, StackPlan};
 use crate::world::network::Answer;
 
 /// What a call has of the connections.
@@ -60,12 +60,11 @@ impl Verbs for Held {
 impl Stack {
     /// A process has died, and with it the other ends of all connections to it.
     pub(in crate::world) fn break_connections(&mut self, to: ActorId) {
-        for (memory, stack, _) in self.kept.all(&self.plan) {
-            if stack.to == to
-                && let Memory::Connections(connections) = memory
-            {
+        let is_to = |stack: &StackPlan| stack.to == to;
+        self.kept.for_each(&self.plan, is_to, |memory| {
+            if let Memory::Connections(connections) = memory {
                 connections.break_all();
             }
-        }
+        });
     }
 }

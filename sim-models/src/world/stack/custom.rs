@@ -287,7 +287,7 @@ mod tests {
     fn a_restarted_caller_has_a_policy_that_remembers_nothing() {
         let mut bench = Bench::new(vec![one_at_a_time()]);
         bench.call();
-        bench.crash(CALLER);
+        bench.crash(CALLER, None);
         bench.call();
         assert_eq!(bench.sent(), 2);
     }

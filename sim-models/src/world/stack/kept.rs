@@ -1,63 +1,144 @@
-//! What the policies of a run remember between calls, and when they forget it.
-
-use std::ops::{Index, IndexMut};
+//! What the policies of a run remember between calls, whose it is, and when it is forgotten.
+//!
+//! ```text
+//! stack, instance --> row --> places of its layers --> memories
+//!                              [0, 1, 5]                [lanes, budget, breaker, ..]
+//! ```
+//!
+//! A row is made by the first call of an instance: one that never calls costs nothing. The places of
+//! what belongs to no instance are the same in all rows.
 
 use super::{Ctx, Memory};
-use crate::plan::{ActorId, LayerPlace, LayerPlan, Plan, StackPlan};
+use crate::plan::{ActorId, LayerPlace, Plan, StackId, StackPlan};
 
 /// What every layer of every stack remembers. A stack belongs to one caller and its use for one
-/// callee: callers share nothing.
+/// callee, and each instance of the caller remembers its own.
 #[derive(Debug)]
 pub(super) struct Kept {
     memories: Vec<Memory>,
-    /// By stack: where those of its layers begin.
-    first: Vec<usize>,
+    /// Where the memory of each layer lies, row after row.
+    places: Vec<u32>,
+    stacks: Vec<OfStack>,
 }
+
+/// The rows of one stack.
+#[derive(Debug)]
+struct OfStack {
+    /// By layer: the place of what belongs to no instance.
+    common: Vec<Option<u32>>,
+    /// By instance, as far as any has called.
+    rows: Vec<Option<Row>>,
+}
+
+/// Where the places of an instance's layers begin.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Row(u32);
 
 impl Kept {
     pub(super) fn new(plan: &Plan) -> Kept {
-        let mut kept = Kept { memories: Vec::new(), first: Vec::new() };
+        let mut kept = Kept { memories: Vec::new(), places: Vec::new(), stacks: Vec::new() };
         for stack in &plan.stacks {
-            kept.first.push(kept.memories.len());
-            kept.memories.extend(stack.layers.iter().map(Memory::new));
+            let layers = stack.layers.iter().zip(&stack.shared);
+            let common = layers.map(|(layer, shared)| {
+                let is_common = *shared || Memory::is_common(layer);
+                is_common.then(|| kept.add(Memory::new(layer)))
+            });
+            let common = common.collect();
+            kept.stacks.push(OfStack { common, rows: Vec::new() });
         }
         kept
     }
 
-    /// All of them, each with its place in the plan.
-    pub(super) fn all<'a>(
-        &'a mut self,
-        plan: &'a Plan,
-    ) -> impl Iterator<Item = (&'a mut Memory, &'a StackPlan, &'a LayerPlan)> {
-        let of = |stack: &'a StackPlan| stack.layers.iter().map(move |layer| (stack, layer));
-        let places = plan.stacks.iter().flat_map(of);
-        self.memories.iter_mut().zip(places).map(|(memory, (stack, layer))| (memory, stack, layer))
+    fn add(&mut self, memory: Memory) -> u32 {
+        self.memories.push(memory);
+        u32::try_from(self.memories.len() - 1).expect("the memory limit bounds what is kept")
+    }
+
+    /// The row of an instance, which has remembered nothing before its first call.
+    pub(super) fn row(&mut self, plan: &Plan, stack: StackId, instance: u32) -> Row {
+        let rows = &self.stacks[stack.index()].rows;
+        match rows.get(instance as usize) {
+            Some(Some(row)) => *row,
+            _ => self.first_row(plan, stack, instance as usize),
+        }
+    }
+
+    fn first_row(&mut self, plan: &Plan, stack: StackId, instance: usize) -> Row {
+        let row = Row(u32::try_from(self.places.len()).expect("as many as memories"));
+        for (n, layer) in plan.stacks[stack.index()].layers.iter().enumerate() {
+            let common = self.stacks[stack.index()].common[n];
+            let place = common.unwrap_or_else(|| self.add(Memory::new(layer)));
+            self.places.push(place);
+        }
+        let rows = &mut self.stacks[stack.index()].rows;
+        rows.resize(rows.len().max(instance + 1), None);
+        rows[instance] = Some(row);
+        row
+    }
+
+    /// What a layer remembers in a row.
+    pub(super) fn at(&mut self, Row(row): Row, layer: usize) -> &mut Memory {
+        &mut self.memories[self.places[row as usize + layer] as usize]
+    }
+
+    /// What a layer remembers of an instance.
+    pub(super) fn of(&mut self, plan: &Plan, place: LayerPlace, instance: u32) -> &mut Memory {
+        let LayerPlace { stack, layer } = place;
+        let row = self.row(plan, stack, instance);
+        self.at(row, layer)
+    }
+
+    /// How many instances have called by a stack.
+    pub(super) fn instances(&self, stack: StackId) -> u32 {
+        self.stacks[stack.index()].rows.iter().flatten().count() as u32
     }
 
     /// The run begins.
     pub(super) fn start(&mut self, plan: &Plan, ctx: &mut Ctx) {
-        for (memory, _, layer) in self.all(plan) {
-            memory.start(layer, ctx);
+        for (of, stack) in self.stacks.iter().zip(&plan.stacks) {
+            for (place, layer) in of.common.iter().zip(&stack.layers) {
+                if let Some(place) = place {
+                    self.memories[*place as usize].start(layer, ctx);
+                }
+            }
         }
     }
 
-    /// A restarted process has forgotten what its policies had counted.
-    pub(super) fn renew(&mut self, plan: &Plan, owner: ActorId) {
-        for (memory, _, layer) in self.all(plan).filter(|(_, stack, _)| stack.owner == owner) {
-            memory.renew(layer);
+    /// A restarted process, or all of an actor, has forgotten what its policies had counted. What
+    /// belongs to no instance outlives them.
+    pub(super) fn renew(&mut self, plan: &Plan, owner: ActorId, only: Option<u32>) {
+        for (of, stack) in self.stacks.iter().zip(&plan.stacks) {
+            if stack.owner != owner {
+                continue;
+            }
+            let hit = (0..).zip(&of.rows).filter(|(n, _)| only.is_none_or(|only| only == *n));
+            for Row(row) in hit.filter_map(|(_, row)| *row) {
+                let places = &self.places[row as usize..];
+                let own = of.common.iter().zip(places).zip(&stack.layers);
+                for ((_, place), layer) in own.filter(|((common, _), _)| common.is_none()) {
+                    self.memories[*place as usize].renew(layer);
+                }
+            }
         }
     }
-}
 
-impl Index<LayerPlace> for Kept {
-    type Output = Memory;
-    fn index(&self, LayerPlace { stack, layer }: LayerPlace) -> &Memory {
-        &self.memories[self.first[stack.index()] + layer]
+    /// Everything that is remembered of calls by the stacks of a kind.
+    pub(super) fn for_each(
+        &mut self,
+        plan: &Plan,
+        is_meant: impl Fn(&StackPlan) -> bool,
+        mut act: impl FnMut(&mut Memory),
+    ) {
+        for (of, _) in self.stacks.iter().zip(&plan.stacks).filter(|(_, stack)| is_meant(stack)) {
+            for Row(row) in of.rows.iter().flatten() {
+                for place in &self.places[*row as usize..][..of.common.len()] {
+                    act(&mut self.memories[*place as usize]);
+                }
+            }
+        }
     }
-}
 
-impl IndexMut<LayerPlace> for Kept {
-    fn index_mut(&mut self, LayerPlace { stack, layer }: LayerPlace) -> &mut Memory {
-        &mut self.memories[self.first[stack.index()] + layer]
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.memories.capacity() * size_of::<Memory>() + self.places.capacity() * size_of::<u32>()
     }
 }

@@ -54,13 +54,13 @@ use sim_redis::value::Value;
 use crate::invariant::{Seen, Topic};
 use crate::log::{Note, Wait};
 use crate::outcome::RunLimit;
-use crate::plan::{ActorId, LayerPlace, LayerPlan, PairId, Plan, Server, SiteId, StackId, Target};
+use crate::plan::{ActorId, LayerPlan, PairId, Plan, Server, SiteId, StackId, Target};
 use crate::pool::Pool;
 use crate::world::ids::{CallId, CallName, RequestId, TaskId};
 use crate::world::network::Answer;
 use crate::world::{Ctx, Event, Shared, nth};
 
-use kept::Kept;
+use kept::{Kept, Row};
 
 /// One call of a program over all its attempts, or a child of such a call.
 #[derive(Debug, Default)]
@@ -68,6 +68,9 @@ pub(crate) struct Call {
     task: TaskId,
     site: SiteId,
     stack: StackId,
+    /// Which instance of its actor makes it, and where that keeps what its layers remember.
+    instance: u32,
+    row: Row,
     /// Whose it is, and the key that the caller was given.
     intent: u32,
     key: Value,
@@ -106,8 +109,11 @@ trait Verbs: Sized + Into<Layer> {
     /// What the plan says of the layer.
     type Plan;
 
-    /// What the layer remembers between calls.
+    /// What the layer remembers between calls. Each instance of the caller has its own.
     type Memory;
+
+    /// It remembers nothing of calls: all instances have one.
+    const IS_COMMON: bool = false;
 
     /// What a process that has just started remembers.
     fn fresh(plan: &Self::Plan) -> Self::Memory;
@@ -117,7 +123,7 @@ trait Verbs: Sized + Into<Layer> {
         *memory = Self::fresh(plan);
     }
 
-    /// The run begins.
+    /// The run begins, for a memory that all instances have in common.
     fn start(_memory: &mut Self::Memory, _plan: &Self::Plan, _ctx: &mut Ctx) {}
 
     /// A call comes in.
@@ -225,6 +231,12 @@ macro_rules! layers {
             fn new(layer: &LayerPlan) -> Memory {
                 match layer {
                     $(LayerPlan::$name(plan) => Memory::$name($file::Held::fresh(plan)),)*
+                }
+            }
+
+            fn is_common(layer: &LayerPlan) -> bool {
+                match layer {
+                    $(LayerPlan::$name(_) => $file::Held::IS_COMMON,)*
                 }
             }
 
@@ -347,6 +359,8 @@ pub(in crate::world) struct Woken {
 pub(in crate::world) struct Begin {
     pub(in crate::world) task: TaskId,
     pub(in crate::world) site: SiteId,
+    /// Of the calling actor.
+    pub(in crate::world) instance: u32,
     pub(in crate::world) lineage: u64,
     pub(in crate::world) intent: u32,
     /// The key that the program was given itself.
@@ -418,7 +432,7 @@ impl Stack {
     }
 
     pub(in crate::world) fn memory_bytes(&self) -> usize {
-        self.calls.memory_bytes(128)
+        self.calls.memory_bytes(128) + self.kept.memory_bytes()
     }
 
     /// Starts a call.
@@ -428,8 +442,8 @@ impl Stack {
         shared: &mut Shared,
         ctx: &mut Ctx,
     ) -> (CallId, Onward) {
-        let Begin { task, site, lineage, intent, key, deadline } = begin;
-        let call = Call { task, site, lineage, intent, key, deadline, ..Call::default() };
+        let Begin { task, site, instance, lineage, intent, key, deadline } = begin;
+        let call = Call { task, site, instance, lineage, intent, key, deadline, ..Call::default() };
         let id = self.new_call(call, &shared.plan);
         shared.metrics.called(shared.plan.sites[site.index()].pair, ctx.now());
         let mut walk = self.walk(id, 0, shared, ctx);
@@ -598,9 +612,9 @@ impl Stack {
         self.calls.get(id).map(|call| call.task)
     }
 
-    /// A restarted process has forgotten what its policies had counted.
-    pub(in crate::world) fn crash(&mut self, owner: ActorId) {
-        self.kept.renew(&self.plan, owner);
+    /// A restarted process, or all of an actor, has forgotten what its policies had counted.
+    pub(in crate::world) fn forget(&mut self, owner: ActorId, only: Option<u32>) {
+        self.kept.renew(&self.plan, owner, only);
     }
 
     fn walk<'a>(
@@ -620,7 +634,8 @@ impl Stack {
         let (id, entry) = self.calls.take();
         let mut layers = std::mem::take(&mut entry.layers);
         layers.resize_with(depth, Layer::default);
-        *entry = Call { stack, layers, ..call };
+        let row = self.kept.row(plan, stack, call.instance);
+        *entry = Call { stack, row, layers, ..call };
         id
     }
 
@@ -822,9 +837,16 @@ impl Walk<'_> {
     /// What belongs to the layer at which the walk stands.
     fn own<L: Kind>(&mut self) -> Own<'_, L> {
         let Walk { stack: Stack { plan, calls, kept, .. }, shared, ctx, .. } = self;
-        let place = LayerPlace { stack: calls[self.call].stack, layer: self.n };
-        let layer = &plan.stacks[place.stack.index()].layers[place.layer];
-        Own { plan: L::plan(layer), memory: L::memory(&mut kept[place]), shared, ctx }
+        let Call { stack, row, .. } = calls[self.call];
+        let layer = &plan.stacks[stack.index()].layers[self.n];
+        let memory = L::memory(kept.at(row, self.n));
+        Own { plan: L::plan(layer), memory, shared, ctx }
+    }
+
+    /// The instance of the caller that remembers what the layer remembers; of all, the first.
+    fn instance(&self) -> u32 {
+        let Call { stack, instance, .. } = *self.the_call();
+        if self.stack.plan.stacks[stack.index()].shared[self.n] { 0 } else { instance }
     }
 
     fn the_call(&self) -> &Call {
@@ -845,9 +867,10 @@ impl Walk<'_> {
 
     /// Another call on behalf of this one, whose end its layer hears.
     fn new_child(&mut self, change: impl FnOnce(Call) -> Call) -> CallId {
-        let Call { task, site, intent, key, lineage, deadline, .. } = *self.the_call();
+        let Call { task, site, instance, intent, key, lineage, deadline, .. } = *self.the_call();
         let parent = Some((self.call, self.n as u8));
-        let call = Call { task, site, intent, key, lineage, deadline, parent, ..Call::default() };
+        let same = Call { task, site, instance, intent, key, lineage, ..Call::default() };
+        let call = Call { deadline, parent, ..same };
         self.stack.new_call(change(call), &self.shared.plan)
     }
 

@@ -8,7 +8,7 @@ use super::{HangUp, Kind, Own, Stack, Then, Verbs, Walk, checked};
 use crate::log::Note;
 use crate::plan::{OutlierId, OutlierPlan};
 use crate::world::network::Answer;
-use crate::world::{Ctx, Event, Shared};
+use crate::world::{Ctx, Event, Shared, of_instance};
 
 /// The endpoint that was chosen for the call.
 #[derive(Debug)]
@@ -51,9 +51,10 @@ impl Verbs for Held {
 
     fn leave(self, answer: Answer, at: &mut Walk<'_>) -> Then {
         let mut ejections = Vec::new();
+        let instance = at.instance();
         let Own { plan, memory: outlier, shared, ctx } = at.own::<Held>();
         outlier.machine.record(self.host, ctx.now(), answer.ending, &mut ejections);
-        outlier.report(plan.id, ejections, shared, ctx);
+        outlier.report((plan.id, instance), ejections, shared, ctx);
         Then::Up(answer)
     }
 
@@ -67,40 +68,48 @@ impl Remembered {
     /// nothing happens there is none.
     fn report(
         &mut self,
-        id: OutlierId,
+        which: (OutlierId, u32),
         ejections: Vec<Ejection>,
         shared: &mut Shared,
         ctx: &mut Ctx,
     ) {
+        let (outlier, instance) = which;
         for ejection in ejections {
             let (host, out) = match ejection {
                 Ejection::Ejected { host, .. } => (host, 1),
                 Ejection::Returned { host } => (host, 0),
             };
-            ctx.observe(mix(id.0.into(), u64::from(host) << 1 | out));
-            shared.note(Note::Ejection { outlier: id, ejection }, ctx);
+            ctx.observe(mix(of_instance(outlier.0, instance), u64::from(host) << 1 | out));
+            shared.note(Note::Ejection { outlier, instance, ejection }, ctx);
         }
         if self.sweep.is_none()
             && let Some(at) = self.machine.wakes_at()
         {
             let at = at.max(ctx.now());
             self.sweep = Some(at);
-            ctx.schedule_at(at, Event::Sweep(id));
+            ctx.schedule_at(at, Event::Sweep { outlier, instance });
         }
     }
 }
 
 impl Stack {
     /// The interval at which ejections are reconsidered is over.
-    pub(in crate::world) fn sweep(&mut self, id: OutlierId, shared: &mut Shared, ctx: &mut Ctx) {
-        let now = ctx.now();
-        let draw = shared.luck.sweep.at(mix(id.0.into(), now.as_nanos())).next_u64();
+    pub(in crate::world) fn sweep(
+        &mut self,
+        which: (OutlierId, u32),
+        shared: &mut Shared,
+        ctx: &mut Ctx,
+    ) {
+        let (now, (id, instance)) = (ctx.now(), which);
+        let draws = shared.luck.sweep.at(mix(of_instance(id.0, instance), now.as_nanos()));
+        let draw = { draws }.next_u64();
         let mut ejections = Vec::new();
-        let outlier = Held::memory(&mut self.kept[self.plan.outliers[id.index()]]);
+        let place = self.plan.outliers[id.index()];
+        let outlier = Held::memory(self.kept.of(&self.plan, place, instance));
         outlier.sweep = None;
         if outlier.machine.wakes_at().is_some_and(|at| at <= now) {
             outlier.machine.wake(now, draw, &mut ejections);
         }
-        outlier.report(id, ejections, shared, ctx);
+        outlier.report(which, ejections, shared, ctx);
     }
 }

@@ -15,11 +15,11 @@ impl Verbs for Held {
     /// The lane of its timers, which all take equally long.
     type Memory = Option<Lane>;
 
+    const IS_COMMON: bool = true;
+
     fn fresh(_: &Span) -> Option<Lane> {
         None
     }
-
-    fn renew(_: &mut Option<Lane>, _: &Span) {}
 
     fn start(lane: &mut Option<Lane>, after: &Span, ctx: &mut Ctx) {
         *lane = Some(ctx.lane(*after));

@@ -19,6 +19,8 @@ pub(in crate::world) struct Submission {
     pub(in crate::world) intent: u32,
     /// Which click of its intent it is, from 1.
     pub(in crate::world) number: u32,
+    /// The process of the client at which it arises.
+    pub(in crate::world) instance: u32,
     pub(in crate::world) lineage: u64,
 }
 
@@ -63,12 +65,13 @@ impl Tasks {
         shared: &mut Shared,
         now: Time,
     ) -> TaskId {
-        let Submission { client, plan, intent, number, lineage } = submission;
+        let Submission { client, plan, intent, number, instance, lineage } = submission;
         let id = self.begin(client, plan.program, intent, lineage, shared);
         let program = &shared.plan.programs[plan.program.index()];
         let (reads_key, reads_body) = (program.reads_key, program.reads_body);
         let task = &mut self.all[id];
         task.origin = Origin::Submission { begun: now, leave: None };
+        task.seat = Seat::at(instance);
         task.set(builtin::SUBMISSION, Value::Int(number.into()));
         task.set_clock(shared, now);
         if reads_key {
