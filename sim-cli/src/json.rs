@@ -98,7 +98,7 @@ struct Invariant<'a> {
 #[derive(Derive)]
 struct First<'a> {
     at_ms: f64,
-    step: u64,
+    step: Option<u64>,
     witness: &'a str,
 }
 

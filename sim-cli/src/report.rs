@@ -114,8 +114,8 @@ impl Report<'_> {
                 (Some(first), _) => {
                     let times = words::counted(result.violations, "violation");
                     let which = if result.violations > 1 { "first " } else { "" };
-                    let step = words::count(first.step);
-                    format!("; {times}, {which}at {}, step {step}", first.at)
+                    let step = first.step.map(|step| format!(", step {}", words::count(step)));
+                    format!("; {times}, {which}at {}{}", first.at, step.unwrap_or_default())
                 }
                 (None, InvariantVerdict::Vacuous) => {
                     "; nothing in this run exercised it".to_owned()
@@ -132,17 +132,22 @@ impl Report<'_> {
     /// The witness, and when asked for, what happened around it.
     fn violation(&mut self, violation: &Violation) {
         self.line(format!("            {}", plain(&violation.witness)));
-        let lines = story(self.outcome, violation);
+        let story = story(self.outcome, violation);
+        // Whose a line is needs to be said only where two take part.
+        let who = |beat: &Beat<'_>| match (beat.intent, &violation.other) {
+            (Some(intent), Some(_)) => format!("{}, {intent}", beat.who),
+            _ => beat.who.to_owned(),
+        };
         let mut next = 0;
-        for (n, line) in telling(self.outcome, violation, &lines) {
+        for n in telling(self.outcome, &story) {
             if n > next {
                 let omitted = words::counted((n - next) as u64, "line");
                 self.line(format!("                      …  {omitted} left out"));
             }
             next = n + 1;
-            let is_it = line.step == violation.step;
-            let mark = if is_it { paint(self.style.bad, ">") } else { " ".to_owned() };
-            self.line(format!("          {mark} {}", told(line.at, &line.who, &line.what)));
+            let beat = &story[n];
+            let mark = if beat.is_it { paint(self.style.bad, ">") } else { " ".to_owned() };
+            self.line(format!("          {mark} {}", told(beat.at, &who(beat), beat.what)));
         }
     }
 
@@ -290,10 +295,25 @@ fn hop(call: &CallSummary) -> String {
     format!("{} -> {}", call.from, call.to)
 }
 
-/// What led to the violation and what followed: the log lines of its intent, and what struck
-/// everybody meanwhile, or before if it still lasted. Without an intent, all that struck everybody.
-fn story<'a>(outcome: &'a Outcome, violation: &Violation) -> Vec<&'a LogLine> {
-    let is_own = |line: &LogLine| line.intent.is_some() && line.intent == violation.intent;
+/// A line of the story of a violation.
+#[derive(Clone, Copy)]
+struct Beat<'a> {
+    at: Time,
+    intent: Option<&'a str>,
+    who: &'a str,
+    what: &'a str,
+    /// It is the step that broke the promise.
+    is_it: bool,
+}
+
+/// What led to the violation and what followed: the log lines of those who take part in it, and what
+/// struck everybody meanwhile, or before if it still lasted. Without an intent, all that struck
+/// everybody. The breaking step is among them, also where the log has no line for it.
+fn story<'a>(outcome: &'a Outcome, violation: &'a Violation) -> Vec<Beat<'a>> {
+    let takes_part = |name: &String| {
+        [&violation.intent, &violation.other].into_iter().flatten().any(|other| other == name)
+    };
+    let is_own = |line: &LogLine| line.intent.as_ref().is_some_and(takes_part);
     let own = || outcome.log.iter().filter(|line| is_own(line)).map(|line| line.step);
     let first = own().min().unwrap_or(0);
     let last = own().max().unwrap_or(u64::MAX);
@@ -306,28 +326,47 @@ fn story<'a>(outcome: &'a Outcome, violation: &Violation) -> Vec<&'a LogLine> {
         line.intent.is_none()
             && ((first..=last).contains(&line.step) || (line.step < first && lasts(line)))
     };
-    outcome.log.iter().filter(|line| is_own(line) || meanwhile(line)).collect()
+    let lines = outcome.log.iter().filter(|line| is_own(line) || meanwhile(line));
+    let lines: Vec<&LogLine> = lines.collect();
+    let Violation { at, step, intent, who, what, .. } = violation;
+    let is_it = |line: &&LogLine| {
+        (Some(line.step), &line.intent, &line.who, &line.what) == (*step, intent, who, what)
+    };
+    let noted = lines.iter().rposition(is_it);
+    let beat = |line: &&'a LogLine| {
+        let LogLine { at, intent, who, what, .. } = *line;
+        Beat { at: *at, intent: intent.as_deref(), who, what, is_it: false }
+    };
+    let mut beats: Vec<Beat<'_>> = lines.iter().map(beat).collect();
+    match noted {
+        Some(n) => beats[n].is_it = true,
+        None => {
+            let is_before = |line: &&LogLine| match step {
+                Some(step) => line.step <= *step,
+                None => line.at <= *at,
+            };
+            let intent = intent.as_deref();
+            let beat = Beat { at: *at, intent, who, what, is_it: true };
+            beats.insert(lines.partition_point(is_before), beat);
+        }
+    }
+    beats
 }
 
-/// The lines of a story that are shown, each with its place in it. They are those around the
-/// violation, and of those before: how it began, what was done, and what went wrong.
-fn telling<'a>(
-    outcome: &Outcome,
-    violation: &Violation,
-    lines: &[&'a LogLine],
-) -> Vec<(usize, &'a LogLine)> {
-    let after = lines.partition_point(|line| line.step <= violation.step);
-    let around = after.saturating_sub(STORY_BEFORE)..(after + STORY_AFTER).min(lines.len());
-    let is_effect = |line: &LogLine| {
+/// The places of those lines of a story that are shown. They are those around the breaking step, and
+/// of those before: how it began, what was done, and what went wrong.
+fn telling(outcome: &Outcome, story: &[Beat<'_>]) -> Vec<usize> {
+    let it = story.iter().position(|beat| beat.is_it).unwrap_or(0);
+    let around = (it + 1).saturating_sub(STORY_BEFORE)..(it + 1 + STORY_AFTER).min(story.len());
+    let is_effect = |beat: &Beat<'_>| {
         let mut ledger = outcome.ledger.iter();
-        line.intent.is_some() && ledger.any(|entry| entry.at == line.at && entry.id == line.what)
+        beat.intent.is_some() && ledger.any(|entry| entry.at == beat.at && entry.id == beat.what)
     };
     let is_fault =
-        |line: &LogLine| outcome.faults.iter().any(|f| f.from == line.at && f.label == line.what);
-    let matters = |n: &usize| *n == 0 || is_effect(lines[*n]) || is_fault(lines[*n]);
-    let mut told: Vec<usize> = (0..around.start).filter(matters).take(STORY_BEFORE).collect();
-    told.extend(around);
-    told.into_iter().map(|n| (n, lines[n])).collect()
+        |beat: &Beat<'_>| outcome.faults.iter().any(|f| f.from == beat.at && f.label == beat.what);
+    let matters = |n: &usize| *n == 0 || is_effect(&story[*n]) || is_fault(&story[*n]);
+    let before = (0..around.start).filter(matters).take(STORY_BEFORE);
+    before.chain(around.clone()).collect()
 }
 
 /// Whom a line of the log concerns.
@@ -397,6 +436,9 @@ fn row(name: &str, cells: impl IntoIterator<Item = String>) -> Vec<String> {
 fn told(at: Time, who: &str, what: &str) -> String {
     format!("{at:>12}  {}: {}", plain(who), plain(what))
 }
+
+#[cfg(test)]
+mod breaches;
 
 #[cfg(test)]
 mod tests {

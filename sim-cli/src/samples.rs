@@ -72,8 +72,11 @@ pub fn outage() -> Outcome {
                 violations: 3,
                 first: Some(Violation {
                     at: ms(34_127),
-                    step: 812,
+                    step: Some(812),
                     intent: Some("shoppers-17".to_owned()),
+                    other: None,
+                    who: "api->psp".to_owned(),
+                    what: "attempt 2 succeeded".to_owned(),
                     witness: "shoppers-17 charged twice: charge-4 at 3.2s, charge-9 at 34.127s"
                         .to_owned(),
                 }),

@@ -8,7 +8,7 @@ use std::ops::{Index, IndexMut};
 use sim_core::{Moment, Time};
 use sim_policies::Fate;
 
-use crate::plan::{ActorId, Plan, ProgramId, numbered};
+use crate::plan::{ActorId, KindId, Plan, ProgramId, numbered};
 
 /// One decision of one user.
 #[derive(Clone, Copy, Debug)]
@@ -24,10 +24,19 @@ pub(crate) struct Intent {
     pub submitted: u32,
     pub ended: u32,
     pub told: Option<Fate>,
+    /// Told success, and that an effect of this kind was given back.
+    pub refunded: Option<KindId>,
     /// No user's: what a service does by itself.
     pub background: Option<ProgramId>,
     /// When that was last decided.
     pub told_at: Moment,
+}
+
+impl Intent {
+    /// The user was told success, and nothing of a refund: what was paid for is theirs.
+    pub(crate) fn is_acked(&self) -> bool {
+        self.told == Some(Fate::Succeeded) && self.refunded.is_none()
+    }
 }
 
 /// All intents of a run, by number.

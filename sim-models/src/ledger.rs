@@ -30,13 +30,21 @@ pub(crate) struct Entry {
     pub once: Value,
     /// The fencing token that came with it.
     pub token: Option<i64>,
-    undone: bool,
+    /// The kind of effect that it was to take back.
+    pub undoes: Option<KindId>,
+    /// The entry that it took back, and the one that took it back, by their places.
+    undid: Option<u32>,
+    undone_by: Option<u32>,
 }
 
 impl Entry {
     /// It was not taken back.
     pub(crate) fn in_force(&self) -> bool {
-        !self.undone
+        self.undone_by.is_none()
+    }
+
+    pub(crate) fn moment(&self) -> Moment {
+        Moment { at: self.at, step: self.step }
     }
 }
 
@@ -139,7 +147,9 @@ impl Ledger {
             number,
             once,
             token,
-            undone: false,
+            undoes,
+            undid: None,
+            undone_by: None,
         });
         if once != Value::Nil {
             self.remember(index, earlier);
@@ -147,7 +157,7 @@ impl Ledger {
         let net = self.net_mut(intent, kind);
         *net += 1;
         if let Some(undone) = undoes {
-            self.undo(intent, undone);
+            self.undo(intent, undone, index);
         }
         Ok(Recorded { number, repeated: false })
     }
@@ -199,14 +209,15 @@ impl Ledger {
         self.by_key.find(hash(kind, actor, once), same).copied()
     }
 
-    /// Takes back the intent's latest effect of a kind that is in force.
-    fn undo(&mut self, intent: u32, kind: KindId) {
+    /// Takes back the intent's latest effect of a kind that is in force, by the entry at a place.
+    fn undo(&mut self, intent: u32, kind: KindId, by: u32) {
         if self.net(intent, kind) == 0 {
             return;
         }
-        let in_force = |e: &&mut Entry| (e.intent, e.kind, e.undone) == (intent, kind, false);
-        if let Some(entry) = self.entries.iter_mut().rev().find(in_force) {
-            entry.undone = true;
+        let in_force = |e: &Entry| (e.intent, e.kind) == (intent, kind) && e.in_force();
+        if let Some(undone) = self.entries.iter().rposition(in_force) {
+            self.entries[undone].undone_by = Some(by);
+            self.entries[by as usize].undid = Some(undone as u32);
             self.totals[kind.index()].undone += 1;
             *self.net_mut(intent, kind) -= 1;
         }
@@ -229,6 +240,16 @@ impl Ledger {
     /// The entries, in order.
     pub(crate) fn entries(&self) -> &[Entry] {
         &self.entries
+    }
+
+    /// The entry that an entry took back.
+    pub(crate) fn undid(&self, entry: &Entry) -> Option<&Entry> {
+        entry.undid.map(|place| &self.entries[place as usize])
+    }
+
+    /// The entry that took an entry back.
+    pub(crate) fn undoer(&self, entry: &Entry) -> Option<&Entry> {
+        entry.undone_by.map(|place| &self.entries[place as usize])
     }
 
     /// One summary per kind.

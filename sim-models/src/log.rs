@@ -13,7 +13,7 @@ use crate::outcome::LogLine;
 use crate::plan::{ActorId, BreakerId, FaultId, KindId, OutlierId, PairId, Plan, QueueId};
 
 /// Who decides on an intent, in the story.
-const USER: &str = "user";
+pub(crate) const USER: &str = "user";
 
 /// One thing worth telling.
 #[derive(Clone, Copy, Debug)]
@@ -96,6 +96,7 @@ pub(crate) enum Note {
     Told {
         intent: u32,
         fate: Fate,
+        refunded: Option<KindId>,
     },
     Left {
         intent: u32,
@@ -209,20 +210,32 @@ impl Log {
         texts: &Texts,
         name: impl Fn(u32) -> String,
     ) -> Vec<LogLine> {
-        let line = |(at, step, note): &_| line(*at, *step, *note, plan, texts, &name);
+        let line = |&(at, step, note): &(Time, u64, Note)| {
+            let Sentence { intent, who, what } = note.sentence(plan, texts);
+            LogLine { at, step, intent: intent.map(&name), who, what }
+        };
         self.notes.iter().map(line).collect()
     }
 }
 
-fn line(
-    at: Time,
-    step: u64,
-    note: Note,
-    plan: &Plan,
-    texts: &Texts,
-    name: &impl Fn(u32) -> String,
-) -> LogLine {
-    let (intent, who, what) = match note {
+/// What a line of the story says.
+#[derive(Clone, Debug)]
+pub(crate) struct Sentence {
+    pub intent: Option<u32>,
+    pub who: String,
+    pub what: String,
+}
+
+impl Note {
+    /// The note in words.
+    pub(crate) fn sentence(self, plan: &Plan, texts: &Texts) -> Sentence {
+        let (intent, who, what) = words(self, plan, texts);
+        Sentence { intent, who, what }
+    }
+}
+
+fn words(note: Note, plan: &Plan, texts: &Texts) -> (Option<u32>, String, String) {
+    match note {
         Note::Submitted { intent, submission } => {
             let what = if submission == 1 {
                 "submits".to_owned()
@@ -303,13 +316,16 @@ fn line(
             };
             (Some(intent), plan.queues[queue.index()].name.clone(), what)
         }
-        Note::Told { intent, fate } => {
-            let what = match fate {
-                Fate::Succeeded => "told success",
-                Fate::Failed => "told failure",
-                Fate::Unknown => "never learns what happened",
+        Note::Told { intent, fate, refunded } => {
+            let what = match (fate, refunded) {
+                (Fate::Succeeded, None) => "told success".to_owned(),
+                (Fate::Succeeded, Some(kind)) => {
+                    format!("told that the {} is given back", plan.kinds[kind.index()])
+                }
+                (Fate::Failed, _) => "told failure".to_owned(),
+                (Fate::Unknown, _) => "never learns what happened".to_owned(),
             };
-            (Some(intent), USER.to_owned(), what.to_owned())
+            (Some(intent), USER.to_owned(), what)
         }
         Note::Left { intent } => {
             (Some(intent), USER.to_owned(), "leaves without an answer".to_owned())
@@ -341,8 +357,7 @@ fn line(
         Note::Healed { fault } => {
             (None, "healed".to_owned(), plan.faults[fault.index()].label.clone())
         }
-    };
-    LogLine { at, step, intent: intent.map(name), who, what }
+    }
 }
 
 /// `1 write`, `2 writes`.

@@ -240,10 +240,16 @@ impl fmt::Display for InvariantVerdict {
 pub struct Violation {
     /// When it was broken.
     pub at: Time,
-    /// The step of the run at which it was broken.
-    pub step: u64,
+    /// The step of the run that broke it; `None` where something had not happened by then.
+    pub step: Option<u64>,
     /// The intent whose story it is, if it concerns one.
     pub intent: Option<String>,
+    /// Another intent that takes part in it: the one that got its charge, or held its lock.
+    pub other: Option<String>,
+    /// Who took the step: an actor, a caller and callee, or the user.
+    pub who: String,
+    /// What the step did. Where the story has a line for it, `who` and `what` are that line's.
+    pub what: String,
     /// What shows it, for people: `shoppers-17 charged twice: tx-4 at 3.2s, tx-9 at 34.1s`.
     pub witness: String,
 }

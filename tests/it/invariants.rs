@@ -1,9 +1,9 @@
 //! Each invariant: a run that trips it and a near miss that it lets pass.
 
 use sim_models::outcome::InvariantVerdict::{Kept, Vacuous, Violated};
-use sim_models::outcome::{InvariantResult, InvariantVerdict};
+use sim_models::outcome::{InvariantResult, InvariantVerdict, Outcome};
 
-use crate::support::{mistakes, run_text};
+use crate::support::{broken, mistakes, run_text};
 
 /// One client, one service, and whatever else the test is about.
 fn shop(client: &str, endpoint: &str, rest: &str) -> String {
@@ -347,6 +347,148 @@ fn one_key_of_two_clients_is_two_keys_and_one_answer_to_two_bodies_is_one_too_ma
     assert_eq!(told, "shop.buy gave one answer under the key 1 to 10 and to 99");
     let told = witness(found(&actors("bob", "{execution}", "10"), rest));
     assert!(told.starts_with("shop.buy answered "), "{told}");
+}
+
+#[test]
+fn a_design_says_what_of_two_requests_is_equal_and_what_of_an_answer_is_kept() {
+    // Two requests under one key, which differ in a note.
+    let judge = |design: &str, params: &str, amount: u32, answer: &str| {
+        let actors = format!(
+            r#"
+            "ann": Client(load: Burst(count: 1), does: [
+                Call("shop.buy", key: "1", body: {{"amount": 10, "note": "a"}}),
+                Sleep(Const("1s")),
+                Try([Call("shop.buy", key: "1", body: {{"amount": {amount}, "note": "b"}})], catch: []),
+            ]),
+            "shop": Service(workers: 2, endpoints: {{ "buy": [
+                Idempotent(design: "{design}", params: {{{params}}}, store: "redis", body: [
+                    Effect("charge", into: "result"),
+                ]),
+                Respond(201, body: {answer}),
+            ] }}),
+            "redis": Kv(),
+            "#
+        );
+        let rest = r#"
+            designs: { "trusting": Design(
+                about: "It has a word for what is to be equal, and does not look.",
+                params: {"canonical": "{body}"},
+                steps: [
+                    Kv(Get("{key}"), store: "$store", into: "stored"),
+                    If(Is("{stored}"), then: [Respond(200, body: "{stored.result}")]),
+                    Body,
+                    Kv(Set("{key}", {"said": "$canonical", "result": "{result}"}), store: "$store"),
+                ],
+            ) },
+            invariants: [EqualReplays("shop.buy")]"#;
+        found(&actors, rest)
+    };
+    let by_amount = r#""canonical": "{body.amount}""#;
+    let plain = r#""{result}""#;
+    assert_eq!(judge("safe", by_amount, 10, plain).verdict, Kept);
+    assert_eq!(judge("safe", by_amount, 99, plain).verdict, Vacuous, "refused");
+    assert_eq!(judge("safe", "", 10, plain).verdict, Vacuous, "refused");
+    assert_eq!(judge("trusting", by_amount, 10, plain).verdict, Kept);
+    let told = witness(judge("trusting", by_amount, 99, plain));
+    assert!(told.contains("gave one answer under the key 1 to {amount: 10, note: a}"), "{told}");
+    assert_eq!(judge("trusting", "", 10, plain).verdict, Violated, "all of the body");
+    // What the endpoint says beside the result is not kept, and so not promised again.
+    let more = r#"{"id": "{result}", "execution": "{execution}"}"#;
+    assert_eq!(judge("safe", by_amount, 10, more).verdict, Kept);
+    let told = witness(judge("unprotected", "", 10, more));
+    assert!(told.starts_with("shop.buy answered {id: charge-2, "), "{told}");
+}
+
+/// A customer who pays, and gives back what was bought five seconds later.
+fn refund(client: &str, give_back: &str) -> Outcome {
+    run_text(&format!(
+        r#"Scenario(
+            name: "refund", about: "A purchase that is given back.", horizon: "60s",
+            actors: {{
+                "users": Client(load: Burst(count: 1), does: [
+                    Call("shop.buy"), Sleep(Const("5s")), Call("shop.give_back"), {client}
+                ]),
+                "shop": Service(workers: 4, endpoints: {{
+                    "buy": [
+                        Effect("charge", into: "id"), Effect("order"), Respond(201, body: "{{id}}"),
+                    ],
+                    "give_back": [{give_back}],
+                }}),
+            }},
+            invariants: [
+                ExactlyOnce("charge"), AtMostOnce("charge"), AckedImpliesDone("charge"),
+                AckedImpliesDone("order"), FailedImpliesNone("charge"), ReceiptMatches("charge"),
+                NoMerge("charge"), UndoneStaysUndone("charge"),
+                BooksBalance(captured: "charge", refunded: "refund", fulfilled: "order"),
+                AppliedOnce("charge", "order", within: "1s"), SettlesWithin("20s"), AllAnswered,
+            ],
+        )"#
+    ))
+}
+
+const GIVE_BACK: &str = r#"Effect("refund", undoes: "charge"), Effect("cancel", undoes: "order")"#;
+const HEARS: &str = r#"Refunded("charge")"#;
+
+#[test]
+fn a_customers_own_refund_is_a_good_end() {
+    let outcome = refund(HEARS, GIVE_BACK);
+    assert_eq!(broken(&outcome), [""; 0]);
+    let stays = outcome.invariant(r#"UndoneStaysUndone("charge")"#).expect("it is stated");
+    assert_eq!(stays.verdict, Kept);
+    assert_eq!(outcome.goodput.achieved, 1, "the customer got what was asked for");
+    // Without the word a charge is gone that the user was told of.
+    let silent = refund("", GIVE_BACK);
+    let names = ["ExactlyOnce", "AckedImpliesDone", "ReceiptMatches", "NoMerge"];
+    for name in names {
+        assert!(broken(&silent).iter().any(|broken| broken.starts_with(name)), "{name}");
+    }
+}
+
+#[test]
+fn a_charge_after_the_refund_is_one_too_many() {
+    let late = format!(r#"{GIVE_BACK}, Spawn([Sleep(Const("5s")), Effect("charge")])"#);
+    let outcome = refund(HEARS, &late);
+    let expected = ["ExactlyOnce", "FailedImpliesNone", "ReceiptMatches", "UndoneStaysUndone"];
+    for name in expected {
+        let found = outcome.invariants.iter().find(|result| result.name.starts_with(name));
+        let first = found.and_then(|result| result.first.clone()).expect(name);
+        assert_eq!((first.at.to_string(), &*first.what), ("10s".to_owned(), "charge-2"), "{name}");
+    }
+    let stays = outcome.invariant(r#"UndoneStaysUndone("charge")"#).expect("it is stated");
+    assert_eq!(witness(stays.clone()), "users-1 has charge-2, after refund-1 at 5s");
+}
+
+#[test]
+fn who_hears_of_a_refund_that_never_came_is_deceived() {
+    let outcome = refund(HEARS, r#"If(Is("{body}"), then: [Effect("refund", undoes: "charge")])"#);
+    for name in [r#"ExactlyOnce("charge")"#, r#"FailedImpliesNone("charge")"#] {
+        let found = outcome.invariant(name).expect("it is stated").clone();
+        assert_eq!(found.first.as_ref().map(|first| first.at.to_string()).as_deref(), Some("5s"));
+        assert_eq!(
+            witness(found),
+            "users-1 was told at 5s that the charge is given back, yet there is charge-1"
+        );
+    }
+    assert_eq!(
+        outcome.invariant(r#"UndoneStaysUndone("charge")"#).expect("it is stated").verdict,
+        Vacuous,
+        "nothing was taken back"
+    );
+}
+
+#[test]
+fn only_the_program_of_a_client_says_what_its_user_hears() {
+    let told = complaints(ONE, r#"Effect("charge"), Refunded("charge")"#, "");
+    assert!(told.contains("only a client's user hears of a refund"), "{told}");
+    let branch = r#"load: Burst(count: 1), does: [Spawn([Refunded("charge")])]"#;
+    let told = complaints(branch, r#"Effect("charge")"#, "");
+    assert!(told.contains("Refunded in a branch"), "{told}");
+    let other = r#"load: Burst(count: 1), does: [Refunded("charg")]"#;
+    let told = complaints(other, r#"Effect("charge")"#, "");
+    assert!(told.contains("no program has an effect `charg`"), "{told}");
+    let both = r#"load: Burst(count: 1), does: [Refunded("charge"), Refunded("fee")]"#;
+    let told = complaints(both, r#"Effect("charge"), Effect("fee")"#, "");
+    assert!(told.contains("a program gives back effects of one kind"), "{told}");
 }
 
 #[test]

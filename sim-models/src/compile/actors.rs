@@ -91,6 +91,8 @@ impl Builder<'_> {
             reads_body: false,
             reads_client: false,
             reads_clock: false,
+            canonical: None,
+            result: None,
         });
         id
     }

@@ -14,6 +14,9 @@ use crate::designs;
 use crate::language::{self, Design, Expr, Idempotent, Ignored};
 use crate::source::{Document, advice, path_key};
 
+/// The parameter that says what of two requests must be equal.
+const CANONICAL: &str = "canonical";
+
 /// What of a design is read before its parameters are filled in.
 #[derive(Deserialize)]
 #[serde(rename = "Design", deny_unknown_fields)]
@@ -44,6 +47,8 @@ pub(super) struct ReadDesign {
     pub(super) keep: Option<Span>,
     /// How long its locks live, if it has any.
     pub(super) lock: Option<Span>,
+    /// What of two requests must be equal under one key, if it has a parameter for that.
+    pub(super) canonical: Option<Expr>,
 }
 
 /// The text that a use of a design comes to.
@@ -77,6 +82,7 @@ impl Builder<'_> {
         let Resolved { label, text, mut params, keep, lock } = resolved;
         let keep = text.contains("$keep").then_some(keep);
         let lock = text.contains("$lock").then_some(lock);
+        let canonical = params.get(CANONICAL).cloned();
         let phase = phase.map_or(Expr::Nil, |name| Expr::Text(name.to_owned()));
         params.insert("phase".to_owned(), phase);
         let text = match designs::fill_in(&text, &params) {
@@ -95,7 +101,8 @@ impl Builder<'_> {
         match read {
             Ok((document, design)) => {
                 self.docs.push(document);
-                Some(ReadDesign { doc: DocId(self.docs.len() - 1), design, keep, lock })
+                let doc = DocId(self.docs.len() - 1);
+                Some(ReadDesign { doc, design, keep, lock, canonical })
             }
             Err(error) => {
                 self.problems.push(error);

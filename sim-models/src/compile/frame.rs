@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::place::Here;
 use crate::language::{Idempotent, Step};
-use crate::plan::{ActorId, Pc, Program, ProgramId, Reg, builtin};
+use crate::plan::{ActorId, KindId, Pc, Program, ProgramId, Reg, builtin};
 use crate::source::SourceError;
 
 /// One program on its way from steps to code.
@@ -22,6 +22,10 @@ pub(super) struct Frame {
     pub(super) reads_body: bool,
     pub(super) reads_client: bool,
     pub(super) reads_clock: bool,
+    /// Of its first design: the register of what it compares of a request, if it says so.
+    pub(super) design: Option<Option<Reg>>,
+    /// What its users hear that they were given back.
+    pub(super) refunded: Option<KindId>,
     pub(super) loops: Vec<LoopFrame>,
     /// Open `Try`s.
     pub(super) depth: u16,
@@ -63,6 +67,9 @@ pub(super) struct LoopFrame {
     pub(super) breaks: Vec<usize>,
 }
 
+/// The variable that a design keeps as the answer.
+const RESULT: &str = "result";
+
 /// The most registers of a program.
 pub(super) const REGISTERS_MAX: u16 = 4_096;
 
@@ -81,6 +88,8 @@ impl Frame {
             reads_body: false,
             reads_client: false,
             reads_clock: false,
+            design: None,
+            refunded: None,
             loops: Vec::new(),
             depth: 0,
             finallies: 0,
@@ -148,6 +157,8 @@ impl Frame {
             reads_body: self.reads_body,
             reads_client: self.reads_client,
             reads_clock: self.reads_clock,
+            canonical: self.design.flatten(),
+            result: self.design.and_then(|_| self.registers.get(RESULT).copied()),
         }
     }
 }

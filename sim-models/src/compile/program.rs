@@ -122,6 +122,7 @@ impl Builder<'_> {
             Step::Publish(step) => self.publish(frame, step, here),
             Step::Effect(step) => self.effect(frame, step, here),
             Step::Respond(step) => self.respond(frame, step, here),
+            Step::Refunded(kind) => self.refunded(frame, kind, here),
             Step::Fail(status) => {
                 let status = self.status_operand(frame, status, here);
                 self.emit(Instr::Fail(status));
@@ -545,6 +546,23 @@ impl Builder<'_> {
         self.emit(Instr::Effect(id));
     }
 
+    /// What the user hears in the end, if the program ends well.
+    fn refunded(&mut self, frame: &mut Frame, kind: &str, here: &Here) {
+        if frame.role != Role::Client {
+            self.problem(here, "only a client's user hears of a refund", None);
+        } else if frame.branches > 0 {
+            let help = "say it outside of the branches".to_owned();
+            self.problem(here, "Refunded in a branch of Parallel or Spawn", Some(help));
+        }
+        let kind = self.kind(kind);
+        self.undone.push((kind, here.clone()));
+        if *frame.refunded.get_or_insert(kind) != kind {
+            let help = "name the kind that the user paid with".to_owned();
+            self.problem(here, "a program gives back effects of one kind", Some(help));
+        }
+        self.emit(Instr::Refunded(kind));
+    }
+
     fn respond(&mut self, frame: &mut Frame, step: &Respond, here: &Here) {
         if frame.role == Role::Client {
             self.problem(here, "a client has nobody to respond to", None);
@@ -590,6 +608,13 @@ impl Builder<'_> {
             return;
         }
         let Some(read) = self.design(step, None, here) else { return };
+        if frame.design.is_none() {
+            frame.design = Some(read.canonical.map(|canonical| {
+                let (value, to) = (self.operand(frame, &canonical, here), frame.fresh());
+                self.emit(Instr::Let { to, value });
+                to
+            }));
+        }
         let first = self.next_site();
         let (steps, inside) = (step.body.clone(), here.field("body"));
         frame.holes.push(Hole { steps, here: inside, design: Some(step.clone()) });

@@ -1,6 +1,7 @@
 //! `AllAnswered`: every submission comes to an end before the run does.
 
-use super::{Findings, Law, Scene};
+use super::{Breach, Findings, Law, Scene, When};
+use crate::log::USER;
 
 #[derive(Debug)]
 pub(super) struct AllAnswered;
@@ -10,9 +11,10 @@ impl Law for AllAnswered {
         for (intent, state) in end.intents.iter() {
             findings.exercised |= state.submitted > 0;
             if state.submitted > state.ended {
-                findings.violated(end.now, Some(intent), || {
+                findings.violated(When::passed(end.now.at), || {
                     let name = end.intent(intent);
-                    format!("{name}, begun at {}, has no answer yet", state.begun)
+                    let witness = format!("{name}, begun at {}, has no answer yet", state.begun);
+                    Breach::by(intent, USER, "has no answer at the end", witness)
                 });
             }
         }

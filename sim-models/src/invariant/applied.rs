@@ -1,8 +1,11 @@
 //! `AppliedOnce`: each event has its consequence, once, and no consequence lacks its event.
 
+use std::cell::LazyCell;
+
 use sim_core::Span;
 
-use super::{Findings, Law, Scene, Seen, Topic};
+use super::{Breach, Findings, Law, Scene, Seen, Topic, When};
+use crate::ledger::Entry;
 use crate::plan::KindId;
 
 #[derive(Debug)]
@@ -53,8 +56,9 @@ impl Law for Applied {
             findings.exercised = true;
             let (effects, causes) = (scene.ledger.net(intent, kind), self.causes[n]);
             if effects > causes {
-                findings.violated(scene.now, Some(intent), || {
-                    self.witness(scene, intent, effects, causes)
+                findings.violated(scene.now, || {
+                    let witness = self.witness(scene, intent, effects, causes);
+                    Breach::effect(scene.latest(), witness)
                 });
             }
         }
@@ -63,33 +67,37 @@ impl Law for Applied {
     /// Those that were already too many when they came are not counted again.
     fn conclude(&self, end: Scene<'_>, findings: &mut Findings) {
         let ledger = end.ledger;
+        let is_old = |entry: &Entry| end.now.at.since(entry.at) >= self.within;
+        let is_due = |entry: &Entry| entry.kind == self.cause && entry.in_force() && is_old(entry);
         let mut due = vec![0u32; self.causes.len()];
-        for entry in ledger.entries() {
-            let is_old = end.now.at.since(entry.at) >= self.within && entry.at <= end.now.at;
-            if entry.kind == self.cause && entry.in_force() && is_old {
-                due[entry.intent as usize] += 1;
-            }
+        for entry in ledger.entries().iter().filter(|entry| is_due(entry)) {
+            due[entry.intent as usize] += 1;
         }
+        let all = LazyCell::new(|| end.by_intent(|entry| entry.kind == self.cause));
         for (intent, due) in (0u32..).zip(due) {
             let (effects, causes) =
                 (ledger.net(intent, self.effect), ledger.net(intent, self.cause));
             findings.exercised |= due > 0;
             if effects < due {
-                findings.violated(end.now, Some(intent), || {
+                // The first so many have theirs.
+                let mut late = all[&intent].iter().filter(|entry| is_due(entry));
+                let late = late.nth(effects as usize).expect("more are due than effects");
+                findings.violated(When::passed(late.at + self.within), || {
                     let (cause, effect) = (end.kind(self.cause), end.kind(self.effect));
-                    let entries = ledger.entries().iter();
-                    let first = entries.clone().find(|entry| {
-                        (entry.kind, entry.intent) == (self.cause, intent) && entry.in_force()
-                    });
-                    let first = first.map_or(String::new(), |entry| {
-                        format!("{} at {}", end.effect(self.cause, entry.number), entry.at)
-                    });
-                    let name = end.intent(intent);
-                    format!("{name} has {due} {cause} ({first} first) and {effects} {effect}")
+                    let (name, own) = (end.intent(intent), end.effect(self.cause, late.number));
+                    let at = late.at;
+                    let witness = format!(
+                        "{name} has {due} {cause} ({own} at {at} first) and {effects} {effect}"
+                    );
+                    let what = format!("no {effect} for {own} by now");
+                    Breach::by(intent, end.plan.actor_name(late.actor), what, witness)
                 });
             } else if effects > causes && effects <= self.causes[intent as usize] {
-                findings
-                    .violated(end.now, Some(intent), || self.witness(end, intent, effects, causes));
+                let undoers = all[&intent].iter().filter_map(|cause| ledger.undoer(cause));
+                let last = undoers.max_by_key(|undoer| undoer.step).expect("it had enough causes");
+                findings.violated(last.moment(), || {
+                    Breach::effect(last, self.witness(end, intent, effects, causes))
+                });
             }
         }
     }

@@ -1,7 +1,10 @@
 //! `BooksBalance`: what was captured and not given back is what was fulfilled.
 
+use std::cell::LazyCell;
+
 use super::receipts::of_kind;
-use super::{Findings, Law, Scene, Seen, Topic};
+use super::{Breach, Findings, Law, Scene, Seen, Topic};
+use crate::ledger::Entry;
 use crate::plan::KindId;
 
 #[derive(Debug)]
@@ -24,12 +27,52 @@ impl Books {
         Books { captured, refunded, fulfilled, accounts: Vec::new() }
     }
 
-    /// Captures of an intent that were given back neither by an effect that undoes them nor by a
-    /// refund that says nothing of undoing.
-    fn in_force(&self, end: Scene<'_>, intent: u32) -> u32 {
-        let Account { captures, refunds } = self.accounts[intent as usize];
-        let undone = captures - end.ledger.net(intent, self.captured);
-        captures.saturating_sub(undone.max(refunds))
+    /// Whether an effect is of a kind that counts here, or takes one back.
+    fn counts(&self, entry: &Entry) -> bool {
+        let Books { captured, refunded, fulfilled, .. } = *self;
+        let is_money = |kind| kind == captured || kind == fulfilled;
+        is_money(entry.kind) || Some(entry.kind) == refunded || entry.undoes.is_some_and(is_money)
+    }
+
+    /// Of an intent's effects that count, the one since which its books do not balance.
+    fn broken_by<'a>(&self, end: Scene<'a>, effects: &[&'a Entry]) -> &'a Entry {
+        let Books { captured, refunded, fulfilled, .. } = *self;
+        let mut balance = Balance::default();
+        let mut broken_by = None;
+        for entry in effects {
+            balance.captures += u32::from(entry.kind == captured);
+            balance.refunds += u32::from(Some(entry.kind) == refunded);
+            balance.fulfilled += u32::from(entry.kind == fulfilled);
+            if let Some(undone) = end.ledger.undid(entry) {
+                balance.undone += u32::from(undone.kind == captured);
+                balance.fulfilled -= u32::from(undone.kind == fulfilled);
+            }
+            broken_by = broken_by.or(Some(*entry)).filter(|_| !balance.is_even());
+        }
+        broken_by.expect("the books do not balance")
+    }
+}
+
+/// What an intent has paid and got.
+#[derive(Clone, Copy, Debug, Default)]
+struct Balance {
+    captures: u32,
+    /// Captures that an effect took back that undoes them.
+    undone: u32,
+    /// Refunds, whether or not they say what they undo.
+    refunds: u32,
+    /// Fulfilments in force.
+    fulfilled: u32,
+}
+
+impl Balance {
+    /// Captures that were not given back, either way.
+    fn in_force(self) -> u32 {
+        self.captures.saturating_sub(self.undone.max(self.refunds))
+    }
+
+    fn is_even(self) -> bool {
+        self.in_force() == self.fulfilled && self.fulfilled <= 1
     }
 }
 
@@ -54,26 +97,34 @@ impl Law for Books {
         account.refunds += u32::from(Some(kind) == refunded);
         if Some(kind) == refunded && account.refunds > account.captures {
             let Account { captures, refunds } = *account;
-            findings.violated(scene.now, Some(intent), || {
+            findings.violated(scene.now, || {
                 let (name, kind, other) =
                     (scene.intent(intent), scene.kind(kind), scene.kind(captured));
-                format!("{name} has {refunds} {kind} effects for {captures} {other} effects")
+                let witness =
+                    format!("{name} has {refunds} {kind} effects for {captures} {other} effects");
+                Breach::effect(scene.latest(), witness)
             });
         }
     }
 
     fn conclude(&self, end: Scene<'_>, findings: &mut Findings) {
-        for intent in (0u32..).take(self.accounts.len()) {
-            let captures = self.in_force(end, intent);
-            let fulfilments = end.ledger.net(intent, self.fulfilled);
-            if captures == fulfilments && captures <= 1 {
+        let effects = LazyCell::new(|| end.by_intent(|entry| self.counts(entry)));
+        for (intent, Account { captures, refunds }) in (0u32..).zip(&self.accounts) {
+            let balance = Balance {
+                captures: *captures,
+                undone: captures - end.ledger.net(intent, self.captured),
+                refunds: *refunds,
+                fulfilled: end.ledger.net(intent, self.fulfilled),
+            };
+            if balance.is_even() {
                 continue;
             }
-            findings.violated(end.now, Some(intent), || {
+            let broken_by = self.broken_by(end, &effects[&intent]);
+            findings.violated(broken_by.moment(), || {
                 let name = end.intent(intent);
-                let paid = balance(end, self.captured, intent, captures);
-                let got = balance(end, self.fulfilled, intent, fulfilments);
-                format!("{name} has {paid} and {got} in force")
+                let paid = show(end, self.captured, intent, balance.in_force());
+                let got = show(end, self.fulfilled, intent, balance.fulfilled);
+                Breach::effect(broken_by, format!("{name} has {paid} and {got} in force"))
             });
         }
     }
@@ -84,7 +135,7 @@ impl Law for Books {
 }
 
 /// What an intent has of a kind: `charge-4`, `no order`, `2 charge effects (charge-4, charge-9)`.
-fn balance(end: Scene<'_>, kind: KindId, intent: u32, count: u32) -> String {
+fn show(end: Scene<'_>, kind: KindId, intent: u32, count: u32) -> String {
     let effects = of_kind(end, kind).into_iter();
     let own = effects.filter(|effect| effect.intent == intent && effect.in_force());
     let names: Vec<String> = own.map(|effect| end.effect(kind, effect.number)).collect();

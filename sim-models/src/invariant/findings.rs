@@ -1,6 +1,11 @@
 //! What was found of one invariant.
 
-use sim_core::Moment;
+use sim_core::{Moment, Time};
+use sim_policies::Fate;
+
+use crate::ledger::Entry;
+use crate::log::{Note, Sentence};
+use crate::plan::KindId;
 
 /// What was found of one invariant.
 #[derive(Clone, Debug, Default)]
@@ -8,30 +13,112 @@ pub(crate) struct Findings {
     /// Something in the run put it to the test.
     pub exercised: bool,
     pub violations: u64,
-    /// The violation at the earliest step.
+    /// The earliest violation.
     pub first: Option<Found>,
 }
 
 /// A violation.
 #[derive(Clone, Debug)]
 pub(crate) struct Found {
-    pub at: Moment,
-    pub intent: Option<u32>,
+    pub when: When,
+    pub breach: Breach,
+}
+
+/// When a promise was broken: by a step, or by time that passed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct When {
+    pub at: Time,
+    pub step: Option<u64>,
+}
+
+impl When {
+    /// No step broke it: something had not happened by then.
+    pub(super) fn passed(at: Time) -> When {
+        When { at, step: None }
+    }
+
+    /// What had not happened at an instant counts after all that did.
+    fn order(self) -> (Time, u64) {
+        (self.at, self.step.unwrap_or(u64::MAX))
+    }
+
+    pub(super) fn is_after(self, other: When) -> bool {
+        self.order() > other.order()
+    }
+}
+
+impl From<Moment> for When {
+    fn from(Moment { at, step }: Moment) -> When {
+        When { at, step: Some(step) }
+    }
+}
+
+/// What broke a promise, and what shows it.
+#[derive(Clone, Debug)]
+pub(crate) struct Breach {
+    pub line: Line,
+    /// Another intent that takes part in it.
+    pub other: Option<u32>,
     pub witness: String,
 }
 
+/// The breaking step, as a line of the story.
+#[derive(Clone, Debug)]
+pub(crate) enum Line {
+    /// The story has it.
+    Noted(Note),
+    /// It is too small for the story, or is that nothing happened.
+    Unnoted(Sentence),
+}
+
+impl Breach {
+    /// By a step that the story has.
+    pub(super) fn noted(note: Note, witness: String) -> Breach {
+        Breach { line: Line::Noted(note), other: None, witness }
+    }
+
+    /// By an effect.
+    pub(super) fn effect(entry: &Entry, witness: String) -> Breach {
+        let Entry { intent, actor, kind, number, .. } = *entry;
+        Breach::noted(Note::Effect { intent, actor, kind, number, repeated: false }, witness)
+    }
+
+    /// By the end of a submission.
+    pub(super) fn ended(intent: u32, fate: Fate, witness: String) -> Breach {
+        Breach::noted(Note::Told { intent, fate, refunded: None }, witness)
+    }
+
+    /// By telling a user of a refund.
+    pub(super) fn refunded(intent: u32, kind: KindId, witness: String) -> Breach {
+        let (fate, refunded) = (Fate::Succeeded, Some(kind));
+        Breach::noted(Note::Told { intent, fate, refunded }, witness)
+    }
+
+    /// By what somebody did, or did not do in time.
+    pub(super) fn by(
+        intent: impl Into<Option<u32>>,
+        who: impl Into<String>,
+        what: impl Into<String>,
+        witness: String,
+    ) -> Breach {
+        let (intent, who, what) = (intent.into(), who.into(), what.into());
+        Breach { line: Line::Unnoted(Sentence { intent, who, what }), other: None, witness }
+    }
+
+    /// Another intent takes part in it.
+    pub(super) fn beside(self, other: u32) -> Breach {
+        Breach { other: Some(other), ..self }
+    }
+}
+
 impl Findings {
-    /// Counts a violation. Its witness is worded only if it is the first.
-    pub(super) fn violated(
-        &mut self,
-        at: Moment,
-        intent: Option<u32>,
-        witness: impl FnOnce() -> String,
-    ) {
+    /// Counts a violation. Its words are found only if it is the earliest so far.
+    pub(super) fn violated(&mut self, when: impl Into<When>, breach: impl FnOnce() -> Breach) {
+        let when = when.into();
         self.exercised = true;
         self.violations += 1;
-        if self.first.as_ref().is_none_or(|first| at.step < first.at.step) {
-            self.first = Some(Found { at, intent, witness: witness() });
+        if self.first.as_ref().is_none_or(|first| first.when.is_after(when)) {
+            self.first = Some(Found { when, breach: breach() });
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use sim_core::Time;
 use sim_redis::value::Value;
 
-use super::{Findings, Law, Scene, Seen, Topic};
+use super::{Breach, Findings, Law, Scene, Seen, Topic};
 use crate::plan::{ActorId, Server};
 
 /// What may have one call under way: a client's key of the request that the caller serves, and the
@@ -21,6 +21,7 @@ enum Scope {
 struct Flight {
     call: u64,
     caller: ActorId,
+    intent: u32,
     key: Value,
     since: Time,
 }
@@ -61,18 +62,20 @@ impl Law for Flights {
                 for scope in scopes(scene, intent, key) {
                     let flights = self.flights.entry(scope).or_default();
                     other = other.or(flights.iter().find(|f| is_same(scope, f)).copied());
-                    flights.push(Flight { call, caller, key, since });
+                    flights.push(Flight { call, caller, intent, key, since });
                 }
                 if let Some(first) = other {
-                    findings.violated(scene.now, Some(intent), || {
+                    findings.violated(scene.now, || {
                         let (place, name) = (scene.server(to), scene.intent(intent));
                         let other = scene.plan.actor_name(first.caller);
                         let own = scene.plan.actor_name(caller);
                         let begun = first.since;
-                        format!(
+                        let witness = format!(
                             "{place} is called for {name} by {own} at {since}, \
                              while {other} awaits it since {begun}"
-                        )
+                        );
+                        let what = format!("calls {place}");
+                        Breach::by(intent, own, what, witness).beside(first.intent)
                     });
                 }
             }

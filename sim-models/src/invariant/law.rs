@@ -1,17 +1,19 @@
 //! What a law is: what it wants to see, what it may look at, and how it judges.
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 use sim_core::{Moment, Span, Time};
+use sim_policies::breaker::Transition;
 use sim_policies::{Ending, Fate};
 use sim_redis::value::{Texts, Value};
 
 use super::findings::Findings;
 use super::write::Write;
 use crate::intent::Intents;
-use crate::ledger::Ledger;
+use crate::ledger::{Entry, Ledger};
 use crate::metrics::Metrics;
-use crate::plan::{ActorId, KindId, PairId, Plan, Server};
+use crate::plan::{ActorId, BreakerId, KindId, PairId, Plan, Server};
 
 /// Something that has happened.
 #[derive(Clone, Copy, Debug)]
@@ -35,9 +37,21 @@ pub(crate) enum Seen {
     /// A request arrived at an actor.
     Arrived { actor: ActorId, retry: bool },
     /// A retry was decided on; `attempt` is its number, 2 being the first retry.
-    Retry { pair: PairId, intent: u32, attempt: u32, wait: Span },
-    /// An endpoint answered a request.
-    Answered { from: Server, intent: u32, key: Value, body: Value, status: u16, content: Value },
+    Retry { pair: PairId, intent: u32, attempt: u32, wait: Span, ending: Ending },
+    /// A breaker of one instance has changed its state.
+    Transition { breaker: (BreakerId, u32), transition: Transition },
+    /// An endpoint answered a request. Of the body, what its design compares is `asked`; `kept` is
+    /// what the design has kept as the answer, or else the content.
+    Answered {
+        from: Server,
+        intent: u32,
+        key: Value,
+        asked: Value,
+        body: Value,
+        status: u16,
+        kept: Value,
+        content: Value,
+    },
     /// An attempt of a call was sent. `key` is the key of the request that its caller serves.
     Sent { to: Server, call: u64, caller: ActorId, intent: u32, key: Value },
     /// A store has carried out a command that changed a key.
@@ -54,6 +68,7 @@ pub(crate) enum Topic {
     Receipts,
     Arrivals,
     Retries,
+    Transitions,
     Answers,
     Flights,
     Writes,
@@ -67,6 +82,7 @@ impl Seen {
             Seen::Received { .. } => Topic::Receipts,
             Seen::Arrived { .. } => Topic::Arrivals,
             Seen::Retry { .. } => Topic::Retries,
+            Seen::Transition { .. } => Topic::Transitions,
             Seen::Answered { .. } => Topic::Answers,
             Seen::Written { .. } => Topic::Writes,
             Seen::Sent { .. } | Seen::Settled { .. } => Topic::Flights,
@@ -85,7 +101,19 @@ pub(crate) struct Scene<'a> {
     pub now: Moment,
 }
 
-impl Scene<'_> {
+impl<'a> Scene<'a> {
+    /// The effects that are wanted, in order, by intent.
+    pub(super) fn by_intent(
+        self,
+        is_wanted: impl Fn(&Entry) -> bool,
+    ) -> BTreeMap<u32, Vec<&'a Entry>> {
+        let mut found: BTreeMap<u32, Vec<&Entry>> = BTreeMap::new();
+        for entry in self.ledger.entries().iter().filter(|entry| is_wanted(entry)) {
+            found.entry(entry.intent).or_default().push(entry);
+        }
+        found
+    }
+
     /// `shoppers-17`.
     pub(super) fn intent(&self, intent: u32) -> String {
         self.intents.name(self.plan, intent)
@@ -94,6 +122,11 @@ impl Scene<'_> {
     /// `charge-4`.
     pub(super) fn effect(&self, kind: KindId, number: u32) -> String {
         self.plan.effect_name(kind, number)
+    }
+
+    /// The effect that has just happened.
+    pub(super) fn latest(&self) -> &Entry {
+        self.ledger.entries().last().expect("an effect has happened")
     }
 
     /// `charge`.

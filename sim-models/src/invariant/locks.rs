@@ -10,7 +10,7 @@ use sim_core::Time;
 use sim_redis::value::TextId;
 
 use super::write::{Act, Life, Write};
-use super::{Findings, Law, Scene, Seen, Topic};
+use super::{Breach, Findings, Law, Scene, Seen, Topic};
 use crate::plan::ActorId;
 
 /// Who holds a lock.
@@ -53,16 +53,21 @@ impl Law for Locks {
         let hold = self.holds.get(&key).copied();
         let hold = hold.filter(|hold| hold.until.is_none_or(|until| now <= until));
         if let Some(hold) = hold.filter(|hold| hold.execution != execution && !guarded) {
-            findings.violated(scene.now, Some(intent), || {
+            findings.violated(scene.now, || {
                 let (name, holder, since) =
                     (scene.intent(intent), scene.intent(hold.intent), hold.since);
-                let did = match act {
-                    Act::Delete => "deleted",
-                    Act::Live(_) => "changed the lifetime of",
-                    Act::Set { .. } | Act::Field { .. } | Act::Push(_) | Act::Count => "overwrote",
+                let (did, does) = match act {
+                    Act::Delete => ("deleted", "deletes"),
+                    Act::Live(_) => ("changed the lifetime of", "changes the lifetime of"),
+                    Act::Set { .. } | Act::Field { .. } | Act::Push(_) | Act::Count => {
+                        ("overwrote", "overwrites")
+                    }
                 };
                 let whose = if hold.intent == intent { "another execution" } else { &holder };
-                format!("{name} {did} {}, which {whose} holds since {since}", lock())
+                let lock = lock();
+                let witness = format!("{name} {did} {lock}, which {whose} holds since {since}");
+                let store = scene.plan.actor_name(store);
+                Breach::by(intent, store, format!("{does} {lock}"), witness).beside(hold.intent)
             });
         }
         let life = match act {
@@ -83,8 +88,11 @@ impl Law for Locks {
             Life::ForEver => None,
         };
         if until.is_none() {
-            findings.violated(scene.now, Some(intent), || {
-                format!("{} holds {}, which never expires", scene.intent(intent), lock())
+            findings.violated(scene.now, || {
+                let (name, lock) = (scene.intent(intent), lock());
+                let witness = format!("{name} holds {lock}, which never expires");
+                let what = format!("keeps {lock} without an expiry");
+                Breach::by(intent, scene.plan.actor_name(store), what, witness)
             });
         }
         let since = now;

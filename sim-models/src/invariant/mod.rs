@@ -25,6 +25,7 @@ mod stored;
 mod tokens;
 mod told;
 mod transitions;
+mod undone;
 mod waits;
 mod watch;
 mod write;
@@ -32,6 +33,7 @@ mod write;
 use crate::plan::{Plan, Rule};
 
 pub(crate) use findings::Findings;
+use findings::{Breach, When};
 use law::Law;
 pub(crate) use law::{Scene, Seen, Topic};
 pub(crate) use watch::Watch;
@@ -53,7 +55,7 @@ fn law(rule: &Rule, plan: &Plan) -> Box<dyn Law> {
             Box::new(peak::PeakArrivals::new(at, max, window, retries_only))
         }
         Rule::Transitions { breaker, expect } => {
-            Box::new(transitions::Transitions { breaker, expect })
+            Box::new(transitions::Transitions::new(breaker, expect))
         }
         Rule::RetryWaits { call, between } => Box::new(waits::Waits::new(call, between)),
         Rule::ReceiptMatches(kind) => Box::new(receipts::Receipts::new(kind)),
@@ -62,6 +64,7 @@ fn law(rule: &Rule, plan: &Plan) -> Box<dyn Law> {
         }
         Rule::SettlesWithin(within) => Box::new(settled::Settling::new(within)),
         Rule::OneInFlight(server) => Box::new(flights::Flights::new(server)),
+        Rule::UndoneStaysUndone(kind) => Box::new(undone::Undone::new(kind)),
         Rule::NoMerge(kind) => Box::new(merges::Merges::new(kind)),
         Rule::BooksBalance { captured, refunded, fulfilled } => {
             Box::new(books::Books::new(captured, refunded, fulfilled))

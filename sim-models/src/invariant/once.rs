@@ -1,13 +1,13 @@
 //! `ExactlyOnce` and `AtMostOnce`: no intent has two effects in force.
 
-use super::told::each_acked;
-use super::{Findings, Law, Scene, Seen, Topic};
+use super::told::{each_acked, none_refunded};
+use super::{Breach, Findings, Law, Scene, Seen, Topic};
 use crate::plan::KindId;
 
 #[derive(Debug)]
 pub(super) struct Once {
     pub(super) kind: KindId,
-    /// Who was told success has one, too.
+    /// Who was told success has one, too, and who has had a refund has none.
     pub(super) acked: bool,
 }
 
@@ -22,7 +22,9 @@ impl Law for Once {
         {
             findings.exercised = true;
             if scene.ledger.net(intent, kind) > 1 {
-                findings.violated(scene.now, Some(intent), || duplicates(scene, kind, intent));
+                findings.violated(scene.now, || {
+                    Breach::effect(scene.latest(), duplicates(scene, kind, intent))
+                });
             }
         }
     }
@@ -30,6 +32,7 @@ impl Law for Once {
     fn conclude(&self, end: Scene<'_>, findings: &mut Findings) {
         if self.acked {
             each_acked(end, findings, self.kind);
+            none_refunded(end, findings, self.kind);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use sim_core::Span;
 
-use super::{Findings, Law, Scene, Seen, Topic};
+use super::{Breach, Findings, Law, Scene, Seen, Topic};
 use crate::metrics::Peak;
 use crate::plan::ActorId;
 
@@ -35,10 +35,14 @@ impl Law for PeakArrivals {
         {
             findings.exercised = true;
             // A window that goes on being too full is one violation.
-            let is_too_full = self.peak.arrive(scene.now.at) > self.max;
+            let arrived = self.peak.arrive(scene.now.at);
+            let is_too_full = arrived > self.max;
             if is_too_full && !self.too_full {
-                // The peak is known at the end.
-                findings.violated(scene.now, None, String::new);
+                findings.violated(scene.now, || {
+                    let what = format!("arrival {arrived} within {}", self.window);
+                    // The peak is known at the end.
+                    Breach::by(None, scene.plan.actor_name(actor), what, String::new())
+                });
             }
             self.too_full = is_too_full;
         }
@@ -47,7 +51,7 @@ impl Law for PeakArrivals {
     fn conclude(&self, _end: Scene<'_>, findings: &mut Findings) {
         if let Some(first) = &mut findings.first {
             let (found, window, max) = (self.peak.max(), self.window, self.max);
-            first.witness = format!("up to {found} arrivals within {window}; at most {max}");
+            first.breach.witness = format!("up to {found} arrivals within {window}; at most {max}");
         }
     }
 }

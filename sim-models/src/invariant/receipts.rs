@@ -9,7 +9,7 @@ use sim_core::Moment;
 use sim_policies::Fate;
 use sim_redis::value::{Texts, Value};
 
-use super::{Findings, Law, Scene, Seen, Topic};
+use super::{Breach, Findings, Law, Scene, Seen, Topic};
 use crate::ledger::Entry;
 use crate::plan::KindId;
 
@@ -18,8 +18,8 @@ pub(super) struct Receipts {
     kind: KindId,
     /// Effects named by answers to submissions that are under way.
     open: BTreeMap<u64, Vec<u32>>,
-    /// Intent and effect, as told with a success.
-    told: Vec<(u32, u32)>,
+    /// Intent and effect, as told with a success, and when.
+    told: Vec<(u32, u32, Moment)>,
 }
 
 impl Receipts {
@@ -44,7 +44,7 @@ impl Law for Receipts {
             Seen::Ended { submission, intent, fate, .. } => {
                 let named = self.open.remove(&submission).unwrap_or_default();
                 if fate == Fate::Succeeded {
-                    self.told.extend(named.into_iter().map(|number| (intent, number)));
+                    self.told.extend(named.into_iter().map(|number| (intent, number, scene.now)));
                 }
             }
             _ => {}
@@ -54,33 +54,58 @@ impl Law for Receipts {
     fn conclude(&self, end: Scene<'_>, findings: &mut Findings) {
         let effects = of_kind(end, self.kind);
         let mut told = self.told.clone();
-        told.sort_unstable();
-        told.dedup();
+        told.sort_unstable_by_key(|(intent, number, at)| (*intent, *number, at.step));
+        told.dedup_by_key(|(intent, number, _)| (*intent, *number));
         let mut in_force: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
         for effect in effects.iter().filter(|effect| effect.in_force()) {
             in_force.entry(effect.intent).or_default().push(effect.number);
         }
-        for (intent, number) in told {
+        for (intent, number, told) in told {
             findings.exercised = true;
             let own = in_force.get(&intent).map_or(&[][..], Vec::as_slice);
+            let is_own = effects.get(number as usize - 1).is_some_and(|e| e.intent == intent);
+            // The user knows that it is no longer in force.
+            let is_refunded = end.intents[intent].refunded == Some(self.kind);
+            if is_refunded && is_own && own.is_empty() {
+                continue;
+            }
             if own != [number] {
                 // Wrong since it was told, or since what came after.
-                let told = end.intents[intent].told_at;
-                let latest = own.iter().filter_map(|n| effects.get(*n as usize - 1)).next_back();
-                let at = match latest.map(|entry| Moment { at: entry.at, step: entry.step }) {
-                    Some(done) if done.step > told.step => done,
-                    _ => told,
-                };
-                findings.violated(at, Some(intent), || {
-                    mismatch(end, self.kind, (intent, number), own, &effects)
+                let cause = wrong_by(end, (intent, number), own, &effects, is_refunded);
+                let cause = cause.filter(|cause| cause.step > told.step);
+                findings.violated(cause.map_or(told, Entry::moment), || {
+                    let witness = mismatch(end, self.kind, (intent, number), own, &effects);
+                    let breach = match (cause, end.intents[intent].refunded) {
+                        (Some(cause), _) => Breach::effect(cause, witness),
+                        (None, Some(kind)) => Breach::refunded(intent, kind, witness),
+                        (None, None) => Breach::ended(intent, Fate::Succeeded, witness),
+                    };
+                    let owner = effects.get(number as usize - 1).map(|effect| effect.intent);
+                    owner.into_iter().fold(breach, Breach::beside)
                 });
             }
         }
     }
 
     fn memory_bytes(&self) -> usize {
-        self.told.capacity() * size_of::<(u32, u32)>() + self.open.len() * 64
+        self.told.capacity() * size_of::<(u32, u32, Moment)>() + self.open.len() * 64
     }
+}
+
+/// The effect that makes a receipt of the intent's own wrong: it took that back, or stands beside it.
+fn wrong_by<'a>(
+    end: Scene<'a>,
+    (intent, number): (u32, u32),
+    own: &[u32],
+    effects: &[&'a Entry],
+    is_refunded: bool,
+) -> Option<&'a Entry> {
+    let told = effects.get(number as usize - 1).filter(|effect| effect.intent == intent)?;
+    if !told.in_force() && !is_refunded {
+        return end.ledger.undoer(told);
+    }
+    let other = own.iter().find(|other| **other != number)?;
+    effects.get(*other as usize - 1).copied()
 }
 
 fn mismatch(

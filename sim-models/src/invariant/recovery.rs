@@ -3,7 +3,7 @@
 use sim_core::{Span, Time};
 use sim_policies::Fate;
 
-use super::goodput::too_few;
+use super::goodput::{Failure, too_few};
 use super::{Findings, Law, Scene, Seen, Topic};
 
 /// The share of submissions that must succeed for a run to count as recovered.
@@ -16,11 +16,14 @@ pub(super) struct Recovery {
     /// All beginnings, and the successes with their beginning and latency.
     beginnings: Vec<Time>,
     successes: Vec<(Time, Span)>,
+    /// The other endings, with their beginning.
+    failures: Vec<(Time, Failure)>,
 }
 
 impl Recovery {
     pub(super) fn new(within: Span) -> Recovery {
-        Recovery { within, beginnings: Vec::new(), successes: Vec::new() }
+        let (beginnings, successes, failures) = (Vec::new(), Vec::new(), Vec::new());
+        Recovery { within, beginnings, successes, failures }
     }
 }
 
@@ -34,6 +37,9 @@ impl Law for Recovery {
             Seen::Submitted { .. } => self.beginnings.push(scene.now.at),
             Seen::Ended { begun, fate: Fate::Succeeded, .. } => {
                 self.successes.push((begun, scene.now.at.since(begun)));
+            }
+            Seen::Ended { intent, begun, fate, .. } => {
+                self.failures.push((begun, Failure { at: scene.now, intent, fate }));
             }
             _ => {}
         }
@@ -55,13 +61,19 @@ impl Law for Recovery {
             return;
         }
         findings.exercised = true;
-        if let Some(witness) = too_few(succeeded, begun, RECOVERED) {
-            findings.violated(end.now, None, || format!("from {deadline} on, {witness}"));
+        let failures = self.failures.iter().filter(|(begun, _)| counted(begun));
+        let failures: Vec<Failure> = failures.map(|(_, failure)| *failure).collect();
+        if let Some((when, mut breach)) =
+            too_few(end, "users", succeeded, begun, RECOVERED, &failures)
+        {
+            breach.witness = format!("from {deadline} on, {}", breach.witness);
+            findings.violated(when, || breach);
         }
     }
 
     fn memory_bytes(&self) -> usize {
         self.beginnings.capacity() * size_of::<Time>()
             + self.successes.capacity() * size_of::<(Time, Span)>()
+            + self.failures.capacity() * size_of::<(Time, Failure)>()
     }
 }

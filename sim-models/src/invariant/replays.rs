@@ -5,7 +5,7 @@ use std::collections::btree_map::Entry;
 
 use sim_redis::value::Value;
 
-use super::{Findings, Law, Scene, Seen, Topic};
+use super::{Breach, Findings, Law, Scene, Seen, Topic};
 use crate::plan::{ActorId, Server};
 
 /// What counts as one request: a client's key, or the intent at an endpoint that looks at no key.
@@ -14,7 +14,10 @@ type Scope = Result<(ActorId, Value), u32>;
 /// The first success under a key.
 #[derive(Clone, Copy, Debug)]
 struct First {
+    intent: u32,
+    asked: Value,
     body: Value,
+    kept: Value,
     content: Value,
 }
 
@@ -38,7 +41,9 @@ impl Law for Replays {
     }
 
     fn see(&mut self, seen: &Seen, scene: Scene<'_>, findings: &mut Findings) {
-        let Seen::Answered { from, intent, key, body, status: 200..=299, content } = *seen else {
+        let Seen::Answered { from, intent, key, asked, body, status: 200..=299, kept, content } =
+            *seen
+        else {
             return;
         };
         if from != self.of || (self.keyed && key == Value::Nil) {
@@ -47,7 +52,7 @@ impl Law for Replays {
         let scope = if self.keyed { Ok((scene.client(intent), key)) } else { Err(intent) };
         let first = match self.firsts.entry(scope) {
             Entry::Vacant(place) => {
-                place.insert(First { body, content });
+                place.insert(First { intent, asked, body, kept, content });
                 return;
             }
             Entry::Occupied(first) => *first.get(),
@@ -58,17 +63,21 @@ impl Law for Replays {
             Err(intent) => format!("for {}", scene.intent(intent)),
         };
         let show = |value: Value| scene.texts.show(value);
-        if first.content != content {
-            findings.violated(scene.now, Some(intent), || {
+        let broken = |witness: String| {
+            let what = format!("answers {}", show(content));
+            Breach::by(intent, scene.server(self.of), what, witness).beside(first.intent)
+        };
+        if first.kept != kept {
+            findings.violated(scene.now, || {
                 let (server, under) = (scene.server(self.of), under());
                 let (now, before) = (show(content), show(first.content));
-                format!("{server} answered {now} {under}, and {before} before")
+                broken(format!("{server} answered {now} {under}, and {before} before"))
             });
-        } else if first.body != body {
-            findings.violated(scene.now, Some(intent), || {
+        } else if first.asked != asked {
+            findings.violated(scene.now, || {
                 let (server, under) = (scene.server(self.of), under());
                 let (now, before) = (show(body), show(first.body));
-                format!("{server} gave one answer {under} to {before} and to {now}")
+                broken(format!("{server} gave one answer {under} to {before} and to {now}"))
             });
         }
     }

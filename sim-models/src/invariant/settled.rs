@@ -3,7 +3,8 @@
 use sim_core::{Span, Time};
 use sim_policies::{Ending, Fate};
 
-use super::{Findings, Law, Scene, Seen, Topic};
+use super::{Breach, Findings, Law, Scene, Seen, Topic, When};
+use crate::log::USER;
 
 #[derive(Debug)]
 pub(super) struct Settling {
@@ -58,7 +59,7 @@ impl Law for Settling {
             if told.settled.is_some_and(|at| at <= due) {
                 continue;
             }
-            findings.violated(end.now, Some(intent), || {
+            findings.violated(When::passed(due), || {
                 let (name, begun) = (end.intent(intent), state.begun);
                 let last = match told {
                     Told { settled: Some(at), .. } => format!("settled only at {at}"),
@@ -70,7 +71,8 @@ impl Law for Settling {
                         format!("left without the other side's answer at {at}")
                     }
                 };
-                format!("{name}, begun at {begun} and due by {due}, was {last}")
+                let witness = format!("{name}, begun at {begun} and due by {due}, was {last}");
+                Breach::by(intent, USER, "has nothing final by now", witness)
             });
         }
     }

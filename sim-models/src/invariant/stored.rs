@@ -3,7 +3,7 @@
 use sim_redis::value::{Texts, Value};
 
 use super::write::{Act, Write};
-use super::{Findings, Law, Scene, Seen, Topic};
+use super::{Breach, Findings, Law, Scene, Seen, Topic};
 use crate::plan::ActorId;
 
 #[derive(Debug)]
@@ -34,9 +34,12 @@ impl Law for Stored {
         };
         findings.exercised |= outcome != Outcome::NotSaid;
         if outcome == Outcome::Open {
-            findings.violated(scene.now, Some(intent), || {
+            findings.violated(scene.now, || {
                 let (name, key, value) = (scene.intent(intent), texts.text(key), texts.show(value));
-                format!("{name} stored {value} under {key} while its outcome is open")
+                let witness =
+                    format!("{name} stored {value} under {key} while its outcome is open");
+                let store = scene.plan.actor_name(store);
+                Breach::by(intent, store, format!("stores {value} under {key}"), witness)
             });
         }
     }

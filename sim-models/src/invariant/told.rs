@@ -1,12 +1,14 @@
 //! `AckedImpliesDone` and `FailedImpliesNone`: what users were told is what happened.
 
+use std::cell::LazyCell;
 use std::collections::BTreeMap;
 
 use sim_core::Moment;
 use sim_policies::Fate;
 
 use super::settled::is_final;
-use super::{Findings, Law, Scene, Seen, Topic};
+use super::{Breach, Findings, Law, Scene, Seen, Topic};
+use crate::ledger::Entry;
 use crate::plan::KindId;
 
 /// Who was told success has an effect.
@@ -48,7 +50,11 @@ impl Law for Failed {
         }
     }
 
+    /// What should not be there is the effect: it broke the promise, before or after the answer.
     fn conclude(&self, end: Scene<'_>, findings: &mut Findings) {
+        none_refunded(end, findings, self.kind);
+        let in_force =
+            LazyCell::new(|| end.by_intent(|entry| entry.kind == self.kind && entry.in_force()));
         for (intent, state) in end.intents.iter() {
             let told_at = match state.told {
                 Some(Fate::Failed) => Some(state.told_at),
@@ -58,9 +64,12 @@ impl Law for Failed {
             let Some(told_at) = told_at else { continue };
             findings.exercised = true;
             if end.ledger.net(intent, self.kind) > 0 {
-                findings.violated(told_at, Some(intent), || {
-                    let (name, kind) = (end.intent(intent), end.kind(self.kind));
-                    format!("{name} was told failure, yet there is a {kind}")
+                let entry = in_force[&intent][0];
+                findings.violated(entry.moment(), || {
+                    let (name, at) = (end.intent(intent), told_at.at);
+                    let effect = end.effect(self.kind, entry.number);
+                    let witness = format!("{name} was told failure at {at}, yet there is {effect}");
+                    Breach::effect(entry, witness)
                 });
             }
         }
@@ -71,18 +80,65 @@ impl Law for Failed {
     }
 }
 
+/// Who was told that such an effect was given back has none in force.
+pub(super) fn none_refunded(end: Scene<'_>, findings: &mut Findings, kind: KindId) {
+    let in_force = LazyCell::new(|| end.by_intent(|entry| entry.kind == kind && entry.in_force()));
+    let refunded = end.intents.iter().filter(|(_, state)| state.refunded == Some(kind));
+    for (intent, state) in refunded {
+        findings.exercised = true;
+        if end.ledger.net(intent, kind) > 0 {
+            let told_at = state.told_at;
+            // It was never given back, or has come again since.
+            let entry = in_force[&intent].last().expect("one is in force");
+            let comes_later = entry.step > told_at.step;
+            findings.violated(if comes_later { entry.moment() } else { told_at }, || {
+                let (name, at) = (end.intent(intent), told_at.at);
+                let (what, effect) = (end.kind(kind), end.effect(kind, entry.number));
+                let witness = format!(
+                    "{name} was told at {at} that the {what} is given back, yet there is {effect}"
+                );
+                match comes_later {
+                    true => Breach::effect(entry, witness),
+                    false => Breach::refunded(intent, kind, witness),
+                }
+            });
+        }
+    }
+}
+
 /// Who was told success has an effect of the kind.
 pub(super) fn each_acked(end: Scene<'_>, findings: &mut Findings, kind: KindId) {
+    let effects = LazyCell::new(|| end.by_intent(|entry| entry.kind == kind));
     for (intent, state) in end.intents.iter() {
-        if state.told != Some(Fate::Succeeded) {
+        if !state.is_acked() {
             continue;
         }
         findings.exercised = true;
         if end.ledger.net(intent, kind) == 0 {
-            findings.violated(state.told_at, Some(intent), || {
-                let (name, kind) = (end.intent(intent), end.kind(kind));
-                format!("{name} was told success without any {kind}")
+            let undoer = undone_since(end, state.told_at, effects.get(&intent));
+            let when = undoer.map_or(state.told_at, Entry::moment);
+            findings.violated(when, || {
+                let (name, what) = (end.intent(intent), end.kind(kind));
+                match undoer {
+                    Some(undoer) => Breach::effect(undoer, {
+                        let (at, by) = (state.told_at.at, end.effect(undoer.kind, undoer.number));
+                        format!("{name} was told success at {at}, and {by} took its {what} back")
+                    }),
+                    None => Breach::ended(intent, Fate::Succeeded, {
+                        format!("{name} was told success without any {what}")
+                    }),
+                }
             });
         }
     }
+}
+
+/// What took the last of some effects back after an answer, if they were in force till then.
+pub(super) fn undone_since<'a>(
+    scene: Scene<'a>,
+    told_at: Moment,
+    effects: Option<&Vec<&'a Entry>>,
+) -> Option<&'a Entry> {
+    let undoers = effects?.iter().filter_map(|effect| scene.ledger.undoer(effect));
+    undoers.max_by_key(|undoer| undoer.step).filter(|undoer| undoer.step > told_at.step)
 }

@@ -2,7 +2,8 @@
 
 use sim_core::Span;
 
-use super::{Findings, Law, Scene, Seen, Topic};
+use super::{Breach, Findings, Law, Scene, Seen, Topic, When};
+use crate::log::Note;
 use crate::plan::PairId;
 
 #[derive(Debug)]
@@ -26,7 +27,7 @@ impl Law for Waits {
     }
 
     fn see(&mut self, seen: &Seen, scene: Scene<'_>, findings: &mut Findings) {
-        let Seen::Retry { pair, intent, attempt, wait } = *seen else { return };
+        let Seen::Retry { pair, intent, attempt, wait, ending } = *seen else { return };
         if pair != self.pair {
             return;
         }
@@ -35,13 +36,17 @@ impl Law for Waits {
         if let Some(seen) = self.seen.get_mut(retry - 1) {
             *seen = true;
         }
+        let broken = |witness| {
+            Breach::noted(Note::Retry { intent, pair, attempt, after: wait, ending }, witness)
+        };
         match self.between.get(retry - 1) {
             Some((low, high)) if (*low..=*high).contains(&wait) => {}
-            Some((low, high)) => findings.violated(scene.now, Some(intent), || {
-                format!("retry {retry} waited {wait}; expected {low} to {high}")
+            Some((low, high)) => findings.violated(scene.now, || {
+                broken(format!("retry {retry} waited {wait}; expected {low} to {high}"))
             }),
-            None => findings
-                .violated(scene.now, Some(intent), || format!("retry {retry} is one too many")),
+            None => {
+                findings.violated(scene.now, || broken(format!("retry {retry} is one too many")));
+            }
         }
     }
 
@@ -49,7 +54,10 @@ impl Law for Waits {
         if let Some(n) = self.seen.iter().position(|seen| !seen)
             && findings.exercised
         {
-            findings.violated(end.now, None, || format!("retry {} never came", n + 1));
+            findings.violated(When::passed(end.now.at), || {
+                let what = format!("retry {} never came", n + 1);
+                Breach::by(None, end.plan.pair_name(self.pair), what.clone(), what)
+            });
         }
     }
 }

@@ -1,7 +1,8 @@
 //! The watch over all invariants of one run.
 
-use super::findings::Findings;
+use super::findings::{Breach, Findings, Found, Line, When};
 use super::{Law, Scene, Seen, Topic, law};
+use crate::log::Sentence;
 use crate::outcome::{InvariantResult, InvariantVerdict, Violation};
 use crate::plan::{InvariantPlan, Plan};
 
@@ -60,15 +61,22 @@ impl Watch {
                 (0, true) => InvariantVerdict::Kept,
                 (0, false) => InvariantVerdict::Vacuous,
             };
-            let first = first.map(|found| Violation {
-                at: found.at.at,
-                step: found.at.step,
-                intent: found.intent.map(|intent| end.intent(intent)),
-                witness: found.witness,
-            });
+            let first = first.map(|found| violation(found, end));
             let (name, known) = (plan.name.clone(), plan.known);
             InvariantResult { name, known, verdict, violations, first }
         };
         self.checks.iter().zip(&end.plan.invariants).map(judge).collect()
     }
+}
+
+/// A violation in words.
+fn violation(found: Found, end: Scene<'_>) -> Violation {
+    let Found { when: When { at, step }, breach: Breach { line, other, witness } } = found;
+    let Sentence { intent, who, what } = match line {
+        Line::Noted(note) => note.sentence(end.plan, end.texts),
+        Line::Unnoted(sentence) => sentence,
+    };
+    let other = other.filter(|other| Some(*other) != intent);
+    let [intent, other] = [intent, other].map(|intent| intent.map(|intent| end.intent(intent)));
+    Violation { at, step, intent, other, who, what, witness }
 }

@@ -42,18 +42,21 @@ impl Addresses for Names {
 pub enum Invariant<A: Addresses = Names> {
     /// No intent has more than one effect of this kind in force, and each that was told success has
     /// exactly one.
+    ///
+    /// A user who hears `Refunded` of this kind has none; of another kind, the intent may have one.
     #[schemars(example = r#"ExactlyOnce("charge")"#)]
     ExactlyOnce(#[schemars(extend("x-wanted" = "kind"))] A::Kind),
     /// No intent has more than one effect of this kind in force, that is, not taken back.
     #[schemars(example = r#"AtMostOnce("charge")"#)]
     AtMostOnce(#[schemars(extend("x-wanted" = "kind"))] A::Kind),
-    /// Each intent that was told success has an effect of this kind.
+    /// Each intent that was told success has an effect of this kind, unless it was `Refunded`.
     #[schemars(example = r#"AckedImpliesDone("order")"#)]
     AckedImpliesDone(#[schemars(extend("x-wanted" = "kind"))] A::Kind),
     /// No intent that was told of a definite failure, and never of success, has an effect of this
     /// kind in force.
     ///
-    /// A final refusal after attempts in doubt counts as told.
+    /// A final refusal after attempts in doubt counts as told, and so does `Refunded` of this kind.
+    /// The violation is dated to the effect, be it before the answer or after.
     #[schemars(example = r#"FailedImpliesNone("charge")"#)]
     FailedImpliesNone(#[schemars(extend("x-wanted" = "kind"))] A::Kind),
     /// Every submission came to an end before the run did.
@@ -125,10 +128,17 @@ pub enum Invariant<A: Addresses = Names> {
     /// All 2xx answers of an endpoint to requests with one key of one client have equal content,
     /// and the requests had equal bodies.
     ///
-    /// The statuses may differ. At an endpoint that looks at no key, the answers to one intent are
-    /// compared.
+    /// The statuses may differ. Under a design, the bodies are equal where its `canonical` is, and
+    /// the first answer counts as the `{result}` that the design keeps. At an endpoint that looks at
+    /// no key, the answers to one intent are compared.
     #[schemars(example = r#"EqualReplays("api.pay")"#)]
     EqualReplays(#[schemars(extend("x-wanted" = "endpoint"))] A::Endpoint),
+    /// Once an effect of this kind was taken back, its intent gets no other.
+    ///
+    /// It is for what a customer gives back: no late charge follows the refund. Do not state it where
+    /// a failed attempt is compensated for and then tried again.
+    #[schemars(example = r#"UndoneStaysUndone("charge")"#)]
+    UndoneStaysUndone(#[schemars(extend("x-wanted" = "kind"))] A::Kind),
     /// Every intent is told something final within this long of its beginning or of the last
     /// healing of a fault, whichever is later.
     ///
@@ -146,6 +156,8 @@ pub enum Invariant<A: Addresses = Names> {
     OneInFlight(#[schemars(extend("x-wanted" = "endpoint"))] A::Endpoint),
     /// Each intent that was told success has an effect of its own in force, and no answer to a
     /// client names another intent's effect.
+    ///
+    /// Who was `Refunded` needs none.
     #[schemars(example = r#"NoMerge("charge")"#)]
     NoMerge(#[schemars(extend("x-wanted" = "kind"))] A::Kind),
     /// Each intent has as many captures in force as fulfilments at the end, at most one, and never
@@ -233,6 +245,7 @@ impl<A: Addresses> Invariant<A> {
             FailedImpliesNone(kind) => FailedImpliesNone(find.kind(kind, "")?),
             ReceiptMatches(kind) => ReceiptMatches(find.kind(kind, "")?),
             NoMerge(kind) => NoMerge(find.kind(kind, "")?),
+            UndoneStaysUndone(kind) => UndoneStaysUndone(find.kind(kind, "")?),
             FencingMonotone(kind) => FencingMonotone(find.kind(kind, "")?),
             EqualReplays(endpoint) => EqualReplays(find.endpoint(endpoint, "")?),
             OneInFlight(endpoint) => OneInFlight(find.endpoint(endpoint, "")?),

@@ -200,6 +200,12 @@ pub enum Step {
     /// Raises an error that is answered with this status unless caught.
     #[schemars(example = r#"Fail(409)"#)]
     Fail(#[schemars(extend("x-wanted" = "status"))] Expr),
+    /// In a client's program: the user hears that an effect of this kind was given back.
+    ///
+    /// It is what counts of the intent once the program ends well. Who has had a refund needs no
+    /// charge any more, and must have none in force.
+    #[schemars(example = r#"Refunded("charge")"#)]
+    Refunded(#[schemars(extend("x-wanted" = "kind"))] String),
     /// Marks a point, `actor.endpoint/label`, at which a fault can strike.
     #[schemars(example = r#"Label("charged")"#)]
     Label(#[schemars(extend("x-wanted" = "name"))] String),

@@ -434,10 +434,6 @@ impl Metrics {
         self.pairs[pair.index()].calls
     }
 
-    pub(crate) fn transitions(&self) -> &[(Time, (BreakerId, u32), Transition)] {
-        &self.transitions
-    }
-
     /// When each fault that struck did so, and when it healed.
     pub(crate) fn strikes(&self) -> &[(FaultId, Time, Option<Time>)] {
         &self.strikes

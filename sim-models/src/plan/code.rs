@@ -18,6 +18,9 @@ pub(crate) struct Program {
     pub reads_client: bool,
     /// It reads `{now}`.
     pub reads_clock: bool,
+    /// Under a design: what of a request it compares, and what it keeps as the answer.
+    pub canonical: Option<Reg>,
+    pub result: Option<Reg>,
 }
 
 /// The registers that every program has, filled by the interpreter.
@@ -172,6 +175,8 @@ pub(crate) enum Instr {
     Adopt(Operand),
     Effect(EffectId),
     Respond(RespondId),
+    /// The user hears that an effect of this kind was given back.
+    Refunded(KindId),
     Fail(Operand),
     Point(PointId),
     End,

@@ -9,7 +9,9 @@ use sim_policies::{Ending, Fate};
 use crate::intent::Intent;
 use crate::invariant::Seen;
 use crate::log::Note;
-use crate::plan::{ActorId, ActorKind, ActorPlan, Arrivals, ClientPlan, LoadPlan, Plan, Requests};
+use crate::plan::{
+    ActorId, ActorKind, ActorPlan, Arrivals, ClientPlan, KindId, LoadPlan, Plan, Requests,
+};
 use crate::world::ids::TaskId;
 use crate::world::shared::{ByActor, Shared};
 use crate::world::task::Submission;
@@ -38,6 +40,8 @@ pub(super) struct Told {
     pub(super) intent: u32,
     pub(super) begun: Time,
     pub(super) fate: Fate,
+    /// What was given back, if the program came to that and ended well.
+    pub(super) refunded: Option<KindId>,
     /// How the call ended that it failed of, if it did.
     pub(super) ending: Option<Ending>,
 }
@@ -205,6 +209,7 @@ impl Clients {
             submitted: 0,
             ended: 0,
             told: None,
+            refunded: None,
             told_at: ctx.moment(),
             background: None,
         });
@@ -241,19 +246,23 @@ impl Clients {
 
     /// A submission has come to its end. After the last one the user may think of the next intent.
     pub(super) fn end(&mut self, told: Told, shared: &mut Shared, ctx: &mut Ctx) {
-        let Told { submission, intent: id, begun, fate, ending } = told;
+        let Told { submission, intent: id, begun, fate, refunded, ending } = told;
         let intent = &mut shared.intents[id];
         intent.ended += 1;
         let first_success = fate == Fate::Succeeded && intent.told != Some(Fate::Succeeded);
         // Success outweighs everything, and doubt outweighs a failure: one submission of the
         // intent may have done what another failed to do.
-        let before = intent.told;
+        let before = (intent.told, intent.refunded);
         intent.told = Some(match (intent.told, fate) {
             (Some(Fate::Succeeded), _) | (_, Fate::Succeeded) => Fate::Succeeded,
             (Some(Fate::Unknown), _) | (_, Fate::Unknown) => Fate::Unknown,
             (_, Fate::Failed) => Fate::Failed,
         });
-        if intent.told != before {
+        // Of two good endings the later one is what the user has heard last.
+        if fate == Fate::Succeeded {
+            intent.refunded = refunded;
+        }
+        if (intent.told, intent.refunded) != before {
             intent.told_at = ctx.moment();
         }
         let Intent { client, user, ended, told, begun: arose, .. } = *intent;
@@ -266,7 +275,7 @@ impl Clients {
             shared.metrics.missed(arose, ctx.now());
         }
         shared.show(Seen::Ended { submission, intent: id, begun, fate, ending }, ctx);
-        shared.note(Note::Told { intent: id, fate }, ctx);
+        shared.note(Note::Told { intent: id, fate, refunded }, ctx);
         if is_last {
             self.think(client, user, shared, ctx);
         }
@@ -348,7 +357,8 @@ mod tests {
     }
 
     fn ends(bench: &mut Bench, clients: &mut Clients, intent: u32, fate: Fate) {
-        let told = Told { submission: 0, intent, begun: Time::ZERO, fate, ending: None };
+        let told =
+            Told { submission: 0, intent, begun: Time::ZERO, fate, refunded: None, ending: None };
         bench.act(|shared, ctx| clients.end(told, shared, ctx));
     }
 

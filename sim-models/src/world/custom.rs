@@ -277,6 +277,7 @@ impl Host for Room<'_> {
                 submitted: 0,
                 ended: 0,
                 told: None,
+                refunded: None,
                 background: Some(program),
                 told_at: Moment { at: Time::ZERO, step: 0 },
             })

@@ -114,6 +114,7 @@ pub fn place(word: &Word) -> Option<Place> {
         ("step", "Body") => {
             Place::within("designs.tried", r#"Design(about: "None.", steps: [$])"#, ".steps[0]")
         }
+        ("step", "Refunded") => Place::within("actors.shoppers.does", "[$]", "[0]"),
         ("step", _) => Place::in_step("$", ""),
         ("store command", "Effect") => {
             Place::in_step(r#"Kv(Multi([$]), store: "redis")"#, ".op[0]")

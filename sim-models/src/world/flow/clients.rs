@@ -62,15 +62,17 @@ impl World {
         ending: Option<Ending>,
         ctx: &mut Ctx,
     ) {
-        let Task { intent, origin: Origin::Submission { begun, leave }, .. } = self.tasks.all[task]
+        let Task { intent, refunded, origin: Origin::Submission { begun, leave }, .. } =
+            self.tasks.all[task]
         else {
             unreachable!("only submissions end here")
         };
+        let refunded = refunded.filter(|_| fate == Fate::Succeeded);
         if let Some(handle) = leave {
             ctx.cancel(handle);
         }
         self.tasks.all.free(task);
-        let told = Told { submission: task.word(), intent, begun, fate, ending };
+        let told = Told { submission: task.word(), intent, begun, fate, refunded, ending };
         self.clients.end(told, &mut self.shared, ctx);
     }
 }

@@ -2,6 +2,7 @@
 
 use sim_policies::Fate;
 
+use crate::invariant::Topic;
 use crate::plan::{PointId, SiteId};
 use crate::world::fault::Hit;
 use crate::world::ids::TaskId;
@@ -167,6 +168,10 @@ impl World {
         let task = &mut self.tasks.all[id];
         if let Some(request) = task.take_request() {
             self.network.requests[request].worked = task.seat.worked(ctx.now());
+            if self.shared.watch.wants(Topic::Answers) {
+                let request = &self.network.requests[request];
+                self.tasks.show_answer(id, request, answer, &mut self.shared, ctx);
+            }
             self.send_answer(request, answer, ctx);
         }
     }

@@ -236,17 +236,13 @@ impl Network {
     }
 }
 
-/// Shows the invariants what an endpoint has answered.
+/// Shows the invariants what an actor written in Rust has answered.
 fn show_answer(request: &Request, answer: Answer, shared: &mut Shared, ctx: &Ctx) {
-    let Request { to, intent, key, body, .. } = *request;
-    let from = match request.payload {
-        Payload::Endpoint(endpoint) => Server::Endpoint(endpoint),
-        Payload::Custom { endpoint } => Server::Custom { actor: to, endpoint },
-        Payload::Message(_) | Payload::Command => return,
-    };
-    if let Ending::Status(status) = answer.ending {
-        let content = answer.body;
-        shared.show(Seen::Answered { from, intent, key, body, status, content }, ctx);
+    let Request { to, intent, key, body, payload, .. } = *request;
+    if let (Payload::Custom { endpoint }, Ending::Status(status)) = (payload, answer.ending) {
+        let (from, content) = (Server::Custom { actor: to, endpoint }, answer.body);
+        let (asked, kept) = (body, content);
+        shared.show(Seen::Answered { from, intent, key, asked, body, status, kept, content }, ctx);
     }
 }
 

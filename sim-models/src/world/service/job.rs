@@ -104,6 +104,7 @@ fn of_nobody(plan: &Plan, actor: ActorId, program: ProgramId) -> Intent {
         submitted: 0,
         ended: 0,
         told: None,
+        refunded: None,
         background: Some(program),
         told_at: Moment { at: Time::ZERO, step: 0 },
     }

@@ -5,6 +5,7 @@ use sim_policies::Ending;
 use sim_policies::breaker::{Admission, Breaker, Change, Machine, Permit, StateName, Verdict};
 
 use super::{HangUp, Kind, Own, Stack, Then, Verbs, Walk, Woken, checked, nothing_comes_up};
+use crate::invariant::Seen;
 use crate::log::{Note, Wait};
 use crate::plan::{BreakerId, BreakerPlan, LayerPlace};
 use crate::world::ids::CallId;
@@ -120,6 +121,7 @@ impl Remembered {
             if let Change::Transition(transition) = change {
                 ctx.observe(mix(of_instance(breaker.0, instance), transition.to as u64));
                 shared.metrics.transition(which, transition, ctx.now());
+                shared.show(Seen::Transition { breaker: which, transition }, ctx);
                 shared.note(Note::Transition { breaker, instance, transition }, ctx);
             }
         }

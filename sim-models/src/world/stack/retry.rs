@@ -70,7 +70,8 @@ impl Verbs for Held {
             match next {
                 Ok((attempt, after)) => {
                     self.waits = Waits::Backoff(at.timer_after(after));
-                    at.shared.show(Seen::Retry { pair, intent, attempt, wait: after }, at.ctx);
+                    at.shared
+                        .show(Seen::Retry { pair, intent, attempt, wait: after, ending }, at.ctx);
                     at.shared.note(Note::Retry { intent, pair, attempt, after, ending }, at.ctx);
                     return Then::Stays(self.into());
                 }

@@ -18,7 +18,9 @@ use sim_core::{Handle, Span, Time};
 use sim_redis::value::Value;
 
 use crate::intent::Intent;
-use crate::plan::{ActorId, CachedId, Operand, Pc, PointId, ProgramId, Reg, SiteId, builtin};
+use crate::plan::{
+    ActorId, CachedId, KindId, Operand, Pc, PointId, ProgramId, Reg, SiteId, builtin,
+};
 use crate::pool::Pool;
 use crate::world::ids::{CallId, RequestId, TaskId, TaskName};
 use crate::world::network::Answer;
@@ -53,6 +55,8 @@ pub(crate) struct Task {
     spawns: u32,
     lookups: u32,
     blocks: Blocks,
+    /// A submission: the kind of effect that its user hears was given back.
+    pub(in crate::world) refunded: Option<KindId>,
     pub(in crate::world) origin: Origin,
     waiting: Waiting,
     /// What it has of its service.
@@ -78,6 +82,7 @@ impl Default for Task {
             spawns: 0,
             lookups: 0,
             blocks: Blocks::default(),
+            refunded: None,
             origin: Origin::Request(None),
             waiting: Waiting::Nothing,
             seat: Seat::default(),

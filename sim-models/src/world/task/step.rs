@@ -93,6 +93,10 @@ impl Tasks {
                 Instr::EndFinally => task.blocks.end_entered(),
                 Instr::Raise(nth) => task.blocks.entered(nth),
                 Instr::Break { depth, finallies, to } => Exit::Break { depth, finallies, to },
+                Instr::Refunded(kind) => {
+                    task.refunded = Some(kind);
+                    continue;
+                }
                 Instr::Fail(status) => {
                     let status = as_status(task.eval(status, shared));
                     Exit::Error(Raised::of_program(status))
@@ -212,6 +216,8 @@ pub(super) mod tests {
             reads_body: false,
             reads_client: false,
             reads_clock: false,
+            canonical: None,
+            result: None,
         };
         let (programs, forks) = (vec![program], vec![vec![Pc(2), Pc(4)]]);
         let mut bench =
@@ -225,6 +231,7 @@ pub(super) mod tests {
             submitted: 1,
             ended: 0,
             told: None,
+            refunded: None,
             background: None,
             told_at: Moment { at: Time::ZERO, step: 0 },
         });

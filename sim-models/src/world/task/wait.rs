@@ -6,9 +6,9 @@ use sim_redis::value::Value;
 
 use super::{Exit, Next, Origin, Raised, Task, Tasks, Waiting, child};
 use crate::invariant::Seen;
-use crate::plan::{CachedId, CachedPlan, Reg, SiteId};
+use crate::plan::{CachedId, CachedPlan, Program, Reg, Server, SiteId};
 use crate::world::ids::TaskId;
-use crate::world::network::Answer;
+use crate::world::network::{Answer, Payload, Request};
 use crate::world::service::Wanted;
 use crate::world::shared::Shared;
 use crate::world::{Ctx, Event, nth};
@@ -82,6 +82,28 @@ impl Tasks {
             task.assign(reg, Value::Int(status.into()));
         }
         Next::Go
+    }
+
+    /// What an endpoint answers to a request.
+    pub(in crate::world) fn show_answer(
+        &self,
+        id: TaskId,
+        request: &Request,
+        answer: Answer,
+        shared: &mut Shared,
+        ctx: &Ctx,
+    ) {
+        let Request { intent, key, body, payload, .. } = *request;
+        let (Payload::Endpoint(endpoint), Ending::Status(status)) = (payload, answer.ending) else {
+            return;
+        };
+        let task = &self.all[id];
+        let Program { canonical, result, .. } = shared.plan.programs[task.program.index()];
+        let asked = canonical.map_or(body, |reg| task.get(reg));
+        let kept = result.map(|reg| task.get(reg)).filter(|result| *result != Value::Nil);
+        let (from, content) = (Server::Endpoint(endpoint), answer.body);
+        let kept = kept.unwrap_or(content);
+        shared.show(Seen::Answered { from, intent, key, asked, body, status, kept, content }, ctx);
     }
 
     /// What a client's program or one of its branches was answered.
