@@ -50,6 +50,11 @@ pub(crate) enum Note {
         intent: u32,
         pair: PairId,
     },
+    /// A timeout that does not cancel is over.
+    LeftBehind {
+        intent: u32,
+        pair: PairId,
+    },
     Hedges {
         intent: u32,
         pair: PairId,
@@ -266,6 +271,10 @@ fn words(note: Note, plan: &Plan, texts: &Texts) -> (Option<u32>, String, String
         }
         Note::Tests { intent, pair } => {
             (Some(intent), plan.pair_name(pair), "goes as a test of the breaker".to_owned())
+        }
+        Note::LeftBehind { intent, pair } => {
+            let what = "nobody waits any more; what was begun goes on".to_owned();
+            (Some(intent), plan.pair_name(pair), what)
         }
         Note::Hedges { intent, pair, attempt } => {
             let what = format!("attempt {attempt}: hedged, no answer yet");

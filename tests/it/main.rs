@@ -16,6 +16,7 @@ mod instances;
 mod invariants;
 mod language;
 mod laws;
+mod left_behind;
 mod loads;
 mod overlaps;
 mod own_policies;

@@ -22,7 +22,7 @@ use crate::language::{self, CustomLayer, Expr, OutlierPreset, Policy};
 use crate::plan::{
     ActorId, AdmissionPlan, BreakerId, BreakerPlan, CustomPolicyPlan, FallbackPlan, HedgePlan,
     LayerPlace, LayerPlan, Operand, OutlierId, OutlierPlan, ProgramId, RateLimiterPlan, RetryPlan,
-    StackId, StackPlan,
+    StackId, StackPlan, TimeoutPlan,
 };
 use crate::source::{advice, path_key};
 
@@ -108,7 +108,11 @@ impl Builder<'_> {
     fn layers_of(&mut self, policy: &Policy, here: &Here) -> Result<Vec<LayerPlan>, Refusal> {
         Ok(vec![match policy {
             Policy::Retry(retry) => retry_layer(retry)?,
-            Policy::Timeout(after) => LayerPlan::Timeout(above_zero(*after, "a timeout")?),
+            Policy::Timeout(timeout) => {
+                let language::Timeout { after, cancels } = *timeout;
+                let after = above_zero(after, "a timeout")?;
+                LayerPlan::Timeout(TimeoutPlan { after, cancels })
+            }
             Policy::Deadline(after) => LayerPlan::Deadline(above_zero(*after, "a deadline")?),
             Policy::Breaker(breaker) => {
                 let outside = [
@@ -364,12 +368,13 @@ fn breaker_layers(breaker: &language::Breaker) -> Result<Vec<LayerPlan>, Refusal
     if let Some(close_after) = close_after {
         *options.close_after().ok_or_else(|| refuse("close_after", OF_THE_LIBRARY))? = *close_after;
     }
-    let (timeout, record) = (options.timeout(), record.or(options.record()));
+    let (after, cancels) = (options.timeout(), options.timeout_cancels());
+    let record = record.or(options.record());
     Breaker::new(&config)?;
     let breaker = BreakerPlan { id: BreakerId::default(), config, record, ignore: *ignore };
     let mut layers = vec![LayerPlan::Breaker(Box::new(breaker))];
-    if !timeout.is_zero() {
-        layers.push(LayerPlan::Timeout(timeout));
+    if !after.is_zero() {
+        layers.push(LayerPlan::Timeout(TimeoutPlan { after, cancels }));
     }
     Ok(layers)
 }

@@ -77,7 +77,8 @@ impl Builder<'_> {
         let layers = &self.plan.stacks[site.stack.index()].layers;
         let bound = |layers: &[LayerPlan]| {
             let bounds = layers.iter().filter_map(|layer| match layer {
-                LayerPlan::Timeout(span) | LayerPlan::Deadline(span) => Some(*span),
+                LayerPlan::Timeout(timeout) => Some(timeout.after),
+                LayerPlan::Deadline(span) => Some(*span),
                 _ => None,
             });
             bounds.min()

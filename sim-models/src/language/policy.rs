@@ -31,7 +31,7 @@ pub enum Policy {
     Retry(Retry),
     /// Stops waiting.
     #[schemars(example = r#"Timeout("2s")"#)]
-    Timeout(#[schemars(extend("x-exclusiveMinimum" = "0s"))] Span),
+    Timeout(Timeout),
     /// Stops waiting, and tells everybody who works for the call when that will be.
     #[schemars(example = r#"Deadline("10s")"#)]
     Deadline(#[schemars(extend("x-exclusiveMinimum" = "0s"))] Span),
@@ -113,6 +113,24 @@ pub struct Retry {
     /// Retries a call that may have had its effect although it has no key.
     #[serde(default)]
     pub even_if_unsafe: bool,
+}
+
+/// Stops waiting.
+#[derive(Clone, Copy, Debug, JsonSchema, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("x-unnamed" = 1))]
+pub struct Timeout {
+    /// How long the caller waits.
+    #[schemars(extend("x-exclusiveMinimum" = "0s"))]
+    pub after: Span,
+    /// Whether what is inside ends then. Otherwise it goes on, retries, and keeps permit and
+    /// connection until it ends or its process dies.
+    #[serde(default = "cancels")]
+    pub cancels: bool,
+}
+
+fn cancels() -> bool {
+    true
 }
 
 /// Stops asking a callee that fails.

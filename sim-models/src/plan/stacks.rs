@@ -33,7 +33,7 @@ pub(crate) struct StackPlan {
 #[derive(Clone, Debug)]
 pub(crate) enum LayerPlan {
     Retry(Box<RetryPlan>),
-    Timeout(Span),
+    Timeout(TimeoutPlan),
     /// A timeout that those who are called know of.
     Deadline(Span),
     Breaker(Box<BreakerPlan>),
@@ -73,6 +73,13 @@ impl LayerPlan {
 pub(crate) struct LayerPlace {
     pub stack: StackId,
     pub layer: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TimeoutPlan {
+    pub after: Span,
+    /// What is inside ends then; otherwise it goes on without the caller.
+    pub cancels: bool,
 }
 
 #[derive(Clone, Debug)]

@@ -97,6 +97,9 @@ pub struct Config {
     /// `execution.isolation.thread.timeoutInMilliseconds`: the timeout that belongs around the
     /// call. The breaker only keeps it for the caller.
     pub timeout: Span,
+    /// Whether what is inside ends when `execution.isolation.thread.interruptOnTimeout` interrupts
+    /// its thread. A blocking client does not look: it goes on, retries, and keeps its thread.
+    pub interruptible: bool,
 }
 
 impl Default for Config {
@@ -112,6 +115,7 @@ impl Default for Config {
             force_open: false,
             force_closed: false,
             timeout: Span::secs(1),
+            interruptible: false,
         }
     }
 }
@@ -477,6 +481,10 @@ impl Build for Config {
 impl Preset for Config {
     fn timeout(&self) -> Span {
         self.timeout
+    }
+
+    fn timeout_cancels(&self) -> bool {
+        self.interruptible
     }
 
     /// A full pool or semaphore inside of a command is a failure of the command.

@@ -162,6 +162,11 @@ pub trait Machine {
 
 /// What a library's breaker brings along beside its machine, asked of its options.
 pub trait Preset {
+    /// Whether that timeout ends what is inside, which goes on otherwise.
+    fn timeout_cancels(&self) -> bool {
+        true
+    }
+
     /// The timeout that belongs around the call, inside the breaker; zero is none.
     fn timeout(&self) -> Span {
         Span::ZERO

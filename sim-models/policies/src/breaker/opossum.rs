@@ -62,8 +62,13 @@ const NO_TEST: u64 = 0;
 pub struct Config {
     /// A call that takes this long has failed, and its later end is ignored. Zero switches that
     /// off.
+    ///
+    /// What was called goes on, unless `abort_controller` stops it.
     #[schemars(extend("x-maximum" = "2147483647ms"))]
     pub timeout: Span,
+    /// Whether an `abortController` is given, whose signal what was called looks at: the timeout
+    /// then ends it.
+    pub abort_controller: bool,
     /// Opens when more than this share of the calls in the window failed, in per cent.
     #[schemars(range(min = 0.0, max = 100.0))]
     pub error_threshold_percentage: f64,
@@ -92,6 +97,7 @@ impl Default for Config {
     fn default() -> Config {
         Config {
             timeout: Span::secs(10),
+            abort_controller: false,
             error_threshold_percentage: 50.0,
             volume_threshold: 0,
             reset_timeout: Span::secs(30),
@@ -291,6 +297,10 @@ impl Build for Config {
 impl Preset for Config {
     fn timeout(&self) -> Span {
         self.timeout
+    }
+
+    fn timeout_cancels(&self) -> bool {
+        self.abort_controller
     }
 }
 

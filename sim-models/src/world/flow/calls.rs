@@ -59,6 +59,15 @@ impl World {
         while let Some(request) = self.stack.abandon(call, &mut self.shared, ctx) {
             self.disconnect(request, ctx);
         }
+        self.adopt_left();
+    }
+
+    /// Gives each call that was left behind a task of its own: the one that made it goes on.
+    fn adopt_left(&mut self) {
+        while let Some((call, of)) = self.stack.next_left() {
+            let task = self.tasks.leave_behind(of, call, &mut self.shared);
+            self.stack.give_to(call, task);
+        }
     }
 
     /// Sees to what a call needs; its program goes on when it has ended.
@@ -71,6 +80,7 @@ impl World {
     /// Sees to what a call needs, until it waits or has ended.
     fn see_to(&mut self, mut onward: Onward, ctx: &mut Ctx) -> Option<Ended> {
         loop {
+            self.adopt_left();
             onward = match onward {
                 Onward::Waits => return None,
                 Onward::Ended(ended) => return Some(ended),

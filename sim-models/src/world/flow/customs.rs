@@ -63,9 +63,16 @@ impl World {
     /// Its process dies: its calls are gone, and its callers' connections break.
     pub(super) fn crash_custom(&mut self, actor: ActorId, ctx: &mut Ctx) {
         self.customs.crash(actor);
-        for task in self.tasks.all.ids_where(|task| task.actor == actor) {
-            self.abandon(task, ctx);
-            self.tasks.all.free(task);
+        // What is left behind by those who go, goes in the next round.
+        loop {
+            let tasks = self.tasks.all.ids_where(|task| task.actor == actor);
+            if tasks.is_empty() {
+                break;
+            }
+            for task in tasks {
+                self.abandon(task, ctx);
+                self.tasks.all.free(task);
+            }
         }
         let held = |request: &Request| request.to == actor && request.held;
         for request in self.network.requests.ids_where(held) {

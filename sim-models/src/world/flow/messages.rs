@@ -45,7 +45,7 @@ impl World {
         let Returned { sender, attempt, answer, by, worked } = returned;
         match sender {
             Sender::Call(call) => {
-                if !self.stack.awaits(call, attempt) || answer.ending == Ending::Reset {
+                if !self.stack.is_wanted(call, attempt) || answer.ending == Ending::Reset {
                     self.shared.metrics.wasted(by, worked, ctx.now());
                 }
                 self.settle_attempt(call, attempt, answer, ctx);

@@ -129,7 +129,7 @@ impl World {
             let Some(request) = self.request_behind(task) else { continue };
             let Request { to, sender, attempt, .. } = *request;
             let is_wanted = match sender {
-                Sender::Call(call) => self.stack.awaits(call, attempt),
+                Sender::Call(call) => self.stack.is_wanted(call, attempt),
                 Sender::Delivery(_) => true,
             };
             if !is_wanted {
@@ -157,19 +157,25 @@ impl World {
         only: Option<u32>,
         ctx: &mut Ctx,
     ) {
-        let is_hit = |seat: u32| only.is_none_or(|only| only == seat);
-        let hit =
-            self.tasks.all.ids_where(|task| task.actor == actor && is_hit(task.seat.instance));
-        // No worker is given back to those who are about to go as well.
-        for task in &hit {
-            self.tasks.all[*task].seat.lose_worker(ctx.now());
-        }
-        for task in hit {
-            // A branch may have gone with its parent.
-            if self.tasks.all.get(task).is_some() {
-                self.abandon(task, ctx);
-                self.answer_request_of(task, Answer::bare(Ending::Reset), ctx);
-                self.tasks.all.free(task);
+        let is_hit =
+            |task: &Task| task.actor == actor && only.is_none_or(|only| only == task.seat.instance);
+        // What is left behind by those who go, goes in the next round.
+        loop {
+            let hit = self.tasks.all.ids_where(is_hit);
+            if hit.is_empty() {
+                break;
+            }
+            // No worker is given back to those who are about to go as well.
+            for task in &hit {
+                self.tasks.all[*task].seat.lose_worker(ctx.now());
+            }
+            for task in hit {
+                // A branch may have gone with its parent.
+                if self.tasks.all.get(task).is_some() {
+                    self.abandon(task, ctx);
+                    self.answer_request_of(task, Answer::bare(Ending::Reset), ctx);
+                    self.tasks.all.free(task);
+                }
             }
         }
         for request in self.services.crash(actor, only, &self.shared) {

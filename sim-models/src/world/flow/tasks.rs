@@ -102,6 +102,9 @@ impl World {
         answer: Answer,
         ctx: &mut Ctx,
     ) {
+        if let Origin::Left = self.tasks.all[id].origin {
+            return self.tasks.all.free(id);
+        }
         let next = self.tasks.hear(id, site, answer, &mut self.shared, ctx);
         self.go_on(id, next, ctx);
     }
@@ -159,7 +162,7 @@ impl World {
                 self.land(id, flight, error, ctx);
                 self.tasks.all.free(id);
             }
-            Origin::Own => unreachable!("it is over when its call is"),
+            Origin::Own | Origin::Left => unreachable!("it is over when its call is"),
         }
     }
 

@@ -176,6 +176,7 @@ mod tests {
     use std::collections::{BTreeMap, VecDeque};
 
     use super::super::bench::{Bench, CALLER};
+    use super::super::timeout::tests::timeout_after;
     use super::*;
     use crate::custom::MakePolicy;
     use crate::plan::LayerPlan;
@@ -273,7 +274,7 @@ mod tests {
 
     #[test]
     fn an_outer_timeout_gives_back_what_a_call_holds_or_waits_for() {
-        let timeout = LayerPlan::Timeout(Span::millis(20));
+        let timeout = timeout_after(20);
         let mut bench = Bench::new(vec![timeout, one_at_a_time()]);
         bench.call();
         bench.call();

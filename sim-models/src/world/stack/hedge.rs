@@ -5,7 +5,7 @@ use sim_core::{Span, Time};
 use sim_policies::hedge::{AllFailed, Hedge, Judgement};
 use sim_policies::{Fate, Reason};
 
-use super::{Call, HangUp, Own, Then, Timer, Verbs, Walk, checked, nothing_comes_up};
+use super::{HangUp, Own, Then, Timer, Verbs, Walk, checked, nothing_comes_up};
 use crate::log::Note;
 use crate::plan::HedgePlan;
 use crate::world::ids::CallId;
@@ -135,8 +135,7 @@ impl Verbs for Held {
 impl Held {
     /// Starts the next attempt.
     fn send(mut self, at: &mut Walk<'_>) -> Then {
-        let first = at.n as u8 + 1;
-        let call = at.new_child(|call| Call { first, ..call });
+        let call = at.new_part();
         let hedging = &mut *self.0;
         hedging.sent += 1;
         hedging.starting = true;
@@ -179,6 +178,7 @@ mod tests {
 
     use super::super::bench::Bench;
     use super::super::bulkhead::tests::one_at_a_time;
+    use super::super::timeout::tests::timeout_after;
     use super::*;
     use crate::plan::LayerPlan;
 
@@ -208,7 +208,7 @@ mod tests {
     #[test]
     fn an_outer_timeout_hangs_up_every_attempt() {
         let hedge = hedge(failsafe_go::Config::default());
-        let mut bench = Bench::new(vec![LayerPlan::Timeout(Span::millis(1500)), hedge]);
+        let mut bench = Bench::new(vec![timeout_after(1500), hedge]);
         bench.call();
         bench.until(2000);
         assert_eq!((bench.sent(), bench.hung_up()), (2, 2));

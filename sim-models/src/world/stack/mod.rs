@@ -97,6 +97,8 @@ pub(crate) struct Call {
     guard: Option<Timer>,
     /// The site with the endpoint that outlier detection chose.
     host: Option<SiteId>,
+    /// Whoever made it goes on without it.
+    is_left: bool,
     layers: Vec<Layer>,
 }
 
@@ -345,6 +347,9 @@ impl Timer {
 /// from inside in again comes here.
 const STEPS_MAX: u32 = 1_000_000;
 
+/// Tells the lineage of a call that was left behind from that of its caller.
+const LEFT: u64 = 2;
+
 /// The number of the layer that stands for the deadline of the caller's caller.
 const GUARD: u8 = u8::MAX;
 
@@ -414,6 +419,8 @@ pub(in crate::world) struct Stack {
     kept: Kept,
     /// Calls whose policy lets them go on now, in order.
     woken: VecDeque<Woken>,
+    /// Calls that were left behind, and have no task of their own yet.
+    left: Vec<CallId>,
 }
 
 impl Stack {
@@ -423,6 +430,7 @@ impl Stack {
             calls: Pool::default(),
             kept: Kept::new(plan),
             woken: VecDeque::new(),
+            left: Vec::new(),
         }
     }
 
@@ -460,16 +468,13 @@ impl Stack {
 
     /// The attempt that a call sends next.
     pub(in crate::world) fn attempt(&mut self, id: CallId) -> Attempt {
-        // A hedge's child shares the count of its call.
-        let mut root = id;
-        while self.calls[root].first > 0 {
-            (root, _) = self.calls[root].parent.expect("a hedge's child has a parent");
-        }
-        self.calls[root].sent += 1;
-        let number = self.calls[root].sent;
+        let whole = self.whole(id);
+        self.calls[whole].sent += 1;
+        let number = self.calls[whole].sent;
+        let task = self.calls[self.root(id)].task;
         let call = &mut self.calls[id];
         (call.attempt, call.awaited) = (number, number);
-        let Call { task, site, intent, lineage, deadline, host, .. } = *call;
+        let Call { site, intent, lineage, deadline, host, .. } = *call;
         Attempt { number, task, site: host.unwrap_or(site), intent, lineage, deadline }
     }
 
@@ -583,9 +588,11 @@ impl Stack {
         walk.go(Step::Up(answer))
     }
 
-    /// Whether a call still waits for the answer to an attempt.
-    pub(in crate::world) fn awaits(&self, id: CallId, attempt: u32) -> bool {
-        self.calls.get(id).is_some_and(|call| call.awaited == attempt)
+    /// Whether somebody still wants the answer to an attempt. Nobody wants that of a call which was
+    /// left behind, although it goes on.
+    pub(in crate::world) fn is_wanted(&self, id: CallId, attempt: u32) -> bool {
+        let is_awaited = self.calls.get(id).is_some_and(|call| call.awaited == attempt);
+        is_awaited && !self.calls[self.root(id)].is_left
     }
 
     /// The caller no longer wants an answer. A request is to be hung up, and the call abandoned
@@ -609,7 +616,36 @@ impl Stack {
 
     /// The task of a call that is under way.
     pub(in crate::world) fn task_of(&self, id: CallId) -> Option<TaskId> {
-        self.calls.get(id).map(|call| call.task)
+        self.calls.get(id).map(|_| self.calls[self.root(id)].task)
+    }
+
+    /// The next call that was left behind, and the task that had made it.
+    pub(in crate::world) fn next_left(&mut self) -> Option<(CallId, TaskId)> {
+        let id = self.left.pop()?;
+        Some((id, self.calls[id].task))
+    }
+
+    /// Gives a call that was left behind a task of its own.
+    pub(in crate::world) fn give_to(&mut self, id: CallId, task: TaskId) {
+        self.calls[id].task = task;
+    }
+
+    /// The call for whose end a program waits, or nobody, of which this one is made.
+    fn root(&self, id: CallId) -> CallId {
+        let mut root = id;
+        while let Some((parent, _)) = self.calls[root].parent {
+            root = parent;
+        }
+        root
+    }
+
+    /// The call that counts the attempts: parts of a call, such as hedges, share its count.
+    fn whole(&self, id: CallId) -> CallId {
+        let mut whole = id;
+        while let Call { first: 1.., parent: Some((parent, _)), .. } = self.calls[whole] {
+            whole = parent;
+        }
+        whole
     }
 
     /// A restarted process, or all of an actor, has forgotten what its policies had counted.
@@ -646,14 +682,19 @@ impl Stack {
             timer.cancel(ctx);
         }
         ctx.observe(mix(pair.0.into(), answer.fate() as u64));
-        shared.metrics.call_ended(pair, answer.fate());
+        // One that was left behind counts as what its caller made of it.
+        if !call.is_left {
+            shared.metrics.call_ended(pair, answer.fate());
+        }
         self.calls.free(id);
     }
 
     /// Nobody wants to know how a call ends, and it holds nothing any more.
     fn forget_call(&mut self, id: CallId, shared: &mut Shared) {
-        let site = self.calls[id].site;
-        shared.metrics.abandoned(shared.plan.sites[site.index()].pair);
+        let Call { site, is_left, .. } = self.calls[id];
+        if !is_left {
+            shared.metrics.abandoned(shared.plan.sites[site.index()].pair);
+        }
         self.calls.free(id);
     }
 
@@ -872,6 +913,26 @@ impl Walk<'_> {
         let same = Call { task, site, instance, intent, key, lineage, ..Call::default() };
         let call = Call { deadline, parent, ..same };
         self.stack.new_call(change(call), &self.shared.plan)
+    }
+
+    /// A part of the call: the layers inside of this one, as a call of its own.
+    fn new_part(&mut self) -> CallId {
+        let (first, host) = (self.n as u8 + 1, self.the_call().host);
+        self.new_child(|call| Call { first, host, ..call })
+    }
+
+    /// A part of the call goes on without it. Its further attempts draw luck of their own, since
+    /// those of its caller have the same numbers.
+    fn leave_behind(&mut self, child: CallId) {
+        let sent = self.stack.calls[self.stack.whole(child)].sent;
+        let task = self.stack.calls[self.stack.root(child)].task;
+        let call = &mut self.stack.calls[child];
+        let lineage = nth(call.lineage, LEFT, sent);
+        (call.parent, call.is_left, call.task) = (None, true, task);
+        (call.sent, call.lineage) = (sent, lineage);
+        self.stack.left.push(child);
+        let (intent, pair) = self.whose();
+        self.shared.note(Note::LeftBehind { intent, pair }, self.ctx);
     }
 
     /// Whose call it is, and who calls whom.

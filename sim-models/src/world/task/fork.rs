@@ -5,7 +5,7 @@ use sim_redis::value::Value;
 
 use super::{Exit, Next, Origin, Raised, Task, Tasks, Waiting, child};
 use crate::plan::{CachedPlan, ForkId, Pc, Reg};
-use crate::world::ids::TaskId;
+use crate::world::ids::{CallId, TaskId};
 use crate::world::nth;
 use crate::world::service::Wanted;
 use crate::world::shared::Shared;
@@ -60,6 +60,19 @@ impl Tasks {
         let entry = &mut self.all[task];
         entry.set(into, Value::Nil);
         entry.deadline = deadline;
+        task
+    }
+
+    /// A task for a call that another has made and no longer waits for. It runs nothing itself.
+    pub(in crate::world) fn leave_behind(
+        &mut self,
+        id: TaskId,
+        call: CallId,
+        shared: &mut Shared,
+    ) -> TaskId {
+        let Task { pc, lineage, .. } = self.all[id];
+        let task = self.beside(id, pc, lineage, Origin::Left, shared);
+        self.wait_for(task, Waiting::Call(call));
         task
     }
 

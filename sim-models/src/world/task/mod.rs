@@ -105,6 +105,8 @@ pub(in crate::world) enum Origin {
     Flight(u64),
     /// An actor written in Rust calls somebody.
     Own,
+    /// A call goes on that a task had made and no longer waits for.
+    Left,
 }
 
 /// What a task waits for.
