@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use sim_core::Span;
 
-use crate::language::{Expr, shorthand};
+use crate::language::{Expr, hint, shorthand};
 use crate::source::Document;
 
 /// Designs may use designs; no deeper than this, so that one that uses itself is refused.
@@ -29,7 +29,7 @@ pub struct BuiltIn {
 pub fn built_in() -> impl Iterator<Item = BuiltIn> {
     BUILT_IN.iter().map(|(name, text)| {
         let document = Document::parse(name, text, shorthand()).expect("it is built in");
-        let Said { about, like } = document.read().expect("it is built in");
+        let Said { about, like } = document.read(hint).expect("it is built in");
         let written = |name: String, path: &str| Some((name, document.text_of(path)?.to_owned()));
         let own = document.children("params").into_iter();
         let own = own.filter_map(|name| written(name.clone(), &format!("params.{name}")));

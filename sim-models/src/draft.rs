@@ -13,6 +13,8 @@ use crate::outcome::Outcome;
 use crate::scenario::{Choice, Scenario};
 use crate::source::closest;
 
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
 /// A scenario is written by hand; 4 MiB is a hundred times the longest one that is.
 const SCENARIO_BYTES_MAX: u64 = 4 << 20;
 
@@ -32,10 +34,13 @@ impl Scenario {
     }
 
     /// Begins with a scenario's text. Mistakes in it are shown under `name`.
+    ///
+    /// A byte order mark, which some editors write, is no part of it.
     pub fn text(name: impl Into<String>, text: impl Into<String>) -> Draft {
+        let text = text.into();
         Draft {
             name: name.into(),
-            text: text.into().into(),
+            text: text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&text).into(),
             folder: None,
             files: BTreeMap::new(),
             choice: Choice::default(),
@@ -175,6 +180,9 @@ fn read(path: &Path, bytes_max: u64) -> Result<String, String> {
     if bytes.len() as u64 > bytes_max {
         return Err(format!("{shown} is longer than {} MiB", bytes_max >> 20));
     }
+    if bytes.starts_with("\u{feff}".as_bytes()) {
+        bytes.drain(..BYTE_ORDER_MARK.len_utf8());
+    }
     String::from_utf8(bytes).map_err(|error| {
         let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line = valid.iter().filter(|&&byte| byte == b'\n').count() + 1;
@@ -224,6 +232,16 @@ mod tests {
             assert!(lines.iter().any(|line| line.trim().starts_with(told)), "{told}: {lines:?}");
         }
         assert_eq!(format!("{error:?}"), error.to_string(), "`unwrap` shows it as it is");
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_a_text() {
+        let load = |mark: &str, arrivals: &str| {
+            let draft = Scenario::text("t.ron", format!("{mark}{TEXT}"));
+            draft.with_file("arrivals.txt", arrivals).load().map(|scenario| scenario.run_id(1))
+        };
+        assert_eq!(load("\u{feff}", "1\n").unwrap(), load("", "1\n").unwrap());
+        assert!(load("\u{feff}\u{feff}", "1\n").is_err(), "one of them");
     }
 
     #[test]

@@ -235,6 +235,6 @@ fn compile(
     kinds: &Kinds,
     files: Files<'_>,
 ) -> Result<(Plan, u64), Vec<SourceError>> {
-    let spec: language::Scenario = document.read().map_err(|e| vec![e])?;
+    let spec: language::Scenario = document.read(language::hint).map_err(|e| vec![e])?;
     Ok((compile::compile(document, &spec, files, kinds)?, spec.seed))
 }

@@ -294,7 +294,7 @@ fn mistakes_in_the_new_steps_are_told() {
         ),
         ("", r#"faults: [At("61s", Crash("app"))]"#, "within the horizon"),
         (r#"Respond("blok")"#, "", "a status is a number"),
-        (r#"Label("x")"#, r#"faults: [After("app.run/x", Stall)]"#, "needs its length"),
+        ("", r#"faults: [At("1s", Delay("db", "db", "1s"))]"#, "sends itself no messages"),
         ("", r#"faults: [At("1s", for: "1s", Stall)]"#, "whoever passes a point"),
     ] {
         let told = wrong(app, rest);
@@ -348,6 +348,42 @@ fn a_fault_that_never_strikes_is_told() {
         missed[0].contains("passage 2 of app.run/here, which was passed 1 times"),
         "{missed:?}"
     );
+}
+
+#[test]
+fn a_fault_that_strikes_when_nobody_comes_any_more_is_told() {
+    let app = r#"endpoints: { "run": [Sleep(Const("5s"))] }"#;
+    let missed = |client: &str, at: &str| {
+        let text = format!(
+            r#"Scenario(
+                name: "late", about: "", horizon: "60s",
+                actors: {{
+                    "user": Client(load: {client}, does: [Call("app.run")]),
+                    "app": Service(workers: 9, {app}),
+                }},
+                faults: [At("{at}", for: "9s", Outage("app"))],
+            )"#
+        );
+        run_text(&text).faults_missed
+    };
+    let burst = "Burst(count: 3, at: \"1s\")";
+    let late = missed(burst, "40s");
+    let expected = ["app: refuses connections, at 40s, when nobody came any more"];
+    assert_eq!(late, expected);
+    assert!(missed(burst, "4s").is_empty(), "the three are still there");
+    let cut = world(app, "", r#"faults: [At("0s", Partition("user", "db"))]"#).faults_missed;
+    assert_eq!(cut, ["user<->db: partitioned, between two who send each other nothing"]);
+    assert!(missed(r#"Open(rate: "1/m", arrivals: Constant, from: "50s")"#, "40s").is_empty());
+}
+
+#[test]
+fn a_stall_without_a_length_lasts_to_the_end() {
+    let app = r#"endpoints: { "run": [Label("here"), Effect("after")] }"#;
+    let rest = r#"faults: [After("app.run/here", Stall)]"#;
+    let outcome = world(app, "", rest);
+    assert!(effects(&outcome).is_empty());
+    assert_eq!(outcome.faults[0].to.to_string(), "60s");
+    assert_eq!(effects(&world(app, "", "")), ["after 0"]);
 }
 
 #[test]

@@ -586,6 +586,11 @@ fn the_time_to_settle_begins_with_the_last_healing_and_ends_before_the_run() {
     assert_eq!(verdict(client, "Fail(503)", &rest("30s", "30s")), Violated);
     assert_eq!(verdict(client, "Fail(503)", &rest("30s", "30001ms")), Vacuous, "due after the end");
     assert_eq!(verdict(client, "", &rest("61s", "2s")), Violated, "never healed");
+    assert_eq!(verdict(client, "", &rest("60s", "2s")), Violated, "it lasts to the end");
+    let late =
+        r#"faults: [At("50s", for: "9s", Outage("shop"))], invariants: [SettlesWithin("20s")]"#;
+    let client = r#"load: Burst(count: 1), does: [Call("shop.buy")]"#;
+    assert_eq!(verdict(client, "Fail(503)", late), Violated, "it was due before the fault");
 }
 
 /// A service that asks a provider under the key that it was given.

@@ -297,3 +297,21 @@ fn lengths_that_cannot_be_are_refused_with_the_reason() {
         assert!(found.contains(expected), "{work}: {found}");
     }
 }
+
+#[test]
+fn a_session_may_have_more_requests_than_can_be_counted() {
+    let outcome = run_text(
+        r#"Scenario(
+            name: "long", about: "Sessions of a billion requests on average.", horizon: "10s",
+            actors: {
+                "users": Client(
+                    load: Sessions(rate: "100/s", requests: Geometric(1e9), think: Const("1h")),
+                    does: [Call("app.run")],
+                ),
+                "app": Service(workers: 1, endpoints: { "run": [] }),
+            },
+            limits: (steps: 18446744073709551615),
+        )"#,
+    );
+    assert!(outcome.goodput.achieved > 800, "{:?}", outcome.goodput);
+}

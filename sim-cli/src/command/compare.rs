@@ -34,6 +34,10 @@ pub struct Args {
     #[arg(long, value_name = "A,B,…", value_delimiter = ',')]
     variants: Vec<String>,
 
+    /// A variant by its whole name, as one with a comma or one called `base`; may be repeated
+    #[arg(long, value_name = "NAME")]
+    variant: Vec<String>,
+
     /// Replace the value at a path on all sides; may be repeated
     #[arg(long, value_name = "PATH=VALUE", value_parser = parse_set)]
     set: Vec<Set>,
@@ -82,7 +86,7 @@ pub fn compare(args: &Args, kinds: &Kinds) -> Result<Exit, Failure> {
 /// The sides that were asked for.
 fn sides(args: &Args, kinds: &Kinds) -> Result<Vec<(String, Scenario)>, Failure> {
     let [path] = &args.scenarios[..] else {
-        if !args.variants.is_empty() {
+        if !args.variants.is_empty() || !args.variant.is_empty() {
             let message = "variants belong to one scenario, and several files were named";
             let help = "compare the variants of one file, or several files as they stand";
             return Err(Failure::with_help(message, help));
@@ -94,14 +98,25 @@ fn sides(args: &Args, kinds: &Kinds) -> Result<Vec<(String, Scenario)>, Failure>
         return args.scenarios.iter().map(load).collect();
     };
     let file = ScenarioFile::read(path, kinds)?;
-    if args.variants.is_empty() {
+    let name_of = |variant: Option<&str>| variant.unwrap_or(BASE).to_owned();
+    if args.variants.is_empty() && args.variant.is_empty() {
         let sides = file.load_all(&args.set)?.into_iter();
-        return Ok(sides.map(|(name, side)| (name.unwrap_or(BASE.to_owned()), side)).collect());
+        return Ok(sides.map(|(name, side)| (name_of(name.as_deref()), side)).collect());
     }
-    together(args.variants.iter().map(|name| {
-        let variant = Some(name.trim()).filter(|name| *name != BASE);
-        (name.clone(), file.load(variant, &args.set))
-    }))
+    let sides = chosen(args).into_iter();
+    together(sides.map(|variant| (name_of(variant), file.load(variant, &args.set))))
+}
+
+/// The variants that were named; none is the file as it stands. Where all have their whole names, it
+/// is the first side.
+fn chosen(args: &Args) -> Vec<Option<&str>> {
+    let listed = args.variants.iter().map(|name| Some(name.trim()).filter(|name| *name != BASE));
+    let mut chosen: Vec<Option<&str>> = listed.collect();
+    if chosen.is_empty() {
+        chosen.push(None);
+    }
+    chosen.extend(args.variant.iter().map(|name| Some(name.as_str())));
+    chosen
 }
 
 /// The command that repeats a comparison.
@@ -111,6 +126,7 @@ fn repeat(args: &Args) -> String {
         [] => line,
         variants => line.option("variants", variants.join(",")),
     };
+    let line = args.variant.iter().fold(line, |line, name| line.option("variant", name));
     args.study.repeat(line.changes(None, &args.set), args.seeds).to_string()
 }
 
@@ -226,5 +242,15 @@ mod tests {
             "sim compare x.ron --variants a,b --set 'h=1m' --seeds 100"
         );
         assert_eq!(repeat(&typed("compare a.ron b.ron")), "sim compare a.ron b.ron --seeds 100");
+        let line = "sim compare x.ron --variant a,b --variant base --seeds 100";
+        assert_eq!(repeat(&typed("compare x.ron --variant a,b --variant base")), line);
+    }
+
+    #[test]
+    fn a_variant_may_have_a_comma_or_be_called_base() {
+        let args: Args = typed("compare x.ron --variant a,b --variant base");
+        assert_eq!(chosen(&args), [None, Some("a,b"), Some("base")]);
+        let args: Args = typed("compare x.ron --variants base,b --variant base");
+        assert_eq!(chosen(&args), [None, Some("b"), Some("base")]);
     }
 }

@@ -12,7 +12,7 @@ use super::stack::Checked;
 use crate::custom::Kinds;
 use crate::language::Scenario;
 use crate::plan::{
-    ActorId, EndpointId, KindId, Operand, PairId, Plan, ProgramId, QueueId, StackId, Words,
+    ActorId, EndpointId, KindId, Operand, PairId, Pc, Plan, ProgramId, QueueId, Reg, StackId, Words,
 };
 use crate::source::{Document, Files, SourceError, advice, last_name};
 
@@ -32,6 +32,11 @@ pub(super) struct Builder<'a> {
     pub(super) stacks: BTreeMap<(ActorId, Option<String>, ActorId), StackId>,
     pub(super) site_notes: Vec<SiteNote>,
     pub(super) design_uses: Vec<DesignUse>,
+    pub(super) needs: Vec<Need>,
+    /// Where steps stand that are asked about later, by instruction.
+    pub(super) places: BTreeMap<Pc, Here>,
+    /// Names of the registers of each program.
+    pub(super) variables: BTreeMap<(ProgramId, Reg), String>,
     /// Kinds of effects that others take back, and where.
     pub(super) undone: Vec<(KindId, Here)>,
     /// Kinds of effects that happen.
@@ -89,6 +94,9 @@ impl<'a> Builder<'a> {
             stacks: BTreeMap::new(),
             site_notes: Vec::new(),
             design_uses: Vec::new(),
+            needs: Vec::new(),
+            places: BTreeMap::new(),
+            variables: BTreeMap::new(),
             undone: Vec::new(),
             done: BTreeSet::new(),
             effectful: Vec::new(),
@@ -125,8 +133,16 @@ impl<'a> Builder<'a> {
         allowed: &str,
     ) {
         if !ok {
-            let name = last_name(&here.path).unwrap_or_default();
-            self.problem(here, format!("{name} = {found}; it must be {allowed}"), None);
+            // What has no name of its own is shown as it is written: `Fail(99)`.
+            let is_named = !here.path.ends_with(']');
+            let message = match self.docs[here.doc.0].text_of(&here.path) {
+                Some(written) if !is_named => format!("`{written}`: it must be {allowed}"),
+                _ => {
+                    let name = last_name(&here.path).unwrap_or_default();
+                    format!("{name} = {found}; it must be {allowed}")
+                }
+            };
+            self.problem(here, message, None);
         }
     }
 
@@ -205,6 +221,7 @@ pub(super) struct SiteNote {
     pub(super) idempotent: Option<bool>,
     pub(super) method: Option<Method>,
 }
+
 /// One use of a design in a program.
 pub(super) struct DesignUse {
     pub(super) program: ProgramId,
@@ -213,6 +230,15 @@ pub(super) struct DesignUse {
     pub(super) keep: Option<Span>,
     /// How long its locks live, if it has any.
     pub(super) lock: Option<Span>,
-    /// The sites of its steps and its body.
-    pub(super) sites: Range<usize>,
+    /// The code of its body, wherever the design puts it.
+    pub(super) body: Vec<Range<usize>>,
+}
+
+/// A value that a program needs: without one, what it does is not what was meant.
+pub(super) struct Need {
+    pub(super) program: ProgramId,
+    pub(super) here: Here,
+    pub(super) value: Operand,
+    /// What happens when it is nil: `Effect("charge") happens each time`.
+    pub(super) otherwise: String,
 }

@@ -47,6 +47,8 @@ impl Builder<'_> {
     pub(super) fn cached(&mut self, frame: &mut Frame, step: &Cached, here: &Here) {
         let cache = self.service_cache(frame.actor, &step.cache, &here.field("cache"));
         let key = self.operand(frame, &step.key, &here.field("key"));
+        let all_share = format!("all who ask the cache `{}` share one value", step.cache);
+        self.need(frame, key, here.field("key"), all_share);
         let look_up = self.emit(Instr::End);
         let body = Pc::nth(self.plan.code.len());
         self.branch(frame, &step.body, &here.field("body"));

@@ -33,6 +33,7 @@ impl Builder<'_> {
         self.check_command(&step.op, Place::Alone, &place);
         self.check_nodes(step, &store, here);
         let op = self.lower(frame, &step.op, &place);
+        self.need_keys(frame, &op, step, &place);
         let has_effect = has_effect(&op);
         let is_repeatable = op.nature().repeatable && !has_effect;
         self.effectful[frame.id.index()] |= has_effect;
@@ -72,6 +73,25 @@ impl Builder<'_> {
         };
         let op: KvOp<Operand, String> = op.map(&mut argument, &mut String::clone);
         op.map(&mut |operand, _| *operand, &mut |kind| self.kind_done(kind))
+    }
+
+    /// Notes the keys of a command, and those of the effects in it.
+    fn need_keys(&mut self, frame: &Frame, op: &OpPlan, step: &KvStep, here: &Here) {
+        let mut keys = Vec::new();
+        let mut note = |operand: &Operand, slot: Slot| {
+            if matches!(slot.field, "" | "key" | "from" | "to" | "once") {
+                keys.push((*operand, slot.field == "once"));
+            }
+            *operand
+        };
+        let _: OpPlan = op.map(&mut note, &mut |kind| *kind);
+        for (key, is_once) in keys {
+            let otherwise = match is_once {
+                true => "its effect happens each time".to_owned(),
+                false => format!("all share one key of `{}`", step.store),
+            };
+            self.need(frame, key, here.clone(), otherwise);
+        }
     }
 
     /// Refuses what a store would always refuse.

@@ -95,7 +95,7 @@ impl Builder<'_> {
             }
         };
         let read = Document::parse(&label, &text, language::shorthand()).and_then(|document| {
-            let design: Design = document.read()?;
+            let design: Design = document.read(language::hint)?;
             Ok((document, design))
         });
         match read {
@@ -119,7 +119,7 @@ impl Builder<'_> {
         for _ in 0..designs::NESTING_MAX {
             let (label, text) = self.design_text(&name, here)?;
             let head = Document::parse(&label, &text, language::shorthand())
-                .and_then(|document| document.read::<Head>());
+                .and_then(|document| document.read::<Head>(language::hint));
             let head = match head {
                 Ok(head) => head,
                 Err(error) => {

@@ -58,14 +58,8 @@ impl Builder<'_> {
             self.problem(here, "this fault strikes whoever passes a point", Some(help));
             return label;
         };
-        match (fault, lasts) {
-            (Fault::Stall, None) => {
-                self.problem(here, "a stall needs its length, `for`", None);
-            }
-            (Fault::Throw { .. }, Some(_)) => {
-                self.problem(&here.field("for"), "an error is raised at one instant", None);
-            }
-            _ => {}
+        if let (Fault::Throw { .. }, Some(_)) = (fault, lasts) {
+            self.problem(&here.field("for"), "an error is raised at one instant", None);
         }
         format!("{}: {label}", self.plan.points[point.index()])
     }
@@ -143,6 +137,13 @@ impl Builder<'_> {
 
     /// Refuses what the actor that is hit does not have.
     fn check_hit(&mut self, fault: &Fault, compiled: plan::Fault, here: &Here) {
+        if let Some((from, to)) = compiled.route().filter(|(from, to)| from == to)
+            && !self.plan.talk(*from, *to)
+        {
+            let name = self.name_of(*from);
+            let message = format!("`{name}` sends itself no messages");
+            self.problem(&here.field("to"), message, None);
+        }
         if let Some((&actor, n)) = compiled.instance() {
             let processes = match &self.plan.actors[actor.index()].kind {
                 ActorKind::Service(service) => Some(("`instances`", service.instances)),

@@ -1,6 +1,7 @@
 //! One program on its way from steps to code.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use super::place::Here;
 use crate::language::{Idempotent, Step};
@@ -47,6 +48,8 @@ pub(super) struct Hole {
     pub(super) here: Here,
     /// The design that surrounds the phases of these steps.
     pub(super) design: Option<Idempotent>,
+    /// The code of these steps, each time that it was compiled.
+    pub(super) code: Vec<Range<usize>>,
 }
 
 /// Why a program runs, which says what it may do.

@@ -15,15 +15,14 @@ mod faults;
 mod files;
 mod frame;
 mod join;
+mod lint;
 mod load;
 mod place;
 mod policies;
 mod program;
 mod rules;
 mod service;
-mod stability;
 mod stack;
-mod warnings;
 
 use crate::custom::Kinds;
 use crate::language::Scenario;

@@ -76,6 +76,7 @@ impl Builder<'_> {
                     }
                     Ok(more) => {
                         checked.shared.extend(more.iter().map(|_| shared));
+                        checked.written.extend(more.iter().map(|_| n));
                         checked.layers.extend(more);
                     }
                     Err(refusal) => self.refused(&here, refusal),

@@ -3,7 +3,7 @@
 use sim_policies::{Advice, Method};
 use sim_redis::value::Value;
 
-use super::builder::{Builder, Callee, DesignUse, Other, SiteNote};
+use super::builder::{Builder, Callee, DesignUse, Need, Other, SiteNote};
 use super::frame::{Frame, Hole, LoopFrame, REGISTERS_MAX, Role};
 use super::place::Here;
 use crate::designs;
@@ -38,6 +38,9 @@ impl Builder<'_> {
         }
         let program = frame.finish(entry);
         self.plan.programs[frame.id.index()] = program;
+        for (name, reg) in &frame.registers {
+            self.variables.insert((frame.id, *reg), name.clone());
+        }
     }
 
     fn pc(&self) -> Pc {
@@ -145,6 +148,20 @@ impl Builder<'_> {
             self.problem(here, format!("`{name}` is no name for a variable"), Some(help));
         }
         frame.assign(name)
+    }
+
+    /// Notes a value without which what a step does is not what was meant.
+    pub(super) fn need(
+        &mut self,
+        frame: &Frame,
+        value: Operand,
+        here: Here,
+        otherwise: impl Into<String>,
+    ) {
+        if value != Operand::Const(Value::Nil) {
+            let otherwise = otherwise.into();
+            self.needs.push(Need { program: frame.id, here, value, otherwise });
+        }
     }
 
     fn optional(&mut self, frame: &mut Frame, into: Option<&str>, here: &Here) -> Option<Reg> {
@@ -439,6 +456,7 @@ impl Builder<'_> {
     }
 
     fn spawn(&mut self, frame: &mut Frame, steps: &[Step], here: &Here) {
+        self.places.insert(self.pc(), here.clone());
         let spawn = self.emit(Instr::End);
         self.branch(frame, steps, here);
         self.plan.code[spawn] = Instr::Spawn { then: self.pc() };
@@ -530,6 +548,8 @@ impl Builder<'_> {
         let undoes = step.undoes.as_ref().map(|kind| self.kind(kind));
         self.undone.extend(undoes.map(|kind| (kind, here.field("undoes"))));
         let once = self.operand(frame, &step.once, &here.field("once"));
+        let each_time = format!("Effect({:?}) happens each time", step.kind);
+        self.need(frame, once, here.field("once"), each_time);
         let token = self.operand(frame, &step.token, &here.field("token"));
         if step.keep.is_some() && step.once == Expr::Nil {
             let help = "`keep` is how long `once` is remembered".to_owned();
@@ -615,27 +635,28 @@ impl Builder<'_> {
                 to
             }));
         }
-        let first = self.next_site();
         let (steps, inside) = (step.body.clone(), here.field("body"));
-        frame.holes.push(Hole { steps, here: inside, design: Some(step.clone()) });
+        let (design, code) = (Some(step.clone()), Vec::new());
+        frame.holes.push(Hole { steps, here: inside, design, code });
         let steps = Here { doc: read.doc, path: "steps".to_owned() };
         self.steps(frame, &read.design.steps, &steps);
-        frame.holes.pop();
-        let sites = first..self.next_site();
+        let body = frame.holes.pop().expect("pushed above").code;
         self.design_uses.push(DesignUse {
             program: frame.id,
             here: here.clone(),
             keep: read.keep,
             lock: read.lock,
-            sites,
+            body,
         });
     }
 
     fn body(&mut self, frame: &mut Frame, here: &Here) {
         match frame.holes.pop() {
-            Some(hole) => {
+            Some(mut hole) => {
                 frame.within.push(hole.design.clone());
+                let first = self.pc().index();
                 self.steps(frame, &hole.steps, &hole.here);
+                hole.code.push(first..self.pc().index());
                 frame.within.pop();
                 frame.holes.push(hole);
             }
@@ -653,8 +674,8 @@ impl Builder<'_> {
         let around = design.and_then(|step| self.design(&step, Some(&phase.name), here));
         match around {
             Some(read) if !read.design.phase.is_empty() => {
-                let steps = phase.body.clone();
-                frame.holes.push(Hole { steps, here: inside, design: None });
+                let (steps, code) = (phase.body.clone(), Vec::new());
+                frame.holes.push(Hole { steps, here: inside, design: None, code });
                 self.steps(
                     frame,
                     &read.design.phase,

@@ -8,6 +8,8 @@ pub(super) struct Checked {
     pub(super) layers: Vec<LayerPlan>,
     /// By layer: all instances of a caller share what it remembers.
     pub(super) shared: Vec<bool>,
+    /// By layer: which policy of the stack it comes from.
+    pub(super) written: Vec<usize>,
     /// By layer: whom it may ask instead of the callee that a call names.
     pub(super) instead: Vec<(usize, Instead)>,
 }

@@ -27,6 +27,17 @@ impl Settling {
     }
 }
 
+impl Settling {
+    /// When an intent must be settled: so long after its beginning, or after the healing of a fault
+    /// that struck before then. One that lasts to the end puts nothing off.
+    fn due(&self, begun: Time, end: Scene<'_>) -> Time {
+        end.metrics.strikes().iter().fold(begun + self.within, |due, (_, from, to)| match to {
+            Some(to) if *from <= due && *to < end.now.at => due.max(*to + self.within),
+            _ => due,
+        })
+    }
+}
+
 impl Law for Settling {
     fn topics(&self) -> &'static [Topic] {
         &[Topic::Submissions]
@@ -47,10 +58,8 @@ impl Law for Settling {
     }
 
     fn conclude(&self, end: Scene<'_>, findings: &mut Findings) {
-        let strikes = end.metrics.strikes().iter();
-        let healed = strikes.filter_map(|(_, _, to)| *to).max().unwrap_or(Time::ZERO);
         for (intent, state) in end.intents.iter() {
-            let due = state.begun.max(healed) + self.within;
+            let due = self.due(state.begun, end);
             if state.submitted == 0 || due > end.now.at {
                 continue;
             }

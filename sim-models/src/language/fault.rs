@@ -84,7 +84,7 @@ pub enum Fault<A = String> {
         rate: f64,
     },
     /// The process dies: its work is lost, connections break, new ones are refused. A store
-    /// keeps what its `persistence` says.
+    /// keeps what its `persistence` says, by default nothing.
     ///
     /// At a point of the service itself, the instance that passes the point dies.
     #[schemars(extend("x-unnamed" = 1))]
@@ -296,6 +296,17 @@ impl<A> Fault<A> {
             _ => return None,
         };
         instance.map(|instance| (actor, instance))
+    }
+
+    /// The ends of the route whose messages it is about.
+    pub(crate) fn route(&self) -> Option<(&A, &A)> {
+        match self {
+            Fault::Partition { from, to, .. }
+            | Fault::Loss { from, to, .. }
+            | Fault::Duplicate { from, to, .. }
+            | Fault::Delay { from, to, .. } => Some((from, to)),
+            _ => None,
+        }
     }
 
     /// The same fault with other actors. `find` is asked for each of them: it stands in a field,

@@ -139,12 +139,14 @@ pub enum Invariant<A: Addresses = Names> {
     /// a failed attempt is compensated for and then tried again.
     #[schemars(example = r#"UndoneStaysUndone("charge")"#)]
     UndoneStaysUndone(#[schemars(extend("x-wanted" = "kind"))] A::Kind),
-    /// Every intent is told something final within this long of its beginning or of the last
-    /// healing of a fault, whichever is later.
+    /// Every intent is told something final within this long of its beginning, or of the healing of a
+    /// fault that struck before then.
     ///
     /// Final is a submission's success, or its failure because of the other side's own 4xx other
     /// than 408, 409, 425 and 429, whatever earlier attempts left in doubt. Intents whose time to
     /// settle lies behind the end of the run do not count.
+    ///
+    /// A fault that lasts to the end puts nothing off.
     #[schemars(example = r#"SettlesWithin("60s")"#)]
     SettlesWithin(Span),
     /// No two attempts of calls to this endpoint are awaited at once for one key of one client.

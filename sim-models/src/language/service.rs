@@ -41,7 +41,8 @@ pub struct Service {
     /// How a request finds its instance.
     #[serde(default)]
     pub balancer: Balancer,
-    /// The balancer knows loads as they were at the latest multiple of this; zero is at once.
+    /// The balancer looks at the loads with the first request after each multiple of this, and not
+    /// again before the next; zero is with each request.
     #[serde(default)]
     pub stale: Span,
     /// Starts and stops instances as the load has it.

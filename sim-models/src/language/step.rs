@@ -138,7 +138,8 @@ pub enum Step {
     /// Asks an endpoint and waits for the answer; anything but a 2xx raises an error.
     #[schemars(example = r#"Call("psp.charge", policy: "provider", into: "charge")"#)]
     Call(Call),
-    /// Sends a command to a store and waits for the reply; no reply raises an error.
+    /// Sends a command to a store and waits for the reply, without a timeout in its policy without
+    /// end; an error reply raises an error.
     #[schemars(example = r#"Kv(Get("{key}"), store: "redis", into: "stored")"#)]
     Kv(KvStep),
     /// Gives a variable a value.
@@ -178,6 +179,9 @@ pub enum Step {
     #[schemars(example = r#"Parallel([[Call("stock.take")], [Call("psp.charge")]])"#)]
     Parallel(Vec<Vec<Step>>),
     /// Runs steps on their own, for which nobody waits; an error in them is forgotten.
+    ///
+    /// In an async service each of them needs a free worker, as any step does: they wait while
+    /// others work. In a blocking service they run beside the workers.
     #[schemars(example = r#"Spawn([Call("mailer.send")])"#)]
     Spawn(Vec<Step>),
     /// Runs steps for another intent.

@@ -135,6 +135,15 @@ impl Plan {
         numbered(&self.kinds[kind.index()], number)
     }
 
+    /// Whether messages go between two actors, whichever of them begins.
+    pub(crate) fn talk(&self, a: ActorId, b: ActorId) -> bool {
+        let sends = |from: ActorId, to: ActorId| match &self.actors[from.index()].kind {
+            ActorKind::Kv(store) if store.copies_to.contains(&to) => true,
+            _ => self.pairs.contains(&(from, to)),
+        };
+        sends(a, b) || sends(b, a)
+    }
+
     /// Something may disturb the system, so that its recovery can be judged.
     pub(crate) fn has_trigger(&self) -> bool {
         self.recovery.trigger.is_some() || !self.faults.is_empty() || !self.load_spikes.is_empty()

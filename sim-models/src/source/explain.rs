@@ -12,8 +12,52 @@ use ron::error::{Error, Position, SpannedError};
 use super::closest::advice;
 use super::tree::{Fault, Node, Shape};
 
-pub(super) fn explain(error: SpannedError, text: &str, root: &Node) -> Fault {
+/// What stands where something else is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slip<'a> {
+    /// The constructor in whose brackets it stands.
+    pub within: Option<&'a str>,
+    /// The name of the argument; none when it has none.
+    pub argument: Option<&'a str>,
+    /// What was written, or the name that nobody knows.
+    pub written: &'a str,
+    /// The names that are known there, when a name was written.
+    pub known: &'a [&'a str],
+}
+
+/// Says what to write instead of a slip, when that can be guessed.
+pub type Hint = fn(&Slip<'_>) -> Option<String>;
+
+/// Whether an error is about a name that nobody knows.
+pub(super) fn is_unknown(error: &Error) -> bool {
+    matches!(error, Error::NoSuchEnumVariant { .. } | Error::NoSuchStructField { .. })
+}
+
+pub(super) fn explain(error: SpannedError, text: &str, root: &Node, hint: Hint) -> Fault {
     let cursor = offset(text, error.span.end);
+    let (found, known) = match &error.code {
+        Error::NoSuchEnumVariant { expected, found, .. } => (Some(found.clone()), *expected),
+        _ => (None, &[][..]),
+    };
+    let fault = fault(error, cursor, text, root);
+    let around = root.around(fault.span.start);
+    let holds =
+        |node: &Node| node.span.start <= fault.span.start && fault.span.end <= node.span.end;
+    let child = around.children.iter().find(|child| holds(&child.node));
+    let slip = Slip {
+        within: around.constructor.as_ref().map(|name| name.text.as_str()),
+        argument: child.and_then(|child| child.name.as_ref()).map(|name| name.text.as_str()),
+        written: found.as_deref().unwrap_or(&text[fault.span.clone()]),
+        known,
+    };
+    // A near name is what was meant, unless a word stands in the wrong place.
+    match hint(&slip).filter(|_| fault.help.is_none() || !known.is_empty()) {
+        Some(help) => fault.help(help),
+        None => fault,
+    }
+}
+
+fn fault(error: SpannedError, cursor: usize, text: &str, root: &Node) -> Fault {
     let (node, name) = root.touching(cursor);
     let span = name.map_or_else(|| node.head(text), |name| name.span.clone());
     match error.code {

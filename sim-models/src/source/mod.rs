@@ -29,6 +29,7 @@ use tree::{Fault, Node, Shape};
 pub(crate) use closest::advice;
 pub use closest::closest;
 pub use error::{Place, SourceError};
+pub use explain::{Hint, Slip};
 pub use names::Shorthand;
 pub(crate) use path::last_name;
 pub use path::path_key;
@@ -123,11 +124,12 @@ impl Document {
         &self.text
     }
 
-    /// Deserializes the document; optional values need no `Some`, newtypes no brackets.
+    /// Deserializes the document; optional values need no `Some`, newtypes no brackets. Where it
+    /// cannot, `hint` may know what was meant.
     ///
     /// # Errors
-    /// The first value that doesn't fit `T`.
-    pub fn read<T: DeserializeOwned>(&self) -> Result<T, SourceError> {
+    /// The first value that doesn't fit `T`, or an unnamed argument among named ones.
+    pub fn read<T: DeserializeOwned>(&self, hint: Hint) -> Result<T, SourceError> {
         let extensions = Extensions::IMPLICIT_SOME
             | Extensions::UNWRAP_NEWTYPES
             | Extensions::UNWRAP_VARIANT_NEWTYPES;
@@ -135,9 +137,16 @@ impl Document {
         let options = Options::default()
             .with_default_extension(extensions)
             .with_recursion_limit(8 * read::DEPTH_MAX);
-        options
-            .from_str(&self.text)
-            .map_err(|error| self.patches.blame(explain::explain(error, &self.text, &self.root)))
+        let read = options.from_str(&self.text);
+        let mixture = names::mixture(&self.root);
+        let fault = match read {
+            Ok(read) if mixture.is_none() => return Ok(read),
+            Err(error) if mixture.is_none() || explain::is_unknown(&error.code) => {
+                explain::explain(error, &self.text, &self.root, hint)
+            }
+            _ => mixture.expect("there is one, or it was read"),
+        };
+        Err(self.patches.blame(fault))
     }
 
     /// The text of the value at `path`.

@@ -15,7 +15,7 @@ pub type Shorthand = &'static [(&'static str, &'static [&'static str])];
 /// Each unnamed argument with the name that it lacks, in the order of the text.
 ///
 /// # Errors
-/// One argument too many, or an unnamed one among the named of a constructor not listed.
+/// One argument too many.
 pub(super) fn missing(
     root: &Node,
     shorthand: Shorthand,
@@ -26,6 +26,14 @@ pub(super) fn missing(
     Ok(found)
 }
 
+/// The first unnamed argument among the named ones of a constructor.
+///
+/// It is told when the types have been read: a constructor that nobody knows is worse.
+pub(super) fn mixture(root: &Node) -> Option<Fault> {
+    let own = if root.shape == Shape::Struct { mixed(root) } else { None };
+    own.or_else(|| root.children.iter().find_map(|child| mixture(&child.node)))
+}
+
 fn collect(
     node: &Node,
     shorthand: Shorthand,
@@ -33,9 +41,8 @@ fn collect(
 ) -> Result<(), Fault> {
     if node.shape == Shape::Struct {
         let constructor = node.constructor.as_ref().map_or("", |name| &name.text);
-        match shorthand.iter().find(|(listed, _)| *listed == constructor) {
-            Some((_, fields)) => fill(constructor, fields, &node.children, found)?,
-            None => refuse_mixture(constructor, &node.children)?,
+        if let Some((_, fields)) = shorthand.iter().find(|(listed, _)| *listed == constructor) {
+            fill(constructor, fields, &node.children, found)?;
         }
     }
     node.children.iter().try_for_each(|child| collect(&child.node, shorthand, found))
@@ -70,13 +77,10 @@ fn bare(field: &'static str) -> &'static str {
     field.strip_suffix("()").unwrap_or(field)
 }
 
-fn refuse_mixture(constructor: &str, children: &[Child]) -> Result<(), Fault> {
-    let unnamed = children.iter().find(|child| child.name.is_none());
-    match unnamed {
-        Some(child) if children.iter().any(|child| child.name.is_some()) => {
-            let message = format!("an argument of `{constructor}` has no name");
-            Err(Fault::new(child.node.span.clone(), message).help("write `name: value`"))
-        }
-        _ => Ok(()),
-    }
+fn mixed(node: &Node) -> Option<Fault> {
+    let unnamed = node.children.iter().find(|child| child.name.is_none())?;
+    node.children.iter().find(|child| child.name.is_some())?;
+    let constructor = node.constructor.as_ref().map_or("", |name| &name.text);
+    let message = format!("an argument of `{constructor}` has no name");
+    Some(Fault::new(unnamed.node.span.clone(), message).help("write `name: value`"))
 }

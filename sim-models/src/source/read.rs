@@ -23,6 +23,9 @@ const QUOTED: [&str; 7] = ["r\"", "r#\"", "r##", "b\"", "b'", "br\"", "br#"];
 pub(super) fn read(text: &str) -> Result<Node, Fault> {
     let mut reader = Reader { text, at: 0, depth: 0 };
     reader.blanks()?;
+    if reader.rest().starts_with("---") {
+        return Err(Fault::new(reader.at..reader.at + 3, "this is how YAML begins").help(A_VALUE));
+    }
     while reader.rest().starts_with('#') {
         reader.attribute()?;
         reader.blanks()?;
@@ -31,9 +34,15 @@ pub(super) fn read(text: &str) -> Result<Node, Fault> {
     reader.blanks()?;
     match reader.peek() {
         None => Ok(root),
-        Some(_) => Err(Fault::new(reader.here(), "nothing may follow the value")),
+        Some(_) => {
+            let fault = Fault::new(reader.here(), "nothing may follow the value");
+            // `name: x`, `[table]`: another notation.
+            Err(if root.shape == Shape::Struct { fault } else { fault.help(A_VALUE) })
+        }
     }
 }
+
+const A_VALUE: &str = "a file is one value in RON: `Name(field: value, …)`";
 
 struct Reader<'a> {
     text: &'a str,
@@ -65,7 +74,80 @@ impl<'a> Reader<'a> {
 
     fn expected(&self, what: &str) -> Fault {
         let found = self.peek().map_or("the end".to_owned(), |c| format!("`{c}`"));
-        Fault::new(self.here(), format!("expected {what}, found {found}"))
+        let fault = Fault::new(self.here(), format!("expected {what}, found {found}"));
+        // What other notations write there.
+        match self.peek() {
+            Some('#') => fault.help("a comment begins with `//`"),
+            Some('“' | '”' | '„' | '‘' | '’' | '«' | '»') => {
+                fault.help("write straight quotes, `\"`")
+            }
+            Some('=') => fault.help("write `:` between a name and its value"),
+            Some(';') => fault.help("write `,` between two values"),
+            _ => fault,
+        }
+    }
+
+    /// The line, from 1, of an offset.
+    fn line(&self, at: usize) -> usize {
+        self.text[..at].matches('\n').count() + 1
+    }
+
+    /// What is wrong where neither a comma nor the end of a bracket follows a value.
+    fn unseparated(
+        &self,
+        open: &Range<usize>,
+        (shape, close): (Shape, char),
+        has_names: bool,
+        last: &Child,
+    ) -> Fault {
+        let span = last.node.span.clone();
+        let is_word = last.node.shape == Shape::Scalar && last.node.constructor.is_some();
+        let is_quoted = self.text[span.clone()].starts_with('"');
+        match self.peek() {
+            Some(')' | ']' | '}') => self.unclosed(open, close),
+            Some('.' | '/' | '-') if is_word => {
+                let is_part = |c: char| !c.is_whitespace() && !",()[]{}\"".contains(c);
+                let whole = span.start..self.at + width(self.rest(), is_part);
+                let text = &self.text[whole.clone()];
+                let help = format!("write it in quotes: \"{text}\"");
+                Fault::new(whole.clone(), format!("`{text}` is no name")).help(help)
+            }
+            // The key of a map, as in JSON, or of the map around a group that goes on.
+            Some(':') if is_quoted && shape == Shape::Struct && !has_names => {
+                let text = &self.text[span.clone()];
+                let help = format!("write `{}: …`", text.trim_matches('"'));
+                Fault::new(span, format!("the name {text} stands in quotes")).help(help)
+            }
+            Some(':') if is_quoted && shape == Shape::Struct => {
+                let message = format!("this bracket is not closed by `{close}`");
+                let (line, text) = (self.line(span.start), &self.text[span]);
+                let help = format!("line {line} has {text}, the key of a map, inside of it");
+                Fault::new(open.clone(), message).help(help)
+            }
+            Some(c) if c.is_alphanumeric() || "_\"'([{".contains(c) => {
+                let end = if self.text[span.clone()].contains('\n') {
+                    span.end - 1..span.end
+                } else {
+                    span.clone()
+                };
+                let fault = Fault::new(end, "a `,` is missing after this");
+                match is_quoted && self.text[span].contains([',', '\n']) {
+                    true => fault.help("or a `\"` is missing in it"),
+                    false => fault,
+                }
+            }
+            _ => self.expected(&format!("`,` or `{close}`")),
+        }
+    }
+
+    /// A bracket whose end is another one's, or that has none.
+    fn unclosed(&self, open: &Range<usize>, close: char) -> Fault {
+        let message = format!("this bracket is not closed by `{close}`");
+        let fault = Fault::new(open.clone(), message);
+        match self.peek() {
+            Some(c) => fault.help(format!("line {} has `{c}` instead", self.line(self.at))),
+            None => fault,
+        }
     }
 
     /// Skips white space and comments; block comments nest.
@@ -164,9 +246,8 @@ impl<'a> Reader<'a> {
                 let (span, inner) = (start..self.at, open.end..end);
                 return Ok(Node { span, inner, constructor, shape, children });
             }
-            if self.peek().is_none() {
-                let message = format!("this bracket is not closed by `{close}`");
-                return Err(Fault::new(open, message));
+            if matches!(self.peek(), None | Some(')' | ']' | '}')) {
+                return Err(self.unclosed(&open, close));
             }
             let child = self.child(shape)?;
             if let Some(name) = &child.name
@@ -175,11 +256,11 @@ impl<'a> Reader<'a> {
                 let message = format!("`{}` is given twice", name.text);
                 return Err(Fault::new(name.span.clone(), message).help("keep one of them"));
             }
-            children.push(child);
             self.blanks()?;
             if !self.eat(',') && self.peek().is_some_and(|c| c != close) {
-                return Err(self.expected(&format!("`,` or `{close}`")));
+                return Err(self.unseparated(&open, (shape, close), !names.is_empty(), &child));
             }
+            children.push(child);
         }
     }
 
@@ -371,13 +452,21 @@ mod tests {
             ("(a: 3m)", "3m"),
             ("(rate: 50/s)", "50/s"),
             ("[1, 2", "["),
-            ("(a: [1, 2)", ")"),
+            ("(a: [1, 2)", "["),
+            ("{\"a\": (1, 2), ]", "{"),
             ("{\"a\" 1}", "1"),
             ("(a: 1, a: 2)", "a"),
             ("\"open", "\""),
             ("/* open", "/*"),
             ("1 2", "2"),
-            ("[1 2]", "2"),
+            ("[1 2]", "1"),
+            ("(a: (1,\n 2) b: 3)", ")"),
+            ("(a: api.pay)", "api.pay"),
+            ("(\"a\": 1)", "\"a\""),
+            ("{\"a\": (b: 1, \"c\": 2}", "("),
+            ("(a = 1)", "="),
+            ("(a: “b”)", "“"),
+            ("(# a\n)", "#"),
             (r#"("\q")"#, r#""\q""#),
             ("(,)", ","),
             ("", ""),

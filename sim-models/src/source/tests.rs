@@ -93,13 +93,13 @@ fn document() -> Document {
 }
 
 fn read(text: &str) -> Result<World, SourceError> {
-    Document::parse("world.ron", text, NAMES)?.read()
+    Document::parse("world.ron", text, NAMES)?.read(|_| None)
 }
 
 fn set(path: &str, value: &str) -> Result<World, SourceError> {
     let mut document = document();
     document.set("--set", path, value)?;
-    document.read()
+    document.read(|_| None)
 }
 
 /// What an error says, with the text that it points at.
@@ -110,7 +110,7 @@ fn shown(error: SourceError) -> (String, String) {
 
 #[test]
 fn unnamed_arguments_get_their_names() {
-    let world: World = document().read().unwrap();
+    let world: World = document().read(|_| None).unwrap();
     let Actor::Service(api) = &world.actors["api"] else { panic!("api is a service") };
     let call = Step::Call { to: "psp.charge".into(), policy: Some("p".into()) };
     assert_eq!(api.does, [call, Step::Respond(201)]);
@@ -131,7 +131,13 @@ fn an_argument_too_many_is_refused() {
         said,
         "f:1:12: one unnamed argument too many for `Call`; without names it takes (to)"
     );
-    assert!(Document::parse("f", "Other(1, a: 2)", NAMES).is_err());
+    let mixed = Document::parse("f", "Other(1, a: 2)", NAMES).unwrap();
+    let (under, said) = shown(mixed.read::<ron::Value>(|_| None).unwrap_err());
+    assert_eq!(under, "1");
+    assert_eq!(said, "f:1:7: an argument of `Other` has no name; write `name: value`");
+    let unknown = Document::parse("f", r#"[Cal("a", policy: "b")]"#, NAMES).unwrap();
+    let (under, said) = shown(unknown.read::<Vec<Step>>(|_| None).unwrap_err());
+    assert_eq!(under, "Cal", "a name that nobody knows is told first: {said}");
     assert!(Document::parse("f", "Other(1, 2)", NAMES).is_ok());
     assert!(Document::parse("f", r#"Errors(1.0, of: "psp")"#, NAMES).is_ok());
 }
@@ -216,7 +222,7 @@ fn a_variant_is_laid_over_the_rest() {
     let mut document = document();
     assert_eq!(document.children("variants"), ["no retry", "typo", "wrong"]);
     document.overlay(r#"variants."no retry""#).unwrap();
-    let world: World = document.read().unwrap();
+    let world: World = document.read(|_| None).unwrap();
     assert_eq!(world.policies["p"], [Policy::Timeout("9s".into())]);
     assert_eq!(world.horizon.as_deref(), Some("2m"));
 }
@@ -229,7 +235,7 @@ fn a_mistake_in_a_variant_is_shown_in_the_variant() {
     assert_eq!(said, "world.ron:12:50: there is no `apo` in `actors`; did you mean `api`?");
 
     document.overlay("variants.wrong").unwrap();
-    let (under, said) = shown(document.read::<World>().unwrap_err());
+    let (under, said) = shown(document.read::<World>(|_| None).unwrap_err());
     assert_eq!(under, "Timeot");
     assert_eq!(said, "world.ron:14:13: `Timeot` is not known here; did you mean `Timeout`?");
 
@@ -347,11 +353,11 @@ fn exercise(text: &str, path: &str, value: &str) {
         Err(error) => return check(&error),
     };
     let outcomes = [
-        document.read::<World>().map(drop),
+        document.read::<World>(|_| None).map(drop),
         document.overlay(r#"variants."no retry""#),
         document.set("--set", path, value),
-        document.read::<World>().map(drop),
-        document.read::<Vec<Step>>().map(drop),
+        document.read::<World>(|_| None).map(drop),
+        document.read::<Vec<Step>>(|_| None).map(drop),
         Err(document.problem(path, "wrong", None)),
     ];
     outcomes.iter().filter_map(|outcome| outcome.as_ref().err()).for_each(check);

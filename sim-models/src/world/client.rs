@@ -321,7 +321,7 @@ fn intents_of(client: ActorId, session: u32, requests: Requests, shared: &Shared
             let draw = shared.luck.session.at(mix(entity, session.into())).unit();
             // By inversion; a mean of 1 leaves by a probability of 1.
             let stays = sim_core::math::ln(1.0 - 1.0 / mean);
-            1 + (sim_core::math::ln(1.0 - draw) / stays) as u32
+            ((sim_core::math::ln(1.0 - draw) / stays) as u32).saturating_add(1)
         }
     }
 }

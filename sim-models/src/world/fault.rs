@@ -4,10 +4,12 @@
 //! out anew from all that are active, so that overlapping faults need no bookkeeping. What a fault
 //! does once, to a store or a process, it does through that part.
 
-use sim_core::Span;
+use sim_core::{Span, Time};
 
 use crate::log::Note;
-use crate::plan::{ActorId, Fault, FaultEntry, FaultId, Plan, PointId, Trigger};
+use crate::plan::{
+    ActorId, ActorKind, ActorPlan, Fault, FaultEntry, FaultId, Plan, PointId, Trigger,
+};
 use crate::world::shared::Shared;
 use crate::world::{Ctx, Event};
 
@@ -25,7 +27,7 @@ impl Hit {
     pub(super) fn of(entry: &FaultEntry) -> Hit {
         match (entry.fault, entry.lasts) {
             (Fault::Throw { status }, _) => Hit::Error(status),
-            (Fault::Stall, Some(length)) => Hit::Stall(length),
+            (Fault::Stall, length) => Hit::Stall(length.unwrap_or(Span::MAX)),
             _ => Hit::Nothing,
         }
     }
@@ -54,6 +56,8 @@ pub(super) struct Faults {
     parked: Vec<Vec<Event>>,
     /// How often each point was passed.
     passages: Vec<u32>,
+    /// Faults that struck when nothing was under way, and when.
+    idle: Vec<(FaultId, Time)>,
 }
 
 impl Faults {
@@ -62,6 +66,7 @@ impl Faults {
             active: Vec::new(),
             parked: vec![Vec::new(); plan.actors.len()],
             passages: vec![0; plan.points.len()],
+            idle: Vec::new(),
         }
     }
 
@@ -96,6 +101,11 @@ impl Faults {
         shared.metrics.struck(id, ctx.now());
         shared.note(Note::Struck { fault: id, instance }, ctx);
         fault
+    }
+
+    /// A fault has begun while nothing was under way.
+    pub(super) fn note_idle(&mut self, id: FaultId, now: Time) {
+        self.idle.push((id, now));
     }
 
     /// A fault that has begun is active from now on, until it heals.
@@ -161,11 +171,28 @@ impl Faults {
         }
     }
 
-    /// What was planned and never struck.
+    /// Whether a fault struck, and nothing was under way or came from then on. What a service, a
+    /// broker or an actor written in Rust does on its own may come at any time.
+    fn met_nobody(&self, id: FaultId, shared: &Shared) -> bool {
+        let plan = &shared.plan;
+        let is_custom = |actor: &ActorPlan| matches!(actor.kind, ActorKind::Custom(_));
+        let acts_alone =
+            !plan.jobs.is_empty() || !plan.queues.is_empty() || plan.actors.iter().any(is_custom);
+        let Some((_, at)) = self.idle.iter().find(|(of, _)| *of == id) else { return false };
+        !acts_alone && shared.intents.iter().all(|(_, intent)| intent.begun < *at)
+    }
+
+    /// What was planned and never struck, or met nobody.
     pub(super) fn missed(&self, shared: &Shared) -> Vec<String> {
         let struck =
             |n: usize| shared.metrics.strikes().iter().any(|(id, ..)| *id == FaultId::nth(n));
         let missed = |(n, entry): (usize, &FaultEntry)| match entry.trigger {
+            _ if entry.fault.route().is_some_and(|(from, to)| !shared.plan.talk(*from, *to)) => {
+                Some(format!("{}, between two who send each other nothing", entry.label))
+            }
+            Trigger::At(at) if self.met_nobody(FaultId::nth(n), shared) => {
+                Some(format!("{}, at {at}, when nobody came any more", entry.label))
+            }
             _ if struck(n) => None,
             Trigger::At(at) => Some(format!("{}, at {at}", entry.label)),
             Trigger::After { point, nth } => Some(format!(

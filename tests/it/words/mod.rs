@@ -252,3 +252,38 @@ fn a_cell_of_a_table_has_at_most_25_words() {
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
+
+/// Everything between backquotes, and in blocks of RON.
+fn code(page: &str) -> Vec<&str> {
+    let mut code: Vec<&str> = Vec::new();
+    for (n, part) in page.split("```").enumerate() {
+        match n % 2 {
+            0 => code.extend(part.split('`').skip(1).step_by(2)),
+            _ => code.extend(part.strip_prefix("ron\n")),
+        }
+    }
+    code
+}
+
+#[test]
+fn a_word_with_brackets_on_a_page_is_one_that_is_read() {
+    // botocore's own, named beside the preset.
+    const OTHERS: [&str; 1] = ["Config"];
+    let mut unknown = Vec::new();
+    for page in ["README.md", PAGE, MANUAL, PRESETS, "docs/DESIGNS.md", "scenarios/README.md"] {
+        let text = read(page);
+        for code in code(&text) {
+            for (at, _) in code.match_indices('(') {
+                let before = &code[..at];
+                let start = before.rfind(|c: char| !c.is_ascii_alphanumeric()).map_or(0, |n| n + 1);
+                let name = &before[start..];
+                let is_word = name.starts_with(|c: char| c.is_ascii_uppercase());
+                let is_known = words().iter().any(|word| word.name == name);
+                if is_word && !is_known && !OTHERS.contains(&name) {
+                    unknown.push(format!("{page}: {name}("));
+                }
+            }
+        }
+    }
+    assert!(unknown.is_empty(), "{unknown:#?}");
+}

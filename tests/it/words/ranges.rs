@@ -2,6 +2,7 @@
 //! is refused outside of.
 
 use sim_core::Span;
+use sim_models::Draft;
 use sim_models::language::{Argument, Bound, Word, schema, words};
 
 use super::stage::{Place, place};
@@ -50,15 +51,33 @@ impl Tried<'_> {
 
     /// Why this value is refused, if it is.
     fn refusal(&self, value: &str) -> Option<String> {
+        self.draft(value).load().err().map(|error| error.to_string())
+    }
+
+    /// The stage with this value for the argument.
+    fn draft(&self, value: &str) -> Draft {
         let Tried { place, word, argument } = self;
-        let draft = match argument.name.as_str() {
+        match argument.name.as_str() {
             "" => place.with(&format!("{}({value})", word.name)),
             name => {
                 let at = format!("{}.{name}", place.at);
                 place.with(&word.shown()).set(at.trim_start_matches('.'), value)
             }
+        }
+    }
+
+    /// The highest values that can be written for the argument.
+    fn highest(&self) -> Vec<String> {
+        let highest: &[&str] = match self.argument.wanted.as_str() {
+            "whole number" => &["4294967295", "18446744073709551615", "9223372036854775807"],
+            "number" => &["1e308", "1.7976931348623157e308"],
+            "duration" => &["\"18446744073709551615ns\"", "\"292y\"", "\"106751d\""],
+            "rate" => &["\"1000000000/s\""],
+            _ => &[],
         };
-        draft.load().err().map(|error| error.to_string())
+        let max = self.argument.range.as_ref().and_then(|range| range.max.as_ref());
+        let max = max.filter(|_| !highest.is_empty()).map(|bound| self.at(bound));
+        max.into_iter().chain(highest.iter().map(|value| (*value).to_owned())).collect()
     }
 
     /// Whether a refusal is for what another argument of the word says.
@@ -187,6 +206,75 @@ fn a_number_with_a_fraction_has_a_range_and_is_a_number() {
         }
     }
     none(&faults);
+}
+
+/// Runs what can be run for a moment.
+fn try_out(draft: Draft) -> bool {
+    let scenario = draft.load();
+    if let Ok(scenario) = &scenario {
+        scenario.run(1);
+    }
+    scenario.is_ok()
+}
+
+/// What sends so many attempts at one instant that no limit on events counts them.
+const AT_ONCE: &[(&str, &str)] = &[("House", "max_hedges"), ("FailsafeGo", "max_hedges")];
+
+/// Enough for every word to do its work, and little enough for thousands of runs.
+const BOUNDED: &str = "(steps: 3000, memory_mib: 256)";
+
+#[test]
+fn the_highest_value_of_any_number_runs_or_is_refused() {
+    let (mut run, mut refused) = (0, 0);
+    for tried in Tried::all().filter(|tried| !tried.is_in(AT_ONCE)) {
+        for value in tried.highest() {
+            let draft = match tried.word.name.as_str() {
+                "Limits" => tried.draft(&value),
+                _ => tried.draft(&value).set("limits", BOUNDED),
+            };
+            // Whoever panics is named by its last line.
+            eprintln!("{} = {value}", tried.name());
+            if try_out(draft) { run += 1 } else { refused += 1 }
+        }
+    }
+    assert!(run > 300 && refused > 300, "{run} ran, {refused} were refused");
+}
+
+#[test]
+fn the_highest_values_of_two_numbers_of_a_word_run_or_are_refused() {
+    let mut run = 0;
+    for word in words() {
+        let Some(first) = place(word) else { continue };
+        let all: Vec<Tried<'_>> = word
+            .arguments
+            .iter()
+            .filter(|argument| !argument.name.is_empty())
+            .filter_map(|argument| Some(Tried { place: place(word)?, word, argument }))
+            .filter(|tried| !tried.is_in(AT_ONCE))
+            .collect();
+        let highest = |tried: &Tried<'_>| {
+            tried.highest().into_iter().find(|value| tried.refusal(value).is_none())
+        };
+        let all: Vec<(&str, String)> = all
+            .iter()
+            .filter_map(|tried| Some((tried.argument.name.as_str(), highest(tried)?)))
+            .collect();
+        for (n, (name, value)) in all.iter().enumerate() {
+            for (other, second) in &all[n + 1..] {
+                let at = |name: &str| format!("{}.{name}", first.at);
+                let draft = first.with(&word.shown());
+                let draft = draft.set(at(name).trim_start_matches('.'), value);
+                let draft = draft.set(at(other).trim_start_matches('.'), second);
+                let draft = match word.name.as_str() {
+                    "Limits" => draft,
+                    _ => draft.set("limits", BOUNDED),
+                };
+                eprintln!("{} {}: {name} = {value}, {other} = {second}", word.kind, word.name);
+                run += u32::from(try_out(draft));
+            }
+        }
+    }
+    assert!(run > 100, "{run} ran");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::source::{Document, SourceError};
 /// The type that reads words of this kind; none for kinds that only stand in others.
 fn read(kind: &str, document: &Document) -> Option<Result<String, SourceError>> {
     fn shown<T: DeserializeOwned + Debug>(document: &Document) -> Result<String, SourceError> {
-        document.read::<T>().map(|read| format!("{read:#?}"))
+        document.read::<T>(hint).map(|read| format!("{read:#?}"))
     }
     Some(match kind {
         "actor" => shown::<Actor>(document),

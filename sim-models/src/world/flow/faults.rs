@@ -38,6 +38,9 @@ impl World {
         ctx: &mut Ctx,
     ) {
         let fault = Faults::strike(id, passer, &mut self.shared, ctx);
+        if self.is_idle() {
+            self.faults.note_idle(id, ctx.now());
+        }
         let lasts = self.shared.plan.faults[id.index()].lasts;
         match fault {
             Fault::Flush { store } if self.services.is_service(store) => {
@@ -76,6 +79,11 @@ impl World {
             }
         }
         let _ = self.faults.heal(id, &mut self.shared, ctx);
+    }
+
+    /// Whether no program runs and no message is on its way.
+    fn is_idle(&self) -> bool {
+        self.tasks.all.iter().next().is_none() && self.network.requests.iter().next().is_none()
     }
 
     /// A process dies, or an instance of it.

@@ -8,8 +8,8 @@
 
 use sim_core::Span;
 
-use super::builder::Builder;
-use super::place::Here;
+use super::super::builder::Builder;
+use super::super::place::Here;
 use crate::language::{self, Actor, Policy, Service, Step, Threads};
 use crate::plan::{ActorId, ActorKind};
 use crate::source::{SourceError, path_key};
@@ -35,7 +35,7 @@ struct Visit {
 
 impl Builder<'_> {
     /// Services that are asked for more than they can do from the beginning to the end.
-    pub(super) fn unstable(&mut self) -> Vec<SourceError> {
+    pub(in crate::compile) fn unstable(&mut self) -> Vec<SourceError> {
         let demand = self.demand();
         let (spec, horizon) = (self.spec, self.spec.horizon.as_secs_f64());
         let mut warnings = Vec::new();
