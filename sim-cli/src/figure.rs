@@ -2,7 +2,7 @@
 
 use sim_core::Span;
 use sim_models::outcome::ActorKind;
-use sim_models::study::{Comparison, Contrast, Figure, Interval, Kind, Metric, Unit};
+use sim_models::study::{Comparison, Contrast, Interval, Kind, Unit};
 
 use crate::words::{self, NONE};
 
@@ -84,14 +84,13 @@ pub fn rounded(value: f64, digits: usize) -> String {
 pub fn is_of_users(comparison: &Comparison, contrast: &Contrast) -> bool {
     let is_client = |actor: &str| {
         let mut latencies = comparison.sides[0].summary.latencies.iter();
-        latencies.any(|latency| latency.actor == actor && latency.kind == ActorKind::Client)
+        latencies.any(|latency| latency.of == actor && latency.kind == Some(ActorKind::Client))
     };
-    match &contrast.figure {
-        Figure::Percentile(_, actor) => is_client(actor),
-        Figure::Mean(Metric { kind: Kind::LatencyMean, of }) => {
-            of.as_deref().is_some_and(is_client)
+    match contrast.figure.kind {
+        Kind::Percentile(_) | Kind::LatencyMean => {
+            contrast.figure.of.as_deref().is_some_and(is_client)
         }
-        Figure::Mean(_) | Figure::Broken(_) => true,
+        _ => true,
     }
 }
 

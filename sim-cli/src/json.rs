@@ -66,6 +66,7 @@ struct GoodputView {
     offered: u64,
     achieved: u64,
     missed: u64,
+    degraded: u64,
     unanswered: u64,
 }
 
@@ -206,8 +207,9 @@ impl<'a> From<&'a Outcome> for Object<'a> {
 
 impl From<Goodput> for GoodputView {
     fn from(goodput: Goodput) -> GoodputView {
-        let Goodput { offered, achieved, missed } = goodput;
-        GoodputView { offered, achieved, missed, unanswered: goodput.unanswered() }
+        let Goodput { offered, achieved, missed, degraded } = goodput;
+        let unanswered = goodput.unanswered();
+        GoodputView { offered, achieved, missed, degraded, unanswered }
     }
 }
 
@@ -541,6 +543,7 @@ mod tests {
     "offered": 0,
     "achieved": 0,
     "missed": 0,
+    "degraded": 0,
     "unanswered": 0
   },
   "grace": {

@@ -3,14 +3,13 @@
 use sim_core::{LimitHit, Span, Time};
 use sim_models::outcome::{
     ActorKind, ActorSummary, CallSummary, Counter, EffectSummary, FaultWindow, Goodput, Grace,
-    InvariantResult, InvariantVerdict, Latencies, Latency, LedgerLine, LogLine, Outcome, RunId,
+    InvariantResult, InvariantVerdict, Latency, LedgerLine, LogLine, Measured, Outcome, RunId,
     RunLimit, Series, TransitionLine, Verdict, Violation,
 };
 use sim_models::recovery::{Level, Recovery, RecoveryState};
 use sim_models::study::{
     Axis, Cell, Comparison, Contrast, Estimate, Figure, Interval, Judgement, Kind, LatencySummary,
-    Map, Measure, Metric, Percentile, Quantile, RecoveryTally, Region, Side, StudyId, Subject,
-    Summary,
+    Map, Measure, Percentile, Quantile, RecoveryTally, Region, Side, StudyId, Subject, Summary,
 };
 use sim_policies::breaker::{StateName, TransitionReason};
 
@@ -41,6 +40,7 @@ pub fn empty() -> Outcome {
         grace: Grace::default(),
         warmup: Span::ZERO,
         goodput: Goodput::default(),
+        measured: vec![Measured::default()],
         limit: None,
         invariants: Vec::new(),
         effects: Vec::new(),
@@ -173,9 +173,9 @@ pub fn comparison(sides: usize) -> (Comparison, Vec<Outcome>) {
     let name = |n: usize| names.get(n).map_or_else(|| format!("variant {n}"), |n| (*n).to_owned());
     let compared: Vec<Side> = (0..sides).map(|n| side(n, name(n))).collect();
     let figures = [
-        Figure::Mean(Metric { kind: Kind::Goodput, of: None }),
-        Figure::Mean(Metric { kind: Kind::PeakArrivals, of: Some("api".to_owned()) }),
-        Figure::Percentile(Quantile::P99, "shoppers".to_owned()),
+        Figure::of_all(Kind::Goodput),
+        Figure::of(Kind::PeakArrivals, "api"),
+        Figure::of(Kind::Percentile(Quantile::P99), "shoppers"),
     ];
     let contrasts = figures.iter().flat_map(|figure| (1..sides).map(move |n| contrast(figure, n)));
     let runs = (0..sides).map(|n| {
@@ -211,8 +211,9 @@ fn estimate(mean: f64, half: f64) -> Estimate {
 fn side(n: usize, name: String) -> Side {
     let x = n as f64;
     let measure = |kind, of: Option<&str>, mean: f64, half| Measure {
-        metric: Metric { kind, of: of.map(str::to_owned) },
+        figure: Figure { kind, of: of.map(str::to_owned), during: None },
         estimate: Some(estimate(mean, half)),
+        at_least: false,
     };
     let measures = vec![
         measure(Kind::Goodput, None, 30.0 + 2.0 * x, 1.2),
@@ -229,7 +230,7 @@ fn side(n: usize, name: String) -> Side {
         (share, latency(share))
     });
     let percentile = |quantile: Quantile| {
-        let value = latency(quantile.per_mille() as f64 / 1000.0);
+        let value = latency(quantile.share());
         Percentile {
             quantile,
             value,
@@ -239,11 +240,12 @@ fn side(n: usize, name: String) -> Side {
         }
     };
     let latencies = vec![LatencySummary {
-        actor: "shoppers".to_owned(),
-        kind: ActorKind::Client,
+        of: "shoppers".to_owned(),
+        kind: Some(ActorKind::Client),
+        during: None,
         samples: 4_009,
         max: Span::secs(20),
-        percentiles: Quantile::ALL.map(percentile).to_vec(),
+        percentiles: Quantile::COMMON.map(percentile).to_vec(),
         curve: curve.collect(),
     }];
     let summary = Summary { runs: 20, measures, latencies, ..Summary::default() };
@@ -252,9 +254,9 @@ fn side(n: usize, name: String) -> Side {
 
 fn contrast(figure: &Figure, side: usize) -> Contrast {
     let x = side as f64;
-    let (reference, value) = match figure {
-        Figure::Mean(Metric { kind: Kind::Goodput, .. }) => (30.0, 30.0 + 2.0 * x),
-        Figure::Mean(_) => (500.0, 500.0 / (1.0 + 6.5 * x)),
+    let (reference, value) = match figure.kind {
+        Kind::Goodput => (30.0, 30.0 + 2.0 * x),
+        Kind::PeakArrivals => (500.0, 500.0 / (1.0 + 6.5 * x)),
         _ => (1_480.0, 1_480.0 / (1.0 + 0.2 * x)),
     };
     let difference = estimate(value - reference, 0.6);
@@ -400,7 +402,6 @@ fn actors() -> Vec<ActorSummary> {
             ],
             latency: Some(latency(90, 640)),
             latency_failed: None,
-            latencies: Latencies::default(),
             load: None,
         },
         ActorSummary {
@@ -409,7 +410,6 @@ fn actors() -> Vec<ActorSummary> {
             counters: vec![(Counter::Arrived, 16_200), (Counter::Failed, 12)],
             latency: None,
             latency_failed: None,
-            latencies: Latencies::default(),
             load: None,
         },
         ActorSummary {
@@ -422,7 +422,6 @@ fn actors() -> Vec<ActorSummary> {
             ],
             latency: Some(latency(130, 1_900)),
             latency_failed: None,
-            latencies: Latencies::default(),
             load: None,
         },
     ]

@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use sim_models::Scenario;
-use sim_models::study::{Check, Comparison, Figure, Judgement, Kind, Metric, Options};
+use sim_models::study::{Check, Comparison, Figure, Judgement, Kind, Options};
 
 const QUEUE: &str = r#"Scenario(
     name: "queue", about: "One worker, 80 % busy.", horizon: "60s",
@@ -19,15 +19,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     let options = Options { seeds: 20, ..Options::default() };
 
     let check = Check::run(&one.load()?, &options, None)?;
-    let busy = Metric { kind: Kind::Utilisation, of: Some("api".to_owned()) };
+    let busy = Figure::of(Kind::Utilisation, "api");
     let busy = check.summary.estimate(&busy).and_then(|busy| busy.interval);
     println!("busy: {busy:?}");
     assert!(busy.is_some_and(|interval| interval.contains(0.8)));
 
     let sides = [("one worker".to_owned(), one.load()?), ("two workers".to_owned(), two.load()?)];
     let comparison = Comparison::run(&sides, &options)?;
-    let latency = Metric { kind: Kind::LatencyMean, of: Some("users".to_owned()) };
-    let latency = Figure::Mean(latency);
+    let latency: Figure = "latency_mean(users)".parse()?;
     let contrast = comparison.contrasts.iter().find(|contrast| contrast.figure == latency);
     let contrast = contrast.expect("users have a latency");
     println!("mean latency: {:.0} ms, then {:.0} ms", contrast.reference, contrast.value);

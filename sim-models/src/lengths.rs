@@ -7,26 +7,20 @@ use hdrhistogram::Histogram;
 use sim_core::Span;
 
 /// Lengths of time, in a histogram of nanoseconds.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Lengths {
-    histogram: Histogram<u64>,
+    /// Made for the first one: most populations of most runs have none.
+    histogram: Option<Histogram<u64>>,
     sum: u128,
     max: Span,
     min: Option<Span>,
 }
 
-/// None.
-impl Default for Lengths {
-    fn default() -> Lengths {
-        let histogram = Histogram::new(3).expect("three digits are allowed");
-        Lengths { histogram, sum: 0, max: Span::ZERO, min: None }
-    }
-}
-
 impl Lengths {
     /// Counts one.
     pub fn add(&mut self, length: Span) {
-        self.histogram.record(length.as_nanos()).expect("the histogram grows as needed");
+        let histogram = self.histogram.get_or_insert_with(empty);
+        histogram.record(length.as_nanos()).expect("the histogram grows as needed");
         self.sum += u128::from(length.as_nanos());
         self.max = self.max.max(length);
         self.min = Some(self.min.map_or(length, |min| min.min(length)));
@@ -34,7 +28,7 @@ impl Lengths {
 
     /// How many.
     pub fn count(&self) -> u64 {
-        self.histogram.len()
+        self.histogram.as_ref().map_or(0, Histogram::len)
     }
 
     /// The longest, exact; zero of none.
@@ -52,18 +46,31 @@ impl Lengths {
         self.sum
     }
 
-    /// The same in nanoseconds, so that runs can be merged.
-    pub fn histogram(&self) -> &Histogram<u64> {
-        &self.histogram
+    /// The same in nanoseconds, so that runs can be merged; `None` of none.
+    pub fn histogram(&self) -> Option<&Histogram<u64>> {
+        self.histogram.as_ref()
+    }
+
+    /// A quantile between 0 and 1, within 0.1 %; zero of none.
+    pub fn at(&self, quantile: f64) -> Span {
+        let value = |histogram: &Histogram<u64>| histogram.value_at_quantile(quantile);
+        // A percentile is reported as its bucket's upper end, which may lie above the maximum.
+        Span::nanos(self.histogram.as_ref().map_or(0, value).min(self.max.as_nanos()))
     }
 
     /// Adds all of another.
     pub fn merge(&mut self, other: &Lengths) {
-        self.histogram.add(&other.histogram).expect("the histogram grows as needed");
+        let Some(histogram) = &other.histogram else { return };
+        let ours = self.histogram.get_or_insert_with(empty);
+        ours.add(histogram).expect("the histogram grows as needed");
         self.sum += other.sum;
         self.max = self.max.max(other.max);
         self.min = [self.min, other.min].into_iter().flatten().min();
     }
+}
+
+fn empty() -> Histogram<u64> {
+    Histogram::new(3).expect("three digits are allowed")
 }
 
 /// Latencies, by how they ended.
@@ -78,9 +85,21 @@ pub struct Latencies {
 }
 
 impl Latencies {
+    /// How many, of all three.
+    pub fn count(&self) -> u64 {
+        self.succeeded.count() + self.failed.count() + self.open.count()
+    }
+
     /// The latency of success: what has not ended may still succeed, and is at least so long.
     pub fn of_success(&self) -> Option<Latency> {
         Latency::of(&self.succeeded, &self.open)
+    }
+
+    /// What succeeded and what is open together, and the shortest of what is open.
+    pub(crate) fn succeeded_and_open(&self) -> (Lengths, Option<Span>) {
+        let mut all = self.succeeded.clone();
+        all.merge(&self.open);
+        (all, self.open.min())
     }
 
     /// The latency of failure.
@@ -122,17 +141,15 @@ impl Latency {
         if open.count() > 0 {
             all.merge(open);
         }
-        let (count, max) = (all.count(), all.max.as_nanos());
+        let count = all.count();
         let mean = all.sum.checked_div(u128::from(count))?;
-        // A percentile is reported as its bucket's upper end, which may lie above the maximum.
-        let at = |quantile| Span::nanos(all.histogram.value_at_quantile(quantile).min(max));
         Some(Latency {
             count,
             mean: Span::nanos(u64::try_from(mean).expect("a mean of u64s")),
-            p50: at(0.5),
-            p90: at(0.9),
-            p99: at(0.99),
-            p999: at(0.999),
+            p50: all.at(0.5),
+            p90: all.at(0.9),
+            p99: all.at(0.99),
+            p999: all.at(0.999),
             max: all.max,
             open: open.count(),
             open_from: open.min(),

@@ -11,6 +11,9 @@ use sim_core::{Span, Time};
 pub use sim_core::LimitHit;
 pub use sim_policies::breaker::{StateName, TransitionReason};
 
+pub use hdrhistogram::Histogram;
+
+pub use crate::figure::{Counter, Stretch};
 pub use crate::lengths::{Latencies, Latency, Lengths};
 use crate::recovery::Recovery;
 
@@ -42,6 +45,9 @@ pub struct Outcome {
     pub warmup: Span,
     /// What became of the intents that arose from then on.
     pub goodput: Goodput,
+    /// What was measured: from the warm-up to the horizon first, and then of each stretch of time
+    /// that a figure asks for.
+    pub measured: Vec<Measured>,
     /// The limit that ended the run early, if one did.
     pub limit: Option<RunLimit>,
     /// One result per invariant, in the scenario's order.
@@ -300,6 +306,46 @@ pub struct Grace {
     pub cut: Option<LimitHit>,
 }
 
+/// What is measured of a stretch of time: of what arose, arrived or began in it.
+#[derive(Clone, Debug, Default)]
+pub struct Measured {
+    /// The stretch; `None` from the warm-up to the horizon.
+    pub during: Option<Stretch>,
+    /// Its length.
+    pub length: Span,
+    /// The intents of all clients.
+    pub goodput: Goodput,
+    /// The intents of each client.
+    pub clients: Vec<(String, Goodput)>,
+    /// Latencies of actors, endpoints (`api.pay`) and calls over a hop (`api->psp`), of those that
+    /// have any.
+    pub latencies: Vec<(String, Latencies)>,
+    /// What workers and queues held on average, of services.
+    pub loads: Vec<(String, ServiceLoad)>,
+    /// Calls of each hop, and the attempts of these calls.
+    pub calls: Vec<(String, Calls)>,
+    /// Requests that were sent to each actor for the intents.
+    pub requests: Vec<(String, u64)>,
+    /// Requests that were sent for the intents to actors that ask nobody else.
+    pub leaf_requests: u64,
+}
+
+/// Calls and their attempts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Calls {
+    /// Calls that a program made.
+    pub calls: u64,
+    /// Attempts of these calls, whenever they were sent.
+    pub attempts: u64,
+}
+
+impl Calls {
+    /// Attempts per call; `None` without a call.
+    pub fn amplification(self) -> Option<f64> {
+        (self.calls > 0).then(|| self.attempts as f64 / self.calls as f64)
+    }
+}
+
 /// The users' intents after the warm-up, by what they were told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Goodput {
@@ -310,6 +356,8 @@ pub struct Goodput {
     pub achieved: u64,
     /// Those whose last submission ended, likewise, without any of them having succeeded.
     pub missed: u64,
+    /// Those whose success rests on a fallback's answer; it is not goodput.
+    pub degraded: u64,
 }
 
 /// Of several runs together.
@@ -318,13 +366,14 @@ impl AddAssign for Goodput {
         self.offered += other.offered;
         self.achieved += other.achieved;
         self.missed += other.missed;
+        self.degraded += other.degraded;
     }
 }
 
 impl Goodput {
     /// Those that were told nothing in time.
     pub fn unanswered(&self) -> u64 {
-        self.offered.saturating_sub(self.achieved + self.missed)
+        self.offered.saturating_sub(self.achieved + self.missed + self.degraded)
     }
 }
 
@@ -369,8 +418,6 @@ pub struct ActorSummary {
     pub latency: Option<Latency>,
     /// Of everything that ended otherwise.
     pub latency_failed: Option<Latency>,
-    /// All of these latencies, so that runs can be merged.
-    pub latencies: Latencies,
     /// What its workers and its queue held on average, of a service.
     pub load: Option<ServiceLoad>,
 }
@@ -406,88 +453,6 @@ impl ActorKind {
             ActorKind::Store => "kv",
             ActorKind::Broker => "broker",
             ActorKind::Custom(kind) => kind,
-        }
-    }
-}
-
-/// Something that is counted of an actor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Counter {
-    /// Client: intents that arose.
-    Intents,
-    /// Client: submissions of intents.
-    Submitted,
-    /// Requests that arrived.
-    Arrived,
-    /// Those among them that repeat an earlier attempt.
-    RetriesArrived,
-    /// Ended in success.
-    Succeeded,
-    /// Ended in a definite failure.
-    Failed,
-    /// Ended with an unknown fate.
-    Unknown,
-    /// Client: submissions that have no answer at the end of the grace.
-    Unanswered,
-    /// Requests that were refused.
-    Refused,
-    /// Service: turned away by a full queue.
-    QueueFull,
-    /// Service: turned away by its admission.
-    NotAdmitted,
-    /// Service: given up, since their deadline had passed.
-    DeadlinePassed,
-    /// Service: dropped from its queue.
-    Dropped,
-    /// Service: cancelled by their caller.
-    Cancelled,
-    /// Service: the longest queue.
-    QueueLenMax,
-    /// Cache: answered from it.
-    Hits,
-    /// Cache: not in it.
-    Misses,
-    /// Cache: values that were computed.
-    Computations,
-    /// Cache: requests that waited for a computation under way.
-    Coalesced,
-    /// Cache: values that were computed before they expired.
-    Early,
-    /// Cache: values that gave way to others.
-    Evicted,
-    /// The most arrivals in any 100 ms.
-    PeakArrivals,
-    /// The most arrivals of retries in any 100 ms.
-    PeakRetries,
-}
-
-impl Counter {
-    /// Its name in JSON, which stays as it is; tables write spaces for its underscores.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Counter::Intents => "intents",
-            Counter::Submitted => "submitted",
-            Counter::Arrived => "arrived",
-            Counter::RetriesArrived => "retries_arrived",
-            Counter::Succeeded => "succeeded",
-            Counter::Failed => "failed",
-            Counter::Unknown => "unknown",
-            Counter::Unanswered => "unanswered",
-            Counter::Refused => "refused",
-            Counter::QueueFull => "queue_full",
-            Counter::NotAdmitted => "not_admitted",
-            Counter::DeadlinePassed => "deadline_passed",
-            Counter::Dropped => "dropped",
-            Counter::Cancelled => "cancelled",
-            Counter::QueueLenMax => "queue_len_max",
-            Counter::Hits => "hits",
-            Counter::Misses => "misses",
-            Counter::Computations => "computations",
-            Counter::Coalesced => "coalesced",
-            Counter::Early => "early",
-            Counter::Evicted => "evicted",
-            Counter::PeakArrivals => "peak_arrivals_100ms",
-            Counter::PeakRetries => "peak_retries_100ms",
         }
     }
 }

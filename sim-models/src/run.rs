@@ -9,6 +9,7 @@ use crate::outcome::{
     Verdict,
 };
 use crate::plan::Plan;
+use crate::promises;
 use crate::world::World;
 
 /// The most ledger entries that an outcome lists; its summaries count all.
@@ -125,28 +126,21 @@ impl Run {
         let shared = &world.shared;
         let plan = &shared.plan;
         let invariants = shared.watch.results(shared.scene(Moment { at: now, step: steps }));
-        let is_violated = |i: &InvariantResult| i.verdict == InvariantVerdict::Violated;
-        let verdict = if limit.is_some() {
-            Verdict::Invalid
-        } else if invariants.iter().any(is_violated) {
-            Verdict::Violated
-        } else {
-            Verdict::Kept
-        };
+        let measured = shared.metrics.measured(plan, end);
         let entries = shared.ledger.entries().iter().take(LEDGER_LINES_MAX);
-        Outcome {
+        let mut outcome = Outcome {
             run_id: self.id,
             scenario: plan.name.clone(),
             about: plan.about.clone(),
             hypothesis: plan.hypothesis.clone(),
             variant: self.variant,
-            verdict,
+            verdict: Verdict::Kept,
             digest,
             steps,
             ended_at: end,
             grace,
             warmup: plan.warmup,
-            goodput: shared.metrics.goodput(),
+            goodput: measured[0].goodput,
             limit,
             invariants,
             effects: shared.ledger.summaries(&plan.kinds),
@@ -159,7 +153,8 @@ impl Run {
                     id: plan.effect_name(entry.kind, entry.number),
                 })
                 .collect(),
-            actors: shared.metrics.actor_summaries(plan, end),
+            actors: shared.metrics.actor_summaries(plan, &measured[0]),
+            measured,
             calls: shared.metrics.call_summaries(plan),
             transitions: shared.metrics.transition_lines(plan, |id| world.breakers(id)),
             log: shared.log.lines(plan, &shared.texts, |intent| shared.intent_name(intent)),
@@ -168,6 +163,16 @@ impl Run {
             recovery: shared.metrics.recovery(plan, end),
             faults: shared.metrics.disturbances(plan, end),
             faults_missed: world.faults_missed(),
-        }
+        };
+        promises::judge(&mut outcome, plan);
+        let is_violated = |i: &InvariantResult| i.verdict == InvariantVerdict::Violated;
+        outcome.verdict = if outcome.limit.is_some() {
+            Verdict::Invalid
+        } else if outcome.invariants.iter().any(is_violated) {
+            Verdict::Violated
+        } else {
+            Verdict::Kept
+        };
+        outcome
     }
 }

@@ -9,6 +9,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::compile;
 use crate::custom::Kinds;
 use crate::error::Error;
+use crate::figure::Figure;
 use crate::language;
 use crate::outcome::{Outcome, RunId};
 use crate::plan::{ActorKind, ActorPlan, Plan};
@@ -187,6 +188,18 @@ impl Scenario {
     /// How long a run lasts.
     pub fn horizon(&self) -> sim_core::Span {
         self.plan.horizon
+    }
+
+    /// The same scenario, whose runs also measure the parts of them that figures ask for. Nothing
+    /// else about a run changes.
+    pub(crate) fn observing(&self, figures: &[Figure]) -> Scenario {
+        let mut plan = (*self.plan).clone();
+        for during in figures.iter().filter_map(|figure| figure.during) {
+            if !plan.stretches.contains(&during) {
+                plan.stretches.push(during);
+            }
+        }
+        Scenario { plan: Arc::new(plan), ..self.clone() }
     }
 
     /// For how long who waits at the horizon is waited for.

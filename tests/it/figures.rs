@@ -2,9 +2,10 @@
 //! and a fast failure is no fast answer.
 
 use sim_core::{Span, Time};
-use sim_models::study::{Check, Comparison, Judgement, Kind, Metric, Options, Quantile};
+use sim_models::outcome::{Goodput, InvariantVerdict, Verdict, Violation};
+use sim_models::study::{Check, Comparison, Contrast, Figure, Judgement, Kind, Options, Quantile};
 
-use crate::support::{actor, counter, load, run, run_text};
+use crate::support::{actor, counter, load, mistakes, run, run_text};
 
 fn options(seeds: u64) -> Options<'static> {
     Options { seeds, jobs: 2, ..Options::default() }
@@ -33,7 +34,7 @@ const CROWD: &str = r#"Scenario(
 )"#;
 
 fn mean(check: &Check, kind: Kind) -> f64 {
-    check.summary.estimate(&Metric { kind, of: None }).expect("a figure").mean
+    check.summary.estimate(&Figure::of_all(kind)).expect("a figure").mean
 }
 
 #[test]
@@ -63,7 +64,7 @@ fn a_timeout_is_not_worse_than_silence() {
         contrasts.iter().find(|c| c.figure.to_string() == figure).expect("a figure").judgement
     };
     assert_eq!(judged("unanswered"), Judgement::Better);
-    assert_eq!(judged("p99:shoppers"), Judgement::Better, "of at least 10 s and of 100 ms");
+    assert_eq!(judged("p99(shoppers)"), Judgement::Better, "of at least 10 s and of 100 ms");
     assert_eq!(judged("success"), Judgement::NoDifference);
 }
 
@@ -148,4 +149,137 @@ fn work_that_is_not_finished_is_wasted_when_nobody_waits_for_it() {
     );
     let load = actor(&outcome, "api").load.expect("a service");
     assert_eq!(load.wasted, Some(1.0), "all of it");
+}
+
+/// A shop whose bank refuses every second charge between 20 s and 40 s.
+fn shop(policy: &str, invariants: &str) -> String {
+    format!(
+        r#"Scenario(
+            name: "shop", about: "A shop and its bank.", horizon: "60s",
+            actors: {{
+                "shoppers": Client(
+                    load: Open(rate: "20/s", arrivals: Constant),
+                    does: [Call("shop.buy")],
+                ),
+                "shop": Service(workers: 100, endpoints: {{ "buy": [
+                    Work(Const("10ms")),
+                    Call("bank.charge", policy: "p"),
+                ] }}),
+                "bank": Service(workers: 100, endpoints: {{ "charge": [Work(Const("30ms"))] }}),
+            }},
+            policies: {{ "p": [{policy}] }},
+            faults: [At("20s", for: "20s", Errors("bank", rate: 0.5, status: 503))],
+            invariants: [{invariants}],
+        )"#
+    )
+}
+
+/// The verdict over each promise on a figure, and what shows it.
+fn promised(policy: &str, promises: &[&str]) -> Vec<(InvariantVerdict, String)> {
+    let promises: Vec<String> = promises.iter().map(|p| format!("Threshold({p:?})")).collect();
+    let outcome = run_text(&shop(policy, &promises.join(", ")));
+    let told = |first: &Option<Violation>| first.as_ref().map_or("", |f| &f.witness).to_owned();
+    outcome.invariants.iter().map(|i| (i.verdict, told(&i.first))).collect()
+}
+
+#[test]
+fn every_figure_can_be_promised() {
+    use InvariantVerdict::{Kept, Vacuous, Violated};
+    let found = promised(
+        r#"Retry(attempts: 3, backoff: Constant("100ms"))"#,
+        &[
+            "p50(shoppers) < 41ms",
+            "p99(shoppers) < 41ms",
+            "p99(shoppers) in 0s..20s < 41ms",
+            "p99.9(bank.charge) <= 30ms",
+            "latency_max(shop->bank) < 1s",
+            "success in 40s..60s >= 100%",
+            "success(shoppers) > 99.9%",
+            "amplification(shop->bank) in 20s..40s > 1.5",
+            "amplification(shop->bank) in 0s..20s <= 1",
+            "requests_per_intent(bank) < 1.1",
+            "wasted(bank) <= 0%",
+            "utilisation(bank) in 0s..20s < 1%",
+            "goodput in 0s..10s >= 20/s",
+            "p99(shoppers, failed) in 0s..20s < 1s",
+            "breaker_openings <= 0",
+            "retries_arrived(bank) > 0",
+        ],
+    );
+    let verdicts: Vec<InvariantVerdict> = found.iter().map(|(verdict, _)| *verdict).collect();
+    let expected = [
+        Kept, Violated, Kept, Kept, Kept, Kept, Violated, Kept, Kept, Violated, Kept, Kept, Kept,
+        Vacuous, Kept, Kept,
+    ];
+    assert_eq!(verdicts, expected, "{found:#?}");
+    assert!(found[1].1.contains("p99(shoppers) < 41ms was promised"), "{}", found[1].1);
+}
+
+#[test]
+fn a_promise_on_what_there_is_not_is_refused() {
+    for (promise, wanted) in [
+        ("p99(shopers) < 1s", "did you mean `shoppers`"),
+        ("amplification(shop->banks) < 2", "did you mean `shop->bank`"),
+        ("success(shop) > 99%", "is not measured of `shop`"),
+        ("p99(shoppers) < 500", "500ms"),
+        ("godput > 1/s", "did you mean `goodput`"),
+        ("success in 70s..80s > 1%", "before the horizon"),
+    ] {
+        let said = mistakes(&shop("", &format!("Threshold({promise:?})")));
+        assert!(said.contains(wanted), "{promise}: {said}");
+    }
+}
+
+#[test]
+fn a_fallbacks_answer_is_no_goodput_unless_the_scenario_says_so() {
+    let fallback = r#"Fallback(200, on: Failure)"#;
+    let outcome = run_text(&shop(fallback, r#"Goodput("shoppers", at_least: 0.95)"#));
+    let Goodput { offered, achieved, degraded, .. } = outcome.goodput;
+    assert!(achieved + degraded == offered && degraded > 100, "{:?}", outcome.goodput);
+    assert_eq!(outcome.verdict, Verdict::Violated, "a sixth was told what the shop made up");
+    let counts = r#"Fallback(200, on: Failure, goodput: true)"#;
+    let outcome = run_text(&shop(counts, r#"Goodput("shoppers", at_least: 0.95)"#));
+    assert_eq!((outcome.goodput.degraded, outcome.verdict), (0, Verdict::Kept));
+}
+
+#[test]
+fn a_side_that_breaks_more_is_never_called_better() {
+    let text = r#"Scenario(
+        name: "hasty", about: "A fast shop charges twice.", horizon: "30s",
+        actors: {
+            "shoppers": Client(load: Open(rate: "20/s"), does: [Call("bank.charge")]),
+            "bank": Service(workers: 100,
+                endpoints: { "charge": [Work(Const("30ms")), Effect("charge")] }),
+        },
+        invariants: [ExactlyOnce("charge")],
+        variants: { "hasty": { "actors.bank.endpoints.charge":
+            [Work(Const("5ms")), Effect("charge"), Effect("charge")] } },
+    )"#;
+    let sides = [None, Some("hasty")]
+        .map(|variant| (variant.unwrap_or("base").to_owned(), load(text, variant, &[])));
+    let judged = |seeds: u64, figure: &str| {
+        let comparison = Comparison::run(&sides, &options(seeds)).expect("a study");
+        let contrasts = comparison.contrasts.iter();
+        assert!(contrasts.clone().all(|c| c.judgement != Judgement::Better));
+        let is_it = |c: &&Contrast| c.figure.to_string() == figure;
+        contrasts.clone().find(is_it).expect("a figure").judgement
+    };
+    assert_eq!(judged(8, "p50(shoppers)"), Judgement::NotBetter, "though it is faster");
+    assert_eq!(judged(8, r#"broken(ExactlyOnce("charge"))"#), Judgement::Worse);
+    assert_eq!(judged(3, r#"broken(ExactlyOnce("charge"))"#), Judgement::TooFewSeeds);
+}
+
+#[test]
+fn each_run_shows_the_figures_that_were_asked_for() {
+    let asked = ["p99.5(shoppers)", "success in 20s..40s", "broken(AllAnswered)"];
+    let figures = asked.map(|figure| figure.parse().expect("a figure")).to_vec();
+    let options = Options { figures, each: true, ..options(3) };
+    let scenario = load(&shop("", "AllAnswered"), None, &[]);
+    let summary = Check::run(&scenario, &options, None).expect("a study").summary;
+    let means: Vec<f64> = summary.asked.iter().map(|m| m.estimate.expect("a value").mean).collect();
+    assert!((means[0] - 40.0).abs() < 0.1 && (means[1] - 0.5).abs() < 0.1, "{means:?}");
+    assert_eq!(means[2], 0.0);
+    assert_eq!(summary.each.len(), 3);
+    let seeds: Vec<u64> = summary.each.iter().map(|row| row.seed).collect();
+    assert_eq!(seeds, [1, 2, 3]);
 }

@@ -39,11 +39,12 @@ const HOUSES: &[House] = &[
         sources: "sim-models/src",
         within: &[],
         floors: &[
-            &["pool", "source", "custom"],
+            &["pool", "source", "custom", "figure"],
             &["language", "designs", "error"],
             &["plan"],
             &["intent", "ledger", "lengths", "metrics", "recovery", "invariant", "outcome", "log"],
             &["world", "compile"],
+            &["reading", "promises"],
             &["run", "scenario", "draft", "conform"],
             &["study", "strategies", "prelude"],
         ],

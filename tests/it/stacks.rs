@@ -40,7 +40,9 @@ fn given_up(outcome: &Outcome, reason: &str) -> u64 {
 }
 
 fn seconds(outcome: &Outcome) -> f64 {
-    actor(outcome, "users").latency.expect("requests").max.as_millis_f64() / 1000.0
+    let users = actor(outcome, "users");
+    let ended = [users.latency, users.latency_failed].into_iter().flatten();
+    ended.map(|latency| latency.max).max().expect("requests").as_millis_f64() / 1000.0
 }
 
 #[test]

@@ -59,6 +59,15 @@ fn the_published_numbers_come_out() {
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
 
+/// A row that would not notice an error proves nothing.
+#[test]
+fn every_row_would_notice_an_error_of_five_percent() {
+    let rows = TOPICS.iter().flat_map(|topic| topic.rows.iter().map(move |row| (topic, row)));
+    let blind = rows.filter(|(_, row)| row.notices() > 0.05);
+    let blind: Vec<String> = blind.map(|(t, row)| format!("{}: {}", t.title, row.line())).collect();
+    assert!(blind.is_empty(), "\n{}", blind.join("\n"));
+}
+
 #[test]
 fn the_page_of_results_is_what_the_runs_say() {
     let topics: Vec<String> = TOPICS.iter().map(|topic| topic.section()).collect();

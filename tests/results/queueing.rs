@@ -6,7 +6,7 @@ use crate::measure::{Estimate, case, outcomes};
 use crate::support::{actor, counter};
 use crate::table::{Row, Topic};
 
-const RUNS: u64 = 10;
+const RUNS: u64 = 22;
 /// Mean work in seconds.
 const WORK: f64 = 0.1;
 
@@ -49,8 +49,6 @@ pub fn topic() -> Topic {
         let simulated = estimate(Some(variant), |outcome| wait(outcome, 8.0));
         rows.push(Row::new(format!("{what}: wait in s"), published, simulated));
     }
-    let bimodal = estimate(Some("bimodal"), seconds_in_shop);
-    rows.push(Row::new("M/G/1, bimodal at 0.8: time in s", 4.113, bimodal));
     let full = Some("M/M/1/10");
     rows.push(Row::new("M/M/1/10 at 0.9: turned away", 0.05081, estimate(full, turned_away)));
     rows.push(Row::new("M/M/1/10 at 0.9: time in s", 0.46466, estimate(full, seconds_in_shop)));

@@ -36,7 +36,7 @@ fn peak(instants: &[u64]) -> f64 {
 
 pub fn topic() -> Topic {
     let mut rows = Vec::new();
-    for (variant, runs) in [(Some("no jitter"), 2), (None, 50)] {
+    for (variant, runs) in [(Some("no jitter"), 2), (None, 100)] {
         let scenario = case("reconnect", variant, &[]);
         let peaks = replicate(runs, |seed| {
             rounds(&scenario, seed).iter().skip(1).map(|round| peak(round)).collect::<Vec<f64>>()
@@ -48,10 +48,7 @@ pub fn topic() -> Topic {
                 None => (jittered, "equal jitter"),
             };
             let what = format!("{name}, after {} s", 1 << round);
-            // Six percent, or one agent.
-            let tolerance = (expected * 0.06).max(1.0);
-            let tolerance = (tolerance * 100.0).round() / 100.0;
-            rows.push(Row::new(what, expected, Estimate::mean(&samples)).within(tolerance));
+            rows.push(Row::new(what, expected, Estimate::mean(&samples)).percent(5.0));
         }
     }
     Topic {

@@ -46,13 +46,13 @@ pub fn topic() -> Topic {
             ("horizon", "\"5s\""),
             ("invariants", "[]"),
         ];
-        let samples = outcomes(&case("stampede", variant, &sets), 50, computed);
+        let samples = outcomes(&case("stampede", variant, &sets), 100, computed);
         let name = variant.unwrap_or("unprotected");
         let what = format!("{name}, {rate}/s for {takes}: computed per expiry");
         rows.push(Row::new(what, published, Estimate::mean(&samples)));
     }
     for (variant, beta, published) in [("XFetch", 1, 2.72), ("XFetch, more eager", 2, 1.65)] {
-        let samples = outcomes(&case("stampede", Some(variant), &[]), 20, per_expiry);
+        let samples = outcomes(&case("stampede", Some(variant), &[]), 50, per_expiry);
         let what = format!("XFetch, β = {beta}, 10/s for 3s: computed per expiry");
         rows.push(Row::new(what, published, Estimate::mean(&samples)));
     }

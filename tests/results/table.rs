@@ -10,7 +10,9 @@ pub const PREFACE: &str = "# Published results\n\n\
     `cargo test -p sim-tests --test results` checks it.\n\n\
     Its authors have described each model exactly, or it has a formula. *Simulated* is the mean of \
     *n* runs, seeds 1 to *n*, with its 99 % interval. A number agrees when it lies in that \
-    interval, or when it differs from the mean by at most its tolerance.\n";
+    interval, or when it differs from the mean by at most its tolerance. *Notices* is the \
+    smallest error that the row would have noticed, as a share of the number (of a number that \
+    is 0, or a share of runs, in itself). No row would miss more than 5 %.\n";
 
 /// One publication and its numbers.
 pub struct Topic {
@@ -28,6 +30,8 @@ pub struct Row {
     expected: f64,
     simulated: Estimate,
     tolerance: Tolerance,
+    /// Its number is a share of runs.
+    is_share: bool,
     /// Why the number does not come out.
     pub note: Option<&'static str>,
 }
@@ -42,7 +46,13 @@ enum Tolerance {
 impl Row {
     pub fn new(what: impl Into<String>, expected: f64, simulated: Estimate) -> Row {
         let (what, tolerance) = (what.into(), Tolerance::Interval);
-        Row { what, expected, simulated, tolerance, note: None }
+        Row { what, expected, simulated, tolerance, is_share: false, note: None }
+    }
+
+    /// The same for a share of runs.
+    pub fn of_runs(mut self) -> Row {
+        self.is_share = true;
+        self
     }
 
     pub fn percent(mut self, percent: f64) -> Row {
@@ -71,6 +81,19 @@ impl Row {
         near || (low..=high).contains(&self.expected)
     }
 
+    /// The smallest error of the number that it would notice: what the interval and the tolerance
+    /// leave room for. Of nothing, and of shares of runs, in itself; of other numbers as a share.
+    pub fn notices(&self) -> f64 {
+        let Estimate { mean, low, high, .. } = self.simulated;
+        let interval = (mean - low).max(high - mean);
+        let room = match self.tolerance {
+            Tolerance::Interval => interval,
+            Tolerance::Percent(percent) => interval.max(self.expected.abs() * percent / 100.0),
+            Tolerance::Absolute(absolute) => interval.max(absolute),
+        };
+        if self.is_share || self.expected == 0.0 { room } else { room / self.expected.abs() }
+    }
+
     pub fn line(&self) -> String {
         let Estimate { mean, low, high, n } = self.simulated;
         let tolerance = match self.tolerance {
@@ -81,7 +104,11 @@ impl Row {
         let agrees = if self.agrees() { "yes" } else { "**no**" };
         let [expected, mean, low, high] = [self.expected, mean, low, high].map(number);
         let what = &self.what;
-        format!("| {what} | {expected} | {mean} | {low} … {high} | {n} | {tolerance} | {agrees} |")
+        let notices = format!("{:.1} %", 100.0 * self.notices());
+        format!(
+            "| {what} | {expected} | {mean} | {low} … {high} | {n} | {tolerance} | {notices} | \
+             {agrees} |"
+        )
     }
 }
 
@@ -90,8 +117,8 @@ impl Topic {
         let Topic { title, scenario, says, rows } = self;
         let mut section = format!(
             "## {title}\n\n[`{scenario}.ron`](../{FOLDER}/{scenario}.ron) {says}\n\n\
-            | | expected | simulated | 99 % interval | n | tolerance | agrees |\n\
-            |---|---|---|---|---|---|---|\n"
+            | | expected | simulated | 99 % interval | n | tolerance | notices | agrees |\n\
+            |---|---|---|---|---|---|---|---|\n"
         );
         for row in rows {
             let _ = writeln!(section, "{}", row.line());

@@ -7,7 +7,7 @@
 use sim_core::{Time, math};
 use sim_models::outcome::{ActorKind, Outcome};
 use sim_models::study::{
-    Comparison, Contrast, Figure, Judgement, Kind, LatencySummary, Metric, Quantile, Side, Unit,
+    Comparison, Contrast, Figure, Judgement, Kind, LatencySummary, Quantile, Side, Unit,
 };
 
 use super::axis::Scale;
@@ -152,14 +152,14 @@ fn nines(sides: &[Side]) -> Option<(String, NinesPanel)> {
     let most = latencies
         .iter()
         .rev()
-        .max_by_key(|latency| (latency.kind == ActorKind::Client, latency.samples))?;
-    let of = |side: &Side| side.summary.latencies.iter().find(|l| l.actor == most.actor).cloned();
+        .max_by_key(|latency| (latency.kind == Some(ActorKind::Client), latency.samples))?;
+    let of = |side: &Side| side.summary.latencies.iter().find(|l| l.of == most.of).cloned();
     let curve = |(side, ink): (&Side, Ink)| {
         let LatencySummary { curve, percentiles, .. } = of(side)?;
         Some(Curve { name: side.name.clone(), ink, points: curve, percentiles })
     };
     let curves = sides.iter().zip(SIDES).filter_map(curve).collect();
-    Some((most.actor.clone(), NinesPanel::new(curves)?))
+    Some((most.of.clone(), NinesPanel::new(curves)?))
 }
 
 /// The figures that say most, with those of all sides.
@@ -180,24 +180,24 @@ fn candidates(sides: &[Side], actor: Option<&str>) -> Vec<Figure> {
     let measures = || sides.iter().flat_map(|side| &side.summary.measures);
     // Of many hops or services, the one that is highest anywhere.
     let highest = |kind: Kind| {
-        let of_kind = measures().filter(|measure| measure.metric.kind == kind);
-        let valued = of_kind.filter_map(|m| Some((m.estimate?.mean, &m.metric)));
+        let of_kind = measures().filter(|measure| measure.figure.kind == kind);
+        let valued = of_kind.filter_map(|m| Some((m.estimate?.mean, &m.figure)));
         let highest = valued.reduce(|a, b| if b.0 > a.0 { b } else { a });
-        highest.map(|(_, metric)| Figure::Mean(metric.clone()))
+        highest.map(|(_, figure)| figure.clone())
     };
     // A mean time to recover is of those that did; how many did not comes before it.
     let down = highest(Kind::Metastable).filter(|figure| {
         sides.iter().filter_map(|side| reading(side, figure)).any(|(share, _)| share > 0.0)
     });
     let broken = sides.iter().flat_map(|side| &side.summary.invariants).find(|i| i.broken > 0);
-    let tail = actor.map(|actor| Figure::Percentile(Quantile::P99, actor.to_owned()));
+    let tail = actor.map(|actor| Figure::of(Kind::Percentile(Quantile::P99), actor));
     [
+        broken.map(|invariant| Figure::of(Kind::Broken, &*invariant.name)),
         highest(Kind::Goodput),
         tail,
         down,
         highest(Kind::Amplification),
         highest(Kind::RecoveryTime),
-        broken.map(|invariant| Figure::Broken(invariant.name.clone())),
         highest(Kind::PeakArrivals),
         highest(Kind::Success),
         highest(Kind::Wasted),
@@ -232,7 +232,7 @@ fn column(comparison: &Comparison, sides: &[Side], figure: &Figure) -> Option<Co
     };
     let cells = readings.iter().enumerate().map(cell).collect();
     let missing = match figure {
-        Figure::Mean(Metric { kind: Kind::RecoveryTime, .. }) => "no run recovered",
+        Figure { kind: Kind::RecoveryTime, .. } => "no run recovered",
         _ => "no value",
     };
     Some(Column { title: column_title(figure), scale, cells, missing })
@@ -243,24 +243,24 @@ type Reading = (f64, Option<(f64, f64)>);
 
 /// A figure of one side over all of its runs.
 fn reading(side: &Side, figure: &Figure) -> Option<Reading> {
-    match figure {
-        Figure::Mean(metric) => {
-            let measure = side.summary.measures.iter().find(|m| m.metric == *metric)?;
-            let estimate = measure.estimate?;
-            Some((estimate.mean, estimate.interval.map(|i| (i.low, i.high))))
-        }
-        Figure::Broken(invariant) => {
-            let tally = side.summary.invariants.iter().find(|i| i.name == *invariant)?;
+    let of = figure.of.as_deref();
+    match figure.kind {
+        Kind::Broken => {
+            let tally = side.summary.invariants.iter().find(|i| Some(&i.name[..]) == of)?;
             let tested = tally.runs - tally.vacuous;
             let interval = tally.rate.map(|rate| (rate.low, rate.high));
             (tested > 0).then(|| (tally.broken as f64 / tested as f64, interval))
         }
-        Figure::Percentile(quantile, actor) => {
-            let latency = side.summary.latencies.iter().find(|l| l.actor == *actor)?;
-            let percentile = latency.percentiles.iter().find(|p| p.quantile == *quantile)?;
+        Kind::Percentile(quantile) => {
+            let latency = side.summary.latencies.iter().find(|l| Some(&l.of[..]) == of)?;
+            let percentile = latency.percentiles.iter().find(|p| p.quantile == quantile)?;
             let interval = percentile.low.zip(percentile.high);
             let interval = interval.map(|(a, b)| (a.as_millis_f64(), b.as_millis_f64()));
             Some((percentile.value.as_millis_f64(), interval))
+        }
+        _ => {
+            let estimate = side.summary.estimate(figure)?;
+            Some((estimate.mean, estimate.interval.map(|i| (i.low, i.high))))
         }
     }
 }
@@ -289,7 +289,11 @@ fn headline(comparison: &Comparison) -> String {
         let judged = judged.filter(|contrast| figure::is_of_users(comparison, contrast));
         judged.max_by(|a, b| weight(a).total_cmp(&weight(b)))
     };
-    let Some(contrast) = of(Judgement::Better).or_else(|| of(Judgement::Worse)) else {
+    // What is broken or not served comes before whatever is faster.
+    let harm = comparison.contrasts.iter().filter(|contrast| contrast.harms());
+    let harm = harm.min_by(|a, b| a.figure.cmp(&b.figure));
+    let better = of(Judgement::Better).or_else(|| of(Judgement::Worse));
+    let Some(contrast) = harm.or(better) else {
         return match comparison.sides.len() {
             1 => format!("“{first}” by itself"),
             2 => format!("Nothing tells “{}” from “{first}”", short(&comparison.sides[1].name)),
@@ -299,7 +303,7 @@ fn headline(comparison: &Comparison) -> String {
     let Contrast { figure, side, reference, value, .. } = contrast;
     let (verb, unit) = (if value < reference { "cuts" } else { "raises" }, figure.unit());
     let per = match figure {
-        Figure::Mean(Metric { kind: Kind::PeakArrivals, .. }) => " arrivals per 100 ms",
+        Figure { kind: Kind::PeakArrivals, .. } => " arrivals per 100 ms",
         _ => "",
     };
     format!(
@@ -316,12 +320,11 @@ fn headline(comparison: &Comparison) -> String {
 fn weight(contrast: &Contrast) -> f64 {
     let least = 0.01 * contrast.reference.abs().max(contrast.value.abs()).max(0.1);
     let ratio = (contrast.value.abs() + least) / (contrast.reference.abs() + least);
-    let factor = match &contrast.figure {
-        Figure::Broken(_) => 2.0,
-        Figure::Mean(metric) if metric.kind == Kind::Metastable => 2.0,
-        Figure::Mean(metric) if metric.kind == Kind::Goodput => 3.0,
-        Figure::Mean(_) => 1.0,
-        Figure::Percentile(..) => 0.5,
+    let factor = match contrast.figure.kind {
+        Kind::Broken | Kind::Metastable | Kind::Duplicated => 2.0,
+        Kind::Goodput | Kind::Success => 3.0,
+        Kind::Percentile(_) => 0.5,
+        _ => 1.0,
     };
     factor * math::ln(ratio).abs()
 }
@@ -349,47 +352,55 @@ fn short(name: &str) -> String {
 
 /// What a figure is called in a sentence.
 fn noun(figure: &Figure) -> String {
-    let (kind, of) = match figure {
-        Figure::Broken(invariant) => return format!("the share of runs that break {invariant}"),
-        Figure::Percentile(quantile, actor) => return format!("the {quantile} of {actor}"),
-        Figure::Mean(Metric { kind, of }) => (*kind, of.as_deref().unwrap_or("all")),
-    };
-    match kind {
-        Kind::Goodput => "goodput".to_owned(),
+    let of = figure.of.as_deref().unwrap_or("all");
+    match figure.kind {
+        Kind::Broken => format!("the share of runs that break {of}"),
+        Kind::Duplicated => format!("duplicates of {of}"),
+        Kind::Metastable => "the share of runs that stay down".to_owned(),
         Kind::Success => "the share of success".to_owned(),
         Kind::Unanswered => "the share of intents without an answer".to_owned(),
+        Kind::Degraded => "the share of success by fallback".to_owned(),
+        Kind::Goodput => "goodput".to_owned(),
+        Kind::Percentile(quantile) => format!("the {quantile} of {of}"),
         Kind::LatencyMean => format!("the mean latency of {of}"),
+        Kind::LatencyMax => format!("the longest latency of {of}"),
+        Kind::RecoveryTime => "the time to recover".to_owned(),
         Kind::Amplification => format!("attempts per call of {of}"),
+        Kind::RequestsPerIntent => "requests per intent".to_owned(),
         Kind::Wasted => format!("the wasted share of {of}'s work"),
         Kind::Utilisation => format!("the utilisation of {of}"),
         Kind::Waiting => format!("the mean queue of {of}"),
+        Kind::Waited => format!("the share that waits at {of}"),
         Kind::PeakArrivals => format!("the peak at {of}"),
-        Kind::Duplicated => format!("duplicates of {of}"),
-        Kind::RecoveryTime => "the time to recover".to_owned(),
-        Kind::Metastable => "the share of runs that stay down".to_owned(),
+        Kind::BreakerOpenings => "how often breakers open".to_owned(),
+        Kind::Count(counter) => format!("{} of {of}", counter.name().replace('_', " ")),
     }
 }
 
 /// What a figure is called over its column, with its unit.
 fn column_title(figure: &Figure) -> String {
-    let (kind, of) = match figure {
-        Figure::Broken(invariant) => return format!("Runs that break {invariant}"),
-        Figure::Percentile(quantile, actor) => return format!("{quantile} latency, {actor}"),
-        Figure::Mean(Metric { kind, of }) => (*kind, of.as_deref()),
+    let of = figure.of.as_deref();
+    let title = match figure.kind {
+        Kind::Broken => return format!("Runs that break {}", of.unwrap_or("a promise")),
+        Kind::Percentile(quantile) => format!("{quantile} latency"),
+        Kind::Duplicated => "Duplicated effects".to_owned(),
+        Kind::Metastable => "Runs that stay down".to_owned(),
+        Kind::Success => "Success".to_owned(),
+        Kind::Unanswered => "Without an answer".to_owned(),
+        Kind::Degraded => "Success by fallback".to_owned(),
+        Kind::Goodput => "Goodput per second".to_owned(),
+        Kind::LatencyMean => "Mean latency".to_owned(),
+        Kind::LatencyMax => "Longest latency".to_owned(),
+        Kind::RecoveryTime => "Time to recover".to_owned(),
+        Kind::Amplification => "Attempts per call".to_owned(),
+        Kind::RequestsPerIntent => "Requests per intent".to_owned(),
+        Kind::Wasted => "Wasted work".to_owned(),
+        Kind::Utilisation => "Utilisation".to_owned(),
+        Kind::Waiting => "Requests waiting".to_owned(),
+        Kind::Waited => "Share that waits".to_owned(),
+        Kind::PeakArrivals => "Peak arrivals per 100 ms".to_owned(),
+        Kind::BreakerOpenings => "Breaker openings".to_owned(),
+        Kind::Count(counter) => words::sentence(&counter.name().replace('_', " ")),
     };
-    let title = match kind {
-        Kind::Goodput => "Goodput per second",
-        Kind::Success => "Success",
-        Kind::Unanswered => "Without an answer",
-        Kind::LatencyMean => "Mean latency",
-        Kind::Amplification => "Attempts per call",
-        Kind::Wasted => "Wasted work",
-        Kind::Utilisation => "Utilisation",
-        Kind::Waiting => "Requests waiting",
-        Kind::PeakArrivals => "Peak arrivals per 100 ms",
-        Kind::Duplicated => "Duplicated effects",
-        Kind::RecoveryTime => "Time to recover",
-        Kind::Metastable => "Runs that stay down",
-    };
-    of.map_or_else(|| title.to_owned(), |of| format!("{title}, {of}"))
+    of.map_or_else(|| title.clone(), |of| format!("{title}, {of}"))
 }

@@ -102,7 +102,7 @@ impl NinesPanel {
             canvas.path(points, curve.ink)?;
             for percentile in &curve.percentiles {
                 if let (Some(low), Some(high)) = (percentile.low, percentile.high) {
-                    let y = y(percentile.quantile.per_mille() as f64 / 1000.0);
+                    let y = y(percentile.quantile.share());
                     canvas.whisker((x(low), x(high)), y, Ink::Whisker)?;
                 }
             }

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use sim_models::custom::Kinds;
 use sim_models::outcome::Verdict;
 use sim_models::study::{
-    Check, Interval, InvariantTally, LatencySummary, Measure, Percentile, RecoveryTally, Stop,
-    Summary, Unit, Until,
+    Check, Figure, Interval, InvariantTally, Kind, LatencySummary, Measure, Percentile,
+    RecoveryTally, Row, Stop, Summary, Unit, Until,
 };
 
 use crate::changes::Changes;
@@ -24,8 +24,8 @@ use crate::{console, figure, json};
 /// Run a scenario on many seeds: how often invariants break, and means with intervals
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-`--until ci=5%` stops as soon as the interval of the mean goodput, or of the figure that `--metric`
-names, reaches at most 5 % to either side. It looks after 30 runs, 45, 68 and so on, and asks it of
+`--until ci=5%` stops as soon as the interval of the mean goodput, or of the first figure that
+`--metric` names, reaches at most 5 % to either side. It looks after 30 runs, 45, 68 and so on, and asks it of
 an interval with half the allowed error, so that stopping at a lucky moment does not flatter.
 
 The exit code is 1 when an invariant that is not listed in the scenario's `breaks` was broken with
@@ -45,9 +45,9 @@ pub struct Args {
     #[arg(long, value_name = "ci=PERCENT")]
     until: Option<Until>,
 
-    /// The figure that `--until` looks at, such as `success`, `latency_mean:users` or `p99:users`
-    #[arg(long, value_name = "FIGURE", default_value = "goodput", requires = "until")]
-    metric: String,
+    /// Show the figures of each run, one seed a line
+    #[arg(long)]
+    each: bool,
 
     #[command(flatten)]
     study: StudyArgs,
@@ -62,12 +62,19 @@ pub fn check(args: &Args, kinds: &Kinds) -> Result<Exit, Failure> {
     let scenario = file.load_changed(&args.changes)?;
     console::warn(scenario.warnings());
     let mut until = args.until.clone();
-    if let Some(until) = &mut until {
-        until.figure.clone_from(&args.metric);
+    if let (Some(until), Some(figure)) = (&mut until, args.study.metric.first()) {
+        until.figure.clone_from(figure);
     }
     let progress = Progress::new(args.seeds);
     let tick = || progress.tick();
-    let check = Check::run(&scenario, &args.study.options(args.seeds, &tick), until.as_ref())?;
+    let mut options = args.study.options(args.seeds, &tick);
+    if args.each {
+        options.each = true;
+        let common = [Kind::Success, Kind::Unanswered, Kind::Goodput, Kind::LatencyMax];
+        options.figures.extend(common.map(Figure::of_all));
+        options.figures.dedup();
+    }
+    let check = Check::run(&scenario, &options, until.as_ref())?;
     drop(progress);
     let Changes { variant, set } = &args.changes;
     let replay = |seed| Repeat::run(&args.scenario, variant.as_deref(), set, seed).to_string();
@@ -86,9 +93,8 @@ fn repeat(args: &Args) -> String {
     let mut line = args.study.repeat(line, args.seeds);
     if let Some(until) = &args.until {
         line = line.option("until", format!("ci={}%", until.percent()));
-        line = line.option("metric", &args.metric);
     }
-    line.to_string()
+    if args.each { line.flag("each") } else { line }.to_string()
 }
 
 /// A check as one JSON object. `replay` is the command that repeats the run of a seed.
@@ -139,7 +145,9 @@ fn text(check: &Check, repeat: &str, replay: &dyn Fn(u64) -> String, style: &Sty
     }
     text += &invariants(summary, replay, style);
     text += &summary.recovery.as_ref().map_or_else(String::new, |r| recovery(r, replay, style));
-    text += &measures(&summary.measures, style);
+    text += &measures(ASKED, &summary.asked, style);
+    text += &each(summary, style);
+    text += &measures("Once per run", &summary.measures, style);
     text += &latencies(&summary.latencies, style);
     text.push('\n');
     text += &style.line("study id", &subject.id.to_string());
@@ -251,41 +259,65 @@ fn recovery(tally: &RecoveryTally, replay: &dyn Fn(u64) -> String, style: &Style
     text
 }
 
-fn measures(measures: &[Measure], style: &Style) -> String {
+/// The head of what was asked for.
+const ASKED: &str = "Asked for";
+
+/// The figures of each run.
+fn each(summary: &Summary, style: &Style) -> String {
+    if summary.each.is_empty() {
+        return String::new();
+    }
+    let figures = || summary.asked.iter().map(|measure| &measure.figure);
+    let row = |row: &Row| {
+        let values = figures().zip(&row.values);
+        let values = values.map(|(figure, value)| figure::optional(figure.unit(), *value));
+        let broken = row.broken.join(", ");
+        std::iter::once(row.seed.to_string()).chain(values).chain([plain(&broken)]).collect()
+    };
+    let header = std::iter::once("Seed".to_owned()).chain(figures().map(ToString::to_string));
+    let header: Vec<String> = header.chain(["broken".to_owned()]).collect();
+    let words = header.len() - 1;
+    Table::new(header, summary.each.iter().map(row).collect()).words(words).text(style)
+}
+
+/// Counters of actors are many: they are shown when they are asked for, and in `--json`.
+fn measures(head: &str, measures: &[Measure], style: &Style) -> String {
     let row = |measure: &Measure| {
         let estimate = measure.estimate?;
-        let unit = measure.metric.kind.unit();
+        let unit = measure.figure.unit();
         Some(vec![
-            plain(&measure.metric.to_string()),
-            figure::figure(unit, estimate.mean),
+            plain(&measure.figure.to_string()),
+            figure::bound(measure.at_least, figure::figure(unit, estimate.mean)),
             figure::interval(unit, estimate.interval),
             figure::optional(unit, estimate.deviation),
             words::count(estimate.n),
         ])
     };
-    let rows: Vec<Vec<String>> = measures.iter().filter_map(row).collect();
+    let is_shown = |m: &&Measure| head == ASKED || !matches!(m.figure.kind, Kind::Count(_));
+    let rows: Vec<Vec<String>> = measures.iter().filter(is_shown).filter_map(row).collect();
     if rows.is_empty() {
         return String::new();
     }
-    let header = ["Once per run", "mean", "true mean", "deviation", "runs"];
+    let header = [head, "mean", "true mean", "deviation", "runs"];
     Table::new(header, rows).text(style)
 }
 
 fn latencies(latencies: &[LatencySummary], style: &Style) -> String {
     let length = |ns: Option<sim_core::Span>| ns.map(|span| span.as_millis_f64());
     let mut rows = Vec::new();
-    for latency in latencies {
+    // Endpoints and hops are many: they are shown when they are asked for, and in `--json`.
+    for latency in latencies.iter().filter(|l| l.kind.is_some() && l.during.is_none()) {
         for (n, percentile) in latency.percentiles.iter().enumerate() {
             let Percentile { quantile, value, at_least, low, high } = percentile;
             let bounds = length(*low).zip(length(*high));
             let beyond = |low: f64| Interval { low, high: f64::INFINITY };
-            let bounds = match at_least {
-                true => length(*low).map(beyond),
-                false => bounds.map(|(low, high)| Interval { low, high }),
+            let bounds = match bounds {
+                Some((low, high)) => Some(Interval { low, high }),
+                None => length(*low).map(beyond),
             };
             let once = |text: String| if n == 0 { text } else { String::new() };
             rows.push(vec![
-                once(plain(&latency.actor)),
+                once(plain(&latency.of)),
                 quantile.to_string(),
                 figure::bound(*at_least, words::duration(*value)),
                 figure::interval(Unit::Millis, bounds),
@@ -308,8 +340,7 @@ mod tests {
     #[test]
     fn it_is_repeated_whatever_the_number_of_threads() {
         let line = "check x.ron --variant v --seeds 9 --first-seed 3 --until ci=5% --jobs 4";
-        let repeat_line = "sim check x.ron --variant v --seeds 9 --first-seed 3 --until 'ci=5%' \
-            --metric goodput";
+        let repeat_line = "sim check x.ron --variant v --seeds 9 --first-seed 3 --until 'ci=5%'";
         assert_eq!(repeat(&typed(line)), repeat_line);
     }
 }

@@ -213,7 +213,7 @@ fn row(contrast: &Contrast, pairs: u64, style: &Style) -> Vec<String> {
     let colour = match contrast.judgement {
         Judgement::Better => style.good,
         Judgement::Worse => style.bad,
-        Judgement::Different => style.unsure,
+        Judgement::Different | Judgement::NotBetter | Judgement::TooFewSeeds => style.unsure,
         Judgement::NoDifference | Judgement::Unknown => style.dim,
     };
     let verdict = contrast.judgement.name();

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use sim_models::Scenario;
 use sim_models::SourceError;
 use sim_models::custom::Kinds;
-use sim_models::study::{Axis, Cell, Estimate, Map, RecoveryTally, Region, Unit};
+use sim_models::study::{Axis, Cell, Estimate, Map, Measure, RecoveryTally, Region, Unit};
 
 use crate::changes::Changes;
 use crate::diagnostics::Failure;
@@ -150,6 +150,7 @@ fn object(map: &Map) -> String {
             "goodput": study::json::estimate(cell.goodput),
             "success": study::json::estimate(cell.success),
             "unanswered": study::json::estimate(cell.unanswered),
+            "figures": study::json::measures(&cell.summary.asked),
         })
     };
     object.insert("cells".to_owned(), map.cells.iter().enumerate().map(cell).collect());
@@ -166,6 +167,10 @@ fn text(map: &Map, repeat: &str, style: &Style) -> String {
         text += &style.line("down", &map.y.path);
     }
     let is_judged = map.cells.iter().any(|cell| cell.region.is_some());
+    if let Some(asked) = map.cells[0].summary.asked.first() {
+        let of = |cell: &Cell| measure(&cell.summary.asked[0]);
+        text += &grid(map, &asked.figure.to_string(), &of, style);
+    }
     if is_judged {
         text += &grid(map, "region", &region, style);
         text += &legend(map);
@@ -188,6 +193,19 @@ fn text(map: &Map, repeat: &str, style: &Style) -> String {
 
 fn region(cell: &Cell) -> String {
     cell.region.map_or(NONE, Region::name).to_owned()
+}
+
+/// A figure of a cell, with its interval.
+fn measure(Measure { figure, estimate, at_least }: &Measure) -> String {
+    let Some(estimate) = estimate else { return NONE.to_owned() };
+    let unit = figure.unit();
+    let mean = figure::bound(*at_least, figure::figure(unit, estimate.mean));
+    match estimate.interval {
+        Some(interval) if interval.low < interval.high => {
+            format!("{mean} ({})", figure::interval(unit, Some(interval)))
+        }
+        _ => mean,
+    }
 }
 
 fn success(cell: &Cell) -> String {
@@ -241,6 +259,7 @@ fn cell_table(map: &Map, style: &Style) -> String {
             mean(Unit::Share, cell.success),
             mean(Unit::Share, cell.unanswered),
         ]);
+        cells.extend(cell.summary.asked.iter().map(measure));
         rows.push(cells);
     }
     let mut header = vec!["across"];
@@ -256,6 +275,9 @@ fn cell_table(map: &Map, style: &Style) -> String {
         "success",
         "unanswered",
     ]);
+    let asked = map.cells[0].summary.asked.iter().map(|measure| measure.figure.to_string());
+    let asked: Vec<String> = asked.collect();
+    header.extend(asked.iter().map(String::as_str));
     let left = header.iter().position(|head| *head == "after the trigger");
     Table::new(header, rows).words(left.expect("it was put there")).text(style)
 }

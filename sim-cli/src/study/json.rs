@@ -1,4 +1,4 @@
-//! What the machine-readable views of studies share, version 1. `docs/STATISTICS.md` describes
+//! What the machine-readable views of studies share, version 2. `docs/STATISTICS.md` describes
 //! them.
 //!
 //! As in the JSON of a run, fields are fixed (here in the order of the alphabet) and every number
@@ -7,12 +7,14 @@
 
 use serde_json::{Value, json};
 use sim_core::{Span, Time};
+use sim_models::outcome::ActorKind;
 use sim_models::study::{
-    Estimate, InvariantTally, LatencySummary, Limited, Measure, RecoveryTally, Subject, Summary,
+    Estimate, InvariantTally, LatencySummary, Limited, Measure, RecoveryTally, Row, Subject,
+    Summary,
 };
 
 /// The version of the contract.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// An object whose fields are added one by one.
 pub type Object = serde_json::Map<String, Value>;
@@ -42,22 +44,39 @@ pub fn subject(subject: &Subject) -> Object {
 
 /// All runs of one scenario. `replay` is the command that repeats the run of a seed.
 pub fn summary(summary: &Summary, replay: Option<&dyn Fn(u64) -> String>) -> Object {
-    let measure = |measure: &Measure| {
-        let mut object = entries(estimate(measure.estimate));
-        object.insert("unit".to_owned(), json!(measure.metric.kind.unit().name()));
-        object.insert("better".to_owned(), json!(measure.metric.kind.better().name()));
-        (measure.metric.to_string(), Value::Object(object))
+    let named = |l: &LatencySummary| match l.during {
+        Some(during) => format!("{} in {during}", l.of),
+        None => l.of.clone(),
     };
-    let latency = |latency: &LatencySummary| (latency.actor.clone(), percentiles(latency));
+    let latency = |latency: &LatencySummary| (named(latency), percentiles(latency));
+    let row = |row: &Row| {
+        let figures = summary.asked.iter().map(|m| m.figure.to_string());
+        let values: Object = figures.zip(row.values.iter().map(|v| json!(v))).collect();
+        json!({ "seed": row.seed, "broken": row.broken, "figures": values })
+    };
     let invariants = summary.invariants.iter().map(|tally| invariant(tally, replay));
     entries(json!({
         "runs": summary.runs,
         "limited": summary.limited.as_ref().map(limited),
         "invariants": invariants.collect::<Vec<Value>>(),
         "recovery": summary.recovery.as_ref().map(recovery),
-        "metrics": Value::Object(summary.measures.iter().map(measure).collect()),
+        "metrics": measures(&summary.measures),
+        "asked": measures(&summary.asked),
+        "each": summary.each.iter().map(row).collect::<Vec<Value>>(),
         "latency_ms": Value::Object(summary.latencies.iter().map(latency).collect()),
     }))
+}
+
+/// Figures by name.
+pub fn measures(measures: &[Measure]) -> Value {
+    let measure = |measure: &Measure| {
+        let mut object = entries(estimate(measure.estimate));
+        object.insert("unit".to_owned(), json!(measure.figure.unit().name()));
+        object.insert("better".to_owned(), json!(measure.figure.better().name()));
+        object.insert("at_least".to_owned(), json!(measure.at_least));
+        (measure.figure.to_string(), Value::Object(object))
+    };
+    Value::Object(measures.iter().map(measure).collect())
 }
 
 /// The runs that a limit ended.
@@ -85,7 +104,7 @@ pub fn estimate(estimate: Option<Estimate>) -> Value {
 fn percentiles(latency: &LatencySummary) -> Value {
     let ms = |span: Option<Span>| span.map(Span::as_millis_f64);
     let mut object = entries(json!({
-        "kind": latency.kind.name(),
+        "kind": latency.kind.as_ref().map(ActorKind::name),
         "samples": latency.samples,
         "max": latency.max.as_millis_f64(),
     }));
@@ -96,7 +115,7 @@ fn percentiles(latency: &LatencySummary) -> Value {
             "ci_low": ms(percentile.low),
             "ci_high": ms(percentile.high),
         });
-        object.insert(percentile.quantile.name().to_owned(), value);
+        object.insert(percentile.quantile.id(), value);
     }
     Value::Object(object)
 }

@@ -5,7 +5,7 @@ pub mod json;
 pub mod progress;
 
 use clap::Args;
-use sim_models::study::{Options, Subject, Summary};
+use sim_models::study::{Figure, Options, Subject, Summary};
 
 use crate::repeat::Repeat;
 use crate::{figure, words};
@@ -24,6 +24,11 @@ pub struct StudyArgs {
     /// How sure intervals are
     #[arg(long, value_name = "SHARE", default_value = "95%", value_parser = parse_confidence)]
     pub confidence: f64,
+
+    /// A figure to report beside the others, such as `p99.9(users)` or `success in 30s..60s`; may be
+    /// repeated
+    #[arg(long, value_name = "FIGURE")]
+    pub metric: Vec<Figure>,
 
     /// Print JSON instead of text
     #[arg(long)]
@@ -55,6 +60,8 @@ impl StudyArgs {
             first_seed: self.first_seed,
             seeds,
             jobs: self.jobs.unwrap_or(0),
+            figures: self.metric.clone(),
+            each: false,
             confidence: self.confidence,
             progress,
         }
@@ -69,7 +76,7 @@ impl StudyArgs {
         if self.confidence != 0.95 {
             line = line.option("confidence", self.confidence);
         }
-        line
+        self.metric.iter().fold(line, |line, figure| line.option("metric", figure))
     }
 }
 

@@ -181,6 +181,7 @@ impl Builder<'_> {
                     on: fallback.on,
                     cached: fallback.cached,
                     calls: fallback.call.is_some(),
+                    is_goodput: fallback.goodput.unwrap_or(fallback.call.is_some()),
                 })
             }
             Policy::Shared(_) => {

@@ -49,11 +49,11 @@ impl Law for Goodput {
                 findings.exercised = true;
                 self.begun += 1;
             }
-            Seen::Ended { intent, begun, fate, .. }
+            Seen::Ended { intent, begun, fate, is_degraded, .. }
                 if scene.client(intent) == self.client && self.stretch.contains(&begun) =>
             {
                 match fate {
-                    Fate::Succeeded => self.succeeded += 1,
+                    Fate::Succeeded if !is_degraded => self.succeeded += 1,
                     _ => self.failures.push(Failure { at: scene.now, intent, fate }),
                 }
             }

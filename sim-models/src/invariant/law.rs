@@ -31,6 +31,8 @@ pub(crate) enum Seen {
         /// How the call ended that the submission failed of. `None` when it succeeded, when its
         /// program failed by itself, and when the user left.
         ending: Option<Ending>,
+        /// It succeeded with a fallback's answer, which is no goodput.
+        is_degraded: bool,
     },
     /// A client's program got an answer.
     Received { submission: u64, intent: u32, success: bool, content: Value },
@@ -171,3 +173,9 @@ pub(super) trait Law: Debug {
         0
     }
 }
+
+/// The law of what is judged elsewhere, when the run is over.
+#[derive(Debug)]
+pub(super) struct Unseen;
+
+impl Law for Unseen {}

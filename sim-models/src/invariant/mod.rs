@@ -51,6 +51,8 @@ fn law(rule: &Rule, plan: &Plan) -> Box<dyn Law> {
         Rule::Goodput { client, at_least, from, until } => {
             Box::new(goodput::Goodput::new(client, at_least, from, until))
         }
+        // Its figure is known when the run is over; `promises` judges it.
+        Rule::Threshold(_) => Box::new(law::Unseen),
         Rule::PeakArrivals { at, max, window, retries_only } => {
             Box::new(peak::PeakArrivals::new(at, max, window, retries_only))
         }

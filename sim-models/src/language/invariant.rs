@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 use sim_core::Span;
 use sim_policies::breaker::StateName;
 
+use crate::figure::Promise;
+
 /// How an invariant says what it watches: a scenario by name, a plan by id.
 pub trait Addresses {
     /// A kind of effect.
@@ -81,6 +83,13 @@ pub enum Invariant<A: Addresses = Names> {
         #[serde(default)]
         until: Option<Span>,
     },
+    /// A figure of the run, or of a part of it, lies where it is promised to.
+    ///
+    /// Every figure that `sim check` knows can be promised: `p99.9(shoppers)`, `success in 30s..60s`,
+    /// `amplification(api->psp)`, `wasted(api)`, `breaker_openings`. Latencies are of successes;
+    /// `p99(shoppers, failed)` is that of the others. Without a name the highest counts.
+    #[schemars(example = r#"Threshold("p99(shoppers) < 500ms")"#)]
+    Threshold(Promise),
     /// No window of this length sees more requests arrive at a service.
     #[schemars(extend("x-unnamed" = 2))]
     #[schemars(example = r#"PeakArrivals("psp", 20, retries_only: true)"#)]
@@ -253,6 +262,7 @@ impl<A: Addresses> Invariant<A> {
             OneInFlight(endpoint) => OneInFlight(find.endpoint(endpoint, "")?),
             StoredIsKnown(store) => StoredIsKnown(find.actor(store, "", Watched::Store)?),
             AllAnswered => AllAnswered,
+            Threshold(promise) => Threshold(promise.clone()),
             RecoversWithin(within) => RecoversWithin(*within),
             SettlesWithin(within) => SettlesWithin(*within),
             &Goodput { ref client, at_least, from, until } => {

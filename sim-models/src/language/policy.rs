@@ -292,6 +292,10 @@ pub struct Fallback {
     /// When the fallback answers.
     #[serde(default)]
     pub on: FallbackOn,
+    /// Whether a success that rests on its answer is goodput; by default only where another
+    /// endpoint gives it. Otherwise it counts as degraded.
+    #[serde(default)]
+    pub goodput: Option<bool>,
 }
 
 fn ok() -> u16 {

@@ -22,6 +22,7 @@ pub(crate) struct Level {
 #[derive(Clone, Debug)]
 pub(crate) struct Gauge {
     from: Time,
+    until: Time,
     since: Time,
     level: Level,
     workers: u128,
@@ -31,10 +32,10 @@ pub(crate) struct Gauge {
 }
 
 impl Gauge {
-    /// Measures from an instant on.
-    pub(crate) fn new(from: Time) -> Gauge {
+    /// Measures from an instant on, until another.
+    pub(crate) fn new(from: Time, until: Time) -> Gauge {
         let level = Level::default();
-        Gauge { from, since: from, level, workers: 0, busy: 0, waiting: 0, wasted: 0 }
+        Gauge { from, until, since: from, level, workers: 0, busy: 0, waiting: 0, wasted: 0 }
     }
 
     /// The level, as it was last set.
@@ -44,6 +45,7 @@ impl Gauge {
 
     /// The level has changed.
     pub(crate) fn set(&mut self, level: Level, now: Time) {
+        let now = now.min(self.until);
         if now > self.since {
             let length = u128::from(now.since(self.since).as_nanos());
             self.workers += length * u128::from(self.level.workers);
@@ -61,7 +63,7 @@ impl Gauge {
 
     /// A worker's time went into something that nobody wants any more.
     pub(crate) fn waste(&mut self, worked: Span, now: Time) {
-        if now >= self.from {
+        if now >= self.from && now <= self.until {
             self.wasted += u128::from(worked.as_nanos());
         }
     }
@@ -69,6 +71,7 @@ impl Gauge {
     /// The averages up to `end`; `None` when the run ended before measuring began.
     pub(crate) fn averages(&self, end: Time) -> Option<ServiceLoad> {
         let mut gauge = self.clone();
+        let end = end.min(self.until);
         gauge.set(self.level, end);
         if end <= self.from {
             return None;
@@ -92,7 +95,7 @@ mod tests {
     #[test]
     fn levels_are_weighed_by_how_long_they_last_from_the_warm_up_on() {
         let at = |secs| Time::ZERO + Span::secs(secs);
-        let mut gauge = Gauge::new(at(10));
+        let mut gauge = Gauge::new(at(10), Time::MAX);
         gauge.set(Level { workers: 4, busy: 4, waiting: 9 }, at(2));
         gauge.set(Level { workers: 4, busy: 2, waiting: 0 }, at(15));
         gauge.waste(Span::secs(7), at(9));

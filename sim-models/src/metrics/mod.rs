@@ -3,6 +3,7 @@
 //! Metrics only look on. Totals are held in HDR histograms within 0.1 %.
 
 mod gauge;
+mod tally;
 mod windows;
 
 use std::collections::VecDeque;
@@ -12,13 +13,15 @@ use sim_policies::breaker::Transition;
 use sim_policies::{Ending, Fate, Reason};
 
 use crate::outcome::{
-    self, ActorSummary, CallSummary, Counter, FaultWindow, Goodput, Latencies, Series,
+    self, ActorSummary, CallSummary, Counter, FaultWindow, Goodput, Measured, Series,
     TransitionLine,
 };
-use crate::plan::{ActorId, ActorKind, ActorPlan, BreakerId, FaultId, PairId, Plan};
+use crate::plan::{ActorId, ActorKind, ActorPlan, BreakerId, EndpointId, FaultId, PairId, Plan};
 use crate::recovery::{self, Pulse, Recovery, Terms};
 
 pub(crate) use gauge::{Gauge, Level};
+use tally::Tally;
+pub(crate) use tally::Whose;
 use windows::Windows;
 
 /// The most transitions that are kept; a breaker that always flaps must not eat memory.
@@ -33,7 +36,8 @@ pub(crate) struct Metrics {
     until: Time,
     /// For how long who waits then is waited for.
     grace: Span,
-    goodput: Goodput,
+    /// The whole of what is measured, then each stretch that a figure asks for.
+    tallies: Vec<Tally>,
     /// Submissions that are due from intents that count.
     due: u64,
     actors: Vec<ActorMetrics>,
@@ -48,7 +52,6 @@ pub(crate) struct Metrics {
 
 #[derive(Clone, Debug)]
 struct ActorMetrics {
-    latencies: Latencies,
     /// Client: intents.
     intents: u64,
     /// Client: submissions. Others: requests that arrived.
@@ -59,6 +62,7 @@ struct ActorMetrics {
     unknown: u64,
     refused: u64,
     hung: u64,
+    waited: u64,
     queue_full: u64,
     too_late: u64,
     not_admitted: u64,
@@ -69,8 +73,6 @@ struct ActorMetrics {
     cache: Option<CacheCounts>,
     peak: Peak,
     peak_retries: Peak,
-    /// Of a service.
-    gauge: Option<Gauge>,
 }
 
 /// What the caches of a service did.
@@ -142,14 +144,16 @@ pub(crate) const PEAK_WINDOW: Span = Span::millis(100);
 impl Metrics {
     pub(crate) fn new(plan: &Plan) -> Metrics {
         let from = Time::ZERO + plan.warmup;
+        let whole = std::iter::once(None);
+        let stretches = whole.chain(plan.stretches.iter().copied().map(Some));
         let services = plan.actors.iter().map(|actor| matches!(actor.kind, ActorKind::Service(_)));
         let mut metrics = Metrics {
             from,
             until: Time::ZERO + plan.horizon,
             grace: plan.grace,
-            goodput: Goodput::default(),
+            tallies: stretches.map(|during| Tally::new(plan, during)).collect(),
             due: 0,
-            actors: plan.actors.iter().map(|actor| ActorMetrics::new(&actor.kind, from)).collect(),
+            actors: plan.actors.iter().map(|_| ActorMetrics::new()).collect(),
             pairs: vec![PairMetrics::default(); plan.pairs.len()],
             transitions: Vec::new(),
             strikes: Vec::new(),
@@ -185,9 +189,12 @@ impl Metrics {
 
     /// At the end, a submission still has none.
     pub(crate) fn still_open(&mut self, client: ActorId, begun: Time, end: Time) {
-        if begun >= self.from {
-            self.actors[client.index()].latencies.open.add(end.since(begun));
-        }
+        self.tallies.iter_mut().for_each(|t| t.open(Whose::Actor(client), begun, end));
+    }
+
+    /// Counts an intent where it arose.
+    fn count(&mut self, client: ActorId, arose: Time, count: impl Fn(&mut Goodput)) {
+        self.tallies.iter_mut().filter_map(|t| t.goodput(client, arose)).for_each(count);
     }
 
     /// An intent arose, and will be submitted so often.
@@ -198,29 +205,36 @@ impl Metrics {
         if let Some(pulse) = &mut self.pulse {
             pulse.offered(now);
         }
-        self.goodput.offered += u64::from(now >= self.from);
+        self.count(client, now, |goodput| goodput.offered += 1);
     }
 
     /// An intent's user saw success for the first time.
-    pub(crate) fn achieved(&mut self, begun: Time, now: Time) {
+    pub(crate) fn achieved(&mut self, client: ActorId, is_degraded: bool, arose: Time, now: Time) {
         if self.is_within(now) {
-            self.windows.at(now).goodput += 1;
+            self.windows.at(now).goodput += u32::from(!is_degraded);
             if let Some(pulse) = &mut self.pulse {
                 pulse.achieved(now);
             }
         }
-        self.goodput.achieved += u64::from(begun >= self.from && !self.is_late(begun, now));
+        if !self.is_late(arose, now) {
+            self.count(client, arose, |goodput| match is_degraded {
+                true => goodput.degraded += 1,
+                false => goodput.achieved += 1,
+            });
+        }
     }
 
     /// An intent's last submission ended, and none had succeeded.
-    pub(crate) fn missed(&mut self, begun: Time, now: Time) {
+    pub(crate) fn missed(&mut self, client: ActorId, arose: Time, now: Time) {
         if self.is_within(now) {
             self.windows.at(now).failed += 1;
             if let Some(pulse) = &mut self.pulse {
                 pulse.missed(now);
             }
         }
-        self.goodput.missed += u64::from(begun >= self.from && !self.is_late(begun, now));
+        if !self.is_late(arose, now) {
+            self.count(client, arose, |goodput| goodput.missed += 1);
+        }
     }
 
     /// A submission of an intent that arose some time before has ended.
@@ -234,11 +248,12 @@ impl Metrics {
         self.due -= u64::from(arose >= self.from);
         let latency = now.since(begun);
         let is_late = self.is_late(begun, now);
-        let actor = &mut self.actors[client.index()];
-        actor.ended(fate, (begun >= self.from && !is_late).then_some(latency));
-        if is_late {
-            actor.latencies.open.add(latency);
-        }
+        self.actors[client.index()].ended(fate);
+        let whose = Whose::Actor(client);
+        self.tallies.iter_mut().for_each(|tally| match is_late {
+            true => tally.open(whose, begun, now),
+            false => tally.ended(whose, fate, begun, now),
+        });
         if !self.is_within(now) || fate != Fate::Succeeded {
             return;
         }
@@ -248,14 +263,17 @@ impl Metrics {
         }
     }
 
-    pub(crate) fn called(&mut self, pair: PairId, now: Time) {
+    /// A call begins, for an intent that arose some time before.
+    pub(crate) fn called(&mut self, pair: PairId, arose: Time, now: Time) {
         if self.is_within(now) {
             self.windows.called(pair, now);
         }
         self.pairs[pair.index()].calls += 1;
+        self.tallies.iter_mut().filter_map(|t| t.calls(pair, arose)).for_each(|c| c.calls += 1);
     }
 
-    pub(crate) fn sent(&mut self, pair: PairId, retry: bool, now: Time) {
+    pub(crate) fn sent(&mut self, pair: PairId, retry: bool, arose: Time, now: Time) {
+        self.tallies.iter_mut().filter_map(|t| t.calls(pair, arose)).for_each(|c| c.attempts += 1);
         if self.is_within(now) {
             self.windows.sent(pair, now);
             self.windows.at(now).retries += u32::from(retry);
@@ -288,7 +306,9 @@ impl Metrics {
         self.pairs[pair.index()].fallbacks += 1;
     }
 
-    pub(crate) fn call_ended(&mut self, pair: PairId, fate: Fate) {
+    pub(crate) fn call_ended(&mut self, pair: PairId, fate: Fate, begun: Time, now: Time) {
+        let whose = Whose::Pair(pair);
+        self.tallies.iter_mut().for_each(|tally| tally.ended(whose, fate, begun, now));
         let pair = &mut self.pairs[pair.index()];
         match fate {
             Fate::Succeeded => pair.success += 1,
@@ -317,16 +337,25 @@ impl Metrics {
         }
     }
 
-    pub(crate) fn answered(&mut self, actor: ActorId, ending: Ending, arrived: Time, now: Time) {
+    pub(crate) fn answered(
+        &mut self,
+        actor: ActorId,
+        endpoint: Option<EndpointId>,
+        ending: Ending,
+        arrived: Time,
+        now: Time,
+    ) {
         if ending.fate() == Fate::Succeeded
             && self.is_within(now)
             && let Some(pulse) = &mut self.pulse
         {
             pulse.completed(actor, now);
         }
-        let counts = arrived >= self.from && self.is_within(arrived);
-        let latency = counts.then(|| now.since(arrived));
-        self.actors[actor.index()].ended(ending.fate(), latency);
+        self.actors[actor.index()].ended(ending.fate());
+        for whose in [Some(Whose::Actor(actor)), endpoint.map(Whose::Endpoint)] {
+            let Some(whose) = whose else { continue };
+            self.tallies.iter_mut().for_each(|t| t.ended(whose, ending.fate(), arrived, now));
+        }
     }
 
     /// A service's workers or its queue hold more or less than before.
@@ -336,9 +365,7 @@ impl Metrics {
         }
         let metrics = &mut self.actors[actor.index()];
         metrics.queue_len_max = level.waiting.max(metrics.queue_len_max);
-        if let Some(gauge) = &mut metrics.gauge {
-            gauge.set(level, now);
-        }
+        self.tallies.iter_mut().for_each(|tally| tally.level(actor, level, now));
         self.windows.level(actor, level, now);
         if let Some(pulse) = &mut self.pulse {
             pulse.waiting(actor, level.waiting, now);
@@ -347,15 +374,12 @@ impl Metrics {
 
     /// A worker's time went into something that nobody wants any more.
     pub(crate) fn wasted(&mut self, actor: ActorId, worked: Span, now: Time) {
-        let is_within = self.is_within(now);
-        if let Some(gauge) = self.actors[actor.index()].gauge.as_mut().filter(|_| is_within) {
-            gauge.waste(worked, now);
-        }
+        self.tallies.iter_mut().for_each(|tally| tally.wasted(actor, worked, now));
     }
 
-    /// The intents that arose after the warm-up, and how many succeeded.
-    pub(crate) fn goodput(&self) -> Goodput {
-        self.goodput
+    /// What was measured, the whole first.
+    pub(crate) fn measured(&self, plan: &Plan, end: Time) -> Vec<Measured> {
+        self.tallies.iter().map(|tally| tally.measured(plan, end)).collect()
     }
 
     pub(crate) fn turned_away(&mut self, actor: ActorId, ending: Ending) {
@@ -376,6 +400,11 @@ impl Metrics {
         let actor = &self.actors[actor.index()];
         let answered = actor.succeeded + actor.failed + actor.unknown;
         (actor.arrived, answered + actor.refused + actor.hung)
+    }
+
+    /// A request came that had to wait for a worker.
+    pub(crate) fn waited(&mut self, actor: ActorId) {
+        self.actors[actor.index()].waited += 1;
     }
 
     pub(crate) fn queue_full(&mut self, actor: ActorId) {
@@ -440,7 +469,9 @@ impl Metrics {
     }
 
     /// The actors' summaries, in order.
-    pub(crate) fn actor_summaries(&self, plan: &Plan, end: Time) -> Vec<ActorSummary> {
+    pub(crate) fn actor_summaries(&self, plan: &Plan, whole: &Measured) -> Vec<ActorSummary> {
+        let latencies = |name: &str| whole.latencies.iter().find(|(found, _)| found == name);
+        let load = |name: &str| whole.loads.iter().find(|(found, _)| found == name);
         let summary = |(actor, metrics): (&ActorPlan, &ActorMetrics)| ActorSummary {
             name: actor.name.clone(),
             kind: match &actor.kind {
@@ -451,10 +482,9 @@ impl Metrics {
                 ActorKind::Custom(custom) => outcome::ActorKind::Custom(custom.kind.clone()),
             },
             counters: metrics.counters(&actor.kind),
-            latency: metrics.latencies.of_success(),
-            latency_failed: metrics.latencies.of_failure(),
-            latencies: metrics.latencies.clone(),
-            load: metrics.gauge.as_ref().and_then(|gauge| gauge.averages(end)),
+            latency: latencies(&actor.name).and_then(|(_, latencies)| latencies.of_success()),
+            latency_failed: latencies(&actor.name).and_then(|(_, l)| l.of_failure()),
+            load: load(&actor.name).map(|(_, load)| *load),
         };
         plan.actors.iter().zip(&self.actors).map(summary).collect()
     }
@@ -547,10 +577,8 @@ fn count(counts: &mut Vec<(&'static str, u64)>, reason: Reason) {
 }
 
 impl ActorMetrics {
-    fn new(kind: &ActorKind, from: Time) -> ActorMetrics {
+    fn new() -> ActorMetrics {
         ActorMetrics {
-            gauge: matches!(kind, ActorKind::Service(_)).then(|| Gauge::new(from)),
-            latencies: Latencies::default(),
             intents: 0,
             arrived: 0,
             retries_arrived: 0,
@@ -559,6 +587,7 @@ impl ActorMetrics {
             unknown: 0,
             refused: 0,
             hung: 0,
+            waited: 0,
             queue_full: 0,
             too_late: 0,
             not_admitted: 0,
@@ -571,17 +600,11 @@ impl ActorMetrics {
         }
     }
 
-    /// `latency` is of what counts: what arose or arrived after the warm-up.
-    fn ended(&mut self, fate: Fate, latency: Option<Span>) {
+    fn ended(&mut self, fate: Fate) {
         match fate {
             Fate::Succeeded => self.succeeded += 1,
             Fate::Failed => self.failed += 1,
             Fate::Unknown => self.unknown += 1,
-        }
-        let Some(latency) = latency else { return };
-        match fate {
-            Fate::Succeeded => self.latencies.succeeded.add(latency),
-            Fate::Failed | Fate::Unknown => self.latencies.failed.add(latency),
         }
     }
 
@@ -604,6 +627,7 @@ impl ActorMetrics {
         counters.extend(ended);
         counters.push((Counter::Refused, self.refused));
         if let ActorKind::Service(_) = kind {
+            counters.push((Counter::Waited, self.waited));
             counters.push((Counter::QueueFull, self.queue_full));
             counters.push((Counter::NotAdmitted, self.not_admitted));
             counters.push((Counter::DeadlinePassed, self.too_late));

@@ -18,6 +18,7 @@ use std::sync::Arc;
 use sim_core::{Dist, Intensity, Span, Time};
 use sim_redis::value::{FieldId, Texts};
 
+use crate::figure::Stretch;
 use crate::source::SourceError;
 
 pub(crate) use crate::language::{
@@ -42,6 +43,8 @@ pub(crate) struct Plan {
     pub window: Span,
     pub recovery: Recovery,
     pub limits: Limits,
+    /// Parts of the run of which figures are asked for.
+    pub stretches: Vec<Stretch>,
     /// For how long who waits at the horizon is waited for.
     pub grace: Span,
     /// The text of each file that the scenario names.

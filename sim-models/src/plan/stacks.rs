@@ -147,6 +147,8 @@ pub(crate) struct FallbackPlan {
     pub cached: Option<Span>,
     /// Asks another endpoint, which the site knows.
     pub calls: bool,
+    /// Its answers count as goodput.
+    pub is_goodput: bool,
 }
 
 /// A policy written in Rust, and how each caller's own is made.

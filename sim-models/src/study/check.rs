@@ -8,11 +8,11 @@
 use std::str::FromStr;
 
 use super::Subject;
-use super::metric::Kind;
 use super::replicate::{Crew, Misuse, Options};
 use super::sample::Sample;
 use super::summary::{Summary, Tally};
 use crate::Scenario;
+use crate::figure::{Figure, Kind};
 
 /// The runs after which the rule looks for the first time.
 const FIRST_LOOK: u64 = 30;
@@ -58,8 +58,8 @@ pub enum Stop {
 pub struct Until {
     /// The largest half-width of the interval, as a share of the value.
     pub relative: f64,
-    /// The figure whose interval it is, as it prints; `goodput` unless another is chosen.
-    pub figure: String,
+    /// The figure whose interval it is; `goodput` unless another is chosen.
+    pub figure: Figure,
 }
 
 impl Until {
@@ -86,7 +86,7 @@ impl FromStr for Until {
         if !(percent > 0.0 && percent < 100.0) {
             return Err(fail());
         }
-        Ok(Until { relative: percent / 100.0, figure: Kind::Goodput.name().to_owned() })
+        Ok(Until { relative: percent / 100.0, figure: Figure::of_all(Kind::Goodput) })
     }
 }
 
@@ -109,9 +109,9 @@ impl Check {
     /// )"#;
     /// let scenario = Scenario::text("hello.ron", text).load().unwrap();
     /// let options =
-    ///     Options { first_seed: 1, seeds: 20, jobs: 0, confidence: 0.95, progress: &|| () };
+    ///     Options { seeds: 20, ..Options::default() };
     /// let check = Check::run(&scenario, &options, None).unwrap();
-    /// let goodput = check.summary.measures[0].estimate.unwrap();
+    /// let goodput = check.summary.estimate(&"goodput".parse().unwrap()).unwrap();
     /// assert!(goodput.interval.unwrap().contains(5.0));
     /// ```
     pub fn run(
@@ -119,10 +119,22 @@ impl Check {
         options: &Options<'_>,
         until: Option<&Until>,
     ) -> Result<Check, Misuse> {
-        let work = |n| Sample::of(&scenario.run(options.first_seed + n));
+        let mut asked = options.figures.clone();
+        asked.extend(until.map(|until| until.figure.clone()));
+        asked.dedup();
+        let observed = scenario.observing(&asked);
+        let work = |n| Sample::of(&observed.run(options.first_seed + n), &asked);
         let (tally, stop) = replicate(work, options, until)?;
+        let unknown =
+            |figure: &&Figure| tally.measure(figure, options.confidence).estimate.is_none();
+        if tally.runs() > 0
+            && let Some(figure) = options.figures.iter().find(unknown)
+            && !tally.figures().contains(figure)
+        {
+            return Err(tally.unknown(figure));
+        }
         let subject = Subject::new(scenario, options);
-        Ok(Check { subject, stop, summary: tally.finish(options.confidence) })
+        Ok(Check { subject, stop, summary: tally.finish(options.confidence, &options.figures) })
     }
 }
 
@@ -134,17 +146,23 @@ fn replicate(
 ) -> Result<(Tally, Stop), Misuse> {
     let crew = Crew::new(options)?;
     let mut tally = Tally::default();
+    let add = |tally: &mut Tally, sample: Sample| {
+        if options.each && sample.limit.is_none() {
+            tally.keep(&sample, &options.figures);
+        }
+        tally.add(&sample);
+    };
     let Some(until) = until else {
-        crew.in_order(0..options.seeds, sample, |sample| tally.add(&sample));
+        crew.in_order(0..options.seeds, sample, |sample| add(&mut tally, sample));
         return Ok((tally, Stop::AllSeeds));
     };
     let mut done = 0;
     loop {
         let end = next_look(done).min(options.seeds);
-        crew.in_order(done..end, &sample, |sample| tally.add(&sample));
+        crew.in_order(done..end, &sample, |sample| add(&mut tally, sample));
         done = end;
         let look = look(&tally, until, options.confidence)?;
-        let (figure, wanted) = (until.figure.clone(), until.relative);
+        let (figure, wanted) = (until.figure.to_string(), until.relative);
         match look.reached {
             Some(reached) if look.is_precise => {
                 return Ok((tally, Stop::Precise { figure, wanted, reached }));
@@ -173,11 +191,10 @@ fn look(tally: &Tally, until: &Until, confidence: f64) -> Result<Look, Misuse> {
     if tally.runs() == 0 {
         return Ok(Look { reached: None, is_precise: false });
     }
-    let figures = tally.figures();
-    let Some(figure) = figures.iter().find(|figure| figure.to_string() == until.figure) else {
-        let known = figures.iter().map(ToString::to_string).collect();
-        return Err(Misuse::UnknownFigure { asked: until.figure.clone(), known });
-    };
+    let figure = &until.figure;
+    if tally.measure(figure, confidence).estimate.is_none() && !tally.figures().contains(figure) {
+        return Err(tally.unknown(figure));
+    }
     let strict = tally.precision(figure, 1.0 - (1.0 - confidence) / 2.0);
     let is_precise = strict.is_some_and(|precision| precision <= until.relative);
     Ok(Look { reached: tally.precision(figure, confidence), is_precise })
@@ -187,16 +204,16 @@ fn look(tally: &Tally, until: &Until, confidence: f64) -> Result<Look, Misuse> {
 mod tests {
     use super::*;
     use crate::outcome::Goodput;
-    use crate::study::metric::Metric;
+    use crate::reading::Reading;
     use sim_core::{Dist, Purpose, Streams};
 
-    const GOODPUT: Metric = Metric { kind: Kind::Goodput, of: None };
+    const GOODPUT: Figure = Figure { kind: Kind::Goodput, of: None, during: None };
 
     fn sample(seed: u64, goodput: f64) -> Sample {
         Sample {
             seed,
             limit: None,
-            values: vec![(GOODPUT, Some(goodput))],
+            values: vec![(GOODPUT, Some(Reading { value: goodput, at_least: false }))],
             goodput: Goodput::default(),
             latencies: Vec::new(),
             invariants: Vec::new(),
@@ -205,7 +222,7 @@ mod tests {
     }
 
     fn options(seeds: u64) -> Options<'static> {
-        Options { first_seed: 1, seeds, jobs: 1, confidence: 0.95, progress: &|| () }
+        Options { seeds, jobs: 1, ..Options::default() }
     }
 
     #[test]
@@ -239,7 +256,7 @@ mod tests {
             let work = |n| sample(n, dist.sample(&mut luck.at(n)));
             let (tally, stop) = replicate(work, &options(2000), Some(&until)).unwrap();
             early += u32::from(matches!(stop, Stop::Precise { reached, .. } if reached <= 0.08));
-            let estimate = tally.finish(0.95).estimate(&GOODPUT).unwrap();
+            let estimate = tally.finish(0.95, &[]).estimate(&GOODPUT).unwrap();
             covered += u32::from(estimate.interval.unwrap().contains(10.0));
         }
         assert_eq!(early, 2000, "some 240 runs suffice");
@@ -257,9 +274,9 @@ mod tests {
 
     #[test]
     fn an_unknown_figure_is_refused_with_those_there_are() {
-        let until = Until { figure: "godput".to_owned(), relative: 0.05 };
+        let until = Until { figure: "p99(nobody)".parse().unwrap(), relative: 0.05 };
         let told = replicate(|n| sample(n, 1.0), &options(5), Some(&until)).map(|_| ());
         let known = vec!["goodput".to_owned()];
-        assert_eq!(told, Err(Misuse::UnknownFigure { asked: "godput".to_owned(), known }));
+        assert_eq!(told, Err(Misuse::UnknownFigure { asked: "p99(nobody)".to_owned(), known }));
     }
 }

@@ -15,13 +15,12 @@ use sim_core::{Span, math};
 
 use super::Subject;
 use super::estimate::{Estimate, Interval, Moments, paired_shares, student};
-use super::figure::Figure;
-use super::metric::Better;
-use super::percentile::{self, Percentile, Pool, Quantile, Reading};
+use super::percentile::{self, Percentile, Pool, Reading};
 use super::replicate::{Crew, Misuse, Options};
 use super::sample::{Sample, Who};
 use super::summary::{Summary, Tally};
 use crate::Scenario;
+use crate::figure::{Better, Figure, Kind, Quantile};
 use crate::outcome::InvariantVerdict;
 
 /// Several sides on the same seeds, each against the first.
@@ -69,6 +68,20 @@ pub struct Contrast {
     pub saved: Option<f64>,
 }
 
+impl Contrast {
+    /// Whether the side breaks more promises or serves fewer by it: then nothing else that it does
+    /// is better. A broken promise counts however few seeds broke it.
+    pub fn harms(&self) -> bool {
+        match self.figure.kind {
+            Kind::Broken | Kind::Duplicated => self.value > self.reference,
+            Kind::Success | Kind::Unanswered | Kind::Goodput | Kind::Metastable => {
+                self.judgement == Judgement::Worse
+            }
+            _ => false,
+        }
+    }
+}
+
 /// What a difference means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Judgement {
@@ -76,8 +89,12 @@ pub enum Judgement {
     Better,
     /// This side is worse than the first.
     Worse,
+    /// The figure is better and the side is not: it breaks more promises, or serves fewer.
+    NotBetter,
     /// They differ, and neither way is better.
     Different,
+    /// They differ in every seed, and so few cannot tell it from luck.
+    TooFewSeeds,
     /// The interval of the difference contains 0.
     NoDifference,
     /// The interval is missing.
@@ -103,7 +120,9 @@ impl Judgement {
         match self {
             Judgement::Better => "better",
             Judgement::Worse => "worse",
+            Judgement::NotBetter => "not better",
             Judgement::Different => "different",
+            Judgement::TooFewSeeds => "too few seeds",
             Judgement::NoDifference => "no difference",
             Judgement::Unknown => "unknown",
         }
@@ -120,12 +139,14 @@ impl Comparison {
             return Err(Misuse::OneSide);
         }
         let crew = Crew::new(options)?;
+        let observed: Vec<Scenario> =
+            sides.iter().map(|(_, scenario)| scenario.observing(&options.figures)).collect();
         let count = sides.len() as u64;
         let mut duel = Duel::new(sides.len());
         let mut round = Vec::with_capacity(sides.len());
         let work = |n| {
             let (seed, side) = (options.first_seed + n / count, (n % count) as usize);
-            Sample::of(&sides[side].1.run(seed))
+            Sample::of(&observed[side].run(seed), &options.figures)
         };
         let runs = options.seeds.saturating_mul(count);
         crew.in_order(0..runs, work, |sample| {
@@ -141,7 +162,7 @@ impl Comparison {
             |((name, scenario), (tally, pools)): (&(String, Scenario), (Tally, Pools))| Side {
                 name: name.clone(),
                 subject: Subject::new(scenario, options),
-                summary: tally.finish(options.confidence),
+                summary: tally.finish(options.confidence, &options.figures),
                 pairs: pools.pairs,
             };
         Ok(Comparison { sides: sides.iter().zip(tallies).map(side).collect(), contrasts })
@@ -230,6 +251,14 @@ impl Duel {
                 }
             }
         }
+        for side in 1..self.tallies.len() {
+            let is_harmed = contrasts.iter().any(|c| c.side == side && c.harms());
+            for contrast in contrasts.iter_mut().filter(|c| c.side == side && is_harmed) {
+                if contrast.judgement == Judgement::Better {
+                    contrast.judgement = Judgement::NotBetter;
+                }
+            }
+        }
         contrasts.sort_by(|a, b| (&a.figure, a.side).cmp(&(&b.figure, b.side)));
         contrasts
     }
@@ -239,10 +268,10 @@ impl Duel {
 fn values(sample: &Sample) -> BTreeMap<Figure, f64> {
     let broken = sample.invariants.iter().map(|invariant| {
         let is_broken = invariant.verdict == InvariantVerdict::Violated;
-        (Figure::Broken(invariant.name.clone()), f64::from(u8::from(is_broken)))
+        (Figure::of(Kind::Broken, &*invariant.name), f64::from(u8::from(is_broken)))
     });
-    let means = sample.values.iter();
-    let means = means.filter_map(|(metric, value)| Some((Figure::Mean(metric.clone()), (*value)?)));
+    let means = sample.values.iter().filter(|(figure, _)| !matches!(figure.kind, Kind::Count(_)));
+    let means = means.filter_map(|(figure, reading)| Some((figure.clone(), (*reading)?.value)));
     broken.chain(means).collect()
 }
 
@@ -257,9 +286,16 @@ impl Pairing {
 
     fn contrast(&self, figure: &Figure, side: usize, confidence: f64) -> Contrast {
         let mut difference = self.difference.estimate(confidence).expect("it has a pair");
-        if figure.is_share_of_runs() {
+        if figure.kind.is_share_of_runs() {
             let (n, (this, first)) = (difference.n, (self.only_this, self.only_first));
             difference.interval = paired_shares(this, first, n, confidence).filter(|_| n > 1);
+        }
+        let mut judgement = Judgement::of(difference.interval, figure.better());
+        let runs = difference.n;
+        let tells = |n| paired_shares(n, 0, n, confidence).is_some_and(|i| !i.contains(0.0));
+        if figure.kind.is_share_of_runs() && judgement != Judgement::Worse && !tells(runs) {
+            let differs = self.only_first + self.only_this > 0;
+            judgement = if differs { Judgement::TooFewSeeds } else { judgement };
         }
         let variance = |moments: &Moments| moments.variance();
         let apart = variance(&self.first).zip(variance(&self.this)).map(|(a, b)| a + b);
@@ -270,7 +306,7 @@ impl Pairing {
             reference: self.first.mean(),
             value: self.this.mean(),
             difference,
-            judgement: Judgement::of(difference.interval, figure.better()),
+            judgement,
             saved: saved.map(|(paired, apart)| 1.0 - paired / apart),
         }
     }
@@ -281,8 +317,9 @@ fn readings(pools: &BTreeMap<Who, Pool>, confidence: f64) -> BTreeMap<Figure, Re
     let mut readings = BTreeMap::new();
     for (who, pool) in pools {
         let merged = pool.merged();
-        for quantile in Quantile::ALL {
-            let figure = Figure::Percentile(quantile, who.name.clone());
+        for quantile in Quantile::COMMON {
+            let (kind, of) = (Kind::Percentile(quantile), Some(who.name.clone()));
+            let figure = Figure { kind, of, during: who.during };
             let reading = pool.read(&merged, quantile, confidence);
             readings.extend(reading.map(|reading| (figure, reading)));
         }
@@ -301,6 +338,9 @@ fn bound(first: &Percentile, this: &Percentile) -> Option<Interval> {
         _ => None,
     }
 }
+
+/// What the buckets of the histograms cannot tell apart, as a share of a latency.
+const RESOLUTION: f64 = 0.001;
 
 /// A percentile of two sides.
 fn contrast(
@@ -327,8 +367,14 @@ fn contrast(
     let freedom = pulls.map_or(1, |(first, _)| first.len() as u64 - 1);
     let reach = error.map(|error| Interval::around(mean, student(confidence, freedom) * error));
     let reach = reach.or_else(|| bound(&first.percentile, &this.percentile));
+    let is_known = !first.percentile.at_least && !this.percentile.at_least;
+    let resolution = RESOLUTION * value(this).max(value(first));
+    let judgement = match reach {
+        Some(_) if is_known && mean.abs() <= resolution => Judgement::NoDifference,
+        reach => Judgement::of(reach, figure.better()),
+    };
     Contrast {
-        judgement: Judgement::of(reach, figure.better()),
+        judgement,
         figure,
         side,
         reference: value(first),

@@ -123,6 +123,18 @@ fn portable(quantile: f64) -> f64 {
     format!("{quantile:.8e}").parse().expect("a number that was just written")
 }
 
+/// An interval around the mean of shares, on the scale on which shares have room on both sides: that
+/// of the logarithm of their odds. So it never leaves 0 to 1, and near an end it is lopsided.
+pub(crate) fn logit(mean: f64, interval: Interval) -> Interval {
+    let room = mean * (1.0 - mean);
+    if room <= 0.0 {
+        return interval.within(0.0, 1.0);
+    }
+    let (odds, reach) = (math::ln(mean / (1.0 - mean)), interval.half_width() / room);
+    let share = |odds: f64| 1.0 / (1.0 + math::exp(-odds));
+    Interval { low: share(odds - reach), high: share(odds + reach) }
+}
+
 /// Wilson's interval of a share: `part` of `whole` runs had it. It is honest where all or none of
 /// them did: none of 1,000 still leaves room for 0.38 %. `None` of no runs at all.
 pub fn wilson(part: u64, whole: u64, confidence: f64) -> Option<Interval> {
@@ -217,6 +229,15 @@ mod tests {
             let share = (0..2000).filter(covers).count() as f64 / 2000.0;
             assert!((share - confidence).abs() < 0.02, "{share} instead of {confidence}");
         }
+    }
+
+    #[test]
+    fn the_interval_of_a_mean_share_stays_a_share() {
+        let near_all = logit(0.99, Interval::around(0.99, 0.02));
+        assert!(near_all.high < 1.0 && near_all.low < 0.97, "{near_all:?}");
+        let middle = logit(0.5, Interval::around(0.5, 0.02));
+        assert!((middle.high - 0.52).abs() < 1e-4 && (middle.low - 0.48).abs() < 1e-4);
+        assert_eq!(logit(1.0, Interval::around(1.0, 0.0)), Interval { low: 1.0, high: 1.0 });
     }
 
     #[test]

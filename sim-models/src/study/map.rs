@@ -3,11 +3,11 @@
 use super::Subject;
 use super::axis::Axis;
 use super::estimate::Estimate;
-use super::metric::{Kind, Metric};
 use super::replicate::{Crew, Misuse, Options};
 use super::sample::Sample;
 use super::summary::{RecoveryTally, Summary, Tally};
 use crate::Scenario;
+use crate::figure::{Figure, Kind};
 
 /// A grid of cells, each of them some seeds of the scenario with two values set.
 #[derive(Clone, Debug, PartialEq)]
@@ -73,15 +73,17 @@ impl Map {
     ) -> Result<Map, Misuse> {
         assert_eq!(cells.len(), x.values.len() * y.values.len(), "one cell per pair of values");
         let crew = Crew::new(options)?;
+        let observing = |cell: &Scenario| cell.observing(&options.figures);
+        let cells: Vec<Scenario> = cells.iter().map(observing).collect();
         let mut tallies = vec![Tally::default(); cells.len()];
         let place = |n: u64| (n / options.seeds) as usize;
         let work = |n| {
             let seed = options.first_seed + n % options.seeds;
-            (place(n), Sample::of(&cells[place(n)].run(seed)))
+            (place(n), Sample::of(&cells[place(n)].run(seed), &options.figures))
         };
         let runs = options.seeds.saturating_mul(cells.len() as u64);
         crew.in_order(0..runs, work, |(cell, sample)| tallies[cell].add(&sample));
-        let cell = |tally: Tally| Cell::new(tally.finish(options.confidence));
+        let cell = |tally: Tally| Cell::new(tally.finish(options.confidence, &options.figures));
         let subject = Subject::new(base, options);
         Ok(Map { subject, x, y, cells: tallies.into_iter().map(cell).collect() })
     }
@@ -94,8 +96,8 @@ impl Map {
 
 impl Cell {
     fn new(summary: Summary) -> Cell {
-        let of_all = |kind| summary.estimate(&Metric { kind, of: None });
-        let hops = summary.measures.iter().filter(|m| m.metric.kind == Kind::Amplification);
+        let of_all = |kind| summary.estimate(&Figure::of_all(kind));
+        let hops = summary.measures.iter().filter(|m| m.figure.kind == Kind::Amplification);
         let amplification =
             hops.filter_map(|hop| hop.estimate).max_by(|a, b| a.mean.total_cmp(&b.mean));
         Cell {

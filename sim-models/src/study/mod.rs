@@ -13,24 +13,21 @@ mod axis;
 mod check;
 mod compare;
 mod estimate;
-mod figure;
 mod map;
-mod metric;
 mod percentile;
 mod replicate;
 mod sample;
 mod summary;
 
+pub use crate::figure::{Better, Figure, Kind, Quantile, Stretch, Unit};
 pub use axis::Axis;
 pub use check::{Check, Stop, Until};
 pub use compare::{Comparison, Contrast, Judgement, Side};
 pub use estimate::{Estimate, Interval, wilson};
-pub use figure::Figure;
 pub use map::{Cell, Map, Region};
-pub use metric::{Better, Kind, Metric, Unit};
-pub use percentile::{LatencySummary, Percentile, Quantile};
+pub use percentile::{LatencySummary, Percentile};
 pub use replicate::{Misuse, Options};
-pub use summary::{InvariantTally, Limited, Measure, RecoveryTally, Summary};
+pub use summary::{InvariantTally, Limited, Measure, RecoveryTally, Row, Summary};
 
 use std::fmt;
 

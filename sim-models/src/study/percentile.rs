@@ -10,67 +10,18 @@
 //! From the 65th run on, runs share 64 groups that take the runs' place: memory stays bounded, and
 //! 63 degrees of freedom cost 2 % of an interval's width.
 
-use std::fmt;
-
 use sim_core::{Span, math};
 
-use crate::outcome::{ActorKind, Lengths};
+use crate::figure::{Quantile, Stretch};
+use crate::outcome::{ActorKind, Histogram, Lengths};
 
-use super::estimate::student;
+use super::estimate::{Estimate, Interval, student};
 
 /// Runs are merged into at most as many groups.
 const GROUPS_MAX: usize = 64;
 
 /// Fewer samples beyond a percentile do not show how sure it is.
 const BEYOND_MIN: u64 = 10;
-
-/// What share of the samples lies at or below a percentile.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Quantile {
-    /// Half of them.
-    P50,
-    /// 90 %.
-    P90,
-    /// 99 %.
-    P99,
-    /// 99.9 %.
-    P999,
-}
-
-impl Quantile {
-    /// All of them, in order.
-    pub const ALL: [Quantile; 4] = [Quantile::P50, Quantile::P90, Quantile::P99, Quantile::P999];
-
-    /// The share in thousandths.
-    pub fn per_mille(self) -> u64 {
-        match self {
-            Quantile::P50 => 500,
-            Quantile::P90 => 900,
-            Quantile::P99 => 990,
-            Quantile::P999 => 999,
-        }
-    }
-
-    /// Its name in JSON and on the command line: `p50`, `p90`, `p99` or `p999`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Quantile::P50 => "p50",
-            Quantile::P90 => "p90",
-            Quantile::P99 => "p99",
-            Quantile::P999 => "p999",
-        }
-    }
-}
-
-/// As people write it: `p99.9`.
-impl fmt::Display for Quantile {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Quantile::P999 => "p99.9",
-            other => other.name(),
-        })
-    }
-}
 
 /// One percentile of the merged samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,13 +39,30 @@ pub struct Percentile {
     pub high: Option<Span>,
 }
 
-/// The latencies of one actor over all runs.
+impl Percentile {
+    /// The same in milliseconds, over so many runs.
+    pub(crate) fn estimate(&self, n: u64) -> Estimate {
+        let ms = |end: Option<Span>| end.map(Span::as_millis_f64);
+        let interval = match (ms(self.low), ms(self.high)) {
+            (Some(low), Some(high)) => Some(Interval { low, high }),
+            // A tail whose upper end nobody knows is bounded on one side.
+            (Some(low), None) => Some(Interval { low, high: f64::INFINITY }),
+            _ => None,
+        };
+        Estimate { mean: self.value.as_millis_f64(), interval, deviation: None, n }
+    }
+}
+
+/// The latencies of one actor, endpoint or hop over all runs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LatencySummary {
-    /// The actor.
-    pub actor: String,
-    /// What it is.
-    pub kind: ActorKind,
+    /// Whose they are: `shoppers`, `api.pay`, `api->psp`; with `, failed` those of what did not
+    /// succeed.
+    pub of: String,
+    /// What it is; `None` for an endpoint or a hop.
+    pub kind: Option<ActorKind>,
+    /// In which part of the run; `None` for all that is measured.
+    pub during: Option<Stretch>,
     /// How many samples all runs have.
     pub samples: u64,
     /// The longest one, exact.
@@ -123,7 +91,7 @@ pub(crate) struct Samples {
 impl Samples {
     /// The samples of what has ended.
     pub(crate) fn of(lengths: &Lengths) -> Samples {
-        let buckets = lengths.histogram().iter_recorded();
+        let buckets = lengths.histogram().into_iter().flat_map(Histogram::iter_recorded);
         Samples {
             counts: buckets.map(|b| (b.value_iterated_to(), b.count_at_value())).collect(),
             total: lengths.count(),
@@ -202,8 +170,7 @@ impl Samples {
 
     /// The nearest rank of a quantile.
     fn rank(&self, quantile: Quantile) -> u64 {
-        let exact = u128::from(self.total) * u128::from(quantile.per_mille());
-        u64::try_from(exact.div_ceil(1000)).expect("no more than all samples")
+        quantile.rank(self.total)
     }
 }
 
@@ -272,7 +239,7 @@ impl Pool {
 
         let (total, groups) = (merged.total as f64, self.groups.len());
         let reach = student(confidence, groups as u64 - 1) * error(residuals);
-        let target = total * quantile.per_mille() as f64 / 1000.0;
+        let target = total * quantile.share();
         let (low, high) = ((target - reach).floor(), (target + reach).ceil());
         percentile.low = if low < 1.0 { None } else { merged.at(low as u64) };
         let is_known = |high: &Span| !merged.is_bound(*high);
@@ -335,12 +302,12 @@ mod tests {
             proptest::prop_assert_eq!(&pool.merged(), &pooled);
             let mut sorted = all;
             sorted.sort_unstable();
-            for quantile in Quantile::ALL {
+            for quantile in Quantile::COMMON {
                 let Some(reading) = pool.read(&pooled, quantile, 0.95) else {
                     proptest::prop_assert!(sorted.is_empty());
                     continue;
                 };
-                let rank = (sorted.len() * quantile.per_mille() as usize).div_ceil(1000);
+                let rank = quantile.rank(sorted.len() as u64) as usize;
                 let exact = sorted[rank.max(1) - 1];
                 let found = reading.percentile.value.as_nanos();
                 proptest::prop_assert!(found >= exact && found - exact <= exact / 1000);

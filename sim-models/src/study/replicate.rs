@@ -4,6 +4,8 @@ use std::fmt;
 
 use rayon::prelude::*;
 
+use crate::figure::Figure;
+
 /// How many runs are under way before they are reduced: enough for many threads, and few enough to
 /// keep in memory. It does not depend on the number of threads, as nothing here may.
 const BATCH: u64 = 256;
@@ -19,6 +21,10 @@ pub struct Options<'a> {
     pub seeds: u64,
     /// How many threads; 0 for one per processor. It changes nothing but the time it takes.
     pub jobs: usize,
+    /// Figures that are asked for, beside those that are reported of their own accord.
+    pub figures: Vec<Figure>,
+    /// Whether the figures that are asked for are kept of each run.
+    pub each: bool,
     /// How sure intervals are, between 0.5 and 0.9999.
     pub confidence: f64,
     /// Called for every run that has ended, from any thread.
@@ -28,7 +34,15 @@ pub struct Options<'a> {
 /// A hundred seeds from 1 on, one thread per processor, intervals at 95 %.
 impl Default for Options<'_> {
     fn default() -> Self {
-        Options { first_seed: 1, seeds: 100, jobs: 0, confidence: 0.95, progress: &|| () }
+        Options {
+            first_seed: 1,
+            seeds: 100,
+            jobs: 0,
+            figures: Vec::new(),
+            each: false,
+            confidence: 0.95,
+            progress: &|| (),
+        }
     }
 }
 

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::estimate::{Estimate, Interval, Moments, wilson};
-use super::figure::Figure;
-use super::metric::{Kind, Metric, Unit};
-use super::percentile::{LatencySummary, Percentile, Pool, Quantile};
+use super::estimate::{Estimate, Interval, Moments, logit, wilson};
+use super::percentile::{LatencySummary, Percentile, Pool};
+use super::replicate::Misuse;
 use super::sample::{Sample, Who};
+use crate::figure::{Figure, Kind, Quantile, Unit};
 use crate::outcome::{Goodput, InvariantResult, InvariantVerdict, Violation};
+use crate::reading::Reading;
 use crate::recovery::RecoveryState;
 
 /// Many runs of one scenario, reduced in the order of their seeds.
@@ -19,8 +20,12 @@ pub struct Summary {
     pub limited: Option<Limited>,
     /// The users' intents of all runs.
     pub goodput: Goodput,
-    /// The metrics that apply, in a fixed order.
+    /// The figures that apply, in a fixed order.
     pub measures: Vec<Measure>,
+    /// Those that were asked for, in the order in which they were.
+    pub asked: Vec<Measure>,
+    /// The figures of each run that were asked for, by seed; empty unless runs are to be kept.
+    pub each: Vec<Row>,
     /// Latencies per actor, clients first.
     pub latencies: Vec<LatencySummary>,
     /// One tally per invariant, in the scenario's order.
@@ -29,13 +34,26 @@ pub struct Summary {
     pub recovery: Option<RecoveryTally>,
 }
 
-/// A metric and its mean over the runs.
+/// A figure and its mean over the runs; of a percentile, that of all samples together.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Measure {
     /// What was measured.
-    pub metric: Metric,
+    pub figure: Figure,
     /// Its mean over the runs that have a value; `None` when none has.
     pub estimate: Option<Estimate>,
+    /// In some run somebody who counts still waited, so that the truth is no less.
+    pub at_least: bool,
+}
+
+/// What one run says of the figures that were asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    /// Its seed.
+    pub seed: u64,
+    /// The invariants that it broke.
+    pub broken: Vec<String>,
+    /// One value per figure that was asked for; `None` where it has none.
+    pub values: Vec<Option<f64>>,
 }
 
 /// Runs that a limit ended before their horizon.
@@ -95,9 +113,10 @@ impl Summary {
         self.invariants.iter().any(|invariant| invariant.broken > 0 && !invariant.known)
     }
 
-    /// A metric's estimate; `None` when no run has a value.
-    pub fn estimate(&self, metric: &Metric) -> Option<Estimate> {
-        self.measures.iter().find(|measure| measure.metric == *metric)?.estimate
+    /// A figure's estimate; `None` when no run has a value.
+    pub fn estimate(&self, figure: &Figure) -> Option<Estimate> {
+        let mut measures = self.measures.iter().chain(&self.asked);
+        measures.find(|measure| measure.figure == *figure)?.estimate
     }
 }
 
@@ -119,13 +138,34 @@ pub(crate) struct Tally {
     runs: u64,
     limited: Option<Limited>,
     goodput: Goodput,
-    moments: BTreeMap<Metric, Moments>,
+    moments: BTreeMap<Figure, Counted>,
     pools: BTreeMap<Who, Pool>,
     invariants: Vec<InvariantTally>,
     recovery: Option<RecoveryTally>,
+    /// The runs, if they are to be kept.
+    each: Vec<Row>,
+}
+
+/// A figure of the runs so far.
+#[derive(Clone, Copy, Debug, Default)]
+struct Counted {
+    moments: Moments,
+    at_least: bool,
 }
 
 impl Tally {
+    /// Keeps what a run says of some figures.
+    pub(crate) fn keep(&mut self, sample: &Sample, asked: &[Figure]) {
+        let value = |figure: &Figure| {
+            let found = sample.values.iter().find(|(found, _)| found == figure);
+            found.and_then(|(_, reading)| Some((*reading)?.value))
+        };
+        let is_broken = |i: &&InvariantResult| i.verdict == InvariantVerdict::Violated;
+        let broken = sample.invariants.iter().filter(is_broken).map(|i| i.name.clone());
+        let (seed, values) = (sample.seed, asked.iter().map(value).collect());
+        self.each.push(Row { seed, broken: broken.collect(), values });
+    }
+
     pub(crate) fn add(&mut self, sample: &Sample) {
         if let Some(what) = &sample.limit {
             let first = Limited { runs: 0, first_seed: sample.seed, what: what.clone() };
@@ -134,9 +174,12 @@ impl Tally {
         }
         self.runs += 1;
         self.goodput += sample.goodput;
-        for (metric, value) in &sample.values {
-            let moments = self.moments.entry(metric.clone()).or_default();
-            value.iter().for_each(|value| moments.add(*value));
+        for (figure, reading) in &sample.values {
+            let counted = self.moments.entry(figure.clone()).or_default();
+            if let Some(Reading { value, at_least }) = reading {
+                counted.moments.add(*value);
+                counted.at_least |= at_least;
+            }
         }
         for (who, samples) in &sample.latencies {
             self.pools.entry(who.clone()).or_default().add(samples);
@@ -152,39 +195,59 @@ impl Tally {
         }
     }
 
+    /// A figure that no run has.
+    pub(crate) fn unknown(&self, figure: &Figure) -> Misuse {
+        let known = self.figures().iter().map(ToString::to_string).collect();
+        Misuse::UnknownFigure { asked: figure.to_string(), known }
+    }
+
     pub(crate) fn runs(&self) -> u64 {
         self.runs
     }
 
     /// All that was measured, metrics first.
     pub(crate) fn figures(&self) -> Vec<Figure> {
-        let means = self.moments.keys().cloned().map(Figure::Mean);
         let percentiles = self.pools.keys().flat_map(|who| {
-            Quantile::ALL.map(|quantile| Figure::Percentile(quantile, who.name.clone()))
+            let (of, during) = (Some(who.name.clone()), who.during);
+            let figure = |q| Figure { kind: Kind::Percentile(q), of: of.clone(), during };
+            Quantile::COMMON.map(figure)
         });
-        means.chain(percentiles).collect()
+        self.moments.keys().cloned().chain(percentiles).collect()
+    }
+
+    /// A percentile of all samples together.
+    fn percentile(&self, figure: &Figure, confidence: f64) -> Option<Percentile> {
+        let Kind::Percentile(quantile) = figure.kind else { return None };
+        let of = figure.of.as_ref()?;
+        let is_it = |who: &Who| who.name == *of && who.during == figure.during;
+        let (_, pool) = self.pools.iter().find(|(who, _)| is_it(who))?;
+        Some(pool.read(&pool.merged(), quantile, confidence)?.percentile)
+    }
+
+    /// What is known of a figure.
+    pub(crate) fn measure(&self, figure: &Figure, confidence: f64) -> Measure {
+        let (figure, none) = (figure.clone(), None);
+        if let Some(counted) = self.moments.get(&figure) {
+            let estimate = counted.moments.estimate(confidence);
+            let estimate = estimate.map(|e| possible(&figure, e, confidence));
+            return Measure { figure, estimate, at_least: counted.at_least };
+        }
+        let Some(percentile) = self.percentile(&figure, confidence) else {
+            return Measure { figure, estimate: none, at_least: false };
+        };
+        let estimate = percentile.estimate(self.runs);
+        Measure { figure, estimate: Some(estimate), at_least: percentile.at_least }
     }
 
     /// Half the width of a figure's interval as a share of its value. `None` where the interval is
-    /// missing, the value is 0, or the figure is not among [`Tally::figures`].
+    /// missing, or the value is 0.
     pub(crate) fn precision(&self, figure: &Figure, confidence: f64) -> Option<f64> {
-        let (value, half_width) = match figure {
-            Figure::Broken(_) => return None,
-            Figure::Mean(metric) => {
-                let moments = self.moments.get(metric)?;
-                (moments.mean(), moments.half_width(confidence)?)
-            }
-            Figure::Percentile(quantile, actor) => {
-                let (_, pool) = self.pools.iter().find(|(who, _)| who.name == *actor)?;
-                let reading = pool.read(&pool.merged(), *quantile, confidence)?;
-                let Percentile { value, low, high, .. } = reading.percentile;
-                (value.as_secs_f64(), high?.saturating_sub(low?).as_secs_f64() / 2.0)
-            }
-        };
-        (value > 0.0).then(|| half_width / value).filter(|share| share.is_finite())
+        let estimate = self.measure(figure, confidence).estimate?;
+        let half_width = estimate.interval?.half_width();
+        (estimate.mean > 0.0).then(|| half_width / estimate.mean).filter(|share| share.is_finite())
     }
 
-    pub(crate) fn finish(mut self, confidence: f64) -> Summary {
+    pub(crate) fn finish(mut self, confidence: f64, asked: &[Figure]) -> Summary {
         for invariant in &mut self.invariants {
             let exercised = invariant.runs - invariant.vacuous;
             invariant.rate = wilson(invariant.broken, exercised, confidence);
@@ -192,16 +255,17 @@ impl Tally {
         if let Some(tally) = &mut self.recovery {
             tally.metastable_rate = wilson(tally.metastable, tally.tested(), confidence);
         }
-        let measure = |(metric, moments): (&Metric, &Moments)| Measure {
-            metric: metric.clone(),
-            estimate: moments.estimate(confidence).map(|e| possible(metric, e, confidence)),
-        };
+        let measure = |figure: &Figure| self.measure(figure, confidence);
+        let measures = self.moments.keys().map(measure).collect();
+        let asked = asked.iter().map(measure).collect();
         let latencies = self.pools.iter();
         Summary {
             runs: self.runs,
             limited: self.limited,
             goodput: self.goodput,
-            measures: self.moments.iter().map(measure).collect(),
+            measures,
+            asked,
+            each: self.each,
             latencies: latencies.filter_map(|(who, p)| latency(who, p, confidence)).collect(),
             invariants: self.invariants,
             recovery: self.recovery,
@@ -209,16 +273,18 @@ impl Tally {
     }
 }
 
-/// An estimate whose interval does not leave what the metric can be.
-fn possible(metric: &Metric, estimate: Estimate, confidence: f64) -> Estimate {
-    if metric.kind == Kind::Metastable {
+/// An estimate whose interval does not leave what the figure can be.
+fn possible(figure: &Figure, estimate: Estimate, confidence: f64) -> Estimate {
+    if figure.kind.is_share_of_runs() {
         // A run is or is not; it has no distance from a mean.
         let part = (estimate.mean * estimate.n as f64).round() as u64;
         let interval = wilson(part, estimate.n, confidence).filter(|_| estimate.n > 1);
         return Estimate { interval, ..estimate };
     }
-    let high = if metric.kind.unit() == Unit::Share { 1.0 } else { f64::MAX };
-    let interval = estimate.interval.map(|interval| interval.within(0.0, high));
+    let interval = estimate.interval.map(|interval| match figure.unit() {
+        Unit::Share => logit(estimate.mean, interval),
+        _ => interval.within(0.0, f64::MAX),
+    });
     Estimate { interval, ..estimate }
 }
 
@@ -227,9 +293,10 @@ fn latency(who: &Who, pool: &Pool, confidence: f64) -> Option<LatencySummary> {
     let merged = pool.merged();
     let read = |quantile| pool.read(&merged, quantile, confidence);
     let percentiles: Vec<Percentile> =
-        Quantile::ALL.into_iter().filter_map(read).map(|reading| reading.percentile).collect();
+        Quantile::COMMON.into_iter().filter_map(read).map(|reading| reading.percentile).collect();
     (merged.total() > 0).then(|| LatencySummary {
-        actor: who.name.clone(),
+        of: who.name.clone(),
+        during: who.during,
         kind: who.kind.clone(),
         samples: merged.total(),
         max: merged.max(),

@@ -10,7 +10,7 @@
 //! A message survives whatever happens to its broker and its consumers. It may be handed out again
 //! while an earlier delivery is still being worked on, as with Amazon SQS.
 
-use sim_core::{Handle, mix};
+use sim_core::{Handle, Time, mix};
 use sim_policies::Fate;
 use sim_redis::value::Value;
 
@@ -41,6 +41,7 @@ pub(crate) struct Delivery {
     attempts: u32,
     /// The end of its present visibility timeout.
     timer: Option<Handle>,
+    begun: Time,
 }
 
 /// Every broker, and every message that somebody has yet to acknowledge.
@@ -118,9 +119,10 @@ impl Brokers {
         let Stored { queue, lineage, intent, key, body, .. } = *stored;
         let lineage = mix(lineage, subscriber.into());
         let (id, entry) = self.deliveries.take();
-        let (attempts, timer) = (0, None);
-        *entry = Delivery { queue, subscriber, lineage, intent, key, body, attempts, timer };
-        shared.metrics.called(entry.subscriber(&shared.plan).pair, ctx.now());
+        let (attempts, timer, begun) = (0, None, ctx.now());
+        *entry = Delivery { queue, subscriber, lineage, intent, key, body, attempts, timer, begun };
+        let arose = shared.arose(intent, ctx.now());
+        shared.metrics.called(entry.subscriber(&shared.plan).pair, arose, ctx.now());
         self.hand_out(id, shared, ctx)
     }
 
@@ -141,7 +143,8 @@ impl Brokers {
         if attempt > 1 {
             shared.note(Note::Message { intent, queue, what: Handover::Again(attempt) }, ctx);
         }
-        shared.metrics.sent(pair, attempt > 1, ctx.now());
+        let arose = shared.arose(intent, ctx.now());
+        shared.metrics.sent(pair, attempt > 1, arose, ctx.now());
         Some(Request {
             from: broker,
             to: actor,
@@ -197,9 +200,10 @@ impl Brokers {
     }
 
     fn end(&mut self, id: DeliveryId, fate: Fate, shared: &mut Shared, ctx: &mut Ctx) {
+        let begun = self.deliveries[id].begun;
         let pair = self.deliveries[id].subscriber(&shared.plan).pair;
         ctx.observe(mix(pair.0.into(), fate as u64));
-        shared.metrics.call_ended(pair, fate);
+        shared.metrics.call_ended(pair, fate, begun, ctx.now());
         self.deliveries.free(id);
     }
 

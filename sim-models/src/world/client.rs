@@ -44,6 +44,8 @@ pub(super) struct Told {
     pub(super) refunded: Option<KindId>,
     /// How the call ended that it failed of, if it did.
     pub(super) ending: Option<Ending>,
+    /// It succeeded with a fallback's answer.
+    pub(super) is_degraded: bool,
 }
 
 /// Every client.
@@ -246,7 +248,7 @@ impl Clients {
 
     /// A submission has come to its end. After the last one the user may think of the next intent.
     pub(super) fn end(&mut self, told: Told, shared: &mut Shared, ctx: &mut Ctx) {
-        let Told { submission, intent: id, begun, fate, refunded, ending } = told;
+        let Told { submission, intent: id, begun, fate, refunded, ending, is_degraded } = told;
         let intent = &mut shared.intents[id];
         intent.ended += 1;
         let first_success = fate == Fate::Succeeded && intent.told != Some(Fate::Succeeded);
@@ -270,11 +272,11 @@ impl Clients {
         ctx.observe(mix(fate as u64, id.into()));
         shared.metrics.ended(client, fate, [arose, begun], ctx.now());
         if first_success {
-            shared.metrics.achieved(arose, ctx.now());
+            shared.metrics.achieved(client, is_degraded, arose, ctx.now());
         } else if is_last && told != Some(Fate::Succeeded) {
-            shared.metrics.missed(arose, ctx.now());
+            shared.metrics.missed(client, arose, ctx.now());
         }
-        shared.show(Seen::Ended { submission, intent: id, begun, fate, ending }, ctx);
+        shared.show(Seen::Ended { submission, intent: id, begun, fate, ending, is_degraded }, ctx);
         shared.note(Note::Told { intent: id, fate, refunded }, ctx);
         if is_last {
             self.think(client, user, shared, ctx);
@@ -357,8 +359,8 @@ mod tests {
     }
 
     fn ends(bench: &mut Bench, clients: &mut Clients, intent: u32, fate: Fate) {
-        let told =
-            Told { submission: 0, intent, begun: Time::ZERO, fate, refunded: None, ending: None };
+        let (begun, refunded, ending, is_degraded) = (Time::ZERO, None, None, false);
+        let told = Told { submission: 0, intent, begun, fate, refunded, ending, is_degraded };
         bench.act(|shared, ctx| clients.end(told, shared, ctx));
     }
 

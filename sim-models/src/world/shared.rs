@@ -85,6 +85,13 @@ impl Shared {
         }
     }
 
+    /// Where what is done for an intent is counted: where the intent arose. What nobody decided to
+    /// do is counted where it happens.
+    pub(super) fn arose(&self, intent: u32, now: Time) -> Time {
+        let intent = &self.intents[intent];
+        if intent.background.is_some() { now } else { intent.begun }
+    }
+
     /// Writes a line of the story.
     pub(super) fn note(&mut self, note: Note, ctx: &Ctx) {
         self.log.push(ctx.now(), ctx.step(), note);

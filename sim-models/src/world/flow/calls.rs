@@ -148,7 +148,8 @@ impl World {
             deadline,
             ..Request::default()
         };
-        self.shared.metrics.sent(pair, number > 1, ctx.now());
+        let arose = self.shared.arose(intent, ctx.now());
+        self.shared.metrics.sent(pair, number > 1, arose, ctx.now());
         self.stack.sends(call, id, actor, &mut self.shared, ctx);
         self.network.post(id, &mut self.shared, ctx);
     }

@@ -62,8 +62,9 @@ impl World {
         ending: Option<Ending>,
         ctx: &mut Ctx,
     ) {
-        let Task { intent, refunded, origin: Origin::Submission { begun, leave }, .. } =
-            self.tasks.all[task]
+        let Task {
+            intent, refunded, is_degraded, origin: Origin::Submission { begun, leave }, ..
+        } = self.tasks.all[task]
         else {
             unreachable!("only submissions end here")
         };
@@ -72,7 +73,8 @@ impl World {
             ctx.cancel(handle);
         }
         self.tasks.all.free(task);
-        let told = Told { submission: task.word(), intent, begun, fate, refunded, ending };
+        let submission = task.word();
+        let told = Told { submission, intent, begun, fate, refunded, ending, is_degraded };
         self.clients.end(told, &mut self.shared, ctx);
     }
 }

@@ -170,6 +170,7 @@ impl World {
     pub(super) fn answer_request_of(&mut self, id: TaskId, answer: Answer, ctx: &mut Ctx) {
         let task = &mut self.tasks.all[id];
         if let Some(request) = task.take_request() {
+            let answer = Answer { by_fallback: task.is_degraded, ..answer };
             self.network.requests[request].worked = task.seat.worked(ctx.now());
             if self.shared.watch.wants(Topic::Answers) {
                 let request = &self.network.requests[request];

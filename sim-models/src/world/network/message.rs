@@ -41,6 +41,16 @@ pub(crate) struct Request {
     pub(in crate::world) held: bool,
 }
 
+impl Request {
+    /// The endpoint that it asks, if it asks one of a service.
+    pub(in crate::world) fn endpoint(&self) -> Option<EndpointId> {
+        match self.payload {
+            Payload::Endpoint(endpoint) => Some(endpoint),
+            _ => None,
+        }
+    }
+}
+
 /// A command on its way to a store.
 #[derive(Clone, Debug)]
 pub(in crate::world) struct Order {
@@ -84,6 +94,8 @@ pub(crate) struct Answer {
     /// An earlier attempt of the same call ended in doubt: it may have done the work, however
     /// this one ended.
     pub in_doubt: bool,
+    /// A fallback gave it, or an answer on which it rests.
+    pub by_fallback: bool,
 }
 
 impl Answer {
@@ -95,7 +107,7 @@ impl Answer {
     /// An ending without content.
     pub(in crate::world) fn bare(ending: Ending) -> Answer {
         let (body, headers, advice) = (Value::Nil, Value::Nil, Advice::None);
-        Answer { ending, body, headers, advice, in_doubt: false }
+        Answer { ending, body, headers, advice, in_doubt: false, by_fallback: false }
     }
 
     /// What the caller may conclude.

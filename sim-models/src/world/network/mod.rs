@@ -119,7 +119,8 @@ impl Network {
         let request = &mut self.requests[id];
         request.answer = answer;
         request.answered = true;
-        shared.metrics.answered(request.to, answer.ending, request.arrived, ctx.now());
+        let (arrived, endpoint) = (request.arrived, request.endpoint());
+        shared.metrics.answered(request.to, endpoint, answer.ending, arrived, ctx.now());
         if shared.watch.wants(Topic::Answers) {
             show_answer(&self.requests[id], answer, shared, ctx);
         }

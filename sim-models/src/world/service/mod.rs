@@ -107,6 +107,7 @@ impl Services {
         match service.instances[instance as usize].line.join(id, class, now) {
             Joined::Waits => {
                 service.level.waiting += 1;
+                shared.metrics.waited(actor);
                 service.report(actor, shared, now);
                 Arrived::Waits
             }

@@ -23,7 +23,7 @@ pub(super) struct Scaling {
 
 impl Default for Scaling {
     fn default() -> Scaling {
-        Scaling { gauge: Gauge::new(Time::ZERO), wanted: Vec::new() }
+        Scaling { gauge: Gauge::new(Time::ZERO, Time::MAX), wanted: Vec::new() }
     }
 }
 
@@ -38,7 +38,7 @@ impl Scaling {
         let level = self.gauge.level();
         self.gauge.set(level, now);
         let (busy, workers) = self.gauge.areas();
-        self.gauge = Gauge::new(now);
+        self.gauge = Gauge::new(now, Time::MAX);
         self.gauge.set(level, now);
         let aimed = workers * u128::from(plan.target_percent);
         let is_near = 100 * (100 * busy).abs_diff(aimed) <= TOLERANCE_PERCENT * aimed;

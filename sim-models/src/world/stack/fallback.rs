@@ -40,7 +40,8 @@ impl Verbs for Held {
         let now = at.ctx.now();
         let (_, pair) = at.whose();
         let Own { plan, memory: last, .. } = at.own::<Held>();
-        let FallbackPlan { status, body, on, cached, calls } = *plan;
+        let FallbackPlan { status, body, on, cached, calls, is_goodput } = *plan;
+        let instead = |body| Answer { body, by_fallback: !is_goodput, ..Answer::status(status) };
         let applies = applies(on, answer.ending);
         if let Some(keep) = cached {
             if answer.ending.is_success() {
@@ -50,7 +51,7 @@ impl Verbs for Held {
                 && now.since(since) <= keep
             {
                 at.shared.metrics.fell_back(pair);
-                return Then::Up(Answer { body, ..Answer::status(status) });
+                return Then::Up(instead(body));
             }
             return Then::Up(answer);
         }
@@ -59,21 +60,23 @@ impl Verbs for Held {
         }
         at.shared.metrics.fell_back(pair);
         if !calls {
-            return Then::Up(Answer { body, ..Answer::status(status) });
+            return Then::Up(instead(body));
         }
         at.the_call_mut().in_doubt |= answer.in_doubt;
         let call = at.the_call();
         let site = at.shared.plan.sites[call.site.index()].instead(at.n, 0);
         let lineage = nth(call.lineage, FALLBACK, at.n as u32);
-        let other = at.new_child(|call| Call { site, lineage, ..call });
+        let other = at.new_child(|call| Call { site, lineage, begun: now, ..call });
+        let arose = at.shared.arose(at.stack.calls[other].intent, now);
         let pair = at.shared.plan.sites[site.index()].pair;
-        at.shared.metrics.called(pair, now);
+        at.shared.metrics.called(pair, arose, now);
         Then::Asks(Held::Asks(other).into(), other)
     }
 
     fn child_ended(self, other: CallId, answer: Answer, at: &mut Walk<'_>) -> Then {
         at.stack.end_call(other, answer, at.shared, at.ctx);
-        Then::Up(answer)
+        let is_goodput = at.own::<Held>().plan.is_goodput;
+        Then::Up(Answer { by_fallback: answer.by_fallback || !is_goodput, ..answer })
     }
 
     fn let_go(self, at: &mut Walk<'_>) -> Option<HangUp> {
@@ -111,6 +114,7 @@ mod tests {
             on: FallbackOn::Failure,
             cached: Some(Span::millis(50)),
             calls: false,
+            is_goodput: false,
         };
         let mut bench = Bench::new(vec![LayerPlan::Fallback(fallback)]);
         for (n, (at, status)) in [(0, 200), (50, 500), (51, 500)].into_iter().enumerate() {

@@ -74,6 +74,7 @@ pub(crate) struct Call {
     /// Whose it is, and the key that the caller was given.
     intent: u32,
     key: Value,
+    begun: Time,
     lineage: u64,
     /// Of a child: the call and the layer that wait for its end.
     parent: Option<(CallId, u8)>,
@@ -451,9 +452,12 @@ impl Stack {
         ctx: &mut Ctx,
     ) -> (CallId, Onward) {
         let Begin { task, site, instance, lineage, intent, key, deadline } = begin;
-        let call = Call { task, site, instance, lineage, intent, key, deadline, ..Call::default() };
+        let begun = ctx.now();
+        let mut call = Call { task, site, instance, lineage, intent, ..Call::default() };
+        (call.begun, call.key, call.deadline) = (begun, key, deadline);
         let id = self.new_call(call, &shared.plan);
-        shared.metrics.called(shared.plan.sites[site.index()].pair, ctx.now());
+        let arose = shared.arose(intent, begun);
+        shared.metrics.called(shared.plan.sites[site.index()].pair, arose, begun);
         let mut walk = self.walk(id, 0, shared, ctx);
         if let Some(deadline) = deadline {
             if deadline <= walk.ctx.now() {
@@ -684,7 +688,7 @@ impl Stack {
         ctx.observe(mix(pair.0.into(), answer.fate() as u64));
         // One that was left behind counts as what its caller made of it.
         if !call.is_left {
-            shared.metrics.call_ended(pair, answer.fate());
+            shared.metrics.call_ended(pair, answer.fate(), call.begun, ctx.now());
         }
         self.calls.free(id);
     }

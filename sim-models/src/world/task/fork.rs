@@ -105,7 +105,8 @@ impl Tasks {
         error: Option<Raised>,
         shared: &Shared,
     ) -> Next {
-        let Task { written, registers, spent, .. } = &self.all[branch];
+        let Task { written, registers, spent, is_degraded, .. } = &self.all[branch];
+        let is_degraded = *is_degraded;
         let value = |reg: &Reg| (*reg, registers[reg.index()]);
         let (written, spent): (Vec<_>, _) = (written.iter().map(value).collect(), *spent);
         self.all.free(branch);
@@ -114,6 +115,7 @@ impl Tasks {
             task.assign(reg, value);
         }
         task.spent = task.spent.max(spent);
+        task.is_degraded |= is_degraded;
         let Waiting::Branches { left, error: first, .. } = &mut task.waiting else {
             unreachable!("a task with branches waits for them")
         };

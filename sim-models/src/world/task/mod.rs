@@ -58,6 +58,8 @@ pub(crate) struct Task {
     /// A submission: the kind of effect that its user hears was given back.
     pub(in crate::world) refunded: Option<KindId>,
     pub(in crate::world) origin: Origin,
+    /// It rests on a fallback's answer.
+    pub(in crate::world) is_degraded: bool,
     waiting: Waiting,
     /// What it has of its service.
     pub(in crate::world) seat: Seat,
@@ -84,6 +86,7 @@ impl Default for Task {
             blocks: Blocks::default(),
             refunded: None,
             origin: Origin::Request(None),
+            is_degraded: false,
             waiting: Waiting::Nothing,
             seat: Seat::default(),
         }

@@ -75,6 +75,7 @@ impl Tasks {
             let raised = Raised { ending, body, in_doubt, own: false };
             return task.leave(Exit::Error(raised), &shared.plan.words);
         }
+        task.is_degraded |= answer.by_fallback;
         if let Some(reg) = site.into {
             task.assign(reg, body);
         }
