@@ -14,7 +14,7 @@ use crate::support::{Told, root, scratch, sim_in};
 const BREAKER: &str = "resilience4j-seed-seed";
 
 /// The fields that are fed to a policy. What else stands in an event is compared.
-const INPUTS: [&str; 22] = [
+const INPUTS: [&str; 28] = [
     "t",
     "op",
     "id",
@@ -37,6 +37,12 @@ const INPUTS: [&str; 22] = [
     "inflight",
     "drop",
     "retry_after_ms",
+    "method",
+    "answers",
+    "key",
+    "api",
+    "max_network_retries",
+    "maxNetworkRetries",
 ];
 
 /// A recorded trace by its name.

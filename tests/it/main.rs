@@ -3,6 +3,7 @@
 mod alone;
 mod caches;
 mod cli;
+mod clients;
 mod conform;
 mod designs;
 mod determinism;

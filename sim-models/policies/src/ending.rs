@@ -122,6 +122,8 @@ pub enum Reason {
     /// The attempt may have done its work, and doing it twice is not the same as once: there is
     /// neither a key nor an idempotent endpoint.
     NotIdempotent,
+    /// The answer has a header that the library cannot read.
+    HeaderRefused,
     /// No further attempt was sent beside the first, for the same reason.
     HedgeWithheld,
     /// The library does not repeat a request of this method after what may have been done.
@@ -154,6 +156,7 @@ impl Reason {
             Reason::RetryBudgetExhausted => "retry_budget_exhausted",
             Reason::PushedBack => "pushed_back",
             Reason::NotIdempotent => "not_idempotent",
+            Reason::HeaderRefused => "header_refused",
             Reason::HedgeWithheld => "hedge_withheld",
             Reason::MethodNotRepeated(_) => "method_not_repeated",
             Reason::NotRetryable => "not_retryable",
@@ -191,6 +194,7 @@ impl fmt::Display for Reason {
             Reason::RetryBudgetExhausted => f.write_str("retry budget exhausted"),
             Reason::PushedBack => f.write_str("the other side asked not to retry"),
             Reason::NotIdempotent => f.write_str("not idempotent and without a key"),
+            Reason::HeaderRefused => f.write_str("a header that the library cannot read"),
             Reason::HedgeWithheld => f.write_str("not hedged: not idempotent and without a key"),
             Reason::MethodNotRepeated(method) => write!(f, "the library repeats no {method}"),
             Reason::NotRetryable => f.write_str("not retryable"),

@@ -51,6 +51,7 @@ impl Builder<'_> {
             into_headers: None,
             method: Method::Get,
             repeatable: is_repeatable,
+            mints_key: false,
             instead: Vec::new(),
         };
         let note = SiteNote {

@@ -7,7 +7,7 @@ use super::builder::Builder;
 use super::frame::{Frame, Role};
 use super::place::Here;
 use crate::language::{self, Actor, Balancer, Expr, Invariant};
-use crate::plan::{ActorId, ActorKind, Operand, ProgramId, Site, Target, builtin};
+use crate::plan::{ActorId, ActorKind, LayerPlan, Operand, ProgramId, Site, Target, builtin};
 use crate::source::path_key;
 
 impl Builder<'_> {
@@ -47,8 +47,9 @@ impl Builder<'_> {
             }
         }
         self.bind_arguments(&mut frames);
-        self.mark_repeatable();
         self.mark_methods();
+        self.mark_minted_keys();
+        self.mark_repeatable();
         self.drop_unread(&frames);
         for frame in frames {
             self.problems.extend(frame.unassigned.into_values());
@@ -164,6 +165,20 @@ impl Builder<'_> {
         }
     }
 
+    /// Some SDKs send a key of their own with a `POST` that has none.
+    fn mark_minted_keys(&mut self) {
+        for (site, note) in self.plan.sites.iter_mut().zip(&mut self.site_notes) {
+            let has_key = matches!(site.target, Target::Endpoint { .. } | Target::Custom { .. });
+            let layers = &self.plan.stacks[site.stack.index()].layers;
+            let mints = |layer: &LayerPlan| match layer {
+                LayerPlan::Retry(plan) => plan.retry.mints_key(site.method),
+                _ => false,
+            };
+            site.mints_key = has_key && layers.iter().any(mints);
+            note.keyed |= site.mints_key;
+        }
+    }
+
     /// Whether an actor written in Rust has an effect, or calls somebody who has.
     fn own_effectful(&self, actor: ActorId) -> bool {
         let ActorKind::Custom(custom) = &self.plan.actors[actor.index()].kind else { return false };
@@ -249,6 +264,7 @@ impl Builder<'_> {
                 let callee = &self.plan.programs[callee.index()];
                 if !callee.reads_key {
                     *key = Operand::Const(Value::Nil);
+                    site.mints_key = false;
                 }
                 if !callee.reads_body {
                     *body = Operand::Const(Value::Nil);

@@ -223,6 +223,7 @@ impl Builder<'_> {
                 into_headers,
                 method,
                 repeatable,
+                mints_key: false,
                 instead,
             };
             builder.site(note.clone(), site)
@@ -512,6 +513,7 @@ impl Builder<'_> {
             into_headers,
             method: Method::Post,
             repeatable: keyed,
+            mints_key: false,
             instead,
         };
         let (owner, here, with) = (frame.id, here.clone(), Vec::new());

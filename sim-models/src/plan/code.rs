@@ -205,6 +205,8 @@ pub(crate) struct Site {
     pub method: Method,
     /// Done twice, it is as good as done once: the call carries a key, or leaves no effect.
     pub repeatable: bool,
+    /// A call without a key is given one by a library of its stack.
+    pub mints_key: bool,
     /// By layer of the stack: the sites that may be called instead of this one. Of outlier
     /// detection all endpoints in order, of a fallback the one it asks.
     pub instead: Vec<(usize, Vec<SiteId>)>,

@@ -157,6 +157,9 @@ pub fn place(word: &Word) -> Option<Place> {
         ("base of Botocore", _) => {
             Place::in_policy("Retry(Botocore(mode: Legacy, base: $))", ".like.base")
         }
+        ("options of aiohttp-retry", _) => {
+            Place::in_policy("Retry(AiohttpRetry(options: $))", ".like.options")
+        }
         ("backoff of Finagle", _) => {
             Place::in_policy("Retry(Finagle(backoff: $))", ".like.backoff")
         }

@@ -28,6 +28,11 @@ impl<'a> Options<'a> {
         self.config.get(name).filter(|value| !value.is_null())
     }
 
+    /// Whether the option is given at all, be it null.
+    pub(super) fn is_given(&self, name: &str) -> bool {
+        self.config.contains_key(name)
+    }
+
     fn read<T>(
         &self,
         name: &str,

@@ -41,7 +41,7 @@
 //! | [`envoy`] | 2 | - | by choice; at least that long |
 //! | [`finagle`] | 3 | - | not heard |
 //!
-//! An [`Advice::Stop`] ends every one of them.
+//! An [`Advice::Stop`] ends every one of them. The clients in [`http`] have tables of their own.
 //!
 //! Left out: what surrounds a retry in its library, such as budgets and throttles (policies of
 //! their own) and hooks; that an exception takes the place of the last result.
@@ -54,6 +54,7 @@ pub mod failsafe;
 pub mod finagle;
 pub mod grpc;
 pub mod house;
+pub mod http;
 pub mod polly;
 pub mod resilience4j;
 mod rules;
@@ -89,7 +90,7 @@ macro_rules! retries {
 
         impl Library {
             fn start(&self) -> Memory {
-                match self { $(Library::$Name(rules) => Memory::$Name(rules.start()),)+ }
+                match self { $(Library::$Name(rules) => Memory::$Name(Rules::start(rules)),)+ }
             }
 
             /// The wait, or why there is none.
@@ -101,7 +102,20 @@ macro_rules! retries {
             ) -> Result<Span, Reason> {
                 match (self, memory) {
                     $((Library::$Name(rules), Memory::$Name(memory)) => {
-                        rules.after(memory, failure, luck)
+                        Rules::after(rules, memory, failure, luck)
+                    })+
+                    _ => panic!("the state belongs to a retry of another kind"),
+                }
+            }
+
+            fn before(&self, elapsed: Span) -> Result<(), Reason> {
+                match self { $(Library::$Name(rules) => Rules::before(rules, elapsed),)+ }
+            }
+
+            fn timeout(&self, memory: &Memory) -> Option<Span> {
+                match (self, memory) {
+                    $((Library::$Name(rules), Memory::$Name(memory)) => {
+                        Rules::timeout(rules, memory)
                     })+
                     _ => panic!("the state belongs to a retry of another kind"),
                 }
@@ -133,6 +147,34 @@ retries! {
     Envoy(envoy::Config),
     /// Finagle.
     Finagle(finagle::Config),
+    /// urllib3 2.8.
+    Urllib3(http::urllib3::Config),
+    /// requests 2.34 over urllib3.
+    Requests(http::requests::Config),
+    /// The Stripe SDK for Python 16.1.
+    StripePython(http::stripe_python::Config),
+    /// The Stripe SDK for Node 23.1.
+    StripeNode(http::stripe_node::Config),
+    /// The Square SDK for Node 46.0.
+    SquareNode(http::square_node::Config),
+    /// The OpenAI SDK for Python 3.57.
+    OpenaiPython(http::openai_python::Config),
+    /// azure-core 1.41, under the Azure SDKs for Python.
+    AzureCore(http::azure_core::Config),
+    /// google-api-core 2.44, under Google's client libraries for Python.
+    GoogleApiCore(http::google_api_core::Config),
+    /// aiohttp-retry 2.9.
+    AiohttpRetry(http::aiohttp_retry::Config),
+    /// axios-retry 4.5 over axios 1.21.
+    AxiosRetry(http::axios_retry::Config),
+    /// got 14.6.
+    Got(http::got::Config),
+    /// undici's `RetryAgent` 7.30.
+    Undici(http::undici::Config),
+    /// ky 1.14.
+    Ky(http::ky::Config),
+    /// go-retryablehttp 0.7.
+    GoRetryablehttp(http::go_retryablehttp::Config),
 }
 
 impl Default for RetryConfig {
@@ -164,12 +206,14 @@ pub struct Failed {
     pub method: Method,
     /// It or an attempt before it may have done its work, and another one may do it twice.
     pub may_double: bool,
+    /// How many waits this client has begun in all its calls; some never forget.
+    pub waits: u64,
 }
 
 impl Failed {
     /// A failed `GET`, which may be repeated.
     pub const fn new(ending: Ending, advice: Advice) -> Failed {
-        Failed { ending, advice, method: Method::Get, may_double: false }
+        Failed { ending, advice, method: Method::Get, may_double: false, waits: 0 }
     }
 }
 
@@ -206,6 +250,8 @@ impl From<Option<Span>> for Advice {
 pub struct Retry {
     on: EndingSet,
     is_guarded: bool,
+    hears_stop: bool,
+    mints_keys: bool,
     library: Library,
 }
 
@@ -247,8 +293,18 @@ impl Retry {
     /// When a parameter is outside what the library accepts, or cannot work.
     pub fn new(config: &RetryConfig) -> Result<Retry, OutOfRange> {
         let options = config.options();
-        let (on, is_guarded) = (options.on(), options.is_guarded());
-        Ok(Retry { on, is_guarded, library: config.build()? })
+        Ok(Retry {
+            on: options.on(),
+            is_guarded: options.is_guarded(),
+            hears_stop: options.hears_stop(),
+            mints_keys: options.mints_keys(),
+            library: config.build()?,
+        })
+    }
+
+    /// Whether a call of this method that has no key is given one, the same for all its attempts.
+    pub fn mints_key(&self, method: Method) -> bool {
+        self.mints_keys && method == Method::Post
     }
 
     /// Whether it refuses to repeat what may count twice: see [`Failed::may_double`].
@@ -275,7 +331,7 @@ impl Retry {
     /// # Panics
     /// When the attempt is a success, or `state` was started by a retry of another kind.
     pub fn decide(&self, state: &mut RetryState, now: Time, failed: Failed, draw: u64) -> Decision {
-        let Failed { ending, advice, may_double, .. } = failed;
+        let Failed { ending, advice, method, may_double, waits } = failed;
         assert!(!ending.is_success(), "a success is not retried");
         if !self.on.contains(ending) {
             return Decision::GiveUp(Reason::NotRetryable);
@@ -283,7 +339,8 @@ impl Retry {
         let retry_after = match advice {
             Advice::None => None,
             Advice::After(span) => Some(span),
-            Advice::Stop => return Decision::GiveUp(Reason::PushedBack),
+            Advice::Stop if self.hears_stop => return Decision::GiveUp(Reason::PushedBack),
+            Advice::Stop => None,
         };
         let failure = Failure {
             attempt: state.attempt,
@@ -291,6 +348,10 @@ impl Retry {
             elapsed_before: state.attempt_started.since(state.started),
             retry_after,
             ending,
+            method,
+            stop: advice == Advice::Stop,
+            waits,
+            now,
         };
         let mut memory = state.memory;
         match self.library.after(&mut memory, &failure, &mut Luck::new(draw)) {
@@ -303,6 +364,24 @@ impl Retry {
                 Decision::Again { after, attempt }
             }
         }
+    }
+}
+
+impl Retry {
+    /// Asked when the wait for the next attempt is over, at `now`.
+    ///
+    /// # Errors
+    /// Why it does not start, although it was waited for.
+    pub fn before(&self, state: &RetryState, now: Time) -> Result<(), Reason> {
+        self.library.before(now.since(state.started))
+    }
+
+    /// The timeout of the attempt that starts, where it is the library's own.
+    ///
+    /// # Panics
+    /// When `state` was started by a retry of another kind.
+    pub fn timeout(&self, state: &RetryState) -> Option<Span> {
+        self.library.timeout(&state.memory)
     }
 }
 

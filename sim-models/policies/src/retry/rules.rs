@@ -2,16 +2,27 @@
 
 use std::fmt::Debug;
 
-use sim_core::{Span, mix};
+use sim_core::{Span, Time, mix};
 
 use crate::aws;
 use crate::budget::BudgetConfig;
-use crate::{Ending, EndingSet, OutOfRange, Reason};
+use crate::{Ending, EndingSet, Method, OutOfRange, Reason};
 
 /// What a library's retry is for and what it brings along, asked of its options.
 pub trait Preset {
     /// The endings that are worth another attempt.
     fn on(&self) -> EndingSet;
+
+    /// Whether an [`Advice::Stop`](super::Advice::Stop) ends it whatever its rules say. They hear of
+    /// it otherwise.
+    fn hears_stop(&self) -> bool {
+        true
+    }
+
+    /// Whether each call that is a `POST` and has no key is given one, the same for all its attempts.
+    fn mints_keys(&self) -> bool {
+        false
+    }
 
     /// Whether it refuses to repeat what may count twice. Most libraries never ask.
     fn is_guarded(&self) -> bool {
@@ -47,6 +58,19 @@ pub trait Rules {
         failure: &Failure,
         luck: &mut Luck,
     ) -> Result<Span, Reason>;
+
+    /// Asked when the wait for a further attempt is over, so long after the first began.
+    ///
+    /// # Errors
+    /// Why it does not start.
+    fn before(&self, _elapsed: Span) -> Result<(), Reason> {
+        Ok(())
+    }
+
+    /// The timeout of the next attempt, where it is the retry's own.
+    fn timeout(&self, _memory: &Self::Memory) -> Option<Span> {
+        None
+    }
 }
 
 /// An attempt that ended in a failure worth a retry, as the rules see it.
@@ -62,6 +86,14 @@ pub struct Failure {
     pub(super) retry_after: Option<Span>,
     /// How it ended.
     pub(super) ending: Ending,
+    /// What was asked of the other side.
+    pub(super) method: Method,
+    /// The other side asks not to come back.
+    pub(super) stop: bool,
+    /// How many waits this client has begun in all its calls.
+    pub(super) waits: u64,
+    /// The present instant.
+    pub(super) now: Time,
 }
 
 /// One draw of 64 bits as the numbers in [0, 1) that a library takes from its generator. Few take

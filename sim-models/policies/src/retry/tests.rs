@@ -385,6 +385,36 @@ fn a_success_is_not_a_question() {
 }
 
 #[test]
+fn an_http_client_hears_headers_and_methods_and_no_refusal_of_a_policy() {
+    let urllib3 = || RetryConfig::Urllib3(Default::default());
+    let node = || RetryConfig::StripeNode(Default::default());
+    let go = || RetryConfig::GoRetryablehttp(Default::default());
+    let decide = |config: RetryConfig, method, ending, advice| {
+        let retry = Retry::new(&config).expect("valid");
+        let failed = Failed { method, ..Failed::new(ending, advice) };
+        retry.decide(&mut retry.start(at(0)), at(0), failed, 0)
+    };
+    let again = |secs| Decision::Again { after: Span::millis(secs), attempt: 2 };
+    let (post, get) = (Method::Post, Method::Get);
+    // The header has whole seconds.
+    let asked = Advice::After(Span::millis(1500));
+    assert_eq!(decide(urllib3(), get, BUSY, asked), again(2000));
+    let by_method = Decision::GiveUp(Reason::MethodNotRepeated(post));
+    assert_eq!(decide(urllib3(), post, BUSY, asked), by_method);
+    assert_eq!(decide(urllib3(), post, Ending::Refused, Advice::None), again(0));
+    // Stripe's header says that it is of no use; another client does not read it.
+    let broken = Ending::Status(500);
+    let useless = Decision::GiveUp(Reason::NotRetryable);
+    assert_eq!(decide(node(), post, broken, Advice::None), again(500));
+    assert_eq!(decide(node(), post, broken, Advice::Stop), useless);
+    assert_eq!(decide(go(), post, broken, Advice::Stop), again(1000));
+    let full = Ending::Rejected(Reason::BreakerProbing);
+    for config in [urllib3(), node(), go()] {
+        assert_eq!(decide(config, get, full, Advice::None), useless);
+    }
+}
+
+#[test]
 fn no_attempts_at_all_are_refused() {
     let refused = Retry::new(&RetryConfig::House(doubling(0))).map_err(|e| e.to_string());
     assert_eq!(refused, Err("attempts = 0; it must be at least 1".to_owned()));

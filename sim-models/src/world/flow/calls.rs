@@ -131,6 +131,13 @@ impl World {
             }
         };
         let (to, pair) = (site.to, site.pair);
+        // One key for all attempts of the call: its lineage is that of no other.
+        let key = match key {
+            Value::Nil if site.mints_key => {
+                Value::Text(texts.intern(&format!("sdk-{lineage:016x}")))
+            }
+            key => key,
+        };
         *request = Request {
             from: actor,
             from_instance: seat.instance,

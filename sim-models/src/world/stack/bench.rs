@@ -48,6 +48,7 @@ impl Bench {
             into_headers: None,
             method: Method::Get,
             repeatable: true,
+            mints_key: false,
             instead: Vec::new(),
         };
         let stack = StackPlan {

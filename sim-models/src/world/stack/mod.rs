@@ -169,6 +169,8 @@ enum Then {
     Stays(Layer),
     /// Another call goes down, and the layer waits for its end.
     Asks(Layer, CallId),
+    /// Whatever is inside is let go of, and the answer comes out to the layer in its place.
+    Back(Layer, Answer),
     /// Nothing is sent: the refusal goes outwards.
     Refused(Reason),
     /// The answer goes outwards; whatever is still inside is let go of.
@@ -811,6 +813,11 @@ impl Walk<'_> {
                 self.call = child;
                 self.n = self.the_call().first.into();
                 Step::Down
+            }
+            Then::Back(layer, answer) => {
+                self.hold(layer);
+                self.n += 1;
+                Step::LetGo(answer)
             }
             Then::Refused(reason) => Step::Up(self.not_sent(reason)),
             Then::Up(answer) => Step::LetGo(answer),

@@ -3,7 +3,7 @@
 use sim_core::{Draw, Span};
 use sim_policies::aws::ClientRateLimiter;
 use sim_policies::budget::{RetryBudget, Ticket};
-use sim_policies::{Decision, Failed, Fate, Reason, RetryState};
+use sim_policies::{Decision, Ending, Failed, Fate, Reason, RetryState};
 
 use super::{Call, HangUp, Own, Then, Timer, Verbs, Walk, checked};
 use crate::invariant::Seen;
@@ -23,6 +23,8 @@ pub(super) struct Held {
 #[derive(Clone, Copy, Debug)]
 enum Waits {
     Nothing,
+    /// The answer, for as long as the retry's own timeout says.
+    Answer(Timer),
     /// The wait before the next attempt.
     Backoff(Timer),
     /// The turn that the client's own rate limit gives.
@@ -34,6 +36,8 @@ enum Waits {
 pub(super) struct Remembered {
     budget: Option<RetryBudget>,
     pacer: Option<ClientRateLimiter>,
+    /// Waits begun so far; some libraries never forget.
+    waits: u64,
 }
 
 impl Verbs for Held {
@@ -44,6 +48,7 @@ impl Verbs for Held {
         Remembered {
             budget: plan.budget.as_ref().map(|config| checked(RetryBudget::new(config))),
             pacer: plan.pacer.as_ref().map(|_| ClientRateLimiter::new()),
+            waits: 0,
         }
     }
 
@@ -56,6 +61,9 @@ impl Verbs for Held {
     }
 
     fn leave(mut self, answer: Answer, at: &mut Walk<'_>) -> Then {
+        if let Waits::Answer(timer) = self.waits {
+            timer.cancel(at.ctx);
+        }
         let (now, ending) = (at.ctx.now(), answer.ending);
         let Own { plan, memory, .. } = at.own::<Held>();
         if let Some(budget) = &mut memory.budget {
@@ -75,10 +83,7 @@ impl Verbs for Held {
                     at.shared.note(Note::Retry { intent, pair, attempt, after, ending }, at.ctx);
                     return Then::Stays(self.into());
                 }
-                Err(reason) => {
-                    at.shared.metrics.gave_up(pair, reason);
-                    at.shared.note(Note::GaveUp { intent, pair, reason, ending }, at.ctx);
-                }
+                Err(reason) => self.gives_up(reason, ending, at),
             }
         }
         if let Some(budget) = &mut at.own::<Held>().memory.budget {
@@ -89,17 +94,25 @@ impl Verbs for Held {
 
     fn timer(mut self, number: u32, at: &mut Walk<'_>) -> Then {
         match self.waits {
-            Waits::Backoff(timer) if timer.number == number => self.attempt(at),
-            Waits::Turn(timer) if timer.number == number => {
+            Waits::Answer(timer) if timer.number == number => {
                 self.waits = Waits::Nothing;
-                Then::Down(self.into())
+                at.the_call_mut().in_doubt = true;
+                Then::Back(self.into(), Answer::bare(Ending::TimedOut))
             }
+            Waits::Backoff(timer) if timer.number == number => {
+                let Own { plan, ctx, .. } = at.own::<Held>();
+                match plan.retry.before(&self.state, ctx.now()) {
+                    Ok(()) => self.attempt(at),
+                    Err(reason) => self.slept_in_vain(reason, at),
+                }
+            }
+            Waits::Turn(timer) if timer.number == number => self.down(at),
             _ => Then::Stays(self.into()),
         }
     }
 
     fn let_go(self, at: &mut Walk<'_>) -> Option<HangUp> {
-        if let Waits::Backoff(timer) | Waits::Turn(timer) = self.waits {
+        if let Waits::Answer(timer) | Waits::Backoff(timer) | Waits::Turn(timer) = self.waits {
             timer.cancel(at.ctx);
         }
         let Own { memory, ctx, .. } = at.own::<Held>();
@@ -115,16 +128,37 @@ impl Held {
     fn attempt(mut self, at: &mut Walk<'_>) -> Then {
         let Own { memory, ctx, .. } = at.own::<Held>();
         match memory.pacer.as_mut().map(|pacer| pacer.acquire(ctx.now())) {
-            None | Some(Span::ZERO) => {
-                self.waits = Waits::Nothing;
-                Then::Down(self.into())
-            }
+            None | Some(Span::ZERO) => self.down(at),
             Some(wait) => {
                 at.note_wait(Wait::Pace, Some(wait));
                 self.waits = Waits::Turn(at.timer_after(wait));
                 Then::Stays(self.into())
             }
         }
+    }
+
+    /// Lets the call go down, under the retry's own timeout if it has one.
+    fn down(mut self, at: &mut Walk<'_>) -> Then {
+        let timeout = at.own::<Held>().plan.retry.timeout(&self.state);
+        self.waits = timeout.map_or(Waits::Nothing, |after| Waits::Answer(at.timer_after(after)));
+        Then::Down(self.into())
+    }
+
+    /// The wait is over and so is the library's own time: it raises a timeout.
+    fn slept_in_vain(self, reason: Reason, at: &mut Walk<'_>) -> Then {
+        let ending = Ending::TimedOut;
+        self.gives_up(reason, ending, at);
+        let Own { memory, ctx, .. } = at.own::<Held>();
+        if let Some(budget) = &mut memory.budget {
+            budget.end(self.ticket, ctx.now(), false);
+        }
+        Then::Up(Answer::bare(ending))
+    }
+
+    fn gives_up(&self, reason: Reason, ending: Ending, at: &mut Walk<'_>) {
+        let (intent, pair) = at.whose();
+        at.shared.metrics.gave_up(pair, reason);
+        at.shared.note(Note::GaveUp { intent, pair, reason, ending }, at.ctx);
     }
 
     /// Whether a failed attempt is followed by another: its number and the wait before it.
@@ -135,13 +169,15 @@ impl Held {
         let Call { site, in_doubt, deadline, .. } = *at.the_call();
         let Site { method, repeatable, pair, .. } = at.shared.plan.sites[site.index()];
         let may_double = (in_doubt || ending.fate() == Fate::Unknown) && !repeatable;
-        let Own { plan, .. } = at.own::<Held>();
+        let Own { plan, memory, .. } = at.own::<Held>();
         let is_withheld = may_double && !plan.even_if_unsafe;
-        let failed = Failed { ending, advice, method, may_double: is_withheld };
+        let waits = memory.waits;
+        let failed = Failed { ending, advice, method, may_double: is_withheld, waits };
         let (attempt, after) = match plan.retry.decide(&mut self.state, now, failed, draw) {
             Decision::Again { after, attempt } => (attempt, after),
             Decision::GiveUp(reason) => return Err(reason),
         };
+        memory.waits += 1;
         if may_double {
             at.shared.metrics.unsafe_retry(pair);
         }

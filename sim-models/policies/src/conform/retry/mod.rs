@@ -13,6 +13,7 @@ pub(super) mod backoff;
 pub(super) mod cockatiel;
 mod exec;
 pub(super) mod failsafe;
+pub(super) mod http;
 pub(super) mod resilience4j;
 pub(super) mod tenacity;
 
