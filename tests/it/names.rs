@@ -11,7 +11,7 @@ use sim_models::outcome::{InvariantResult, Outcome};
 use crate::support::{load, root, run, scenarios_in};
 
 /// Names that mean something to the language or to a built-in design.
-const GIVEN: [&str; 7] = ["redis", "db", "result", "error", "locked", "worked", "scope"];
+const GIVEN: [&str; 8] = ["redis", "db", "result", "error", "locked", "worked", "scope", "wanted"];
 
 /// Whether a word of the language, or a built-in design, has this name.
 fn is_taken(name: &str) -> bool {

@@ -41,8 +41,8 @@ pub struct Service {
     /// How a request finds its instance.
     #[serde(default)]
     pub balancer: Balancer,
-    /// The balancer looks at the loads with the first request after each multiple of this, and not
-    /// again before the next; zero is with each request.
+    /// The balancer looks at the loads with the first request after each multiple of this; zero is
+    /// with each request.
     #[serde(default)]
     pub stale: Span,
     /// Starts and stops instances as the load has it.
