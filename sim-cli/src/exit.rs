@@ -7,9 +7,9 @@ use sim_models::outcome::Verdict;
 /// How a command ended that could do its work; one that could not ends with 2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// What was asked holds.
+    /// What was asked holds; of a run, exactly when it says `KEPT`.
     Kept = 0,
-    /// An invariant was broken, a limit ended the run, or a replay or a trace diverged.
+    /// A run says anything else than `KEPT`, or a replay or a trace diverged.
     Broken = 1,
     /// A part of the work could not be done, which was shown at once.
     Misused = 2,
@@ -19,7 +19,9 @@ impl From<Verdict> for Exit {
     fn from(verdict: Verdict) -> Exit {
         match verdict {
             Verdict::Kept => Exit::Kept,
-            Verdict::Violated | Verdict::Invalid => Exit::Broken,
+            Verdict::NothingChecked | Verdict::Unhealthy | Verdict::Invalid | Verdict::Violated => {
+                Exit::Broken
+            }
         }
     }
 }

@@ -1,7 +1,6 @@
 //! A run's finding in one sentence, shared by the terminal, the chart's title and the report.
 
 use sim_models::outcome::{Grace, InvariantResult, InvariantVerdict, Outcome, Verdict, Violation};
-use sim_models::recovery::{Recovery, RecoveryState};
 
 use crate::text::plain;
 use crate::words;
@@ -26,12 +25,10 @@ pub fn headline(outcome: &Outcome) -> String {
             format!("{} broken at {}{times}{others}", result.name, violation.at)
         }
         (Verdict::Violated, None) => "An invariant was broken".to_owned(),
-        (Verdict::Kept, _) => {
-            let found = match &outcome.recovery {
-                // Nothing was broken that was stated; what is worse may still have happened.
-                Some(recovery) if says_more(outcome, recovery) => {
-                    words::sentence(&recovery.to_string())
-                }
+        (verdict, _) => {
+            let found = match (verdict, outcome.unwell()) {
+                (Verdict::Unhealthy, Some(why)) => words::sentence(&why.to_string()),
+                (Verdict::NothingChecked, _) => unchecked(outcome),
                 _ => held(outcome),
             };
             // What held may have held only since nobody was let try again.
@@ -68,13 +65,6 @@ pub fn one_line(outcome: &Outcome) -> String {
     let verdict = outcome.verdict.to_string().to_uppercase();
     let (seed, headline) = (outcome.run_id.seed, headline(outcome));
     plain(&format!("{verdict:<8}  {name}, seed {seed}: {headline}"))
-}
-
-/// Whether the verdict of recovery is the better headline for a run that broke nothing.
-fn says_more(outcome: &Outcome, recovery: &Recovery) -> bool {
-    recovery.is_test()
-        && (recovery.state == RecoveryState::Metastable
-            || count(outcome, InvariantVerdict::Kept) == 0)
 }
 
 /// The sentence under the headline: the witness of what broke, or else how much work was done.
@@ -121,6 +111,13 @@ pub fn first_broken(outcome: &Outcome) -> Option<(&InvariantResult, &Violation)>
         .iter()
         .filter_map(|result| Some((result, result.first.as_ref()?)))
         .min_by_key(|(_, violation)| (violation.at, violation.step))
+}
+
+/// Nothing was checked; how the system did after its trigger says more than that.
+fn unchecked(outcome: &Outcome) -> String {
+    let recovery = outcome.recovery.as_ref().filter(|recovery| recovery.is_test());
+    let more = recovery.map(|recovery| format!(". {}", words::sentence(&recovery.to_string())));
+    held(outcome) + &more.unwrap_or_default()
 }
 
 fn held(outcome: &Outcome) -> String {

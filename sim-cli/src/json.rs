@@ -1,4 +1,4 @@
-//! The machine-readable view of an outcome, version 1, and how all JSON is printed.
+//! The machine-readable view of an outcome, version 2, and how all JSON is printed.
 //!
 //! One object with fixed fields in a fixed order. Every number is finite, times are
 //! milliseconds of virtual time, what is missing is `null`, and no wall-clock figure is part of
@@ -15,7 +15,7 @@ use sim_models::outcome::{
 use sim_models::recovery::{Level, Recovery, RecoveryState};
 
 /// The version of the contract.
-const SCHEMA: u32 = 1;
+const SCHEMA: u32 = 2;
 
 /// The outcome as one JSON object, pretty-printed, with a newline at its end.
 pub fn object(outcome: &Outcome) -> String {
@@ -46,7 +46,8 @@ struct Object<'a> {
     run_id: String,
     digest: String,
     verdict: &'static str,
-    limit: Option<String>,
+    limit: Option<Reason>,
+    unwell: Option<Reason>,
     invariants: Vec<Invariant<'a>>,
     effects: Entries<&'a str, Effect>,
     transitions: Vec<Transition<'a>>,
@@ -76,6 +77,13 @@ struct GraceView {
     most_ms: f64,
     taken_ms: f64,
     cut: Option<String>,
+}
+
+/// Why something is as it is: an id that stays, and a text for people.
+#[derive(Derive)]
+struct Reason {
+    reason: &'static str,
+    why: String,
 }
 
 /// A service's workers and its queue, averaged over time.
@@ -121,16 +129,20 @@ struct Transition<'a> {
     instance: Option<u32>,
     from: &'static str,
     to: &'static str,
-    reason: &'static str,
+    #[serde(flatten)]
+    reason: Reason,
 }
 
 #[derive(Derive)]
 struct RecoveryView {
     state: &'static str,
+    reason: Option<&'static str>,
     why: Option<String>,
+    failing: Option<Reason>,
     trigger_ms: [f64; 2],
     at_ms: Option<f64>,
     after_ms: Option<f64>,
+    lull_ms: Option<[f64; 2]>,
     hold_ms: f64,
     drain_ms: Option<f64>,
     before: LevelView,
@@ -142,9 +154,12 @@ struct LevelView {
     from_ms: f64,
     to_ms: f64,
     offered: u64,
+    asked: u64,
     goodput: u64,
     missed: u64,
+    unanswered: u64,
     latency_p50_ms: Option<f64>,
+    latency_p99_ms: Option<f64>,
 }
 
 /// The counters stand beside `kind` and `latency_ms`, each under its own name.
@@ -188,7 +203,8 @@ impl<'a> From<&'a Outcome> for Object<'a> {
             run_id: outcome.run_id.to_string(),
             digest: format!("{:016x}", outcome.digest),
             verdict: outcome.verdict.name(),
-            limit: outcome.limit.as_ref().map(ToString::to_string),
+            limit: outcome.limit.as_ref().map(|limit| reason(limit.name(), limit)),
+            unwell: outcome.unwell().map(|unwell| reason(unwell.name(), &unwell)),
             invariants: outcome.invariants.iter().map(Invariant::from).collect(),
             effects: Entries(outcome.effects.iter().map(effect).collect()),
             transitions: outcome.transitions.iter().map(Transition::from).collect(),
@@ -232,19 +248,21 @@ impl From<ServiceLoad> for Load {
 
 impl From<&Recovery> for RecoveryView {
     fn from(recovery: &Recovery) -> RecoveryView {
-        let (why, recovered) = match &recovery.state {
-            RecoveryState::Unhealthy { why } | RecoveryState::Undecided { why } => {
-                (Some(why.clone()), None)
-            }
-            RecoveryState::Recovered { at, after } => (None, Some((*at, *after))),
-            RecoveryState::Undisturbed | RecoveryState::Metastable => (None, None),
+        let recovered = match &recovery.state {
+            RecoveryState::Recovered { at, after } => Some((*at, *after)),
+            _ => None,
         };
+        let (id, why) = recovery.state.why().unzip();
+        let failing = recovery.failing;
         RecoveryView {
             state: recovery.state.name(),
+            reason: id,
             why,
+            failing: failing.map(|failing| reason(failing.name(), &failing)),
             trigger_ms: [ms(recovery.trigger.0), ms(recovery.trigger.1)],
             at_ms: recovered.map(|(at, _)| ms(at)),
             after_ms: recovered.map(|(_, after)| after.as_millis_f64()),
+            lull_ms: recovery.lull.map(|(from, to)| [ms(from), ms(to)]),
             hold_ms: recovery.hold.as_millis_f64(),
             drain_ms: recovery.drain.map(Span::as_millis_f64),
             before: LevelView::from(&recovery.before),
@@ -259,9 +277,12 @@ impl From<&Level> for LevelView {
             from_ms: ms(level.from),
             to_ms: ms(level.to),
             offered: level.offered,
+            asked: level.asked,
             goodput: level.goodput,
             missed: level.missed,
+            unanswered: level.unanswered,
             latency_p50_ms: level.latency_p50.map(Span::as_millis_f64),
+            latency_p99_ms: level.latency_p99.map(Span::as_millis_f64),
         }
     }
 }
@@ -292,7 +313,7 @@ impl<'a> From<&'a TransitionLine> for Transition<'a> {
             instance: line.instance,
             from: line.from.id(),
             to: line.to.id(),
-            reason: line.reason.id(),
+            reason: reason(line.reason.id(), &line.reason),
         }
     }
 }
@@ -357,6 +378,10 @@ fn call(summary: &CallSummary) -> (String, Call<'_>) {
     (format!("{}->{}", summary.from, summary.to), call)
 }
 
+fn reason(id: &'static str, why: &dyn ToString) -> Reason {
+    Reason { reason: id, why: why.to_string() }
+}
+
 fn ms(at: Time) -> f64 {
     at.since(Time::ZERO).as_millis_f64()
 }
@@ -408,13 +433,15 @@ mod tests {
         let value: serde_json::Value =
             serde_json::from_str(&object(&samples::hostile())).expect("valid JSON");
         assert_eq!(value["virtual_ms"].as_f64(), Some(ms(Time::MAX)));
-        assert_eq!(value["limit"], "the limit of 18446744073709551615 steps was reached");
+        assert_eq!(value["limit"]["reason"], "steps");
+        let why = "the limit of 18446744073709551615 steps was reached";
+        assert_eq!(value["limit"]["why"], why);
         assert_eq!(value["actors"]["redis"]["latency_ms"], serde_json::Value::Null);
         assert_eq!(value["actors"]["redis"]["arrived"], 16_200);
     }
 
     const PINNED: &str = r#"{
-  "schema": 1,
+  "schema": 2,
   "scenario": "payment",
   "variant": "naive",
   "seed": 18446744073709551615,
@@ -422,6 +449,7 @@ mod tests {
   "digest": "0123456789abcdef",
   "verdict": "violated",
   "limit": null,
+  "unwell": null,
   "invariants": [
     {
       "name": "ExactlyOnce(\"charge\")",
@@ -464,36 +492,46 @@ mod tests {
       "policy": "api->psp provider",
       "from": "closed",
       "to": "open",
-      "reason": "consecutive_failures"
+      "reason": "consecutive_failures",
+      "why": "consecutive failures"
     }
   ],
   "faults_missed": [],
   "recovery": {
     "state": "recovered",
+    "reason": null,
     "why": null,
+    "failing": null,
     "trigger_ms": [
       30000.0,
       50000.0
     ],
     "at_ms": 61000.0,
     "after_ms": 11000.0,
+    "lull_ms": null,
     "hold_ms": 30000.0,
     "drain_ms": 30000.0,
     "before": {
       "from_ms": 0.0,
       "to_ms": 30000.0,
       "offered": 1342,
+      "asked": 1342,
       "goodput": 1310,
       "missed": 32,
-      "latency_p50_ms": 114.0
+      "unanswered": 0,
+      "latency_p50_ms": 114.0,
+      "latency_p99_ms": 640.0
     },
     "last": {
       "from_ms": 90000.0,
       "to_ms": 120000.0,
       "offered": 1350,
+      "asked": 1350,
       "goodput": 1326,
       "missed": 24,
-      "latency_p50_ms": 114.0
+      "unanswered": 0,
+      "latency_p50_ms": 114.0,
+      "latency_p99_ms": 640.0
     }
   },
   "actors": {

@@ -78,9 +78,7 @@ impl Report<'_> {
             let colour = match recovery.state {
                 RecoveryState::Recovered { .. } | RecoveryState::Undisturbed => self.style.good,
                 RecoveryState::Metastable => self.style.bad,
-                RecoveryState::Unhealthy { .. } | RecoveryState::Undecided { .. } => {
-                    self.style.unsure
-                }
+                RecoveryState::Unhealthy(_) | RecoveryState::Undecided(_) => self.style.unsure,
             };
             self.text += &labelled(colour, "recovery", &recovery.to_string());
         }

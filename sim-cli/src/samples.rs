@@ -129,9 +129,12 @@ fn outage_recovery() -> Recovery {
         from: ms(from),
         to: ms(to),
         offered,
+        asked: offered,
         goodput,
         missed: offered - goodput,
+        unanswered: 0,
         latency_p50: Some(Span::millis(114)),
+        latency_p99: Some(Span::millis(640)),
     };
     Recovery {
         trigger: (ms(30_000), ms(50_000)),
@@ -139,6 +142,8 @@ fn outage_recovery() -> Recovery {
         last: level(90_000, 120_000, 1_350, 1_326),
         hold: Span::secs(30),
         drain: Some(Span::secs(30)),
+        lull: None,
+        failing: None,
         state: RecoveryState::Recovered { at: ms(61_000), after: Span::secs(11) },
     }
 }

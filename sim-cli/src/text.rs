@@ -48,8 +48,8 @@ impl Style {
     pub fn verdict(&self, verdict: Verdict, headline: &str) -> String {
         let colour = match verdict {
             Verdict::Kept => self.good,
-            Verdict::Violated => self.bad,
-            Verdict::Invalid => self.unsure,
+            Verdict::Violated | Verdict::Unhealthy => self.bad,
+            Verdict::Invalid | Verdict::NothingChecked => self.unsure,
         };
         let verdict = paint(colour, &verdict.to_string().to_uppercase());
         format!("{verdict}  {}\n", plain(headline))

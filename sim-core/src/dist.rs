@@ -340,6 +340,33 @@ impl Dist {
     pub fn mean(&self) -> f64 {
         self.0.mean()
     }
+
+    /// What a sample does not exceed with a probability in `[0, 1)`. Known of the continuous
+    /// families that are sampled by inversion, and of a constant; `None` of the others.
+    ///
+    /// ```
+    /// # use sim_core::Dist;
+    /// let dist = Dist::uniform(1.0, 3.0)?;
+    /// assert_eq!(dist.quantile(0.5), Some(2.0));
+    /// # Ok::<(), sim_core::DistError>(())
+    /// ```
+    pub fn quantile(&self, probability: f64) -> Option<f64> {
+        match self.0 {
+            Kind::Constant { .. }
+            | Kind::Uniform { .. }
+            | Kind::Exponential { .. }
+            | Kind::Normal { .. }
+            | Kind::LogNormal { .. }
+            | Kind::Pareto { .. }
+            | Kind::Weibull { .. } => Some(self.0.sample(&mut At(probability))),
+            Kind::Erlang { .. }
+            | Kind::Gamma { .. }
+            | Kind::Zipf { .. }
+            | Kind::Empirical { .. }
+            | Kind::Weighted { .. }
+            | Kind::Mixture { .. } => None,
+        }
+    }
 }
 
 /// The part of a mixture that a word falls on, and a word for it: where within its share it fell.
@@ -353,6 +380,16 @@ fn chosen(parts: &[(f64, Kind)], word: u64) -> (&Kind, u64) {
     let high = high.max(low + 1);
     let within = u128::from(word).clamp(low, high - 1) - low;
     (&parts[n].1, u64::try_from((within << 64) / (high - low)).unwrap_or(u64::MAX))
+}
+
+/// The word at a place in `[0, 1)` of all words.
+struct At(f64);
+
+impl Draw for At {
+    #[inline]
+    fn next_u64(&mut self) -> u64 {
+        (self.0 * (1u128 << 64) as f64) as u64
+    }
 }
 
 /// A word that is there already, and then those of another source.
@@ -610,6 +647,17 @@ mod tests {
             let words = (0..=1000).map(|n| (u64::MAX / 1000) * n);
             let samples: Vec<f64> = words.map(|word| dist.sample(&mut One(Some(word)))).collect();
             assert!(samples.is_sorted(), "{dist:?}");
+        }
+    }
+
+    #[test]
+    fn as_many_samples_lie_below_a_quantile_as_it_says() {
+        for (dist, _) in all() {
+            let (dist, mut draws) = (dist.unwrap(), draws());
+            let Some(bound) = dist.quantile(0.9) else { continue };
+            let below = (0..10_000).filter(|_| dist.sample(&mut draws) <= bound).count();
+            let constant = matches!(dist.0, Kind::Constant { .. });
+            assert!(constant || (8_800..9_200).contains(&below), "{dist:?}: {below}");
         }
     }
 

@@ -36,7 +36,7 @@ fn main() -> Result<(), Error> {
     let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(50) };
     proptest!(config, |(seed in seeds(), faults in plans.strategy())| {
         let outcome = faults.strike(&shop).run(seed);
-        prop_assert_eq!(outcome.verdict, Verdict::Kept);
+        prop_assert_ne!(outcome.verdict, Verdict::Violated);
     });
     Ok(())
 }

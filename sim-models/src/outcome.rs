@@ -15,7 +15,7 @@ pub use hdrhistogram::Histogram;
 
 pub use crate::figure::{Counter, Stretch};
 pub use crate::lengths::{Latencies, Latency, Lengths};
-use crate::recovery::Recovery;
+use crate::recovery::{Recovery, SAMPLES_MIN};
 
 /// What a run found.
 #[derive(Clone, Debug)]
@@ -77,6 +77,19 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// Why the system was not well, if it was not. Of fewer than thirty intents nothing is known.
+    pub fn unwell(&self) -> Option<Unwell<'_>> {
+        if let Some(recovery) = self.recovery.as_ref().filter(|recovery| recovery.is_unwell()) {
+            return Some(Unwell::Recovery(recovery));
+        }
+        let Goodput { offered, achieved, .. } = self.goodput;
+        if offered >= SAMPLES_MIN && achieved == 0 {
+            return Some(Unwell::NoGoodput(offered));
+        }
+        let (intents, from) = self.series.last_without_goodput()?;
+        (intents >= SAMPLES_MIN).then_some(Unwell::EndsWithout(intents, from))
+    }
+
     /// An actor, by its name.
     pub fn actor(&self, name: &str) -> Option<&ActorSummary> {
         self.actors.iter().find(|actor| actor.name == name)
@@ -125,6 +138,22 @@ pub enum RunLimit {
     },
 }
 
+impl RunLimit {
+    /// Its name in JSON, which stays as it is.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            RunLimit::Engine(LimitHit::Steps { .. }) => "steps",
+            RunLimit::Engine(LimitHit::Time { .. }) => "time",
+            RunLimit::Engine(LimitHit::Pending { .. }) => "pending",
+            RunLimit::Engine(LimitHit::Memory { .. }) => "memory",
+            RunLimit::Engine(LimitHit::Scheduled { .. }) => "scheduled",
+            RunLimit::Overfull { .. } => "overfull",
+            RunLimit::Endless { .. } => "endless",
+            RunLimit::Restless { .. } => "restless",
+        }
+    }
+}
+
 impl fmt::Display for RunLimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -170,31 +199,100 @@ impl fmt::Display for RunId {
     }
 }
 
-/// The judgement over a run.
+/// The judgement over a run. `docs/VERDICTS.md` says when it is which.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Every invariant held.
+    /// Every invariant that the run put to the test held, one at least, and the system was well.
     Kept,
-    /// At least one invariant was broken.
-    Violated,
+    /// No invariant was broken, and none was put to the test.
+    NothingChecked,
+    /// No invariant was broken, and yet the system was not well: [`Outcome::unwell`] says why.
+    Unhealthy,
     /// The run ended at a limit before its horizon, so that nothing can be concluded.
     Invalid,
+    /// At least one invariant was broken.
+    Violated,
 }
 
 impl Verdict {
+    /// Every verdict. Of a run, the first that applies is given.
+    pub const ALL: [Verdict; 5] = [
+        Verdict::Invalid,
+        Verdict::Violated,
+        Verdict::Unhealthy,
+        Verdict::NothingChecked,
+        Verdict::Kept,
+    ];
+
     /// Its name in JSON and records, which stays as it is.
     pub const fn name(self) -> &'static str {
         match self {
             Verdict::Kept => "kept",
-            Verdict::Violated => "violated",
+            Verdict::NothingChecked => "nothing_checked",
+            Verdict::Unhealthy => "unhealthy",
             Verdict::Invalid => "invalid",
+            Verdict::Violated => "violated",
+        }
+    }
+
+    pub(crate) fn of(outcome: &Outcome) -> Verdict {
+        let any = |verdict| outcome.invariants.iter().any(|i| i.verdict == verdict);
+        if outcome.limit.is_some() {
+            Verdict::Invalid
+        } else if any(InvariantVerdict::Violated) {
+            Verdict::Violated
+        } else if outcome.unwell().is_some() {
+            Verdict::Unhealthy
+        } else if any(InvariantVerdict::Kept) {
+            Verdict::Kept
+        } else {
+            Verdict::NothingChecked
         }
     }
 }
 
+/// As people read it: `nothing checked`.
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
+        match self {
+            Verdict::NothingChecked => f.pad("nothing checked"),
+            verdict => f.pad(verdict.name()),
+        }
+    }
+}
+
+/// Why a system was not well, whatever its invariants say.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Unwell<'a> {
+    /// It stayed down after its trigger, or was not well before it.
+    Recovery(&'a Recovery),
+    /// None of the intents that arose after the warm-up succeeded; there were so many.
+    NoGoodput(u64),
+    /// Nobody succeeded any more from an instant on; so many intents arose since.
+    EndsWithout(u64, Time),
+}
+
+impl Unwell<'_> {
+    /// Its name in JSON, which stays as it is.
+    pub fn name(self) -> &'static str {
+        match self {
+            Unwell::Recovery(recovery) => recovery.state.name(),
+            Unwell::NoGoodput(_) => "no_goodput",
+            Unwell::EndsWithout(..) => "ends_without_goodput",
+        }
+    }
+}
+
+/// `none of 1,000 intents succeeded`.
+impl fmt::Display for Unwell<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Unwell::Recovery(recovery) => recovery.fmt(f),
+            Unwell::NoGoodput(intents) => write!(f, "none of {intents} intents succeeded"),
+            Unwell::EndsWithout(intents, from) => {
+                write!(f, "none of the last {intents} intents succeeded, from {from} on")
+            }
+        }
     }
 }
 
@@ -582,6 +680,16 @@ impl Series {
     /// Number of windows.
     pub fn len(&self) -> usize {
         self.offered.len()
+    }
+
+    /// The intents of the last sixth of the run up to the last that arose, and its beginning, when
+    /// nobody succeeded from then on.
+    fn last_without_goodput(&self) -> Option<(u64, Time)> {
+        let loaded = self.offered.iter().rposition(|&offered| offered > 0)? + 1;
+        let from = loaded.saturating_sub(self.len().div_ceil(6));
+        let total = |counts: &[u32]| counts.iter().map(|&n| u64::from(n)).sum::<u64>();
+        let at = Time::ZERO + self.width * from as u64;
+        (total(&self.goodput[from..]) == 0).then(|| (total(&self.offered[from..]), at))
     }
 
     /// True when no time has passed.

@@ -237,6 +237,6 @@ fn recovered(outcome: &Outcome, kind: Kind) -> Option<Reading> {
         (_, Kind::RecoveryTime) => None,
         (RecoveryState::Metastable, _) => Some(share(true)),
         (RecoveryState::Recovered { .. } | RecoveryState::Undisturbed, _) => Some(share(false)),
-        (RecoveryState::Unhealthy { .. } | RecoveryState::Undecided { .. }, _) => None,
+        (RecoveryState::Unhealthy(_) | RecoveryState::Undecided(_), _) => None,
     }
 }

@@ -4,10 +4,7 @@ use std::sync::Arc;
 
 use sim_core::{Moment, Simulation, Step, Stop, Time};
 
-use crate::outcome::{
-    Grace, InvariantResult, InvariantVerdict, LedgerLine, Outcome, RunId, RunLimit, ServiceBooks,
-    Verdict,
-};
+use crate::outcome::{Grace, LedgerLine, Outcome, RunId, RunLimit, ServiceBooks, Verdict};
 use crate::plan::Plan;
 use crate::promises;
 use crate::world::World;
@@ -134,7 +131,7 @@ impl Run {
             about: plan.about.clone(),
             hypothesis: plan.hypothesis.clone(),
             variant: self.variant,
-            verdict: Verdict::Kept,
+            verdict: Verdict::Invalid,
             digest,
             steps,
             ended_at: end,
@@ -165,14 +162,7 @@ impl Run {
             faults_missed: world.faults_missed(),
         };
         promises::judge(&mut outcome, plan);
-        let is_violated = |i: &InvariantResult| i.verdict == InvariantVerdict::Violated;
-        outcome.verdict = if outcome.limit.is_some() {
-            Verdict::Invalid
-        } else if outcome.invariants.iter().any(is_violated) {
-            Verdict::Violated
-        } else {
-            Verdict::Kept
-        };
+        outcome.verdict = Verdict::of(&outcome);
         outcome
     }
 }

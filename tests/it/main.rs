@@ -33,5 +33,6 @@ mod store;
 mod stories;
 mod study;
 mod support;
+mod verdicts;
 mod warnings;
 mod words;

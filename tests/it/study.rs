@@ -252,13 +252,19 @@ fn check_keeps_its_contract() {
 }
 
 #[test]
-fn check_is_judged_by_new_breaks_only() {
+fn check_says_the_words_of_run() {
     let folder = folder("check-known");
     let known = r#"breaks=["PeakArrivals(at: \"clerk\", max: 15)"]"#;
     let told = sim_in(&folder, &["check", "queue.ron", "--seeds", "60", "--set", known]);
-    println!("{}", told.stdout);
-    assert_eq!(told.code, Some(0));
-    assert!(told.stdout.starts_with("KEPT"), "{}", told.stdout);
+    assert_eq!(told.code, Some(1), "what is known to break is broken");
+    assert!(told.stdout.starts_with("VIOLATED"), "{}", told.stdout);
+    assert!(told.stdout.contains("as the scenario is here to show"), "{}", told.stdout);
+    let none = ["--set", "invariants=[]"];
+    for command in [&["run", "queue.ron"][..], &["check", "queue.ron", "--seeds", "3"]] {
+        let told = sim_in(&folder, &[command, &none].concat());
+        assert_eq!(told.code, Some(1), "{command:?}");
+        assert!(told.stdout.starts_with("NOTHING CHECKED"), "{}", told.stdout);
+    }
     let told = sim_in(&folder, &["check", "queue.ron", "--variant", "short", "--seeds", "2"]);
     assert_eq!(told.code, Some(1), "a limit");
     assert!(told.stdout.contains("2 runs ended at a limit and are in no figure"));

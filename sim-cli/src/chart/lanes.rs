@@ -59,11 +59,11 @@ pub fn recovery(recovery: &Recovery, canvas: &Canvas) -> Option<LanePanel> {
     let x = |time: Time| canvas.x(time.as_secs_f64());
     let (struck, healed) = recovery.trigger;
     let (from, to, ink) = match recovery.state {
-        RecoveryState::Unhealthy { .. } => (recovery.before.from, struck, Ink::Fault),
+        RecoveryState::Unhealthy(_) => (recovery.before.from, struck, Ink::Fault),
         RecoveryState::Undisturbed => (struck, healed, Ink::Closed),
         RecoveryState::Recovered { at, .. } => (healed, at, Ink::HalfOpen),
         RecoveryState::Metastable => (healed, recovery.last.to, Ink::Open),
-        RecoveryState::Undecided { .. } => (healed, recovery.last.to, Ink::Fault),
+        RecoveryState::Undecided(_) => (healed, recovery.last.to, Ink::Fault),
     };
     let item = (x(from), x(to.max(from)), recovery.to_string());
     recovery.is_test().then(|| pack(Kind::Recovery(ink), [item].into_iter())).flatten()

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 use sim_models::custom::Kinds;
-use sim_models::outcome::Verdict;
 use sim_models::study::{
     Check, Figure, Interval, InvariantTally, Kind, LatencySummary, Measure, Percentile,
     RecoveryTally, Row, Stop, Summary, Unit, Until,
@@ -28,8 +27,8 @@ use crate::{console, figure, json};
 `--metric` names, reaches at most 5 % to either side. It looks after 30 runs, 45, 68 and so on, and asks it of
 an interval with half the allowed error, so that stopping at a lucky moment does not flatter.
 
-The exit code is 1 when an invariant that is not listed in the scenario's `breaks` was broken with
-any seed, or when a limit ended a run. What all figures mean is told in docs/STATISTICS.md.")]
+The verdict is in the words of `sim run`: one run that is not KEPT decides. The exit code is 0 when
+it is KEPT, else 1. docs/VERDICTS.md says what each word means, docs/STATISTICS.md what each figure means.")]
 pub struct Args {
     /// The scenario file
     scenario: PathBuf,
@@ -83,7 +82,7 @@ pub fn check(args: &Args, kinds: &Kinds) -> Result<Exit, Failure> {
     } else {
         text(&check, &repeat(args), &replay, &console::style())
     })?;
-    Ok(Exit::from(verdict(&check.summary)))
+    Ok(Exit::from(check.summary.verdict()))
 }
 
 /// The command that repeats a check.
@@ -100,7 +99,7 @@ fn repeat(args: &Args) -> String {
 /// A check as one JSON object. `replay` is the command that repeats the run of a seed.
 fn object(check: &Check, replay: &dyn Fn(u64) -> String) -> String {
     let mut object = study::json::subject(&check.subject);
-    object.insert("verdict".to_owned(), json!(verdict(&check.summary).name()));
+    object.insert("verdict".to_owned(), json!(check.summary.verdict().name()));
     object.insert("stop".to_owned(), stop(&check.stop));
     object.extend(study::json::summary(&check.summary, Some(replay)));
     json::pretty(&object)
@@ -119,18 +118,9 @@ fn stop(stop: &Stop) -> Value {
     }
 }
 
-/// The judgement over all runs. What is known to be broken does not count.
-fn verdict(summary: &Summary) -> Verdict {
-    match summary {
-        _ if summary.is_broken() => Verdict::Violated,
-        _ if summary.limited.is_some() => Verdict::Invalid,
-        _ => Verdict::Kept,
-    }
-}
-
 fn text(check: &Check, repeat: &str, replay: &dyn Fn(u64) -> String, style: &Style) -> String {
     let (subject, summary) = (&check.subject, &check.summary);
-    let mut text = style.verdict(verdict(summary), &headline(summary));
+    let mut text = style.verdict(summary.verdict(), &headline(summary));
     text.push('\n');
     let name = words::named(&subject.scenario, subject.variant.as_deref());
     text += &style.line("scenario", &name);
@@ -139,6 +129,7 @@ fn text(check: &Check, repeat: &str, replay: &dyn Fn(u64) -> String, style: &Sty
         ("stopped", stopped(check)),
         ("limit", limited(summary)),
         ("open", unanswered(summary, subject)),
+        ("unwell", unwell(summary, replay)),
         ("interval", (summary.runs == 1).then(|| "one run has none; take more seeds".to_owned())),
     ] {
         text += &said.map_or_else(String::new, |said| style.line(label, &said));
@@ -157,12 +148,14 @@ fn text(check: &Check, repeat: &str, replay: &dyn Fn(u64) -> String, style: &Sty
 /// `AllAnswered broken with 12 of 1,000 seeds`.
 fn headline(summary: &Summary) -> String {
     let seeds = words::counted(summary.runs, "seed");
-    let is_new = |i: &&InvariantTally| i.broken > 0 && !i.known;
     let broken: Vec<String> = summary
         .invariants
         .iter()
-        .filter(is_new)
-        .map(|i| format!("{} broken with {} of {seeds}", i.name, words::count(i.broken)))
+        .filter(|invariant| invariant.broken > 0)
+        .map(|i| {
+            let known = if i.known { ", as the scenario is here to show" } else { "" };
+            format!("{} broken with {} of {seeds}{known}", i.name, words::count(i.broken))
+        })
         .collect();
     if !broken.is_empty() {
         return broken.join("; ");
@@ -170,19 +163,33 @@ fn headline(summary: &Summary) -> String {
     if summary.runs == 0 {
         return "No run reached its horizon, so that nothing can be concluded".to_owned();
     }
+    if let Some(unwell) = &summary.unwell {
+        return format!(
+            "The system was not well with {} of {seeds}; with seed {}, {}",
+            words::count(unwell.runs),
+            unwell.first_seed,
+            unwell.why
+        );
+    }
     let count = |is: fn(&InvariantTally) -> bool| {
         summary.invariants.iter().filter(|invariant| is(invariant)).count() as u64
     };
-    let held = count(|i| i.broken == 0 && i.vacuous < i.runs);
-    let (vacuous, known) = (count(|i| i.vacuous == i.runs), count(|i| i.broken > 0));
-    let mut said = format!("{} held with each of {seeds}", words::counted(held, "invariant"));
-    if known > 0 {
-        said += &format!(", {known} broken as the scenario is here to show");
+    let (held, vacuous) = (count(|i| i.vacuous < i.runs), count(|i| i.vacuous == i.runs));
+    if summary.invariants.is_empty() {
+        return "No invariant was stated".to_owned();
     }
+    let mut said = format!("{} held with each of {seeds}", words::counted(held, "invariant"));
     if vacuous > 0 {
         said += &format!(", {vacuous} never exercised");
     }
     said
+}
+
+/// How to see a run in which the system was not well.
+fn unwell(summary: &Summary, replay: &dyn Fn(u64) -> String) -> Option<String> {
+    let unwell = summary.unwell.as_ref()?;
+    let runs = words::counted(unwell.runs, "run");
+    Some(format!("{runs}, the first by {}", replay(unwell.first_seed)))
 }
 
 fn stopped(check: &Check) -> Option<String> {
@@ -255,6 +262,17 @@ fn recovery(tally: &RecoveryTally, replay: &dyn Fn(u64) -> String, style: &Style
     let mut text = Table::new(header, rows).text(style);
     if let Some(seed) = tally.first_metastable {
         text += &format!("\nmetastable with seed {seed}\n  {}\n", plain(&replay(seed)));
+    }
+    if !tally.left_out.is_empty() {
+        let tested = words::counted(tally.tested(), "run");
+        text += &format!("\nthe true share is that of {tested}; these say nothing of recovery\n");
+        for (seed, why) in &tally.left_out {
+            text += &format!("  seed {seed}, {}\n", plain(why));
+        }
+        let more = tally.unhealthy + tally.undecided - tally.left_out.len() as u64;
+        if more > 0 {
+            text += &format!("  … and {} more\n", words::count(more));
+        }
     }
     text
 }

@@ -33,8 +33,8 @@ Examples:
   sim help Retry                          what a word of the language means, with its defaults
 
 Exit codes:
-  0  every invariant was kept, the replay is identical, the scenario is valid, all traces pass
-  1  an invariant was broken, a limit ended the run, or a replay or a trace diverged
+  0  the verdict is KEPT, the replay is identical, the scenario is valid, all traces pass
+  1  the verdict is another (docs/VERDICTS.md), or a replay or a trace diverged
   2  the command, a file, a scenario or a trace is wrong";
 
 /// Deterministic simulation of reliability patterns: retries, breakers, idempotency, failover.

@@ -10,7 +10,7 @@ use sim_core::{Span, Time};
 use sim_models::outcome::ActorKind;
 use sim_models::study::{
     Estimate, InvariantTally, LatencySummary, Limited, Measure, RecoveryTally, Row, Subject,
-    Summary,
+    Summary, UnwellRuns,
 };
 
 /// The version of the contract.
@@ -58,6 +58,7 @@ pub fn summary(summary: &Summary, replay: Option<&dyn Fn(u64) -> String>) -> Obj
     entries(json!({
         "runs": summary.runs,
         "limited": summary.limited.as_ref().map(limited),
+        "unwell": summary.unwell.as_ref().map(unwell),
         "invariants": invariants.collect::<Vec<Value>>(),
         "recovery": summary.recovery.as_ref().map(recovery),
         "metrics": measures(&summary.measures),
@@ -86,6 +87,11 @@ pub fn limited(limited: &Limited) -> Value {
         "first_seed": limited.first_seed,
         "limit": limited.what,
     })
+}
+
+/// The runs in which the system was not well.
+fn unwell(unwell: &UnwellRuns) -> Value {
+    json!({ "runs": unwell.runs, "first_seed": unwell.first_seed, "why": unwell.why })
 }
 
 /// A mean with its interval.
@@ -143,6 +149,11 @@ fn invariant(tally: &InvariantTally, replay: Option<&dyn Fn(u64) -> String>) -> 
     })
 }
 
+/// A seed whose run says nothing of recovery.
+fn left_out((seed, why): &(u64, String)) -> Value {
+    json!({ "seed": seed, "why": why })
+}
+
 /// What happened after the trigger, in how many runs.
 pub fn recovery(tally: &RecoveryTally) -> Value {
     json!({
@@ -154,5 +165,6 @@ pub fn recovery(tally: &RecoveryTally) -> Value {
         "metastable_low": tally.metastable_rate.map(|rate| rate.low),
         "metastable_high": tally.metastable_rate.map(|rate| rate.high),
         "first_metastable_seed": tally.first_metastable,
+        "left_out": tally.left_out.iter().map(left_out).collect::<Vec<Value>>(),
     })
 }

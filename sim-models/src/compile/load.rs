@@ -97,6 +97,9 @@ impl Builder<'_> {
         for (n, change) in arriving.changes.iter().enumerate() {
             self.change(&mut intensity, *change, &mut last, &here.field("changes").at(n));
         }
+        if arriving.rates.is_none() {
+            self.plan.load_rises.extend(rises(rate, self.spec.warmup, arriving.changes));
+        }
         self.plan.intensities.push(intensity);
         IntensityId::nth(self.plan.intensities.len() - 1)
     }
@@ -127,7 +130,7 @@ impl Builder<'_> {
                     self.problem(here, message, Some(help.to_owned()));
                 }
                 rate.replace(time(at), time(over), level.per_second());
-                self.plan.load_spikes.push((at, over));
+                self.plan.load_rises.push((at, over));
             }
             Change::OnOff { on, off, rate: level } => {
                 self.require(!on.is_zero(), &here.field("on"), on, "above zero");
@@ -223,10 +226,10 @@ impl Builder<'_> {
         true
     }
 
-    /// Puts the spikes of all loads in order and joins those that touch.
-    pub(super) fn merge_spikes(&mut self) {
-        self.plan.load_spikes.sort();
-        self.plan.load_spikes.dedup_by(|(from, until), (_, before)| {
+    /// Puts the rises of all loads in order and joins those that touch.
+    pub(super) fn merge_rises(&mut self) {
+        self.plan.load_rises.sort();
+        self.plan.load_rises.dedup_by(|(from, until), (_, before)| {
             let touches = *from <= *before;
             if touches {
                 *before = (*before).max(*until);
@@ -290,8 +293,68 @@ impl Plan {
     }
 }
 
+/// When steps and ramps bring more than there was at the end of the warm-up: until the rate is
+/// back, or, where it stays up, until the last rise is over. To send less is a remedy.
+fn rises(rate: f64, warmup: Span, changes: &[Change]) -> Vec<(Span, Span)> {
+    let (mut usual, mut now) = (rate, rate);
+    let mut rises = Vec::new();
+    let mut up: Option<(Span, Span)> = None;
+    for change in changes {
+        let (at, over, to) = match *change {
+            Change::Step { at, rate } => (at, at, rate.per_second()),
+            Change::Ramp { at, lasts, rate } => (at, at + lasts, rate.per_second()),
+            Change::Spike { .. } | Change::OnOff { .. } | Change::Diurnal { .. } => continue,
+        };
+        if at <= warmup || usual == 0.0 {
+            // So it is from the start, or a load begins.
+            usual = to;
+        } else if to <= usual {
+            rises.extend(up.take().map(|(from, _)| (from, over)));
+        } else if to > now {
+            up = Some((up.map_or(at, |(from, _)| from), over));
+        }
+        now = to;
+    }
+    rises.extend(up);
+    rises
+}
+
 /// A rate in a file: a number per second, or `40/s`.
 fn level(text: &str) -> Result<f64, String> {
     let text = if text.contains('/') { text.to_owned() } else { format!("{text}/s") };
     text.parse().map(Level::per_second)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn step(at: u64, rate: &str) -> Change {
+        Change::Step { at: Span::secs(at), rate: rate.parse().expect("a rate") }
+    }
+
+    fn ramp(at: u64, rate: &str, lasts: u64) -> Change {
+        let rate = rate.parse().expect("a rate");
+        Change::Ramp { at: Span::secs(at), rate, lasts: Span::secs(lasts) }
+    }
+
+    fn rises_of(changes: &[Change]) -> Vec<(u64, u64)> {
+        let whole = |span: Span| span.as_nanos() / 1_000_000_000;
+        let rises = rises(60.0, Span::secs(5), changes);
+        rises.into_iter().map(|(from, to)| (whole(from), whole(to))).collect()
+    }
+
+    #[test]
+    fn more_than_usual_is_a_rise_until_the_rate_is_back() {
+        assert_eq!(rises_of(&[step(60, "200/s"), step(70, "60/s")]), [(60, 70)]);
+        assert_eq!(rises_of(&[ramp(60, "140/s", 60), ramp(180, "60/s", 60)]), [(60, 240)]);
+        assert_eq!(rises_of(&[step(60, "90/s"), step(80, "120/s"), step(90, "70/s")]), [(60, 80)]);
+        assert_eq!(rises_of(&[ramp(60, "140/s", 60)]), [(60, 120)], "it stays up");
+    }
+
+    #[test]
+    fn to_send_less_and_to_let_people_back_is_none() {
+        assert_eq!(rises_of(&[step(150, "0/s"), step(170, "5/s"), ramp(180, "60/s", 60)]), []);
+        assert_eq!(rises_of(&[step(3, "90/s"), step(60, "80/s"), step(70, "90/s")]), []);
+    }
 }

@@ -53,7 +53,7 @@ pub(crate) fn compile(
     builder.load_fits_limits();
     cycle::check(&mut builder);
     if builder.problems.is_empty() {
-        builder.merge_spikes();
+        builder.merge_rises();
         builder.warnings();
     }
     if builder.problems.is_empty() { Ok(builder.plan) } else { Err(builder.problems) }

@@ -55,6 +55,7 @@ impl Builder<'_> {
                 min: scale.min,
                 max: scale.max,
                 target_percent: (scale.target * 100.0).round() as u32,
+                metric: scale.metric,
                 workers: service.workers,
                 every: scale.every,
                 delay: scale.delay,

@@ -1,20 +1,24 @@
-//! `RecoversWithin`: some time after the last fault or spike of load, submissions succeed again.
+//! `RecoversWithin`: some time after the trigger, submissions succeed again.
 
-use sim_core::{Span, Time};
+use std::ops::RangeInclusive;
+
+use sim_core::{Span, Time, math};
 use sim_policies::Fate;
 
 use super::goodput::{Failure, too_few};
 use super::{Findings, Law, Scene, Seen, Topic};
+use crate::plan::{ActorKind, Plan};
 
 /// The share of submissions that must succeed for a run to count as recovered.
 const RECOVERED: f64 = 0.9;
 
-/// When the last fault heals is not known until the end.
+/// When the trigger is over is not known until the end.
 #[derive(Debug)]
 pub(super) struct Recovery {
     within: Span,
-    /// All beginnings, and the successes with their beginning and latency.
-    beginnings: Vec<Time>,
+    /// All beginnings, each with whether it was in a population, and the successes with their
+    /// beginning and latency.
+    beginnings: Vec<(Time, bool)>,
     successes: Vec<(Time, Span)>,
     /// The other endings, with their beginning.
     failures: Vec<(Time, Failure)>,
@@ -25,6 +29,25 @@ impl Recovery {
         let (beginnings, successes, failures) = (Vec::new(), Vec::new(), Vec::new());
         Recovery { within, beginnings, successes, failures }
     }
+
+    /// Submissions that would have begun in a stretch of time: those that did, and those of the
+    /// populations at their rate from before the trigger. Who hangs begins no further one.
+    fn asked(&self, plan: &Plan, struck: Time, stretch: &RangeInclusive<Time>) -> u64 {
+        let count = |range: &RangeInclusive<Time>, returns: bool| {
+            let is_in = |(begun, of): &&(Time, bool)| range.contains(begun) && *of == returns;
+            self.beginnings.iter().filter(is_in).count() as u64
+        };
+        let (open, returning) = (count(stretch, false), count(stretch, true));
+        let warm = Time::ZERO + plan.warmup;
+        let Some(until) = plan.populations_until().filter(|_| struck > warm) else {
+            return open + returning;
+        };
+        let seconds = |from: Time, to: Time| to.max(from).since(from).as_secs_f64();
+        let before = count(&(warm..=struck), true) as f64 / seconds(warm, struck);
+        let due = before * seconds(*stretch.start(), until.min(*stretch.end()));
+        // Less than that by no more than chance explains is as before.
+        open + returning.max((due - 3.0 * math::sqrt(due)).max(0.0) as u64)
+    }
 }
 
 impl Law for Recovery {
@@ -34,7 +57,13 @@ impl Law for Recovery {
 
     fn see(&mut self, seen: &Seen, scene: Scene<'_>, _findings: &mut Findings) {
         match *seen {
-            Seen::Submitted { .. } => self.beginnings.push(scene.now.at),
+            Seen::Submitted { client } => {
+                let returns = match &scene.plan.actors[client.index()].kind {
+                    ActorKind::Client(client) => client.load.population_until().is_some(),
+                    _ => false,
+                };
+                self.beginnings.push((scene.now.at, returns));
+            }
             Seen::Ended { begun, fate: Fate::Succeeded, .. } => {
                 self.successes.push((begun, scene.now.at.since(begun)));
             }
@@ -45,26 +74,26 @@ impl Law for Recovery {
         }
     }
 
-    /// Vacuous without a fault or a spike, or when nothing began after the deadline.
+    /// Vacuous without a trigger, or when nothing is asked for after the deadline.
     fn conclude(&self, end: Scene<'_>, findings: &mut Findings) {
-        let disturbances = end.metrics.disturbances(end.plan, end.now.at);
-        let Some(healed) = disturbances.iter().map(|window| window.to).max() else { return };
+        let Some((struck, healed)) = end.metrics.trigger(end.plan, end.now.at) else { return };
         let deadline = healed + self.within;
         let successes = self.successes.iter().filter(|(begun, _)| *begun >= deadline);
         let slowest = successes.clone().map(|(_, latency)| *latency).max().unwrap_or(Span::ZERO);
-        // Who came too late to be done by the end says nothing.
-        let latest = Time::ZERO + end.now.at.since(Time::ZERO + slowest);
-        let counted = |begun: &Time| (deadline..=latest).contains(begun);
-        let begun = self.beginnings.iter().filter(|begun| counted(begun)).count() as u64;
-        let succeeded = successes.filter(|(begun, _)| counted(begun)).count() as u64;
-        if begun == 0 {
+        // Who came too late to be done by the end says nothing; who waits for longer does.
+        let patience = slowest.min(end.plan.recovery.unanswered_after);
+        let latest = Time::ZERO + end.now.at.since(Time::ZERO + patience);
+        let stretch = deadline..=latest;
+        let asked = self.asked(end.plan, struck, &stretch);
+        let succeeded = successes.filter(|(begun, _)| stretch.contains(begun)).count() as u64;
+        if asked == 0 {
             return;
         }
         findings.exercised = true;
-        let failures = self.failures.iter().filter(|(begun, _)| counted(begun));
+        let failures = self.failures.iter().filter(|(begun, _)| stretch.contains(begun));
         let failures: Vec<Failure> = failures.map(|(_, failure)| *failure).collect();
         if let Some((when, mut breach)) =
-            too_few(end, "users", succeeded, begun, RECOVERED, &failures)
+            too_few(end, "users", succeeded, asked, RECOVERED, &failures)
         {
             breach.witness = format!("from {deadline} on, {}", breach.witness);
             findings.violated(when, || breach);
@@ -72,7 +101,7 @@ impl Law for Recovery {
     }
 
     fn memory_bytes(&self) -> usize {
-        self.beginnings.capacity() * size_of::<Time>()
+        self.beginnings.capacity() * size_of::<(Time, bool)>()
             + self.successes.capacity() * size_of::<(Time, Span)>()
             + self.failures.capacity() * size_of::<(Time, Failure)>()
     }

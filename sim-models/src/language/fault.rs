@@ -394,7 +394,11 @@ impl<A: Display> Fault<A> {
             Fault::Outage { actor } => format!("{actor}: refuses connections"),
             Fault::BlackHole { actor } => format!("{actor}: unreachable"),
             Fault::Slow { actor, factor, instance } => {
-                format!("{actor}{}: {factor}x slower", which(*instance))
+                let which = which(*instance);
+                match *factor {
+                    0.0..1.0 => format!("{actor}{which}: {}x faster", times(1.0 / factor)),
+                    _ => format!("{actor}{which}: {}x slower", times(*factor)),
+                }
             }
             Fault::Pause { actor } => format!("{actor}: paused"),
             Fault::Partition { from, to, both_ways, instance } => {
@@ -427,6 +431,11 @@ impl<A: Display> Fault<A> {
             }
         }
     }
+}
+
+/// A factor to three digits behind the point.
+fn times(factor: f64) -> f64 {
+    (factor * 1000.0).round() / 1000.0
 }
 
 /// Which keys a policy removes, for people.

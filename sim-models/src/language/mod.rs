@@ -121,24 +121,33 @@ impl<'de> Deserialize<'de> for Ignored {
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Recovery {
     /// From when to when the system is disturbed; by default from the first to the last instant of
-    /// all faults and spikes of load.
+    /// all faults and rises of load.
     pub trigger: Option<(Span, Span)>,
     /// The least share of intents that must succeed before the trigger.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub healthy: f64,
-    /// By which factor goodput and median latency may be worse than before the trigger.
+    /// By which factor goodput and latencies (median, p99) may be worse than before the trigger.
     #[schemars(range(min = 1.0))]
     pub within: f64,
     /// How long they must be so good.
     #[schemars(extend("x-exclusiveMinimum" = "0s"))]
     pub hold: Span,
+    /// How long an intent may be without an answer; then it counts as one without success.
+    pub unanswered_after: Span,
     /// How long after the trigger a backlog may take to drain; by default it is worked out.
     pub drain: Option<Span>,
 }
 
 impl Default for Recovery {
     fn default() -> Recovery {
-        Recovery { trigger: None, healthy: 0.95, within: 1.1, hold: Span::secs(30), drain: None }
+        Recovery {
+            trigger: None,
+            healthy: 0.95,
+            within: 1.1,
+            hold: Span::secs(30),
+            unanswered_after: Span::secs(10),
+            drain: None,
+        }
     }
 }
 

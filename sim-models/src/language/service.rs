@@ -292,10 +292,13 @@ pub struct Autoscale {
     /// The most.
     #[schemars(range(min = 1, max = 100000))]
     pub max: u32,
-    /// The share of busy workers to aim at.
+    /// The share to aim at.
     #[serde(default = "scale_target")]
     #[schemars(range(min = 0.01, max = 1.0))]
     pub target: f64,
+    /// Of what, per worker.
+    #[serde(default)]
+    pub metric: ScaleMetric,
     /// How often it looks, at the average since it last looked.
     #[serde(default = "scale_every")]
     #[schemars(extend("x-exclusiveMinimum" = "0s"))]
@@ -306,6 +309,19 @@ pub struct Autoscale {
     /// It stops instances only when it has wanted fewer for so long.
     #[serde(default = "scale_down_after")]
     pub down_after: Span,
+}
+
+/// What an autoscaler looks at, for each worker.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Deserialize, Serialize)]
+#[schemars(title = "metric of an autoscaler")]
+pub enum ScaleMetric {
+    /// Work being done. A worker that waits for an answer or sleeps uses no processor.
+    #[default]
+    Cpu,
+    /// Workers that are taken, also by a request that waits for somebody else.
+    Busy,
+    /// Requests there, in a worker or in line, as Knative's concurrency.
+    Queue,
 }
 
 fn scale_target() -> f64 {

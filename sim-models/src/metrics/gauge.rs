@@ -18,6 +18,14 @@ pub(crate) struct Level {
     pub waiting: u32,
 }
 
+/// The areas under a service's levels, in nanoseconds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Areas {
+    pub workers: u128,
+    pub busy: u128,
+    pub waiting: u128,
+}
+
 /// The areas under a service's levels from the warm-up on.
 #[derive(Clone, Debug)]
 pub(crate) struct Gauge {
@@ -56,9 +64,10 @@ impl Gauge {
         self.level = level;
     }
 
-    /// Worker-nanoseconds so far: taken, and there.
-    pub(crate) fn areas(&self) -> (u128, u128) {
-        (self.busy, self.workers)
+    /// Nanoseconds so far: of workers that there were, of those that were taken, and of requests
+    /// that waited.
+    pub(crate) fn areas(&self) -> Areas {
+        Areas { workers: self.workers, busy: self.busy, waiting: self.waiting }
     }
 
     /// A worker's time went into something that nobody wants any more.

@@ -19,7 +19,7 @@ use crate::outcome::{
 use crate::plan::{ActorId, ActorKind, ActorPlan, BreakerId, EndpointId, FaultId, PairId, Plan};
 use crate::recovery::{self, Pulse, Recovery, Terms};
 
-pub(crate) use gauge::{Gauge, Level};
+pub(crate) use gauge::{Areas, Gauge, Level};
 use tally::Tally;
 pub(crate) use tally::Whose;
 use windows::Windows;
@@ -203,7 +203,7 @@ impl Metrics {
         self.actors[client.index()].intents += 1;
         self.windows.at(now).offered += 1;
         if let Some(pulse) = &mut self.pulse {
-            pulse.offered(now);
+            pulse.offered(client, now);
         }
         self.count(client, now, |goodput| goodput.offered += 1);
     }
@@ -213,7 +213,7 @@ impl Metrics {
         if self.is_within(now) {
             self.windows.at(now).goodput += u32::from(!is_degraded);
             if let Some(pulse) = &mut self.pulse {
-                pulse.achieved(now);
+                pulse.achieved(arose, now);
             }
         }
         if !self.is_late(arose, now) {
@@ -229,7 +229,7 @@ impl Metrics {
         if self.is_within(now) {
             self.windows.at(now).failed += 1;
             if let Some(pulse) = &mut self.pulse {
-                pulse.missed(now);
+                pulse.missed(arose, now);
             }
         }
         if !self.is_late(arose, now) {
@@ -270,6 +270,20 @@ impl Metrics {
         }
         self.pairs[pair.index()].calls += 1;
         self.tallies.iter_mut().filter_map(|t| t.calls(pair, arose)).for_each(|c| c.calls += 1);
+    }
+
+    /// A call goes to another host than the one that has counted it so far.
+    pub(crate) fn call_moved(&mut self, [from, to]: [PairId; 2], arose: Time, now: Time) {
+        if from == to {
+            return;
+        }
+        self.pairs[from.index()].calls -= 1;
+        self.pairs[to.index()].calls += 1;
+        self.tallies.iter_mut().filter_map(|t| t.calls(from, arose)).for_each(|c| c.calls -= 1);
+        self.tallies.iter_mut().filter_map(|t| t.calls(to, arose)).for_each(|c| c.calls += 1);
+        if self.is_within(now) {
+            self.windows.call_moved(from, to, now);
+        }
     }
 
     pub(crate) fn sent(&mut self, pair: PairId, retry: bool, arose: Time, now: Time) {
@@ -530,37 +544,51 @@ impl Metrics {
     }
 
     /// What disturbed the system: the faults' active times, in the order in which they struck, and
-    /// then the spikes of load.
+    /// then the rises of load.
     pub(crate) fn disturbances(&self, plan: &Plan, end: Time) -> Vec<FaultWindow> {
         let window = |(fault, from, to): &(FaultId, Time, Option<Time>)| FaultWindow {
             label: plan.faults[fault.index()].label.clone(),
             from: *from,
             to: to.unwrap_or(end),
         };
-        let spike = |(from, to): &(Span, Span)| FaultWindow {
-            label: "load spike".to_owned(),
+        let rise = |(from, to): &(Span, Span)| FaultWindow {
+            label: "more load".to_owned(),
             from: Time::ZERO + *from,
             to: Time::ZERO + *to,
         };
-        let begun = plan.load_spikes.iter().filter(|(from, _)| Time::ZERO + *from <= end);
-        self.strikes.iter().map(window).chain(begun.map(spike)).collect()
+        let begun = plan.load_rises.iter().filter(|(from, _)| Time::ZERO + *from <= end);
+        self.strikes.iter().map(window).chain(begun.map(rise)).collect()
+    }
+
+    /// From when to when the run was disturbed: as the scenario says, or from the first to the last
+    /// instant of all faults and rises of load. A fault that is there before anything is measured,
+    /// and stays to the end, is how this world is, and disturbs nothing.
+    pub(crate) fn trigger(&self, plan: &Plan, end: Time) -> Option<(Time, Time)> {
+        let end = end.min(Time::ZERO + plan.horizon);
+        if let Some((from, to)) = plan.recovery.trigger {
+            return Some((Time::ZERO + from, Time::ZERO + to));
+        }
+        let is_change = |window: &FaultWindow| window.from > self.from || window.to < end;
+        let all = self.disturbances(plan, end).into_iter().filter(is_change);
+        let union = |a: (Time, Time), b: (Time, Time)| (a.0.min(b.0), a.1.max(b.1));
+        all.map(|window| (window.from, window.to)).reduce(union)
     }
 
     /// The verdict of recovery; `None` when nothing disturbed the run.
     pub(crate) fn recovery(&self, plan: &Plan, end: Time) -> Option<Recovery> {
         let recovery = plan.recovery;
-        let all = self.disturbances(plan, end).into_iter().map(|window| (window.from, window.to));
-        let union = |a: (Time, Time), b: (Time, Time)| (a.0.min(b.0), a.1.max(b.1));
-        let stated = recovery.trigger.map(|(from, to)| (Time::ZERO + from, Time::ZERO + to));
         let terms = Terms {
-            trigger: stated.or_else(|| all.reduce(union))?,
+            trigger: self.trigger(plan, end)?,
             warmup: Time::ZERO + plan.warmup,
+            populations: plan.populations_until(),
             healthy: recovery.healthy,
             within: recovery.within,
             hold: recovery.hold,
+            unanswered_after: recovery.unanswered_after,
             drain: recovery.drain,
         };
-        Some(recovery::judge(&self.pulse.clone()?.finish(end), &terms))
+        let end = end.min(Time::ZERO + plan.horizon);
+        Some(recovery::judge(self.pulse.clone()?.finish(end), &terms))
     }
 
     /// The windows up to `end`.

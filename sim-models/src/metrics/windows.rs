@@ -89,6 +89,15 @@ impl Windows {
         self.at(now).hops[pair.index()].calls += 1;
     }
 
+    /// A call of this window, or of an earlier one, goes to another host.
+    pub(super) fn call_moved(&mut self, from: PairId, to: PairId, now: Time) {
+        let hops = &mut self.at(now).hops;
+        if let Some(calls) = hops[from.index()].calls.checked_sub(1) {
+            hops[from.index()].calls = calls;
+            hops[to.index()].calls += 1;
+        }
+    }
+
     pub(super) fn sent(&mut self, pair: PairId, now: Time) {
         self.at(now).hops[pair.index()].attempts += 1;
     }

@@ -49,6 +49,17 @@ pub(crate) enum LoadPlan {
     Trace(TraceId),
 }
 
+impl LoadPlan {
+    /// Until when a population comes. Its users come again only when they were answered: one who
+    /// hangs raises no further intent.
+    pub(crate) fn population_until(self) -> Option<Span> {
+        match self {
+            LoadPlan::Closed { until, .. } => Some(until),
+            _ => None,
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 pub(crate) struct ServicePlan {
     pub workers: u32,
@@ -109,6 +120,7 @@ pub(crate) struct AutoscalePlan {
     pub min: u32,
     pub max: u32,
     pub target_percent: u32,
+    pub metric: ScaleMetric,
     /// Of one instance.
     pub workers: u32,
     pub every: Span,

@@ -23,7 +23,7 @@ use crate::source::SourceError;
 
 pub(crate) use crate::language::{
     Arrivals, Balancer, Contention, FallbackOn, Fsync, Full, Gc, JobOn, KvOp, Limits, Node,
-    OnDisconnect, Persistence, Recovery, Requests, SlowStart, Threads,
+    OnDisconnect, Persistence, Recovery, Requests, ScaleMetric, SlowStart, Threads,
 };
 pub(crate) use actors::*;
 pub(crate) use code::*;
@@ -50,7 +50,7 @@ pub(crate) struct Plan {
     /// The text of each file that the scenario names.
     pub files: BTreeMap<String, Arc<str>>,
     /// From when until when a load is above its usual: in order, and apart.
-    pub load_spikes: Vec<(Span, Span)>,
+    pub load_rises: Vec<(Span, Span)>,
     pub intensities: Vec<Intensity>,
     pub traces: Vec<Vec<Time>>,
     pub texts: Texts,
@@ -149,7 +149,16 @@ impl Plan {
 
     /// Something may disturb the system, so that its recovery can be judged.
     pub(crate) fn has_trigger(&self) -> bool {
-        self.recovery.trigger.is_some() || !self.faults.is_empty() || !self.load_spikes.is_empty()
+        self.recovery.trigger.is_some() || !self.faults.is_empty() || !self.load_rises.is_empty()
+    }
+
+    /// Until when all populations come; `None` without one.
+    pub(crate) fn populations_until(&self) -> Option<Time> {
+        let until = |actor: &ActorPlan| match &actor.kind {
+            ActorKind::Client(client) => client.load.population_until(),
+            _ => None,
+        };
+        self.actors.iter().filter_map(until).min().map(|until| Time::ZERO + until)
     }
 
     /// `api->psp`.

@@ -1,43 +1,30 @@
 //! The verdict of recovery: is the system well again once what disturbed it is gone?
 //!
-//! A *trigger* (faults and spikes of load) pushes a healthy system out of its bounds. A system that
+//! A *trigger* (a fault, a rise of load) pushes a healthy system out of its bounds. A system that
 //! is only overloaded comes back when the trigger ends and the backlog has drained. One that stays
 //! down, although the load is what it used to carry well, is *metastable*. Something that the
 //! trigger set off, most often retries, keeps it down on its own (Bronson et al., "Metastable
 //! failures in distributed systems", HotOS 2021).
 //!
 //! The verdict is a pure function of counts per slot. It looks at stretches of time long enough
-//! that chance does not decide. It compares two figures with what they were before the trigger:
-//! goodput per intent offered, and the median latency of what succeeded.
+//! that chance does not decide. It compares with what was before the trigger: the goodput of what
+//! is asked for, how many wait without an answer, and median and tail of the latencies of success.
+//! A stretch without load says nothing: empty time is no recovery.
 
+mod backlog;
+mod judge;
 mod pulse;
+mod stretch;
 
 use std::fmt;
-use std::ops::Range;
 
-use sim_core::{Span, Time, math};
+use sim_core::{Span, Time};
 
+pub(crate) use judge::{Terms, judge};
 pub(crate) use pulse::Pulse;
-use pulse::{Flow, Slot};
 
-/// Fewer intents before the trigger do not show that a system is healthy.
-const SAMPLES_MIN: u64 = 30;
-
-/// Fewer intents in a stretch decide nothing.
-const OFFERED_MIN: u64 = 10;
-
-/// A recovered system whose goodput falls below this share of what it was has relapsed.
-const RELAPSE: f64 = 0.5;
-
-/// How much longer than by the fluid formula a backlog may take to drain. Retries of what waits
-/// add their own load while it drains: the true rate is the spare capacity minus theirs. Three
-/// leaves two thirds of the spare capacity to them. Where they take even more, the backlog is seen
-/// not to grow, and the verdict is left open.
-const DRAIN_SAFETY: f64 = 3.0;
-
-/// A backlog below this share of the most that it was in the first half since the trigger is
-/// shrinking.
-const SHRINKING: f64 = 0.9;
+/// Fewer intents do not show whether a system is well.
+pub(crate) const SAMPLES_MIN: u64 = 30;
 
 /// How a system did after a trigger.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,6 +39,12 @@ pub struct Recovery {
     pub hold: Span,
     /// How long after the trigger a backlog may take to drain; `None` when the run gives no bound.
     pub drain: Option<Span>,
+    /// When, after the trigger, less than half of the load before came, from the first to the last
+    /// instant before the verdict.
+    pub lull: Option<(Time, Time)>,
+    /// What was out of its bounds in the last `hold`; `None` when nothing was, or there was no
+    /// load by which to judge.
+    pub failing: Option<Failing>,
     /// The verdict.
     pub state: RecoveryState,
 }
@@ -60,10 +53,7 @@ pub struct Recovery {
 #[derive(Clone, Debug, PartialEq)]
 pub enum RecoveryState {
     /// It was not well even before the trigger: the run is invalid as a test of recovery.
-    Unhealthy {
-        /// What was wrong, for people.
-        why: String,
-    },
+    Unhealthy(Unhealthy),
     /// The trigger did not push it out of its bounds.
     Undisturbed,
     /// It was well again, and did not relapse.
@@ -76,9 +66,78 @@ pub enum RecoveryState {
     /// It stays down although the trigger is gone and any backlog could have drained.
     Metastable,
     /// The run ends before that shows.
-    Undecided {
-        /// What is missing, for people.
-        why: String,
+    Undecided(Undecided),
+}
+
+/// Why a system was not well before the trigger.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Unhealthy {
+    /// So few intents had ended, or waited for too long, that nothing is known.
+    TooFew(u64),
+    /// No intent arose between the warm-up and the trigger.
+    NoLoad,
+    /// Too small a share succeeded.
+    Failing {
+        /// The share of success.
+        share: f64,
+        /// Of so many intents.
+        of: u64,
+        /// The share that is asked for.
+        least: f64,
+    },
+}
+
+/// What a run lacks to show whether a system comes back.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Undecided {
+    /// The trigger lasts to the end of the load.
+    TriggerLasts,
+    /// The load ends less than a `hold` after the trigger.
+    LoadEnds(Span),
+    /// So small a share of the load before comes.
+    LoadIsLow(f64),
+    /// So many times the load before comes, which is not what it used to carry.
+    LoadIsHigh(f64),
+    /// The bottleneck has no capacity to spare for a backlog.
+    NoSpareCapacity,
+    /// A backlog may take so long to drain.
+    DrainsWithin(Span),
+    /// A backlog shrinks, or chance carries it about.
+    MayDrain,
+}
+
+/// What is out of its bounds, before the trigger and now.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Failing {
+    /// Too small a share of what is asked for succeeds.
+    Goodput {
+        /// The share before.
+        before: f64,
+        /// The share now.
+        now: f64,
+    },
+    /// Too many intents have waited for an answer for too long.
+    Unanswered {
+        /// How many before.
+        before: u64,
+        /// How many now.
+        now: u64,
+        /// So long.
+        after: Span,
+    },
+    /// Success takes too long at the median.
+    Median {
+        /// The median before.
+        before: Span,
+        /// The median now.
+        now: Span,
+    },
+    /// Success takes too long in the worst percent.
+    Tail {
+        /// The 99th percentile before.
+        before: Span,
+        /// The 99th percentile now.
+        now: Span,
     },
 }
 
@@ -91,28 +150,37 @@ pub struct Level {
     pub to: Time,
     /// Intents that arose.
     pub offered: u64,
+    /// Intents that were asked for: those that arose, those that a population would have raised
+    /// at the rate from before the trigger, and those that wait for too long beyond as many as
+    /// before.
+    pub asked: u64,
     /// Intents whose user saw success.
     pub goodput: u64,
     /// Intents that ended without success.
     pub missed: u64,
+    /// Intents that have waited for an answer for too long, at the end.
+    pub unanswered: u64,
     /// Median latency of the submissions that succeeded, within 1 %.
     pub latency_p50: Option<Span>,
+    /// The 99th percentile of the same.
+    pub latency_p99: Option<Span>,
 }
 
 impl Level {
-    /// Intents with success per intent that arose; `None` when none arose.
+    /// Intents with success per intent that was asked for; `None` when none was.
     pub fn goodput_ratio(&self) -> Option<f64> {
-        (self.offered > 0).then(|| self.goodput as f64 / self.offered as f64)
+        (self.asked > 0).then(|| self.goodput as f64 / self.asked as f64)
     }
 
-    /// The share of success among the intents that ended; `None` when none ended.
+    /// The share of success among the intents that ended or wait for too long; `None` when there
+    /// are none.
     pub fn success_share(&self) -> Option<f64> {
-        (self.ended() > 0).then(|| self.goodput as f64 / self.ended() as f64)
+        (self.due() > 0).then(|| self.goodput as f64 / self.due() as f64)
     }
 
-    /// Intents that ended.
-    pub fn ended(&self) -> u64 {
-        self.goodput + self.missed
+    /// Intents that ended, or should have.
+    pub fn due(&self) -> u64 {
+        self.goodput + self.missed + self.unanswered
     }
 }
 
@@ -125,7 +193,14 @@ impl Recovery {
 
     /// False when too little happened before the trigger to speak of a test of recovery.
     pub fn is_test(&self) -> bool {
-        self.before.ended() >= SAMPLES_MIN
+        self.before.due() >= SAMPLES_MIN
+    }
+
+    /// Whether the system was not well when it had no reason not to be: before the trigger, or
+    /// long after it.
+    pub fn is_unwell(&self) -> bool {
+        let unwell = matches!(self.state, RecoveryState::Metastable | RecoveryState::Unhealthy(_));
+        self.is_test() && unwell
     }
 }
 
@@ -133,40 +208,155 @@ impl RecoveryState {
     /// One word: `unhealthy`, `undisturbed`, `recovered`, `metastable` or `undecided`.
     pub fn name(&self) -> &'static str {
         match self {
-            RecoveryState::Unhealthy { .. } => "unhealthy",
+            RecoveryState::Unhealthy(_) => "unhealthy",
             RecoveryState::Undisturbed => "undisturbed",
             RecoveryState::Recovered { .. } => "recovered",
             RecoveryState::Metastable => "metastable",
-            RecoveryState::Undecided { .. } => "undecided",
+            RecoveryState::Undecided(_) => "undecided",
+        }
+    }
+
+    /// The reason of a verdict that says nothing of recovery: its name in JSON, and its text.
+    pub fn why(&self) -> Option<(&'static str, String)> {
+        match self {
+            RecoveryState::Unhealthy(why) => Some((why.name(), why.to_string())),
+            RecoveryState::Undecided(why) => Some((why.name(), why.to_string())),
+            _ => None,
         }
     }
 }
 
-/// The verdict in a sentence: `metastable: goodput 3 % of what it was, 840s after the trigger
-/// ended`.
+impl Unhealthy {
+    /// Its name in JSON, which stays as it is.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Unhealthy::TooFew(_) => "too_few",
+            Unhealthy::NoLoad => "no_load",
+            Unhealthy::Failing { .. } => "failing",
+        }
+    }
+}
+
+impl Undecided {
+    /// Its name in JSON, which stays as it is.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Undecided::TriggerLasts => "trigger_lasts",
+            Undecided::LoadEnds(_) => "load_ends",
+            Undecided::LoadIsLow(_) => "load_is_low",
+            Undecided::LoadIsHigh(_) => "load_is_high",
+            Undecided::NoSpareCapacity => "no_spare_capacity",
+            Undecided::DrainsWithin(_) => "drains_within",
+            Undecided::MayDrain => "may_drain",
+        }
+    }
+}
+
+impl Failing {
+    /// Its name in JSON, which stays as it is.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Failing::Goodput { .. } => "goodput",
+            Failing::Unanswered { .. } => "unanswered",
+            Failing::Median { .. } => "latency_p50",
+            Failing::Tail { .. } => "latency_p99",
+        }
+    }
+}
+
+/// The verdict in a sentence: `metastable 840s after the trigger ended: goodput 3 % of what is
+/// asked for, 99 % before`.
 impl fmt::Display for Recovery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kept = |f: &mut fmt::Formatter<'_>| match self.goodput_kept() {
-            Some(kept) => write!(f, "goodput {:.0} % of what it was", 100.0 * kept),
-            None => write!(f, "no goodput"),
-        };
         write!(f, "{}", self.state.name())?;
         match &self.state {
-            RecoveryState::Unhealthy { why } => write!(f, " before the trigger: {why}"),
+            RecoveryState::Unhealthy(why) => write!(f, " before the trigger: {why}"),
             RecoveryState::Undisturbed => write!(f, " by the trigger"),
             RecoveryState::Recovered { at, after } => {
-                write!(f, " {} after the trigger ended, at {at}", seconds(*after))
+                write!(f, " {} after the trigger ended, at {at}", seconds(*after))?;
+                match self.lull {
+                    Some((from, to)) => {
+                        write!(f, ", with less than half of the load between {from} and {to}")
+                    }
+                    None => Ok(()),
+                }
             }
             RecoveryState::Metastable => {
-                write!(f, ": ")?;
-                kept(f)?;
                 let since = self.last.to.since(self.trigger.1);
-                write!(f, ", {} after the trigger ended", seconds(since))
+                write!(f, " {} after the trigger ended", seconds(since))?;
+                self.failing.map_or(Ok(()), |failing| write!(f, ": {failing}"))
             }
-            RecoveryState::Undecided { why } => {
-                write!(f, ": ")?;
-                kept(f)?;
-                write!(f, " in the last {}, and {why}", self.hold)
+            RecoveryState::Undecided(why) => {
+                if let Some(failing) = self.failing {
+                    write!(f, ", with {failing}, in the last {}", self.hold)?;
+                }
+                write!(f, ": {why}")
+            }
+        }
+    }
+}
+
+impl fmt::Display for Unhealthy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Unhealthy::TooFew(ended) => {
+                let s = if *ended == 1 { "" } else { "s" };
+                write!(f, "{ended} intent{s} had ended by then, fewer than {SAMPLES_MIN}")
+            }
+            Unhealthy::NoLoad => write!(f, "no intent arose between the warm-up and then"),
+            Unhealthy::Failing { share, of, least } => {
+                let (share, least) = (100.0 * share, 100.0 * least);
+                write!(f, "{share:.1} % of {of} intents succeeded, less than {least} %")
+            }
+        }
+    }
+}
+
+impl fmt::Display for Undecided {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Undecided::TriggerLasts => write!(f, "the trigger lasts to the end of the load"),
+            Undecided::LoadEnds(hold) => {
+                write!(f, "the load ends less than {hold} after the trigger")
+            }
+            Undecided::LoadIsLow(share) => {
+                write!(f, "the load is {:.0} % of what it was before the trigger", 100.0 * share)
+            }
+            Undecided::LoadIsHigh(times) => {
+                write!(f, "the load is {times:.2} times what it was before the trigger")
+            }
+            Undecided::NoSpareCapacity => write!(
+                f,
+                "the load is all that the bottleneck can carry, so that its backlog may never drain"
+            ),
+            Undecided::DrainsWithin(needed) => write!(
+                f,
+                "its backlog may take longer to drain; {} after the trigger would tell",
+                seconds(*needed)
+            ),
+            Undecided::MayDrain => write!(f, "its backlog may yet drain; a longer run would tell"),
+        }
+    }
+}
+
+/// The criterion with its two numbers.
+impl fmt::Display for Failing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failing::Goodput { before, now } => write!(
+                f,
+                "goodput {:.0} % of what is asked for, {:.0} % before",
+                100.0 * now,
+                100.0 * before
+            ),
+            Failing::Unanswered { before, now, after } => {
+                write!(f, "{now} intents unanswered for more than {after}, {before} before")
+            }
+            Failing::Median { before, now } => {
+                write!(f, "a median latency of {}, {} before", short(*now), short(*before))
+            }
+            Failing::Tail { before, now } => {
+                write!(f, "a p99 of {}, {} before", short(*now), short(*before))
             }
         }
     }
@@ -178,364 +368,9 @@ fn seconds(span: Span) -> Span {
     if span.as_nanos() < 10 * grain { span } else { Span::nanos(span.as_nanos() / grain * grain) }
 }
 
-/// What is asked of a run.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Terms {
-    pub trigger: (Time, Time),
-    /// What comes before is not looked at.
-    pub warmup: Time,
-    /// The least share of success before the trigger.
-    pub healthy: f64,
-    /// By which factor goodput and median may be worse than before.
-    pub within: f64,
-    /// How long it must be well.
-    pub hold: Span,
-    /// How long a backlog may take to drain; by default it is worked out.
-    pub drain: Option<Span>,
-}
-
-/// Judges a run.
-pub(crate) fn judge(pulse: &Pulse, terms: &Terms) -> Recovery {
-    Judge::new(pulse, terms).verdict()
-}
-
-struct Judge<'a> {
-    grain: Span,
-    /// Up to the last in which an intent arose: what follows is not a load to carry.
-    slots: &'a [Slot],
-    terms: &'a Terms,
-    before: Level,
-    /// The slots from the warm-up to the trigger.
-    quiet: Range<usize>,
-    /// Slots of a `hold`.
-    hold: usize,
-    /// The first slot that the trigger touches, and the first after it.
-    struck: usize,
-    healed: usize,
-}
-
-impl<'a> Judge<'a> {
-    fn new(pulse: &'a Pulse, terms: &'a Terms) -> Judge<'a> {
-        let grain = pulse.grain.as_nanos();
-        let loaded = pulse.slots.iter().rposition(|slot| slot.offered > 0);
-        let slots = &pulse.slots[..loaded.map_or(0, |last| last + 1)];
-        let slot = |n: u64| usize::try_from(n).unwrap_or(usize::MAX).min(slots.len());
-        let struck = slot(terms.trigger.0.as_nanos() / grain);
-        let healed = slot(terms.trigger.1.as_nanos().div_ceil(grain));
-        let warm = slot(terms.warmup.as_nanos().div_ceil(grain)).min(struck);
-        let hold = usize::try_from(terms.hold.as_nanos().div_ceil(grain)).unwrap_or(usize::MAX);
-        let (quiet, hold) = (warm..struck, hold.max(1));
-        let mut judge = Judge {
-            grain: pulse.grain,
-            slots,
-            terms,
-            before: Level::default(),
-            quiet,
-            hold,
-            struck,
-            healed,
-        };
-        judge.before = judge.level(judge.quiet.clone());
-        judge
-    }
-
-    fn verdict(&self) -> Recovery {
-        let end = self.slots.len();
-        let drain = self.terms.drain.or_else(|| self.drain());
-        Recovery {
-            trigger: self.terms.trigger,
-            before: self.before,
-            last: self.level(end.saturating_sub(self.hold)..end),
-            hold: self.terms.hold,
-            drain,
-            state: self.state(drain),
-        }
-    }
-
-    fn state(&self, drain: Option<Span>) -> RecoveryState {
-        if let Err(why) = self.healthy() {
-            return RecoveryState::Unhealthy { why };
-        }
-        let first = self.recovered();
-        match first {
-            Some(at) if at == self.healed && !self.is_degraded(self.struck..at + self.hold) => {
-                RecoveryState::Undisturbed
-            }
-            Some(at) => {
-                let at = self.time(at);
-                RecoveryState::Recovered { at, after: at.since(self.terms.trigger.1) }
-            }
-            None => match self.could_have_recovered(drain) {
-                Ok(()) => RecoveryState::Metastable,
-                Err(why) => RecoveryState::Undecided { why },
-            },
-        }
-    }
-
-    /// Why the system was not well before the trigger, if it was not.
-    fn healthy(&self) -> Result<(), String> {
-        let ended = self.before.ended();
-        if ended < SAMPLES_MIN {
-            let s = if ended == 1 { "" } else { "s" };
-            return Err(format!("{ended} intent{s} had ended by then, fewer than {SAMPLES_MIN}"));
-        }
-        if self.before.offered == 0 {
-            return Err("no intent arose between the warm-up and then".to_owned());
-        }
-        let share = self.before.success_share().expect("some ended");
-        if share < self.terms.healthy || self.before.goodput == 0 {
-            let (share, least) = (100.0 * share, 100.0 * self.terms.healthy);
-            return Err(format!("{share:.1} % of {ended} intents succeeded, less than {least} %"));
-        }
-        Ok(())
-    }
-
-    /// The beginning of the first stretch after the trigger in which all was well, unless it
-    /// relapsed after that.
-    fn recovered(&self) -> Option<usize> {
-        let mut stretch = Stretch::new(self.slots, self.healed, self.hold)?;
-        let mut recovered = None;
-        loop {
-            match recovered {
-                None if self.is_well(&stretch) => recovered = Some(stretch.range.start),
-                Some(_) if self.is_down(&stretch) => recovered = None,
-                _ => {}
-            }
-            if !stretch.slide() {
-                return recovered;
-            }
-        }
-    }
-
-    fn is_well(&self, stretch: &Stretch) -> bool {
-        let before = self.before.goodput_ratio().expect("it was healthy");
-        let median = self.before.latency_p50.expect("it was healthy");
-        let (offered, goodput) = (stretch.offered, stretch.goodput as f64);
-        offered >= OFFERED_MIN
-            && goodput * self.terms.within >= before * offered as f64
-            && stretch.median().is_some_and(|now| now <= median * self.terms.within)
-    }
-
-    fn is_down(&self, stretch: &Stretch) -> bool {
-        let before = self.before.goodput_ratio().expect("it was healthy");
-        let (offered, goodput) = (stretch.offered, stretch.goodput as f64);
-        offered >= OFFERED_MIN && goodput < RELAPSE * before * offered as f64
-    }
-
-    /// Some short stretch is out of bounds by more than chance explains: three standard
-    /// deviations of a count, or of the number of latencies above a median.
-    fn is_degraded(&self, range: Range<usize>) -> bool {
-        let before = self.before.goodput_ratio().expect("it was healthy");
-        let bound = self.before.latency_p50.expect("it was healthy") * self.terms.within;
-        let range = range.start..range.end.min(self.slots.len());
-        let length = (self.hold / 10).max(1).min(range.len());
-        let slots = &self.slots[range];
-        slots.windows(length.max(1)).any(|short| {
-            let sum = |of: fn(&Slot) -> u32| short.iter().map(|s| f64::from(of(s))).sum::<f64>();
-            let (offered, goodput) = (sum(|s| s.offered), sum(|s| s.goodput));
-            let short_of = before * offered / self.terms.within - goodput;
-            let latencies = short.iter().flat_map(|slot| &slot.latencies);
-            let (mut slow, mut all) = (0.0, 0.0);
-            for &(bucket, count) in latencies {
-                all += f64::from(count);
-                if pulse::latency(bucket.into()) > bound {
-                    slow += f64::from(count);
-                }
-            }
-            short_of > 3.0 * math::sqrt(offered) || slow - all / 2.0 > 1.5 * math::sqrt(all)
-        })
-    }
-
-    /// What the run lacks to show that the system stays down on its own, if it lacks anything.
-    fn could_have_recovered(&self, drain: Option<Span>) -> Result<(), String> {
-        let slots = self.slots;
-        let (end, trigger_end) = (self.time(slots.len()), self.terms.trigger.1);
-        if self.healed + self.hold > slots.len() {
-            let hold = self.terms.hold;
-            return Err(format!("the load ends less than {hold} after the trigger"));
-        }
-        let last = &slots[slots.len() - self.hold..];
-        if last.iter().map(|slot| u64::from(slot.offered)).sum::<u64>() < OFFERED_MIN {
-            return Err("hardly anybody came by then".to_owned());
-        }
-        let Some(drain) = drain else {
-            return Err("the load is all that the bottleneck can carry, so that its backlog \
-                        may take for ever to drain"
-                .to_owned());
-        };
-        if trigger_end + drain + self.terms.hold > end {
-            let needed = seconds(drain + self.terms.hold);
-            return Err(format!(
-                "its backlog may take longer to drain; {needed} after the trigger would tell"
-            ));
-        }
-        if self.terms.drain.is_none() && self.may_drain() {
-            return Err("its backlog may yet drain; a longer run would tell".to_owned());
-        }
-        Ok(())
-    }
-
-    /// How long the backlog at the trigger's end may take to drain. The backlog is what waits at
-    /// the service with the longest queue, and what users still wait for. It drains by the capacity
-    /// that the service has to spare; `None` when it has none.
-    fn drain(&self) -> Option<Span> {
-        let slots = self.slots;
-        let least = self.terms.hold;
-        let Some(at) = self.healed.checked_sub(1).filter(|at| *at < slots.len()) else {
-            return Some(least);
-        };
-        let flows = slots[at].flows.iter().map(|flow| flow.waiting);
-        let Some((bottleneck, waiting)) =
-            flows.enumerate().max_by_key(|(n, waiting)| (*waiting, std::cmp::Reverse(*n)))
-        else {
-            return Some(least);
-        };
-        if waiting == 0 {
-            return Some(least);
-        }
-        let so_far = self.level(0..at + 1);
-        let open = so_far.offered.saturating_sub(so_far.ended());
-        let backlog = f64::from(waiting) + open as f64;
-        let per_slot = |of: u64, slots: usize| of as f64 / slots as f64;
-        let sustained = (self.hold / 3).max(1).min(slots.len());
-        let completed = |stretch: &[Slot]| {
-            stretch.iter().map(|slot| u64::from(slot.flows[bottleneck].completed)).sum::<u64>()
-        };
-        let capacity = slots.windows(sustained).map(completed).max().unwrap_or(0);
-        let quiet = &slots[self.quiet.clone()];
-        let arrived = quiet.iter().map(|slot| u64::from(slot.flows[bottleneck].arrived)).sum();
-        let spare = per_slot(capacity, sustained) - per_slot(arrived, quiet.len().max(1));
-        if spare <= 0.0 {
-            return None;
-        }
-        let grain = self.grain.as_secs_f64();
-        let drain = Span::from_secs_f64(DRAIN_SAFETY * backlog / spare * grain);
-        Some(drain.max(least))
-    }
-
-    /// A backlog is left, and it may yet drain: it has become smaller since the trigger, or chance
-    /// carries it about so that its direction is not known.
-    ///
-    /// Chance does so near the threshold. What the trigger left has come by the second half of the
-    /// time since. The flow of requests in that half may then carry the backlog off within two
-    /// standard deviations, and the backlog moves as such a flow does. A backlog that something
-    /// holds in place does not move so.
-    fn may_drain(&self) -> bool {
-        let slots = &self.slots[self.healed..];
-        let last = &slots[slots.len() - self.hold..];
-        let waiting = |stretch: &[Slot], n: usize| {
-            let sum: u64 = stretch.iter().map(|slot| u64::from(slot.flows[n].waiting)).sum();
-            sum as f64 / stretch.len().max(1) as f64
-        };
-        let services = 0..last[0].flows.len();
-        let longest = services.max_by(|a, b| waiting(last, *a).total_cmp(&waiting(last, *b)));
-        let Some(n) = longest else { return false };
-        let quiet = &self.slots[self.quiet.clone()];
-        let left = waiting(last, n);
-        if left < 1.0 + 2.0 * waiting(quiet, n) {
-            return false;
-        }
-        let (half, hold) = (slots.len() / 2, self.hold);
-        let means = |slots: &[Slot]| -> (f64, f64) {
-            let means = slots.windows(hold).map(|stretch| waiting(stretch, n));
-            means.fold((f64::MAX, 0.0), |(min, max), mean| (mean.min(min), mean.max(max)))
-        };
-        let (_, most) = means(&slots[..half.max(hold)]);
-        if left < SHRINKING * most {
-            return true;
-        }
-        let late = &slots[half.min(slots.len() - hold)..];
-        let (came, went, batch) = self.flow(n, late);
-        let chance = math::sqrt(batch * came + went);
-        let (least, most) = means(late);
-        came - went < 2.0 * chance && most - least > chance / 8.0
-    }
-
-    /// Requests that came to a service in some slots, those that it completed, and how many come at
-    /// once: a decision brings its retries with it.
-    fn flow(&self, service: usize, slots: &[Slot]) -> (f64, f64, f64) {
-        let quiet = &self.slots[self.quiet.clone()];
-        let count = |stretch: &[Slot], of: fn(&Flow) -> u32| {
-            stretch.iter().map(|slot| f64::from(of(&slot.flows[service]))).sum::<f64>()
-        };
-        let (came, went) = (count(slots, |flow| flow.arrived), count(slots, |flow| flow.completed));
-        let due = count(quiet, |flow| flow.arrived) * slots.len() as f64 / quiet.len() as f64;
-        (came, went, if due > 0.0 { (came / due).max(1.0) } else { 1.0 })
-    }
-
-    fn level(&self, range: Range<usize>) -> Level {
-        let (from, to) = (self.time(range.start), self.time(range.end));
-        let empty = Level { from, to, ..Level::default() };
-        let length = range.len();
-        let Some(stretch) = Stretch::new(self.slots, range.start, length) else {
-            return empty;
-        };
-        let missed = self.slots[range].iter().map(|slot| u64::from(slot.missed)).sum();
-        let Stretch { offered, goodput, .. } = stretch;
-        Level { offered, goodput, missed, latency_p50: stretch.median(), ..empty }
-    }
-
-    fn time(&self, slot: usize) -> Time {
-        Time::ZERO + self.grain * slot as u64
-    }
-}
-
-/// A stretch of slots that slides.
-struct Stretch<'a> {
-    slots: &'a [Slot],
-    range: Range<usize>,
-    offered: u64,
-    goodput: u64,
-    /// By bucket.
-    latencies: Vec<u32>,
-    samples: u64,
-}
-
-impl<'a> Stretch<'a> {
-    /// The first `length` slots from `start` on; `None` when there are not so many.
-    fn new(slots: &'a [Slot], start: usize, length: usize) -> Option<Stretch<'a>> {
-        let range = start..start.checked_add(length)?;
-        let first = slots.get(range.clone())?;
-        let latencies = vec![0; pulse::BUCKETS];
-        let mut stretch = Stretch { slots, range, offered: 0, goodput: 0, latencies, samples: 0 };
-        first.iter().for_each(|slot| stretch.enter(slot));
-        Some(stretch)
-    }
-
-    /// Goes on by one slot; false at the end.
-    fn slide(&mut self) -> bool {
-        let Some(next) = self.slots.get(self.range.end) else { return false };
-        self.enter(next);
-        self.leave(&self.slots[self.range.start]);
-        self.range = self.range.start + 1..self.range.end + 1;
-        true
-    }
-
-    fn enter(&mut self, slot: &Slot) {
-        self.offered += u64::from(slot.offered);
-        self.goodput += u64::from(slot.goodput);
-        for &(bucket, count) in &slot.latencies {
-            self.latencies[usize::from(bucket)] += count;
-            self.samples += u64::from(count);
-        }
-    }
-
-    fn leave(&mut self, slot: &Slot) {
-        self.offered -= u64::from(slot.offered);
-        self.goodput -= u64::from(slot.goodput);
-        for &(bucket, count) in &slot.latencies {
-            self.latencies[usize::from(bucket)] -= count;
-            self.samples -= u64::from(count);
-        }
-    }
-
-    fn median(&self) -> Option<Span> {
-        let rank = self.samples.div_ceil(2).max(1);
-        let mut seen = 0;
-        let reaches = |count: &u32| {
-            seen += u64::from(*count);
-            seen >= rank
-        };
-        self.latencies.iter().position(reaches).map(pulse::latency)
-    }
+/// A latency to three digits: a bucket knows no more.
+fn short(span: Span) -> Span {
+    let digits = span.as_nanos().checked_ilog10().unwrap_or(0);
+    let grain = 10_u64.pow(digits.saturating_sub(2));
+    Span::nanos((span.as_nanos() + grain / 2) / grain * grain)
 }

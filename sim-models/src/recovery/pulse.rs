@@ -26,10 +26,14 @@ pub(crate) struct Pulse {
     pub grain: Span,
     /// Those that have ended.
     pub slots: Vec<Slot>,
-    open: Slot,
+    /// How long an intent may be without an answer before it counts as unanswered.
+    unanswered_after: Span,
+    current: Slot,
     latencies: Vec<u16>,
     /// By actor: where its flow stands in a slot, if it is a service.
     services: Vec<Option<usize>>,
+    /// By actor: a client whose users come again only when they were answered.
+    returning: Vec<bool>,
 }
 
 /// What happened in one slot.
@@ -37,11 +41,18 @@ pub(crate) struct Pulse {
 pub(crate) struct Slot {
     /// Intents that arose.
     pub offered: u32,
+    /// Those of them that arose in a population: who hangs raises no further one.
+    pub returning: u32,
+    /// Those of `offered` that have no answer yet.
+    open: u32,
+    /// Intents that are without an answer for too long, at the slot's end. Until the
+    /// pulse is finished: by how many they have become more.
+    pub unanswered: i32,
     /// Intents whose user saw success for the first time.
     pub goodput: u32,
     /// Intents that ended without success.
     pub missed: u32,
-    /// Latencies of the submissions that succeeded: bucket and count, in order.
+    /// Latencies of the submissions that succeeded: bucket and count.
     pub latencies: Vec<(u16, u32)>,
     /// By service, in the scenario's order.
     pub flows: Vec<Flow>,
@@ -67,25 +78,48 @@ impl Pulse {
         let is_service = |kind: &ActorKind| matches!(kind, ActorKind::Service(_));
         let services: Vec<_> = plan.actors.iter().map(|a| next(is_service(&a.kind))).collect();
         let flows = vec![Flow::default(); services.iter().flatten().count()];
+        let is_population = |kind: &ActorKind| match kind {
+            ActorKind::Client(client) => client.load.population_until().is_some(),
+            _ => false,
+        };
         Pulse {
             grain: Span::nanos(grain),
             slots: Vec::new(),
-            open: Slot { flows, ..Slot::default() },
+            unanswered_after: plan.recovery.unanswered_after,
+            current: Slot { flows, ..Slot::default() },
             latencies: Vec::new(),
             services,
+            returning: plan.actors.iter().map(|actor| is_population(&actor.kind)).collect(),
         }
     }
 
-    pub(crate) fn offered(&mut self, now: Time) {
-        self.at(now).offered += 1;
+    /// An intent arose.
+    pub(crate) fn offered(&mut self, client: ActorId, now: Time) {
+        let returns = u32::from(self.returning[client.index()]);
+        let slot = self.at(now);
+        slot.offered += 1;
+        slot.open += 1;
+        slot.returning += returns;
     }
 
-    pub(crate) fn achieved(&mut self, now: Time) {
+    /// An intent's user saw success for the first time.
+    pub(crate) fn achieved(&mut self, begun: Time, now: Time) {
         self.at(now).goodput += 1;
+        self.answered(begun, now);
     }
 
-    pub(crate) fn missed(&mut self, now: Time) {
+    /// An intent ended without success.
+    pub(crate) fn missed(&mut self, begun: Time, now: Time) {
         self.at(now).missed += 1;
+        self.answered(begun, now);
+    }
+
+    fn answered(&mut self, begun: Time, now: Time) {
+        self.of(begun).open -= 1;
+        if now.since(begun) > self.unanswered_after {
+            self.of(begun + self.unanswered_after).unanswered += 1;
+            self.of(now).unanswered -= 1;
+        }
     }
 
     /// A submission succeeded.
@@ -114,8 +148,41 @@ impl Pulse {
 
     /// The slots that have ended by `end`; one that is cut short is left out.
     pub(crate) fn finish(mut self, end: Time) -> Pulse {
-        self.advance(end.as_nanos() / self.grain.as_nanos());
+        let count = end.as_nanos() / self.grain.as_nanos();
+        self.advance(count);
+        self.slots.truncate(usize::try_from(count).unwrap_or(usize::MAX));
+        let late = self.unanswered_after.as_nanos().div_ceil(self.grain.as_nanos());
+        let late = usize::try_from(late).unwrap_or(usize::MAX);
+        let mut unanswered = 0;
+        for n in 0..self.slots.len() {
+            let still_open = n.checked_sub(late).map_or(0, |begun| self.slots[begun].open);
+            let slot = &mut self.slots[n];
+            unanswered += slot.unanswered + still_open.cast_signed();
+            slot.unanswered = unanswered;
+        }
         self
+    }
+
+    /// Moves what succeeded from some slot on to the slot in which it began, or to the first of
+    /// them if it began before: from then on a stretch says how those fare who come in it.
+    pub(crate) fn by_beginning(&mut self, from: usize) {
+        let mut moved = vec![Vec::new(); self.slots.len().saturating_sub(from)];
+        for (n, slot) in self.slots.iter_mut().enumerate().skip(from) {
+            for (bucket, count) in slot.latencies.drain(..) {
+                let ago = latency(bucket.into()).as_nanos() / self.grain.as_nanos();
+                let begun = n.saturating_sub(usize::try_from(ago).unwrap_or(usize::MAX));
+                moved[begun.max(from) - from].push((bucket, count));
+            }
+        }
+        for (slot, latencies) in self.slots.iter_mut().skip(from).zip(moved) {
+            slot.latencies = latencies;
+        }
+    }
+
+    /// The slot of an instant that is not to come.
+    fn of(&mut self, at: Time) -> &mut Slot {
+        let n = usize::try_from(at.as_nanos() / self.grain.as_nanos()).unwrap_or(usize::MAX);
+        self.slots.get_mut(n).unwrap_or(&mut self.current)
     }
 
     fn flow(&mut self, actor: ActorId, now: Time) -> Option<&mut Flow> {
@@ -129,18 +196,18 @@ impl Pulse {
         if now.as_nanos() >= end {
             self.advance(now.as_nanos() / self.grain.as_nanos());
         }
-        &mut self.open
+        &mut self.current
     }
 
     #[cold]
     fn advance(&mut self, to: u64) {
         while (self.slots.len() as u64) < to {
-            let mut flows = self.open.flows.clone();
+            let mut flows = self.current.flows.clone();
             for flow in &mut flows {
                 *flow = Flow { waiting: flow.waiting, ..Flow::default() };
             }
             let next = Slot { flows, ..Slot::default() };
-            let mut slot = std::mem::replace(&mut self.open, next);
+            let mut slot = std::mem::replace(&mut self.current, next);
             self.latencies.sort_unstable();
             for &bucket in &self.latencies {
                 match slot.latencies.last_mut() {
@@ -155,7 +222,7 @@ impl Pulse {
 }
 
 /// The bucket of a latency: the latency itself while it is small, else its upper bits.
-fn bucket(latency: Span) -> u16 {
+pub(crate) fn bucket(latency: Span) -> u16 {
     let nanos = latency.as_nanos();
     let shift = (u64::BITS - nanos.leading_zeros()).saturating_sub(BITS + 1);
     let index = (u64::from(shift) << BITS) + (nanos >> shift);

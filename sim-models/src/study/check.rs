@@ -218,6 +218,7 @@ mod tests {
             latencies: Vec::new(),
             invariants: Vec::new(),
             recovery: None,
+            unwell: None,
         }
     }
 

@@ -27,7 +27,7 @@ pub use estimate::{Estimate, Interval, wilson};
 pub use map::{Cell, Map, Region};
 pub use percentile::{LatencySummary, Percentile};
 pub use replicate::{Misuse, Options};
-pub use summary::{InvariantTally, Limited, Measure, RecoveryTally, Row, Summary};
+pub use summary::{InvariantTally, Limited, Measure, RecoveryTally, Row, Summary, UnwellRuns};
 
 use std::fmt;
 

@@ -20,6 +20,8 @@ pub(crate) struct Sample {
     pub(crate) latencies: Vec<(Who, Samples)>,
     pub(crate) invariants: Vec<InvariantResult>,
     pub(crate) recovery: Option<RecoveryState>,
+    /// Why the system was not well, if it was not.
+    pub(crate) unwell: Option<String>,
 }
 
 /// Whose latencies they are: the whole run first, then clients, then whoever else.
@@ -63,6 +65,7 @@ impl Sample {
             latencies: outcome.measured.iter().flat_map(|m| latencies(outcome, m)).collect(),
             invariants: outcome.invariants.clone(),
             recovery: recovery.map(|recovery| recovery.state.clone()),
+            unwell: outcome.unwell().map(|why| why.to_string()),
         }
     }
 }

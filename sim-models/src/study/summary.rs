@@ -7,9 +7,12 @@ use super::percentile::{LatencySummary, Percentile, Pool};
 use super::replicate::Misuse;
 use super::sample::{Sample, Who};
 use crate::figure::{Figure, Kind, Quantile, Unit};
-use crate::outcome::{Goodput, InvariantResult, InvariantVerdict, Violation};
+use crate::outcome::{Goodput, InvariantResult, InvariantVerdict, Verdict, Violation};
 use crate::reading::Reading;
 use crate::recovery::RecoveryState;
+
+/// The most seeds of runs without a verdict that are named.
+const LEFT_OUT_MAX: usize = 10;
 
 /// Many runs of one scenario, reduced in the order of their seeds.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -32,6 +35,8 @@ pub struct Summary {
     pub invariants: Vec<InvariantTally>,
     /// How the runs ended after their trigger; `None` when the scenario has none.
     pub recovery: Option<RecoveryTally>,
+    /// Runs in which the system was not well.
+    pub unwell: Option<UnwellRuns>,
 }
 
 /// A figure and its mean over the runs; of a percentile, that of all samples together.
@@ -65,6 +70,17 @@ pub struct Limited {
     pub first_seed: u64,
     /// The limit that it hit, for people.
     pub what: String,
+}
+
+/// Runs in which the system was not well, whatever its invariants say.
+#[derive(Clone, Debug, PartialEq)]
+pub struct UnwellRuns {
+    /// How many.
+    pub runs: u64,
+    /// The first seed of those.
+    pub first_seed: u64,
+    /// Why it was not well with that seed, for people.
+    pub why: String,
 }
 
 /// How often one invariant held or broke, over all runs.
@@ -105,12 +121,22 @@ pub struct RecoveryTally {
     pub metastable_rate: Option<Interval>,
     /// The first seed of a metastable run.
     pub first_metastable: Option<u64>,
+    /// The first seeds whose runs say nothing of recovery, and why.
+    pub left_out: Vec<(u64, String)>,
 }
 
 impl Summary {
-    /// True when an invariant was broken that the scenario does not list as known.
-    pub fn is_broken(&self) -> bool {
-        self.invariants.iter().any(|invariant| invariant.broken > 0 && !invariant.known)
+    /// The judgement over all runs: `Violated`, `Invalid` or `Unhealthy` where one of them is, in
+    /// this order, and `NothingChecked` where no run put an invariant to the test.
+    pub fn verdict(&self) -> Verdict {
+        let any = |is: fn(&InvariantTally) -> bool| self.invariants.iter().any(is);
+        match () {
+            () if any(|invariant| invariant.broken > 0) => Verdict::Violated,
+            () if self.limited.is_some() => Verdict::Invalid,
+            () if self.unwell.is_some() => Verdict::Unhealthy,
+            () if any(|invariant| invariant.vacuous < invariant.runs) => Verdict::Kept,
+            () => Verdict::NothingChecked,
+        }
     }
 
     /// A figure's estimate; `None` when no run has a value.
@@ -142,6 +168,7 @@ pub(crate) struct Tally {
     pools: BTreeMap<Who, Pool>,
     invariants: Vec<InvariantTally>,
     recovery: Option<RecoveryTally>,
+    unwell: Option<UnwellRuns>,
     /// The runs, if they are to be kept.
     each: Vec<Row>,
 }
@@ -174,6 +201,10 @@ impl Tally {
         }
         self.runs += 1;
         self.goodput += sample.goodput;
+        if let Some(why) = &sample.unwell {
+            let first = UnwellRuns { runs: 0, first_seed: sample.seed, why: why.clone() };
+            self.unwell.get_or_insert(first).runs += 1;
+        }
         for (figure, reading) in &sample.values {
             let counted = self.moments.entry(figure.clone()).or_default();
             if let Some(Reading { value, at_least }) = reading {
@@ -269,6 +300,7 @@ impl Tally {
             latencies: latencies.filter_map(|(who, p)| latency(who, p, confidence)).collect(),
             invariants: self.invariants,
             recovery: self.recovery,
+            unwell: self.unwell,
         }
     }
 }
@@ -335,11 +367,16 @@ impl InvariantTally {
 
 impl RecoveryTally {
     fn add(&mut self, seed: u64, state: &RecoveryState) {
+        if let Some((_, why)) = state.why()
+            && self.left_out.len() < LEFT_OUT_MAX
+        {
+            self.left_out.push((seed, format!("{}: {why}", state.name())));
+        }
         match state {
-            RecoveryState::Unhealthy { .. } => self.unhealthy += 1,
+            RecoveryState::Unhealthy(_) => self.unhealthy += 1,
             RecoveryState::Undisturbed => self.undisturbed += 1,
             RecoveryState::Recovered { .. } => self.recovered += 1,
-            RecoveryState::Undecided { .. } => self.undecided += 1,
+            RecoveryState::Undecided(_) => self.undecided += 1,
             RecoveryState::Metastable => {
                 self.metastable += 1;
                 self.first_metastable.get_or_insert(seed);

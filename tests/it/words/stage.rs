@@ -104,6 +104,9 @@ pub fn place(word: &Word) -> Option<Place> {
         }
         ("queue", _) => Place::itself("actors.api.queue"),
         ("balancer", _) => Place::itself("actors.api.balancer"),
+        ("metric of an autoscaler", _) => {
+            Place::within("actors.api.autoscale", "Autoscale(min: 1, max: 2, metric: $)", ".metric")
+        }
         ("contention", _) => Place::itself("actors.api.contention"),
         ("early computation", _) => Place::itself("actors.api.caches.prices.early"),
         ("persistence", _) => Place::itself("actors.redis.persistence"),

@@ -31,9 +31,10 @@ impl World {
             Next::Go => return true,
             Next::Stop => {}
             Next::Work(length) => {
-                let (services, shared) = (&self.services, &self.shared);
+                let (services, shared) = (&mut self.services, &self.shared);
                 let Task { actor, seat, .. } = &mut self.tasks.all[id];
                 let length = services.length_of_work(*actor, seat, length, shared, ctx.now());
+                services.works(*actor, length, ctx.now());
                 self.tasks.wait(id, length, ctx);
             }
             Next::Sleep(length) => {

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use sim_core::Time;
+use sim_core::{Span, Time};
 
 use super::instance::{Instance, InstanceState};
 use super::{ServiceState, Services};
@@ -51,6 +51,13 @@ impl Services {
             }
         }
         shared.note(Note::Scaled { actor, from: count, to: wanted }, ctx);
+    }
+
+    /// A task of a service begins to work.
+    pub(in crate::world) fn works(&mut self, actor: ActorId, length: Span, now: Time) {
+        if let Some(scaling) = self.by_actor.get_mut(actor).and_then(|own| own.scaling.as_mut()) {
+            scaling.works(now, now + length);
+        }
     }
 
     /// An instance's start is over, unless it is no longer wanted, or was called off and began

@@ -1,13 +1,17 @@
 //! Autoscaling: more instances when the workers are busy, fewer when they have long been idle.
 //!
 //! The rule of Kubernetes' horizontal pod autoscaler: `ceil(instances × utilisation / target)`,
+//! where the utilisation is that of the processors unless the scenario names another metric,
 //! nothing within 10 % of the target, and fewer only if no look within `down_after` has wanted
 //! more. Between the decision and its effect lies `delay`, which is what makes it come too late.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
 use sim_core::Time;
 
-use crate::metrics::{Gauge, Level};
-use crate::plan::AutoscalePlan;
+use crate::metrics::{Areas, Gauge, Level};
+use crate::plan::{AutoscalePlan, ScaleMetric};
 
 /// Within so much of its target it leaves things as they are, in percent.
 const TOLERANCE_PERCENT: u128 = 10;
@@ -17,13 +21,20 @@ const TOLERANCE_PERCENT: u128 = 10;
 pub(super) struct Scaling {
     /// Since the last look.
     gauge: Gauge,
+    /// Work that has begun: when it is done, and nanoseconds of it up to there that no look has
+    /// counted yet, in the order of its end.
+    work: BinaryHeap<Reverse<(Time, Time)>>,
     /// What was wanted when, as far as it still counts.
     wanted: Vec<(Time, u32)>,
 }
 
 impl Default for Scaling {
     fn default() -> Scaling {
-        Scaling { gauge: Gauge::new(Time::ZERO, Time::MAX), wanted: Vec::new() }
+        Scaling {
+            gauge: Gauge::new(Time::ZERO, Time::MAX),
+            work: BinaryHeap::new(),
+            wanted: Vec::new(),
+        }
     }
 }
 
@@ -33,22 +44,50 @@ impl Scaling {
         self.gauge.set(level, now);
     }
 
+    /// Work begins, and is done then.
+    pub(super) fn works(&mut self, now: Time, until: Time) {
+        self.work.push(Reverse((until, now)));
+    }
+
+    /// Nanoseconds of work since the last look. Work that a crash cut short counts as done.
+    fn work_until(&mut self, now: Time) -> u128 {
+        let mut done = 0;
+        while let Some(Reverse((until, from))) = self.work.peek().copied()
+            && until <= now
+        {
+            self.work.pop();
+            done += u128::from(until.since(from).as_nanos());
+        }
+        let under_way = std::mem::take(&mut self.work).into_iter().map(|Reverse((until, from))| {
+            done += u128::from(now.since(from).as_nanos());
+            Reverse((until, now))
+        });
+        self.work = under_way.collect();
+        done
+    }
+
     /// How many instances there should be, of `count` that there are or will be.
     pub(super) fn decide(&mut self, plan: &AutoscalePlan, count: u32, now: Time) -> u32 {
         let level = self.gauge.level();
         self.gauge.set(level, now);
-        let (busy, workers) = self.gauge.areas();
+        let Areas { workers, busy, waiting } = self.gauge.areas();
+        let work = self.work_until(now);
+        let used = match plan.metric {
+            ScaleMetric::Cpu => work.min(busy),
+            ScaleMetric::Busy => busy,
+            ScaleMetric::Queue => busy + waiting,
+        };
         self.gauge = Gauge::new(now, Time::MAX);
         self.gauge.set(level, now);
         let aimed = workers * u128::from(plan.target_percent);
-        let is_near = 100 * (100 * busy).abs_diff(aimed) <= TOLERANCE_PERCENT * aimed;
+        let is_near = 100 * (100 * used).abs_diff(aimed) <= TOLERANCE_PERCENT * aimed;
         let wanted = match aimed {
             // Of nobody who works it knows nothing.
             0 => count,
             _ if is_near || level.workers == 0 => count,
             _ => {
                 let up = u128::from(level.workers) / u128::from(plan.workers.max(1));
-                let exact = (up * 100 * busy).div_ceil(aimed);
+                let exact = (up * 100 * used).div_ceil(aimed);
                 u32::try_from(exact).unwrap_or(u32::MAX)
             }
         };
@@ -70,6 +109,7 @@ mod tests {
             min: 1,
             max: 10,
             target_percent: 50,
+            metric: ScaleMetric::Busy,
             workers: 4,
             every: Span::secs(15),
             delay: Span::secs(60),
@@ -98,6 +138,29 @@ mod tests {
         assert_eq!(scaling.decide(&plan, 2, at(15)), 2, "54 % is within a tenth of 50 %");
         scaling.note(near(100, 56), at(15));
         assert_eq!(scaling.decide(&plan, 2, at(30)), 3);
+    }
+
+    /// Eight of eight workers are taken, half of the time by work; eight requests wait.
+    fn wanted_by(metric: ScaleMetric) -> u32 {
+        let mut scaling = Scaling::default();
+        scaling.note(Level { workers: 8, busy: 8, waiting: 8 }, at(0));
+        for _ in 0..8 {
+            scaling.works(at(0), at(5));
+            scaling.works(at(10), at(30));
+        }
+        let plan = AutoscalePlan { metric, max: 100, ..plan() };
+        let first = scaling.decide(&plan, 2, at(20));
+        assert_eq!(scaling.decide(&AutoscalePlan { down_after: Span::ZERO, ..plan }, 2, at(40)), {
+            if metric == ScaleMetric::Cpu { 2 } else { first }
+        });
+        first
+    }
+
+    #[test]
+    fn a_worker_that_waits_uses_no_processor() {
+        assert_eq!(wanted_by(ScaleMetric::Cpu), 3, "15 s of 20 s, half aimed at");
+        assert_eq!(wanted_by(ScaleMetric::Busy), 4);
+        assert_eq!(wanted_by(ScaleMetric::Queue), 8);
     }
 
     #[test]

@@ -100,6 +100,9 @@ pub(crate) struct Call {
     host: Option<SiteId>,
     /// Whoever made it goes on without it.
     is_left: bool,
+    /// Instead of `site`: the host among those that counts the call as its own, the last that was
+    /// chosen for it or for a hedge of it.
+    counted_at: Option<SiteId>,
     layers: Vec<Layer>,
 }
 
@@ -690,18 +693,43 @@ impl Stack {
         ctx.observe(mix(pair.0.into(), answer.fate() as u64));
         // One that was left behind counts as what its caller made of it.
         if !call.is_left {
-            shared.metrics.call_ended(pair, answer.fate(), call.begun, ctx.now());
+            shared.metrics.call_ended(
+                self.counted_pair(id, shared),
+                answer.fate(),
+                call.begun,
+                ctx.now(),
+            );
         }
         self.calls.free(id);
     }
 
     /// Nobody wants to know how a call ends, and it holds nothing any more.
     fn forget_call(&mut self, id: CallId, shared: &mut Shared) {
-        let Call { site, is_left, .. } = self.calls[id];
-        if !is_left {
-            shared.metrics.abandoned(shared.plan.sites[site.index()].pair);
+        if !self.calls[id].is_left {
+            shared.metrics.abandoned(self.counted_pair(id, shared));
         }
         self.calls.free(id);
+    }
+
+    /// Who calls whom, as far as counts go.
+    fn counted_pair(&self, id: CallId, shared: &Shared) -> PairId {
+        let Call { site, counted_at, .. } = self.calls[id];
+        shared.plan.sites[counted_at.unwrap_or(site).index()].pair
+    }
+
+    /// A host is chosen for a call: it is the one that counts it. A hedge is no call of its own.
+    fn count_at(&mut self, id: CallId, host: SiteId, shared: &mut Shared, now: Time) {
+        let mut root = id;
+        while let Some((parent, _)) = self.calls[root].parent
+            && self.calls[parent].site == self.calls[root].site
+        {
+            root = parent;
+        }
+        let from = self.counted_pair(root, shared);
+        self.calls[root].counted_at = Some(host);
+        let Call { intent, begun, .. } = self.calls[root];
+        let pairs = [from, shared.plan.sites[host.index()].pair];
+        shared.metrics.call_moved(pairs, shared.arose(intent, begun), now);
     }
 
     /// Where a call's present attempt goes, and for whom: the intent, and the key that the caller

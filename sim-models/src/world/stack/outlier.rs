@@ -46,6 +46,7 @@ impl Verbs for Held {
         let site = &at.shared.plan.sites[at.the_call().site.index()];
         let chosen = site.instead(at.n, host as usize);
         at.the_call_mut().host = Some(chosen);
+        at.stack.count_at(at.call, chosen, at.shared, at.ctx.now());
         Then::Down(Held { host }.into())
     }
 

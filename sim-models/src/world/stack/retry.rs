@@ -157,7 +157,10 @@ impl Held {
 
     fn gives_up(&self, reason: Reason, ending: Ending, at: &mut Walk<'_>) {
         let (intent, pair) = at.whose();
-        at.shared.metrics.gave_up(pair, reason);
+        // A refusal was counted where a policy refused.
+        if !matches!(ending, Ending::Rejected(_)) {
+            at.shared.metrics.gave_up(pair, reason);
+        }
         at.shared.note(Note::GaveUp { intent, pair, reason, ending }, at.ctx);
     }
 

@@ -10,6 +10,7 @@ use sim_core::{Span, Time};
 use sim_redis::value::Texts;
 use sim_redis::{Command, Key, Snapshot, Store};
 
+use super::lag::Lag;
 use crate::invariant::Write;
 use crate::plan::{Fsync, Persistence};
 
@@ -39,6 +40,7 @@ pub(in crate::world) struct Change {
 pub(in crate::world) struct Follower {
     data: Store,
     pending: VecDeque<(Time, Arc<Change>)>,
+    pub(in crate::world) lag: Lag,
 }
 
 impl Follower {

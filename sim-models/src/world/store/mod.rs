@@ -11,12 +11,13 @@ mod command;
 pub(in crate::world) mod copies;
 mod eviction;
 mod follower;
+mod lag;
 mod transaction;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use sim_core::{Span, Time, mix};
+use sim_core::{Draw, Span, Time, mix};
 use sim_redis::value::Value;
 use sim_redis::{Key, Mode, Reply, Role, ServerCommand, Store};
 
@@ -370,7 +371,9 @@ impl StoreState {
         let change = Arc::new(change);
         for (n, replica) in (0..).zip(&mut self.replicas) {
             let lag = self.plan.lag.map_or(Span::ZERO, |lag| {
-                shared.span(lag, &mut shared.luck.lag.at(mix(change.lineage, n)))
+                let draws = || shared.luck.lag.at(mix(change.lineage, n));
+                let dist = &shared.plan.dists[lag.index()];
+                replica.lag.of_write(dist, now, draws().unit_open(), || dist.sample(&mut draws()))
             });
             replica.push(now + lag, change.clone());
             replica.catch_up(now, &mut shared.texts);
