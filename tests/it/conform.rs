@@ -14,7 +14,7 @@ use crate::support::{Told, root, scratch, sim_in};
 const BREAKER: &str = "resilience4j-seed-seed";
 
 /// The fields that are fed to a policy. What else stands in an event is compared.
-const INPUTS: [&str; 28] = [
+const INPUTS: [&str; 30] = [
     "t",
     "op",
     "id",
@@ -43,6 +43,8 @@ const INPUTS: [&str; 28] = [
     "api",
     "max_network_retries",
     "maxNetworkRetries",
+    "backends",
+    "ms",
 ];
 
 /// A recorded trace by its name.
@@ -111,7 +113,7 @@ fn folder() -> PathBuf {
 /// All recorded traces, in the order of their names.
 fn traces() -> Vec<Trace> {
     let mut paths = Vec::new();
-    let mut folders = vec![folder()];
+    let mut folders = vec![folder(), root().join("tests/golden/policies2")];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).expect("the recorded traces") {
             let path = entry.expect("an entry").path();

@@ -1,7 +1,7 @@
 //! Policy stacks in a running system: who waits, who is refused, who is asked instead, and what
 //! the story says of it.
 
-use sim_models::outcome::{CallSummary, Outcome};
+use sim_models::outcome::{CallSummary, Outcome, StateName};
 
 use crate::support::{actor, call, counter, draft, effects, mistakes, run_text};
 
@@ -457,4 +457,131 @@ fn what_a_preset_says_is_not_said_beside_it_too() {
     }
     let library = breaker(r#"Polly(), open_for: "2s""#);
     assert!(library.contains("a library's breaker has its own option for that"), "{library}");
+}
+
+/// How often a breaker opens under 40 calls a second to `app`.
+fn opens(app: &str, stack: &str, more: &str) -> usize {
+    let load = r#"Open(rate: "40/s", arrivals: Constant, until: "5s")"#;
+    let outcome = system(load, app, stack, more);
+    outcome.transitions.iter().filter(|line| line.to == StateName::Open).count()
+}
+
+/// The breaker of Resilience4j, which judges after 20 calls.
+fn recording(more: &str) -> String {
+    let options = "sliding_window_size: 20, minimum_number_of_calls: 20";
+    format!("Breaker(Resilience4j({options}){more})")
+}
+
+#[test]
+fn a_breaker_that_records_every_exception_opens_at_404s_and_at_a_full_bulkhead_inside() {
+    let missing = r#"Service(workers: 5, endpoints: { "go": [Respond(404)] })"#;
+    let slow = r#"Service(workers: 50, endpoints: { "go": [Work(Const("500ms"))] })"#;
+    let full = |more: &str| format!("{}, Bulkhead(5)", recording(more));
+    assert_eq!(opens(missing, &recording(""), ""), 1);
+    assert_eq!(opens(missing, &recording(r#", ignore: ["404"]"#), ""), 0);
+    assert_eq!(opens(slow, &full(""), ""), 1);
+    assert_eq!(opens(slow, &full(r#", ignore: ["rejected"]"#), ""), 0);
+    // The house's own sees a side that works, or was not asked.
+    assert_eq!(opens(missing, "Breaker(Consecutive(failures: 5))", ""), 0);
+    assert_eq!(opens(slow, "Breaker(Consecutive(failures: 5)), Bulkhead(5)", ""), 0);
+}
+
+#[test]
+fn a_cancelled_call_counts_as_in_the_library_and_a_dead_process_counts_nothing() {
+    let slow = r#"Service(workers: 500, endpoints: { "go": [Work(Const("500ms"))] })"#;
+    let late = |breaker: &str| format!(r#"Timeout("100ms"), {breaker}"#);
+    assert_eq!(opens(slow, &late(&recording("")), ""), 1);
+    assert_eq!(opens(slow, &late(&recording(r#", ignore: ["cancelled"]"#)), ""), 0);
+    assert_eq!(opens(slow, &late("Breaker(Hystrix(timeout: \"0s\"))"), ""), 0);
+    assert_eq!(opens(slow, &late("Breaker(Polly(minimum_throughput: 20))"), ""), 0);
+    // 40 calls of the front are under way when it dies.
+    let outcome = run_text(&format!(
+        r#"Scenario(
+            name: "crash", about: "The caller of a breaker dies.", horizon: "20s",
+            actors: {{
+                "users": Client(load: Burst(count: 40), does: [Call("front.go")]),
+                "front": Service(workers: 50, endpoints: {{ "go": [Call("app.go", policy: "p")] }}),
+                "app": {slow},
+            }},
+            policies: {{ "p": [{}] }},
+            faults: [At("200ms", for: "1s", Crash("front"))],
+        )"#,
+        recording("")
+    ));
+    assert!(outcome.transitions.is_empty(), "{:?}", outcome.transitions);
+}
+
+/// Two hosts behind a proxy, of which the first never answers: attempts at each, and the statuses.
+fn proxied(like: &str, method: &str) -> ([u64; 2], u64, u64) {
+    let outcome = run_text(&format!(
+        r#"Scenario(
+            name: "proxy", about: "A proxy in front of two hosts.", horizon: "60s",
+            actors: {{
+                "users": Client(load: Open(rate: "1/s", arrivals: Constant, until: "8s"),
+                    does: [Call("a.go", policy: "p", method: "{method}")]),
+                "a": Service(workers: 50, endpoints: {{ "go": [Work(Const("30s"))] }}),
+                "b": Service(workers: 50, endpoints: {{ "go": [Work(Const("10ms"))] }}),
+            }},
+            policies: {{ "p": [Upstream(hosts: ["b"], like: {like}), Timeout("300ms")] }},
+        )"#
+    ));
+    let arrived = ["a", "b"].map(|name| counter(&outcome, name, "arrived"));
+    let unsafe_retries = outcome.calls.iter().map(|call| call.unsafe_retries).sum();
+    (arrived, counter(&outcome, "users", "succeeded"), unsafe_retries)
+}
+
+#[test]
+fn a_proxy_passes_on_what_its_server_passes_on() {
+    // Out for ten seconds after one timeout. What it was sent is sent again, but for a POST.
+    assert_eq!(proxied("Nginx()", "GET"), ([1, 8], 8, 0));
+    assert_eq!(proxied("Nginx()", "POST"), ([1, 7], 7, 0));
+    assert_eq!(proxied("Nginx(max_fails: 0)", "POST"), ([4, 4], 4, 0));
+    // HAProxy asks the same host again for no more than a connection, unless it is told to.
+    assert_eq!(proxied("Haproxy()", "GET"), ([4, 4], 4, 0));
+    let all = r#"Haproxy(redispatch: true, retry_on: ["all-retryable-errors"])"#;
+    assert_eq!(proxied(all, "POST").1, 8);
+}
+
+#[test]
+fn a_proxy_whose_hosts_are_all_out_answers_without_asking_anybody() {
+    let outcome = run_text(
+        r#"Scenario(
+            name: "blackout", about: "Both hosts restart at once.", horizon: "60s",
+            actors: {
+                "users": Client(load: Open(rate: "10/s", arrivals: Constant, until: "30s"),
+                    does: [Call("a.go", policy: "p")]),
+                "a": Service(workers: 5, endpoints: { "go": [Respond(200)] }),
+                "b": Service(workers: 5, endpoints: { "go": [Respond(200)] }),
+            },
+            policies: { "p": [Upstream(hosts: ["b"], like: Nginx())] },
+            faults: [At("10s", for: "500ms", Crash("a")), At("10s", for: "500ms", Crash("b"))],
+        )"#,
+    );
+    // They are back after half a second; nginx asks nobody until 10 whole seconds are over.
+    let served = counter(&outcome, "users", "succeeded");
+    assert!((188..=192).contains(&served), "{served} of 300");
+}
+
+#[test]
+fn a_code_of_grpc_is_understood_and_one_that_never_matches_is_refused() {
+    let app = r#"Service(workers: 9, endpoints: { "go": [Work(Const("10ms")), Respond(503)] })"#;
+    for codes in ["[14]", r#"["UNAVAILABLE"]"#, r#"["503"]"#] {
+        let stack = format!(
+            "Hedge(Grpc(max_attempts: 3, hedging_delay: \"5s\", \
+             non_fatal_status_codes: {codes}))"
+        );
+        let outcome = system("Burst(count: 1)", app, &stack, "");
+        assert_eq!(counter(&outcome, "app", "arrived"), 3, "{codes}");
+    }
+    for (hedge, wanted) in [
+        ("Grpc(non_fatal_status_codes: [99])", "`99` names no status code"),
+        ("FailsafeGo(cancel_on: [14])", "statuses of HTTP"),
+    ] {
+        let told = mistakes(&format!(
+            r#"Scenario(name: "g", about: "x", horizon: "1s", actors: {{
+                "u": Client(load: Burst(count: 1), does: [Call("a.go", policy: "p")]),
+                "a": Service(workers: 5, endpoints: {{ "go": [] }}) }}, policies: {{ "p": [Hedge({hedge})] }})"#
+        ));
+        assert!(told.contains(wanted), "{told}");
+    }
 }

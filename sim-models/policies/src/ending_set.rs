@@ -13,6 +13,7 @@
 //! "refused"              the connection was refused
 //! "reset"                the connection broke
 //! "rejected"             a policy on the caller's side said no
+//! "cancelled"            the caller let go of the call before it ended (breakers only)
 //! ```
 
 use std::borrow::Cow;
@@ -48,6 +49,7 @@ pub struct EndingSet {
     refused: bool,
     reset: bool,
     rejected: bool,
+    cancelled: bool,
 }
 
 /// A word that names no ending.
@@ -65,6 +67,7 @@ impl EndingSet {
         refused: false,
         reset: false,
         rejected: false,
+        cancelled: false,
     };
 
     /// What a library means that "retries every exception": each status from 400 on, each broken
@@ -110,6 +113,7 @@ impl EndingSet {
             "refused" => self.refused = true,
             "reset" => self.reset = true,
             "rejected" => self.rejected = true,
+            "cancelled" => self.cancelled = true,
             _ => {
                 let range = statuses(word).ok_or_else(|| UnknownEnding { word: word.to_owned() });
                 let (first, last) = range?;
@@ -160,6 +164,11 @@ impl EndingSet {
         }
     }
 
+    /// True when calls that the caller has let go of are in the set. Such a call has no ending.
+    pub const fn has_cancelled(&self) -> bool {
+        self.cancelled
+    }
+
     /// The fewest words that name the set: classes and ranges of statuses first.
     pub fn words(&self) -> Vec<String> {
         let mut words = Vec::new();
@@ -184,6 +193,7 @@ impl EndingSet {
             (self.refused, "refused"),
             (self.reset, "reset"),
             (self.rejected, "rejected"),
+            (self.cancelled, "cancelled"),
         ];
         words.extend(flags.into_iter().filter(|(is, _)| *is).map(|(_, word)| word.to_owned()));
         words
@@ -238,7 +248,7 @@ impl fmt::Display for UnknownEnding {
             f,
             "`{}` names no ending; allowed are a status from {} to {} (\"503\"), a class of \
              statuses (\"5xx\"), a range of statuses (\"500..=504\"), \"timeout\", \"refused\", \
-             \"reset\" and \"rejected\"",
+             \"reset\", \"rejected\" and, for a breaker, \"cancelled\"",
             self.word, STATUSES.0, STATUSES.1
         )
     }
@@ -309,7 +319,7 @@ mod tests {
             (100..600u16).prop_map(|status| status.to_string()),
             (1..6u16).prop_map(|class| format!("{class}xx")),
             (100..600u16, 100..600u16).prop_map(|(a, b)| format!("{}..={}", a.min(b), a.max(b))),
-            prop::sample::select(vec!["timeout", "refused", "reset", "rejected"])
+            prop::sample::select(vec!["timeout", "refused", "reset", "rejected", "cancelled"])
                 .prop_map(str::to_owned),
         ];
         prop::collection::vec(word, 0..6)
@@ -338,6 +348,7 @@ mod tests {
             let set = EndingSet::of(words.iter().map(String::as_str)).unwrap();
             let named = words.iter().any(|word| names(word, ending));
             prop_assert_eq!(set.contains(ending), named);
+            prop_assert_eq!(set.has_cancelled(), words.iter().any(|word| word == "cancelled"));
         }
 
         #[test]

@@ -92,6 +92,11 @@ macro_rules! family {
     (@asked $OPTIONS:ident: $($Name:ident)+) => {};
     (@asked $OPTIONS:ident $Asked:ident: $($Name:ident)+) => {
         impl $OPTIONS {
+            /// Each member at its defaults, by name.
+            pub fn each() -> Vec<(&'static str, $OPTIONS)> {
+                vec![$((stringify!($Name), $OPTIONS::$Name(Default::default())),)+]
+            }
+
             /// The options of whichever member it is.
             pub fn options(&self) -> &dyn $Asked {
                 match self { $($OPTIONS::$Name(options) => options,)+ }

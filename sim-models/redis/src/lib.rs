@@ -38,7 +38,7 @@ pub use command::Command;
 pub use command::hash::{HashCommand, HashPart};
 pub use command::key::{KeyCommand, Keys};
 pub use command::list::ListCommand;
-pub use command::script::ScriptCommand;
+pub use command::script::{ScriptCommand, Source};
 pub use command::server::ServerCommand;
 pub use command::string::{Condition, ExpiryChange, StringCommand};
 pub use command::words::Access;

@@ -65,6 +65,8 @@ pub enum KvError {
     ReadOnly,
     /// `EXEC` after a command that could not be queued.
     ExecAbort,
+    /// An error that a command of a script has met, and the script's SHA-1.
+    InScript(Box<KvError>, &'static str),
     /// Any other refusal, spelled out.
     Other(Box<str>),
 }
@@ -91,6 +93,14 @@ impl KvError {
     /// A refusal that stands for itself.
     pub(crate) fn other(text: impl Into<Box<str>>) -> KvError {
         KvError::Other(text.into())
+    }
+
+    /// What went wrong, in a script or not.
+    pub fn cause(&self) -> &KvError {
+        match self {
+            KvError::InScript(error, _) => error.cause(),
+            error => error,
+        }
     }
 }
 
@@ -120,6 +130,9 @@ impl fmt::Display for KvError {
             KvError::OutOfMemory => "OOM command not allowed when used memory > 'maxmemory'.",
             KvError::ReadOnly => "READONLY You can't write against a read only replica.",
             KvError::ExecAbort => "EXECABORT Transaction discarded because of previous errors.",
+            KvError::InScript(error, sha1) => {
+                return write!(f, "{error} script: {sha1}, on @user_script:1.");
+            }
             KvError::Other(text) => text,
         })
     }

@@ -8,6 +8,7 @@ use sim_policies::concurrency::ConcurrencyLimiter;
 use sim_policies::connections;
 use sim_policies::hedge::Hedge;
 use sim_policies::outlier::Outlier;
+use sim_policies::proxy::Proxy;
 use sim_policies::rate_limiter::RateLimiter;
 use sim_policies::retry::HouseConfig;
 use sim_policies::throttle::AdaptiveThrottle;
@@ -22,7 +23,7 @@ use crate::language::{self, CustomLayer, Expr, OutlierPreset, Policy};
 use crate::plan::{
     ActorId, AdmissionPlan, BreakerId, BreakerPlan, CustomPolicyPlan, FallbackPlan, HedgePlan,
     LayerPlace, LayerPlan, Operand, OutlierId, OutlierPlan, ProgramId, RateLimiterPlan, RetryPlan,
-    StackId, StackPlan, TimeoutPlan,
+    StackId, StackPlan, TimeoutPlan, UpstreamPlan,
 };
 use crate::source::{advice, path_key};
 
@@ -65,6 +66,7 @@ impl Builder<'_> {
                 };
                 let instead = match policy {
                     Policy::OutlierDetection(d) => Some(Instead::Hosts(d.hosts.clone())),
+                    Policy::Upstream(u) => Some(Instead::Hosts(u.hosts.clone())),
                     Policy::Fallback(fallback) => fallback.call.clone().map(Instead::Endpoint),
                     _ => None,
                 };
@@ -167,6 +169,16 @@ impl Builder<'_> {
                 let id = OutlierId::default();
                 LayerPlan::Outlier(Box::new(OutlierPlan { id, config: config.clone(), hosts }))
             }
+            Policy::Upstream(upstream) => {
+                let named =
+                    |(n, host): (usize, &String)| self.actor(host, &here.field("hosts").at(n));
+                let _: Vec<_> = upstream.hosts.iter().enumerate().filter_map(named).collect();
+                let config = upstream.like.clone();
+                let all = [&["the callee".to_owned()], &upstream.hosts[..]].concat();
+                Proxy::new(&config, &all)?;
+                let hosts = upstream.hosts.clone();
+                LayerPlan::Upstream(Box::new(UpstreamPlan { config, hosts }))
+            }
             Policy::Fallback(fallback) => {
                 self.status(fallback.status, &here.field("status"));
                 if fallback.cached.is_some() && fallback.call.is_some() {
@@ -232,7 +244,8 @@ impl Builder<'_> {
             }
         }
         let policy = policy.unwrap_or_default();
-        let name = format!("{}->{} {policy}", self.name_of(from), self.name_of(to));
+        let callee = self.name_of(to).to_owned();
+        let name = format!("{}->{callee} {policy}", self.name_of(from));
         let pair = self.pair(from, to);
         let plan = &mut self.plan;
         let stack = StackId::nth(plan.stacks.len());
@@ -248,6 +261,7 @@ impl Builder<'_> {
                     outlier.hosts.insert(0, to);
                     plan.outliers.push(place);
                 }
+                LayerPlan::Upstream(upstream) => upstream.hosts.insert(0, callee.clone()),
                 _ => {}
             }
         }
@@ -370,8 +384,7 @@ fn breaker_layers(breaker: &language::Breaker) -> Result<Vec<LayerPlan>, Refusal
     if let Some(close_after) = close_after {
         *options.close_after().ok_or_else(|| refuse("close_after", OF_THE_LIBRARY))? = *close_after;
     }
-    let (after, cancels) = (options.timeout(), options.timeout_cancels());
-    let record = record.or(options.record());
+    let (after, cancels, record) = (options.timeout(), options.timeout_cancels(), *record);
     Breaker::new(&config)?;
     let breaker = BreakerPlan { id: BreakerId::default(), config, record, ignore: *ignore };
     let mut layers = vec![LayerPlan::Breaker(Box::new(breaker))];

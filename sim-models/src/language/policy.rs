@@ -13,6 +13,7 @@ use sim_policies::budget::BudgetConfig;
 use sim_policies::bulkhead::BulkheadConfig;
 use sim_policies::concurrency::LimitConfig;
 use sim_policies::hedge::HedgeConfig;
+use sim_policies::proxy::ProxyConfig;
 use sim_policies::rate_limiter::RateLimiterConfig;
 use sim_policies::retry::RetryConfig;
 use sim_policies::{EndingSet, Growth, Jitter, outlier, throttle};
@@ -62,6 +63,11 @@ pub enum Policy {
         example = r#"OutlierDetection(hosts: ["psp-2", "psp-3"], like: Envoy(consecutive_5xx: 5))"#
     )]
     OutlierDetection(OutlierDetection),
+    /// Stands as a reverse proxy in front of several hosts.
+    #[schemars(
+        example = r#"Upstream(hosts: ["psp-2", "psp-3"], like: Nginx(proxy_next_upstream: ["error"]))"#
+    )]
+    Upstream(Upstream),
     /// Answers for a callee that cannot.
     #[schemars(example = r#"Fallback(200, body: "cached price", on: Failure)"#)]
     Fallback(Fallback),
@@ -153,8 +159,7 @@ pub struct Breaker {
     #[serde(default)]
     #[schemars(range(min = 1))]
     pub close_after: Option<u32>,
-    /// What counts as a failure; by default 408, 429, a 5xx, a timeout, a refused or reset
-    /// connection.
+    /// What counts as a failure, in the place of what the library counts by default.
     #[serde(default)]
     pub record: Option<EndingSet>,
     /// What the breaker is told to ignore. Some libraries count it as a success.
@@ -268,6 +273,19 @@ impl Default for OutlierPreset {
     fn default() -> OutlierPreset {
         OutlierPreset::Envoy(outlier::Config::default())
     }
+}
+
+/// Stands as a reverse proxy in front of several hosts: chooses one, and passes a request on to the
+/// next as nginx or HAProxy does. A `Timeout` inside is its read timeout.
+#[derive(Clone, Debug, JsonSchema, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Upstream {
+    /// The actors that may get the request beside the one that the call names, at an endpoint of
+    /// the same name.
+    pub hosts: Vec<String>,
+    /// The server whose proxy this is, with its directives.
+    #[serde(default)]
+    pub like: ProxyConfig,
 }
 
 /// Answers for a callee that cannot: with a fixed answer, with the last good one, or with another

@@ -208,7 +208,7 @@ pub(crate) struct Site {
     /// A call without a key is given one by a library of its stack.
     pub mints_key: bool,
     /// By layer of the stack: the sites that may be called instead of this one. Of outlier
-    /// detection all endpoints in order, of a fallback the one it asks.
+    /// detection and a proxy all endpoints in order, of a fallback the one it asks.
     pub instead: Vec<(usize, Vec<SiteId>)>,
 }
 

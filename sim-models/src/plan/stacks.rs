@@ -1,11 +1,12 @@
 //! Policy stacks, bound to one caller and one callee.
 
 use sim_core::Span;
-use sim_policies::breaker::{Breaker, BreakerConfig, Verdict};
+use sim_policies::breaker::{BreakerConfig, Verdict};
 use sim_policies::budget::BudgetConfig;
 use sim_policies::bulkhead::BulkheadConfig;
 use sim_policies::concurrency::LimitConfig;
 use sim_policies::hedge::HedgeConfig;
+use sim_policies::proxy::ProxyConfig;
 use sim_policies::rate_limiter::RateLimiterConfig;
 use sim_policies::{Ending, EndingSet, Retry, aws, connections, outlier, throttle};
 use sim_redis::value::Value;
@@ -44,6 +45,7 @@ pub(crate) enum LayerPlan {
     Throttle(throttle::Config),
     Hedge(HedgePlan),
     Outlier(Box<OutlierPlan>),
+    Upstream(Box<UpstreamPlan>),
     Fallback(FallbackPlan),
     Custom(CustomPolicyPlan),
 }
@@ -63,6 +65,7 @@ impl LayerPlan {
             | LayerPlan::Throttle(_)
             | LayerPlan::Hedge(_)
             | LayerPlan::Outlier(_)
+            | LayerPlan::Upstream(_)
             | LayerPlan::Custom(_) => true,
         }
     }
@@ -96,7 +99,7 @@ pub(crate) struct RetryPlan {
 pub(crate) struct BreakerPlan {
     pub id: BreakerId,
     pub config: BreakerConfig,
-    /// Endings that count as failures; by default those of [`Breaker::verdict`].
+    /// Endings that count as failures; by default those of the library.
     pub record: Option<EndingSet>,
     pub ignore: EndingSet,
 }
@@ -104,14 +107,22 @@ pub(crate) struct BreakerPlan {
 impl BreakerPlan {
     /// What an ending means to this breaker.
     pub(crate) fn verdict(&self, ending: Ending) -> Verdict {
-        if self.ignore.contains(ending) {
-            return Verdict::Ignored;
-        }
+        let is_in = |set: &EndingSet| set.contains(ending);
+        self.judge(is_in, self.config.options().verdict(ending))
+    }
+
+    /// What a call means to this breaker that the caller lets go of.
+    pub(crate) fn cancelled(&self) -> Verdict {
+        self.judge(EndingSet::has_cancelled, self.config.options().cancelled())
+    }
+
+    /// What the scenario says comes before what the library does.
+    fn judge(&self, is_in: impl Fn(&EndingSet) -> bool, by_default: Verdict) -> Verdict {
         match &self.record {
-            Some(record) if record.contains(ending) => Verdict::Failure,
-            Some(_) if matches!(ending, Ending::Rejected(_)) => Verdict::Cancelled,
-            Some(_) => Verdict::Success,
-            None => Breaker::verdict(ending),
+            _ if is_in(&self.ignore) => Verdict::Ignored,
+            Some(record) if is_in(record) => Verdict::Failure,
+            Some(_) if by_default == Verdict::Failure => self.config.options().unrecorded(),
+            _ => by_default,
         }
     }
 }
@@ -136,6 +147,14 @@ pub(crate) struct OutlierPlan {
     pub config: outlier::Config,
     /// The callee, and those that may be asked in its place.
     pub hosts: Vec<ActorId>,
+}
+
+/// A reverse proxy in front of several hosts.
+#[derive(Clone, Debug)]
+pub(crate) struct UpstreamPlan {
+    pub config: ProxyConfig,
+    /// The callee, and those that may be asked in its place, by name.
+    pub hosts: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug)]

@@ -71,6 +71,8 @@ purposes! {
     policy = 42;
     /// Which process of a client an intent arises at.
     instance = 43;
+    /// How long a breaker stays open.
+    open = 44;
 }
 
 /// Tells what belongs to one instance from that of others; of the first it is `what` alone.

@@ -6,6 +6,8 @@ mod stage;
 use std::fs;
 
 use sim_models::language::{Argument, PART, Word, words};
+use sim_policies::breaker::{BreakerConfig, Verdict};
+use sim_policies::{Ending, Reason, RetryConfig};
 
 use self::stage::place;
 use crate::support::{root, same_as_written};
@@ -190,6 +192,65 @@ fn remark(argument: &Argument) -> Option<String> {
     }
 }
 
+/// The twelve ways in which a call ends, as the tables name them; without an ending the caller has
+/// let go of it.
+fn endings() -> [(String, Option<Ending>); 12] {
+    let status = |status: u16| (status.to_string(), Some(Ending::Status(status)));
+    let named = |name: &str, ending| (name.to_owned(), Some(ending));
+    let full = Reason::BulkheadFull { limit: 1 };
+    [
+        status(200),
+        status(404),
+        status(408),
+        status(409),
+        status(429),
+        status(500),
+        status(503),
+        named("timeout", Ending::TimedOut),
+        named("refused", Ending::Refused),
+        named("reset", Ending::Reset),
+        named("rejected", Ending::Rejected(full)),
+        ("cancelled".to_owned(), None),
+    ]
+}
+
+/// One line a preset: what it makes of each of the twelve endings.
+fn table_of_endings(what: &str) -> String {
+    type Cell = Box<dyn Fn(Option<Ending>) -> &'static str>;
+    let of_breaker = |(name, config): (&'static str, BreakerConfig)| -> (&str, Cell) {
+        let verdict = move |ended: Option<Ending>| {
+            let options = config.options();
+            match ended.map_or(options.cancelled(), |ending| options.verdict(ending)) {
+                Verdict::Success => "ok",
+                Verdict::Failure => "**fail**",
+                Verdict::Ignored | Verdict::Cancelled => "–",
+            }
+        };
+        (name, Box::new(verdict))
+    };
+    let of_retry = |(name, config): (&'static str, RetryConfig)| -> (&str, Cell) {
+        let on = config.options().on();
+        let again = move |ended: Option<Ending>| match ended.is_some_and(|it| on.contains(it)) {
+            true => "again",
+            false => "–",
+        };
+        (name, Box::new(again))
+    };
+    let rows: Vec<(&str, Cell)> = match what {
+        "breaker" => BreakerConfig::each().into_iter().map(of_breaker).collect(),
+        "retry" => RetryConfig::each().into_iter().map(of_retry).collect(),
+        _ => panic!("no endings of `{what}`"),
+    };
+    let heads: String = endings().iter().map(|(name, _)| format!(" {name} |")).collect();
+    let mut table = format!("| |{heads}\n|---|{}\n", "---|".repeat(heads.matches('|').count()));
+    for (name, cell) in rows {
+        let cells: String =
+            endings().iter().map(|(_, ended)| format!(" {} |", cell(*ended))).collect();
+        table += &format!("| `{name}` |{cells}\n");
+    }
+    table
+}
+
 /// A page whose parts between `<!-- words: … -->` and `<!-- end -->` are made anew.
 fn made_anew(page: &str) -> String {
     let mut text = String::new();
@@ -206,6 +267,7 @@ fn made_anew(page: &str) -> String {
             Some(("words", what)) => table_of_words(what),
             Some(("fields", what)) => table_of_fields(what),
             Some(("presets", what)) => presets(what),
+            Some(("endings", what)) => table_of_endings(what),
             _ => continue,
         };
         text += &format!("\n{made}\n");

@@ -148,6 +148,8 @@ pub fn place(word: &Word) -> Option<Place> {
         ("outlier detection", _) => {
             Place::in_policy("OutlierDetection(hosts: [], like: $)", ".like")
         }
+        ("proxy", _) => Place::in_policy("Upstream(hosts: [], like: $)", ".like"),
+        ("wait of ActiveJob", _) => Place::in_policy("Retry(ActiveJob(wait: $))", ".like.wait"),
         ("interval of Resilience4j", _) => {
             Place::in_policy("Retry(Resilience4j(interval_function: $))", ".like.interval_function")
         }

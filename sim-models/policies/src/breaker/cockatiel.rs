@@ -39,9 +39,11 @@
 //!
 //! The library reads a clock of whole milliseconds; so does this.
 //!
-//! Left out: `isolate`, imported state, backoffs with jitter or of one's own, abort signals. A
-//! cancelled call has no result here: it counts as nothing, and if it was the test, the next call
-//! that asks is the test instead. (There it would be an error, handled or not.)
+//! Every error counts, as with `handleAll`, which is the policy that the manual begins with. So does
+//! the one in which a call ends whose abort signal has fired.
+//!
+//! Left out: `isolate`, imported state, backoffs with jitter or of one's own. If the caller's process
+//! dies, the call has no result: it counts as nothing.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -247,7 +249,7 @@ impl Cockatiel {
     fn begin_test(&mut self, step: u32, now: Time) -> Permit {
         self.tests += 1;
         self.state = State::HalfOpen { step, test: Some(self.tests) };
-        Permit { started: now, tag: self.tests }
+        Permit::new(now, self.tests)
     }
 
     fn settle_call(&mut self, now: Time, verdict: Verdict, changes: &mut Vec<Change>) {
@@ -313,12 +315,17 @@ impl Build for Config {
     }
 }
 
-impl Preset for Config {}
+impl Preset for Config {
+    /// An error that the policy does not handle.
+    fn unrecorded(&self) -> Verdict {
+        Verdict::Ignored
+    }
+}
 
 impl Machine for Cockatiel {
     fn admit(&mut self, now: Time, changes: &mut Vec<Change>) -> Admission {
         let permit = match self.state {
-            State::Closed => Permit { started: now, tag: NO_TEST },
+            State::Closed => Permit::new(now, NO_TEST),
             State::Open { until, .. } if now < until => {
                 return Admission::Refused(Reason::BreakerOpen { until: Some(until) });
             }

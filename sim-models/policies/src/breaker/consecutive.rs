@@ -29,7 +29,7 @@ use super::machine::{
 };
 use crate::family::Build;
 use crate::out_of_range::{above_zero, at_least_one};
-use crate::{OutOfRange, Reason};
+use crate::{Ending, EndingSet, OutOfRange, Reason};
 
 /// When the breaker opens and closes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Deserialize, Serialize)]
@@ -120,6 +120,22 @@ impl Build for Config {
 }
 
 impl Preset for Config {
+    /// A 5xx, a timeout, a refused or reset connection is a failure. So are 408 and 429: the other
+    /// side is too slow or too busy, and calling less is the cure. Any other answer, also a 404,
+    /// shows a side that works. A call that a policy inside has refused was never sent and says
+    /// nothing.
+    fn verdict(&self, ending: Ending) -> Verdict {
+        match ending {
+            Ending::Rejected(_) => Verdict::Cancelled,
+            _ if EndingSet::TRANSIENT.contains(ending) => Verdict::Failure,
+            _ => Verdict::Success,
+        }
+    }
+
+    fn cancelled(&self) -> Verdict {
+        Verdict::Cancelled
+    }
+
     fn open_for(&mut self) -> Option<&mut Span> {
         Some(&mut self.open_for)
     }
@@ -147,7 +163,7 @@ impl Machine for Consecutive {
                 self.state = State::HalfOpen { successes, probing: true };
             }
         }
-        Admission::Admitted(Permit { started: now, tag: self.period })
+        Admission::Admitted(Permit::new(now, self.period))
     }
 
     fn settle(&mut self, permit: Permit, now: Time, verdict: Verdict, changes: &mut Vec<Change>) {

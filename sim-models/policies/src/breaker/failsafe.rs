@@ -42,9 +42,10 @@
 //! at the tag failsafe-parent-3.3.2.
 //!
 //! Left out: delays computed from the result (`withDelayFn`), opening and closing by hand, and the
-//! overflow of Java's `int` after 2³¹ silent buckets. What the breaker does not handle is a success
-//! to it. A cancelled call gives its permit back uncounted, which is the house's choice: the
-//! library knows no such thing.
+//! overflow of Java's `int` after 2³¹ silent buckets.
+//!
+//! Without `handle` each exception is a failure (`FailurePolicy.isFailure`); what the breaker does
+//! not handle is a success to it. A call that is interrupted ends in an exception as any other.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -542,7 +543,7 @@ impl Machine for Failsafe {
             State::HalfOpen { permits: 0 } => return Admission::Refused(Reason::BreakerProbing),
             State::HalfOpen { permits } => self.state = State::HalfOpen { permits: permits - 1 },
         }
-        Admission::Admitted(Permit { started: now, tag: self.period })
+        Admission::Admitted(Permit::new(now, self.period))
     }
 
     fn settle(&mut self, permit: Permit, now: Time, verdict: Verdict, changes: &mut Vec<Change>) {

@@ -27,8 +27,12 @@
 //! Reference: `gobreaker.go` and `counter.go` of sony/gobreaker at the tag v2.4.0. As there, the
 //! window and the open time last *beyond* their end: their last instant belongs to them.
 //!
-//! Left out: the distributed breaker. A cancelled call is excluded, as the library's documentation
-//! proposes for `context.Canceled`.
+//! Each error that is not nil is a failure, `context.Canceled` included: `defaultIsSuccessful`,
+//! `defaultIsExcluded`. That is for a function that returns an error for each status from 400 on;
+//! Go's `http.Client` on its own returns none. The library's documentation proposes to exclude
+//! cancelled calls, which is `ignore: ["cancelled"]`.
+//!
+//! Left out: the distributed breaker.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -385,7 +389,7 @@ impl Machine for Gobreaker {
             }
         }
         self.counts.request();
-        Admission::Admitted(Permit { started: now, tag: self.generation })
+        Admission::Admitted(Permit::new(now, self.generation))
     }
 
     fn settle(&mut self, permit: Permit, now: Time, verdict: Verdict, changes: &mut Vec<Change>) {

@@ -48,7 +48,7 @@ use super::machine::{
 };
 use crate::family::Build;
 use crate::out_of_range::above_zero;
-use crate::{EndingSet, OutOfRange, Reason};
+use crate::{OutOfRange, Reason};
 
 /// More buckets than anyone configures (the default is 20), few enough to allocate.
 const BUCKETS_MAX: u64 = 100_000;
@@ -487,9 +487,14 @@ impl Preset for Config {
         self.interruptible
     }
 
-    /// A full pool or semaphore inside of a command is a failure of the command.
-    fn record(&self) -> Option<EndingSet> {
-        Some(EndingSet::TRANSIENT.with("rejected").expect("a word that is known"))
+    /// A command that is unsubscribed from is `CANCELLED`, which `HealthCounts` does not hold.
+    fn cancelled(&self) -> Verdict {
+        Verdict::Cancelled
+    }
+
+    /// What is wrapped in a `HystrixBadRequestException`.
+    fn unrecorded(&self) -> Verdict {
+        Verdict::Ignored
     }
 }
 
@@ -513,7 +518,7 @@ impl Machine for Hystrix {
                 return Admission::Refused(reason);
             }
         }
-        Admission::Admitted(Permit { started: now, tag: self.period })
+        Admission::Admitted(Permit::new(now, self.period))
     }
 
     fn settle(&mut self, permit: Permit, now: Time, verdict: Verdict, changes: &mut Vec<Change>) {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use sim_core::{Span, Time};
 
-use crate::{EndingSet, Reason};
+use crate::{Ending, EndingSet, Reason};
 
 /// A breaker's state by its common name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -99,12 +99,20 @@ pub struct Permit {
     pub(super) started: Time,
     /// Tells the machine which of its periods gave it; each machine numbers its own.
     pub(super) tag: u64,
+    /// The luck of the call's end.
+    pub(super) draw: u64,
 }
 
 impl Permit {
     /// The permit of a call that was admitted at `started`.
     pub const fn new(started: Time, tag: u64) -> Permit {
-        Permit { started, tag }
+        Permit { started, tag, draw: 0 }
+    }
+
+    /// The same with the luck that a machine has which draws when the call ends; uniform over all of
+    /// `u64`, and 0 unless it is given.
+    pub const fn with_draw(self, draw: u64) -> Permit {
+        Permit { draw, ..self }
     }
 
     /// When the call was admitted.
@@ -172,10 +180,27 @@ pub trait Preset {
         Span::ZERO
     }
 
-    /// The endings that it counts as failures unless the caller says otherwise; `None` leaves it to
-    /// [`Breaker::verdict`](super::Breaker::verdict).
-    fn record(&self) -> Option<EndingSet> {
-        None
+    /// What the library makes of an ending by default.
+    ///
+    /// Most libraries see exceptions and nothing else. So each status from 400 on is a failure, as
+    /// for a client that raises on it; so are a missing answer and what a policy inside has refused.
+    fn verdict(&self, ending: Ending) -> Verdict {
+        match EndingSet::ANY_FAILURE.contains(ending) {
+            true => Verdict::Failure,
+            false => Verdict::Success,
+        }
+    }
+
+    /// What the library makes by default of a call that the caller lets go of. Where the call then
+    /// ends in an exception as any other, it is a failure.
+    fn cancelled(&self) -> Verdict {
+        Verdict::Failure
+    }
+
+    /// What a failure turns into that the caller does not want recorded: Resilience4j's
+    /// `recordExceptions`, gobreaker's `IsSuccessful`.
+    fn unrecorded(&self) -> Verdict {
+        Verdict::Success
     }
 
     /// The open time, where the option goes by the house's name.

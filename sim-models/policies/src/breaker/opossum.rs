@@ -30,9 +30,12 @@
 //! `[i · interval, (i + 1) · interval)`.
 //!
 //! The breaker does not run the call: whoever does ends it after `timeout` and then tells
-//! [`Opossum::settle_timeout`], or [`Machine::settle`] with a failure. A call that is cancelled has
-//! no counterpart in the library, where the action runs on and its result counts. Here it counts
-//! as nothing, its place in the semaphore comes back, and a test gives its turn to the next call.
+//! [`Opossum::settle_timeout`], or [`Machine::settle`] with a failure. A call that is cancelled ends
+//! as its promise does, which an abort signal rejects: a failure. Without a signal the action runs
+//! on in the library, and its result counts.
+//!
+//! Every rejected promise is a failure, since `errorFilter` lets none pass by default. axios rejects
+//! each status from 400 on, `fetch` none.
 //!
 //! Left out: caches, coalescing, fallbacks, health checks, abort controllers, latencies and
 //! percentiles, imported state, opening and closing by hand. Node's lateness of timers too.
@@ -309,7 +312,7 @@ impl Machine for Opossum {
         self.rolling.advance(now);
         self.rolling.add(|counts| &mut counts.fires);
         if !self.config.enabled {
-            return Admission::Admitted(Permit { started: now, tag: NO_TEST });
+            return Admission::Admitted(Permit::new(now, NO_TEST));
         }
         let tag = match self.state {
             State::Closed => NO_TEST,
@@ -333,7 +336,7 @@ impl Machine for Opossum {
             return Admission::Refused(Reason::BulkheadFull { limit });
         }
         self.under_way += 1;
-        Admission::Admitted(Permit { started: now, tag })
+        Admission::Admitted(Permit::new(now, tag))
     }
 
     fn settle(&mut self, permit: Permit, now: Time, verdict: Verdict, changes: &mut Vec<Change>) {

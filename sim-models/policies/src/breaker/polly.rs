@@ -24,6 +24,9 @@
 //! Its peculiarities, each pinned by a test:
 //! - Whatever `ShouldHandle` does not handle is a success, a cancelled call included: by default
 //!   an `OperationCanceledException` is not handled. A cancelled test closes the breaker.
+//! - Every other exception is a failure, so with `EnsureSuccessStatusCode` a 404 is one. The
+//!   breaker of `AddStandardResilienceHandler` looks at responses instead, which is
+//!   `record: ["408", "429", "5xx", "timeout", "refused", "reset"]`.
 //! - A result counts in the state that it meets, whenever its call began. Open, it is counted and
 //!   moves nothing; closing forgets everything counted.
 //! - The rolling time is made of sub-windows. The first result that finds the current one a tenth
@@ -224,7 +227,12 @@ impl Build for Config {
     }
 }
 
-impl Preset for Config {}
+impl Preset for Config {
+    /// `OperationCanceledException` is the one exception that is not handled.
+    fn cancelled(&self) -> Verdict {
+        Verdict::Success
+    }
+}
 
 impl Machine for Polly {
     fn admit(&mut self, now: Time, changes: &mut Vec<Change>) -> Admission {
@@ -240,7 +248,7 @@ impl Machine for Polly {
             State::HalfOpen => return Admission::Refused(Reason::BreakerProbing),
             State::Isolated => return Admission::Refused(Reason::BreakerOpen { until: None }),
         }
-        Admission::Admitted(Permit { started: now, tag: self.period })
+        Admission::Admitted(Permit::new(now, self.period))
     }
 
     fn settle(&mut self, permit: Permit, now: Time, verdict: Verdict, changes: &mut Vec<Change>) {

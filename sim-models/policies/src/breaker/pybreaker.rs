@@ -33,9 +33,11 @@
 //!
 //! An excluded error is a success. The library reads a clock of whole microseconds; so does this.
 //!
+//! Every exception counts, `BaseException` included, so a cancelled coroutine is a failure too. With
+//! `raise_for_status` each status from 400 on is one.
+//!
 //! Left out: other storages than memory, tornado, opening and closing by hand, changing options of
-//! a living breaker. A cancelled call counts as nothing here. (There it would be the exception
-//! that it raises, and so a failure, unless excluded.)
+//! a living breaker.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -205,7 +207,7 @@ impl Machine for Pybreaker {
         if self.config.mode == Mode::Call {
             self.holder = Some(tag);
         }
-        Admission::Admitted(Permit { started: now, tag })
+        Admission::Admitted(Permit::new(now, tag))
     }
 
     fn settle(&mut self, permit: Permit, now: Time, verdict: Verdict, changes: &mut Vec<Change>) {

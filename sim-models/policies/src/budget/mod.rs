@@ -17,6 +17,7 @@
 //! grpc     tokens: a success brings 0.1, a failure costs 1, a retry needs more than half
 //! aws      tokens: 500, a retry costs 14 (after a throttle 5), its success brings them back
 //! bucket   tokens: 5, a call brings 0.1, a retry costs 1
+//! tower    tokens over ten slots of time: a success brings 1, a retry costs 5, and a reserve
 //! ratio    no tokens: retries while failures are at most a tenth of the calls
 //! ```
 //!
@@ -36,6 +37,7 @@ pub mod failure_ratio;
 pub mod finagle;
 pub mod grpc;
 mod machine;
+pub mod tower;
 
 use sim_core::Time;
 
@@ -86,6 +88,8 @@ family! {
     Bucket(bucket::Config),
     /// Retries only while few attempts fail.
     FailureRatio(failure_ratio::Config),
+    /// tower's `TpsBudget` (Rust).
+    Tower(tower::Config),
 }
 
 impl RetryBudget {

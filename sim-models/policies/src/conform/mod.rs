@@ -13,11 +13,14 @@
 mod breaker;
 mod bulkhead;
 mod concurrency;
+mod draws;
 mod driver;
 mod options;
+mod proxy;
 mod rate_limiter;
 mod retry;
 mod retry_aws;
+mod retry_budget;
 mod retry_throttle;
 
 use serde::Deserialize;
@@ -99,12 +102,18 @@ type New = fn(&Options<'_>) -> Result<Box<dyn Driver>, String>;
 
 /// One row for each thing that is recorded: its kind, its library and its driver.
 const DRIVERS: &[(&str, &str, New)] = &[
+    ("circuit_breaker", "aiobreaker", breaker::aiobreaker::driver),
+    ("circuit_breaker", "circuitbreaker", breaker::circuitbreaker::driver),
     ("circuit_breaker", "cockatiel", breaker::cockatiel::driver),
+    ("circuit_breaker", "eapache-breaker", breaker::eapache::driver),
     ("circuit_breaker", "failsafe", breaker::failsafe::driver),
+    ("circuit_breaker", "failsafe-rs", breaker::failsafe_rs::driver),
     ("circuit_breaker", "gobreaker", breaker::gobreaker::driver),
     ("circuit_breaker", "hystrix", breaker::hystrix::driver),
     ("circuit_breaker", "opossum", breaker::opossum::driver),
+    ("circuit_breaker", "purgatory", breaker::purgatory::driver),
     ("circuit_breaker", "pybreaker", breaker::pybreaker::driver),
+    ("circuit_breaker", "recloser", breaker::recloser::driver),
     ("circuit_breaker", "resilience4j", breaker::resilience4j::driver),
     ("bulkhead", "resilience4j", bulkhead::resilience4j),
     ("bulkhead", "cockatiel", bulkhead::cockatiel),
@@ -112,11 +121,21 @@ const DRIVERS: &[(&str, &str, New)] = &[
     ("rate_limiter", "resilience4j", rate_limiter::resilience4j),
     ("rate_limiter", "failsafe", rate_limiter::failsafe),
     ("retry_interval", "resilience4j", retry::resilience4j::interval),
+    ("retry_wait", "celery", retry::jobs::celery_interval),
     ("retry_wait", "tenacity", retry::tenacity::wait),
+    ("retry_delay_seq", "backon", retry::rust::backon),
     ("retry_delay_seq", "cockatiel", retry::cockatiel::sequence),
+    ("retry_delay_seq", "retry-npm", retry::node::retry_npm),
+    ("retry_exec", "activejob", retry::jobs::active_job),
+    ("retry_exec", "avast-retry-go", retry::go::avast_retry_go),
     ("retry_exec", "backoff", retry::backoff::exec),
+    ("retry_exec", "celery", retry::jobs::celery),
+    ("retry_exec", "cenkalti-backoff", retry::go::cenkalti_backoff),
     ("retry_exec", "failsafe", retry::failsafe::exec),
+    ("retry_exec", "p-retry", retry::node::p_retry),
     ("retry_exec", "resilience4j", retry::resilience4j::exec),
+    ("retry_exec", "retry-policies", retry::rust::retry_policies),
+    ("retry_exec", "sidekiq", retry::jobs::sidekiq),
     ("retry_exec", "tenacity", retry::tenacity::exec),
     ("http_retry", "urllib3", retry::http::urllib3),
     ("http_retry", "requests", retry::http::requests),
@@ -132,7 +151,10 @@ const DRIVERS: &[(&str, &str, New)] = &[
     ("http_retry", "undici", retry::http::undici),
     ("http_retry", "ky", retry::http::ky),
     ("http_retry", "go-retryablehttp", retry::http::go_retryablehttp),
+    ("retry_budget", "tower", retry_budget::driver),
     ("retry_throttle", "grpc-js", retry_throttle::driver),
+    ("proxy", "nginx", proxy::nginx),
+    ("proxy", "haproxy", proxy::haproxy),
     ("aws_standard", "botocore", retry_aws::standard),
     ("aws_backoff", "botocore", retry_aws::backoff),
     ("aws_legacy", "botocore", retry_aws::legacy),

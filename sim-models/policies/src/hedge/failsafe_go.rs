@@ -5,7 +5,7 @@
 
 use sim_core::Span;
 
-use super::machine::{Judgement, Machine, status_of};
+use super::machine::{Judgement, Machine, status_of, statuses};
 use crate::family::Build;
 use crate::{Ending, OutOfRange};
 
@@ -35,6 +35,7 @@ impl Build for Config {
     type Machine = Config;
 
     fn build(&self) -> Result<Config, OutOfRange> {
+        statuses("cancel_on", &self.cancel_on)?;
         Ok(self.clone())
     }
 }

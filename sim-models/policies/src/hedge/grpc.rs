@@ -2,8 +2,9 @@
 
 use sim_core::Span;
 
-use super::machine::{Judgement, Machine};
+use super::machine::{Judgement, Machine, status_of};
 use crate::family::Build;
+use crate::grpc_codes::GrpcCodes;
 use crate::{Ending, OutOfRange};
 
 /// The client's cap on attempts.
@@ -19,15 +20,19 @@ pub struct Config {
     pub max_attempts: u32,
     /// Between one attempt and the next. Zero sends all at once.
     pub hedging_delay: Span,
-    /// Statuses after which the next attempt goes at once; all others end the call.
+    /// Codes after which the next attempt goes at once; all others end the call.
     ///
-    /// Written as HTTP would: 503 for `UNAVAILABLE`, 504 for `DEADLINE_EXCEEDED`.
-    pub non_fatal_status_codes: Vec<u16>,
+    /// Names, numbers, or the endings in which a client sees them: `["UNAVAILABLE", 4, "503"]`.
+    pub non_fatal_status_codes: GrpcCodes,
 }
 
 impl Default for Config {
     fn default() -> Config {
-        Config { max_attempts: 2, hedging_delay: Span::ZERO, non_fatal_status_codes: Vec::new() }
+        Config {
+            max_attempts: 2,
+            hedging_delay: Span::ZERO,
+            non_fatal_status_codes: GrpcCodes::default(),
+        }
     }
 }
 
@@ -52,6 +57,12 @@ impl Machine for Config {
     }
 
     fn judge(&self, ending: Ending) -> Judgement {
-        Judgement::send_next_after(&self.non_fatal_status_codes, ending)
+        // What never reached the server is `UNAVAILABLE`, and no answer in time a 504.
+        let codes = self.non_fatal_status_codes;
+        let seen = codes.contains(ending) || codes.contains(Ending::Status(status_of(ending)));
+        match !ending.is_success() && seen {
+            true => Judgement::SendNext,
+            false => Judgement::final_one(ending),
+        }
     }
 }

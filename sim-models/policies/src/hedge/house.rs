@@ -3,7 +3,7 @@
 use sim_core::Span;
 
 use super::latencies::Latencies;
-use super::machine::{Judgement, Machine};
+use super::machine::{Judgement, Machine, statuses};
 use crate::family::Build;
 use crate::out_of_range::{at_least_one, within};
 use crate::{Ending, OutOfRange};
@@ -80,6 +80,7 @@ impl Build for Config {
 
     fn build(&self) -> Result<House, OutOfRange> {
         at_least_one("max_hedges", self.max_hedges)?;
+        statuses("non_fatal", &self.non_fatal)?;
         let latencies = match &self.delay {
             Delay::Fixed(_) => None,
             Delay::Percentile(Percentile { percentile, window, .. }) => {

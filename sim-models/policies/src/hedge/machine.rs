@@ -2,7 +2,7 @@
 
 use sim_core::Span;
 
-use crate::Ending;
+use crate::{Ending, OutOfRange};
 
 /// What an attempt's ending means for its call.
 #[must_use]
@@ -78,6 +78,14 @@ impl Judgement {
         } else {
             Judgement::final_one(ending)
         }
+    }
+}
+
+/// Refuses what is no status of HTTP, such as a code of gRPC, which would never match.
+pub(super) fn statuses(field: &'static str, list: &[u16]) -> Result<(), OutOfRange> {
+    match list.iter().find(|status| !(100..=599).contains(*status)) {
+        Some(other) => Err(OutOfRange::new(field, other, "statuses of HTTP, in 100..=599")),
+        None => Ok(()),
     }
 }
 

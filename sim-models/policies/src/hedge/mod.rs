@@ -51,12 +51,13 @@ family! {
     /// ```
     /// use sim_core::Span;
     /// use sim_policies::Ending;
+    /// use sim_policies::grpc_codes::GrpcCodes;
     /// use sim_policies::hedge::{Hedge, HedgeConfig, Judgement, grpc};
     ///
     /// let hedge = Hedge::new(&HedgeConfig::Grpc(grpc::Config {
     ///     max_attempts: 2,
     ///     hedging_delay: Span::millis(500),
-    ///     non_fatal_status_codes: vec![503],
+    ///     non_fatal_status_codes: GrpcCodes::UNAVAILABLE,
     /// }))?;
     /// assert_eq!(hedge.next(1), Some(Span::millis(500)));
     /// assert_eq!(hedge.next(2), None);
@@ -127,8 +128,9 @@ mod tests {
 
     use super::house::{Config, Delay, Percentile};
     use super::*;
-    use crate::Reason;
     use crate::family::all_refused;
+    use crate::grpc_codes::GrpcCodes;
+    use crate::{EndingSet, Reason};
 
     fn hedge(config: HedgeConfig) -> Hedge {
         Hedge::new(&config).expect("valid")
@@ -147,7 +149,10 @@ mod tests {
                 1 => HedgeConfig::Grpc(grpc::Config {
                     max_attempts: n + 1,
                     hedging_delay: delay,
-                    non_fatal_status_codes: statuses,
+                    non_fatal_status_codes: statuses
+                        .iter()
+                        .fold(EndingSet::NONE, |set, status| set.with_statuses(*status, *status))
+                        .into(),
                 }),
                 2 => HedgeConfig::Polly(polly::Config {
                     delay: flag.then_some(delay),
@@ -259,7 +264,7 @@ mod tests {
         let grpc = hedge(HedgeConfig::Grpc(grpc::Config {
             max_attempts: 4,
             hedging_delay: Span::millis(500),
-            non_fatal_status_codes: vec![503],
+            non_fatal_status_codes: GrpcCodes::UNAVAILABLE,
         }));
         let (sent, ending, at) = call(&grpc, &[SLOW, SLOW, SLOW, SLOW]);
         assert_eq!((sent, ending, at), (vec![0, 500, 1000, 1500], SLOW.1, 10_000));

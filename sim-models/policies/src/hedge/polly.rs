@@ -4,7 +4,7 @@
 
 use sim_core::Span;
 
-use super::machine::{AllFailed, Judgement, Machine, status_of};
+use super::machine::{AllFailed, Judgement, Machine, status_of, statuses};
 use crate::family::Build;
 use crate::{Ending, OutOfRange};
 
@@ -42,6 +42,7 @@ impl Build for Config {
             let found = self.max_hedged_attempts;
             return Err(OutOfRange::new("max_hedged_attempts", found, "in 1..=10"));
         }
+        statuses("should_handle", self.should_handle.as_deref().unwrap_or_default())?;
         Ok(self.clone())
     }
 }

@@ -511,6 +511,11 @@ pub(crate) mod testing {
         (any::<usize>(), verdict).prop_map(|(n, verdict)| Input::End(n, verdict)).boxed()
     }
 
+    /// Lengths of whole seconds, mostly none.
+    pub(crate) fn seconds() -> impl Strategy<Value = Span> {
+        prop_oneof![6 => Just(0), 3 => 0..5u64, 1 => 5..40u64].prop_map(Span::secs)
+    }
+
     /// The instant so many milliseconds after the start.
     pub(crate) const fn ms(millis: u64) -> Time {
         Time::from_nanos(millis * 1_000_000)

@@ -24,6 +24,7 @@ use sim_core::{Span, math};
 
 use super::rules::{Failure, Luck, Preset, Rules, attempts_left, ordered, positive};
 use crate::family::Build;
+use crate::grpc_codes::GrpcCodes;
 use crate::out_of_range::above_zero;
 use crate::{EndingSet, OutOfRange, Reason};
 
@@ -44,14 +45,11 @@ pub struct Config {
     /// Growth per retry.
     #[schemars(extend("exclusiveMinimum" = 0))]
     pub backoff_multiplier: f64,
-    /// The endings that are worth another attempt; by default those that gRPC calls `UNAVAILABLE`:
-    /// 503, a refused and a reset connection.
-    pub retryable_status_codes: EndingSet,
-}
-
-impl Config {
-    /// What gRPC calls `UNAVAILABLE`.
-    const UNAVAILABLE: EndingSet = EndingSet::NONE.with_statuses(503, 503).with_broken();
+    /// The codes that are worth another attempt; by default `UNAVAILABLE`: 503, a refused and a
+    /// reset connection.
+    ///
+    /// Names, numbers, or the endings in which a client sees them: `["UNAVAILABLE", 4, "503"]`.
+    pub retryable_status_codes: GrpcCodes,
 }
 
 impl Default for Config {
@@ -61,7 +59,7 @@ impl Default for Config {
             initial_backoff: Span::millis(100),
             max_backoff: Span::secs(1),
             backoff_multiplier: 2.0,
-            retryable_status_codes: Config::UNAVAILABLE,
+            retryable_status_codes: GrpcCodes::UNAVAILABLE,
         }
     }
 }
@@ -133,7 +131,7 @@ impl Build for Config {
 
 impl Preset for Config {
     fn on(&self) -> EndingSet {
-        self.retryable_status_codes
+        self.retryable_status_codes.endings()
     }
 }
 

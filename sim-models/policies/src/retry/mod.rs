@@ -32,7 +32,7 @@
 //! | [`house`] | `attempts` | no attempt starts later | by choice; at least that long |
 //! | [`resilience4j`] | 3 | - | not heard |
 //! | [`failsafe`] | 3 | the last wait is cut to fit; strictly over ends | not heard |
-//! | [`polly`] | 4 | - | replaces the wait |
+//! | [`polly`] | 4 | - | by choice; replaces the wait |
 //! | [`cockatiel`] | unlimited | - | not heard |
 //! | [`tenacity`] | unlimited | before or after the wait, by choice | not heard |
 //! | [`backoff`] | unlimited | measured when an attempt starts; waits are cut to fit | not heard |
@@ -40,14 +40,28 @@
 //! | [`grpc`] | 2 to 5 | - | replaces the wait and starts the back-off anew |
 //! | [`envoy`] | 2 | - | by choice; at least that long |
 //! | [`finagle`] | 3 | - | not heard |
+//! | [`p_retry`] | 11 | the last wait is cut to fit | not heard |
+//! | [`retry_npm`] | 11 | no retry after it | not heard |
+//! | [`celery`] | 4 | - | not heard |
+//! | [`sidekiq`] | 26 | - | not heard |
+//! | [`active_job`] | 5 | - | not heard |
+//! | [`cenkalti_backoff`] | unlimited | 15 min; no wait ends later | not heard |
+//! | [`avast_retry_go`] | 10 | - | not heard |
+//! | [`retry_policies`] | 4 | no retry after it | not heard |
+//! | [`backon`] | 4 | the sum of the waits | not heard |
 //!
 //! An [`Advice::Stop`] ends every one of them. The clients in [`http`] have tables of their own.
 //!
 //! Left out: what surrounds a retry in its library, such as budgets and throttles (policies of
 //! their own) and hooks; that an exception takes the place of the last result.
 
+pub mod active_job;
+pub mod avast_retry_go;
 pub mod backoff;
+pub mod backon;
 mod botocore;
+pub mod celery;
+pub mod cenkalti_backoff;
 pub mod cockatiel;
 pub mod envoy;
 pub mod failsafe;
@@ -55,9 +69,13 @@ pub mod finagle;
 pub mod grpc;
 pub mod house;
 pub mod http;
+pub mod p_retry;
 pub mod polly;
 pub mod resilience4j;
+pub mod retry_npm;
+pub mod retry_policies;
 mod rules;
+pub mod sidekiq;
 pub mod tenacity;
 
 use sim_core::{Span, Time};
@@ -175,6 +193,24 @@ retries! {
     Ky(http::ky::Config),
     /// go-retryablehttp 0.7.
     GoRetryablehttp(http::go_retryablehttp::Config),
+    /// p-retry 7.1 (Node.js).
+    PRetry(p_retry::Config),
+    /// retry 0.13 (npm).
+    RetryNpm(retry_npm::Config),
+    /// Celery 5.7.
+    Celery(celery::Config),
+    /// Sidekiq 6.4.
+    Sidekiq(sidekiq::Config),
+    /// Rails' Active Job 6.1.
+    ActiveJob(active_job::Config),
+    /// cenkalti/backoff 4.1 (Go).
+    CenkaltiBackoff(cenkalti_backoff::Config),
+    /// avast/retry-go 2.4.
+    AvastRetryGo(avast_retry_go::Config),
+    /// retry-policies 0.5 (Rust), under reqwest-retry.
+    RetryPolicies(retry_policies::Config),
+    /// backon 1.6 (Rust).
+    Backon(backon::Config),
 }
 
 impl Default for RetryConfig {
@@ -293,8 +329,13 @@ impl Retry {
     /// When a parameter is outside what the library accepts, or cannot work.
     pub fn new(config: &RetryConfig) -> Result<Retry, OutOfRange> {
         let options = config.options();
+        let on = options.on();
+        if on.has_cancelled() {
+            let allowed = "without \"cancelled\": nobody waits for another attempt";
+            return Err(OutOfRange::new("on", on, allowed));
+        }
         Ok(Retry {
-            on: options.on(),
+            on,
             is_guarded: options.is_guarded(),
             hears_stop: options.hears_stop(),
             mints_keys: options.mints_keys(),

@@ -18,8 +18,13 @@
 //! then            min(that, max_delay), then Retry-After instead if there is one
 //! ```
 //!
-//! Left out: delay generators of one's own; that a plain `RetryStrategyOptions` sees exceptions
-//! only, while here, as in `HttpRetryStrategyOptions`, statuses count as well.
+//! The defaults are those of a plain `RetryStrategyOptions`: every exception but
+//! `OperationCanceledException` is retried, so with `EnsureSuccessStatusCode` a 404 too, and
+//! `Retry-After` is not read. `AddStandardResilienceHandler` retries by the response, with
+//! `should_handle: ["408", "429", "5xx", "timeout", "refused", "reset"]`,
+//! `should_retry_after_header: true`, `Exponential` and jitter.
+//!
+//! Left out: delay generators of one's own.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -75,17 +80,23 @@ impl Default for Config {
             delay: Span::secs(2),
             max_delay: None,
             use_jitter: false,
-            should_retry_after_header: true,
-            should_handle: EndingSet::TRANSIENT,
+            should_retry_after_header: false,
+            should_handle: EndingSet::ANY_FAILURE,
         }
     }
 }
 
 impl Config {
-    /// The defaults of `HttpRetryStrategyOptions`: exponential with jitter.
+    /// The defaults of `HttpRetryStrategyOptions`: exponential with jitter, for transient endings,
+    /// and as late as `Retry-After` asks.
     pub fn http() -> Config {
-        let backoff_type = DelayBackoffType::Exponential;
-        Config { backoff_type, use_jitter: true, ..Config::default() }
+        Config {
+            backoff_type: DelayBackoffType::Exponential,
+            use_jitter: true,
+            should_retry_after_header: true,
+            should_handle: EndingSet::TRANSIENT,
+            ..Config::default()
+        }
     }
 }
 
@@ -286,7 +297,8 @@ mod tests {
 
     #[test]
     fn retry_after_replaces_the_delay_and_is_not_capped() {
-        let config = Config { max_delay: Some(Span::secs(3)), ..Config::default() };
+        let max_delay = Some(Span::secs(3));
+        let config = Config { max_delay, should_retry_after_header: true, ..Config::default() };
         let asked = |config: &Config, secs| {
             let rules = config.build().expect("valid");
             let memory = &mut Memory::default();

@@ -2,10 +2,11 @@
 
 use std::fmt::Debug;
 
-use sim_core::{Span, Time, mix};
+use sim_core::{Span, Time};
 
 use crate::aws;
 use crate::budget::BudgetConfig;
+pub use crate::luck::Luck;
 use crate::{Ending, EndingSet, Method, OutOfRange, Reason};
 
 /// What a library's retry is for and what it brings along, asked of its options.
@@ -96,26 +97,9 @@ pub struct Failure {
     pub(super) now: Time,
 }
 
-/// One draw of 64 bits as the numbers in [0, 1) that a library takes from its generator. Few take
-/// more than one per wait.
-pub struct Luck {
-    pub(super) draw: u64,
-    taken: u64,
-}
-
-impl Luck {
-    /// The numbers of one draw, which is uniform over all of `u64`.
-    pub(super) const fn new(draw: u64) -> Luck {
-        Luck { draw, taken: 0 }
-    }
-
-    /// The next number in [0, 1).
-    pub(super) fn uniform(&mut self) -> f64 {
-        // The first is the draw itself; the others are mixed from it.
-        let draw = if self.taken == 0 { self.draw } else { mix(self.draw, self.taken) };
-        self.taken += 1;
-        (draw >> 11) as f64 / (1u64 << 53) as f64
-    }
+/// JavaScript's `Math.round`.
+pub(super) fn round(x: f64) -> f64 {
+    (x + 0.5).floor()
 }
 
 /// A library's `long` of milliseconds; those below zero are zero.

@@ -90,7 +90,7 @@ fn all(attempts: u32) -> Vec<Retry> {
         }),
         RetryConfig::Grpc(grpc::Config {
             max_attempts: attempts,
-            retryable_status_codes: on,
+            retryable_status_codes: on.into(),
             ..Default::default()
         }),
         RetryConfig::Envoy(envoy::Config {
@@ -335,11 +335,20 @@ fn each_library_retries_by_default_what_it_is_known_for() {
     assert_eq!(on(RetryConfig::Cockatiel(Default::default())), any);
     assert_eq!(on(RetryConfig::Tenacity(Default::default())), any);
     assert_eq!(on(RetryConfig::Backoff(Default::default())), any);
+    assert_eq!(on(RetryConfig::Polly(Default::default())), any);
     let transient = "408, 429, 5xx, timeout, refused, reset";
-    assert_eq!(on(RetryConfig::Polly(Default::default())), transient);
+    assert_eq!(on(RetryConfig::Polly(polly::Config::http())), transient);
+    assert_eq!(on(RetryConfig::RetryPolicies(Default::default())), transient);
     assert_eq!(on(RetryConfig::Grpc(Default::default())), "503, refused, reset");
     assert_eq!(on(RetryConfig::Envoy(Default::default())), "5xx, timeout, refused, reset");
     assert_eq!(on(RetryConfig::Finagle(Default::default())), "refused");
+}
+
+#[test]
+fn nobody_retries_a_call_that_was_let_go_of() {
+    let on = endings(&["503", "cancelled"]);
+    let refused = Retry::new(&RetryConfig::House(HouseConfig { on, ..doubling(3) }));
+    assert_eq!(refused.map_err(|error| error.field), Err("on"));
 }
 
 #[test]

@@ -50,6 +50,7 @@ pub(super) fn check(reply: &Value) -> Result<(), String> {
 /// The highest level at which two replies agree, 0 for none. `names` are the commands that replied:
 /// one, or those that an `EXEC` carried out.
 pub(super) fn level(expected: &Value, found: &Value, names: &Names) -> u8 {
+    let found = &as_recorded(expected, found);
     if expected == found {
         return 2;
     }
@@ -64,6 +65,27 @@ pub(super) fn level(expected: &Value, found: &Value, names: &Names) -> u8 {
         (Names::Exec(_), ..) => agree("exec", expected, found),
     };
     u8::from(agree)
+}
+
+/// A reply without ` script: …` behind its errors, where the recorder has cut that off.
+fn as_recorded(expected: &Value, found: &Value) -> Value {
+    const PLACE: &str = " script: ";
+    match (expected, found) {
+        (Value::Array(expected), Value::Array(found)) if expected.len() == found.len() => expected
+            .iter()
+            .zip(found)
+            .map(|(expected, found)| as_recorded(expected, found))
+            .collect(),
+        _ => {
+            let text = |reply: &Value| Some(reply.get("err")?.as_str()?.to_owned());
+            match (text(expected), text(found)) {
+                (Some(expected), Some(found)) if !expected.contains(PLACE) => {
+                    json!({"err": found.split(PLACE).next()})
+                }
+                _ => found.clone(),
+            }
+        }
+    }
 }
 
 /// The commands that replied, in lower case.
@@ -115,6 +137,18 @@ mod tests {
         assert_eq!(level(&syntax, &other, &one("set")), 1);
         assert_eq!(level(&syntax, &kind, &one("set")), 0);
         assert_eq!(level(&syntax, &json!("ERR syntax error"), &one("set")), 0);
+    }
+
+    #[test]
+    fn a_recorder_may_cut_off_where_in_a_script_an_error_was() {
+        let cut = json!({"err": "WRONGTYPE of a key"});
+        let whole = json!({"err": "WRONGTYPE of a key script: 5c71, on @user_script:1."});
+        let other = json!({"err": "WRONGTYPE of a key script: 68ac, on @user_script:1."});
+        assert_eq!(level(&cut, &whole, &one("@cad")), 2);
+        assert_eq!(level(&json!([cut]), &json!([whole]), &Names::Exec(vec!["@cad".into()])), 2);
+        assert_eq!(level(&whole, &whole, &one("@cad")), 2);
+        assert_eq!(level(&whole, &other, &one("@cad")), 1);
+        assert_eq!(level(&whole, &cut, &one("@cad")), 1);
     }
 
     #[test]

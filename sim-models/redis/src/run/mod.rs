@@ -30,7 +30,9 @@ impl Exec<'_> {
             Command::Hash(command) => self.hash_command(command),
             Command::List(command) => self.list_command(command),
             Command::ZSet(command) => self.zset_command(command),
-            Command::Script(script) => self.script(script),
+            Command::Script(script) => {
+                self.script(script).map_err(|error| error.in_script(script.source()))
+            }
             Command::Server(command) => Ok(self.server_command(command)),
         };
         if std::mem::take(&mut self.dirty)
@@ -72,7 +74,7 @@ impl Exec<'_> {
                 let (min, max) = (Bound::MIN, Bound::at(now - *window as f64));
                 self.part(ZSetCommand::RemRangeByScore { key, min, max })?;
                 let admitted = self.number(ZSetCommand::Card { key })?;
-                if admitted >= *limit {
+                if admitted >= limit.clone()? {
                     return Ok(Reply::Int(0));
                 }
                 let (only, changed, pairs) = (ZAddOnly::default(), false, vec![(now, *member)]);

@@ -33,6 +33,7 @@ fn read(kind: &str, document: &Document) -> Option<Result<String, SourceError>> 
         "outlier detection" => shown::<OutlierPreset>(document),
         "persistence" => shown::<Persistence>(document),
         "policy" => shown::<Policy>(document),
+        "proxy" => shown::<sim_policies::proxy::ProxyConfig>(document),
         "queue" => shown::<Queue>(document),
         "rate limiter" => shown::<sim_policies::rate_limiter::RateLimiterConfig>(document),
         "retry" => shown::<sim_policies::retry::RetryConfig>(document),

@@ -6,7 +6,7 @@ use sim_redis::value::Value;
 use crate::plan::{Operand, SiteId, Target, builtin};
 use crate::world::ids::{CallId, TaskId};
 use crate::world::network::{Answer, Order, Payload, Request, Sender};
-use crate::world::stack::{Attempt, Begin, Ended, Onward, Woken};
+use crate::world::stack::{Attempt, Begin, Ended, Leaves, Onward, Woken};
 use crate::world::task::Task;
 use crate::world::task::eval::eval;
 use crate::world::{Ctx, World};
@@ -55,8 +55,8 @@ impl World {
     }
 
     /// A program no longer wants the answer to its call.
-    pub(in crate::world) fn abandon_call(&mut self, call: CallId, ctx: &mut Ctx) {
-        while let Some(request) = self.stack.abandon(call, &mut self.shared, ctx) {
+    pub(in crate::world) fn abandon_call(&mut self, call: CallId, leaves: Leaves, ctx: &mut Ctx) {
+        while let Some(request) = self.stack.abandon(call, leaves, &mut self.shared, ctx) {
             self.disconnect(request, ctx);
         }
         self.adopt_left();

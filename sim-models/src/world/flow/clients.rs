@@ -7,6 +7,7 @@ use crate::log::Note;
 use crate::plan::ActorId;
 use crate::world::client::{Clients, Told};
 use crate::world::ids::TaskId;
+use crate::world::stack::Leaves;
 use crate::world::task::{Origin, Task};
 use crate::world::{Ctx, World};
 
@@ -42,7 +43,7 @@ impl World {
         let Some(Task { intent, .. }) = self.tasks.all.get(task) else { return };
         self.shared.note(Note::Left { intent: *intent }, ctx);
         self.tasks.set_leave(task, None);
-        self.abandon(task, ctx);
+        self.abandon(task, Leaves::Cancels, ctx);
         self.end_submission(task, Fate::Unknown, None, ctx);
     }
 

@@ -7,6 +7,7 @@ use crate::plan::{ActorId, builtin};
 use crate::world::custom::{Errand, Orders};
 use crate::world::ids::{RequestId, TaskId, WakeId};
 use crate::world::network::{Answer, Request};
+use crate::world::stack::Leaves;
 use crate::world::task::Origin;
 use crate::world::{Ctx, World};
 
@@ -70,7 +71,7 @@ impl World {
                 break;
             }
             for task in tasks {
-                self.abandon(task, ctx);
+                self.abandon(task, Leaves::Dies, ctx);
                 self.tasks.all.free(task);
             }
         }

@@ -8,7 +8,7 @@ use crate::plan::{ActorId, JobId};
 use crate::world::ids::{RequestId, TaskId};
 use crate::world::network::{Answer, Leg, Request, Sender};
 use crate::world::service::{Arrived, Held, JobRun, Seat, Turn};
-use crate::world::stack::sample;
+use crate::world::stack::{Leaves, sample};
 use crate::world::task::{Origin, Task};
 use crate::world::{Ctx, Event, World};
 
@@ -172,7 +172,7 @@ impl World {
             for task in hit {
                 // A branch may have gone with its parent.
                 if self.tasks.all.get(task).is_some() {
-                    self.abandon(task, ctx);
+                    self.abandon(task, Leaves::Dies, ctx);
                     self.answer_request_of(task, Answer::bare(Ending::Reset), ctx);
                     self.tasks.all.free(task);
                 }

@@ -7,6 +7,7 @@ use crate::plan::{PointId, SiteId};
 use crate::world::fault::Hit;
 use crate::world::ids::TaskId;
 use crate::world::network::Answer;
+use crate::world::stack::Leaves;
 use crate::world::task::{Exit, Next, Origin, Raised, Task, Waiting};
 use crate::world::{Ctx, Event, World};
 
@@ -187,25 +188,25 @@ impl World {
         if !self.tasks.is_waiting(id) {
             return false;
         }
-        self.abandon(id, ctx);
+        self.abandon(id, Leaves::Cancels, ctx);
         let next = self.tasks.fail(id, 499, &self.shared);
         self.go_on(id, next, ctx);
         true
     }
 
     /// Calls off everything a task waits for, its branches included. The slot stays.
-    pub(super) fn abandon(&mut self, id: TaskId, ctx: &mut Ctx) {
+    pub(super) fn abandon(&mut self, id: TaskId, leaves: Leaves, ctx: &mut Ctx) {
         match self.tasks.stop_waiting(id) {
             // Whoever works a value out goes on, for others and the next time.
             Waiting::Nothing | Waiting::Flight(_) => {}
             Waiting::Timer(handle) => {
                 ctx.cancel(handle);
             }
-            Waiting::Call(call) => self.abandon_call(call, ctx),
+            Waiting::Call(call) => self.abandon_call(call, leaves, ctx),
             Waiting::Branches { tasks, .. } => {
                 for branch in tasks {
                     if self.tasks.all.get(branch).is_some() {
-                        self.abandon(branch, ctx);
+                        self.abandon(branch, leaves, ctx);
                         self.give_worker_back(branch, ctx);
                         self.tasks.all.free(branch);
                     }

@@ -1,10 +1,11 @@
 //! A breaker: refuses calls while their callee fails.
 
-use sim_core::{Handle, Time, mix};
-use sim_policies::Ending;
+use sim_core::{Draw, Handle, Time, mix};
 use sim_policies::breaker::{Admission, Breaker, Change, Machine, Permit, StateName, Verdict};
 
-use super::{HangUp, Kind, Own, Stack, Then, Verbs, Walk, Woken, checked, nothing_comes_up};
+use super::{
+    HangUp, Kind, Leaves, Own, Stack, Then, Verbs, Walk, Woken, checked, nothing_comes_up,
+};
 use crate::invariant::Seen;
 use crate::log::{Note, Wait};
 use crate::plan::{BreakerId, BreakerPlan, LayerPlace};
@@ -75,7 +76,8 @@ impl Verbs for Held {
 
     fn leave(self, answer: Answer, at: &mut Walk<'_>) -> Then {
         let Held::Inside(permit) = self else { nothing_comes_up() };
-        settle(permit, Some(answer.ending), at);
+        let verdict = at.own::<Held>().plan.verdict(answer.ending);
+        settle(permit, verdict, at);
         Then::Up(answer)
     }
 
@@ -89,17 +91,25 @@ impl Verbs for Held {
 
     fn let_go(self, at: &mut Walk<'_>) -> Option<HangUp> {
         if let Held::Inside(permit) = self {
-            settle(permit, None, at);
+            // Who is dead counts nothing.
+            let verdict = match at.leaves {
+                Leaves::Cancels => at.own::<Held>().plan.cancelled(),
+                Leaves::Dies => Verdict::Cancelled,
+            };
+            settle(permit, verdict, at);
         }
         None
     }
 }
 
-/// Gives a permit back; without an ending the call was cancelled.
-fn settle(permit: Permit, ending: Option<Ending>, at: &mut Walk<'_>) {
+/// Gives a permit back.
+fn settle(permit: Permit, verdict: Verdict, at: &mut Walk<'_>) {
+    let permit = match verdict {
+        Verdict::Failure => permit.with_draw(at.shared.luck.open.at(at.draw_index()).next_u64()),
+        _ => permit,
+    };
     let instance = at.instance();
     let Own { plan, memory: breaker, shared, ctx } = at.own::<Held>();
-    let verdict = ending.map_or(Verdict::Cancelled, |ending| plan.verdict(ending));
     let ended = permit.tag();
     breaker.machine.settle(permit, ctx.now(), verdict, &mut breaker.changes);
     breaker.report((plan.id, instance), shared, ctx);

@@ -42,6 +42,7 @@ mod rate_limiter;
 mod retry;
 mod throttle;
 mod timeout;
+mod upstream;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -329,6 +330,7 @@ layers! {
     throttle: Throttle;
     hedge: Hedge;
     outlier: Outlier;
+    upstream: Upstream;
     fallback: Fallback;
     custom: Custom;
 }
@@ -397,6 +399,15 @@ pub(in crate::world) struct LettingGo {
     call: CallId,
     layer: usize,
     answer: Answer,
+}
+
+/// Why nobody wants an answer any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::world) enum Leaves {
+    /// The caller cancels the call.
+    Cancels,
+    /// The caller's process dies, and counts nothing any more.
+    Dies,
 }
 
 /// How a program's call has ended.
@@ -610,13 +621,16 @@ impl Stack {
     pub(in crate::world) fn abandon(
         &mut self,
         id: CallId,
+        leaves: Leaves,
         shared: &mut Shared,
         ctx: &mut Ctx,
     ) -> Option<RequestId> {
         if let Some(guard) = self.calls[id].guard.take() {
             guard.cancel(ctx);
         }
-        let hang_up = self.walk(id, 0, shared, ctx).let_go(id, 0);
+        let mut walk = self.walk(id, 0, shared, ctx);
+        walk.leaves = leaves;
+        let hang_up = walk.let_go(id, 0);
         if hang_up.is_none() {
             self.forget_call(id, shared);
         }
@@ -669,7 +683,7 @@ impl Stack {
         shared: &'a mut Shared,
         ctx: &'a mut Ctx,
     ) -> Walk<'a> {
-        Walk { stack: self, shared, ctx, call, n }
+        Walk { stack: self, shared, ctx, call, n, leaves: Leaves::Cancels }
     }
 
     /// A call with all its layers empty.
@@ -756,6 +770,8 @@ struct Walk<'a> {
     ctx: &'a mut Ctx,
     call: CallId,
     n: usize,
+    /// Why a call is let go of.
+    leaves: Leaves,
 }
 
 /// How a walk goes on from where it stands.

@@ -125,7 +125,7 @@ pub(in crate::world) fn command(
         }
         KvOp::SlidingWindow { key, window, limit, member } => {
             let (key, member) = (text(key), text(member));
-            let limit = int(*limit, texts)?;
+            let limit = int(*limit, texts);
             ScriptCommand::SlidingWindow { key, now: now_ms, window: ms(*window), limit, member }
                 .into()
         }
@@ -192,7 +192,7 @@ pub(in crate::world) fn answer(op: &Op, reply: Reply, texts: &mut Texts) -> Answ
 
 /// A store without memory may have some later; a command that makes no sense never will.
 fn status(error: &KvError) -> u16 {
-    match error {
+    match error.cause() {
         KvError::OutOfMemory | KvError::ReadOnly | KvError::ExecAbort => 503,
         _ => 400,
     }

@@ -122,8 +122,8 @@ impl StoreState {
                 for (key, snapshot) in undo.into_iter().rev() {
                     self.data.restore(key, snapshot);
                 }
-                return match reply {
-                    Reply::Error(KvError::OutOfMemory) => reply,
+                return match &reply {
+                    Reply::Error(error) if *error.cause() == KvError::OutOfMemory => reply,
                     _ => Reply::Nil,
                 };
             }

@@ -38,6 +38,11 @@
 //! Reference: Resilience4j 2.4.0, `CircuitBreakerStateMachine`, `CircuitBreakerMetrics`,
 //! `CircuitBreakerConfig`, `IntervalFunction`.
 //!
+//! Every exception is recorded unless it is named in `recordExceptions` or `ignoreExceptions`. So is
+//! what a bulkhead or an inner breaker throws, a 404 of `RestTemplate`, and the exception in which a
+//! cancelled call ends (`decorateCallable`, `decorateCompletionStage`). Reactor's operator and
+//! `decorateFuture` release the permit of a cancelled call: `ignore: ["cancelled"]`.
+//!
 //! Left out: `transitionOnResult`; randomized waits; the lock-free time window, whose seconds
 //! begin with the breaker; an initial state other than closed. Exceptions and results reach it as
 //! [`Verdict`]s. In the library `reset` leaves the timer of the state it ends running, and that
@@ -392,7 +397,7 @@ impl Machine for Resilience4j {
         };
         match refusal {
             // The library's permits know nothing but when their call began.
-            None => Admission::Admitted(Permit { started: now, tag: 0 }),
+            None => Admission::Admitted(Permit::new(now, 0)),
             Some(reason) => {
                 self.metrics().not_permitted += 1;
                 Admission::Refused(reason)

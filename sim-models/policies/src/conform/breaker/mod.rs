@@ -1,12 +1,18 @@
 //! Circuit-breaker traces: one driver for all libraries; what is particular to one is its
 //! [`Subject`].
 
+pub(super) mod aiobreaker;
+pub(super) mod circuitbreaker;
 pub(super) mod cockatiel;
+pub(super) mod eapache;
 pub(super) mod failsafe;
+pub(super) mod failsafe_rs;
 pub(super) mod gobreaker;
 pub(super) mod hystrix;
 pub(super) mod opossum;
+pub(super) mod purgatory;
 pub(super) mod pybreaker;
+pub(super) mod recloser;
 pub(super) mod resilience4j;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,8 +21,10 @@ use std::fmt::Debug;
 use serde_json::{Map, Value, json};
 use sim_core::{Span, Time};
 
+use super::draws::Draws;
 use super::driver::{Driver, Event, Outputs};
-use crate::breaker::{Admission, Change, Machine, Permit, Verdict};
+use super::options::Options;
+use crate::breaker::{Admission, Change, Machine, Permit, StateName, Verdict};
 use crate::{Build, Reason};
 
 /// A library's breaker under test.
@@ -29,6 +37,28 @@ trait Subject: Machine + Debug {
             "ign" => Verdict::Ignored,
             _ => return None,
         })
+    }
+
+    /// A call ends; what the library draws then comes from the record.
+    fn end(
+        &mut self,
+        permit: Permit,
+        now: Time,
+        verdict: Verdict,
+        _draws: &mut Draws,
+        changes: &mut Vec<Change>,
+    ) {
+        self.settle(permit, now, verdict, changes);
+    }
+
+    /// The state as the library's own property shows it.
+    fn shown(&self, _now: Time) -> StateName {
+        self.state()
+    }
+
+    /// Whether the traces list changes of state.
+    fn lists_changes(&self) -> bool {
+        true
     }
 
     /// The field `why` of a refused start; `None` when the library's traces have none.
@@ -100,6 +130,8 @@ struct BreakerDriver<S> {
     shown: Vec<Value>,
     /// What happened on its own at the instant of the last line and no line has shown yet.
     unshown: Unshown,
+    /// What the outcome `ign` means where the options say it.
+    ignored: Option<Verdict>,
 }
 
 /// A call that waits.
@@ -121,6 +153,14 @@ struct Unshown {
 
 /// The driver of the breaker that these options make.
 fn boxed<C: Build<Machine: Subject + 'static>>(config: &C) -> Result<Box<dyn Driver>, String> {
+    boxed_with(config, None)
+}
+
+/// The same for a library that ignores the outcome `ign` only where its options name it.
+fn boxed_with<C: Build<Machine: Subject + 'static>>(
+    config: &C,
+    ignored: Option<Verdict>,
+) -> Result<Box<dyn Driver>, String> {
     Ok(Box::new(BreakerDriver {
         subject: config.build().map_err(|error| error.to_string())?,
         calls: BTreeMap::new(),
@@ -129,7 +169,43 @@ fn boxed<C: Build<Machine: Subject + 'static>>(config: &C) -> Result<Box<dyn Dri
         timed_out: BTreeSet::new(),
         shown: Vec::new(),
         unshown: Unshown::default(),
+        ignored,
     }))
+}
+
+/// What `ign` means where the option is a list of the classes that are no failures.
+fn excluded(options: &Options<'_>) -> Result<Option<Verdict>, String> {
+    let Some(list) = options.get("exclude") else { return Ok(Some(Verdict::Failure)) };
+    let names: Option<Vec<&str>> =
+        list.as_array().and_then(|list| list.iter().map(Value::as_str).collect());
+    match names.as_deref() {
+        Some([]) => Ok(Some(Verdict::Failure)),
+        Some(["ign"]) => Ok(Some(Verdict::Ignored)),
+        _ => Err(format!("config.exclude is {list}; it must be [] or [\"ign\"]")),
+    }
+}
+
+/// What the caller of a Python library gets.
+fn raised(outcome: &str) -> &'static str {
+    match outcome {
+        "ok" => "value",
+        "ign" => "Ign",
+        _ => "Err",
+    }
+}
+
+/// Whether one of the changes leads into open.
+fn opens(changes: &[Change]) -> bool {
+    let to = |change: &Change| match change {
+        Change::Transition(transition) => Some(transition.to),
+        _ => None,
+    };
+    changes.iter().any(|change| to(change) == Some(StateName::Open))
+}
+
+/// Counters as a trace lists them.
+fn counters<const N: usize>(counters: [(&str, u64); N]) -> Option<Map<String, Value>> {
+    Some(counters.into_iter().map(|(name, count)| (name.to_owned(), json!(count))).collect())
 }
 
 impl<S: Subject> Driver for BreakerDriver<S> {
@@ -186,13 +262,16 @@ impl<S: Subject> Driver for BreakerDriver<S> {
                         .remove(&id)
                         .ok_or_else(|| format!("call {id} ends without being under way"))?;
                     self.timeouts.retain(|(_, timed)| *timed != id);
-                    let verdict = self.subject.verdict(&outcome).ok_or_else(|| {
+                    let ignored = self.ignored.filter(|_| outcome == "ign");
+                    let verdict = ignored.or(self.subject.verdict(&outcome)).ok_or_else(|| {
                         format!(
                             "unknown outcome `{outcome}`; known: ok, err, ign, rec_ok, bad_result"
                         )
                     })?;
                     let ended = permit.tag();
-                    self.subject.settle(permit, now, verdict, &mut changes);
+                    let mut draws = Draws::of(event)?;
+                    self.subject.end(permit, now, verdict, &mut draws, &mut changes);
+                    outputs.push(draws.output());
                     outputs.extend(self.subject.extra(&outcome, &changes));
                     self.let_go(ended, now, &mut changes, &mut outputs);
                 }
@@ -220,8 +299,10 @@ impl<S: Subject> Driver for BreakerDriver<S> {
             }
             _ => return Err(event.unknown_op("start, end, auto, probe, force")),
         }
-        outputs.push(("ev", Value::Array(self.listed(event, &changes))));
-        outputs.push(("state", json!(self.subject.state().id())));
+        if self.subject.lists_changes() {
+            outputs.push(("ev", Value::Array(self.listed(event, &changes))));
+        }
+        outputs.push(("state", json!(self.subject.shown(now).id())));
         if let Some(counters) = self.subject.counters(now, &event.op)
             && event.fields.contains_key("m")
         {

@@ -3,9 +3,9 @@
 use serde_json::{Map, Value, json};
 use sim_core::Time;
 
-use super::{Subject, boxed};
+use super::{Subject, boxed, counters, opens, raised};
+use crate::breaker::Change;
 use crate::breaker::pybreaker::{Config, Mode, Pybreaker};
-use crate::breaker::{Change, StateName};
 use crate::conform::driver::{Driver, Outputs};
 use crate::conform::options::{Options, set};
 
@@ -26,20 +26,17 @@ pub(crate) fn driver(options: &Options<'_>) -> Result<Box<dyn Driver>, String> {
 
 impl Subject for Pybreaker {
     fn counters(&mut self, _now: Time, _op: &str) -> Option<Map<String, Value>> {
-        let counters = [("fail", self.fail_counter()), ("succ", self.success_counter())];
-        Some(counters.into_iter().map(|(name, count)| (name.to_owned(), json!(count))).collect())
+        counters([("fail", self.fail_counter()), ("succ", self.success_counter())])
     }
 
     /// What the caller gets: the call that opens the breaker gets that error in place of its own.
     fn extra(&mut self, outcome: &str, changes: &[Change]) -> Outputs {
-        let opens = changes.iter().any(|change| {
-            matches!(change, Change::Transition(transition) if transition.to == StateName::Open)
-        });
         let raised = match outcome {
-            "ok" | "rec_ok" => "value",
-            "ign" => "Ign",
-            _ if opens && self.throws_new_error_on_trip() => "CircuitBreakerError",
-            _ => "Err",
+            "rec_ok" => "value",
+            "err" | "bad_result" if opens(changes) && self.throws_new_error_on_trip() => {
+                "CircuitBreakerError"
+            }
+            _ => raised(outcome),
         };
         vec![("raised", json!(raised))]
     }

@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 use sim_core::Span;
 
-use super::Draws;
 use super::exec::{self, Clock, Library, Wait};
 use crate::Build;
+use crate::conform::draws::Draws;
 use crate::conform::driver::{Driver, millis};
 use crate::conform::options::Options;
 use crate::retry::backoff::{Backoff, Config, Jitter, WaitGen};

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 use sim_core::Span;
 
-use super::Draws;
 use crate::Build;
+use crate::conform::draws::Draws;
 use crate::conform::driver::{Driver, Event, Outputs};
 use crate::conform::options::Options;
 use crate::retry::cockatiel::{Backoff, Cockatiel, Config, Generator, Memory};

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::Draws;
+use crate::conform::draws::Draws;
 use crate::conform::driver::{Driver, Event, Outputs};
 use crate::conform::options::Options;
 
@@ -34,6 +34,17 @@ pub(super) trait Library {
     /// What the library tells its listeners, where the traces show it.
     fn events(&self, _attempts: u32, _last: &str, _meaning: Outcome) -> Vec<&'static str> {
         Vec::new()
+    }
+
+    /// The field that each line has for the end: `end_ms` on the clock, `took_ms` from the start.
+    fn length(&self) -> Option<&'static str> {
+        (self.delays() == "delays_s").then_some("end_ms")
+    }
+
+    /// The words of outcomes, for the message about an unknown one.
+    fn known(&self) -> Vec<&'static str> {
+        let all = ["ok", "err", "ign", "bad_result"];
+        all.into_iter().filter(|word| self.outcome(word).is_some()).collect()
     }
 
     /// The library's state for a reader of a difference.
@@ -79,6 +90,11 @@ impl Clock {
         (micros(self.attempt_started) - micros(self.started)) / 1e6
     }
 
+    /// Milliseconds since the start.
+    pub(super) fn elapsed_millis(&self) -> f64 {
+        self.now - self.started
+    }
+
     /// Nanoseconds since the start.
     pub(super) fn elapsed_nanos(&self) -> i64 {
         ((self.now - self.started) * 1e6 + 0.5) as i64
@@ -122,7 +138,7 @@ impl<L: Library> Driver for ExecDriver<L> {
             clock.attempt_started = clock.now;
             clock.now += self.call_millis;
             let meaning = library.outcome(outcome).ok_or_else(|| {
-                format!("unknown outcome `{outcome}`; known here: {}", known(library))
+                format!("unknown outcome `{outcome}`; known here: {}", library.known().join(", "))
             })?;
             let wait = match meaning {
                 Outcome::Failure => library.after(attempts, &clock, &mut draws),
@@ -152,9 +168,11 @@ impl<L: Library> Driver for ExecDriver<L> {
                 outputs.push(("ev", json!(events)));
             }
         }
-        // Recorders of libraries that wait in seconds write it always, others may.
-        if library.delays() == "delays_s" || event.fields.contains_key("end_ms") {
-            outputs.push(("end_ms", json!(clock.now)));
+        // Some recorders write it always, others may.
+        for (field, millis) in [("end_ms", clock.now), ("took_ms", clock.now - clock.started)] {
+            if library.length() == Some(field) || event.fields.contains_key(field) {
+                outputs.push((field, json!(millis)));
+            }
         }
         Ok(outputs)
     }
@@ -162,10 +180,4 @@ impl<L: Library> Driver for ExecDriver<L> {
     fn state(&self) -> String {
         self.library.debug()
     }
-}
-
-/// The outcomes that a library's traces may have.
-fn known(library: &impl Library) -> String {
-    let all = ["ok", "err", "ign", "bad_result"];
-    all.into_iter().filter(|word| library.outcome(word).is_some()).collect::<Vec<_>>().join(", ")
 }

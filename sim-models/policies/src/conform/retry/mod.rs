@@ -13,12 +13,18 @@ pub(super) mod backoff;
 pub(super) mod cockatiel;
 mod exec;
 pub(super) mod failsafe;
+pub(super) mod go;
 pub(super) mod http;
+pub(super) mod jobs;
+pub(super) mod node;
+mod plain;
 pub(super) mod resilience4j;
+pub(super) mod rust;
 pub(super) mod tenacity;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use super::draws::{Draws, uniform};
 use super::driver::{Driver, Event, Outputs};
 
 /// The highest number of an attempt that is asked for: no recorded call comes near it.
@@ -41,51 +47,6 @@ fn either<T>(
     match read(names[0])? {
         None => read(names[1]),
         found => Ok(found),
-    }
-}
-
-/// A recorded draw.
-fn uniform(draw: f64) -> Result<f64, String> {
-    if (0.0..1.0).contains(&draw) {
-        Ok(draw)
-    } else {
-        Err(format!("a draw is {draw}; it must be at least 0 and below 1"))
-    }
-}
-
-/// Recorded draws, handed out in order. What the policy has taken is compared with the record.
-struct Draws {
-    recorded: Vec<f64>,
-    taken: Vec<f64>,
-}
-
-impl Draws {
-    /// Reads `draws` and leaves it in the event, to be compared with [`Draws::output`].
-    fn of(event: &mut Event) -> Result<Draws, String> {
-        let recorded = match event.fields.get("draws") {
-            None => Vec::new(),
-            Some(field) => {
-                let field = field.clone();
-                let draws = event.numbers("draws")?;
-                event.fields.insert("draws".to_owned(), field);
-                draws
-            }
-        };
-        for draw in &recorded {
-            uniform(*draw)?;
-        }
-        Ok(Draws { recorded, taken: Vec::new() })
-    }
-
-    fn next(&mut self) -> f64 {
-        // A draw too many shows as a longer list; its value plays no part any more.
-        let draw = self.recorded.get(self.taken.len()).copied().unwrap_or(0.5);
-        self.taken.push(draw);
-        draw
-    }
-
-    fn output(&self) -> (&'static str, Value) {
-        ("draws", json!(self.taken))
     }
 }
 
