@@ -343,7 +343,7 @@ mod tests {
         ] {
             assert!(drawn.contains(kind), "{kind}");
         }
-        let answers = r#"Loss { from: "redis", to: "api", rate: 1.0 }"#;
+        let answers = r#"Loss { from: "redis", to: "api", rate: 1.0, instance: None }"#;
         assert!(drawn.contains(answers), "answers are lost as well as requests");
     }
 }

@@ -25,9 +25,9 @@
 //!
 //! # Policies
 //!
-//! A [`CustomPolicy`] is named in a stack as `Custom("kind", config: {…})`. Each caller has one of
-//! its own for each callee, and a new one after a restart. Like every policy it is a value: the
-//! time comes in, a draw comes in, a [`Turn`] goes out.
+//! A [`CustomPolicy`] is named in a stack as `Custom("kind", config: {…})`. Each process of a caller
+//! has one of its own for each callee, and a new one after a restart. Like every policy it is a
+//! value: the time comes in, a draw comes in, a [`Turn`] goes out.
 //!
 //! # Kinds
 //!
@@ -53,8 +53,8 @@ pub use policy::{CallId, CustomPolicy, Passage, PolicyDesk, Reply, Turn};
 /// each crash. Equal settings make equal actors.
 pub type Make = fn(&BTreeMap<String, String>) -> Result<Box<dyn CustomActor>, String>;
 
-/// Builds a custom policy from its settings: when a scenario is read, for each caller and callee that
-/// use it, and after each crash of the caller. Equal settings make equal policies.
+/// Builds a custom policy from its settings: when a scenario is read, for each process of a caller
+/// that uses it, and after each crash of that process. Equal settings make equal policies.
 pub type MakePolicy = fn(&BTreeMap<String, String>) -> Result<Box<dyn CustomPolicy>, String>;
 
 /// The kinds of custom actors and policies that a program knows.

@@ -170,7 +170,7 @@ pub(crate) struct FallbackPlan {
     pub is_goodput: bool,
 }
 
-/// A policy written in Rust, and how each caller's own is made.
+/// A policy written in Rust, and how each process's own is made.
 #[derive(Clone, Debug)]
 pub(crate) struct CustomPolicyPlan {
     pub make: MakePolicy,
