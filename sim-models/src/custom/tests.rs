@@ -214,7 +214,8 @@ fn times(outcome: &Outcome, kind: &str) -> Vec<u64> {
 
 /// How long the user's one submission took, in milliseconds.
 fn took(outcome: &Outcome) -> u64 {
-    let latency = outcome.actor("user").and_then(|user| user.latency).expect("it has ended");
+    let user = outcome.actor("user").expect("a user");
+    let latency = user.latency.or(user.latency_failed).expect("it has ended");
     latency.max.as_nanos() / 1_000_000
 }
 
