@@ -5,18 +5,25 @@
 //! interval, or within the tolerance that its row states; one that does not has a note which says
 //! why, and is expected not to. All of it takes a minute or two on two cores.
 
+mod backoff;
 mod budgets;
 mod choices;
 mod collapse;
 mod fan_out;
 mod hedging;
+mod hotos21;
 mod jitter;
 mod layers;
 mod measure;
 mod metastability;
+mod omission;
+mod priorities;
 mod queueing;
 mod reconnect;
+mod redundancy;
 mod retry_budgets;
+mod retry_flood;
+mod shedding;
 mod stampede;
 #[path = "../it/support.rs"]
 #[expect(dead_code, reason = "the other proofs use the rest")]
@@ -24,6 +31,7 @@ mod support;
 mod table;
 mod theory;
 mod throttling;
+mod tied;
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
@@ -33,19 +41,27 @@ use table::Topic;
 const DOCUMENT: &str = "docs/RESULTS.md";
 
 /// What has been reproduced, in the order of the document. Each is run once, by whoever asks first.
-static TOPICS: [LazyLock<Topic>; 13] = [
+static TOPICS: [LazyLock<Topic>; 21] = [
+    LazyLock::new(hotos21::topic),
     LazyLock::new(jitter::topic),
     LazyLock::new(retry_budgets::topic),
     LazyLock::new(collapse::topic),
     LazyLock::new(metastability::topic),
+    LazyLock::new(retry_flood::topic),
+    LazyLock::new(backoff::topic),
     LazyLock::new(reconnect::topic),
     LazyLock::new(stampede::topic),
     LazyLock::new(layers::topic),
+    LazyLock::new(shedding::topic),
     LazyLock::new(throttling::topic),
     LazyLock::new(budgets::topic),
     LazyLock::new(hedging::topic),
+    LazyLock::new(tied::topic),
+    LazyLock::new(redundancy::topic),
     LazyLock::new(fan_out::topic),
+    LazyLock::new(omission::topic),
     LazyLock::new(queueing::topic),
+    LazyLock::new(priorities::topic),
     LazyLock::new(choices::topic),
 ];
 

@@ -378,6 +378,15 @@ fn cases() -> Vec<Case> {
             ),
         ),
         with(
+            PLAIN,
+            case(
+                steady!(r#"Work(Const("100ms"))"#),
+                r#"Threshold("p99(users) < 50ms")"#,
+                "60s",
+                "users: p99(users) < 50ms is broken",
+            ),
+        ),
+        with(
             BREAKER,
             case(
                 steady!("Fail(500)"),

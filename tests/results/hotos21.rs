@@ -1,0 +1,68 @@
+//! The metastable failure of the paper that named them.
+
+use sim_models::outcome::Outcome;
+
+use crate::measure::{Estimate, case, outcomes};
+use crate::table::{Row, Topic};
+
+/// The sum of what was counted in the last of the five minutes.
+fn lately(of: &[u32]) -> f64 {
+    f64::from(of[240..300].iter().sum::<u32>())
+}
+
+/// What arrives per second at the database then, retries included.
+fn queries(outcome: &Outcome) -> f64 {
+    (lately(&outcome.series.offered) + lately(&outcome.series.retries)) / 60.0
+}
+
+/// The share of the queries that are answered in time then.
+fn answered(outcome: &Outcome) -> f64 {
+    lately(&outcome.series.goodput) / lately(&outcome.series.offered)
+}
+
+/// By how much the queue grows per second between two seconds, in each run.
+fn growth(sets: &[(&str, &str)], runs: u64, from: usize, until: usize) -> Vec<f64> {
+    let sets = [sets, &[("invariants", "[]"), ("breaks", "[]")]].concat();
+    outcomes(&case("hotos21", None, &sets), runs, |outcome| {
+        let (_, queue) =
+            outcome.series.queue_len_max.iter().find(|(name, _)| name == "db").expect("a queue");
+        (f64::from(queue[until]) - f64::from(queue[from])) / (until - from) as f64
+    })
+}
+
+/// Where a queue stops shrinking and begins to grow, between a setting at which it shrinks and one
+/// at which it grows.
+fn threshold(low: f64, shrinks: &[f64], high: f64, grows: &[f64]) -> Estimate {
+    let at = shrinks.iter().zip(grows).map(|(down, up)| low + (high - low) * down / (down - up));
+    Estimate::mean(&at.collect::<Vec<f64>>())
+}
+
+pub fn topic() -> Topic {
+    let down =
+        outcomes(&case("hotos21", None, &[]), 4, |outcome| [queries(outcome), answered(outcome)]);
+    let column = |n: usize| Estimate::mean(&down.iter().map(|run| run[n]).collect::<Vec<f64>>());
+    let load = |rate| {
+        let sets = [("actors.app.load.rate", rate), ("horizon", "\"190s\"")];
+        growth(&sets, 12, 85, 185)
+    };
+    let rows = vec![
+        Row::new("at 280/s: queries per second at the database", 560.0, column(0)).percent(1.0),
+        Row::new("at 280/s: answered in time", 0.0, column(1)).within(0.01),
+        Row::new(
+            "recovers on its own below: per second",
+            150.0,
+            threshold(140.0, &load("\"140/s\""), 160.0, &load("\"160/s\"")),
+        ),
+    ];
+    Topic {
+        title: "The paper that named metastable failures",
+        scenario: "hotos21",
+        says: "is the first example of Bronson, Aghayev, Charapko and Zhu, *Metastable Failures in \
+            Distributed Systems*, HotOS 2021, section 2.1, with its own numbers. One retry keeps a \
+            database of 300 queries a second down long after ten bad seconds of a switch. It \
+            recovers on its own below half its capacity. A \
+            threshold is where the queue neither grows nor shrinks, between a setting at which it \
+            grows and one at which it shrinks.",
+        rows,
+    }
+}
