@@ -40,7 +40,7 @@ simulator's own retry: it repeats nothing that is in doubt, but believes a 503 t
 ";
 
 const KEYED: &str = "
-## With the key that the library itself sends
+## At one that heeds the key that the library itself sends
 
 Some SDKs send an idempotency key with each payment, and the same key with all attempts of one call.
 The payment service below keeps its promise: it does a key's work once. A call that the *caller*
@@ -151,7 +151,7 @@ fn the_page_of_clients_is_what_the_runs_say() {
     let stripes: Vec<(String, String)> =
         all.iter().filter(|(name, _)| name.starts_with("Stripe")).cloned().collect();
     let mut page = HEAD.to_owned();
-    page += "\n## Without a key\n\n";
+    page += "\n## At a payment service that heeds no key\n\n";
     page += &table(&all, "");
     page += KEYED;
     page += &table(&stripes, r#", once: "{key}""#);

@@ -66,7 +66,7 @@ fn text(outcomes: &[Outcome], repeat: &str) -> String {
     let base = &outcomes[0];
     let mut text = plain(&format!("{}, seed {}", base.scenario, seeds(outcomes)));
     text.push('\n');
-    let header = [
+    let mut header = vec![
         "variant",
         "verdict",
         "submitted",
@@ -74,15 +74,23 @@ fn text(outcomes: &[Outcome], repeat: &str) -> String {
         "p99",
         "retries",
         "duplicated",
-        "withheld",
         "peak",
         "peak retries",
     ];
-    let rows = outcomes.iter().map(row).collect();
+    let mut rows: Vec<_> = outcomes.iter().map(row).collect();
+    let mut notes = String::from(
+        "\nThe peak is the most arrivals in any 100 ms at the busiest service, retries \
+        included;\np99 is that of the slowest client.\n",
+    );
+    if outcomes.iter().any(|outcome| finding::withheld(outcome) > 0) {
+        header.push("withheld");
+        for (row, outcome) in rows.iter_mut().zip(outcomes) {
+            row.push(words::count(finding::withheld(outcome)));
+        }
+        notes += "Withheld are retries and hedges that a guard against doing twice did not send.\n";
+    }
     text += &Table::new(header, rows).words(1).text(&Style::plain());
-    text += "\nWithheld are retries and hedges that a guard against doing twice did not send.\n\
-        The peak is the most arrivals in any 100 ms at the busiest service, retries \
-        included;\np99 is that of the slowest client.\n\n";
+    text += &format!("{notes}\n");
     for outcome in outcomes {
         let line = format!("{}: {}", name(outcome), finding::headline(outcome));
         text += &format!("{}\n", plain(&line));
@@ -109,7 +117,6 @@ fn row(outcome: &Outcome) -> Vec<String> {
         p99.map_or_else(|| words::NONE.to_owned(), words::duration),
         words::count(outcome.calls.iter().map(|call| call.retries).sum()),
         words::count(outcome.effects.iter().map(|effect| effect.duplicated).sum()),
-        words::count(finding::withheld(outcome)),
         peak(Counter::PeakArrivals).map_or_else(|| words::NONE.to_owned(), words::count),
         peak(Counter::PeakRetries).map_or_else(|| words::NONE.to_owned(), words::count),
     ]
