@@ -61,8 +61,8 @@ fn every_command_knows_the_programs_actors() {
         assert!(said.contains(wanted), "{line}: {said}");
     }
     let compared = said(&folder, "compare own.ron --seeds 2");
-    assert!(compared.contains("latency_mean:users"), "{compared}");
-    assert!(!compared.contains(":echo"), "what users have is compared: {compared}");
+    assert!(compared.contains("latency_mean(users)"), "{compared}");
+    assert!(!compared.contains("(echo"), "what users have is compared: {compared}");
 }
 
 fn said(folder: &Path, line: &str) -> String {

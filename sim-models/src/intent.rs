@@ -33,6 +33,23 @@ pub(crate) struct Intent {
 }
 
 impl Intent {
+    /// One of which nothing has been submitted yet.
+    pub(crate) fn new(client: ActorId, number: u32, lineage: u64, begun: Time) -> Intent {
+        Intent {
+            client,
+            number,
+            user: 0,
+            lineage,
+            begun,
+            submitted: 0,
+            ended: 0,
+            told: None,
+            refunded: None,
+            background: None,
+            told_at: Moment { at: Time::ZERO, step: 0 },
+        }
+    }
+
     /// The user was told success, and nothing of a refund: what was paid for is theirs.
     pub(crate) fn is_acked(&self) -> bool {
         self.told == Some(Fate::Succeeded) && self.refunded.is_none()

@@ -194,7 +194,7 @@ fn a_record_carries_the_files_of_its_scenario() {
     std::fs::write(folder.join("s.ron"), scenario(r#"Trace("data/t.csv")"#, QUICK)).unwrap();
     std::fs::write(folder.join("data/t.csv"), "1\n2\n").unwrap();
     let told = sim_in(&folder, &["run", "s.ron", "-q", "--record", "run.rec"]);
-    assert_eq!(told.code, Some(0), "{told:?}");
+    assert_eq!(told.code, Some(1), "no invariant is stated: {told:?}");
     std::fs::remove_dir_all(folder.join("data")).unwrap();
     let told = sim_in(&folder, &["replay", "run.rec"]);
     assert!(told.code == Some(0) && told.stdout.contains("identical"), "{told:?}");

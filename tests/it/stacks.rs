@@ -362,6 +362,30 @@ fn a_broken_endpoint_is_left_out_for_longer_each_time() {
     assert_eq!(out, [10, 16, 16, 27, 27, 43]);
     let others = ["a1", "a2", "a4", "a5"].map(|name| counter(&outcome, name, "arrived"));
     assert!(others.iter().all(|arrived| arrived.abs_diff(others[0]) <= 5), "{others:?}");
+    // Each host counts the calls that went to it, and how they ended.
+    for host in ["a1", "a2", "a3", "a4", "a5"] {
+        let hop = call(&outcome, "users", host);
+        assert_eq!(hop.calls, hop.attempts, "{host}");
+        assert!(hop.success > 0 && hop.success + hop.failed == hop.calls, "{hop:?}");
+    }
+}
+
+#[test]
+fn a_refusal_counts_once() {
+    let stack = r#"Retry(attempts: 3, backoff: Constant("10ms")), Bulkhead(1)"#;
+    let outcome = system("Burst(count: 4)", ROOMY, stack, "");
+    assert!(rejected(&outcome, "bulkhead_full") >= 3);
+    let given_up = &call(&outcome, "users", "app").given_up;
+    assert!(given_up.is_empty(), "they were counted where they were refused: {given_up:?}");
+}
+
+#[test]
+fn what_is_slow_by_less_than_one_is_faster() {
+    for (factor, label) in [("0.25", "app: 4x faster"), ("3", "app: 3x slower")] {
+        let faults = format!(r#"faults: [At("1s", for: "1s", Slow("app", factor: {factor}))],"#);
+        let outcome = system("Burst(count: 1)", ROOMY, r#"Timeout("9s")"#, &faults);
+        assert_eq!(outcome.faults[0].label, label);
+    }
 }
 
 #[test]

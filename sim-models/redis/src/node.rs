@@ -357,7 +357,11 @@ mod tests {
             ("@FWIN f 5", "OOM command not allowed when used memory > 'maxmemory'."),
             ("DEL k", "Int(1)"),
         ] {
-            assert_eq!(shell.ask(words), reply, "{words}");
+            let told = shell.ask(words);
+            // An error inside a script names the script.
+            let from_script = words.starts_with('@') && reply.starts_with("OOM");
+            let told = if from_script { told.split(" script: ").next().unwrap() } else { &told };
+            assert_eq!(told, reply, "{words}");
         }
     }
 
@@ -389,7 +393,7 @@ mod tests {
         let read_only = "READONLY You can't write against a read only replica.";
         assert_eq!(shell.ask("SET k 2"), read_only);
         assert_eq!(shell.ask("@CAD k other"), "Int(0)");
-        assert_eq!(shell.ask("@CAD k 1"), read_only);
+        assert!(shell.ask("@CAD k 1").starts_with(&format!("{read_only} script: ")));
         assert_eq!(shell.ask("GET k"), "1");
     }
 

@@ -42,10 +42,10 @@ pub struct Stretch {
 /// ```
 /// use sim_models::figure::{Figure, Kind};
 ///
-/// let figure: Figure = "amplification(api->psp) in 30s..1m".parse().unwrap();
+/// let figure: Figure = "amplification(api->psp) in 30s..60s".parse().unwrap();
 /// assert_eq!(figure.kind, Kind::Amplification);
 /// assert_eq!(figure.of.as_deref(), Some("api->psp"));
-/// assert_eq!(figure.to_string(), "amplification(api->psp) in 30s..1m");
+/// assert_eq!(figure.to_string(), "amplification(api->psp) in 30s..60s");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Figure {
@@ -147,7 +147,7 @@ mod tests {
             "success(shoppers)",
             "p99(shoppers)",
             "p99.9(shoppers, failed)",
-            "p50(api.pay) in 30s..1m",
+            "p50(api.pay) in 30s..60s",
             "latency_max(api->psp)",
             "amplification(api->psp) in 1ms..2s",
             "breaker_openings(api->psp provider)",

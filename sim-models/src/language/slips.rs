@@ -199,10 +199,7 @@ mod tests {
         assert_eq!(help(r#"Work(Const("1sec"))"#), r#"write "1s""#);
         assert_eq!(help("Work(Const(1))"), r#"give it a unit, as in "1s""#);
         let within = help(r#"Const("2ms")"#);
-        assert!(
-            within.starts_with("`Const` stands inside of another word, as in Work("),
-            "{within}"
-        );
+        assert!(within.starts_with("`Const` stands inside of another word, as in "), "{within}");
         assert_eq!(help(r#"Cal("api.pay", policy: "p")"#), "did you mean `Call`?");
         assert_eq!(
             help(r#"Cached(1, 2, name: "p")"#).as_str(),

@@ -226,6 +226,7 @@ mod tests {
     use sim_policies::Ending;
 
     use super::*;
+    use crate::intent::Intent;
     use crate::plan::{EndpointId, Fault, PairId, QueuePlan};
     use crate::world::bench::{self, Bench};
 
@@ -243,7 +244,9 @@ mod tests {
             attempts_max: 2,
         }];
         let brokers = Brokers::new(&plan);
-        (Bench::new(plan), brokers)
+        let mut bench = Bench::new(plan);
+        bench.shared.intents.push(Intent::new(ActorId(0), 1, 1, Time::ZERO));
+        (bench, brokers)
     }
 
     /// Publishes a message, which is handed out if the broker is up.

@@ -202,19 +202,8 @@ impl Clients {
             }
             _ => mix(shared.plan.actors[client.index()].entity, number.into()),
         };
-        let intent = shared.intents.push(Intent {
-            client,
-            number,
-            user,
-            lineage,
-            begun: ctx.now(),
-            submitted: 0,
-            ended: 0,
-            told: None,
-            refunded: None,
-            told_at: ctx.moment(),
-            background: None,
-        });
+        let intent = Intent::new(client, number, lineage, ctx.now());
+        let intent = shared.intents.push(Intent { user, told_at: ctx.moment(), ..intent });
         shared.metrics.intended(client, clicks, ctx.now());
         for later in 1..clicks {
             let at = ctx.now() + apart * u64::from(later);
@@ -389,7 +378,8 @@ mod tests {
 
     #[test]
     fn what_a_user_knows_of_an_intent_only_gets_better() {
-        let (mut bench, mut clients) = bench(users(LoadPlan::Burst { count: 1, at: Span::ZERO }));
+        let load = LoadPlan::Burst { count: 1, at: Span::ZERO };
+        let (mut bench, mut clients) = bench(ClientPlan { clicks: 5, ..users(load) });
         let intent = bench.act(|shared, ctx| clients.decide(USERS, 0, shared, ctx));
         let mut told = |fate| {
             ends(&mut bench, &mut clients, intent, fate);

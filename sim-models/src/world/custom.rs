@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use sim_core::{Draws, Moment, Span, Time, mix};
+use sim_core::{Draws, Span, Time, mix};
 use sim_redis::value::{Texts, Value};
 
 use crate::custom::{self, Ask, CustomActor, Desk, Effect, Host, Ticket};
@@ -268,19 +268,8 @@ impl Host for Room<'_> {
         let intents = &mut self.shared.intents;
         let program = own_plan(&self.shared.plan, self.actor).program;
         let intent = *self.nobody.get_or_insert_with(|| {
-            intents.push(Intent {
-                client: self.actor,
-                number: 0,
-                user: 0,
-                lineage: entity,
-                begun: self.ctx.now(),
-                submitted: 0,
-                ended: 0,
-                told: None,
-                refunded: None,
-                background: Some(program),
-                told_at: Moment { at: Time::ZERO, step: 0 },
-            })
+            let intent = Intent::new(self.actor, 0, entity, self.ctx.now());
+            intents.push(Intent { background: Some(program), ..intent })
         });
         *self.errands += 1;
         let lineage = nth(entity, OWN, *self.errands);

@@ -349,7 +349,8 @@ mod tests {
         assert_eq!(answer, Next::Answer(Ending::Status(502)));
         let mut begins = |secs| proxy.begin(Method::Get, Time::ZERO + Span::secs(secs)).1;
         assert_eq!([0, 10].map(&mut begins), [None, None]);
-        assert_eq!(begins(11), Some(0));
+        // The turn goes on where it stood.
+        assert_eq!(begins(11), Some(1));
     }
 
     #[test]

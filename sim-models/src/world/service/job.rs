@@ -2,7 +2,7 @@
 //!
 //! A run belongs to no user's intent until its program takes one up with `OnBehalfOf`.
 
-use sim_core::{Moment, Time, mix};
+use sim_core::{Time, mix};
 
 use crate::intent::Intent;
 use crate::plan::{ActorId, JobId, JobOn, JobPlan, Plan, ProgramId};
@@ -95,17 +95,6 @@ impl Jobs {
 
 /// An intent of nobody's, for a program that a service runs on its own.
 fn of_nobody(plan: &Plan, actor: ActorId, program: ProgramId) -> Intent {
-    Intent {
-        client: actor,
-        number: 0,
-        user: 0,
-        lineage: plan.actors[actor.index()].entity,
-        begun: Time::ZERO,
-        submitted: 0,
-        ended: 0,
-        told: None,
-        refunded: None,
-        background: Some(program),
-        told_at: Moment { at: Time::ZERO, step: 0 },
-    }
+    let intent = Intent::new(actor, 0, plan.actors[actor.index()].entity, Time::ZERO);
+    Intent { background: Some(program), ..intent }
 }

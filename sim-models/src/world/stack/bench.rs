@@ -7,6 +7,7 @@ use sim_policies::{Ending, Method};
 use sim_redis::value::Value;
 
 use super::{Attempt, Begin, Ended, Onward, Stack};
+use crate::intent::Intent;
 use crate::plan::{
     ActorId, ActorKind, ActorPlan, LayerPlan, Operand, PairId, Plan, QueueId, Site, SiteId,
     StackId, StackPlan, Target,
@@ -68,7 +69,8 @@ impl Bench {
             ..Plan::default()
         });
         let stack = Stack::new(&plan);
-        let shared = Shared::new(plan, Luck::new(&Streams::new(1)));
+        let mut shared = Shared::new(plan, Luck::new(&Streams::new(1)));
+        shared.intents.push(Intent::new(CALLER, 1, 1, Time::ZERO));
         let desk = Desk { stack, shared, sent: Vec::new(), hung_up: 0, ended: Vec::new() };
         let mut sim = Simulation::new(desk, Limits::default());
         sim.act(|desk, ctx| desk.stack.start(ctx));

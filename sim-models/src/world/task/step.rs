@@ -193,7 +193,7 @@ impl Task {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use sim_core::{Moment, Time};
+    use sim_core::Time;
 
     use super::*;
     use crate::intent::Intent;
@@ -222,19 +222,7 @@ pub(super) mod tests {
         let (programs, forks) = (vec![program], vec![vec![Pc(2), Pc(4)]]);
         let mut bench =
             Bench::new(Plan { code, forks, programs, ..bench::plan(vec![ActorKind::Broker]) });
-        bench.shared.intents.push(Intent {
-            client: ActorId(0),
-            number: 17,
-            user: 0,
-            lineage: 0,
-            begun: Time::ZERO,
-            submitted: 1,
-            ended: 0,
-            told: None,
-            refunded: None,
-            background: None,
-            told_at: Moment { at: Time::ZERO, step: 0 },
-        });
+        bench.shared.intents.push(Intent::new(ActorId(0), 17, 0, Time::ZERO));
         bench
     }
 
