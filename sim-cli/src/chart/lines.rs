@@ -106,7 +106,7 @@ pub fn latencies(series: &Series) -> Option<LinePanel> {
     let scale = Scale::lengths(nanos().min()?, nanos().max()?);
     let log = if scale.is_log() { " (log scale)" } else { "" };
     Some(LinePanel {
-        title: format!("Latency of submissions that ended{log}"),
+        title: format!("Latency of submissions that succeeded{log}"),
         height: 130.0,
         scale,
         lines,
@@ -192,7 +192,7 @@ pub fn tails(runs: &[Run]) -> Option<LinePanel> {
     let (min, max) = (all().copied().reduce(f64::min)?, all().copied().reduce(f64::max)?);
     let scale = Scale::lengths(min as u64, max as u64);
     let log = if scale.is_log() { " (log scale)" } else { "" };
-    let title = format!("p99 latency of submissions that ended{}{log}", windows(runs));
+    let title = format!("p99 latency of submissions that succeeded{}{log}", windows(runs));
     Some(LinePanel { title, height: several(&lines, 150.0), scale, lines })
 }
 
