@@ -32,9 +32,13 @@ fn retries(rate: &str, more: &[(&str, &str)]) -> Recovery {
     load(RETRIES, None, &sets).run(1).recovery.expect("a trigger")
 }
 
-/// One worker at a third of its load, and a fault.
 fn faulty(fault: &str, rest: &str) -> Outcome {
-    let text = format!(
+    load(&faulty_text(fault, rest), None, &[]).run(1)
+}
+
+/// One worker at a third of its load, and a fault.
+fn faulty_text(fault: &str, rest: &str) -> String {
+    format!(
         r#"Scenario(
             name: "faulty", about: "A fault.", horizon: "300s",
             actors: {{
@@ -50,8 +54,7 @@ fn faulty(fault: &str, rest: &str) -> Outcome {
             faults: [{fault}],
             {rest}
         )"#
-    );
-    load(&text, None, &[]).run(1)
+    )
 }
 
 fn state(fault: &str, rest: &str) -> RecoveryState {
@@ -107,6 +110,22 @@ fn a_run_that_is_too_short_leaves_it_open() {
 fn a_fault_that_nobody_notices_disturbs_nothing() {
     let slow = r#"At("100s", for: "20s", Slow("api", factor: 1.01))"#;
     assert_eq!(state(slow, ""), RecoveryState::Undisturbed);
+}
+
+#[test]
+fn answers_of_a_fallback_do_not_hide_an_outage() {
+    for (fallback, counts) in [("", false), (", goodput: true", true)] {
+        let policies = format!(r#"[Fallback(200, on: Failure{fallback}), Timeout("1s")]"#);
+        let text = faulty_text(r#"At("60s", for: "60s", Errors("api", status: 500))"#, "");
+        let outcome = load(&text, None, &[("policies.p", &policies)]).run(1);
+        let state = outcome.recovery.expect("a trigger").state;
+        match state {
+            RecoveryState::Recovered { at, .. } => {
+                assert!(!counts && at >= seconds(120), "{at}");
+            }
+            state => assert!(counts && state == RecoveryState::Undisturbed, "{state:?}"),
+        }
+    }
 }
 
 #[test]

@@ -200,6 +200,7 @@ ended count, and those that have waited for longer than `unanswered_after`.
 
 - Goodput per intent asked for is at least what it was, divided by `within`. Asked for is what
   arises. A population (`Closed`) asks at least at its rate from before: who hangs comes no more.
+  A fallback's answer is goodput only where the fallback says so.
 - The same holds when those who have waited for longer than `unanswered_after` are asked for too, beyond as many
   as before.
 - The median latency of success is at most what it was, times `within`.

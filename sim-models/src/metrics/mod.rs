@@ -212,8 +212,10 @@ impl Metrics {
     pub(crate) fn achieved(&mut self, client: ActorId, is_degraded: bool, arose: Time, now: Time) {
         if self.is_within(now) {
             self.windows.at(now).goodput += u32::from(!is_degraded);
-            if let Some(pulse) = &mut self.pulse {
-                pulse.achieved(arose, now);
+            match &mut self.pulse {
+                Some(pulse) if is_degraded => pulse.missed(arose, now),
+                Some(pulse) => pulse.achieved(arose, now),
+                None => {}
             }
         }
         if !self.is_late(arose, now) {

@@ -156,7 +156,7 @@ pub struct Level {
     pub asked: u64,
     /// Intents whose user saw success.
     pub goodput: u64,
-    /// Intents that ended without success.
+    /// Intents that ended without success, or with a fallback's answer that is no goodput.
     pub missed: u64,
     /// Intents that have waited for an answer for too long, at the end.
     pub unanswered: u64,
