@@ -4,6 +4,7 @@
 //! their breakers is open.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use sim_core::Time;
 use sim_models::outcome::TransitionLine;
@@ -35,8 +36,9 @@ struct Row {
 enum Band {
     /// The state of one breaker.
     State(Vec<(f64, StateName)>),
-    /// Of all breakers of a caller's instances: the shares that are open and half open.
-    Share(Vec<(f64, [f64; 2])>),
+    /// Of all breakers of a caller's instances: the shares that are open and half open, and how many
+    /// are at most open, in words.
+    Share(Vec<(f64, [f64; 2])>, String),
 }
 
 /// The breakers' states, if any of them ever changed. Where each instance of a caller has one, a
@@ -126,13 +128,18 @@ impl Row {
             let share = |n: u32| f64::from(n) / f64::from(of);
             shares.push((transition.at.as_secs_f64(), [share(open), share(testing)]));
         }
-        Row { name: format!("{stack}: at most {most} of {of} open"), band: Band::Share(shares) }
+        let most = format!("at most {most} of {of} open");
+        Row { name: stack.to_owned(), band: Band::Share(shares, most) }
     }
 
     fn draw(&self, canvas: &Canvas, y: f64) -> Drawn {
         match &self.band {
             Band::State(states) => draw_states(states, canvas, y),
-            Band::Share(shares) => draw_shares(shares, canvas, y),
+            Band::Share(shares, most) => {
+                draw_shares(shares, canvas, y)?;
+                let face = Face::new(11.0, Ink::Halo).middle();
+                canvas.text(most, canvas.x(0.0) + 6.0, y + BAND / 2.0, face)
+            }
         }
     }
 }
@@ -161,24 +168,38 @@ fn draw_states(states: &[(f64, StateName)], canvas: &Canvas, y: f64) -> Drawn {
     Ok(())
 }
 
-/// Open breakers fill the band from below, half-open ones above them. Within one pixel the largest
-/// share is drawn.
+/// Open breakers fill the band from below, half-open ones above them.
 fn draw_shares(shares: &[(f64, [f64; 2])], canvas: &Canvas, y: f64) -> Drawn {
     canvas.rect(canvas.x(0.0)..canvas.x(canvas.end), y..y + BAND, Ink::Closed)?;
-    let mut shares = shares.iter().copied().peekable();
-    while let Some((from, [mut open, mut testing])) = shares.next() {
-        let left = canvas.x(from);
-        while let Some((_, [more, also])) = shares.next_if(|(at, _)| canvas.x(*at) - left < 1.0) {
-            (open, testing) = (open.max(more), testing.max(also));
+    let shares: Vec<_> = shares.iter().map(|(at, share)| (canvas.x(*at), *share)).collect();
+    for (x, share) in pieces(&shares, canvas.x(canvas.end)) {
+        draw_share(share, x, canvas, y)?;
+    }
+    Ok(())
+}
+
+/// Of changes within one pixel the largest share is shown there, and what they led to from there on
+/// until the next change or the `end`.
+fn pieces(shares: &[(f64, [f64; 2])], end: f64) -> Vec<(Range<f64>, [f64; 2])> {
+    let (mut pieces, mut shares) = (Vec::new(), shares.iter().copied().peekable());
+    while let Some((left, mut last)) = shares.next() {
+        let mut most = last;
+        while let Some((_, next)) = shares.next_if(|(at, _)| at - left < 1.0) {
+            (most, last) = ([most[0].max(next[0]), most[1].max(next[1])], next);
         }
-        let right = shares.peek().map_or(canvas.x(canvas.end), |(at, _)| canvas.x(*at));
-        let right = right.max((left + 1.0).min(RIGHT));
-        let top = y + BAND * (1.0 - open);
-        let above = (top - BAND * testing).max(y);
-        for (from, to, ink) in [(above, top, Ink::HalfOpen), (top, y + BAND, Ink::Open)] {
-            if to - from > 0.0 {
-                canvas.rect(left..right, from..to, ink)?;
-            }
+        let sliver = (left + 1.0).min(end);
+        let right = shares.peek().map_or(end, |(at, _)| *at);
+        pieces.extend([(left..sliver, most), (sliver..right.max(sliver), last)]);
+    }
+    pieces
+}
+
+fn draw_share([open, testing]: [f64; 2], x: Range<f64>, canvas: &Canvas, y: f64) -> Drawn {
+    let top = y + BAND * (1.0 - open);
+    let above = (top - BAND * testing).max(y);
+    for (from, to, ink) in [(above, top, Ink::HalfOpen), (top, y + BAND, Ink::Open)] {
+        if to > from && x.end > x.start {
+            canvas.rect(x.clone(), from..to, ink)?;
         }
     }
     Ok(())
@@ -189,5 +210,25 @@ const fn ink(state: StateName) -> Ink {
         StateName::Closed | StateName::Disabled | StateName::MetricsOnly => Ink::Closed,
         StateName::Open | StateName::ForcedOpen => Ink::Open,
         StateName::HalfOpen => Ink::HalfOpen,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn breakers_that_close_within_a_pixel_are_closed_from_there_on() {
+        let shares = [(10.0, [1.0, 0.0]), (50.0, [0.5, 0.5]), (50.4, [0.0, 0.5]), (50.8, [0.0; 2])];
+        let pieces = pieces(&shares, 100.0);
+        assert_eq!(
+            pieces,
+            [
+                (10.0..11.0, [1.0, 0.0]),
+                (11.0..50.0, [1.0, 0.0]),
+                (50.0..51.0, [0.5, 0.5]),
+                (51.0..100.0, [0.0; 2]),
+            ]
+        );
     }
 }
