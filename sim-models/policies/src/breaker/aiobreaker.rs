@@ -34,7 +34,8 @@ use serde::{Deserialize, Serialize};
 use sim_core::{Span, Time};
 
 use super::machine::{
-    Admission, Change, Machine, Permit, Preset, StateName, Transition, TransitionReason, Verdict,
+    Admission, Admitted, Change, Machine, Permit, Preset, StateName, Transition, TransitionReason,
+    Verdict,
 };
 use crate::family::Build;
 use crate::{OutOfRange, Reason};
@@ -72,13 +73,6 @@ enum State {
     Closed,
     Open { until: Time },
     HalfOpen,
-}
-
-/// The state object that admitted a call, as its permit's tag remembers it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Admitted {
-    half_open: bool,
-    period: u64,
 }
 
 impl Aiobreaker {
@@ -174,16 +168,6 @@ impl State {
             State::Open { .. } => StateName::Open,
             State::HalfOpen => StateName::HalfOpen,
         }
-    }
-}
-
-impl Admitted {
-    const fn tag(self) -> u64 {
-        self.period << 1 | self.half_open as u64
-    }
-
-    const fn from_tag(tag: u64) -> Admitted {
-        Admitted { half_open: tag & 1 == 1, period: tag >> 1 }
     }
 }
 

@@ -126,6 +126,24 @@ impl Permit {
     }
 }
 
+/// The state object that admitted a call, as the tag of its permit remembers it: of pybreaker and
+/// its descendants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Admitted {
+    pub(super) half_open: bool,
+    pub(super) period: u64,
+}
+
+impl Admitted {
+    pub(super) const fn tag(self) -> u64 {
+        self.period << 1 | self.half_open as u64
+    }
+
+    pub(super) const fn from_tag(tag: u64) -> Admitted {
+        Admitted { half_open: tag & 1 == 1, period: tag >> 1 }
+    }
+}
+
 /// The answer to a call that asks.
 #[must_use]
 #[derive(Debug, PartialEq, Eq)]
