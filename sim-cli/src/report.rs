@@ -240,7 +240,7 @@ impl Report<'_> {
 
     fn log(&mut self) {
         self.head("Log");
-        for entry in &self.outcome.log {
+        for entry in self.outcome.log.iter() {
             self.line(format!("  {}", told(entry.at, &who(entry), &entry.what)));
         }
         if self.outcome.log_omitted > 0 {

@@ -1,6 +1,11 @@
 //! The story of a run: decisions, losses, effects and faults, in order, up to a bound.
 //!
-//! Notes are small and copyable while the run lasts; they become sentences at its end.
+//! Notes are small and copyable while the run lasts. They become sentences when somebody reads them:
+//! most runs of a study nobody reads.
+
+use std::fmt;
+use std::ops::Deref;
+use std::sync::{Arc, LazyLock};
 
 use sim_core::{Span, Time};
 use sim_policies::breaker::Transition;
@@ -8,6 +13,7 @@ use sim_policies::outlier::Ejection;
 use sim_policies::{Ending, Fate, Reason};
 use sim_redis::value::{TextId, Texts};
 
+use crate::intent::Intents;
 use crate::ledger::StaleToken;
 use crate::outcome::LogLine;
 use crate::plan::{ActorId, BreakerId, FaultId, KindId, OutlierId, PairId, Plan, QueueId};
@@ -208,18 +214,48 @@ impl Log {
         self.omitted
     }
 
-    /// The notes as sentences.
-    pub(crate) fn lines(
-        &self,
-        plan: &Plan,
-        texts: &Texts,
-        name: impl Fn(u32) -> String,
-    ) -> Vec<LogLine> {
-        let line = |&(at, step, note): &(Time, u64, Note)| {
-            let Sentence { intent, who, what } = note.sentence(plan, texts);
-            LogLine { at, step, intent: intent.map(&name), who, what }
-        };
-        self.notes.iter().map(line).collect()
+    /// The notes as sentences, once somebody reads them.
+    pub(crate) fn into_story(self, plan: Arc<Plan>, texts: Texts, intents: Intents) -> Story {
+        Story::told(move || {
+            let line = |&(at, step, note): &(Time, u64, Note)| {
+                let Sentence { intent, who, what } = note.sentence(&plan, &texts);
+                let intent = intent.map(|intent| intents.name(&plan, intent));
+                LogLine { at, step, intent, who, what }
+            };
+            self.notes.iter().map(line).collect()
+        })
+    }
+}
+
+/// The lines of a run's story, in order. They are put into words when the first is read.
+#[derive(Clone)]
+pub struct Story(Arc<LazyLock<Vec<LogLine>, Teller>>);
+
+type Teller = Box<dyn FnOnce() -> Vec<LogLine> + Send>;
+
+impl Story {
+    fn told(teller: impl FnOnce() -> Vec<LogLine> + Send + 'static) -> Story {
+        Story(Arc::new(LazyLock::new(Box::new(teller))))
+    }
+}
+
+impl From<Vec<LogLine>> for Story {
+    fn from(lines: Vec<LogLine>) -> Story {
+        Story::told(|| lines)
+    }
+}
+
+impl Deref for Story {
+    type Target = [LogLine];
+
+    fn deref(&self) -> &[LogLine] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Story {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
     }
 }
 

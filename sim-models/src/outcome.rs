@@ -15,6 +15,7 @@ pub use hdrhistogram::Histogram;
 
 pub use crate::figure::{Counter, Stretch};
 pub use crate::lengths::{Latencies, Latency, Lengths};
+pub use crate::log::Story;
 use crate::recovery::{Recovery, SAMPLES_MIN};
 
 /// What a run found.
@@ -63,7 +64,7 @@ pub struct Outcome {
     /// Every change of a breaker's state, in order.
     pub transitions: Vec<TransitionLine>,
     /// The decisions of policies and the story of faults, in order, up to a bound.
-    pub log: Vec<LogLine>,
+    pub log: Story,
     /// How many lines the bound kept out of `log`.
     pub log_omitted: u64,
     /// Counts and latencies per window of time.

@@ -119,9 +119,9 @@ impl Run {
             taken: now.since(end),
             cut: hit.filter(|_| self.is_past_horizon),
         };
-        let world = self.sim.model();
+        let world = self.sim.into_model();
         let shared = &world.shared;
-        let plan = &shared.plan;
+        let plan = &*Arc::clone(&shared.plan);
         let invariants = shared.watch.results(shared.scene(Moment { at: now, step: steps }));
         let measured = shared.metrics.measured(plan, end);
         let entries = shared.ledger.entries().iter().take(LEDGER_LINES_MAX);
@@ -154,12 +154,12 @@ impl Run {
             measured,
             calls: shared.metrics.call_summaries(plan),
             transitions: shared.metrics.transition_lines(plan, |id| world.breakers(id)),
-            log: shared.log.lines(plan, &shared.texts, |intent| shared.intent_name(intent)),
             log_omitted: shared.log.omitted(),
             series: shared.metrics.series(plan, end),
             recovery: shared.metrics.recovery(plan, end),
             faults: shared.metrics.disturbances(plan, end),
             faults_missed: world.faults_missed(),
+            log: world.shared.into_story(),
         };
         promises::judge(&mut outcome, plan);
         outcome.verdict = Verdict::of(&outcome);

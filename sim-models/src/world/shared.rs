@@ -13,7 +13,7 @@ use super::{Ctx, nth};
 use crate::intent::Intents;
 use crate::invariant::{Scene, Seen, Watch};
 use crate::ledger::{Deed, Ledger, Recorded};
-use crate::log::{Log, Note};
+use crate::log::{Log, Note, Story};
 use crate::metrics::Metrics;
 use crate::outcome::RunLimit;
 use crate::plan::{ActorId, DistId, Plan};
@@ -134,6 +134,11 @@ impl Shared {
     /// `shoppers-17`.
     pub(crate) fn intent_name(&self, intent: u32) -> String {
         self.intents.name(&self.plan, intent)
+    }
+
+    /// What the log keeps, once the run is over.
+    pub(crate) fn into_story(self) -> Story {
+        self.log.into_story(self.plan, self.texts, self.intents)
     }
 
     /// An estimate of the memory held, in bytes.
