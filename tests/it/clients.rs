@@ -223,6 +223,40 @@ fn a_key_of_the_sdk_is_the_same_for_all_attempts_and_another_for_each_call() {
 }
 
 #[test]
+fn go_repeats_a_post_on_a_kept_connection_if_it_has_a_key() {
+    // Three connections break in a row.
+    let faults: Vec<String> = (1..=3)
+        .map(|nth| format!(r#"After("psp.pay/got", nth: {nth}, for: "1ms", Crash("psp"))"#))
+        .collect();
+    let sent = |client: &str, method: &str, key: &str| {
+        let does = POST.replace("POST", method).replace("key: None", key);
+        let outcome = run_text(&format!(
+            r#"Scenario(
+                name: "kept", about: "Connections that break.", horizon: "10m",
+                actors: {{
+                    "shop": Client(load: Burst(count: 1), does: [{does}]),
+                    "psp": Service(workers: 9, endpoints: {{ "pay": [
+                        Label("got"), Work(Const("1ms")), Effect("charge"),
+                    ] }}),
+                }},
+                links: [Link(from: "shop", to: "psp", latency: Const("5ms"))],
+                policies: {{ "client": [Retry({client})] }},
+                faults: [{}],
+            )"#,
+            faults.join(", ")
+        ));
+        call(&outcome, "shop", "psp").attempts
+    };
+    let (go, none, key) = ("GoNetHttp()", "key: None", r#"key: "order""#);
+    assert_eq!(sent(go, "POST", none), 1);
+    assert_eq!(sent(go, "PUT", none), 1);
+    assert_eq!(sent(go, "GET", none), 3);
+    assert_eq!(sent(go, "POST", key), 3);
+    assert_eq!(sent("GoNetHttp(get_body: false)", "POST", key), 1);
+    assert_eq!(sent("OkHttp()", "POST", none), 4);
+}
+
+#[test]
 fn the_fibonacci_waits_of_aiohttp_grow_over_all_calls() {
     let options = r#"AiohttpRetry(options: FibonacciRetry(max_timeout: "1m"))"#;
     let outcome =

@@ -215,8 +215,6 @@ pub(super) struct SiteNote {
     pub(super) owner: ProgramId,
     pub(super) here: Here,
     pub(super) with: Vec<(String, Operand)>,
-    /// The caller sends a key, whether the callee reads it or not.
-    pub(super) keyed: bool,
     /// What the scenario says of it.
     pub(super) idempotent: Option<bool>,
     pub(super) method: Option<Method>,

@@ -50,6 +50,7 @@ impl Builder<'_> {
             into_status: None,
             into_headers: None,
             method: Method::Get,
+            has_key: false,
             repeatable: is_repeatable,
             mints_key: false,
             instead: Vec::new(),
@@ -58,7 +59,6 @@ impl Builder<'_> {
             owner: frame.id,
             here: here.clone(),
             with: Vec::new(),
-            keyed: false,
             idempotent: Some(is_repeatable),
             method: None,
         };

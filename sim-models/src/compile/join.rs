@@ -167,15 +167,15 @@ impl Builder<'_> {
 
     /// Some SDKs send a key of their own with a `POST` that has none.
     fn mark_minted_keys(&mut self) {
-        for (site, note) in self.plan.sites.iter_mut().zip(&mut self.site_notes) {
-            let has_key = matches!(site.target, Target::Endpoint { .. } | Target::Custom { .. });
+        for site in &mut self.plan.sites {
+            let takes_key = matches!(site.target, Target::Endpoint { .. } | Target::Custom { .. });
             let layers = &self.plan.stacks[site.stack.index()].layers;
             let mints = |layer: &LayerPlan| match layer {
                 LayerPlan::Retry(plan) => plan.retry.mints_key(site.method),
                 _ => false,
             };
-            site.mints_key = has_key && layers.iter().any(mints);
-            note.keyed |= site.mints_key;
+            site.mints_key = takes_key && layers.iter().any(mints);
+            site.has_key |= site.mints_key;
         }
     }
 
@@ -212,9 +212,9 @@ impl Builder<'_> {
             site.repeatable = note.idempotent.unwrap_or_else(|| match site.target {
                 Target::Endpoint { endpoint, .. } => {
                     let callee = self.plan.endpoints[endpoint.index()];
-                    note.keyed || !self.effectful[callee.index()]
+                    site.has_key || !self.effectful[callee.index()]
                 }
-                Target::Custom { .. } => note.keyed || !own[site.to.index()],
+                Target::Custom { .. } => site.has_key || !own[site.to.index()],
                 Target::Queue { .. } | Target::Kv(_) => true,
             });
         }

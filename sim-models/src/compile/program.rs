@@ -198,8 +198,7 @@ impl Builder<'_> {
         }
         let keyed = key != absent;
         let (idempotent, method) = (call.idempotent, call.method);
-        let note =
-            SiteNote { owner: frame.id, here: here.clone(), with, keyed, idempotent, method };
+        let note = SiteNote { owner: frame.id, here: here.clone(), with, idempotent, method };
         let site = |builder: &mut Builder<'_>, stack: StackId, to: ActorId, endpoint: Callee| {
             let target = match endpoint {
                 Callee::Endpoint(endpoint) => {
@@ -212,7 +211,6 @@ impl Builder<'_> {
             };
             let pair = builder.pair(frame.actor, to);
             let instead = Vec::new();
-            let (method, repeatable) = (Method::Get, false);
             let site = Site {
                 target,
                 to,
@@ -221,8 +219,9 @@ impl Builder<'_> {
                 into,
                 into_status,
                 into_headers,
-                method,
-                repeatable,
+                method: Method::Get,
+                has_key: keyed,
+                repeatable: false,
                 mints_key: false,
                 instead,
             };
@@ -512,13 +511,14 @@ impl Builder<'_> {
             into_status,
             into_headers,
             method: Method::Post,
+            has_key: keyed,
             repeatable: keyed,
             mints_key: false,
             instead,
         };
         let (owner, here, with) = (frame.id, here.clone(), Vec::new());
         let (idempotent, method) = (Some(keyed), None);
-        let note = SiteNote { owner, here, with, keyed, idempotent, method };
+        let note = SiteNote { owner, here, with, idempotent, method };
         let id = self.site(note, site);
         self.emit(Instr::Call(id));
     }

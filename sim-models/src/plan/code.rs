@@ -203,6 +203,8 @@ pub(crate) struct Site {
     pub into_headers: Option<Reg>,
     /// What is asked of the callee, as those who send again read it.
     pub method: Method,
+    /// The caller sends a key, the same for all attempts, whether the callee reads it or not.
+    pub has_key: bool,
     /// Done twice, it is as good as done once: the call carries a key, or leaves no effect.
     pub repeatable: bool,
     /// A call without a key is given one by a library of its stack.

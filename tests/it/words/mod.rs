@@ -7,7 +7,7 @@ use std::fs;
 
 use sim_models::language::{Argument, PART, Word, words};
 use sim_policies::breaker::{BreakerConfig, Verdict};
-use sim_policies::{Ending, Reason, RetryConfig};
+use sim_policies::{Ending, Reason, Retry, RetryConfig};
 
 use self::stage::place;
 use crate::support::{root, same_as_written};
@@ -229,8 +229,8 @@ fn table_of_endings(what: &str) -> String {
         (name, Box::new(verdict))
     };
     let of_retry = |(name, config): (&'static str, RetryConfig)| -> (&str, Cell) {
-        let on = config.options().on();
-        let again = move |ended: Option<Ending>| match ended.is_some_and(|it| on.contains(it)) {
+        let retry = Retry::new(&config).expect("a library's own defaults");
+        let again = move |ended: Option<Ending>| match ended.is_some_and(|it| retry.repeats(it)) {
             true => "again",
             false => "–",
         };

@@ -208,6 +208,9 @@ fn place_of_part(name: &str) -> Option<Place> {
             "Breaker(Resilience4j(wait_interval_exponential: $))",
             ".trip.wait_interval_exponential",
         ),
+        "BackoffConfig" => {
+            Place::in_policy("Retry(SpringCloudGateway(backoff: $))", ".like.backoff")
+        }
         "BreakDurationGenerator" => Place::in_policy(
             "Breaker(Polly(break_duration_generator: $))",
             ".trip.break_duration_generator",

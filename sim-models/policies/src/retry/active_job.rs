@@ -103,8 +103,8 @@ impl Build for Config {
 }
 
 impl Preset for Config {
-    fn on(&self) -> EndingSet {
-        self.retry_on
+    fn on(&self) -> Option<EndingSet> {
+        Some(self.retry_on)
     }
 }
 

@@ -92,8 +92,8 @@ impl Build for Config {
 }
 
 impl Preset for Config {
-    fn on(&self) -> EndingSet {
-        self.retry_if
+    fn on(&self) -> Option<EndingSet> {
+        Some(self.retry_if)
     }
 }
 

@@ -186,8 +186,8 @@ impl Build for Config {
 }
 
 impl Preset for Config {
-    fn on(&self) -> EndingSet {
-        self.exception
+    fn on(&self) -> Option<EndingSet> {
+        Some(self.exception)
     }
 }
 

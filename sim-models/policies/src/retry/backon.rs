@@ -180,8 +180,8 @@ impl Build for Config {
 }
 
 impl Preset for Config {
-    fn on(&self) -> EndingSet {
-        self.when
+    fn on(&self) -> Option<EndingSet> {
+        Some(self.when)
     }
 }
 

@@ -10,10 +10,10 @@ use crate::budget::{self, BudgetConfig};
 use crate::{EndingSet, Reason};
 
 impl Preset for Config {
-    fn on(&self) -> EndingSet {
+    fn on(&self) -> Option<EndingSet> {
         let usual = EndingSet::NONE.with_statuses(429, 429).with_statuses(500, 500);
         let usual = usual.with_statuses(502, 504).with_no_answer();
-        if self.mode == Mode::Legacy { usual.with_statuses(509, 509) } else { usual }
+        Some(if self.mode == Mode::Legacy { usual.with_statuses(509, 509) } else { usual })
     }
 
     /// The quota of the whole client; legacy mode has none.

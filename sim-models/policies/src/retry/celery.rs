@@ -113,8 +113,8 @@ impl Build for Config {
 }
 
 impl Preset for Config {
-    fn on(&self) -> EndingSet {
-        self.autoretry_for
+    fn on(&self) -> Option<EndingSet> {
+        Some(self.autoretry_for)
     }
 }
 

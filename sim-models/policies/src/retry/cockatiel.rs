@@ -192,8 +192,8 @@ impl Build for Config {
 }
 
 impl Preset for Config {
-    fn on(&self) -> EndingSet {
-        self.handle
+    fn on(&self) -> Option<EndingSet> {
+        Some(self.handle)
     }
 }
 

@@ -130,8 +130,8 @@ impl Build for Config {
 }
 
 impl Preset for Config {
-    fn on(&self) -> EndingSet {
-        self.retryable_status_codes.endings()
+    fn on(&self) -> Option<EndingSet> {
+        Some(self.retryable_status_codes.endings())
     }
 }
 

@@ -99,8 +99,8 @@ impl Build for HouseConfig {
 }
 
 impl Preset for HouseConfig {
-    fn on(&self) -> EndingSet {
-        self.on
+    fn on(&self) -> Option<EndingSet> {
+        Some(self.on)
     }
 
     fn is_guarded(&self) -> bool {

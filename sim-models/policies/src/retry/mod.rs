@@ -191,6 +191,12 @@ retries! {
     Undici(http::undici::Config),
     /// ky 1.14.
     Ky(http::ky::Config),
+    /// Go's `net/http` 1.19.
+    GoNetHttp(http::go_net_http::Config),
+    /// OkHttp 5.
+    OkHttp(http::okhttp::Config),
+    /// Spring Cloud Gateway's `Retry` filter 3.1.
+    SpringCloudGateway(http::spring_cloud_gateway::Config),
     /// go-retryablehttp 0.7.
     GoRetryablehttp(http::go_retryablehttp::Config),
     /// p-retry 7.1 (Node.js).
@@ -240,6 +246,8 @@ pub struct Failed {
     pub advice: Advice,
     /// What was asked of the other side.
     pub method: Method,
+    /// It carries a key, the same for all attempts.
+    pub has_key: bool,
     /// It or an attempt before it may have done its work, and another one may do it twice.
     pub may_double: bool,
     /// How many waits this client has begun in all its calls; some never forget.
@@ -247,9 +255,9 @@ pub struct Failed {
 }
 
 impl Failed {
-    /// A failed `GET`, which may be repeated.
+    /// A failed `GET` without a key, which may be repeated.
     pub const fn new(ending: Ending, advice: Advice) -> Failed {
-        Failed { ending, advice, method: Method::Get, may_double: false, waits: 0 }
+        Failed { ending, advice, method: Method::Get, has_key: false, may_double: false, waits: 0 }
     }
 }
 
@@ -284,9 +292,8 @@ impl From<Option<Span>> for Advice {
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Retry {
-    on: EndingSet,
+    on: Option<EndingSet>,
     is_guarded: bool,
-    hears_stop: bool,
     mints_keys: bool,
     library: Library,
 }
@@ -330,14 +337,13 @@ impl Retry {
     pub fn new(config: &RetryConfig) -> Result<Retry, OutOfRange> {
         let options = config.options();
         let on = options.on();
-        if on.has_cancelled() {
+        if let Some(on) = on.filter(EndingSet::has_cancelled) {
             let allowed = "without \"cancelled\": nobody waits for another attempt";
             return Err(OutOfRange::new("on", on, allowed));
         }
         Ok(Retry {
             on,
             is_guarded: options.is_guarded(),
-            hears_stop: options.hears_stop(),
             mints_keys: options.mints_keys(),
             library: config.build()?,
         })
@@ -353,9 +359,11 @@ impl Retry {
         self.is_guarded
     }
 
-    /// The endings that are worth another attempt.
-    pub const fn on(&self) -> EndingSet {
-        self.on
+    /// Whether another attempt follows the first one of a `GET` that ends so.
+    pub fn repeats(&self, ending: Ending) -> bool {
+        let (mut state, failed) = (self.start(Time::ZERO), Failed::new(ending, Advice::None));
+        let decide = |state| self.decide(state, Time::ZERO, failed, 0);
+        !ending.is_success() && matches!(decide(&mut state), Decision::Again { .. })
     }
 
     /// The state of a call whose first attempt starts at `now`.
@@ -372,16 +380,16 @@ impl Retry {
     /// # Panics
     /// When the attempt is a success, or `state` was started by a retry of another kind.
     pub fn decide(&self, state: &mut RetryState, now: Time, failed: Failed, draw: u64) -> Decision {
-        let Failed { ending, advice, method, may_double, waits } = failed;
+        let Failed { ending, advice, method, has_key, may_double, waits } = failed;
         assert!(!ending.is_success(), "a success is not retried");
-        if !self.on.contains(ending) {
-            return Decision::GiveUp(Reason::NotRetryable);
+        match self.on {
+            Some(on) if !on.contains(ending) => return Decision::GiveUp(Reason::NotRetryable),
+            Some(_) if advice == Advice::Stop => return Decision::GiveUp(Reason::PushedBack),
+            _ => {}
         }
         let retry_after = match advice {
-            Advice::None => None,
             Advice::After(span) => Some(span),
-            Advice::Stop if self.hears_stop => return Decision::GiveUp(Reason::PushedBack),
-            Advice::Stop => None,
+            Advice::None | Advice::Stop => None,
         };
         let failure = Failure {
             attempt: state.attempt,
@@ -390,6 +398,7 @@ impl Retry {
             retry_after,
             ending,
             method,
+            has_key,
             stop: advice == Advice::Stop,
             waits,
             now,

@@ -104,8 +104,8 @@ impl Build for Config {
 }
 
 impl Preset for Config {
-    fn on(&self) -> EndingSet {
-        self.should_retry
+    fn on(&self) -> Option<EndingSet> {
+        Some(self.should_retry)
     }
 }
 

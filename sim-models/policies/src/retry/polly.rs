@@ -201,8 +201,8 @@ impl Build for Config {
 }
 
 impl Preset for Config {
-    fn on(&self) -> EndingSet {
-        self.should_handle
+    fn on(&self) -> Option<EndingSet> {
+        Some(self.should_handle)
     }
 }
 

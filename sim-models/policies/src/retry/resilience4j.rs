@@ -245,8 +245,8 @@ impl Build for Config {
 }
 
 impl Preset for Config {
-    fn on(&self) -> EndingSet {
-        self.retry_exceptions
+    fn on(&self) -> Option<EndingSet> {
+        Some(self.retry_exceptions)
     }
 }
 

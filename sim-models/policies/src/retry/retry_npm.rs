@@ -111,8 +111,8 @@ impl Build for Config {
 }
 
 impl Preset for Config {
-    fn on(&self) -> EndingSet {
-        self.retry
+    fn on(&self) -> Option<EndingSet> {
+        Some(self.retry)
     }
 }
 

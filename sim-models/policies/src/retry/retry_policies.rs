@@ -154,8 +154,8 @@ impl Build for Config {
 }
 
 impl Preset for Config {
-    fn on(&self) -> EndingSet {
-        self.on
+    fn on(&self) -> Option<EndingSet> {
+        Some(self.on)
     }
 }
 

@@ -11,13 +11,13 @@ use crate::{Ending, EndingSet, Method, OutOfRange, Reason};
 
 /// What a library's retry is for and what it brings along, asked of its options.
 pub trait Preset {
-    /// The endings that are worth another attempt.
-    fn on(&self) -> EndingSet;
-
-    /// Whether an [`Advice::Stop`](super::Advice::Stop) ends it whatever its rules say. They hear of
-    /// it otherwise.
-    fn hears_stop(&self) -> bool {
-        true
+    /// The endings that are worth another attempt, of which an
+    /// [`Advice::Stop`](super::Advice::Stop) leaves none.
+    ///
+    /// `None` where no list of endings says it: the rules look at the whole attempt themselves, as
+    /// those of an HTTP client do.
+    fn on(&self) -> Option<EndingSet> {
+        None
     }
 
     /// Whether each call that is a `POST` and has no key is given one, the same for all its attempts.
@@ -89,6 +89,8 @@ pub struct Failure {
     pub(super) ending: Ending,
     /// What was asked of the other side.
     pub(super) method: Method,
+    /// It carries a key of its own, the same for all attempts.
+    pub(super) has_key: bool,
     /// The other side asks not to come back.
     pub(super) stop: bool,
     /// How many waits this client has begun in all its calls.

@@ -229,8 +229,8 @@ impl Build for Config {
 }
 
 impl Preset for Config {
-    fn on(&self) -> EndingSet {
-        self.retry
+    fn on(&self) -> Option<EndingSet> {
+        Some(self.retry)
     }
 }
 

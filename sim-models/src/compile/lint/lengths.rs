@@ -60,7 +60,7 @@ pub(super) struct Series {
 pub(super) fn series(plan: &RetryPlan, attempt: Span, draw: u64) -> Series {
     let RetryPlan { retry, .. } = plan;
     let endings = [Ending::TimedOut, Ending::Status(503), Ending::Status(500), Ending::Reset];
-    let Some(ending) = endings.into_iter().find(|ending| retry.on().contains(*ending)) else {
+    let Some(ending) = endings.into_iter().find(|ending| retry.repeats(*ending)) else {
         return Series { attempts: Some(1), last_sent: Span::ZERO, lasts: attempt };
     };
     let mut state = retry.start(Time::ZERO);

@@ -151,7 +151,7 @@ impl<'a> Flow<'a> {
             given.extend(always.into_iter().flatten().map(|reg| (owner, reg, true)));
             let (key, body, with) = match &site.target {
                 // A key that nobody reads is not sent; the caller has it all the same.
-                Target::Endpoint { body, with, .. } if builder.site_notes[n].keyed => {
+                Target::Endpoint { body, with, .. } if site.has_key => {
                     let key = match &site.target {
                         Target::Endpoint { key, .. } if *key != nil => *key,
                         _ => some,

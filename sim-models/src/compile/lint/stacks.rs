@@ -104,7 +104,7 @@ pub(super) fn fallback_hides_failures(builder: &Builder<'_>) -> Vec<Finding> {
         });
         let Some(answer) = answers else { continue };
         let (name, does) = match plan {
-            LayerPlan::Retry(retry) if !retry.retry.on().contains(answer) => ("retry", "retries"),
+            LayerPlan::Retry(retry) if !retry.retry.repeats(answer) => ("retry", "retries"),
             LayerPlan::Breaker(breaker) if !counts(&breaker.record, answer) => ("breaker", "opens"),
             _ => continue,
         };

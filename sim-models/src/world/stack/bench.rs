@@ -48,6 +48,7 @@ impl Bench {
             into_status: None,
             into_headers: None,
             method: Method::Get,
+            has_key: false,
             repeatable: true,
             mints_key: false,
             instead: Vec::new(),

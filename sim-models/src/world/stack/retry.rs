@@ -170,12 +170,12 @@ impl Held {
         let draw = at.shared.luck.jitter.at(at.draw_index()).next_u64();
         let Answer { ending, advice, .. } = answer;
         let Call { site, in_doubt, deadline, .. } = *at.the_call();
-        let Site { method, repeatable, pair, .. } = at.shared.plan.sites[site.index()];
+        let Site { method, has_key, repeatable, pair, .. } = at.shared.plan.sites[site.index()];
         let may_double = (in_doubt || ending.fate() == Fate::Unknown) && !repeatable;
         let Own { plan, memory, .. } = at.own::<Held>();
         let is_withheld = may_double && !plan.even_if_unsafe;
         let waits = memory.waits;
-        let failed = Failed { ending, advice, method, may_double: is_withheld, waits };
+        let failed = Failed { ending, advice, method, has_key, may_double: is_withheld, waits };
         let (attempt, after) = match plan.retry.decide(&mut self.state, now, failed, draw) {
             Decision::Again { after, attempt } => (attempt, after),
             Decision::GiveUp(reason) => return Err(reason),

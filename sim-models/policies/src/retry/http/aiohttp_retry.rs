@@ -21,13 +21,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sim_core::{Span, math};
 
-use super::{
-    Broken, Client, Exchange, IDEMPOTENT, NOT_RETRYABLE, Next, Outcome, SEEN, Wait, exhausted,
-};
+use super::{Broken, Client, Exchange, IDEMPOTENT, NOT_RETRYABLE, Next, Outcome, Wait, exhausted};
 use crate::family::Build;
 use crate::out_of_range::at_least_one;
 use crate::retry::rules::{Preset, at_least};
-use crate::{EndingSet, Method, OutOfRange, Reason};
+use crate::{Method, OutOfRange, Reason};
 
 /// The options of `RetryClient`.
 #[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
@@ -213,15 +211,7 @@ impl Build for Config {
     }
 }
 
-impl Preset for Config {
-    fn on(&self) -> EndingSet {
-        SEEN
-    }
-
-    fn hears_stop(&self) -> bool {
-        false
-    }
-}
+impl Preset for Config {}
 
 impl AiohttpRetry {
     fn catches(&self, is_client_error: bool, is_timeout: bool) -> bool {

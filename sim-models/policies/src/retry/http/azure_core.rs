@@ -20,12 +20,12 @@ use sim_core::Span;
 
 use super::text::python_float;
 use super::{
-    Broken, Client, Exchange, Headers, IDEMPOTENT, NANOS, NOT_RETRYABLE, Next, Outcome, SEEN, Wait,
+    Broken, Client, Exchange, Headers, IDEMPOTENT, NANOS, NOT_RETRYABLE, Next, Outcome, Wait,
     exhausted, http_date, two_to,
 };
 use crate::family::Build;
 use crate::retry::rules::Preset;
-use crate::{EndingSet, Method, OutOfRange, Reason};
+use crate::{Method, OutOfRange, Reason};
 
 /// The options of `RetryPolicy`.
 #[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
@@ -104,15 +104,7 @@ impl Build for Config {
     }
 }
 
-impl Preset for Config {
-    fn on(&self) -> EndingSet {
-        SEEN
-    }
-
-    fn hears_stop(&self) -> bool {
-        false
-    }
-}
+impl Preset for Config {}
 
 impl AzureCore {
     fn backoff(&self, failures: i32) -> f64 {

@@ -17,12 +17,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sim_core::Span;
 
-use super::{
-    Broken, Client, Exchange, NOT_RETRYABLE, Next, Outcome, SEEN, Wait, exhausted, two_to,
-};
+use super::{Broken, Client, Exchange, NOT_RETRYABLE, Next, Outcome, Wait, exhausted, two_to};
+use crate::OutOfRange;
 use crate::family::Build;
 use crate::retry::rules::{Preset, nanos};
-use crate::{EndingSet, OutOfRange};
 
 /// The fields of `Client`.
 #[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
@@ -88,15 +86,7 @@ impl Build for Config {
     }
 }
 
-impl Preset for Config {
-    fn on(&self) -> EndingSet {
-        SEEN
-    }
-
-    fn hears_stop(&self) -> bool {
-        false
-    }
-}
+impl Preset for Config {}
 
 impl GoRetryablehttp {
     fn wait(&self, exchange: &Exchange<'_>, draw: &mut dyn FnMut() -> f64) -> i64 {

@@ -17,10 +17,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sim_core::Span;
 
-use super::{Broken, Client, Exchange, NOT_RETRYABLE, Next, Outcome, SEEN, Wait};
+use super::{Broken, Client, Exchange, NOT_RETRYABLE, Next, Outcome, Wait};
 use crate::family::Build;
 use crate::retry::rules::{Preset, at_least};
-use crate::{EndingSet, OutOfRange, Reason};
+use crate::{OutOfRange, Reason};
 
 /// The arguments of `Retry`.
 #[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
@@ -70,15 +70,7 @@ impl Build for Config {
     }
 }
 
-impl Preset for Config {
-    fn on(&self) -> EndingSet {
-        SEEN
-    }
-
-    fn hears_stop(&self) -> bool {
-        false
-    }
-}
+impl Preset for Config {}
 
 impl Client for GoogleApiCore {
     type Memory = Memory;

@@ -18,13 +18,13 @@ use sim_core::Span;
 
 use super::text::js_number;
 use super::{
-    Client, Exchange, IDEMPOTENT, NOT_RETRYABLE, Next, NodeCode, Outcome, SEEN, Wait, exhausted,
+    Client, Exchange, IDEMPOTENT, NOT_RETRYABLE, Next, NodeCode, Outcome, Wait, exhausted,
     http_date, millis_until, two_to,
 };
 use crate::family::Build;
 use crate::out_of_range::within;
 use crate::retry::rules::Preset;
-use crate::{EndingSet, Method, OutOfRange, Reason};
+use crate::{Method, OutOfRange, Reason};
 
 /// The options of `retry`.
 #[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
@@ -86,15 +86,7 @@ impl Build for Config {
     }
 }
 
-impl Preset for Config {
-    fn on(&self) -> EndingSet {
-        SEEN
-    }
-
-    fn hears_stop(&self) -> bool {
-        false
-    }
-}
+impl Preset for Config {}
 
 impl Client for Got {
     type Memory = ();

@@ -14,28 +14,34 @@
 //! a status                       that response
 //! timeout                        its read timeout, after the request was sent
 //! refused                        a refused connection: the request never left
-//! reset                          a connection that broke while the answer was awaited
+//! reset                          a connection that broke while the answer was awaited; a kept one,
+//!                                where that makes a difference
 //! rejected                       nothing: no HTTP client sees it, and none repeats it
 //! retry_after: "1500ms"          Retry-After: 2, since the header has whole seconds
 //! no_retry: true                 Stripe-Should-Retry and x-should-retry: false
+//! key: "{order}"                 Idempotency-Key of a request
 //! ```
 //!
 //! Left out: redirects in a scenario, since an endpoint names no other; what an exception is called.
-//! OkHttp and Go's `net/http` repeat on a stale pooled connection only, which no scenario has.
 
 pub mod aiohttp_retry;
 pub mod axios_retry;
 pub mod azure_core;
 mod date;
+pub mod go_net_http;
 pub mod go_retryablehttp;
 pub mod google_api_core;
 pub mod got;
 pub mod ky;
+pub mod okhttp;
 pub mod openai_python;
 pub mod requests;
+pub mod spring_cloud_gateway;
 pub mod square_node;
 pub mod stripe_node;
 pub mod stripe_python;
+#[cfg(test)]
+mod testing;
 mod text;
 pub mod undici;
 pub mod urllib3;
@@ -48,13 +54,9 @@ use serde::{Deserialize, Serialize};
 use sim_core::{Span, Time, math};
 
 use super::rules::{Failure, Luck, Rules};
-use crate::{Ending, EndingSet, Method, Reason};
+use crate::{Ending, Method, Reason};
 
 pub(super) use self::date::http_date;
-
-/// What any HTTP client may have to judge: each status and each broken or missing answer. Its rules
-/// say which it repeats, since that depends on more than the ending.
-pub(super) const SEEN: EndingSet = EndingSet::NONE.with_statuses(100, 599).with_no_answer();
 
 /// The methods that RFC 9110 calls idempotent: the usual default.
 pub(super) const IDEMPOTENT: [Method; 6] =
@@ -146,6 +148,8 @@ pub struct Exchange<'a> {
     pub attempt: u32,
     /// What was asked.
     pub method: Method,
+    /// The request has an `Idempotency-Key`.
+    pub has_key: bool,
     /// What came of it.
     pub outcome: Outcome,
     /// What the response says beside.
@@ -265,6 +269,7 @@ impl<C: Client> Rules for C {
         let exchange = Exchange {
             attempt: failure.attempt,
             method: failure.method,
+            has_key: failure.has_key,
             outcome,
             headers,
             took: failure.elapsed.saturating_sub(failure.elapsed_before),

@@ -19,12 +19,12 @@ use serde::{Deserialize, Serialize};
 use super::stripe_python::says;
 use super::text::python_float;
 use super::{
-    Client, Exchange, Headers, NANOS, NOT_RETRYABLE, Next, Outcome, SEEN, Wait, exhausted,
-    http_date, two_to,
+    Client, Exchange, Headers, NANOS, NOT_RETRYABLE, Next, Outcome, Wait, exhausted, http_date,
+    two_to,
 };
+use crate::OutOfRange;
 use crate::family::Build;
 use crate::retry::rules::Preset;
-use crate::{EndingSet, OutOfRange};
 
 /// The options of the client.
 #[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
@@ -58,15 +58,7 @@ impl Build for Config {
     }
 }
 
-impl Preset for Config {
-    fn on(&self) -> EndingSet {
-        SEEN
-    }
-
-    fn hears_stop(&self) -> bool {
-        false
-    }
-}
+impl Preset for Config {}
 
 /// What the headers ask for, in seconds; neither infinity nor NaN.
 fn asked(Headers { retry_after_ms, retry_after, .. }: Headers<'_>, now: i128) -> Option<f64> {

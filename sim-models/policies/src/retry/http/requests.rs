@@ -20,11 +20,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::SEEN;
 use super::urllib3::{self, Limit, Urllib3};
+use crate::OutOfRange;
 use crate::family::Build;
 use crate::retry::rules::Preset;
-use crate::{EndingSet, OutOfRange};
 
 /// The argument of `HTTPAdapter`.
 #[derive(Clone, Debug, Default, PartialEq, JsonSchema, Deserialize, Serialize)]
@@ -54,12 +53,4 @@ impl Build for Config {
     }
 }
 
-impl Preset for Config {
-    fn on(&self) -> EndingSet {
-        SEEN
-    }
-
-    fn hears_stop(&self) -> bool {
-        false
-    }
-}
+impl Preset for Config {}

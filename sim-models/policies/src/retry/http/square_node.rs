@@ -16,12 +16,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::text::js_parse_int;
-use super::{
-    Client, Exchange, NOT_RETRYABLE, Next, Outcome, SEEN, Wait, exhausted, http_date, two_to,
-};
+use super::{Client, Exchange, NOT_RETRYABLE, Next, Outcome, Wait, exhausted, http_date, two_to};
+use crate::OutOfRange;
 use crate::family::Build;
 use crate::retry::rules::Preset;
-use crate::{EndingSet, OutOfRange};
 
 /// The options of a request.
 #[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
@@ -55,15 +53,7 @@ impl Build for Config {
     }
 }
 
-impl Preset for Config {
-    fn on(&self) -> EndingSet {
-        SEEN
-    }
-
-    fn hears_stop(&self) -> bool {
-        false
-    }
-}
+impl Preset for Config {}
 
 impl Client for SquareNode {
     type Memory = ();

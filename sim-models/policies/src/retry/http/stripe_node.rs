@@ -17,12 +17,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::stripe_python::says;
-use super::{
-    Broken, Client, Exchange, NOT_RETRYABLE, Next, Outcome, SEEN, Wait, exhausted, two_to,
-};
+use super::{Broken, Client, Exchange, NOT_RETRYABLE, Next, Outcome, Wait, exhausted, two_to};
+use crate::OutOfRange;
 use crate::family::Build;
 use crate::retry::rules::Preset;
-use crate::{EndingSet, OutOfRange};
 
 /// The options of the client.
 #[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
@@ -54,14 +52,6 @@ impl Build for Config {
 }
 
 impl Preset for Config {
-    fn on(&self) -> EndingSet {
-        SEEN
-    }
-
-    fn hears_stop(&self) -> bool {
-        false
-    }
-
     fn mints_keys(&self) -> bool {
         true
     }

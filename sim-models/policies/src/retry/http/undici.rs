@@ -19,12 +19,12 @@ use sim_core::{Span, math};
 
 use super::text::js_number;
 use super::{
-    Broken, Client, Exchange, NOT_RETRYABLE, Next, NodeCode, Outcome, SEEN, Wait, exhausted,
-    http_date, millis_until,
+    Broken, Client, Exchange, NOT_RETRYABLE, Next, NodeCode, Outcome, Wait, exhausted, http_date,
+    millis_until,
 };
 use crate::family::Build;
 use crate::retry::rules::{Preset, at_least};
-use crate::{EndingSet, Method, OutOfRange, Reason};
+use crate::{Method, OutOfRange, Reason};
 
 /// The options of `RetryAgent`.
 #[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
@@ -97,15 +97,7 @@ impl Build for Config {
     }
 }
 
-impl Preset for Config {
-    fn on(&self) -> EndingSet {
-        SEEN
-    }
-
-    fn hears_stop(&self) -> bool {
-        false
-    }
-}
+impl Preset for Config {}
 
 impl Client for Undici {
     type Memory = ();

@@ -22,12 +22,12 @@ use serde::{Deserialize, Serialize, Serializer};
 use sim_core::Span;
 
 use super::{
-    Broken, Client, Exchange, IDEMPOTENT, NANOS, NOT_RETRYABLE, Next, Outcome, SEEN, Wait,
-    http_date, two_to,
+    Broken, Client, Exchange, IDEMPOTENT, NANOS, NOT_RETRYABLE, Next, Outcome, Wait, http_date,
+    two_to,
 };
 use crate::family::Build;
 use crate::retry::rules::Preset;
-use crate::{EndingSet, Method, OutOfRange, Reason};
+use crate::{Method, OutOfRange, Reason};
 
 /// The arguments of `Retry`.
 #[derive(Clone, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
@@ -286,15 +286,7 @@ impl Build for Config {
     }
 }
 
-impl Preset for Config {
-    fn on(&self) -> EndingSet {
-        SEEN
-    }
-
-    fn hears_stop(&self) -> bool {
-        false
-    }
-}
+impl Preset for Config {}
 
 impl Client for Urllib3 {
     type Memory = Memory;

@@ -231,6 +231,7 @@ impl<C: Client, P: Preset + std::fmt::Debug> Driver for Calls<C, P> {
             let exchange = Exchange {
                 attempt,
                 method,
+                has_key: given.is_some(),
                 outcome: answer.outcome,
                 headers: answer.headers(),
                 took: answer.took,
