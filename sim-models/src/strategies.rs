@@ -205,11 +205,11 @@ fn actor_faults(actor: &str) -> [Fault; 7] {
     let actor = || actor.to_owned();
     [
         Fault::Crash { actor: actor(), instance: None },
-        Fault::Outage { actor: actor() },
-        Fault::BlackHole { actor: actor() },
-        Fault::Pause { actor: actor() },
-        Fault::Errors { actor: actor(), rate: 1.0, status: 503 },
-        Fault::Hang { actor: actor(), rate: 1.0 },
+        Fault::Outage { actor: actor(), instance: None },
+        Fault::BlackHole { actor: actor(), instance: None },
+        Fault::Pause { actor: actor(), instance: None },
+        Fault::Errors { actor: actor(), rate: 1.0, status: 503, instance: None },
+        Fault::Hang { actor: actor(), rate: 1.0, instance: None },
         Fault::Slow { actor: actor(), factor: 100.0, instance: None },
     ]
 }
@@ -218,18 +218,36 @@ fn actor_faults(actor: &str) -> [Fault; 7] {
 fn route_faults(from: &str, to: &str) -> [Fault; 5] {
     let (from, to) = (|| from.to_owned(), || to.to_owned());
     [
-        Fault::Partition { from: from(), to: to(), both_ways: false, instance: None },
-        Fault::Partition { from: from(), to: to(), both_ways: true, instance: None },
-        Fault::Loss { from: from(), to: to(), rate: 1.0, instance: None },
+        Fault::Partition {
+            from: from(),
+            to: to(),
+            both_ways: false,
+            instance: None,
+            to_instance: None,
+        },
+        Fault::Partition {
+            from: from(),
+            to: to(),
+            both_ways: true,
+            instance: None,
+            to_instance: None,
+        },
+        Fault::Loss { from: from(), to: to(), rate: 1.0, instance: None, to_instance: None },
         Fault::Duplicate { from: from(), to: to(), rate: 1.0, instance: None },
-        Fault::Delay { from: from(), to: to(), by: Span::secs(10), instance: None },
+        Fault::Delay {
+            from: from(),
+            to: to(),
+            by: Span::secs(10),
+            instance: None,
+            to_instance: None,
+        },
     ]
 }
 
 fn store_faults(store: &str) -> [Fault; 4] {
     let store = || store.to_owned();
     [
-        Fault::Flush { store: store() },
+        Fault::Flush { store: store(), instance: None },
         Fault::OutOfMemory { store: store() },
         Fault::Evict { store: store(), policy: Eviction::VolatileLru, share: 1.0 },
         Fault::Evict { store: store(), policy: Eviction::VolatileRandom, share: 1.0 },
@@ -239,8 +257,8 @@ fn store_faults(store: &str) -> [Fault; 4] {
 fn clock_faults(actor: &str) -> [Fault; 2] {
     let (actor, by) = (|| actor.to_owned(), Some(Span::secs(3_600)));
     [
-        Fault::ClockStep { actor: actor(), forward: by, back: None },
-        Fault::ClockStep { actor: actor(), forward: None, back: by },
+        Fault::ClockStep { actor: actor(), forward: by, back: None, instance: None },
+        Fault::ClockStep { actor: actor(), forward: None, back: by, instance: None },
     ]
 }
 
@@ -343,7 +361,8 @@ mod tests {
         ] {
             assert!(drawn.contains(kind), "{kind}");
         }
-        let answers = r#"Loss { from: "redis", to: "api", rate: 1.0, instance: None }"#;
+        let answers =
+            r#"Loss { from: "redis", to: "api", rate: 1.0, instance: None, to_instance: None }"#;
         assert!(drawn.contains(answers), "answers are lost as well as requests");
     }
 }

@@ -1,7 +1,7 @@
 //! What a policy keeps belongs to a process: one instance of a service, one of the `count` of a
 //! client. So do jobs, and the faults that name one.
 
-use sim_models::outcome::{Outcome, Verdict};
+use sim_models::outcome::{Counter, Outcome, Verdict};
 
 use crate::support::{call, draft, load};
 
@@ -227,6 +227,163 @@ fn a_link_fault_can_concern_one_instance() {
 }
 
 #[test]
+fn a_grey_failure_concerns_one_instance_and_the_balancer_does_not_know() {
+    let hit = |fault: &str| {
+        let outcome = service("", &format!(r#"At("0s", {fault})"#));
+        (count(&outcome, "served", 0, 10), count(&outcome, "ok", 0, 10))
+    };
+    // Twenty calls go round three instances, one of which serves none of its third.
+    for fault in [
+        r#"Errors("api", instance: 1)"#,
+        r#"Hang("api", instance: 1)"#,
+        r#"Outage("api", instance: 1)"#,
+        r#"BlackHole("api", instance: 1)"#,
+        r#"Pause("api", instance: 1)"#,
+        r#"Partition("users", "api", to_instance: 1)"#,
+        r#"Loss("users", "api", 1.0, to_instance: 1)"#,
+    ] {
+        let (served, ok) = hit(fault);
+        assert!((13..=14).contains(&ok) && served == ok, "{fault}: {served} {ok}");
+    }
+    // Late by more than the caller waits, and served for nothing.
+    let (served, ok) = hit(r#"Delay("users", "api", "150ms", to_instance: 1)"#);
+    assert!((13..=14).contains(&ok) && served == 20, "{served} {ok}");
+    // Whoever crashes is out of the rotation.
+    let (_, ok) = hit(r#"Crash("api", instance: 1)"#);
+    assert_eq!(ok, 20);
+}
+
+#[test]
+fn what_came_to_a_paused_instance_is_served_when_it_goes_on_or_breaks_with_it() {
+    let pause = r#"At("2s", for: "4s", Pause("api", instance: 1)),"#;
+    let outcome = service("", pause);
+    assert_eq!(count(&outcome, "served", 0, 10), 20, "also those that nobody waits for");
+    let ticks = |from, until| count(&outcome, "tick", from, until);
+    assert_eq!((ticks(3, 6), ticks(7, 10)), (2 * 3, 3 * 3), "a paused instance runs no jobs");
+    let dies = service("", &format!(r#"{pause} At("5s", for: "2s", Crash("api", instance: 1))"#));
+    let lost = 20 - count(&dies, "served", 0, 10);
+    assert!((2..=3).contains(&lost), "{lost} stood before it when it died");
+}
+
+#[test]
+fn what_hangs_at_an_instance_counts_as_open_there_until_its_caller_hangs_up() {
+    // A balancer that counts open requests leaves the instance alone as long as they are open.
+    let hung = |timeout: &str| {
+        let text = format!(
+            r#"Scenario(
+                name: "hung", about: "One of two instances hangs.", horizon: "20s",
+                actors: {{
+                    "users": Client(
+                        load: Open(rate: "10/s", arrivals: Constant), does: [
+                            Try([Call("api.get", policy: "wait")], catch: []),
+                        ],
+                    ),
+                    "api": Service(
+                        workers: 4, instances: 2, balancer: LeastRequest,
+                        endpoints: {{ "get": [Work(Const("1ms"))] }},
+                    ),
+                }},
+                policies: {{ "wait": [Timeout("{timeout}")] }},
+                faults: [At("0s", Hang("api", instance: 1))],
+            )"#
+        );
+        let outcome = load(&text, None, &[]).run(1);
+        let hop = call(&outcome, "users", "api");
+        hop.calls - hop.success
+    };
+    assert!((1..=2).contains(&hung("1h")), "{}", hung("1h"));
+    let short = hung("50ms");
+    assert!((60..=140).contains(&short), "half of two hundred: {short}");
+}
+
+#[test]
+fn a_clock_and_a_cache_of_one_instance_are_its_own() {
+    let outcome = |fault: &str| {
+        let text = format!(
+            r#"Scenario(
+                name: "own", about: "Two instances.", horizon: "10s",
+                actors: {{
+                    "users": Client(
+                        load: Open(rate: "2/s", arrivals: Constant), does: [Call("api.get")],
+                    ),
+                    "api": Service(
+                        workers: 4, instances: 2,
+                        caches: {{ "prices": Cache(ttl: "1h") }},
+                        endpoints: {{ "get": [
+                            Cached("prices", "k", body: [Effect("computed", into: "v")], into: "v"),
+                            If(Le(3600000, "{{now}}"), then: [Effect("late")]),
+                        ] }},
+                    ),
+                }},
+                faults: [{fault}],
+            )"#
+        );
+        load(&text, None, &[]).run(1)
+    };
+    let late = outcome(r#"At("0s", ClockStep("api", forward: "2h", instance: 1))"#);
+    assert_eq!(count(&late, "late", 0, 10), 10, "every other request");
+    let flushed = |fault: &str| count(&outcome(fault), "computed", 0, 10);
+    assert_eq!(flushed(r#"At("5s", Flush("api", instance: 1))"#), 3);
+    assert_eq!(flushed(r#"At("5s", Flush("api"))"#), 4);
+}
+
+/// A service that lets in what its limit allows, and how many requests were turned away by it.
+fn turned_away(limit: &str, instances: u32) -> u64 {
+    let text = format!(
+        r#"Scenario(
+            name: "doors", about: "Twice what one door lets in.", horizon: "10s",
+            actors: {{
+                "users": Client(
+                    load: Open(rate: "20/s", arrivals: Constant),
+                    does: [Try([Call("api.get")], catch: [])],
+                ),
+                "api": Service(
+                    workers: 100, instances: {instances}, admission: ({limit}),
+                    endpoints: {{ "get": [Work(Const("499ms"))] }},
+                ),
+            }},
+        )"#
+    );
+    let outcome = load(&text, None, &[]).run(1);
+    let api = outcome.actors.iter().find(|actor| actor.name == "api").unwrap();
+    api.counter(Counter::NotAdmitted).unwrap()
+}
+
+#[test]
+fn each_instance_has_a_door_of_its_own_unless_it_is_shared() {
+    let rate = r#"TokenBucket(permits: 5, per: "1s", burst: 1)"#;
+    for (field, limit) in [("rate", rate), ("concurrency", "Fixed(limit: 3)")] {
+        let (own, shared) = (format!("{field}: {limit}"), format!("{field}: Shared({limit})"));
+        let one = turned_away(&own, 1);
+        assert!(one > 50, "{field}: {one}");
+        assert_eq!(turned_away(&own, 4), 0, "{field}: four doors let all in");
+        assert_eq!(turned_away(&shared, 4), one, "{field}: one door for all");
+    }
+}
+
+#[test]
+fn a_limit_of_a_door_is_read_and_refused_as_any_other() {
+    let refused = |limit: &str| {
+        let text = format!(
+            r#"Scenario(name: "n", about: "n", horizon: "5s", actors: {{
+                "users": Client(load: Burst(count: 5), does: [Call("api.get")]),
+                "api": Service(
+                    workers: 1, admission: (rate: {limit}), endpoints: {{ "get": [] }},
+                ),
+            }})"#
+        );
+        draft(&text, None, &[]).load().err().map(|error| error.to_string()).unwrap_or_default()
+    };
+    assert_eq!(refused(r#"Shared(FixedWindow(limit: 1, window: "1s"))"#), "");
+    let error = refused(r#"Shared(FixedWindow(limit: 1, windw: "1s"))"#);
+    assert!(error.contains("windw"), "{error}");
+    let error = refused(r#"Shared(FixedWindow(limit: 0, window: "1s"))"#);
+    assert!(error.contains("limit"), "{error}");
+    let error = refused(r#"FixdWindow(limit: 1, window: "1s")"#);
+    assert!(error.contains("FixedWindow"), "{error}");
+}
+
+#[test]
 fn an_instance_that_does_not_exist_is_refused() {
     let refused = |fault: &str| {
         let text = format!(
@@ -244,6 +401,12 @@ fn an_instance_that_does_not_exist_is_refused() {
     let error = refused(r#"Partition("users", "api", instance: 2)"#);
     assert!(error.contains("below `count`, 2"), "{error}");
     assert!(refused(r#"Crash("db", instance: 0)"#).contains("is one process"));
+    let error = refused(r#"Partition("api", "db", to_instance: 0)"#);
+    assert!(error.contains("is one process") && error.contains("`to_instance` out"), "{error}");
+    for fault in ["Errors", "Hang", "Outage", "BlackHole", "Pause"] {
+        let error = refused(&format!(r#"{fault}("api", instance: 2)"#));
+        assert!(error.contains("below `instances`, 2"), "{fault}: {error}");
+    }
     assert_eq!(refused(r#"Partition("users", "api", instance: 1)"#), "");
 }
 

@@ -144,22 +144,8 @@ impl Builder<'_> {
             let message = format!("`{name}` sends itself no messages");
             self.problem(&here.field("to"), message, None);
         }
-        if let Some((&actor, n)) = compiled.instance() {
-            let processes = match &self.plan.actors[actor.index()].kind {
-                ActorKind::Service(service) => Some(("`instances`", service.instances)),
-                ActorKind::Client(client) => Some(("`count`", client.count)),
-                ActorKind::Kv(_) | ActorKind::Broker | ActorKind::Custom(_) => None,
-            };
-            let place = here.field("instance");
-            match processes {
-                Some((field, count)) => {
-                    self.require(n < count, &place, n, &format!("below {field}, {count}"));
-                }
-                None => {
-                    let message = format!("`{}` is one process", self.name_of(actor));
-                    self.problem(&place, message, Some("leave `instance` out".to_owned()));
-                }
-            }
+        for (&actor, n, field) in compiled.instances() {
+            self.check_instance(actor, n, here, field);
         }
         if let (Fault::Failover { store: name }, Fault::Failover { store }) = (fault, compiled)
             && let ActorKind::Kv(KvPlan { replicas: 0, .. }) = self.plan.actors[store.index()].kind
@@ -168,6 +154,24 @@ impl Builder<'_> {
             let help = "give the store `replicas`, or let it Crash".to_owned();
             self.problem(&here.field("store"), message, Some(help));
         }
+    }
+
+    /// Refuses an instance that an actor never has.
+    fn check_instance(&mut self, actor: ActorId, n: u32, here: &Here, field: &str) {
+        let here = &here.field(field);
+        let allowed = match &self.plan.actors[actor.index()].kind {
+            ActorKind::Service(service) => match (service.instances, service.instances_max()) {
+                (count, max) if count == max => format!("below `instances`, {count}"),
+                (_, max) => format!("below the {max} instances that `autoscale` may start"),
+            },
+            ActorKind::Client(client) => format!("below `count`, {}", client.count),
+            ActorKind::Kv(_) | ActorKind::Broker | ActorKind::Custom(_) => {
+                let message = format!("`{}` is one process", self.name_of(actor));
+                let help = format!("leave `{field}` out");
+                return self.problem(here, message, Some(help));
+            }
+        };
+        self.require(n < self.plan.instances(actor), here, n, &allowed);
     }
 
     fn has_clock(&self, id: ActorId) -> bool {

@@ -276,14 +276,15 @@ impl Builder<'_> {
         admission: &language::Admission,
         here: &Here,
     ) -> AdmissionPlan {
-        let language::Admission { rate, concurrency } = admission.clone();
-        if let Some(Err(error)) = rate.as_ref().map(RateLimiter::new) {
+        let language::Admission { rate, concurrency } = admission;
+        if let Some(Err(error)) = rate.as_ref().map(|limit| RateLimiter::new(limit.policy())) {
             self.problem(&here.field("rate"), error.to_string(), None);
         }
-        if let Some(Err(error)) = concurrency.as_ref().map(ConcurrencyLimiter::new) {
+        let limit = concurrency.as_ref();
+        if let Some(Err(error)) = limit.map(|limit| ConcurrencyLimiter::new(limit.policy())) {
             self.problem(&here.field("concurrency"), error.to_string(), None);
         }
-        AdmissionPlan { rate, concurrency }
+        admission.clone()
     }
 
     /// By layer of a stack: whom it may call instead of the callee that a call names.

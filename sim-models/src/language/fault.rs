@@ -71,6 +71,9 @@ pub enum Fault<A = String> {
         #[serde(default = "internal_error")]
         #[schemars(range(min = 100, max = 599))]
         status: u16,
+        /// Only this instance of a service, from 0.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        instance: Option<u32>,
     },
     /// Accepts a share of requests and never answers or works on them.
     #[schemars(extend("x-unnamed" = 1))]
@@ -82,6 +85,9 @@ pub enum Fault<A = String> {
         #[serde(default = "certain")]
         #[schemars(range(min = 0.0, max = 1.0))]
         rate: f64,
+        /// Only this instance of a service, from 0.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        instance: Option<u32>,
     },
     /// The process dies: its work is lost, connections break, new ones are refused. A store
     /// keeps what its `persistence` says, by default nothing.
@@ -102,6 +108,9 @@ pub enum Fault<A = String> {
     Outage {
         /// The service or store.
         actor: A,
+        /// Only this instance of a service, from 0; the balancer does not know.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        instance: Option<u32>,
     },
     /// Nothing reaches it or leaves it, and nobody hears of it.
     #[schemars(extend("x-unnamed" = 1))]
@@ -109,6 +118,9 @@ pub enum Fault<A = String> {
     BlackHole {
         /// The actor.
         actor: A,
+        /// Only this instance, from 0; the balancer does not know.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        instance: Option<u32>,
     },
     /// Work takes longer by a factor.
     #[schemars(extend("x-unnamed" = 1))]
@@ -125,10 +137,13 @@ pub enum Fault<A = String> {
     },
     /// Stands still, as in a long garbage collection; what arrives waits.
     #[schemars(extend("x-unnamed" = 1))]
-    #[schemars(example = r#"Pause("api")"#)]
+    #[schemars(example = r#"Pause("api", instance: 0)"#)]
     Pause {
         /// The service or store.
         actor: A,
+        /// Only this instance of a service, from 0; the balancer does not know.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        instance: Option<u32>,
     },
     /// Messages between two actors vanish.
     #[schemars(extend("x-unnamed" = 2))]
@@ -144,6 +159,9 @@ pub enum Fault<A = String> {
         /// Only this instance of the sender, from 0.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         instance: Option<u32>,
+        /// Only this instance of the receiver, from 0.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to_instance: Option<u32>,
     },
     /// A share of the messages from one actor to another vanishes.
     #[schemars(extend("x-unnamed" = 3))]
@@ -159,6 +177,9 @@ pub enum Fault<A = String> {
         /// Only this instance of the sender, from 0.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         instance: Option<u32>,
+        /// Only this instance of the receiver, from 0.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to_instance: Option<u32>,
     },
     /// A share of the requests from one actor to another arrives twice.
     #[schemars(extend("x-unnamed" = 3))]
@@ -188,6 +209,9 @@ pub enum Fault<A = String> {
         /// Only this instance of the sender, from 0.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         instance: Option<u32>,
+        /// Only this instance of the receiver, from 0.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to_instance: Option<u32>,
     },
     /// At a point only: the task that passes it raises this error.
     #[schemars(extend("x-unnamed" = 1))]
@@ -202,10 +226,13 @@ pub enum Fault<A = String> {
     Stall,
     /// A store, or a service with caches, forgets everything.
     #[schemars(extend("x-unnamed" = 1))]
-    #[schemars(example = r#"Flush("redis")"#)]
+    #[schemars(example = r#"Flush("api", instance: 0)"#)]
     Flush {
         /// The store or service.
         store: A,
+        /// Only this instance of a service, from 0.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        instance: Option<u32>,
     },
     /// A store's primary dies, and the replica that has most takes over with what it has.
     /// Connections are refused meanwhile.
@@ -217,7 +244,7 @@ pub enum Fault<A = String> {
     },
     /// The wall clock is set forward or back, and right again when the fault heals.
     #[schemars(extend("x-unnamed" = 1))]
-    #[schemars(example = r#"ClockStep("redis", forward: "1m")"#)]
+    #[schemars(example = r#"ClockStep("api", forward: "1m", instance: 0)"#)]
     ClockStep {
         /// The service or store.
         actor: A,
@@ -229,6 +256,9 @@ pub enum Fault<A = String> {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[schemars(extend("x-exclusiveMinimum" = "0s", "x-maximum" = "365d"))]
         back: Option<Span>,
+        /// Only this instance of a service, from 0.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        instance: Option<u32>,
     },
     /// A store refuses what needs memory; it still reads and deletes.
     #[schemars(extend("x-unnamed" = 1))]
@@ -283,19 +313,32 @@ pub(crate) enum Hits {
 }
 
 impl<A> Fault<A> {
-    /// The actor of which it hits only one instance, and that instance.
-    pub(crate) fn instance(&self) -> Option<(&A, u32)> {
-        let (actor, instance) = match self {
-            Fault::Crash { actor, instance } | Fault::Slow { actor, instance, .. } => {
-                (actor, instance)
+    /// Each actor of which it hits one instance, that instance, and the field that says so.
+    pub(crate) fn instances(&self) -> impl Iterator<Item = (&A, u32, &'static str)> {
+        let (actor, instance, to) = match self {
+            Fault::Errors { actor, instance, .. }
+            | Fault::Hang { actor, instance, .. }
+            | Fault::Crash { actor, instance }
+            | Fault::Outage { actor, instance }
+            | Fault::BlackHole { actor, instance }
+            | Fault::Slow { actor, instance, .. }
+            | Fault::Pause { actor, instance }
+            | Fault::ClockStep { actor, instance, .. }
+            | Fault::Flush { store: actor, instance }
+            | Fault::Duplicate { from: actor, instance, .. } => (Some(actor), *instance, None),
+            Fault::Partition { from, to, instance, to_instance, .. }
+            | Fault::Loss { from, to, instance, to_instance, .. }
+            | Fault::Delay { from, to, instance, to_instance, .. } => {
+                (Some(from), *instance, to_instance.map(|n| (to, n, "to_instance")))
             }
-            Fault::Partition { from, instance, .. }
-            | Fault::Loss { from, instance, .. }
-            | Fault::Duplicate { from, instance, .. }
-            | Fault::Delay { from, instance, .. } => (from, instance),
-            _ => return None,
+            Fault::Throw { .. }
+            | Fault::Stall
+            | Fault::Failover { .. }
+            | Fault::OutOfMemory { .. }
+            | Fault::Evict { .. } => (None, None, None),
         };
-        instance.map(|instance| (actor, instance))
+        let own = actor.zip(instance).map(|(actor, n)| (actor, n, "instance"));
+        own.into_iter().chain(to)
     }
 
     /// The ends of the route whose messages it is about.
@@ -317,43 +360,56 @@ impl<A> Fault<A> {
     ) -> Option<Fault<B>> {
         let mut actor = |name: &A, hits| find(name, "actor", hits);
         Some(match self {
-            Fault::Errors { actor: at, rate, status } => {
-                Fault::Errors { actor: actor(at, Hits::Server)?, rate: *rate, status: *status }
+            Fault::Errors { actor: at, rate, status, instance } => {
+                let actor = actor(at, Hits::Server)?;
+                Fault::Errors { actor, rate: *rate, status: *status, instance: *instance }
             }
-            Fault::Hang { actor: at, rate } => {
-                Fault::Hang { actor: actor(at, Hits::Server)?, rate: *rate }
+            Fault::Hang { actor: at, rate, instance } => {
+                let actor = actor(at, Hits::Server)?;
+                Fault::Hang { actor, rate: *rate, instance: *instance }
             }
             Fault::Crash { actor: at, instance } => {
                 Fault::Crash { actor: actor(at, Hits::Server)?, instance: *instance }
             }
-            Fault::Outage { actor: at } => Fault::Outage { actor: actor(at, Hits::Server)? },
-            Fault::BlackHole { actor: at } => Fault::BlackHole { actor: actor(at, Hits::Anybody)? },
+            Fault::Outage { actor: at, instance } => {
+                Fault::Outage { actor: actor(at, Hits::Server)?, instance: *instance }
+            }
+            Fault::BlackHole { actor: at, instance } => {
+                Fault::BlackHole { actor: actor(at, Hits::Anybody)?, instance: *instance }
+            }
             Fault::Slow { actor: at, factor, instance } => {
                 let actor = actor(at, Hits::Server)?;
                 Fault::Slow { actor, factor: *factor, instance: *instance }
             }
-            Fault::Pause { actor: at } => Fault::Pause { actor: actor(at, Hits::Server)? },
-            Fault::ClockStep { actor: at, forward, back } => {
+            Fault::Pause { actor: at, instance } => {
+                Fault::Pause { actor: actor(at, Hits::Server)?, instance: *instance }
+            }
+            Fault::ClockStep { actor: at, forward, back, instance } => {
                 let actor = actor(at, Hits::Clock)?;
-                Fault::ClockStep { actor, forward: *forward, back: *back }
+                Fault::ClockStep { actor, forward: *forward, back: *back, instance: *instance }
             }
-            Fault::Partition { from, to, both_ways, instance } => {
+            Fault::Partition { from, to, both_ways, instance, to_instance } => {
                 let (from, to) = ends(find, from, to)?;
-                Fault::Partition { from, to, both_ways: *both_ways, instance: *instance }
+                let (both_ways, instance, to_instance) = (*both_ways, *instance, *to_instance);
+                Fault::Partition { from, to, both_ways, instance, to_instance }
             }
-            Fault::Loss { from, to, rate, instance } => {
+            Fault::Loss { from, to, rate, instance, to_instance } => {
                 let (from, to) = ends(find, from, to)?;
-                Fault::Loss { from, to, rate: *rate, instance: *instance }
+                let (rate, instance, to_instance) = (*rate, *instance, *to_instance);
+                Fault::Loss { from, to, rate, instance, to_instance }
             }
             Fault::Duplicate { from, to, rate, instance } => {
                 let (from, to) = ends(find, from, to)?;
                 Fault::Duplicate { from, to, rate: *rate, instance: *instance }
             }
-            Fault::Delay { from, to, by, instance } => {
+            Fault::Delay { from, to, by, instance, to_instance } => {
                 let (from, to) = ends(find, from, to)?;
-                Fault::Delay { from, to, by: *by, instance: *instance }
+                let (by, instance, to_instance) = (*by, *instance, *to_instance);
+                Fault::Delay { from, to, by, instance, to_instance }
             }
-            Fault::Flush { store } => Fault::Flush { store: find(store, "store", Hits::Memory)? },
+            Fault::Flush { store, instance } => {
+                Fault::Flush { store: find(store, "store", Hits::Memory)?, instance: *instance }
+            }
             Fault::Failover { store } => {
                 Fault::Failover { store: find(store, "store", Hits::Store)? }
             }
@@ -386,13 +442,19 @@ impl<A: Display> Fault<A> {
         let percent = |rate: f64| format!("{} %", (rate * 1000.0).round() / 10.0);
         let which = |instance: Option<u32>| instance.map_or(String::new(), |n| format!("[{n}]"));
         match self {
-            Fault::Errors { actor, rate, status } => {
-                format!("{actor}: {} errors {status}", percent(*rate))
+            Fault::Errors { actor, rate, status, instance } => {
+                format!("{actor}{}: {} errors {status}", which(*instance), percent(*rate))
             }
-            Fault::Hang { actor, rate } => format!("{actor}: {} hang", percent(*rate)),
+            Fault::Hang { actor, rate, instance } => {
+                format!("{actor}{}: {} hang", which(*instance), percent(*rate))
+            }
             Fault::Crash { actor, instance } => format!("{actor}{}: crashed", which(*instance)),
-            Fault::Outage { actor } => format!("{actor}: refuses connections"),
-            Fault::BlackHole { actor } => format!("{actor}: unreachable"),
+            Fault::Outage { actor, instance } => {
+                format!("{actor}{}: refuses connections", which(*instance))
+            }
+            Fault::BlackHole { actor, instance } => {
+                format!("{actor}{}: unreachable", which(*instance))
+            }
             Fault::Slow { actor, factor, instance } => {
                 let which = which(*instance);
                 match *factor {
@@ -400,30 +462,34 @@ impl<A: Display> Fault<A> {
                     _ => format!("{actor}{which}: {}x slower", times(*factor)),
                 }
             }
-            Fault::Pause { actor } => format!("{actor}: paused"),
-            Fault::Partition { from, to, both_ways, instance } => {
+            Fault::Pause { actor, instance } => format!("{actor}{}: paused", which(*instance)),
+            Fault::Partition { from, to, both_ways, instance, to_instance } => {
                 let arrow = if *both_ways { "<->" } else { "->" };
-                format!("{from}{}{arrow}{to}: partitioned", which(*instance))
+                let (own, of_to) = (which(*instance), which(*to_instance));
+                format!("{from}{own}{arrow}{to}{of_to}: partitioned")
             }
-            Fault::Loss { from, to, rate, instance } => {
-                format!("{from}{}->{to}: {} lost", which(*instance), percent(*rate))
+            Fault::Loss { from, to, rate, instance, to_instance } => {
+                let (own, of_to) = (which(*instance), which(*to_instance));
+                format!("{from}{own}->{to}{of_to}: {} lost", percent(*rate))
             }
             Fault::Duplicate { from, to, rate, instance } => {
                 format!("{from}{}->{to}: {} duplicated", which(*instance), percent(*rate))
             }
-            Fault::Delay { from, to, by, instance } => {
-                format!("{from}{}->{to}: {by} later", which(*instance))
+            Fault::Delay { from, to, by, instance, to_instance } => {
+                format!("{from}{}->{to}{}: {by} later", which(*instance), which(*to_instance))
             }
             Fault::Throw { status } => format!("raises an error, {status}"),
             Fault::Stall => "stands still".to_owned(),
-            Fault::Flush { store } => format!("{store}: forgets everything"),
+            Fault::Flush { store, instance } => {
+                format!("{store}{}: forgets everything", which(*instance))
+            }
             Fault::Failover { store } => format!("{store}: a replica takes over"),
-            Fault::ClockStep { actor, forward, back } => {
+            Fault::ClockStep { actor, forward, back, instance } => {
                 let (span, way) = match (forward, back) {
                     (Some(span), _) => (*span, "ahead"),
                     (None, span) => (span.unwrap_or_default(), "behind"),
                 };
-                format!("{actor}: the clock is {span} {way}")
+                format!("{actor}{}: the clock is {span} {way}", which(*instance))
             }
             Fault::OutOfMemory { store } => format!("{store}: out of memory"),
             Fault::Evict { store, policy, share } => {
@@ -458,7 +524,13 @@ mod tests {
 
     #[test]
     fn every_end_of_a_route_is_looked_for_even_when_one_is_missing() {
-        let cut = Fault::Partition { from: "a", to: "b", both_ways: true, instance: None };
+        let cut = Fault::Partition {
+            from: "a",
+            to: "b",
+            both_ways: true,
+            instance: None,
+            to_instance: None,
+        };
         let mut asked = Vec::new();
         let found: Option<Fault<u32>> = cut.map(|name, field, hits| {
             asked.push((*name, field, hits));

@@ -9,6 +9,7 @@ mod actor;
 mod fault;
 mod invariant;
 mod kv;
+mod limit;
 mod load;
 mod policy;
 mod service;

@@ -8,6 +8,7 @@ use sim_core::Span;
 use sim_policies::concurrency::LimitConfig;
 use sim_policies::rate_limiter::RateLimiterConfig;
 
+use super::limit::Limit;
 use super::{Job, Step};
 
 /// A server, or several equal ones behind a balancer.
@@ -213,15 +214,18 @@ pub enum Full {
 }
 
 /// What a request must pass before it may even wait.
+///
+/// Each instance has its own limits; `Shared(TokenBucket(…))` is one limit for all of them.
 #[derive(Clone, Debug, Default, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Admission {
-    /// How often requests are let in; one too many is answered 429.
+    /// How often an instance lets requests in, or all with `Shared(…)`; one too many is answered
+    /// 429.
     #[serde(default)]
-    pub rate: Option<RateLimiterConfig>,
-    /// How many are let in at once, waiting or worked on; one too many is answered 503.
+    pub rate: Option<Limit<RateLimiterConfig>>,
+    /// How many are let in at once, waiting or worked on, likewise; one too many is answered 503.
     #[serde(default)]
-    pub concurrency: Option<LimitConfig>,
+    pub concurrency: Option<Limit<LimitConfig>>,
 }
 
 /// What a worker does while its request waits for somebody else.

@@ -1,8 +1,6 @@
 //! Actors: clients with their loads, services with their queues, stores, brokers.
 
 use sim_core::Span;
-use sim_policies::concurrency::LimitConfig;
-use sim_policies::rate_limiter::RateLimiterConfig;
 
 use super::*;
 use crate::custom::Make;
@@ -86,13 +84,6 @@ impl ServicePlan {
     pub(crate) fn is_plain(&self) -> bool {
         self.gc.is_none() && self.slow_start.is_none() && self.contention.is_none()
     }
-}
-
-/// What a request must pass before it may wait.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct AdmissionPlan {
-    pub rate: Option<RateLimiterConfig>,
-    pub concurrency: Option<LimitConfig>,
 }
 
 /// How requests wait at an instance.

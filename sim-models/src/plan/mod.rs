@@ -22,8 +22,9 @@ use crate::figure::Stretch;
 use crate::source::SourceError;
 
 pub(crate) use crate::language::{
-    Arrivals, Balancer, Contention, FallbackOn, Fsync, Full, Gc, JobOn, KvOp, Limits, Node,
-    OnDisconnect, Persistence, Recovery, Requests, ScaleMetric, SlowStart, Threads,
+    Admission as AdmissionPlan, Arrivals, Balancer, Contention, FallbackOn, Fsync, Full, Gc, JobOn,
+    KvOp, Limits, Node, OnDisconnect, Persistence, Recovery, Requests, ScaleMetric, SlowStart,
+    Threads,
 };
 pub(crate) use actors::*;
 pub(crate) use code::*;

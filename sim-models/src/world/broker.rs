@@ -135,7 +135,7 @@ impl Brokers {
         let plan = &shared.plan.queues[queue.index()];
         let broker = plan.broker;
         delivery.timer = Some(ctx.schedule_after(plan.visibility, Event::Visible(id)));
-        if shared.conditions[broker.index()].down {
+        if shared.conditions[broker.index()].all.down {
             return None;
         }
         delivery.attempts += 1;
@@ -173,7 +173,7 @@ impl Brokers {
             return;
         };
         // A dead process hears nothing.
-        if answer.fate() != Fate::Succeeded || shared.conditions[broker.index()].down {
+        if answer.fate() != Fate::Succeeded || shared.conditions[broker.index()].all.down {
             return;
         }
         if let Some(timer) = delivery.timer {
@@ -295,7 +295,7 @@ mod tests {
     #[test]
     fn a_broker_that_is_down_keeps_its_messages() {
         let (mut bench, mut brokers) = bench();
-        bench.shared.conditions.impose(Fault::Outage { actor: BROKER });
+        bench.shared.conditions.impose(Fault::Outage { actor: BROKER, instance: None });
         assert!(publish(&mut bench, &mut brokers).is_none());
         bench.shared.conditions.clear();
         let message = wait(&mut bench, &mut brokers).expect("it is handed out late");

@@ -43,25 +43,32 @@ impl InstanceRoute {
 /// Under what conditions an actor works.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Condition {
+    /// What is wrong with all of it.
+    pub(super) all: Trouble,
+    /// Beside that: what is wrong with one instance, in the order in which it began.
+    only: Vec<(u32, Trouble)>,
+    /// Commands that need memory fail.
+    pub(super) out_of_memory: bool,
+}
+
+/// What is wrong with an actor, or with one of its instances.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Trouble {
     /// Connections are refused.
     pub(super) down: bool,
-    /// The process is dead, with all its instances.
+    /// The process is dead.
     pub(super) crashed: bool,
-    /// Instances that are dead by themselves.
-    dead: Vec<u32>,
     /// Nothing comes in or goes out.
     pub(super) black_hole: bool,
     pub(super) paused: bool,
     /// By how much the wall clock is ahead, in nanoseconds.
     pub(super) clock_ns: i64,
-    /// Commands that need memory fail.
-    pub(super) out_of_memory: bool,
     /// The share of requests that are accepted and forgotten.
-    pub(super) hang: f64,
+    hang: f64,
     /// Shares of requests answered with a status.
-    pub(super) errors: Vec<(f64, u16)>,
-    /// Factors on the length of work, of one instance or of all.
-    pub(super) slow: Vec<(Option<u32>, f64)>,
+    errors: Vec<(f64, u16)>,
+    /// Factors on the length of work.
+    slow: Vec<f64>,
 }
 
 /// Under what conditions messages travel one way between two actors.
@@ -98,15 +105,20 @@ impl Conditions {
         condition
     }
 
-    /// Whether nothing comes from an end to an instance, although its actor can be reached.
-    pub(super) fn cuts_off_instance(&self, from: End, to: (ActorId, u32)) -> bool {
+    /// What is wrong with the messages from an end to an instance alone, beside what is wrong with
+    /// those to its actor.
+    pub(super) fn of_the_last_leg(&self, from: End, to: (ActorId, u32)) -> RouteCondition {
         let to = (to.0, Some(to.1));
-        self.of_instances.iter().any(|own| own.condition.cut && own.is_of(from, to))
+        let mut condition = RouteCondition::default();
+        for own in self.of_instances.iter().filter(|own| own.to == to && own.is_of(from, to)) {
+            condition.add(own.condition);
+        }
+        condition
     }
 
     /// By how much each actor's clock is ahead, in nanoseconds.
     pub(super) fn clocks(&self) -> impl Iterator<Item = i64> {
-        self.actors.iter().map(|condition| condition.clock_ns)
+        self.actors.iter().map(|condition| condition.all.clock_ns)
     }
 
     /// Nothing is wrong any more.
@@ -120,64 +132,66 @@ impl Conditions {
     /// One more fault is active, beside those that were imposed before.
     pub(super) fn impose(&mut self, fault: Fault) {
         match fault {
-            Fault::Errors { actor, rate, status } => {
-                self.of(actor).errors.push((rate, status));
+            Fault::Errors { actor, rate, status, instance } => {
+                self.of(actor, instance).errors.push((rate, status));
             }
-            Fault::Hang { actor, rate } => {
-                let hang = &mut self.of(actor).hang;
+            Fault::Hang { actor, rate, instance } => {
+                let hang = &mut self.of(actor, instance).hang;
                 *hang = either(*hang, rate);
             }
-            // The balancer knows of an instance that is down.
-            Fault::Crash { actor, instance: Some(instance) } => {
-                self.of(actor).dead.push(instance);
+            Fault::Crash { actor, instance } => {
+                let trouble = self.of(actor, instance);
+                (trouble.down, trouble.crashed) = (true, true);
             }
-            Fault::Crash { actor, instance: None } => {
-                let condition = self.of(actor);
-                (condition.down, condition.crashed) = (true, true);
-            }
-            Fault::Outage { actor } | Fault::Failover { store: actor } => {
-                self.of(actor).down = true;
-            }
-            Fault::BlackHole { actor } => self.of(actor).black_hole = true,
+            Fault::Outage { actor, instance } => self.of(actor, instance).down = true,
+            Fault::Failover { store } => self.of(store, None).down = true,
+            Fault::BlackHole { actor, instance } => self.of(actor, instance).black_hole = true,
             Fault::Slow { actor, factor, instance } => {
-                self.of(actor).slow.push((instance, factor));
+                self.of(actor, instance).slow.push(factor);
             }
-            Fault::Pause { actor } => {
-                self.of(actor).paused = true;
+            Fault::Pause { actor, instance } => {
+                self.of(actor, instance).paused = true;
                 self.has_paused = true;
             }
-            Fault::Partition { from, to, both_ways, instance } => {
+            Fault::Partition { from, to, both_ways, instance, to_instance } => {
                 let cut = RouteCondition { cut: true, ..RouteCondition::default() };
-                self.on_the_way((from, instance), (to, None), cut);
+                self.on_the_way((from, instance), (to, to_instance), cut);
                 if both_ways {
-                    self.on_the_way((to, None), (from, instance), cut);
+                    self.on_the_way((to, to_instance), (from, instance), cut);
                 }
             }
-            Fault::Loss { from, to, rate, instance } => {
+            Fault::Loss { from, to, rate, instance, to_instance } => {
                 let loss = RouteCondition { loss: rate, ..RouteCondition::default() };
-                self.on_the_way((from, instance), (to, None), loss);
+                self.on_the_way((from, instance), (to, to_instance), loss);
             }
             Fault::Duplicate { from, to, rate, instance } => {
                 let twice = RouteCondition { duplicate: rate, ..RouteCondition::default() };
                 self.on_the_way((from, instance), (to, None), twice);
             }
-            Fault::Delay { from, to, by, instance } => {
+            Fault::Delay { from, to, by, instance, to_instance } => {
                 let later = RouteCondition { delay: by, ..RouteCondition::default() };
-                self.on_the_way((from, instance), (to, None), later);
+                self.on_the_way((from, instance), (to, to_instance), later);
             }
-            Fault::ClockStep { actor, forward, back } => {
+            Fault::ClockStep { actor, forward, back, instance } => {
                 let nanos = |span: Option<Span>| span.unwrap_or_default().as_nanos().cast_signed();
-                let clock_ns = &mut self.of(actor).clock_ns;
+                let clock_ns = &mut self.of(actor, instance).clock_ns;
                 *clock_ns = clock_ns.saturating_add(nanos(forward) - nanos(back));
             }
-            Fault::OutOfMemory { store } => self.of(store).out_of_memory = true,
+            Fault::OutOfMemory { store } => self.actors[store.index()].out_of_memory = true,
             // These strike a task or a store once, and leave conditions as they are.
             Fault::Throw { .. } | Fault::Stall | Fault::Flush { .. } | Fault::Evict { .. } => {}
         }
     }
 
-    fn of(&mut self, actor: ActorId) -> &mut Condition {
-        &mut self.actors[actor.index()]
+    /// What is wrong with an actor, or with one instance of it.
+    fn of(&mut self, actor: ActorId, instance: Option<u32>) -> &mut Trouble {
+        let Condition { all, only, .. } = &mut self.actors[actor.index()];
+        let Some(instance) = instance else { return all };
+        let n = only.iter().position(|(n, _)| *n == instance).unwrap_or_else(|| {
+            only.push((instance, Trouble::default()));
+            only.len() - 1
+        });
+        &mut only[n].1
     }
 
     fn on_the_way(&mut self, from: End, to: End, condition: RouteCondition) {
@@ -210,20 +224,59 @@ impl Index<usize> for Conditions {
 }
 
 impl Condition {
-    /// Whether an instance is dead, alone or with all others.
-    pub(super) fn is_dead(&self, instance: u32) -> bool {
-        self.crashed || self.dead.contains(&instance)
+    /// What is wrong with an instance, alone or with all others.
+    fn at(&self, instance: u32) -> impl Iterator<Item = &Trouble> {
+        let only = self.only.iter().filter(move |(n, _)| *n == instance);
+        std::iter::once(&self.all).chain(only.map(|(_, trouble)| trouble))
     }
 
-    /// The status with which a request is answered unworked, if chance has it so.
-    pub(super) fn error(&self, draws: &mut impl Draw) -> Option<u16> {
-        self.errors.iter().find(|(rate, _)| draws.chance(*rate)).map(|(_, status)| *status)
+    /// Whether the process of an instance is dead.
+    pub(super) fn is_dead(&self, instance: u32) -> bool {
+        self.at(instance).any(|trouble| trouble.crashed)
+    }
+
+    /// Whether an instance refuses connections.
+    pub(super) fn is_down(&self, instance: u32) -> bool {
+        self.at(instance).any(|trouble| trouble.down)
+    }
+
+    /// Whether an instance stands still, or all.
+    pub(super) fn is_paused(&self, instance: Option<u32>) -> bool {
+        match instance {
+            Some(instance) => self.at(instance).any(|trouble| trouble.paused),
+            None => self.all.paused,
+        }
+    }
+
+    /// Whether nothing comes to an instance, or to all, and nothing leaves it.
+    pub(super) fn is_dark(&self, instance: Option<u32>) -> bool {
+        match instance {
+            Some(instance) => self.at(instance).any(|trouble| trouble.black_hole),
+            None => self.all.black_hole,
+        }
+    }
+
+    /// By how much the wall clock of an instance is ahead, in nanoseconds.
+    pub(super) fn clock_ns(&self, instance: u32) -> i64 {
+        let clocks = self.at(instance).map(|trouble| trouble.clock_ns);
+        clocks.fold(0, i64::saturating_add)
+    }
+
+    /// The share of requests that an instance accepts and forgets.
+    pub(super) fn hang(&self, instance: u32) -> f64 {
+        self.at(instance).map(|trouble| trouble.hang).fold(0.0, either)
+    }
+
+    /// The status with which an instance answers a request unworked, if chance has it so.
+    pub(super) fn error(&self, instance: u32, draws: &mut impl Draw) -> Option<u16> {
+        let mut errors = self.at(instance).flat_map(|trouble| &trouble.errors);
+        errors.find(|(rate, _)| draws.chance(*rate)).map(|(_, status)| *status)
     }
 
     /// How long work takes an instance that may be slow.
     pub(super) fn slowed(&self, instance: u32, length: Span) -> Span {
-        let of_this = self.slow.iter().filter(|(only, _)| only.is_none_or(|only| only == instance));
-        of_this.fold(length, |length, (_, factor)| length * *factor)
+        let factors = self.at(instance).flat_map(|trouble| &trouble.slow);
+        factors.fold(length, |length, factor| length * *factor)
     }
 }
 

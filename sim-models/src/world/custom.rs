@@ -251,7 +251,7 @@ impl Host for Room<'_> {
     }
 
     fn clock_ms(&self) -> i64 {
-        self.shared.wall_ms(self.actor, self.ctx.now())
+        self.shared.wall_ms(self.actor, 0, self.ctx.now())
     }
 
     fn texts(&mut self) -> &mut Texts {

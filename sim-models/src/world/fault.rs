@@ -10,6 +10,7 @@ use crate::log::Note;
 use crate::plan::{
     ActorId, ActorKind, ActorPlan, Fault, FaultEntry, FaultId, Plan, PointId, Trigger,
 };
+use crate::world::condition::End;
 use crate::world::shared::Shared;
 use crate::world::{Ctx, Event};
 
@@ -52,8 +53,8 @@ struct Active {
 #[derive(Debug)]
 pub(super) struct Faults {
     active: Vec<Active>,
-    /// Events of a paused actor, in order.
-    parked: Vec<Vec<Event>>,
+    /// Events of a paused actor, in order, and whose they are: of an instance, or of all.
+    parked: Vec<Vec<(Option<u32>, Event)>>,
     /// How often each point was passed.
     passages: Vec<u32>,
     /// Faults that struck when nothing was under way, and when.
@@ -71,7 +72,8 @@ impl Faults {
     }
 
     pub(super) fn memory_bytes(&self) -> usize {
-        self.parked.iter().map(|events| events.capacity()).sum::<usize>() * size_of::<Event>()
+        let events = self.parked.iter().map(|events| events.capacity()).sum::<usize>();
+        events * size_of::<(Option<u32>, Event)>()
     }
 
     /// A program passes a labelled point: how often that has happened.
@@ -150,23 +152,25 @@ impl Faults {
             .collect()
     }
 
-    /// An event of a paused actor waits.
-    pub(super) fn park(&mut self, actor: ActorId, event: Event) {
-        self.parked[actor.index()].push(event);
+    /// An event of a paused actor, or of an instance that is paused, waits.
+    pub(super) fn park(&mut self, (actor, instance): End, event: Event) {
+        self.parked[actor.index()].push((instance, event));
     }
 
-    /// What waited for an actor happens now, in the order in which it came.
-    pub(super) fn unpark(&mut self, actor: ActorId, ctx: &mut Ctx) {
-        for event in std::mem::take(&mut self.parked[actor.index()]) {
+    /// What waited for an actor, or for one instance, happens now, in the order in which it came.
+    pub(super) fn unpark(&mut self, (actor, only): End, ctx: &mut Ctx) {
+        let is_meant = |(of, _): &mut (Option<u32>, Event)| only.is_none() || *of == only;
+        for (_, event) in self.parked[actor.index()].extract_if(.., is_meant) {
             ctx.schedule_at(ctx.now(), event);
         }
     }
 
-    /// The same for all actors that are not paused.
+    /// The same for all that are not paused.
     pub(super) fn unpark_all(&mut self, shared: &Shared, ctx: &mut Ctx) {
-        for n in 0..self.parked.len() {
-            if !shared.conditions[n].paused {
-                self.unpark(ActorId::nth(n), ctx);
+        for (n, parked) in self.parked.iter_mut().enumerate() {
+            let condition = &shared.conditions[n];
+            for (_, event) in parked.extract_if(.., |(of, _)| !condition.is_paused(*of)) {
+                ctx.schedule_at(ctx.now(), event);
             }
         }
     }
@@ -241,8 +245,9 @@ mod tests {
 
     #[test]
     fn overlapping_faults_impose_together_and_heal_apart() {
-        let loss = |rate| Fault::Loss { from: A, to: B, rate, instance: None };
-        let cut = Fault::Partition { from: A, to: B, both_ways: true, instance: None };
+        let loss = |rate| Fault::Loss { from: A, to: B, rate, instance: None, to_instance: None };
+        let cut =
+            Fault::Partition { from: A, to: B, both_ways: true, instance: None, to_instance: None };
         let (mut bench, mut faults) = bench(&[loss(0.5), loss(0.2), cut]);
         let way = |bench: &Bench, from, to| {
             bench.shared.conditions.routes[bench.shared.conditions.route(from, to)]
@@ -263,21 +268,21 @@ mod tests {
     #[test]
     fn a_clock_that_goes_back_is_named_with_what_it_was() {
         let (ahead, behind) = (Some(Span::nanos(5)), Some(Span::nanos(7)));
-        let step = |forward, back| Fault::ClockStep { actor: B, forward, back };
+        let step = |forward, back| Fault::ClockStep { actor: B, forward, back, instance: None };
         let (mut bench, mut faults) = bench(&[step(ahead, None), step(None, behind)]);
         assert_eq!(strike(&mut bench, &mut faults, 0), [], "it goes forward");
         assert_eq!(strike(&mut bench, &mut faults, 1), [SetBack { actor: B, before_ns: 5 }]);
-        assert_eq!(bench.shared.conditions[B.index()].clock_ns, -2);
+        assert_eq!(bench.shared.conditions[B.index()].clock_ns(0), -2);
         assert_eq!(heal(&mut bench, &mut faults, 1), [], "it goes forward again");
         assert_eq!(heal(&mut bench, &mut faults, 0), [SetBack { actor: B, before_ns: 5 }]);
     }
 
     #[test]
     fn what_waited_for_a_paused_actor_happens_in_the_order_in_which_it_came() {
-        let (mut bench, mut faults) = bench(&[Fault::Pause { actor: B }]);
+        let (mut bench, mut faults) = bench(&[Fault::Pause { actor: B, instance: None }]);
         strike(&mut bench, &mut faults, 0);
-        faults.park(B, Event::Arrive(A));
-        faults.park(B, Event::Arrive(B));
+        faults.park((B, None), Event::Arrive(A));
+        faults.park((B, None), Event::Arrive(B));
         bench.act(|shared, ctx| faults.unpark_all(shared, ctx));
         assert!(bench.next().is_none(), "it is paused still");
         heal(&mut bench, &mut faults, 0);

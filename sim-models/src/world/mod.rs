@@ -72,8 +72,8 @@ impl Model for World {
     }
 
     fn handle(&mut self, event: Event, ctx: &mut Ctx) {
-        if let Some(actor) = self.paused_owner(event) {
-            self.faults.park(actor, event);
+        if let Some(owner) = self.paused_owner(event) {
+            self.faults.park(owner, event);
             return;
         }
         match event {

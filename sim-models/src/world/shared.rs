@@ -120,15 +120,15 @@ impl Shared {
         Some(number)
     }
 
-    /// An actor's wall clock, in nanoseconds since the run began.
-    pub(super) fn wall_ns(&self, actor: ActorId, now: Time) -> i64 {
+    /// The wall clock of an actor's instance, in nanoseconds since the run began.
+    pub(super) fn wall_ns(&self, actor: ActorId, instance: u32, now: Time) -> i64 {
         let steady = i64::try_from(now.as_nanos()).unwrap_or(i64::MAX);
-        steady.saturating_add(self.conditions[actor.index()].clock_ns)
+        steady.saturating_add(self.conditions[actor.index()].clock_ns(instance))
     }
 
     /// The same in whole milliseconds.
-    pub(super) fn wall_ms(&self, actor: ActorId, now: Time) -> i64 {
-        self.wall_ns(actor, now).div_euclid(1_000_000)
+    pub(super) fn wall_ms(&self, actor: ActorId, instance: u32, now: Time) -> i64 {
+        self.wall_ns(actor, instance, now).div_euclid(1_000_000)
     }
 
     /// `shoppers-17`.

@@ -63,7 +63,7 @@ fn keeps_replies_away(plan: &Plan, from: ActorId, to: ActorId) -> Option<String>
     }
     let between = |a: ActorId, b: ActorId| (a, b) == (from, to) || (a, b) == (to, from);
     let is_silent = |fault: &Fault| match *fault {
-        Fault::BlackHole { actor } => actor == from || actor == to,
+        Fault::BlackHole { actor, .. } => actor == from || actor == to,
         Fault::Hang { actor, .. } => actor == to,
         Fault::Partition { from, to, .. } | Fault::Loss { from, to, .. } => between(from, to),
         _ => false,

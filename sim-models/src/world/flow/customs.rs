@@ -81,6 +81,6 @@ impl World {
             self.turn_away(request, Ending::Reset, ctx);
         }
         self.stack.forget(actor, None);
-        self.faults.unpark(actor, ctx);
+        self.faults.unpark((actor, None), ctx);
     }
 }

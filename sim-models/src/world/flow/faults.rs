@@ -2,6 +2,7 @@
 
 use crate::plan::{ActorId, ActorKind, Fault, FaultId, PointId, Trigger};
 use crate::world::fault::{Faults, Hit, SetBack};
+use crate::world::network::Request;
 use crate::world::{Ctx, World};
 
 impl World {
@@ -43,10 +44,10 @@ impl World {
         }
         let lasts = self.shared.plan.faults[id.index()].lasts;
         match fault {
-            Fault::Flush { store } if self.services.is_service(store) => {
-                self.services.caches.flush(&self.shared.plan, store, None);
+            Fault::Flush { store, instance } if self.services.is_service(store) => {
+                self.services.caches.flush(&self.shared.plan, store, instance);
             }
-            Fault::Flush { store } => self.stores.flush(store, &mut self.shared, ctx),
+            Fault::Flush { store, .. } => self.stores.flush(store, &mut self.shared, ctx),
             Fault::Evict { store, policy, share } => {
                 self.stores.evict(id, store, (policy, share), &mut self.shared, ctx);
             }
@@ -83,7 +84,8 @@ impl World {
 
     /// Whether no program runs and no message is on its way.
     fn is_idle(&self) -> bool {
-        self.tasks.all.iter().next().is_none() && self.network.requests.iter().next().is_none()
+        let is_under_way = |request: &Request| !request.hangs;
+        self.tasks.all.iter().next().is_none() && !self.network.requests.iter().any(is_under_way)
     }
 
     /// A process dies, or an instance of it.
@@ -117,7 +119,8 @@ impl World {
     fn restart(&mut self, actor: ActorId, instance: Option<u32>, ctx: &mut Ctx) {
         if self.services.is_service(actor) {
             self.services.restart(actor, instance, &mut self.shared, ctx.now());
-        } else if self.customs.is_dead(actor) && !self.shared.conditions[actor.index()].crashed {
+        } else if self.customs.is_dead(actor) && !self.shared.conditions[actor.index()].all.crashed
+        {
             self.start_custom(actor, ctx);
         }
     }

@@ -10,8 +10,22 @@ use crate::world::{Ctx, World};
 impl World {
     /// A request comes to the end of its way.
     pub(in crate::world) fn deliver(&mut self, id: RequestId, ctx: &mut Ctx) {
-        let actor = match self.network.deliver(id, &mut self.shared, ctx) {
+        if self.network.requests[id].placed {
+            return self.knock(id, ctx);
+        }
+        match self.network.deliver(id, &mut self.shared, ctx) {
+            Arrival::Lost | Arrival::Hangs => {}
+            Arrival::TurnedAway(ending) => self.turn_away(id, ending, ctx),
+            Arrival::At(actor) if self.services.is_service(actor) => self.place(id, ctx),
+            Arrival::At(_) => self.hand_over(id, ctx),
+        }
+    }
+
+    /// A request is at the process that is to serve it, which may have its troubles.
+    pub(super) fn hand_over(&mut self, id: RequestId, ctx: &mut Ctx) {
+        let actor = match self.network.meet(id, &mut self.shared, ctx) {
             Arrival::Lost => return,
+            Arrival::Hangs => return self.hang(id, ctx),
             Arrival::TurnedAway(ending) => return self.turn_away(id, ending, ctx),
             Arrival::At(actor) => actor,
         };

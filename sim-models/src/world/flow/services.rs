@@ -17,18 +17,53 @@ impl World {
         self.services.report(actor, &mut self.shared, ctx.now());
     }
 
+    /// The balancer of its service gives a request its instance.
+    pub(super) fn place(&mut self, id: RequestId, ctx: &mut Ctx) {
+        let request = &mut self.network.requests[id];
+        if !self.services.place(request, &self.shared, ctx.now()) {
+            self.network.count_arrival(id, &mut self.shared, ctx);
+            return self.turn_away(id, Ending::Refused, ctx);
+        }
+        if self.network.reach_instance(id, &mut self.shared, ctx) {
+            self.knock(id, ctx);
+        }
+    }
+
+    /// A request is before its instance, which may be paused: then it stands there until the
+    /// instance goes on, or its process dies, and the connection with it.
+    pub(super) fn knock(&mut self, id: RequestId, ctx: &mut Ctx) {
+        self.network.count_arrival(id, &mut self.shared, ctx);
+        let request = &mut self.network.requests[id];
+        let (actor, instance) = (request.to, request.instance);
+        let has_stood = self.services.step_in(request, &mut self.shared, ctx.now());
+        let condition = &self.shared.conditions[actor.index()];
+        if condition.is_dead(instance) && has_stood {
+            self.turn_away(id, Ending::Reset, ctx);
+        } else if condition.is_paused(Some(instance)) && !condition.is_down(instance) {
+            self.services.stand_outside(request, &mut self.shared, ctx.now());
+            self.faults.park((actor, Some(instance)), Event::Deliver(id));
+        } else {
+            self.hand_over(id, ctx);
+        }
+    }
+
+    /// A request is accepted and will have no answer. At an instance of a service it counts as open
+    /// until its caller hangs up, as its connection does.
+    pub(super) fn hang(&mut self, id: RequestId, ctx: &Ctx) {
+        let request = &self.network.requests[id];
+        if self.services.is_service(request.to) {
+            self.services.hangs(request, 1);
+        } else {
+            self.network.forget_hung(id, &mut self.shared, ctx);
+        }
+    }
+
     /// A request asks its service for a worker.
     pub(in crate::world) fn admit(&mut self, id: RequestId, ctx: &mut Ctx) {
         let request = &mut self.network.requests[id];
         match self.services.arrive(id, request, &mut self.shared, ctx) {
             Arrived::Begins => self.begin_request(id, ctx),
             Arrived::Waits => {}
-            Arrived::Lost => {
-                let request = &self.network.requests[id];
-                let sample = sample(Ending::TimedOut);
-                self.services.settle(id, request, sample, &self.shared, ctx.now());
-                self.network.lose_request(id, &mut self.shared, ctx);
-            }
             Arrived::Away(other, ending) => self.turn_away(other, ending, ctx),
         }
     }
@@ -93,14 +128,16 @@ impl World {
 
     /// Sends word after a request that nobody awaits its answer any more, if its service listens.
     pub(in crate::world) fn disconnect(&mut self, id: RequestId, ctx: &mut Ctx) {
-        let Some(&Request { from, from_instance, to, instance, lineage, .. }) =
-            self.network.requests.get(id)
-        else {
-            return;
-        };
+        let Some(request) = self.network.requests.get(id) else { return };
+        let Request { from, from_instance, to, lineage, .. } = *request;
+        let at = request.at();
+        if request.hangs {
+            self.services.hangs(request, -1);
+            return self.network.requests.free(id);
+        }
         if self.services.heeds_disconnects(to) {
             let (index, event) = (Leg::Disconnect.of(lineage), Event::Disconnect(id));
-            let (from, to) = ((from, Some(from_instance)), (to, Some(instance)));
+            let (from, to) = ((from, Some(from_instance)), (to, at));
             self.network.ship(from, to, index, event, &self.shared, ctx);
         }
     }
@@ -184,9 +221,7 @@ impl World {
         self.report_level(actor, ctx);
         self.services.forget(actor, only, &self.shared.plan);
         self.stack.forget(actor, only);
-        if only.is_none() {
-            self.faults.unpark(actor, ctx);
-        }
+        self.faults.unpark((actor, only), ctx);
     }
 
     /// An autoscaler looks.

@@ -215,15 +215,16 @@ impl World {
         }
     }
 
-    /// Lets a task of a paused actor wait until the actor goes on.
+    /// Lets a task of a paused actor or instance wait until that goes on.
     fn is_parked(&mut self, id: TaskId) -> bool {
         if !self.shared.conditions.has_paused {
             return false;
         }
-        let Some(Task { actor, .. }) = self.tasks.all.get(id) else { return false };
-        let is_paused = self.shared.conditions[actor.index()].paused;
+        let Some(Task { actor, seat, .. }) = self.tasks.all.get(id) else { return false };
+        let at = (*actor, Some(seat.instance));
+        let is_paused = self.shared.conditions[actor.index()].is_paused(at.1);
         if is_paused {
-            self.faults.park(*actor, Event::Resume(id));
+            self.faults.park(at, Event::Resume(id));
         }
         is_paused
     }

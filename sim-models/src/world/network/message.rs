@@ -29,6 +29,10 @@ pub(crate) struct Request {
     /// Nobody wants an answer after this.
     pub(in crate::world) deadline: Option<Time>,
     pub(in crate::world) arrived: Time,
+    /// It has arrived, and counts.
+    pub(in crate::world) has_arrived: bool,
+    /// Its service's balancer has given it an instance.
+    pub(in crate::world) placed: bool,
     /// At which instance of its service, and the task that works on it.
     pub(in crate::world) instance: u32,
     pub(in crate::world) task: TaskId,
@@ -39,9 +43,18 @@ pub(crate) struct Request {
     pub(in crate::world) answered: bool,
     /// An actor written in Rust has it, and no answer has gone out.
     pub(in crate::world) held: bool,
+    /// It stands before an instance that is paused.
+    pub(in crate::world) stands_outside: bool,
+    /// It was accepted, and will have no answer.
+    pub(in crate::world) hangs: bool,
 }
 
 impl Request {
+    /// The instance that it was given, if it was.
+    pub(in crate::world) fn at(&self) -> Option<u32> {
+        self.placed.then_some(self.instance)
+    }
+
     /// The endpoint that it asks, if it asks one of a service.
     pub(in crate::world) fn endpoint(&self) -> Option<EndpointId> {
         match self.payload {
@@ -134,12 +147,16 @@ impl Default for Request {
             with: Vec::new(),
             deadline: None,
             arrived: Time::ZERO,
+            has_arrived: false,
+            placed: false,
             instance: 0,
             task: Id::default(),
             worked: Span::ZERO,
             answer: Answer::status(500),
             answered: false,
             held: false,
+            stands_outside: false,
+            hangs: false,
         }
     }
 }
@@ -155,6 +172,8 @@ pub(in crate::world) enum Leg {
     Twin,
     /// The word that the caller has stopped waiting.
     Disconnect,
+    /// The last of the request's way, from the balancer to an instance.
+    Instance,
     /// What a command has written, to other regions: one place below this for each try.
     Copy,
 }
@@ -167,6 +186,7 @@ impl Leg {
             Leg::Back => 2 << 32,
             Leg::Twin => 3,
             Leg::Disconnect | Leg::Copy => 4,
+            Leg::Instance => 5,
         };
         mix(lineage, leg)
     }

@@ -48,6 +48,8 @@ pub(in crate::world) enum Arrival {
     Lost,
     /// Nobody serves it; the caller notices this.
     TurnedAway(Ending),
+    /// The actor accepts it, and will not answer.
+    Hangs,
     /// The actor has it.
     At(ActorId),
 }
@@ -142,10 +144,11 @@ impl Network {
 
     /// One leg of a request: it arrives after the link's latency, or is lost.
     fn travel(&mut self, id: RequestId, leg: Leg, shared: &mut Shared, ctx: &mut Ctx) {
-        let Request { from, from_instance, to, instance, lineage, .. } = self.requests[id];
+        let Request { from, from_instance, to, lineage, .. } = self.requests[id];
         let caller = (from, Some(from_instance));
+        let callee = (to, self.requests[id].at());
         let (from, to, event, loss) = match leg {
-            Leg::Back => ((to, Some(instance)), caller, Event::Answer(id), Loss::Answer),
+            Leg::Back => (callee, caller, Event::Answer(id), Loss::Answer),
             // Which instance serves it is decided where it arrives.
             _ => (caller, (to, None), Event::Deliver(id), Loss::Request),
         };
@@ -165,8 +168,8 @@ impl Network {
         ctx: &mut Ctx,
     ) -> bool {
         let route = Route::of(shared, from, to);
-        let is_dark = |actor: ActorId| shared.conditions[actor.index()].black_hole;
-        if is_dark(from.0) || is_dark(to.0) || route.is_lossy_for(index) {
+        let is_dark = |end: End| shared.conditions[end.0.index()].is_dark(end.1);
+        if is_dark(from) || is_dark(to) || route.is_lossy_for(index) {
             return false;
         }
         match route.latency(&self.lanes, index) {
@@ -176,9 +179,34 @@ impl Network {
         true
     }
 
-    /// A request does not reach the instance that was to serve it.
-    pub(in crate::world) fn lose_request(&mut self, id: RequestId, shared: &mut Shared, ctx: &Ctx) {
-        self.lose(id, Loss::Request, shared, ctx);
+    /// The last of a request's way, to the instance that is to serve it: it is lost there, comes
+    /// later, or is there; true when it is.
+    pub(in crate::world) fn reach_instance(
+        &mut self,
+        id: RequestId,
+        shared: &mut Shared,
+        ctx: &mut Ctx,
+    ) -> bool {
+        let Request { from, from_instance, to, instance, lineage, .. } = self.requests[id];
+        let from = (from, Some(from_instance));
+        let way = shared.conditions.of_the_last_leg(from, (to, instance));
+        let luck = || shared.luck.loss.at(Leg::Instance.of(lineage));
+        let is_dark = shared.conditions[to.index()].is_dark(Some(instance));
+        if is_dark || way.cut || way.loss > 0.0 && luck().chance(way.loss) {
+            self.lose(id, Loss::Request, shared, ctx);
+            return false;
+        }
+        if !way.delay.is_zero() {
+            ctx.schedule_after(way.delay, Event::Deliver(id));
+        }
+        way.delay.is_zero()
+    }
+
+    /// A request that hangs where nobody counts who does.
+    pub(in crate::world) fn forget_hung(&mut self, id: RequestId, shared: &mut Shared, ctx: &Ctx) {
+        let Request { to, worked, .. } = self.requests[id];
+        shared.metrics.wasted(to, worked, ctx.now());
+        self.requests.free(id);
     }
 
     /// A message is gone, and nobody learns it.
@@ -196,25 +224,56 @@ impl Network {
         shared: &mut Shared,
         ctx: &Ctx,
     ) -> Arrival {
-        let request = &mut self.requests[id];
-        request.arrived = ctx.now();
-        let Request { to, attempt, lineage, .. } = *request;
-        if shared.conditions[to.index()].black_hole {
+        let to = self.requests[id].to;
+        let condition = &shared.conditions[to.index()];
+        if condition.is_dark(None) {
             self.lose(id, Loss::Request, shared, ctx);
             return Arrival::Lost;
         }
-        shared.metrics.arrived(to, attempt > 1, ctx.now());
-        shared.show(Seen::Arrived { actor: to, retry: attempt > 1 }, ctx);
-        let condition = &shared.conditions[to.index()];
-        if condition.down {
+        if condition.all.down {
+            self.count_arrival(id, shared, ctx);
             return Arrival::TurnedAway(Ending::Refused);
         }
-        if condition.hang > 0.0 && shared.luck.hang.at(lineage).chance(condition.hang) {
-            shared.metrics.hung(to);
-            self.lose(id, Loss::Hung, shared, ctx);
-            return Arrival::Lost;
+        Arrival::At(to)
+    }
+
+    /// A request has arrived, if it had not before.
+    pub(in crate::world) fn count_arrival(
+        &mut self,
+        id: RequestId,
+        shared: &mut Shared,
+        ctx: &Ctx,
+    ) {
+        let request = &mut self.requests[id];
+        if !std::mem::replace(&mut request.has_arrived, true) {
+            request.arrived = ctx.now();
+            let Request { to, attempt, .. } = *request;
+            shared.metrics.arrived(to, attempt > 1, ctx.now());
+            shared.show(Seen::Arrived { actor: to, retry: attempt > 1 }, ctx);
         }
-        match condition.error(&mut shared.luck.errors.at(lineage)) {
+    }
+
+    /// A request meets the process that is to serve it.
+    pub(in crate::world) fn meet(
+        &mut self,
+        id: RequestId,
+        shared: &mut Shared,
+        ctx: &Ctx,
+    ) -> Arrival {
+        self.count_arrival(id, shared, ctx);
+        let Request { intent, pair, to, instance, lineage, .. } = self.requests[id];
+        let condition = &shared.conditions[to.index()];
+        if condition.is_down(instance) {
+            return Arrival::TurnedAway(Ending::Refused);
+        }
+        let hang = condition.hang(instance);
+        if hang > 0.0 && shared.luck.hang.at(lineage).chance(hang) {
+            shared.metrics.hung(to);
+            self.requests[id].hangs = true;
+            shared.note(Note::Lost { intent, pair, what: Loss::Hung }, ctx);
+            return Arrival::Hangs;
+        }
+        match condition.error(instance, &mut shared.luck.errors.at(lineage)) {
             Some(status) => Arrival::TurnedAway(Ending::Status(status)),
             None => Arrival::At(to),
         }
@@ -227,8 +286,9 @@ impl Network {
         shared: &mut Shared,
         ctx: &Ctx,
     ) -> Option<Returned> {
-        let Request { from, to, sender, attempt, answer, worked, .. } = self.requests[id];
-        if shared.conditions[from.index()].black_hole {
+        let Request { from, from_instance, to, sender, .. } = self.requests[id];
+        let Request { attempt, answer, worked, .. } = self.requests[id];
+        if shared.conditions[from.index()].is_dark(Some(from_instance)) {
             self.lose(id, Loss::Answer, shared, ctx);
             return None;
         }
@@ -277,7 +337,11 @@ mod tests {
 
     fn deliver(bench: &mut Bench, network: &mut Network) -> (RequestId, Arrival) {
         let Some((_, Event::Deliver(id))) = bench.next() else { panic!("a request is under way") };
-        (id, bench.act(|shared, ctx| network.deliver(id, shared, ctx)))
+        let arrival = bench.act(|shared, ctx| match network.deliver(id, shared, ctx) {
+            Arrival::At(_) => network.meet(id, shared, ctx),
+            arrival => arrival,
+        });
+        (id, arrival)
     }
 
     fn losses(bench: &Bench) -> Vec<Loss> {
@@ -300,14 +364,20 @@ mod tests {
 
     #[test]
     fn a_cut_route_loses_what_goes_its_way_and_nothing_that_goes_the_other() {
-        let (from, to, both_ways) = (CALLER, CALLEE, false);
-        let (mut bench, mut network) =
-            bench(&[Fault::Partition { from, to, both_ways, instance: None }]);
+        let cut = |from, to| Fault::Partition {
+            from,
+            to,
+            both_ways: false,
+            instance: None,
+            to_instance: None,
+        };
+        let (from, to) = (CALLER, CALLEE);
+        let (mut bench, mut network) = bench(&[cut(from, to)]);
         post(&mut bench, &mut network);
         assert!(bench.next().is_none(), "the request is lost");
         let (from, to) = (CALLEE, CALLER);
         bench.shared.conditions.clear();
-        bench.shared.conditions.impose(Fault::Partition { from, to, both_ways, instance: None });
+        bench.shared.conditions.impose(cut(from, to));
         let id = post(&mut bench, &mut network);
         assert_eq!(deliver(&mut bench, &mut network), (id, Arrival::At(CALLEE)));
         bench.act(|shared, ctx| network.turn_away(id, Ending::Refused, shared, ctx));
@@ -332,7 +402,7 @@ mod tests {
     fn a_black_hole_swallows_what_is_under_way_and_nobody_learns_it() {
         let (mut bench, mut network) = bench(&[]);
         let id = post(&mut bench, &mut network);
-        bench.shared.conditions.impose(Fault::BlackHole { actor: CALLEE });
+        bench.shared.conditions.impose(Fault::BlackHole { actor: CALLEE, instance: None });
         assert_eq!(deliver(&mut bench, &mut network), (id, Arrival::Lost));
         assert!(network.requests.get(id).is_none());
         assert!(bench.next().is_none(), "no answer and no word goes back");
@@ -341,20 +411,20 @@ mod tests {
 
     #[test]
     fn who_is_down_refuses_and_a_faulty_one_answers_an_error() {
-        let down = Fault::Outage { actor: CALLEE };
+        let down = Fault::Outage { actor: CALLEE, instance: None };
         let (mut bench, mut network) = bench(&[down]);
         post(&mut bench, &mut network);
         let (_, arrival) = deliver(&mut bench, &mut network);
         assert_eq!(arrival, Arrival::TurnedAway(Ending::Refused));
         bench.shared.conditions.clear();
         let (actor, rate, status) = (CALLEE, 1.0, 503);
-        bench.shared.conditions.impose(Fault::Errors { actor, rate, status });
+        bench.shared.conditions.impose(Fault::Errors { actor, rate, status, instance: None });
         post(&mut bench, &mut network);
         let (_, arrival) = deliver(&mut bench, &mut network);
         assert_eq!(arrival, Arrival::TurnedAway(Ending::Status(503)));
-        bench.shared.conditions.impose(Fault::Hang { actor, rate });
+        bench.shared.conditions.impose(Fault::Hang { actor, rate, instance: None });
         post(&mut bench, &mut network);
-        assert_eq!(deliver(&mut bench, &mut network).1, Arrival::Lost, "it hangs first");
+        assert_eq!(deliver(&mut bench, &mut network).1, Arrival::Hangs, "it hangs first");
         assert_eq!(losses(&bench), [Loss::Hung]);
     }
 }

@@ -2,6 +2,9 @@
 //!
 //! A limit on concurrency counts who waits as well as who is worked on, and learns from how long
 //! both together took. Its permit is held until the request is answered or turned away.
+//!
+//! Each instance has limits of its own, as its process has. What is `Shared` stands before all of
+//! them, as a gateway does, and outlives their crashes.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +16,7 @@ use sim_policies::rate_limiter::RateLimiter;
 use crate::plan::AdmissionPlan;
 use crate::world::ids::RequestId;
 
-/// A service's own limits.
+/// The limits of one instance, or those that all share.
 #[derive(Debug)]
 pub(super) struct Admission {
     rate: Option<RateLimiter>,
@@ -23,22 +26,45 @@ pub(super) struct Admission {
 }
 
 impl Admission {
-    pub(super) fn new(plan: &AdmissionPlan) -> Admission {
-        let checked = "the scenario was checked";
-        let rate = plan.rate.as_ref().map(|limit| RateLimiter::new(limit).expect(checked));
-        let limit = plan.concurrency.as_ref();
-        let concurrency = limit.map(|limit| ConcurrencyLimiter::new(limit).expect(checked));
-        Admission { rate, concurrency, permits: BTreeMap::new() }
+    /// Those of an instance that has just started.
+    pub(super) fn of_instance(plan: &AdmissionPlan) -> Admission {
+        Admission::new(plan, false)
     }
 
-    /// Lets a request in.
+    /// Those that all instances share.
+    pub(super) fn shared(plan: &AdmissionPlan) -> Admission {
+        Admission::new(plan, true)
+    }
+
+    fn new(AdmissionPlan { rate, concurrency }: &AdmissionPlan, is_shared: bool) -> Admission {
+        let checked = "the scenario was checked";
+        let rate = rate.as_ref().filter(|limit| limit.is_shared() == is_shared);
+        let limit = concurrency.as_ref().filter(|limit| limit.is_shared() == is_shared);
+        Admission {
+            rate: rate.map(|limit| RateLimiter::new(limit.policy()).expect(checked)),
+            concurrency: limit.map(|limit| ConcurrencyLimiter::new(limit.policy()).expect(checked)),
+            permits: BTreeMap::new(),
+        }
+    }
+
+    /// Whether the rate allows one more request.
     ///
     /// # Errors
     /// With what it is answered instead.
-    pub(super) fn enter(&mut self, id: RequestId, now: Time) -> Result<(), Ending> {
-        if let Some(rate) = &mut self.rate {
-            rate.acquire(now, 1, Span::ZERO).map_err(|_| Ending::Status(429))?;
+    pub(super) fn let_in(&mut self, now: Time) -> Result<(), Ending> {
+        match &mut self.rate {
+            Some(rate) => {
+                rate.acquire(now, 1, Span::ZERO).map(|_| ()).map_err(|_| Ending::Status(429))
+            }
+            None => Ok(()),
         }
+    }
+
+    /// Takes a permit for a request until it leaves.
+    ///
+    /// # Errors
+    /// With what it is answered instead.
+    pub(super) fn hold(&mut self, id: RequestId, now: Time) -> Result<(), Ending> {
         if let Some(limit) = &mut self.concurrency {
             let permit = limit.acquire(now).map_err(|_| Ending::Status(503))?;
             self.permits.insert(id.word(), permit);

@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 
 use sim_core::{Span, Time};
 
+use super::admission::Admission;
 use super::instance::{Instance, InstanceState};
 use super::{ServiceState, Services};
 use crate::log::Note;
@@ -73,6 +74,7 @@ impl Services {
         let own = &mut service.instances[instance as usize];
         let is_started = own.state == (InstanceState::Starting { until: now });
         if is_started {
+            own.admission = Admission::of_instance(&service.plan.admission);
             own.come_up(now);
             service.roll_call(&shared.conditions[actor.index()]);
             self.caches.flush(&shared.plan, actor, Some(instance));

@@ -36,7 +36,7 @@ impl ServiceState {
             name: shared.plan.actor_name(actor).to_owned(),
             arrived,
             ended,
-            waiting: instances.clone().map(|own| u64::from(own.line.requests())).sum(),
+            waiting: instances.clone().map(|own| u64::from(own.waiting())).sum(),
             in_service: held.requests,
             busy: held.workers,
             busy_told: self.level.busy.into(),

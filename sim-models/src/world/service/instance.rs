@@ -2,6 +2,7 @@
 
 use sim_core::{Span, Time};
 
+use super::admission::Admission;
 use super::line::Line;
 use crate::plan::{Contention, ServicePlan};
 
@@ -10,6 +11,12 @@ use crate::plan::{Contention, ServicePlan};
 pub(super) struct Instance {
     pub(super) busy: u32,
     pub(super) line: Line,
+    /// What it lets in itself.
+    pub(super) admission: Admission,
+    /// Requests that stand before it, since it is paused.
+    pub(super) outside: u32,
+    /// Requests that it has accepted and will not answer.
+    pub(super) hung: u32,
     pub(super) state: InstanceState,
     /// When it came up, from which on it warms up.
     up_since: Option<Time>,
@@ -39,6 +46,9 @@ impl Instance {
         Instance {
             busy: 0,
             line: Line::new(plan.queue),
+            admission: Admission::of_instance(&plan.admission),
+            outside: 0,
+            hung: 0,
             state,
             up_since: None,
             begun: 0,
@@ -52,9 +62,14 @@ impl Instance {
         self.up_since = Some(now);
     }
 
-    /// Requests at the instance, waiting or worked on.
+    /// Requests that wait for a worker, in the line or before a paused process.
+    pub(super) fn waiting(&self) -> u32 {
+        self.line.requests() + self.outside
+    }
+
+    /// Requests at the instance, waiting, worked on or hanging.
     pub(super) fn requests(&self) -> u32 {
-        self.busy + self.line.requests()
+        self.busy + self.waiting() + self.hung
     }
 
     /// How much longer than alone, warm and unhindered work takes that begins now.

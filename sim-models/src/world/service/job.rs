@@ -65,12 +65,11 @@ impl Jobs {
         let job = &mut self.0[id.index()];
         job.turns += 1;
         let condition = &shared.conditions[actor.index()];
-        if condition.down || condition.paused {
-            return Vec::new();
-        }
+        let works = |n: &u32| !condition.is_down(*n) && !condition.is_paused(Some(*n));
+        let up: Vec<u32> = up.iter().copied().filter(works).collect();
         let runs_on = |n: u32| job.runs.get(n as usize).is_some_and(|run| is_running(*run));
         let instances = match on {
-            JobOn::Every => up.iter().copied().filter(|n| !runs_on(*n)).collect(),
+            JobOn::Every => up.into_iter().filter(|n| !runs_on(*n)).collect(),
             JobOn::One if job.runs.iter().any(|run| is_running(*run)) => Vec::new(),
             // Who leads goes on to lead, as the holder of a lease does.
             JobOn::One if up.contains(&job.leader) => vec![job.leader],

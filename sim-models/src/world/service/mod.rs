@@ -44,8 +44,6 @@ pub(in crate::world) enum Arrived {
     /// A worker was taken for it.
     Begins,
     Waits,
-    /// It does not reach its instance.
-    Lost,
     /// This one is turned away: it, or one that lost its place to it.
     Away(RequestId, Ending),
 }
@@ -70,11 +68,60 @@ pub(in crate::world) struct Services {
 
 /// What a request goes through.
 impl Services {
-    /// A request asks for a worker.
+    /// The balancer gives a request its instance; false when none is up.
+    pub(in crate::world) fn place(
+        &mut self,
+        request: &mut Request,
+        shared: &Shared,
+        now: Time,
+    ) -> bool {
+        let instance = self.by_actor[request.to].balance(request, shared, now);
+        (request.placed, request.instance) = (instance.is_some(), instance.unwrap_or(0));
+        request.placed
+    }
+
+    /// A request stands before its instance, as one that no process has accepted yet.
+    pub(in crate::world) fn stand_outside(
+        &mut self,
+        request: &mut Request,
+        shared: &mut Shared,
+        now: Time,
+    ) {
+        request.stands_outside = true;
+        let service = &mut self.by_actor[request.to];
+        service.instances[request.instance as usize].outside += 1;
+        service.level.waiting += 1;
+        service.report(request.to, shared, now);
+    }
+
+    /// A request that stood before its instance does so no more; whether it did.
+    pub(in crate::world) fn step_in(
+        &mut self,
+        request: &mut Request,
+        shared: &mut Shared,
+        now: Time,
+    ) -> bool {
+        let has_stood = std::mem::take(&mut request.stands_outside);
+        if has_stood {
+            let service = &mut self.by_actor[request.to];
+            service.instances[request.instance as usize].outside -= 1;
+            service.level.waiting -= 1;
+            service.report(request.to, shared, now);
+        }
+        has_stood
+    }
+
+    /// One request more, or one less, hangs at its instance.
+    pub(in crate::world) fn hangs(&mut self, request: &Request, more: i32) {
+        let own = &mut self.by_actor[request.to].instances[request.instance as usize];
+        own.hung = own.hung.saturating_add_signed(more);
+    }
+
+    /// A request at its instance asks for a worker.
     pub(in crate::world) fn arrive(
         &mut self,
         id: RequestId,
-        request: &mut Request,
+        request: &Request,
         shared: &mut Shared,
         ctx: &Ctx,
     ) -> Arrived {
@@ -82,18 +129,11 @@ impl Services {
             return Arrived::Away(id, TOO_LATE);
         }
         let (actor, now) = (request.to, ctx.now());
+        let instance = request.instance;
         let service = &mut self.by_actor[actor];
-        if let Err(ending) = service.admission.enter(id, now) {
+        if let Err(ending) = service.admit(id, instance, now) {
             shared.metrics.not_admitted(actor);
             return Arrived::Away(id, ending);
-        }
-        let Some(instance) = service.balance(request, shared, now) else {
-            return Arrived::Away(id, Ending::Refused);
-        };
-        request.instance = instance;
-        let from = (request.from, Some(request.from_instance));
-        if shared.conditions.cuts_off_instance(from, (actor, instance)) {
-            return Arrived::Lost;
         }
         if !service.is_busy(instance) {
             service.take_worker(instance);
@@ -196,7 +236,7 @@ impl Services {
         let Request { to, lineage, .. } = *request;
         let Some(service) = self.by_actor.get_mut(to) else { return };
         let probe = || shared.luck.probe.at(nth(lineage, ADMISSION, 0)).next_u64();
-        service.admission.leave(id, sample, now, probe);
+        service.settle(id, request.instance, sample, now, probe);
     }
 
     /// Whether a service stops working for callers who no longer wait.
@@ -360,7 +400,7 @@ impl Services {
             }
             service.level.busy -= own.busy;
             service.level.waiting -= own.line.requests();
-            (own.busy, own.begun) = (0, 0);
+            (own.busy, own.begun, own.hung) = (0, 0, 0);
             dispersed.extend(own.line.disperse().into_iter().filter_map(|waiting| match waiting {
                 Waiting::Request(request) => Some(request),
                 Waiting::Task(_) => None,
@@ -370,12 +410,14 @@ impl Services {
         dispersed
     }
 
-    /// What died remembers nothing, and a whole process not even whom it had let in.
+    /// What died remembers nothing, not even whom it had let in.
     pub(in crate::world) fn forget(&mut self, actor: ActorId, only: Option<u32>, plan: &Plan) {
         self.caches.crash(plan, actor, only);
-        if only.is_none() {
-            let service = &mut self.by_actor[actor];
-            service.admission = Admission::new(&service.plan.admission);
+        let ServiceState { plan, instances, .. } = &mut self.by_actor[actor];
+        for (n, own) in (0..).zip(instances) {
+            if only.is_none_or(|only| only == n) {
+                own.admission = Admission::of_instance(&plan.admission);
+            }
         }
     }
 
@@ -455,7 +497,12 @@ mod tests {
             let Shop { bench, services, requests } = self;
             let (id, request) = requests.take();
             *request = Request { to: API, deadline, ..Request::default() };
-            (id, bench.act(|shared, ctx| services.arrive(id, request, shared, ctx)))
+            let arrived =
+                bench.act(|shared, ctx| match services.place(request, shared, ctx.now()) {
+                    true => services.arrive(id, request, shared, ctx),
+                    false => Arrived::Away(id, Ending::Refused),
+                });
+            (id, arrived)
         }
 
         /// The worker of an instance is done with a task; who gets it.

@@ -1,6 +1,8 @@
 //! A service's own state: its instances, its door, and how busy it is.
 
 use sim_core::{Time, mix};
+use sim_policies::Ending;
+use sim_policies::concurrency::Sample;
 
 use super::admission::Admission;
 use super::balancer::Balancer;
@@ -9,6 +11,7 @@ use super::scaling::Scaling;
 use crate::metrics::Level;
 use crate::plan::{ActorId, Balancer as Algorithm, ServicePlan};
 use crate::world::condition::Condition;
+use crate::world::ids::RequestId;
 use crate::world::network::Request;
 use crate::world::shared::Shared;
 
@@ -16,7 +19,8 @@ use crate::world::shared::Shared;
 #[derive(Debug)]
 pub(in crate::world) struct ServiceState {
     pub(super) plan: ServicePlan,
-    pub(super) admission: Admission,
+    /// What all instances share.
+    admission: Admission,
     pub(super) instances: Vec<Instance>,
     balancer: Balancer,
     /// Over all instances.
@@ -28,7 +32,7 @@ impl ServiceState {
     pub(super) fn new(service: ServicePlan) -> ServiceState {
         let up = |_| Instance::new(&service, InstanceState::Up);
         let mut state = ServiceState {
-            admission: Admission::new(&service.admission),
+            admission: Admission::shared(&service.admission),
             instances: (0..service.instances).map(up).collect(),
             balancer: Balancer::new(service.balancer, service.stale),
             level: Level::default(),
@@ -64,6 +68,32 @@ impl ServiceState {
     pub(super) fn take_worker(&mut self, instance: u32) {
         self.instances[instance as usize].busy += 1;
         self.level.busy += 1;
+    }
+
+    /// Lets a request in at an instance.
+    ///
+    /// # Errors
+    /// With what it is answered instead.
+    pub(super) fn admit(&mut self, id: RequestId, instance: u32, now: Time) -> Result<(), Ending> {
+        let own = &mut self.instances[instance as usize].admission;
+        self.admission.let_in(now)?;
+        own.let_in(now)?;
+        // Each limit is either the instance's own or shared, so that nothing is given back here.
+        self.admission.hold(id, now)?;
+        own.hold(id, now)
+    }
+
+    /// A request has its answer: what it held is given back. `draw` is asked for only then.
+    pub(super) fn settle(
+        &mut self,
+        id: RequestId,
+        instance: u32,
+        sample: Sample,
+        now: Time,
+        draw: impl Fn() -> u64,
+    ) {
+        self.instances[instance as usize].admission.leave(id, sample, now, &draw);
+        self.admission.leave(id, sample, now, &draw);
     }
 
     /// The instance that a request goes to, if one is up.

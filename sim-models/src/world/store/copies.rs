@@ -98,7 +98,7 @@ impl StoreState {
         if !self.plan.regional || change.keys.is_empty() {
             return;
         }
-        let (from, wall) = (self.actor, shared.wall_ns(self.actor, now));
+        let (from, wall) = (self.actor, shared.wall_ns(self.actor, 0, now));
         let mut keys = Vec::with_capacity(change.keys.len());
         for key in &change.keys {
             let seen = self.stamps.0.get(key).map_or(i64::MIN, |(at, _)| *at);
@@ -119,7 +119,7 @@ impl StoreState {
     /// Takes what is newer than what is known.
     fn take(&mut self, copy: &RegionCopy, shared: &mut Shared, ctx: &mut Ctx) {
         let (lineage, intent) = (copy.lineage, copy.content.intent);
-        let now_ms = shared.wall_ms(self.actor, ctx.now());
+        let now_ms = shared.wall_ms(self.actor, 0, ctx.now());
         let mut change = Change { now_ms, lineage, intent, ..Change::default() };
         for (key, stamp, snapshot) in &copy.content.keys {
             if self.stamps.0.get(key).is_some_and(|known| known >= stamp) {
@@ -159,12 +159,12 @@ impl Stores {
         let to = &shared.conditions[copy.to.index()];
         if !copy.sent {
             // What a dead process had yet to send is gone with it.
-            if shared.conditions[copy.from.index()].down {
+            if shared.conditions[copy.from.index()].all.down {
                 self.copies.all.free(id);
             } else {
                 self.copies.to_send.push_back(id);
             }
-        } else if to.down || to.black_hole {
+        } else if to.all.down || to.all.black_hole {
             copy.sent = false;
             ctx.schedule_after(RESEND, Event::Copied(id));
         } else {

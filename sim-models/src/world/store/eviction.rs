@@ -25,7 +25,7 @@ impl Stores {
         let count = (store.data.evictable(policy).len() as f64 * share + 0.5) as usize;
         let removed = store.data.evict(policy, count, &mut draws);
         shared.note(Note::Evicted { store: actor, keys: removed.len() as u32 }, ctx);
-        let now_ms = shared.wall_ms(actor, ctx.now());
+        let now_ms = shared.wall_ms(actor, 0, ctx.now());
         store.removed(removed, now_ms, shared, ctx);
     }
 

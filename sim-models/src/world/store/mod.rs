@@ -164,7 +164,7 @@ impl Stores {
 
     /// The store forgets everything, and tells its followers.
     pub(in crate::world) fn flush(&mut self, actor: ActorId, shared: &mut Shared, ctx: &Ctx) {
-        let now_ms = shared.wall_ms(actor, ctx.now());
+        let now_ms = shared.wall_ms(actor, 0, ctx.now());
         let store = &mut self.by_actor[actor];
         store.data.flush();
         store.watches.all_changed();
@@ -283,7 +283,7 @@ impl StoreState {
         shared: &mut Shared,
         ctx: &mut Ctx,
     ) -> Option<Answer> {
-        let now_ms = shared.wall_ms(self.actor, ctx.now());
+        let now_ms = shared.wall_ms(self.actor, 0, ctx.now());
         let order = &asked.order;
         let reply = match &order.op {
             KvOp::Wait { replicas, timeout } => {

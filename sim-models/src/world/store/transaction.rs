@@ -81,7 +81,7 @@ impl StoreState {
         shared: &mut Shared,
         ctx: &mut Ctx,
     ) -> Reply {
-        let mut change = asked.change(shared.wall_ms(self.actor, ctx.now()));
+        let mut change = asked.change(shared.wall_ms(self.actor, 0, ctx.now()));
         let execution = asked.order.execution;
         let watched = self.watches.by_execution.remove(&execution).unwrap_or_default();
         let is_unchanged = |watched: &Option<Watched>| {
@@ -111,7 +111,7 @@ impl StoreState {
         shared: &mut Shared,
         ctx: &mut Ctx,
     ) -> Reply {
-        let mut change = asked.change(shared.wall_ms(self.actor, ctx.now()));
+        let mut change = asked.change(shared.wall_ms(self.actor, 0, ctx.now()));
         let mut undo = Vec::new();
         for op in ops.iter().filter(|op| !matches!(op, KvOp::Effect { .. })) {
             for key in command::keys(op, &mut shared.texts) {

@@ -209,7 +209,7 @@ impl Task {
     /// Sets `{now}`, the wall clock of the task's actor, if its program reads it.
     fn set_clock(&mut self, shared: &Shared, now: Time) {
         if shared.plan.programs[self.program.index()].reads_clock {
-            self.set(builtin::NOW, Value::Int(shared.wall_ms(self.actor, now)));
+            self.set(builtin::NOW, Value::Int(shared.wall_ms(self.actor, self.seat.instance, now)));
         }
     }
 
