@@ -46,6 +46,7 @@ pub struct Context<E> {
     digest: Digest,
     /// Why no further event will be delivered.
     ended: Option<Stop>,
+    memory_max: usize,
 }
 
 impl<E> Context<E> {
@@ -123,6 +124,23 @@ impl<E> Context<E> {
     #[inline]
     pub fn pending(&self) -> usize {
         self.queue.len()
+    }
+
+    /// True when the run ends after this event: a limit was hit, or the model has ended it.
+    #[inline]
+    pub const fn is_ended(&self) -> bool {
+        self.ended.is_some()
+    }
+
+    /// Ends the run after this event when the queue and the model, which holds so many bytes, hold
+    /// more than [`Limits::memory_max`]. It is asked every 1024 steps; a model that does much in one
+    /// event asks in between, and goes on only while the run [is not ended](Context::is_ended).
+    #[cold]
+    pub fn check_memory(&mut self, model_bytes: usize) {
+        let (used, max) = (self.queue.memory_bytes() + model_bytes, self.memory_max);
+        if used > max {
+            self.ended.get_or_insert(Stop::Limit(LimitHit::Memory { max, used }));
+        }
     }
 
     /// An event that no room was left for ends the run: without it, what follows means nothing.
@@ -208,6 +226,7 @@ impl<M: Model> Simulation<M> {
             step: 0,
             digest: Digest::default(),
             ended: None,
+            memory_max: limits.memory_max,
         };
         Simulation { model, ctx, limits, checkpoints: Checkpoints::new() }
     }
@@ -312,7 +331,7 @@ impl<M: Model> Simulation<M> {
         self.model.handle(fired.event, ctx);
         self.checkpoints.pass(ctx.step, ctx.now, ctx.digest);
         if ctx.step.is_multiple_of(MEMORY_INTERVAL) {
-            self.check_memory();
+            ctx.check_memory(self.model.memory_bytes());
         }
         Ok(())
     }
@@ -330,15 +349,6 @@ impl<M: Model> Simulation<M> {
                 Stop::Limit(LimitHit::Time { max: self.limits.time_max })
             }
             Some(_) => Stop::Limit(LimitHit::Steps { max: self.limits.steps_max }),
-        }
-    }
-
-    #[cold]
-    fn check_memory(&mut self) {
-        let used = self.ctx.queue.memory_bytes() + self.model.memory_bytes();
-        let max = self.limits.memory_max;
-        if used > max {
-            self.ctx.ended.get_or_insert(Stop::Limit(LimitHit::Memory { max, used }));
         }
     }
 }
@@ -547,6 +557,18 @@ mod tests {
         let mut sim = countdown(9, limits.clone());
         assert_eq!(sim.run_until(at(7)), Stop::Limit(LimitHit::Steps { max: 7 }));
         assert_eq!(countdown(9, limits).run_until(at(6)), Stop::Reached);
+    }
+
+    #[test]
+    fn a_model_that_asks_within_an_event_ends_the_run_there() {
+        let mut sim = countdown(9, Limits { memory_max: 1 << 20, ..Limits::default() });
+        sim.context().check_memory(0);
+        assert!(!sim.context().is_ended());
+        sim.context().check_memory(2 << 20);
+        assert!(sim.context().is_ended());
+        let hit = sim.run_until_idle();
+        assert!(matches!(hit, Stop::Limit(LimitHit::Memory { max: 1_048_576, .. })), "{hit:?}");
+        assert_eq!(sim.steps(), 0);
     }
 
     #[test]

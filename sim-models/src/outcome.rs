@@ -137,6 +137,11 @@ pub enum RunLimit {
         /// Where it stands: `api->psp provider`.
         policy: String,
     },
+    /// An actor or a policy written in Rust asks for what there is not.
+    Mistaken {
+        /// Who, and what it asks for.
+        what: String,
+    },
 }
 
 impl RunLimit {
@@ -151,6 +156,7 @@ impl RunLimit {
             RunLimit::Overfull { .. } => "overfull",
             RunLimit::Endless { .. } => "endless",
             RunLimit::Restless { .. } => "restless",
+            RunLimit::Mistaken { .. } => "mistaken",
         }
     }
 }
@@ -168,6 +174,7 @@ impl fmt::Display for RunLimit {
             RunLimit::Restless { policy } => {
                 write!(f, "a policy of {policy} goes round in circles while no time passes")
             }
+            RunLimit::Mistaken { what } => f.write_str(what),
         }
     }
 }
@@ -593,7 +600,7 @@ pub struct CallSummary {
     pub abandoned: u64,
     /// Answers that a fallback gave.
     pub fallbacks: u64,
-    /// Hedges begun before an earlier attempt had ended. Those that were sent count as retries too.
+    /// Hedges that were sent, each before an earlier attempt had ended. They count as retries too.
     pub hedges: u64,
     /// Retries of calls without a key that may have had their effect, because the scenario
     /// insists.

@@ -67,6 +67,16 @@ impl CustomPolicy for Coin {
     }
 }
 
+/// Ends each call with what is no status.
+#[derive(Debug)]
+struct Statusless;
+
+impl CustomPolicy for Statusless {
+    fn enter(&mut self, _call: Passage, _desk: &mut PolicyDesk<'_>) -> Turn {
+        Turn::Ends(Ending::Status(0))
+    }
+}
+
 fn draft(policy: &str) -> Draft {
     let text = format!(
         r#"Scenario(
@@ -84,6 +94,7 @@ fn draft(policy: &str) -> Draft {
         .with_policy("restless", |_config| Ok(Box::new(Restless)))
         .with_policy("stubborn", |_config| Ok(Box::new(Stubborn)))
         .with_policy("secretive", |_config| Ok(Box::new(Secretive)))
+        .with_policy("statusless", |_config| Ok(Box::new(Statusless)))
         .with_policy("coin", |_config| Ok(Box::new(Coin)))
         .with_policy("picky", |_config| Err("`size` is missing".to_owned()));
     Scenario::text("own.ron", text).kinds(kinds)
@@ -106,6 +117,15 @@ fn a_policy_that_wakes_without_end_ends_the_run_as_a_finding() {
     assert_eq!(outcome.limit, Some(RunLimit::Restless { policy }));
     let around_a_refusal = draft(r#"Custom("stubborn"), Custom("once")"#).run().unwrap();
     assert_eq!(around_a_refusal.limit, outcome.limit);
+}
+
+#[test]
+fn a_policy_that_ends_a_call_with_no_status_ends_the_run_as_a_finding() {
+    let outcome = draft(r#"Custom("statusless")"#).run().unwrap();
+    assert_eq!(outcome.verdict, Verdict::Invalid);
+    let limit = outcome.limit.expect("a limit").to_string();
+    let wanted = "a policy of users->api own answers with the status 0; a status is 100..=599";
+    assert_eq!(limit, wanted);
 }
 
 #[test]
@@ -136,7 +156,9 @@ fn a_policy_that_cannot_be_made_is_refused_where_it_stands() {
     let error = refused(r#"Custom("picki")"#);
     assert!(error.contains("own.ron:3:"), "{error}");
     assert!(
-        error.contains("registered are coin, once, picky, restless, secretive, stubborn"),
+        error.contains(
+            "registered are coin, once, picky, restless, secretive, statusless, stubborn"
+        ),
         "{error}"
     );
     let error = refused(r#"Custom("picky")"#);

@@ -609,3 +609,72 @@ fn a_code_of_grpc_is_understood_and_one_that_never_matches_is_refused() {
         assert!(told.contains(wanted), "{told}");
     }
 }
+
+#[test]
+fn a_hedge_that_a_policy_inside_refuses_was_not_sent() {
+    let hedge = r#"Hedge(House(delay: Fixed("300ms"), max_hedges: 3))"#;
+    let of = |inside: &str| {
+        let outcome = system("Burst(count: 1)", ROOMY, &format!("{hedge}{inside}"), "");
+        let hop = call(&outcome, "users", "app").clone();
+        (hop.attempts, hop.hedges, rejected(&outcome, "bulkhead_full"))
+    };
+    assert_eq!(of(""), (4, 3, 0));
+    assert_eq!(of(", Bulkhead(2)"), (2, 1, 2));
+    // One that goes through a hedge of its own is the hedge that it is part of.
+    let inner = r#", Hedge(FailsafeGo(delay: "1m"))"#;
+    assert_eq!(of(inner), (4, 3, 0));
+    // A retry inside a hedge sends no further hedge.
+    let app = r#"Service(workers: 9, endpoints: { "go": [Fail(503)] })"#;
+    let retried = r#"Hedge(FailsafeGo(delay: "0s")), Retry(attempts: 3, backoff: Constant("1s"))"#;
+    let outcome = system("Burst(count: 1)", app, retried, "");
+    let hop = call(&outcome, "users", "app");
+    assert_eq!((hop.attempts, hop.hedges), (6, 1));
+}
+
+#[test]
+fn a_ring_and_choices_have_a_size_that_fits() {
+    let of = |service: &str| {
+        mistakes(&format!(
+            r#"Scenario(name: "ring", about: "Too much.", horizon: "1s", actors: {{
+                "users": Client(load: Burst(count: 1), does: [Call("app.go")]),
+                "app": Service(workers: 1, {service}, endpoints: {{ "go": [] }}),
+            }})"#
+        ))
+    };
+    let many = of("instances: 100000, balancer: RingHash(points: 10000)");
+    assert!(many.contains("few enough that 100000 instances have at most 10000000"), "{many}");
+    let choices = of("instances: 2, balancer: Choices(4294967295)");
+    assert!(choices.contains("from 1 to 100000"), "{choices}");
+}
+
+/// A policy may send any number of attempts in one instant, in which no event is counted.
+#[test]
+fn hedges_without_end_hit_the_limits_of_the_run() {
+    let limit = |load: &str, faults: &str, hedges: &str| {
+        let outcome = run_text(&format!(
+            r#"Scenario(
+                name: "hedges", about: "All at once.", horizon: "10s", limits: (memory_mib: 64),
+                actors: {{
+                    "shop": Client(load: {load}, does: [
+                        Call("psp.pay", policy: "all", method: "GET", idempotent: true),
+                    ]),
+                    "psp": Service(workers: 9, endpoints: {{ "pay": [Work(Const("1s"))] }}),
+                }},
+                policies: {{ "all": [{hedges}] }},
+                faults: [{faults}],
+            )"#
+        ));
+        outcome.limit.map(|limit| limit.name())
+    };
+    let one = "Burst(count: 1)";
+    let house = |n: u64| format!(r#"Hedge(House(delay: Fixed("0s"), max_hedges: {n}))"#);
+    let go = r#"Hedge(FailsafeGo(delay: "0s", max_hedges: 4294967295))"#;
+    assert_eq!(limit(one, "", &house(4_294_967_295)), Some("memory"));
+    assert_eq!(limit(one, "", go), Some("memory"));
+    let lost = r#"At("0s", Partition("shop", "psp"))"#;
+    assert_eq!(limit(one, lost, go), Some("memory"));
+    let nested = vec![house(1_000); 4].join(", ");
+    assert_eq!(limit(one, "", &nested), Some("memory"));
+    assert_eq!(limit("Burst(count: 10000)", "", &house(1_000)), Some("memory"));
+    assert_eq!(limit(one, "", &house(1_000)), None);
+}

@@ -64,7 +64,7 @@ impl Sheet {
     /// A line of the footer.
     pub fn corner(mut self, text: &str) -> Sheet {
         let face = Face { family: FontFamily::Monospace, ..Face::new(10.5, Ink::Muted) };
-        let lines = measure::wrap(text, face.size, WIDTH - 2.0 * MARGIN, usize::MAX);
+        let lines = measure::wrap_monospace(text, face.size, WIDTH - 2.0 * MARGIN);
         self.footer.extend(lines.into_iter().map(|line| (line, face, 15.0)));
         self
     }

@@ -14,6 +14,9 @@ const INSTANCES_MAX: u32 = 100_000;
 /// More points make a ring no evener that anybody would notice.
 const RING_POINTS_MAX: u32 = 10_000;
 
+/// Points of all instances together: 16 bytes each, and sorted anew when an instance comes or goes.
+const RING_MAX: u64 = 10_000_000;
+
 /// More endpoints than anybody ranks. A place in the line's order has 16 bits.
 const ORDER_MAX: usize = 1_000;
 
@@ -143,11 +146,18 @@ impl Builder<'_> {
         self.require(ok, &here.field("workers"), service.workers, &allowed);
         let balancer = here.field("balancer");
         match service.balancer {
-            Balancer::Choices(d) => self.require(d >= 1, &balancer, d, "at least one choice"),
+            Balancer::Choices(d) => {
+                let allowed =
+                    format!("from 1 to {INSTANCES_MAX}, as many as there can be instances");
+                self.require((1..=INSTANCES_MAX).contains(&d), &balancer, d, &allowed);
+            }
             Balancer::RingHash { points } => {
                 let allowed = format!("from 1 to {RING_POINTS_MAX}");
                 let ok = (1..=RING_POINTS_MAX).contains(&points);
                 self.require(ok, &balancer.field("points"), points, &allowed);
+                let all = u64::from(points) * u64::from(most);
+                let allowed = format!("few enough that {most} instances have at most {RING_MAX}");
+                self.require(all <= RING_MAX, &balancer.field("points"), points, &allowed);
             }
             Balancer::RoundRobin | Balancer::Random | Balancer::LeastRequest => {}
         }

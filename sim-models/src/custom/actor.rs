@@ -217,15 +217,19 @@ impl<'a> Desk<'a> {
     /// Something durable happens now, for the intent of a request. It stays, whatever fails
     /// afterwards. Its id, such as `charge-4`; nothing when its token is stale.
     ///
-    /// # Panics
-    /// When [`CustomActor::effects`] does not name the kind, or the scenario has no effect of the
-    /// kind that it takes back.
+    /// The run ends as [`Mistaken`] when [`CustomActor::effects`] does not name the kind, or
+    /// the scenario has no effect of the kind that it takes back.
+    ///
+    /// [`Mistaken`]: crate::outcome::RunLimit::Mistaken
     pub fn effect(&mut self, effect: Effect<'_>, ask: &Ask) -> Option<Value> {
         self.0.effect(effect, ask)
     }
 
     /// Answers a request with a status, after a while, which is the work that it takes: a slow
-    /// actor takes longer.
+    /// actor takes longer. The run ends as [`Mistaken`] at a status outside 100
+    /// to 599.
+    ///
+    /// [`Mistaken`]: crate::outcome::RunLimit::Mistaken
     pub fn answer(&mut self, ticket: Ticket, status: u16, body: Value, after: Span) {
         self.0.answer(ticket, status, body, after);
     }
@@ -235,8 +239,9 @@ impl<'a> Desk<'a> {
     /// [`CustomActor::on_answer`] with the token. Calls for one request need tokens of their own,
     /// since the token addresses their luck.
     ///
-    /// # Panics
-    /// When the scenario gives this actor no call of that name.
+    /// The run ends as [`Mistaken`] when the scenario gives this actor no call of that name.
+    ///
+    /// [`Mistaken`]: crate::outcome::RunLimit::Mistaken
     pub fn call(&mut self, name: &str, token: u64, ask: Ask) {
         self.0.call(name, token, ask);
     }

@@ -57,6 +57,12 @@ pub type Make = fn(&BTreeMap<String, String>) -> Result<Box<dyn CustomActor>, St
 /// that uses it, and after each crash of that process. Equal settings make equal policies.
 pub type MakePolicy = fn(&BTreeMap<String, String>) -> Result<Box<dyn CustomPolicy>, String>;
 
+/// What is wrong with a status that is made up in Rust.
+pub(crate) fn not_a_status(status: u16) -> Option<String> {
+    let is_one = (100..=599).contains(&status);
+    (!is_one).then(|| format!("answers with the status {status}; a status is 100..=599"))
+}
+
 /// The kinds of custom actors and policies that a program knows.
 #[derive(Clone, Debug, Default)]
 pub struct Kinds {

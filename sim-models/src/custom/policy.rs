@@ -141,7 +141,8 @@ pub enum Turn {
     /// The answer goes outwards as it came. A call that has none is refused.
     Outwards,
     /// This ending goes outwards. Whatever is inside is let go of, and may do its work all the
-    /// same; so may what came out with a success or in doubt.
+    /// same; so may what came out with a success or in doubt. A status lies in 100 to 599, or the run
+    /// ends as [`RunLimit::Mistaken`](crate::outcome::RunLimit::Mistaken).
     Ends(Ending),
     /// The call is refused. The reason is counted by this name, such as `no_token`: among the refusals
     /// while nothing was sent, among the reasons for giving up afterwards.

@@ -268,7 +268,7 @@ pub enum Balancer {
     /// The least loaded of so many that are picked at random; 2 is the power of two choices
     /// (Mitzenmacher 1996).
     #[schemars(example = r#"Choices(2)"#)]
-    Choices(#[schemars(range(min = 1))] u32),
+    Choices(#[schemars(range(min = 1, max = 100000))] u32),
     /// The one that the request's key falls to on a ring (Karger et al. 1997).
     ///
     /// Equal keys meet at one instance, and few keys move when one is gone.

@@ -116,18 +116,28 @@ fn range(text: &str) -> Result<Option<Vec<String>>, String> {
         return Err(fail(&format!("it has 2 to {VALUES_MAX} values")));
     }
     let step = |n: usize| {
-        let value = from + (to - from) * n as f64 / (count - 1) as f64;
+        let share = n as f64 / (count - 1) as f64;
+        let value = from * (1.0 - share) + to * share;
         // Twelve digits hide what binary fractions add: 0.3, not 0.30000000000000004.
         let value: f64 = format!("{value:.11e}").parse().expect("a number just written");
-        format!("{value}{unit}")
+        let is_long = value.abs() >= 1e16;
+        if is_long { format!("{value:e}{unit}") } else { format!("{value}{unit}") }
     };
     Ok(Some((0..count).map(step).collect()))
 }
 
-/// A number and its unit.
+/// A number, such as `-0.5` or `2e-3`, and its unit.
 fn quantity(text: &str) -> Option<(f64, &str)> {
+    let digits = |text: &str| text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let is_number = |c: char| c.is_ascii_digit() || c == '.' || c == '-';
-    let end = text.find(|c| !is_number(c)).unwrap_or(text.len());
+    let mut end = text.find(|c| !is_number(c)).unwrap_or(text.len());
+    if let Some(power) = text[end..].strip_prefix(['e', 'E']) {
+        let unsigned = power.strip_prefix(['+', '-']).unwrap_or(power);
+        let power_end = digits(unsigned);
+        if power_end > 0 {
+            end = text.len() - unsigned.len() + power_end;
+        }
+    }
     let number: f64 = text[..end].parse().ok()?;
     number.is_finite().then_some((number, &text[end..]))
 }
@@ -155,6 +165,9 @@ mod tests {
         assert_eq!(values("w=0.1..0.5/5"), ["0.1", "0.2", "0.3", "0.4", "0.5"]);
         assert_eq!(values("t=300ms..100ms/3"), ["300ms", "200ms", "100ms"]);
         assert_eq!(values("r=20/s..60/s/5"), ["20/s", "30/s", "40/s", "50/s", "60/s"]);
+        assert_eq!(values("r=1/s..1e3/s/3"), ["1/s", "500.5/s", "1000/s"]);
+        assert_eq!(values("r=2e-3..0.004/3"), ["0.002", "0.003", "0.004"]);
+        assert_eq!(values("r=-1e308..1E+308/3"), ["-1e308", "0", "1e308"]);
         assert_eq!(values(r#"t="a..b/3""#), [r#""a..b/3""#], "a text is a text");
     }
 

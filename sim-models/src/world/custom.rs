@@ -11,6 +11,7 @@ use sim_redis::value::{Texts, Value};
 use crate::custom::{self, Ask, CustomActor, Desk, Effect, Host, Ticket};
 use crate::intent::Intent;
 use crate::ledger::Deed;
+use crate::outcome::RunLimit;
 use crate::plan::{ActorId, ActorKind, CustomPlan, KindId, Plan, ProgramId};
 use crate::pool::Pool;
 use crate::world::ids::{RequestId, RequestName, TaskId, WakeId, WakeName};
@@ -236,8 +237,10 @@ struct Room<'a> {
 }
 
 impl Room<'_> {
-    fn name(&self) -> &str {
-        self.shared.plan.actor_name(self.actor)
+    /// What the actor does is a mistake of the program or of the scenario: the run ends here.
+    fn mistaken(&mut self, does: String) {
+        let what = format!("`{}` {does}", self.shared.plan.actor_name(self.actor));
+        self.shared.run_away(RunLimit::Mistaken { what }, self.ctx);
     }
 
     fn kind_among(&self, kinds: impl IntoIterator<Item = KindId>, name: &str) -> Option<KindId> {
@@ -283,14 +286,20 @@ impl Host for Room<'_> {
         let plan = self.shared.plan.clone();
         let declared = own_plan(&plan, self.actor).effects.iter().copied();
         let Some(kind) = self.kind_among(declared, name) else {
-            panic!("`{}` does `{name}`, which its `effects` do not name", self.name());
+            self.mistaken(format!("does `{name}`, which its `effects` do not name"));
+            return None;
         };
-        let undoes = undoes.map(|undone| {
-            let all = (0..plan.kinds.len()).map(KindId::nth);
-            self.kind_among(all, undone).unwrap_or_else(|| {
-                panic!("`{}` takes back `{undone}`, which nobody does", self.name())
-            })
-        });
+        let undoes = match undoes {
+            None => None,
+            Some(undone) => {
+                let all = (0..plan.kinds.len()).map(KindId::nth);
+                let Some(kind) = self.kind_among(all, undone) else {
+                    self.mistaken(format!("takes back `{undone}`, which nobody does"));
+                    return None;
+                };
+                Some(kind)
+            }
+        };
         let (actor, intent) = (self.actor, ask.intent);
         let deed = Deed { kind, actor, intent, once, keep, token, fenced, undoes };
         let number = self.shared.record_effect(deed, self.ctx)?;
@@ -298,6 +307,9 @@ impl Host for Room<'_> {
     }
 
     fn answer(&mut self, ticket: Ticket, status: u16, body: Value, after: Span) {
+        if let Some(does) = custom::not_a_status(status) {
+            return self.mistaken(does);
+        }
         let after = self.shared.conditions[self.actor.index()].slowed(0, after);
         let answer = Answer { body, ..Answer::status(status) };
         self.orders.push(Order::Answer { ticket, answer, after });
@@ -306,7 +318,7 @@ impl Host for Room<'_> {
     fn call(&mut self, name: &str, token: u64, ask: Ask) {
         let calls = &own_plan(&self.shared.plan, self.actor).calls;
         let Some((_, program)) = calls.iter().find(|(known, _)| known == name) else {
-            panic!("the scenario gives `{}` no call `{name}`", self.name());
+            return self.mistaken(format!("calls `{name}`, which its `calls` do not name"));
         };
         let errand = Errand { of: self.actor, program: *program, token, ask };
         self.orders.push(Order::Call(errand));

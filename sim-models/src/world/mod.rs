@@ -47,6 +47,9 @@ use task::Tasks;
 /// policies that go round in circles come here.
 const WAKES_MAX: u32 = 10_000_000;
 
+/// As rarely as the engine looks at what is held, between events.
+const TURNS_PER_CHECK: u64 = 1024;
+
 /// The state of one run.
 #[derive(Debug)]
 pub(crate) struct World {
@@ -60,6 +63,8 @@ pub(crate) struct World {
     brokers: Brokers,
     customs: Customs,
     faults: Faults,
+    /// How often [`World::may_go_on`] was asked.
+    turns: u64,
 }
 
 pub(crate) type Ctx = Context<Event>;
@@ -133,6 +138,7 @@ impl World {
             brokers: Brokers::new(&plan),
             customs: Customs::new(&plan),
             faults: Faults::new(&plan),
+            turns: 0,
             shared: Shared::new(plan, Luck::new(&streams)),
         }
     }
@@ -176,10 +182,20 @@ impl World {
         self.faults.missed(&self.shared)
     }
 
+    /// Asked before each thing of which one event may do any number: whether it may be done. What is
+    /// held meanwhile counts against the limits as it does between events.
+    fn may_go_on(&mut self, ctx: &mut Ctx) -> bool {
+        self.turns += 1;
+        if self.turns.is_multiple_of(TURNS_PER_CHECK) {
+            ctx.check_memory(self.memory_bytes());
+        }
+        !ctx.is_ended()
+    }
+
     /// Goes on with every call and runs every task that can, in order, until all wait.
     fn run_ready(&mut self, ctx: &mut Ctx) {
         let mut wakes = 0;
-        while self.shared.runaway.is_none() {
+        while self.may_go_on(ctx) {
             if let Some(woken) = self.stack.next_woken() {
                 wakes += 1;
                 if wakes == WAKES_MAX {

@@ -217,16 +217,13 @@ fn try_out(draft: Draft) -> bool {
     scenario.is_ok()
 }
 
-/// What sends so many attempts at one instant that no limit on events counts them.
-const AT_ONCE: &[(&str, &str)] = &[("House", "max_hedges"), ("FailsafeGo", "max_hedges")];
-
 /// Enough for every word to do its work, and little enough for thousands of runs.
 const BOUNDED: &str = "(steps: 3000, memory_mib: 256)";
 
 #[test]
 fn the_highest_value_of_any_number_runs_or_is_refused() {
     let (mut run, mut refused) = (0, 0);
-    for tried in Tried::all().filter(|tried| !tried.is_in(AT_ONCE)) {
+    for tried in Tried::all() {
         for value in tried.highest() {
             let draft = match tried.word.name.as_str() {
                 "Limits" => tried.draft(&value),
@@ -250,7 +247,6 @@ fn the_highest_values_of_two_numbers_of_a_word_run_or_are_refused() {
             .iter()
             .filter(|argument| !argument.name.is_empty())
             .filter_map(|argument| Some(Tried { place: place(word)?, word, argument }))
-            .filter(|tried| !tried.is_in(AT_ONCE))
             .collect();
         let highest = |tried: &Tried<'_>| {
             tried.highest().into_iter().find(|value| tried.refusal(value).is_none())

@@ -103,7 +103,7 @@ pub fn place(word: &Word) -> Option<Place> {
             Place::within("links", r#"[Link(from: "api", to: "psp", latency: $)]"#, "[0].latency")
         }
         ("queue", _) => Place::itself("actors.api.queue"),
-        ("balancer", _) => Place::itself("actors.api.balancer"),
+        ("balancer", _) => Place::itself("actors.psp.balancer"),
         ("metric of an autoscaler", _) => {
             Place::within("actors.api.autoscale", "Autoscale(min: 1, max: 2, metric: $)", ".metric")
         }

@@ -77,9 +77,9 @@ impl World {
         }
     }
 
-    /// Sees to what a call needs, until it waits or has ended.
+    /// Sees to what a call needs, until it waits, has ended, or the run has.
     fn see_to(&mut self, mut onward: Onward, ctx: &mut Ctx) -> Option<Ended> {
-        loop {
+        while self.may_go_on(ctx) {
             self.adopt_left();
             onward = match onward {
                 Onward::Waits => return None,
@@ -94,6 +94,7 @@ impl World {
                 }
             };
         }
+        None
     }
 
     /// Sends the next attempt. Its key and content are worked out anew, since they may name the

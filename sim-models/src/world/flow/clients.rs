@@ -20,6 +20,9 @@ impl World {
 
     pub(in crate::world) fn burst(&mut self, client: ActorId, ctx: &mut Ctx) {
         for _ in 0..Clients::burst(client, &self.shared.plan) {
+            if !self.may_go_on(ctx) {
+                return;
+            }
             self.decide(client, 0, ctx);
         }
     }

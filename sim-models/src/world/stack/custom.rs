@@ -4,8 +4,9 @@ use sim_core::{Span, mix};
 use sim_policies::{Ending, Fate, Reason};
 
 use super::{HangUp, Own, Then, Timer, Verbs, Walk, Woken};
-use crate::custom::{CallId, CustomPolicy, Passage, PolicyDesk, Reply, Turn};
+use crate::custom::{self, CallId, CustomPolicy, Passage, PolicyDesk, Reply, Turn};
 use crate::log::Note;
+use crate::outcome::RunLimit;
 use crate::plan::CustomPolicyPlan;
 use crate::pool::Id;
 use crate::world::network::Answer;
@@ -101,6 +102,13 @@ impl Held {
 
     /// An ending in place of what came out, or may still come: the work may be done all the same.
     fn instead(&self, ending: Ending, at: &mut Walk<'_>) -> Answer {
+        if let Ending::Status(status) = ending
+            && let Some(does) = custom::not_a_status(status)
+        {
+            let policy = &at.stack.plan.stacks[at.the_call().stack.index()].name;
+            let what = format!("a policy of {policy} {does}");
+            at.shared.run_away(RunLimit::Mistaken { what }, at.ctx);
+        }
         let may_be_done = match &self.at {
             Place::Here(None) => false,
             Place::Here(Some(answer)) => answer.fate() != Fate::Failed,

@@ -1,6 +1,8 @@
 //! A hedge: sends further attempts before the first has ended. Each is a call of its own through
 //! the layers inside.
 
+use std::collections::VecDeque;
+
 use sim_core::{Span, Time};
 use sim_policies::hedge::{AllFailed, Hedge, Judgement};
 use sim_policies::{Fate, Reason};
@@ -17,7 +19,7 @@ pub(super) struct Held(Box<Hedging>);
 
 #[derive(Debug)]
 struct Hedging {
-    children: Vec<Child>,
+    children: VecDeque<Child>,
     sent: u32,
     /// The latest is on its way down; when it waits, what follows it is decided.
     starting: bool,
@@ -44,7 +46,7 @@ impl Verbs for Held {
     }
 
     fn enter(at: &mut Walk<'_>) -> Then {
-        let children = Vec::new();
+        let children = VecDeque::new();
         let hedging = Hedging { children, sent: 0, starting: false, timer: None, first: None };
         Held(Box::new(hedging)).send(at)
     }
@@ -64,7 +66,8 @@ impl Verbs for Held {
     fn child_ended(mut self, child: CallId, mut answer: Answer, at: &mut Walk<'_>) -> Then {
         let hedging = &mut *self.0;
         let n = hedging.children.iter().position(|other| other.call == child);
-        let Child { number, since, .. } = hedging.children.remove(n.expect("its own child"));
+        let child_of_it = n.and_then(|n| hedging.children.remove(n));
+        let Child { number, since, .. } = child_of_it.expect("its own child");
         if number == 1 {
             hedging.first = Some(answer);
         }
@@ -119,14 +122,14 @@ impl Verbs for Held {
         if let Some(timer) = self.0.timer.take() {
             timer.cancel(at.ctx);
         }
-        while let Some(child) = self.0.children.first().map(|child| child.call) {
+        while let Some(child) = self.0.children.front().map(|child| child.call) {
             let hang_up = at.let_go(child, at.n + 1);
             if hang_up.is_some() {
                 at.hold(self.into());
                 return hang_up;
             }
             at.stack.calls.free(child);
-            self.0.children.remove(0);
+            self.0.children.pop_front();
         }
         None
     }
@@ -140,14 +143,14 @@ impl Held {
         hedging.sent += 1;
         hedging.starting = true;
         let attempt = hedging.sent;
-        hedging.children.push(Child { call, number: attempt, since: at.ctx.now() });
+        hedging.children.push_back(Child { call, number: attempt, since: at.ctx.now() });
         let withholds = hedging.withholds(at);
         let (intent, pair) = at.whose();
         if attempt == 1 && withholds {
             at.shared.metrics.gave_up(pair, Reason::HedgeWithheld);
         }
         if attempt > 1 {
-            at.shared.metrics.hedged(pair);
+            at.stack.calls[call].hedges = true;
             at.shared.note(Note::Hedges { intent, pair, attempt }, at.ctx);
         }
         Then::Asks(self.into(), call)

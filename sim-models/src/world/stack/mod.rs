@@ -101,6 +101,8 @@ pub(crate) struct Call {
     host: Option<SiteId>,
     /// Whoever made it goes on without it.
     is_left: bool,
+    /// It is a hedge, or a part of one, of which nothing was sent yet.
+    hedges: bool,
     /// Instead of `site`: the host among those that counts the call as its own, the last that was
     /// chosen for it or for a hedge of it.
     counted_at: Option<SiteId>,
@@ -507,7 +509,11 @@ impl Stack {
         shared: &mut Shared,
         ctx: &Ctx,
     ) {
-        self.calls[id].request = request;
+        let call = &mut self.calls[id];
+        call.request = request;
+        if std::mem::take(&mut call.hedges) {
+            shared.metrics.hedged(shared.plan.sites[call.site.index()].pair);
+        }
         if let Some((to, intent, key)) = self.flight(id, shared) {
             shared.show(Seen::Sent { to, call: id.word(), caller, intent, key }, ctx);
         }
@@ -973,7 +979,8 @@ impl Walk<'_> {
     /// A part of the call: the layers inside of this one, as a call of its own.
     fn new_part(&mut self) -> CallId {
         let (first, host) = (self.n as u8 + 1, self.the_call().host);
-        self.new_child(|call| Call { first, host, ..call })
+        let hedges = std::mem::take(&mut self.the_call_mut().hedges);
+        self.new_child(|call| Call { first, host, hedges, ..call })
     }
 
     /// A part of the call goes on without it. Its further attempts draw luck of their own, since
