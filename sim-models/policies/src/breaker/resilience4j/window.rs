@@ -14,6 +14,7 @@
 //!
 //! Reference: Resilience4j 2.4.0, `FixedSizeSlidingWindowMetrics`, `SlidingTimeWindowMetrics`.
 
+use std::collections::VecDeque;
 use std::fmt;
 
 use sim_core::{Span, Time};
@@ -47,24 +48,18 @@ impl Sums {
     }
 }
 
-/// A sliding window over finished calls.
+/// A sliding window over finished calls. It holds what there was, never places for what may come: a
+/// thousand clients may each have a window of a million calls.
 #[derive(Clone, PartialEq)]
 pub(super) enum Window {
     /// The last so many calls. Without places it forgets every call.
-    LastCalls {
-        /// The calls in a ring.
-        ring: Vec<Option<Call>>,
-        /// The place of the next call, which is the oldest's.
-        next: usize,
-        sums: Sums,
-    },
+    LastCalls { size: usize, calls: VecDeque<Call>, sums: Sums },
     /// The calls of the current second and of those before it.
     LastSeconds {
-        /// One bucket per second, in a ring.
-        buckets: Vec<Sums>,
-        /// The bucket of the current second.
-        head: usize,
-        /// The second, since the start of the run, that the head counts for.
+        size: u64,
+        /// The seconds in which calls ended, the oldest first.
+        buckets: VecDeque<(u64, Sums)>,
+        /// The current second, since the start of the run.
         second: u64,
         sums: Sums,
     },
@@ -73,31 +68,41 @@ pub(super) enum Window {
 impl Window {
     /// An empty window over the last `size` calls.
     pub(super) fn last_calls(size: u32) -> Window {
-        Window::LastCalls { ring: vec![None; size as usize], next: 0, sums: Sums::default() }
+        let (size, calls) = (size as usize, VecDeque::new());
+        Window::LastCalls { size, calls, sums: Sums::default() }
     }
 
     /// An empty window over the last `size` seconds, at time zero.
     pub(super) fn last_seconds(size: u32) -> Window {
-        let buckets = vec![Sums::default(); size as usize];
-        Window::LastSeconds { buckets, head: 0, second: 0, sums: Sums::default() }
+        let buckets = VecDeque::new();
+        Window::LastSeconds { size: size.into(), buckets, second: 0, sums: Sums::default() }
     }
 
     /// Counts a call that ended at `now`.
     pub(super) fn record(&mut self, now: Time, call: Call) {
         self.move_to(now);
         match self {
-            Window::LastCalls { ring, next, sums } => {
-                let Some(place) = ring.get_mut(*next) else { return };
-                if let Some(oldest) = place.replace(call) {
+            Window::LastCalls { size: 0, .. } => {}
+            Window::LastCalls { size, calls, sums } => {
+                if calls.len() == *size
+                    && let Some(oldest) = calls.pop_front()
+                {
                     let mut gone = Sums::default();
                     gone.add(oldest);
                     sums.remove(gone);
                 }
+                calls.push_back(call);
                 sums.add(call);
-                *next = if *next + 1 == ring.len() { 0 } else { *next + 1 };
             }
-            Window::LastSeconds { buckets, head, sums, .. } => {
-                buckets[*head].add(call);
+            Window::LastSeconds { buckets, second, sums, .. } => {
+                match buckets.back_mut() {
+                    Some((of, bucket)) if of == second => bucket.add(call),
+                    _ => {
+                        let mut bucket = Sums::default();
+                        bucket.add(call);
+                        buckets.push_back((*second, bucket));
+                    }
+                }
                 sums.add(call);
             }
         }
@@ -114,39 +119,39 @@ impl Window {
     /// Forgets all calls. It is then as new, and at `now`.
     pub(super) fn clear(&mut self, now: Time) {
         match self {
-            Window::LastCalls { ring, next, sums } => {
-                ring.fill(None);
-                (*next, *sums) = (0, Sums::default());
+            Window::LastCalls { calls, sums, .. } => {
+                calls.clear();
+                *sums = Sums::default();
             }
-            Window::LastSeconds { buckets, head, second, sums } => {
-                buckets.fill(Sums::default());
-                (*head, *second, *sums) = (0, whole_seconds(now), Sums::default());
+            Window::LastSeconds { buckets, second, sums, .. } => {
+                buckets.clear();
+                (*second, *sums) = (whole_seconds(now), Sums::default());
             }
         }
     }
 
-    /// Lets the buckets fall out that are too old at `now`: each one once, and never more than
-    /// there are, however long nothing happened.
+    /// Lets the seconds fall out that are too old at `now`, each one once.
     fn move_to(&mut self, now: Time) {
-        let Window::LastSeconds { buckets, head, second, sums } = self else { return };
-        let passed = whole_seconds(now).saturating_sub(*second);
-        *second += passed;
-        for _ in 0..passed.min(buckets.len() as u64) {
-            *head = if *head + 1 == buckets.len() { 0 } else { *head + 1 };
-            sums.remove(std::mem::take(&mut buckets[*head]));
+        let Window::LastSeconds { size, buckets, second, sums } = self else { return };
+        *second = whole_seconds(now).max(*second);
+        while let Some((of, bucket)) = buckets.front().copied()
+            && of.saturating_add(*size) <= *second
+        {
+            sums.remove(bucket);
+            buckets.pop_front();
         }
     }
 }
 
-/// Shows the sums; a ring of many places would hide them.
+/// Shows the sums; a window of many calls would hide them.
 impl fmt::Debug for Window {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Window::LastCalls { ring, sums, .. } => {
-                write!(f, "{sums:?} in the last {} calls", ring.len())
+            Window::LastCalls { size, sums, .. } => {
+                write!(f, "{sums:?} in the last {size} calls")
             }
-            Window::LastSeconds { buckets, second, sums, .. } => {
-                write!(f, "{sums:?} in the last {} seconds to {second}s", buckets.len())
+            Window::LastSeconds { size, second, sums, .. } => {
+                write!(f, "{sums:?} in the last {size} seconds to {second}s")
             }
         }
     }
@@ -177,6 +182,25 @@ mod tests {
         let gap = prop_oneof![4 => Just(0), 4 => 1..1000u64, 3 => 1000..4000u64, 1 => 0..60_000u64];
         let call = any::<(bool, bool)>().prop_map(|(failed, slow)| Call { failed, slow });
         vec((gap, call), 0..60)
+    }
+
+    #[test]
+    fn a_window_holds_what_there_was_however_long_it_is() {
+        let call = Call { failed: true, slow: false };
+        let mut calls = Window::last_calls(1_000_000);
+        let mut seconds = Window::last_seconds(u32::MAX);
+        for n in 0..100 {
+            let now = Time::ZERO + Span::millis(100 * n);
+            calls.record(now, call);
+            seconds.record(now, call);
+        }
+        let (Window::LastCalls { calls, .. }, Window::LastSeconds { buckets, .. }) =
+            (calls, seconds)
+        else {
+            unreachable!("made so above")
+        };
+        assert!(calls.capacity() < 1_000, "{}", calls.capacity());
+        assert_eq!(buckets.len(), 10);
     }
 
     proptest! {
