@@ -12,8 +12,24 @@ use sim_core::Moment;
 use sim_core::{Span, Time};
 use sim_redis::value::Value;
 
-use crate::outcome::EffectSummary;
 use crate::plan::{ActorId, KindId};
+
+/// What happened of one kind of effect, over the whole run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EffectSummary {
+    /// The kind, such as `charge`.
+    pub kind: String,
+    /// Entries in the ledger.
+    pub count: u64,
+    /// Intents with at least one entry.
+    pub intents: u64,
+    /// Entries beyond an intent's first that no refund took back.
+    pub duplicated: u64,
+    /// Entries that a refund took back.
+    pub refunded: u64,
+    /// Repeats that a key of the effect's owner turned into the first answer.
+    pub deduplicated: u64,
+}
 
 /// One durable effect.
 #[derive(Clone, Copy, Debug)]

@@ -15,7 +15,6 @@ use sim_redis::value::{TextId, Texts};
 
 use crate::intent::Intents;
 use crate::ledger::StaleToken;
-use crate::outcome::LogLine;
 use crate::plan::{ActorId, BreakerId, FaultId, KindId, OutlierId, PairId, Plan, QueueId};
 
 /// Who decides on an intent, in the story.
@@ -225,6 +224,21 @@ impl Log {
             self.notes.iter().map(line).collect()
         })
     }
+}
+
+/// One line of the story.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogLine {
+    /// When.
+    pub at: Time,
+    /// The step of the run.
+    pub step: u64,
+    /// The intent that it concerns, such as `shoppers-17`.
+    pub intent: Option<String>,
+    /// Who: an actor, or a caller and callee.
+    pub who: String,
+    /// What happened: `attempt 2 in 2s after timed out`.
+    pub what: String,
 }
 
 /// The lines of a run's story, in order. They are put into words when the first is read.

@@ -14,8 +14,9 @@ pub use sim_policies::breaker::{StateName, TransitionReason};
 pub use hdrhistogram::Histogram;
 
 pub use crate::figure::{Counter, Stretch};
+pub use crate::ledger::EffectSummary;
 pub use crate::lengths::{Latencies, Latency, Lengths};
-pub use crate::log::Story;
+pub use crate::log::{LogLine, Story};
 use crate::recovery::{Recovery, SAMPLES_MIN};
 
 /// What a run found.
@@ -366,23 +367,6 @@ pub struct Violation {
     pub witness: String,
 }
 
-/// What happened of one kind of effect, over the whole run.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EffectSummary {
-    /// The kind, such as `charge`.
-    pub kind: String,
-    /// Entries in the ledger.
-    pub count: u64,
-    /// Intents with at least one entry.
-    pub intents: u64,
-    /// Entries beyond an intent's first that no refund took back.
-    pub duplicated: u64,
-    /// Entries that a refund took back.
-    pub refunded: u64,
-    /// Repeats that a key of the effect's owner turned into the first answer.
-    pub deduplicated: u64,
-}
-
 /// One durable effect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LedgerLine {
@@ -642,21 +626,6 @@ impl TransitionLine {
     pub fn breaker(&self) -> String {
         crate::plan::name_of_layer(&self.policy, self.instance)
     }
-}
-
-/// One line of the story.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogLine {
-    /// When.
-    pub at: Time,
-    /// The step of the run.
-    pub step: u64,
-    /// The intent that it concerns, such as `shoppers-17`.
-    pub intent: Option<String>,
-    /// Who: an actor, or a caller and callee.
-    pub who: String,
-    /// What happened: `attempt 2 in 2s after timed out`.
-    pub what: String,
 }
 
 /// What happened per window of time.

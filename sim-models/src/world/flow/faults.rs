@@ -102,7 +102,9 @@ impl World {
             // What was published survives, and what is under way comes again.
             ActorKind::Broker => {}
             ActorKind::Custom(_) => self.crash_custom(actor, ctx),
-            ActorKind::Client(_) => unreachable!("the scenario was checked: no fault crashes a client"),
+            ActorKind::Client(_) => {
+                unreachable!("the scenario was checked: no fault crashes a client")
+            }
         }
     }
 

@@ -171,7 +171,9 @@ impl Line {
 fn request_of(place: Option<Place>) -> Option<RequestId> {
     match place?.waiting {
         Waiting::Request(request) => Some(request),
-        Waiting::Task(_) => unreachable!("tasks wait in the first class, where a request is looked for"),
+        Waiting::Task(_) => {
+            unreachable!("tasks wait in the first class, where a request is looked for")
+        }
     }
 }
 
