@@ -42,10 +42,16 @@ impl From<Misuse> for Failure {
     fn from(misuse: Misuse) -> Failure {
         let help = match &misuse {
             Misuse::UnknownFigure { asked, known } => {
-                match closest(asked, known.iter().map(String::as_str)) {
-                    Some(near) => Some(format!("did you mean `{near}`?")),
-                    None => Some(format!("there are {}", known.join(", "))),
-                }
+                let (of, names) = (asked.of.as_deref(), known.iter().map(String::as_str));
+                let kind = asked.kind;
+                Some(match of.and_then(|of| closest(of, names.clone())) {
+                    Some(near) => format!("did you mean `{kind}({near})`?"),
+                    None if known.is_empty() => format!("write `{kind}` without a name"),
+                    None => {
+                        let names: Vec<&str> = names.collect();
+                        format!("{kind} is measured of {}, before the horizon", names.join(", "))
+                    }
+                })
             }
             Misuse::NoSeeds => Some("write `--seeds 100`".to_owned()),
             Misuse::OneSide => Some("name variants of a scenario, or several files".to_owned()),

@@ -9,13 +9,13 @@ use serde::Serialize as Derive;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use sim_core::{Span, Time};
 use sim_models::outcome::{
-    ActorSummary, CallSummary, EffectSummary, Goodput, Grace, InvariantResult, Latency, Outcome,
-    ServiceLoad, TransitionLine, Violation,
+    ActorSummary, CallSummary, EffectSummary, FaultMissed, Goodput, Grace, InvariantResult,
+    Latency, Outcome, RunLimit, ServiceLoad, TransitionLine, Violation,
 };
 use sim_models::recovery::{Level, Recovery, RecoveryState};
 
 /// The version of the contract.
-const SCHEMA: u32 = 2;
+const SCHEMA: u32 = 3;
 
 /// The outcome as one JSON object, pretty-printed, with a newline at its end.
 pub fn object(outcome: &Outcome) -> String {
@@ -51,7 +51,7 @@ struct Object<'a> {
     invariants: Vec<Invariant<'a>>,
     effects: Entries<&'a str, Effect>,
     transitions: Vec<Transition<'a>>,
-    faults_missed: &'a [String],
+    faults_missed: Vec<Missed<'a>>,
     recovery: Option<RecoveryView>,
     actors: Entries<&'a str, Actor<'a>>,
     calls: Entries<String, Call<'a>>,
@@ -60,6 +60,13 @@ struct Object<'a> {
     warmup_ms: f64,
     goodput: GoodputView,
     grace: GraceView,
+}
+
+#[derive(Derive)]
+struct Missed<'a> {
+    fault: &'a str,
+    #[serde(flatten)]
+    reason: Reason,
 }
 
 #[derive(Derive)]
@@ -76,7 +83,7 @@ struct GoodputView {
 struct GraceView {
     most_ms: f64,
     taken_ms: f64,
-    cut: Option<String>,
+    cut: Option<Reason>,
 }
 
 /// Why something is as it is: an id that stays, and a text for people.
@@ -135,6 +142,7 @@ struct Transition<'a> {
 
 #[derive(Derive)]
 struct RecoveryView {
+    client: Option<String>,
     state: &'static str,
     reason: Option<&'static str>,
     why: Option<String>,
@@ -208,7 +216,7 @@ impl<'a> From<&'a Outcome> for Object<'a> {
             invariants: outcome.invariants.iter().map(Invariant::from).collect(),
             effects: Entries(outcome.effects.iter().map(effect).collect()),
             transitions: outcome.transitions.iter().map(Transition::from).collect(),
-            faults_missed: &outcome.faults_missed,
+            faults_missed: outcome.faults_missed.iter().map(Missed::from).collect(),
             recovery: outcome.recovery.as_ref().map(RecoveryView::from),
             actors: Entries(outcome.actors.iter().map(|a| (&a.name[..], Actor(a))).collect()),
             calls: Entries(outcome.calls.iter().map(call).collect()),
@@ -229,12 +237,18 @@ impl From<Goodput> for GoodputView {
     }
 }
 
+impl<'a> From<&'a FaultMissed> for Missed<'a> {
+    fn from(FaultMissed { label, why }: &'a FaultMissed) -> Missed<'a> {
+        Missed { fault: label, reason: reason(why.id(), why) }
+    }
+}
+
 impl From<Grace> for GraceView {
     fn from(Grace { most, taken, cut }: Grace) -> GraceView {
         GraceView {
             most_ms: most.as_millis_f64(),
             taken_ms: taken.as_millis_f64(),
-            cut: cut.map(|cut| cut.to_string()),
+            cut: cut.map(RunLimit::Engine).map(|cut| reason(cut.name(), &cut)),
         }
     }
 }
@@ -255,6 +269,7 @@ impl From<&Recovery> for RecoveryView {
         let (id, why) = recovery.state.why().unzip();
         let failing = recovery.failing;
         RecoveryView {
+            client: recovery.client.clone(),
             state: recovery.state.name(),
             reason: id,
             why,
@@ -390,6 +405,7 @@ fn ms(at: Time) -> f64 {
 mod tests {
     use super::*;
     use crate::samples;
+    use sim_models::outcome::MissedBecause;
     use sim_policies::breaker::{StateName, TransitionReason};
 
     #[test]
@@ -398,6 +414,11 @@ mod tests {
         outcome.run_id.seed = u64::MAX;
         outcome.transitions.truncate(1);
         outcome.actors.drain(1..);
+        let point = "api.pay/charged".to_owned();
+        outcome.faults_missed.push(FaultMissed {
+            label: "api: crashes".to_owned(),
+            why: MissedBecause::NotPassed { point, nth: 2, passed: 1 },
+        });
         let version = sim_models::outcome::RunId::ENGINE;
         let expected = PINNED.replace("{version}", version);
         assert_eq!(object(&outcome), expected);
@@ -441,7 +462,7 @@ mod tests {
     }
 
     const PINNED: &str = r#"{
-  "schema": 2,
+  "schema": 3,
   "scenario": "payment",
   "variant": "naive",
   "seed": 18446744073709551615,
@@ -496,8 +517,15 @@ mod tests {
       "why": "consecutive failures"
     }
   ],
-  "faults_missed": [],
+  "faults_missed": [
+    {
+      "fault": "api: crashes",
+      "reason": "not_passed",
+      "why": "at passage 2 of api.pay/charged, which was passed 1 times"
+    }
+  ],
   "recovery": {
+    "client": null,
     "state": "recovered",
     "reason": null,
     "why": null,

@@ -87,7 +87,7 @@ impl Report<'_> {
         }
         for missed in &outcome.faults_missed {
             let label = paint(self.style.unsure, "no strike");
-            self.line(format!("{label} {}", plain(missed)));
+            self.line(format!("{label} {}", plain(&missed.to_string())));
         }
     }
 

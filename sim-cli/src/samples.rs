@@ -137,6 +137,7 @@ fn outage_recovery() -> Recovery {
         latency_p99: Some(Span::millis(640)),
     };
     Recovery {
+        client: None,
         trigger: (ms(30_000), ms(50_000)),
         before: level(0, 30_000, 1_342, 1_310),
         last: level(90_000, 120_000, 1_350, 1_326),
@@ -265,7 +266,8 @@ fn contrast(figure: &Figure, side: usize) -> Contrast {
         _ => (1_480.0, 1_480.0 / (1.0 + 0.2 * x)),
     };
     let difference = estimate(value - reference, 0.6);
-    let judgement = Judgement::of(difference.interval, figure.better());
+    let interval = difference.interval.expect("an interval");
+    let judgement = Judgement::of(interval, figure.better());
     let figure = figure.clone();
     Contrast { figure, side, reference, value, difference, judgement, saved: Some(0.9) }
 }
@@ -286,6 +288,23 @@ pub fn map(columns: usize, rows: usize) -> Map {
         },
         cells: cells.collect(),
     }
+}
+
+/// A map of one axis with a tail that grows by 200 ms a step, and that nobody knows at the end.
+pub fn curve(columns: usize) -> Map {
+    let mut map = map(columns, 1);
+    map.y = Axis::none();
+    let figure: Figure = "p99(users)".parse().expect("a figure");
+    for (n, cell) in map.cells.iter_mut().enumerate() {
+        let mut estimate = estimate(100.0 + 150.0 * n as f64, 40.0);
+        let at_least = n + 1 == columns && n > 0;
+        if let Some(interval) = estimate.interval.as_mut().filter(|_| at_least) {
+            interval.high = f64::INFINITY;
+        }
+        let (figure, estimate) = (figure.clone(), Some(estimate));
+        cell.summary.asked = vec![Measure { figure, estimate, at_least }];
+    }
+    map
 }
 
 fn map_cell(rate: usize, attempts: usize) -> Cell {

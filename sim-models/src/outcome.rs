@@ -74,8 +74,69 @@ pub struct Outcome {
     pub recovery: Option<Recovery>,
     /// When which fault was active.
     pub faults: Vec<FaultWindow>,
-    /// Planned faults that never struck: their point was not passed, or not so often.
-    pub faults_missed: Vec<String>,
+    /// Planned faults that never struck, or met nobody.
+    pub faults_missed: Vec<FaultMissed>,
+}
+
+/// A planned fault that changed nothing: `app: refuses connections, at 40s, when nobody came any
+/// more`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FaultMissed {
+    /// What was planned: `app: refuses connections`.
+    pub label: String,
+    /// Why it changed nothing.
+    pub why: MissedBecause,
+}
+
+/// Why a fault changed nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MissedBecause {
+    /// It is between two who send each other nothing.
+    NoTraffic,
+    /// Nobody came any more from then on.
+    NobodyLeft(Span),
+    /// The run ended before then.
+    NotReached(Span),
+    /// Its point was not passed so often.
+    NotPassed {
+        /// The point: `api.pay/charged`.
+        point: String,
+        /// At which passage it would have struck.
+        nth: u32,
+        /// How often the point was passed.
+        passed: u32,
+    },
+}
+
+impl MissedBecause {
+    /// Its name in JSON, which stays as it is.
+    pub const fn id(&self) -> &'static str {
+        match self {
+            MissedBecause::NoTraffic => "no_traffic",
+            MissedBecause::NobodyLeft(_) => "nobody_left",
+            MissedBecause::NotReached(_) => "not_reached",
+            MissedBecause::NotPassed { .. } => "not_passed",
+        }
+    }
+}
+
+impl fmt::Display for MissedBecause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            MissedBecause::NoTraffic => write!(f, "between two who send each other nothing"),
+            MissedBecause::NobodyLeft(at) => write!(f, "at {at}, when nobody came any more"),
+            MissedBecause::NotReached(at) => write!(f, "at {at}"),
+            MissedBecause::NotPassed { point, nth, passed } => {
+                write!(f, "at passage {nth} of {point}, which was passed {passed} times")
+            }
+        }
+    }
+}
+
+impl fmt::Display for FaultMissed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, {}", self.label, self.why)
+    }
 }
 
 impl Outcome {

@@ -43,12 +43,16 @@ pub(crate) fn figures(outcome: &Outcome) -> Vec<Figure> {
             each(Kind::LatencyMax, &actor.name);
         }
         for (counter, _) in &actor.counters {
-            each(Kind::Count(*counter), &actor.name);
+            let kind = match counter {
+                Counter::PeakArrivals => Kind::PeakArrivals,
+                counter => Kind::Count(*counter),
+            };
+            each(kind, &actor.name);
         }
     }
     for (service, _) in &whole.loads {
         let kinds = [Kind::Wasted, Kind::Utilisation, Kind::Waiting, Kind::Waited];
-        kinds.into_iter().chain([Kind::PeakArrivals]).for_each(|kind| each(kind, service));
+        kinds.into_iter().for_each(|kind| each(kind, service));
     }
     whole.calls.iter().for_each(|(hop, _)| each(Kind::Amplification, hop));
     outcome.effects.iter().for_each(|effect| each(Kind::Duplicated, &effect.kind));
@@ -63,8 +67,11 @@ pub(crate) fn read(outcome: &Outcome, figure: &Figure) -> Option<Reading> {
     let measured = outcome.measured.iter().find(|m| m.during == figure.during)?;
     match figure.kind {
         Kind::Broken => {
-            let invariant = outcome.invariant(of?)?;
-            Some(share(invariant.verdict == InvariantVerdict::Violated))
+            let named = outcome.invariants.iter().filter(|i| of.is_none_or(|of| i.name == of));
+            // One that nothing put to the test says nothing.
+            let tested = named.filter(|i| i.verdict != InvariantVerdict::Vacuous);
+            let broken = tested.map(|i| i.verdict == InvariantVerdict::Violated);
+            broken.reduce(|a, b| a || b).map(share)
         }
         Kind::Duplicated => {
             let effects = outcome.effects.iter().map(|e| (&e.kind[..], e.duplicated as f64));
@@ -106,8 +113,8 @@ pub(crate) fn read(outcome: &Outcome, figure: &Figure) -> Option<Reading> {
             (arrived > 0).then(|| waited as f64 / arrived as f64)
         }),
         Kind::PeakArrivals => counted(outcome, of, |actor| {
-            let is_service = actor.load.is_some();
-            actor.counter(Counter::PeakArrivals).filter(|_| is_service).map(|n| n as f64)
+            let counts = of.is_some() || actor.load.is_some();
+            actor.counter(Counter::PeakArrivals).filter(|_| counts).map(|n| n as f64)
         }),
         Kind::BreakerOpenings => openings(outcome, of, figure.during),
         Kind::Count(counter) => {

@@ -9,10 +9,10 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::compile;
 use crate::custom::Kinds;
 use crate::error::Error;
-use crate::figure::Figure;
+use crate::figure::{Figure, Kind, Promise};
 use crate::language;
 use crate::outcome::{Outcome, RunId};
-use crate::plan::{ActorKind, ActorPlan, Plan};
+use crate::plan::{ActorKind, ActorPlan, InvariantPlan, Plan, Rule};
 use crate::run::Run;
 use crate::source::{Document, Files, SourceError, path_key};
 
@@ -188,6 +188,25 @@ impl Scenario {
     /// How long a run lasts.
     pub fn horizon(&self) -> sim_core::Span {
         self.plan.horizon
+    }
+
+    /// The promises on figures, `Threshold("…")`, in the scenario's order.
+    pub fn promises(&self) -> Vec<Promise> {
+        let promise = |invariant: &InvariantPlan| match &invariant.rule {
+            Rule::Threshold(promise) => Some(promise.clone()),
+            _ => None,
+        };
+        self.plan.invariants.iter().filter_map(promise).collect()
+    }
+
+    /// Whether a figure is of what there is.
+    pub(crate) fn measures(&self, figure: &Figure) -> bool {
+        self.plan.measures(figure)
+    }
+
+    /// What figures of a kind are measured of, by name.
+    pub(crate) fn subjects(&self, kind: Kind) -> Vec<String> {
+        self.plan.subjects(kind)
     }
 
     /// The same scenario, whose runs also measure the parts of them that figures ask for. Nothing

@@ -336,24 +336,28 @@ fn nobody_works_on_behalf_of_what_is_no_intent() {
     assert_eq!(effects(&world(app, "", "")), ["refused 0"]);
 }
 
+/// The faults that changed nothing: why, and how that is told.
+fn missed(outcome: &Outcome) -> Vec<(&'static str, String)> {
+    outcome.faults_missed.iter().map(|missed| (missed.why.id(), missed.to_string())).collect()
+}
+
 #[test]
 fn a_fault_that_never_strikes_is_told() {
     let app = r#"endpoints: { "run": [Label("here")] }"#;
     let rest = r#"faults: [
         After("app.run/here", nth: 1, Throw(500)), After("app.run/here", nth: 2, Throw(500)),
     ]"#;
-    let missed = world(app, "", rest).faults_missed;
+    let missed = missed(&world(app, "", rest));
     assert_eq!(missed.len(), 1, "{missed:?}");
-    assert!(
-        missed[0].contains("passage 2 of app.run/here, which was passed 1 times"),
-        "{missed:?}"
-    );
+    let (id, said) = &missed[0];
+    assert_eq!(*id, "not_passed");
+    assert!(said.contains("passage 2 of app.run/here, which was passed 1 times"), "{said}");
 }
 
 #[test]
 fn a_fault_that_strikes_when_nobody_comes_any_more_is_told() {
     let app = r#"endpoints: { "run": [Sleep(Const("5s"))] }"#;
-    let missed = |client: &str, at: &str| {
+    let told = |client: &str, at: &str| {
         let text = format!(
             r#"Scenario(
                 name: "late", about: "", horizon: "60s",
@@ -364,16 +368,17 @@ fn a_fault_that_strikes_when_nobody_comes_any_more_is_told() {
                 faults: [At("{at}", for: "9s", Outage("app"))],
             )"#
         );
-        run_text(&text).faults_missed
+        missed(&run_text(&text))
     };
     let burst = "Burst(count: 3, at: \"1s\")";
-    let late = missed(burst, "40s");
-    let expected = ["app: refuses connections, at 40s, when nobody came any more"];
-    assert_eq!(late, expected);
-    assert!(missed(burst, "4s").is_empty(), "the three are still there");
-    let cut = world(app, "", r#"faults: [At("0s", Partition("user", "db"))]"#).faults_missed;
-    assert_eq!(cut, ["user<->db: partitioned, between two who send each other nothing"]);
-    assert!(missed(r#"Open(rate: "1/m", arrivals: Constant, from: "50s")"#, "40s").is_empty());
+    let late = told(burst, "40s");
+    let said = "app: refuses connections, at 40s, when nobody came any more".to_owned();
+    assert_eq!(late, [("nobody_left", said)]);
+    assert!(told(burst, "4s").is_empty(), "the three are still there");
+    let cut = world(app, "", r#"faults: [At("0s", Partition("user", "db"))]"#);
+    let said = "user<->db: partitioned, between two who send each other nothing".to_owned();
+    assert_eq!(missed(&cut), [("no_traffic", said)]);
+    assert!(told(r#"Open(rate: "1/m", arrivals: Constant, from: "50s")"#, "40s").is_empty());
 }
 
 #[test]

@@ -127,7 +127,7 @@ fn json_keeps_its_contract() {
     fs::write(folder.join("good.ron"), GOOD).unwrap();
     let told = sim_in(&folder, &["run", "good.ron", "--json", "--variant", "strict"]);
     let json: Value = serde_json::from_str(&told.stdout).expect("one JSON object");
-    assert_eq!(json["schema"], 2);
+    assert_eq!(json["schema"], 3);
     assert_eq!(json["scenario"], "good");
     assert_eq!(json["variant"], "strict");
     assert_eq!(json["verdict"], "violated");

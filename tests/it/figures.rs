@@ -3,7 +3,9 @@
 
 use sim_core::{Span, Time};
 use sim_models::outcome::{Goodput, InvariantVerdict, Verdict, Violation};
-use sim_models::study::{Check, Comparison, Contrast, Figure, Judgement, Kind, Options, Quantile};
+use sim_models::study::{
+    Axis, Check, Comparison, Contrast, Figure, Judgement, Kind, Lack, Map, Options, Quantile,
+};
 
 use crate::support::{actor, counter, load, mistakes, run, run_text};
 
@@ -50,7 +52,7 @@ fn who_never_gets_an_answer_counts() {
 
     let run = run_text(SILENT);
     let latency = actor(&run, "shoppers").latency.expect("answers");
-    assert_eq!(latency.open, counter(&run, "shoppers", "unanswered"));
+    assert_eq!(latency.open, counter(&run, "shoppers", "unanswered_submissions"));
     assert!(latency.is_bound(latency.p99) && latency.p99 > Span::secs(10));
 }
 
@@ -266,7 +268,10 @@ fn a_side_that_breaks_more_is_never_called_better() {
     };
     assert_eq!(judged(8, "p50(shoppers)"), Judgement::NotBetter, "though it is faster");
     assert_eq!(judged(8, r#"broken(ExactlyOnce("charge"))"#), Judgement::Worse);
-    assert_eq!(judged(3, r#"broken(ExactlyOnce("charge"))"#), Judgement::TooFewSeeds);
+    assert_eq!(
+        judged(3, r#"broken(ExactlyOnce("charge"))"#),
+        Judgement::Lacks(Lack::Seeds { have: 3, need: 6 })
+    );
 }
 
 #[test]
@@ -282,4 +287,47 @@ fn each_run_shows_the_figures_that_were_asked_for() {
     assert_eq!(summary.each.len(), 3);
     let seeds: Vec<u64> = summary.each.iter().map(|row| row.seed).collect();
     assert_eq!(seeds, [1, 2, 3]);
+}
+
+/// Whatever `check` reports can be asked for by its name, of many runs, of each, and of a map.
+#[test]
+fn every_figure_that_check_knows_can_be_asked_for() {
+    let promises = r#"AllAnswered, Threshold("p99(shoppers) < 500ms")"#;
+    let scenario = load(&shop(r#"Breaker(trip: Consecutive(failures: 3))"#, promises), None, &[]);
+    let known = Check::run(&scenario, &options(3), None).expect("a study").summary;
+    let latencies = known.latencies.iter().flat_map(|latency| {
+        ["p50", "p99.95"].map(|quantile| format!("{quantile}({})", latency.of))
+    });
+    let names: Vec<String> = known
+        .measures
+        .iter()
+        .map(|measure| measure.figure.to_string())
+        .chain(latencies)
+        .chain(known.invariants.iter().map(|invariant| invariant.name.clone()))
+        .chain(["p99", "latency_mean", "broken"].map(str::to_owned))
+        .collect();
+    assert!(names.len() > 60, "{names:?}");
+    let mut one_each = names.clone();
+    one_each.sort();
+    one_each.dedup();
+    assert_eq!(one_each.len(), names.len(), "two figures of one name");
+    let figures: Vec<Figure> = names.iter().map(|name| name.parse().expect(name)).collect();
+    let options = Options { figures: figures.clone(), each: true, ..options(3) };
+    let check = Check::run(&scenario, &options, None).expect("a study").summary;
+    let axes = ["horizon=60s".parse().expect("an axis"), Axis::none()];
+    let map =
+        Map::run(&scenario, axes, std::slice::from_ref(&scenario), &options).expect("a study");
+    assert_eq!(map.cells[0].summary.asked, check.asked);
+    for (n, (figure, measure)) in figures.iter().zip(&check.asked).enumerate() {
+        let before = known.measures.iter().find(|measure| measure.figure == *figure);
+        assert!(before.is_none_or(|before| before == measure), "{figure}");
+        if let Some(estimate) = measure.estimate {
+            assert!(check.each.iter().any(|row| row.values[n].is_some()), "{figure}: {estimate:?}");
+        } else {
+            assert!(before.is_some(), "{figure} has no value");
+        }
+    }
+    let broken = check.asked.iter().filter(|m| m.figure.kind == Kind::Broken);
+    let shares: Vec<f64> = broken.map(|m| m.estimate.expect("a value").mean).collect();
+    assert_eq!(shares, [0.0, 0.0, 0.0], "all were put to the test, and held");
 }

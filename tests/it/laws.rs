@@ -202,7 +202,7 @@ fn submissions_are_conserved() {
     holds(256, (seeds(), FaultPlans::of(&zoo).strategy()), |(seed, faults)| {
         let outcome = faults.strike(&zoo).run(seed);
         for client in ["people", "crowd", "mob"] {
-            let unanswered = counter(&outcome, client, "unanswered");
+            let unanswered = counter(&outcome, client, "unanswered_submissions");
             let submitted = counter(&outcome, client, "submitted");
             prop_assert_eq!(submitted, ended(&outcome, client) + unanswered, "{}", client);
         }
@@ -228,7 +228,7 @@ fn calls_are_conserved() {
     let faults = FaultPlans::of(&relay).only(timers_run).strategy();
     holds(256, (seeds(), faults), |(seed, faults)| {
         let outcome = faults.strike(&relay).run(seed);
-        prop_assert_eq!(counter(&outcome, "users", "unanswered"), 0);
+        prop_assert_eq!(counter(&outcome, "users", "unanswered_submissions"), 0);
         for call in &outcome.calls {
             let ended = call.success + call.failed + call.unknown + call.abandoned;
             prop_assert_eq!(call.calls, ended, "{:?}", call);

@@ -384,3 +384,48 @@ fn terms_that_make_no_sense_are_refused() {
         assert!(message.contains(said), "{terms}: {message}");
     }
 }
+
+/// A large client that is well again, and a small one whose retries keep a service of its own down.
+const MIX: &str = r#"Scenario(
+    name: "mix", about: "Two clients after one fault.", horizon: "400s",
+    actors: {
+        "shoppers": Client(load: Open(rate: "100/s"), does: [Call("shop.buy")]),
+        "batch": Client(load: Open(rate: "3/s"), does: [Call("ledger.post", policy: "p")]),
+        "shop": Service(workers: 10, queue: Fifo(limit: 100000),
+            endpoints: { "buy": [Work(Exponential("10ms"))] }),
+        "ledger": Service(workers: 1, queue: Fifo(limit: 100000),
+            endpoints: { "post": [Work(Exponential("100ms"))] }),
+    },
+    policies: { "p": [Retry(attempts: 6, backoff: None), Timeout("1s")] },
+    faults: [At("60s", for: "10s", Pause("ledger")), At("60s", for: "10s", Pause("shop"))],
+)"#;
+
+#[test]
+fn a_small_client_that_stays_down_does_not_hide_behind_a_large_one() {
+    let mixed = load(MIX, None, &[]).run(1);
+    let recovery = mixed.recovery.as_ref().expect("a trigger");
+    assert_eq!(recovery.client.as_deref(), Some("batch"), "{recovery:?}");
+    assert_eq!(recovery.state, RecoveryState::Metastable, "{recovery:?}");
+    assert!(recovery.to_string().starts_with("metastable for batch 5m30s after"), "{recovery}");
+    assert_eq!(mixed.verdict, Verdict::Unhealthy);
+    // The large one alone is well again, and so is the small one once it does not retry.
+    let calm = load(MIX, None, &[("policies.p", r#"[Timeout("1s")]"#)]).run(1);
+    let recovery = calm.recovery.expect("a trigger");
+    assert!(matches!(recovery.state, RecoveryState::Recovered { .. }), "{recovery:?}");
+}
+
+/// One that comes too seldom to tell, and one that fails at all times, say nothing of a recovery.
+#[test]
+fn a_client_that_shows_nothing_does_not_decide() {
+    for sets in [
+        [("actors.batch.load.rate", r#""4/m""#), ("horizon", r#""500s""#)],
+        [
+            ("actors.batch.does", r#"[Call("ledger.nothing")]"#),
+            ("actors.ledger.endpoints.nothing", "[Fail(500)]"),
+        ],
+    ] {
+        let recovery = load(MIX, None, &sets).run(1).recovery.expect("a trigger");
+        assert_eq!(recovery.client, None, "{recovery:?}");
+        assert!(matches!(recovery.state, RecoveryState::Recovered { .. }), "{recovery:?}");
+    }
+}

@@ -73,7 +73,7 @@ fn whoever_leaves_a_queue_gives_up_the_place() {
     assert_eq!(counter(&outcome, "users", "succeeded"), 0);
     assert_eq!(rejected(&outcome, "bulkhead_full"), 0);
     // Each has the permit for half a second at most, and so nobody waits for ever.
-    assert_eq!(counter(&outcome, "users", "unanswered"), 0);
+    assert_eq!(counter(&outcome, "users", "unanswered_submissions"), 0);
     assert!(counter(&outcome, "app", "arrived") >= 60);
 }
 
@@ -398,7 +398,7 @@ fn calls_wait_for_the_test_of_a_breaker_that_parks_them() {
     let waited = told(&outcome, "waits for the breaker's test");
     // The test that succeeds takes 300 ms, in which some six calls come and wait.
     assert!((2..12).contains(&waited), "{waited}");
-    assert_eq!(counter(&outcome, "users", "unanswered"), 0);
+    assert_eq!(counter(&outcome, "users", "unanswered_submissions"), 0);
     assert!(seconds(&outcome) > 0.3 && seconds(&outcome) <= 0.6, "{}", seconds(&outcome));
 }
 

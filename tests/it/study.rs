@@ -9,7 +9,7 @@ use serde_json::Value;
 use sim_models::Scenario;
 use sim_models::outcome::ActorKind;
 use sim_models::study::{
-    Check, Comparison, Contrast, Figure, Judgement, Kind, Map, Options, Region, Stop, Until,
+    Check, Comparison, Contrast, Figure, Judgement, Kind, Lack, Map, Options, Region, Stop, Until,
 };
 
 use crate::support::{holds, load, refused, scratch, sim_in};
@@ -87,10 +87,15 @@ fn means_are_what_theory_says() {
     assert_eq!((&latency.of[..], &latency.kind), ("users", &Some(ActorKind::Client)));
     // Time in the system is exponential with a mean of 20 ms.
     for (percentile, truth) in latency.percentiles.iter().zip([13.863, 46.052, 92.103, 138.155]) {
-        let ms = |span: Option<sim_core::Span>| span.expect("an interval").as_millis_f64();
-        let (low, high) = (ms(percentile.low), ms(percentile.high));
-        assert!(low <= truth && truth <= high, "{truth} is not in {low} to {high}");
-        assert!(high - low < 0.6 * truth, "{low} to {high}");
+        let ms = |span: sim_core::Span| span.as_millis_f64();
+        let low = ms(percentile.low.expect("an interval"));
+        assert!(low <= truth && low > 0.6 * truth, "{truth} is not above {low}");
+        // So far out the upper end may lie beyond all samples.
+        let Some(high) = percentile.high.map(ms) else {
+            assert_eq!(percentile.quantile.to_string(), "p99.9");
+            continue;
+        };
+        assert!(truth <= high && high - low < 0.7 * truth, "{truth}: {low} to {high}");
     }
 }
 
@@ -102,8 +107,11 @@ fn the_same_is_told_to_be_the_same() {
         let figure = &contrast.figure;
         assert_eq!(contrast.difference.mean, 0.0, "{figure}");
         let has_interval = contrast.difference.interval.is_some();
-        let expected = if has_interval { Judgement::NoDifference } else { Judgement::Unknown };
-        assert_eq!(contrast.judgement, expected, "{figure}");
+        match contrast.judgement {
+            Judgement::NoDifference => assert!(has_interval, "{figure}"),
+            Judgement::Lacks(Lack::Samples { have, need }) => assert!(have < need, "{figure}"),
+            other => panic!("{figure}: {other}"),
+        }
         assert!(has_interval || figure.to_string().starts_with("p99.9"), "{figure}");
     }
 }
@@ -135,7 +143,7 @@ fn runs_that_hit_a_limit_are_counted_and_in_no_figure() {
     assert_eq!((base.summary.runs, base.summary.limited.as_ref()), (5, None));
     let limited = short.summary.limited.as_ref().expect("every run");
     assert_eq!((short.summary.runs, limited.runs, limited.first_seed), (0, 5, 1));
-    assert!(limited.what.contains("5000"), "{}", limited.what);
+    assert!(limited.what.text.contains("5000"), "{:?}", limited.what);
     assert!(short.summary.measures.is_empty(), "nothing is averaged");
 }
 
@@ -227,7 +235,7 @@ fn check_keeps_its_contract() {
     let args = ["check", "queue.ron", "--seeds", "60", "--json"];
     let (code, check) = json(&folder, &args);
     assert_eq!(code, Some(1), "a queue was too long with some seed");
-    assert_eq!((&check["schema"], &check["verdict"]), (&2.into(), &"violated".into()));
+    assert_eq!((&check["schema"], &check["verdict"]), (&3.into(), &"violated".into()));
     assert_eq!((&check["runs"], &check["warmup_ms"]), (&60.into(), &5000.0.into()));
     for field in ["mean", "ci_low", "ci_high"] {
         assert!(check["metrics"]["goodput"][field].is_f64(), "{check}");
@@ -291,6 +299,14 @@ fn what_a_study_cannot_do_is_told() {
         (&["compare", "queue.ron", "--variants", "base"], &["one side"]),
         (&["compare", "storm.ron"], &["one side"]),
         (&["compare", "queue.ron", "storm.ron", "--variants", "same"], &["one scenario"]),
+        (
+            &["map", "queue.ron", "--x", "actors.clerk.workers=1,2", "--metric", "p99(user)"],
+            &["p99(user)", "did you mean `p99(users)`"],
+        ),
+        (
+            &["check", "queue.ron", "--metric", "QueueBelw(\"clerk\")"],
+            &["broken(QueueBelw(\"clerk\"))"],
+        ),
         (&["map", "queue.ron"], &["--x"]),
         (&["map", "queue.ron", "--x", "actors.clerk.workers"], &["write a path"]),
         (
@@ -325,7 +341,8 @@ fn compare_pairs_by_seed_and_says_what_it_cannot_tell() {
         let is_it = |l: &&Value| l["figure"] == "latency_mean(users)" && l["side"] == side;
         lines.clone().find(is_it).expect("a line")
     };
-    assert_eq!(line("same")["verdict"], "no difference");
+    assert_eq!(line("same")["verdict"], "no_difference");
+    assert_eq!(line("same")["why"], "no difference");
     assert_eq!(line("same")["difference"]["mean"], 0.0);
     assert_eq!(line("slower")["verdict"], "worse");
 

@@ -23,6 +23,7 @@ fn recovery(state: RecoveryState, failing: Option<Failing>) -> Recovery {
         ..Level::default()
     };
     Recovery {
+        client: None,
         trigger: (at(60), at(62)),
         before: level(0, 60),
         last: level(870, 900),
@@ -221,6 +222,20 @@ service completed per second over a third of `hold`. The time is at least `hold`
 A queue that grows for two `hold`s while goodput is below a tenth of what it was is metastable,
 whatever that estimate says. What grows must grow by more than three standard deviations.
 
+**Several clients.** All of them together are judged, and then each on its own against what it was
+before. The verdict is the worst: a client at 2 a second that stays down does not hide behind one at
+100 a second that is well. The sentence then names it, and `client` in JSON does. Down is worse than
+undecided, and undecided worse than recovered. A client that is well again more than a `hold` later
+than all together decides, too. A client says nothing when it was not well before the trigger, had
+fewer than 30 intents by then, or asks for fewer than 10 in a `hold`: judge it by a promise of its own,
+`Threshold("success(batch) >= 99%")`. Of more than 32 clients, those with the least goodput in the last
+sixth of the run are judged.
+
+The capacity that drains a backlog is shared, so its time is that of all together. `hold`, `within`,
+`unanswered_after` and `limits.grace` are one number each. With quick and slow clients in one scenario
+they must suit the slow: one whose answers take 10 min counts as unanswered after the default grace of
+a tenth of the run. A quick client's answer after 9 s is still success then: promise its latency.
+
 ## Reasons
 
 JSON has them as ids that stay, beside their texts. `reason` and `why` stand beside the verdict of
@@ -230,5 +245,6 @@ JSON has them as ids that stay, beside their texts. `reason` and `why` stand bes
 |---|---|---|
 {reasons}
 `limit` and `unwell` are `{reason, why}` or `null`. A transition of a breaker has both, too. The
-object of a run is version 2 in `schema`.
+object of a run is version 3 in `schema`. `faults_missed` is a list of `{fault, reason, why}`:
+`no_traffic`, `nobody_left`, `not_reached` or `not_passed`.
 "#;

@@ -65,6 +65,11 @@ impl Scale {
         Scale { log: false, min: 0.0, max: max / 100.0, ticks }
     }
 
+    /// The greatest value.
+    pub const fn max(&self) -> f64 {
+        self.max
+    }
+
     /// True for a logarithmic scale.
     pub const fn is_log(&self) -> bool {
         self.log

@@ -131,6 +131,19 @@ impl<'a> Canvas<'a> {
         self.line((to, y - 3.5), (to, y + 3.5), ink)
     }
 
+    /// The same upright.
+    pub fn upright(&self, (from, to): (f64, f64), x: f64, ink: Ink) -> Drawn {
+        self.line((x, from), (x, to), ink)?;
+        self.line((x - 3.5, from), (x + 3.5, from), ink)?;
+        self.line((x - 3.5, to), (x + 3.5, to), ink)
+    }
+
+    /// An area in px within corners.
+    pub fn area(&self, corners: impl IntoIterator<Item = (f64, f64)>, ink: Ink) -> Drawn {
+        let corners: Vec<_> = corners.into_iter().map(|(x, y)| point(x, y)).collect();
+        self.root.draw(&Polygon::new(corners, ink))
+    }
+
     /// A diamond in px around a point.
     pub fn dot(&self, x: f64, y: f64, ink: Ink) -> Drawn {
         let r = 4.5;

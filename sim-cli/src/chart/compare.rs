@@ -215,11 +215,7 @@ fn column(comparison: &Comparison, sides: &[Side], figure: &Figure) -> Option<Co
     let max = ends.clone().reduce(f64::max)?;
     let positive = ends.filter(|value| *value > 0.0).reduce(f64::min).unwrap_or(1.0);
     let unit = figure.unit();
-    let scale = match unit {
-        Unit::Millis => Scale::millis(positive, max),
-        Unit::Share => Scale::shares(max),
-        Unit::PerSecond | Unit::Ratio | Unit::Count => Scale::counts(max),
-    };
+    let scale = scale(unit, positive, max);
     let words = |side: usize| match contrast(comparison, figure, side) {
         _ if side == 0 => {
             readings[0].map_or_else(String::new, |(value, _)| figure::figure(unit, value))
@@ -236,6 +232,15 @@ fn column(comparison: &Comparison, sides: &[Side], figure: &Figure) -> Option<Co
         _ => "no value",
     };
     Some(Column { title: column_title(figure), scale, cells, missing })
+}
+
+/// The scale of values in a unit up to `max`, of which `min` is the least above zero.
+pub(super) fn scale(unit: Unit, min: f64, max: f64) -> Scale {
+    match unit {
+        Unit::Millis => Scale::millis(min, max),
+        Unit::Share => Scale::shares(max),
+        Unit::PerSecond | Unit::Ratio | Unit::Count => Scale::counts(max),
+    }
 }
 
 /// A value and the ends of its interval.
@@ -275,7 +280,7 @@ fn difference(contrast: &Contrast) -> String {
     match contrast.difference.interval {
         Some(interval) => {
             let interval = figure::difference_interval(unit, Some(interval));
-            format!("{interval}: {}", contrast.judgement.name())
+            format!("{interval}: {}", contrast.judgement)
         }
         None => format!("{}, no interval", figure::difference(unit, contrast.difference.mean)),
     }
@@ -378,7 +383,7 @@ fn noun(figure: &Figure) -> String {
 }
 
 /// What a figure is called over its column, with its unit.
-fn column_title(figure: &Figure) -> String {
+pub(super) fn column_title(figure: &Figure) -> String {
     let of = figure.of.as_deref();
     let title = match figure.kind {
         Kind::Broken => return format!("Runs that break {}", of.unwrap_or("a promise")),

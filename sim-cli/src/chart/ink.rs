@@ -56,6 +56,8 @@ pub enum Ink {
     Border,
     Frame,
     Blank,
+    Band,
+    Limit,
 }
 
 /// The inks of queues, in the order in which they are given out.
@@ -77,7 +79,7 @@ pub const SIDES: [Ink; 8] = [
 pub const DOTS: [Ink; 8] =
     [Ink::Dot1, Ink::Dot2, Ink::Dot3, Ink::Dot4, Ink::Dot5, Ink::Dot6, Ink::Dot7, Ink::Dot8];
 
-const ALL: [Ink; 45] = [
+const ALL: [Ink; 47] = [
     Ink::Paper,
     Ink::Text,
     Ink::Muted,
@@ -123,6 +125,8 @@ const ALL: [Ink; 45] = [
     Ink::Border,
     Ink::Frame,
     Ink::Blank,
+    Ink::Band,
+    Ink::Limit,
 ];
 
 /// A colour on white paper and the same colour on dark paper.
@@ -192,6 +196,8 @@ impl Ink {
             Ink::Border => "border",
             Ink::Frame => "frame",
             Ink::Blank => "blank",
+            Ink::Band => "band",
+            Ink::Limit => "limit",
         }
     }
 
@@ -257,6 +263,8 @@ impl Ink {
             Ink::Border => line(INK, "3.5", ""),
             Ink::Frame => line(INK, "1.2", ""),
             Ink::Blank => format!("fill:{};stroke:{};stroke-width:.8", PAPER[mode], MUTED[mode]),
+            Ink::Band => fill(BLUE, ";fill-opacity:.2"),
+            Ink::Limit => line(VERMILLION, "1.8", "7 3"),
         }
     }
 }

@@ -6,11 +6,14 @@
 use plotters::style::FontStyle;
 use plotters::style::text_anchor::HPos;
 use sim_core::Span;
+use sim_models::figure::Promise;
 use sim_models::study::{Cell, Map, Region};
 
 use super::canvas::{Canvas, Drawn, Face};
+use super::curve::Curves;
 use super::ink::Ink;
 use super::measure;
+use super::region::{letter, name, plain, region_ink, short};
 use super::sheet::{MARGIN, Sheet};
 use crate::words;
 
@@ -28,8 +31,9 @@ const FOOT: f64 = 46.0;
 /// Height of the key's entry.
 const ENTRY: f64 = 40.0;
 
-/// The map as a complete SVG document. `repeat` is the command that draws it again.
-pub fn map(map: &Map, repeat: &str) -> String {
+/// The map as a complete SVG document: a grid, or curves where it has one axis. `promises` are
+/// those that the scenario makes on figures, `repeat` is the command that draws it again.
+pub fn map(map: &Map, promises: &[Promise], repeat: &str) -> String {
     let subject = &map.subject;
     let variant = subject.variant.iter().map(|variant| format!(", variant “{variant}”"));
     let of = format!("{}{}", subject.scenario, variant.collect::<String>());
@@ -37,12 +41,19 @@ pub fn map(map: &Map, repeat: &str) -> String {
     let (x, y) = (&map.x.path, &map.y.path);
     let across = if !map.y.is_none() { format!("{x} across, {y} down") } else { x.clone() };
     let seeds = words::counted(subject.id.seeds, "seed");
-    let sheet = Sheet::new(format!("map-{:016x}", id(map)), threshold.as_ref().unwrap_or(&summary))
-        .evidence(if threshold.is_some() { &summary } else { "" })
+    let curves = map.y.is_none().then(|| Curves::new(map, promises));
+    let asked = !map.cells[0].summary.asked.is_empty();
+    let finding = curves.as_ref().filter(|_| asked).and_then(Curves::finding);
+    let finding = finding.or(threshold);
+    let sheet = Sheet::new(format!("map-{:016x}", id(map)), finding.as_ref().unwrap_or(&summary))
+        .evidence(if finding.is_some() { &summary } else { "" })
         .subject(&format!("{of}, {seeds} per cell, {} each.", subject.horizon))
         .corner(&subject.id.to_string())
         .corner(&format!("repeat: {repeat}"))
         .describe(&format!("{of}: {across}. {summary}."));
+    if let Some(curves) = curves {
+        return sheet.svg(curves.height(), 1.0, |canvas, top| curves.draw(canvas, top));
+    }
     let grid = Grid::new(map);
     sheet.svg(grid.height(), 1.0, |canvas, top| grid.draw(canvas, top))
 }
@@ -81,16 +92,6 @@ fn threshold(map: &Map) -> Option<String> {
         region.name(),
         plain(&x.values[first])
     ))
-}
-
-/// A path without the group that all of its kind are in.
-fn name(path: &str) -> &str {
-    ["actors.", "policies."].iter().find_map(|group| path.strip_prefix(group)).unwrap_or(path)
-}
-
-/// A value without the quotes that it has in the file.
-fn plain(value: &str) -> &str {
-    value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(value)
 }
 
 /// How many cells lie in which region.
@@ -174,7 +175,7 @@ impl<'a> Grid<'a> {
 
     fn cell(&self, canvas: &Canvas, cell: &Cell, (left, top): (f64, f64)) -> Drawn {
         let (right, bottom) = (left + self.wide, top + self.high);
-        canvas.rect(left..right, top..bottom, ink(cell.region))?;
+        canvas.rect(left..right, top..bottom, region_ink(cell.region))?;
         let (middle, room) = ((left + right) / 2.0, self.wide - 6.0);
         let fits = |text: &str, size: f64| measure::width(text, size) <= room;
         let number = number(cell);
@@ -234,7 +235,7 @@ impl<'a> Grid<'a> {
         let left = self.key_x();
         for (n, region) in self.key().into_iter().enumerate() {
             let y = top + n as f64 * ENTRY;
-            canvas.rect(left..left + 26.0, y..y + 22.0, ink(region))?;
+            canvas.rect(left..left + 26.0, y..y + 22.0, region_ink(region))?;
             let bold = Face { style: FontStyle::Bold, ..Face::new(11.0, Ink::Halo) };
             let centred = bold.middle().aligned(HPos::Center);
             canvas.text(letter(region), left + 13.0, y + 11.0, centred)?;
@@ -281,38 +282,5 @@ fn number(cell: &Cell) -> String {
             Some(success) => format!("{:.0} %", 100.0 * success.mean),
             None => words::NONE.to_owned(),
         },
-    }
-}
-
-fn short(region: Option<Region>) -> &'static str {
-    match region {
-        Some(Region::Stable) => "stable",
-        Some(Region::Vulnerable) => "vuln.",
-        Some(Region::Metastable) => "meta.",
-        Some(Region::Overloaded) => "over.",
-        Some(Region::Undecided) => "undec.",
-        None => "",
-    }
-}
-
-fn letter(region: Option<Region>) -> &'static str {
-    match region {
-        Some(Region::Stable) => "S",
-        Some(Region::Vulnerable) => "V",
-        Some(Region::Metastable) => "M",
-        Some(Region::Overloaded) => "O",
-        Some(Region::Undecided) => "?",
-        None => "–",
-    }
-}
-
-fn ink(region: Option<Region>) -> Ink {
-    match region {
-        Some(Region::Stable) => Ink::Closed,
-        Some(Region::Vulnerable) => Ink::HalfOpen,
-        Some(Region::Metastable) => Ink::Open,
-        Some(Region::Overloaded) => Ink::Fault,
-        Some(Region::Undecided) => Ink::Blank,
-        None => Ink::Blank,
     }
 }

@@ -1,4 +1,5 @@
 use sim_core::{Span, Time};
+use sim_models::figure::Promise;
 use sim_models::outcome::{FaultWindow, Outcome, Series, TransitionLine, Verdict};
 use sim_policies::breaker::{StateName, TransitionReason};
 
@@ -195,9 +196,9 @@ fn comparisons_of_any_size_are_drawn() {
 
 #[test]
 fn a_map_states_its_threshold_and_its_regions() {
-    let drawn = map(&samples::map(9, 6), REPEAT);
+    let drawn = map(&samples::map(9, 6), &[], REPEAT);
     assert_sound_svg(&drawn);
-    assert_eq!(drawn, map(&samples::map(9, 6), REPEAT));
+    assert_eq!(drawn, map(&samples::map(9, 6), &[], REPEAT));
     let title = "With checkout[0].attempts = 6: stable up to users.load.rate = 12/s, metastable \
         from 20/s on";
     assert!(drawn.contains(&format!("-title\">{title}</title>")), "{drawn}");
@@ -210,7 +211,7 @@ fn a_map_states_its_threshold_and_its_regions() {
 #[test]
 fn maps_of_any_size_are_drawn() {
     for (columns, rows) in [(1, 1), (2, 1), (1, 7), (12, 12), (60, 40)] {
-        assert_sound_svg(&map(&samples::map(columns, rows), REPEAT));
+        assert_sound_svg(&map(&samples::map(columns, rows), &[], REPEAT));
     }
     let mut hostile = samples::map(3, 2);
     let name = samples::hostile().scenario;
@@ -223,5 +224,27 @@ fn maps_of_any_size_are_drawn() {
         cell.success = None;
         cell.summary.recovery = None;
     });
-    assert_sound_svg(&map(&hostile, REPEAT));
+    assert_sound_svg(&map(&hostile, &[], REPEAT));
+}
+
+#[test]
+fn a_map_of_one_axis_is_a_curve_with_its_promise() {
+    let promise: Promise = "p99(users) < 500ms".parse().expect("a promise");
+    let drawn = map(&samples::curve(7), &[promise], REPEAT);
+    assert_sound_svg(&drawn);
+    let title = "p99(users) &lt; 500ms is broken at users.load.rate = 24/s: 550 ms";
+    assert!(drawn.contains(&format!("-title\">{title}</title>")), "{drawn}");
+    for content in
+        ["p99 latency, users", "&lt; 500ms", "class=\"band\"", "class=\"limit\"", "≥ 1 s"]
+    {
+        assert!(drawn.contains(content), "{content}");
+    }
+    assert_sound_svg(&map(&samples::curve(1), &[], REPEAT));
+    let mut unknown = samples::curve(40);
+    unknown.cells.iter_mut().step_by(2).for_each(|cell| cell.summary.asked[0].estimate = None);
+    unknown.x.path = samples::hostile().scenario;
+    unknown.x.values = vec![samples::hostile().scenario; 40];
+    assert_sound_svg(&map(&unknown, &[], REPEAT));
+    unknown.cells.iter_mut().for_each(|cell| cell.summary.asked.clear());
+    assert_sound_svg(&map(&unknown, &[], REPEAT));
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 use sim_models::custom::Kinds;
 use sim_models::study::{
-    Check, Figure, Interval, InvariantTally, Kind, LatencySummary, Measure, Percentile,
+    Check, Figure, Interval, InvariantTally, Kind, LatencySummary, LeftOut, Measure, Percentile,
     RecoveryTally, Row, Stop, Summary, Unit, Until,
 };
 
@@ -168,7 +168,7 @@ fn headline(summary: &Summary) -> String {
             "The system was not well with {} of {seeds}; with seed {}, {}",
             words::count(unwell.runs),
             unwell.first_seed,
-            unwell.why
+            unwell.why.text
         );
     }
     let count = |is: fn(&InvariantTally) -> bool| {
@@ -266,8 +266,8 @@ fn recovery(tally: &RecoveryTally, replay: &dyn Fn(u64) -> String, style: &Style
     if !tally.left_out.is_empty() {
         let tested = words::counted(tally.tested(), "run");
         text += &format!("\nthe true share is that of {tested}; these say nothing of recovery\n");
-        for (seed, why) in &tally.left_out {
-            text += &format!("  seed {seed}, {}\n", plain(why));
+        for LeftOut { seed, state, why } in &tally.left_out {
+            text += &format!("  seed {seed}, {state}: {}\n", plain(&why.text));
         }
         let more = tally.unhealthy + tally.undecided - tally.left_out.len() as u64;
         if more > 0 {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use sim_models::Scenario;
 use sim_models::custom::Kinds;
 use sim_models::outcome::Outcome;
-use sim_models::study::{Comparison, Contrast, Judgement, Side};
+use sim_models::study::{Comparison, Contrast, Figure, Judgement, Side};
 
 use crate::changes::{Set, parse_set};
 use crate::diagnostics::Failure;
@@ -153,7 +153,8 @@ fn object(comparison: &Comparison) -> String {
             "reference": contrast.reference,
             "value": contrast.value,
             "difference": study::json::estimate(Some(contrast.difference)),
-            "verdict": contrast.judgement.name(),
+            "verdict": contrast.judgement.id(),
+            "why": contrast.judgement.to_string(),
             "saved": contrast.saved,
         })
     };
@@ -194,10 +195,13 @@ fn text(comparison: &Comparison, repeat: &str, style: &Style) -> String {
 /// One side against the first.
 fn against(comparison: &Comparison, n: usize, side: &Side, style: &Style) -> String {
     let first = &comparison.sides[0];
-    let of_users = |contrast: &&Contrast| figure::is_of_users(comparison, contrast);
+    let is_asked = |figure: &Figure| side.summary.asked.iter().any(|m| m.figure == *figure);
+    let shows = |contrast: &&Contrast| {
+        figure::is_of_users(comparison, contrast) || is_asked(&contrast.figure)
+    };
     let contrasts = comparison.contrasts.iter().filter(|contrast| contrast.side == n);
     let rows: Vec<Vec<String>> =
-        contrasts.filter(of_users).map(|contrast| row(contrast, side.pairs, style)).collect();
+        contrasts.filter(shows).map(|contrast| row(contrast, side.pairs, style)).collect();
     let (name, first) = (plain(&side.name), plain(&first.name));
     let title = paint(style.head, &format!("{name} against {first}"));
     if rows.is_empty() {
@@ -213,10 +217,10 @@ fn row(contrast: &Contrast, pairs: u64, style: &Style) -> Vec<String> {
     let colour = match contrast.judgement {
         Judgement::Better => style.good,
         Judgement::Worse => style.bad,
-        Judgement::Different | Judgement::NotBetter | Judgement::TooFewSeeds => style.unsure,
-        Judgement::NoDifference | Judgement::Unknown => style.dim,
+        Judgement::Different | Judgement::NotBetter => style.unsure,
+        Judgement::NoDifference | Judgement::Lacks(_) => style.dim,
     };
-    let verdict = contrast.judgement.name();
+    let verdict = contrast.judgement.to_string();
     // A figure that not every run has rests on fewer seeds than the title says.
     let n = contrast.difference.n;
     let fewer = if n < pairs { format!(" at n = {n}") } else { String::new() };
@@ -226,7 +230,7 @@ fn row(contrast: &Contrast, pairs: u64, style: &Style) -> Vec<String> {
         figure::figure(unit, contrast.value),
         figure::difference(unit, contrast.difference.mean),
         figure::difference_interval(unit, contrast.difference.interval),
-        paint(colour, verdict) + &fewer,
+        paint(colour, &verdict) + &fewer,
     ]
 }
 

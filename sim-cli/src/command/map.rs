@@ -75,7 +75,8 @@ pub fn map(args: &Args, kinds: &Kinds) -> Result<Exit, Failure> {
     } else {
         text(&map, &repeat, &console::style())
     })?;
-    let (name, svg) = (format!("{}-map", map.subject.scenario), chart::map(&map, &repeat));
+    let (name, svg) =
+        (format!("{}-map", map.subject.scenario), chart::map(&map, &base.promises(), &repeat));
     chart_file::keep_study(&args.out, &name, &svg, args.study.json)?;
     Ok(Exit::Kept)
 }

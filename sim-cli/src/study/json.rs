@@ -1,4 +1,4 @@
-//! What the machine-readable views of studies share, version 2. `docs/STATISTICS.md` describes
+//! What the machine-readable views of studies share, version 3. `docs/STATISTICS.md` describes
 //! them.
 //!
 //! As in the JSON of a run, fields are fixed (here in the order of the alphabet) and every number
@@ -9,12 +9,12 @@ use serde_json::{Value, json};
 use sim_core::{Span, Time};
 use sim_models::outcome::ActorKind;
 use sim_models::study::{
-    Estimate, InvariantTally, LatencySummary, Limited, Measure, RecoveryTally, Row, Subject,
-    Summary, UnwellRuns,
+    Estimate, InvariantTally, LatencySummary, LeftOut, Limited, Measure, Reason, RecoveryTally,
+    Row, Subject, Summary, UnwellRuns,
 };
 
 /// The version of the contract.
-pub const SCHEMA: u32 = 2;
+pub const SCHEMA: u32 = 3;
 
 /// An object whose fields are added one by one.
 pub type Object = serde_json::Map<String, Value>;
@@ -85,13 +85,15 @@ pub fn limited(limited: &Limited) -> Value {
     json!({
         "runs": limited.runs,
         "first_seed": limited.first_seed,
-        "limit": limited.what,
+        "reason": limited.what.id,
+        "why": limited.what.text,
     })
 }
 
 /// The runs in which the system was not well.
 fn unwell(unwell: &UnwellRuns) -> Value {
-    json!({ "runs": unwell.runs, "first_seed": unwell.first_seed, "why": unwell.why })
+    let Reason { id, text } = &unwell.why;
+    json!({ "runs": unwell.runs, "first_seed": unwell.first_seed, "reason": id, "why": text })
 }
 
 /// A mean with its interval.
@@ -150,8 +152,8 @@ fn invariant(tally: &InvariantTally, replay: Option<&dyn Fn(u64) -> String>) -> 
 }
 
 /// A seed whose run says nothing of recovery.
-fn left_out((seed, why): &(u64, String)) -> Value {
-    json!({ "seed": seed, "why": why })
+fn left_out(LeftOut { seed, state, why }: &LeftOut) -> Value {
+    json!({ "seed": seed, "state": state, "reason": why.id, "why": why.text })
 }
 
 /// What happened after the trigger, in how many runs.

@@ -116,6 +116,6 @@ pub fn limited(summary: &Summary) -> Option<String> {
     let (are, seed) = (if limited.runs == 1 { "is" } else { "are" }, limited.first_seed);
     Some(format!(
         "{runs} ended at a limit and {are} in no figure, first with seed {seed}: {}",
-        limited.what
+        limited.what.text
     ))
 }

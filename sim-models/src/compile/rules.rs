@@ -4,7 +4,7 @@ use sim_redis::value::Value;
 
 use super::builder::{Builder, Callee};
 use super::place::Here;
-use crate::figure::{Figure, Kind, Promise};
+use crate::figure::{Figure, Promise};
 use crate::language::{Find, Invariant, Names, Watched, shorthand};
 use crate::plan::{
     self, ActorId, ActorKind, BreakerId, Ids, InvariantPlan, KindId, PairId, Rule, Server,
@@ -72,7 +72,7 @@ impl Builder<'_> {
         let Figure { kind, of, during } = &promise.figure;
         if let Some(of) = of {
             let name = of.strip_suffix(", failed").unwrap_or(of);
-            let known = self.subjects(*kind);
+            let known = self.plan.subjects(*kind);
             let missing = |name: &str| format!("{kind} is not measured of `{name}`");
             self.position(name, &known, here, missing);
         }
@@ -83,37 +83,6 @@ impl Builder<'_> {
             if !self.plan.stretches.contains(during) {
                 self.plan.stretches.push(*during);
             }
-        }
-    }
-
-    /// What a kind of figure is measured of, by name.
-    fn subjects(&self, kind: Kind) -> Vec<String> {
-        let plan = &self.plan;
-        let actors = |is: fn(&ActorKind) -> bool| {
-            let those = plan.actors.iter().filter(move |actor| is(&actor.kind));
-            those.map(|actor| actor.name.clone()).collect::<Vec<String>>()
-        };
-        let pairs = (0..plan.pairs.len()).map(|n| plan.pair_name(PairId::nth(n)));
-        let endpoints = plan.endpoints.iter().map(|id| plan.programs[id.index()].name.clone());
-        let breakers = (0..plan.breakers.len()).map(BreakerId::nth);
-        match kind {
-            Kind::Broken => self.plan.invariants.iter().map(|i| i.name.clone()).collect(),
-            Kind::Duplicated => plan.kinds.clone(),
-            Kind::Metastable | Kind::RecoveryTime => Vec::new(),
-            Kind::Success | Kind::Unanswered | Kind::Degraded | Kind::Goodput => {
-                actors(|kind| matches!(kind, ActorKind::Client(_)))
-            }
-            Kind::Percentile(_) | Kind::LatencyMean | Kind::LatencyMax => {
-                actors(|_| true).into_iter().chain(endpoints).chain(pairs).collect()
-            }
-            Kind::Amplification => pairs.collect(),
-            Kind::RequestsPerIntent | Kind::Count(_) => actors(|_| true),
-            Kind::Wasted
-            | Kind::Utilisation
-            | Kind::Waiting
-            | Kind::Waited
-            | Kind::PeakArrivals => actors(|kind| matches!(kind, ActorKind::Service(_))),
-            Kind::BreakerOpenings => breakers.map(|id| plan.breaker(id).name.clone()).collect(),
         }
     }
 

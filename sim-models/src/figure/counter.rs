@@ -92,7 +92,7 @@ impl Counter {
             Counter::Succeeded => "succeeded",
             Counter::Failed => "failed",
             Counter::Unknown => "unknown",
-            Counter::Unanswered => "unanswered",
+            Counter::Unanswered => "unanswered_submissions",
             Counter::Refused => "refused",
             Counter::Waited => "waited_for_worker",
             Counter::QueueFull => "queue_full",

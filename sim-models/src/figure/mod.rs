@@ -11,6 +11,8 @@
 //! amplification(api->psp)      wasted(api) in 30s..60s       p99(shoppers) < 500ms
 //! ```
 //!
+//! The name of an invariant, `ExactlyOnce("charge")`, is short for `broken(ExactlyOnce("charge"))`.
+//!
 //! **Invariant:** a figure is a name. What it is in a run stands in the run's outcome.
 
 mod counter;
@@ -99,6 +101,12 @@ impl FromStr for Figure {
 
     fn from_str(text: &str) -> Result<Figure, String> {
         let text = text.trim();
+        // An invariant by its name, which no other figure looks like.
+        let head = text.split('(').next().unwrap_or(text).trim();
+        let is_kind = || head.to_ascii_lowercase().parse::<Kind>().is_ok();
+        if head.starts_with(|c: char| c.is_ascii_uppercase()) && !is_kind() {
+            return Ok(Figure::of(Kind::Broken, text));
+        }
         // What is in brackets is a name, and may say anything.
         let end = text.rfind(')').map_or(0, |end| end + 1);
         let (head, during) = match text[end..].split_once(" in ") {
@@ -157,6 +165,8 @@ mod tests {
             let figure: Figure = text.parse().unwrap_or_else(|error| panic!("{text}: {error}"));
             assert_eq!(figure.to_string(), text);
         }
+        let broken: Figure = " ExactlyOnce(\"charge\") ".parse().unwrap();
+        assert_eq!(broken.to_string(), "broken(ExactlyOnce(\"charge\"))");
         let loose: Figure = " p99( shoppers ,failed ) in 1s .. 2s ".parse().unwrap();
         assert_eq!(loose.to_string(), "p99(shoppers, failed) in 1s..2s");
     }
@@ -165,6 +175,7 @@ mod tests {
     fn nonsense_is_refused_with_what_to_write() {
         for (text, wanted) in [
             ("godput", "did you mean `goodput`"),
+            ("P99(users)", "no figure is called `P99`"),
             ("p100(users)", "below 100"),
             ("p99(users", "brackets"),
             ("p99()", "brackets"),

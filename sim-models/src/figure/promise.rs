@@ -45,6 +45,11 @@ pub struct Promise {
 }
 
 impl Promise {
+    /// The value as it was written: `500ms`.
+    pub fn written(&self) -> &str {
+        &self.written
+    }
+
     /// Whether a value of the figure keeps it.
     pub fn is_kept_by(&self, value: f64) -> bool {
         match self.relation {
@@ -60,7 +65,13 @@ impl Relation {
     const ALL: [Relation; 4] =
         [Relation::AtMost, Relation::AtLeast, Relation::Below, Relation::Above];
 
-    fn sign(self) -> &'static str {
+    /// Whether the figure is to stay below the value.
+    pub fn is_upper(self) -> bool {
+        matches!(self, Relation::Below | Relation::AtMost)
+    }
+
+    /// As it is written: `<`.
+    pub fn sign(self) -> &'static str {
         match self {
             Relation::Below => "<",
             Relation::AtMost => "<=",

@@ -213,8 +213,8 @@ impl Metrics {
         if self.is_within(now) {
             self.windows.at(now).goodput += u32::from(!is_degraded);
             match &mut self.pulse {
-                Some(pulse) if is_degraded => pulse.missed(arose, now),
-                Some(pulse) => pulse.achieved(arose, now),
+                Some(pulse) if is_degraded => pulse.missed(client, arose, now),
+                Some(pulse) => pulse.achieved(client, arose, now),
                 None => {}
             }
         }
@@ -231,7 +231,7 @@ impl Metrics {
         if self.is_within(now) {
             self.windows.at(now).failed += 1;
             if let Some(pulse) = &mut self.pulse {
-                pulse.missed(arose, now);
+                pulse.missed(client, arose, now);
             }
         }
         if !self.is_late(arose, now) {
@@ -261,7 +261,7 @@ impl Metrics {
         }
         self.windows.succeeded(latency, now);
         if let Some(pulse) = &mut self.pulse {
-            pulse.succeeded(latency, now);
+            pulse.succeeded(client, latency, now);
         }
     }
 
@@ -582,7 +582,6 @@ impl Metrics {
         let terms = Terms {
             trigger: self.trigger(plan, end)?,
             warmup: Time::ZERO + plan.warmup,
-            populations: plan.populations_until(),
             healthy: recovery.healthy,
             within: recovery.within,
             hold: recovery.hold,

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use sim_core::{Dist, Intensity, Span, Time};
 use sim_redis::value::{FieldId, Texts};
 
-use crate::figure::Stretch;
+use crate::figure::{Figure, Kind, Stretch};
 use crate::source::SourceError;
 
 pub(crate) use crate::language::{
@@ -160,6 +160,42 @@ impl Plan {
             _ => None,
         };
         self.actors.iter().filter_map(until).min().map(|until| Time::ZERO + until)
+    }
+
+    /// What a kind of figure is measured of, by name.
+    pub(crate) fn subjects(&self, kind: Kind) -> Vec<String> {
+        let actors = |is: fn(&ActorKind) -> bool| {
+            let those = self.actors.iter().filter(move |actor| is(&actor.kind));
+            those.map(|actor| actor.name.clone()).collect::<Vec<String>>()
+        };
+        let pairs = (0..self.pairs.len()).map(|n| self.pair_name(PairId::nth(n)));
+        let endpoints = self.endpoints.iter().map(|id| self.programs[id.index()].name.clone());
+        let breakers = (0..self.breakers.len()).map(BreakerId::nth);
+        match kind {
+            Kind::Broken => self.invariants.iter().map(|i| i.name.clone()).collect(),
+            Kind::Duplicated => self.kinds.clone(),
+            Kind::Metastable | Kind::RecoveryTime => Vec::new(),
+            Kind::Success | Kind::Unanswered | Kind::Degraded | Kind::Goodput => {
+                actors(|kind| matches!(kind, ActorKind::Client(_)))
+            }
+            Kind::Percentile(_) | Kind::LatencyMean | Kind::LatencyMax => {
+                actors(|_| true).into_iter().chain(endpoints).chain(pairs).collect()
+            }
+            Kind::Amplification => pairs.collect(),
+            Kind::RequestsPerIntent | Kind::PeakArrivals | Kind::Count(_) => actors(|_| true),
+            Kind::Wasted | Kind::Utilisation | Kind::Waiting | Kind::Waited => {
+                actors(|kind| matches!(kind, ActorKind::Service(_)))
+            }
+            Kind::BreakerOpenings => breakers.map(|id| self.breaker(id).name.clone()).collect(),
+        }
+    }
+
+    /// Whether a figure is measured of what there is, in a part of the run that there is.
+    pub(crate) fn measures(&self, figure: &Figure) -> bool {
+        let name = |of: &String| of.strip_suffix(", failed").unwrap_or(of).to_owned();
+        let is_known = |of: &String| self.subjects(figure.kind).contains(&name(of));
+        figure.of.as_ref().is_none_or(is_known)
+            && figure.during.is_none_or(|during| during.from < self.horizon)
     }
 
     /// `api->psp`.

@@ -3,7 +3,7 @@
 use sim_core::{Span, math};
 
 use super::judge::Judge;
-use super::pulse::{Flow, Slot};
+use super::pulse::Flow;
 use super::stretch::Stretch;
 
 /// How much longer than by the fluid formula a backlog may take to drain. Retries of what waits
@@ -29,7 +29,7 @@ impl Judge<'_> {
         let Some(at) = self.healed.checked_sub(1).filter(|at| *at < slots.len()) else {
             return Some(least);
         };
-        let flows = slots[at].flows.iter().map(|flow| flow.waiting);
+        let flows = self.flows[at].iter().map(|flow| flow.waiting);
         let Some((bottleneck, waiting)) =
             flows.enumerate().max_by_key(|(n, waiting)| (*waiting, std::cmp::Reverse(*n)))
         else {
@@ -43,12 +43,12 @@ impl Judge<'_> {
         let backlog = f64::from(waiting) + open as f64;
         let per_slot = |of: u64, slots: usize| of as f64 / slots as f64;
         let sustained = (self.hold / 3).max(1).min(slots.len());
-        let completed = |stretch: &[Slot]| {
-            stretch.iter().map(|slot| u64::from(slot.flows[bottleneck].completed)).sum::<u64>()
+        let completed = |stretch: &[Vec<Flow>]| {
+            stretch.iter().map(|flows| u64::from(flows[bottleneck].completed)).sum::<u64>()
         };
-        let capacity = slots.windows(sustained).map(completed).max().unwrap_or(0);
-        let quiet = &slots[self.quiet.clone()];
-        let arrived = quiet.iter().map(|slot| u64::from(slot.flows[bottleneck].arrived)).sum();
+        let capacity = self.flows.windows(sustained).map(completed).max().unwrap_or(0);
+        let quiet = &self.flows[self.quiet.clone()];
+        let arrived = quiet.iter().map(|flows| u64::from(flows[bottleneck].arrived)).sum();
         let spare = per_slot(capacity, sustained) - per_slot(arrived, quiet.len().max(1));
         if spare <= 0.0 {
             return None;
@@ -66,18 +66,18 @@ impl Judge<'_> {
     /// standard deviations, and the backlog moves as such a flow does. A backlog that something
     /// holds in place does not move so.
     pub(super) fn may_drain(&self) -> bool {
-        let slots = &self.slots[self.healed..];
+        let slots = &self.flows[self.healed..];
         let last = &slots[slots.len() - self.hold..];
-        let services = 0..last[0].flows.len();
+        let services = 0..last[0].len();
         let longest = services.max_by(|a, b| waiting(last, *a).total_cmp(&waiting(last, *b)));
         let Some(n) = longest else { return false };
-        let quiet = &self.slots[self.quiet.clone()];
+        let quiet = &self.flows[self.quiet.clone()];
         let left = waiting(last, n);
         if left < 1.0 + 2.0 * waiting(quiet, n) {
             return false;
         }
         let (half, hold) = (slots.len() / 2, self.hold);
-        let means = |slots: &[Slot]| -> (f64, f64) {
+        let means = |slots: &[Vec<Flow>]| -> (f64, f64) {
             let means = slots.windows(hold).map(|stretch| waiting(stretch, n));
             means.fold((f64::MAX, 0.0), |(min, max), mean| (mean.min(min), mean.max(max)))
         };
@@ -94,10 +94,10 @@ impl Judge<'_> {
 
     /// Requests that came to a service in some slots, those that it completed, and how many come at
     /// once: a decision brings its retries with it.
-    fn flow(&self, service: usize, slots: &[Slot]) -> (f64, f64, f64) {
-        let quiet = &self.slots[self.quiet.clone()];
-        let count = |stretch: &[Slot], of: fn(&Flow) -> u32| {
-            stretch.iter().map(|slot| f64::from(of(&slot.flows[service]))).sum::<f64>()
+    fn flow(&self, service: usize, slots: &[Vec<Flow>]) -> (f64, f64, f64) {
+        let quiet = &self.flows[self.quiet.clone()];
+        let count = |stretch: &[Vec<Flow>], of: fn(&Flow) -> u32| {
+            stretch.iter().map(|flows| f64::from(of(&flows[service]))).sum::<f64>()
         };
         let (came, went) = (count(slots, |flow| flow.arrived), count(slots, |flow| flow.completed));
         let due = count(quiet, |flow| flow.arrived) * slots.len() as f64 / quiet.len() as f64;
@@ -111,13 +111,13 @@ impl Judge<'_> {
         if since < self.healed {
             return false;
         }
-        let late = &self.slots[since..];
+        let late = &self.flows[since..];
         let all = Stretch::new(self.slots, since, late.len()).expect("it lies within");
         if self.ratio(&all) > NO_GOODPUT * self.ratio_before() {
             return false;
         }
         let (first, second) = late.split_at(late.len() / 2);
-        (0..late[0].flows.len()).any(|n| {
+        (0..late[0].len()).any(|n| {
             let (came, went, batch) = self.flow(n, late);
             let chance = math::sqrt(batch * came + went);
             waiting(second, n) - waiting(first, n) > 3.0 * chance
@@ -126,7 +126,7 @@ impl Judge<'_> {
 }
 
 /// How many wait at a service, on average.
-fn waiting(stretch: &[Slot], service: usize) -> f64 {
-    let sum: u64 = stretch.iter().map(|slot| u64::from(slot.flows[service].waiting)).sum();
+fn waiting(stretch: &[Vec<Flow>], service: usize) -> f64 {
+    let sum: u64 = stretch.iter().map(|flows| u64::from(flows[service].waiting)).sum();
     sum as f64 / stretch.len().max(1) as f64
 }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use sim_core::{Span, Time, math};
 
-use super::pulse::{Pulse, Slot};
+use super::pulse::{Flow, Pulse, Slot, Track};
 use super::stretch::Stretch;
 use super::{Failing, Level, Recovery, RecoveryState, SAMPLES_MIN, Undecided, Unhealthy};
 
@@ -17,14 +17,15 @@ const LOAD_MIN: f64 = 0.5;
 /// A recovered system whose goodput falls below this share of what it was has relapsed.
 const RELAPSE: f64 = 0.5;
 
+/// So many clients are judged one by one.
+const CLIENTS_MAX: usize = 32;
+
 /// What is asked of a run.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Terms {
     pub trigger: (Time, Time),
     /// What comes before is not looked at.
     pub warmup: Time,
-    /// Until when the populations come; `None` without one.
-    pub populations: Option<Time>,
     /// The least share of success before the trigger.
     pub healthy: f64,
     /// By which factor goodput and latencies may be worse than before.
@@ -37,11 +38,51 @@ pub(crate) struct Terms {
     pub drain: Option<Span>,
 }
 
-/// Judges a run.
+/// Judges a run: all clients together, and then each. A small client that stays down must not hide
+/// behind a large one, so the one that fares worst decides.
 pub(crate) fn judge(mut pulse: Pulse, terms: &Terms) -> Recovery {
-    let struck = terms.trigger.0.as_nanos() / pulse.grain.as_nanos();
-    pulse.by_beginning(usize::try_from(struck).unwrap_or(usize::MAX));
-    Judge::new(&pulse, terms).verdict()
+    pulse.by_beginning(terms.trigger.0);
+    let of = |track| Judge::new(&pulse, track, terms);
+    let all = of(&pulse.all);
+    let drain = terms.drain.or_else(|| all.drain());
+    let mut worst = all.verdict(drain);
+    for (name, track) in worst_at_the_end(&pulse) {
+        let own = of(track).verdict(drain);
+        if is_worse(&own, &worst) {
+            worst = Recovery { client: Some(name.clone()), ..own };
+        }
+    }
+    worst
+}
+
+/// The clients that have the least goodput per intent in the last slots, as many as are judged.
+fn worst_at_the_end(pulse: &Pulse) -> impl Iterator<Item = &(String, Track)> {
+    let share = |(_, track): &(String, Track)| {
+        let last = &track.slots[track.slots.len() - track.slots.len() / 6..];
+        let sum = |of: fn(&Slot) -> u32| last.iter().map(|slot| f64::from(of(slot))).sum::<f64>();
+        sum(|slot| slot.goodput) / sum(|slot| slot.offered).max(1.0)
+    };
+    let mut clients: Vec<(f64, &(String, Track))> =
+        pulse.clients.iter().map(|client| (share(client), client)).collect();
+    clients.sort_by(|a, b| a.0.total_cmp(&b.0));
+    clients.into_iter().take(CLIENTS_MAX).map(|(_, client)| client)
+}
+
+/// Whether a client says worse of a run than what is known so far. One that was not well before the
+/// trigger, or has no load by which to judge, says nothing. Chance moves the recovery of a few
+/// users by moments: only one that is later by more than a `hold` is worse.
+fn is_worse(own: &Recovery, known: &Recovery) -> bool {
+    use RecoveryState::{Metastable, Recovered, Undecided, Undisturbed, Unhealthy};
+    match (&own.state, &known.state) {
+        (_, Unhealthy(_) | Metastable) | (Unhealthy(_) | Undisturbed, _) => false,
+        (Metastable, _) => true,
+        (_, Undecided(_)) => false,
+        (Undecided(why), _) => why.is_down(),
+        (Recovered { after, .. }, Recovered { after: known_after, .. }) => {
+            *after > *known_after + own.hold
+        }
+        (Recovered { after, .. }, Undisturbed) => *after > own.hold,
+    }
 }
 
 /// How bad the worst percent was before the trigger.
@@ -59,6 +100,8 @@ pub(super) struct Judge<'a> {
     pub grain: Span,
     /// Up to the last in which there is a load: what follows is not one to carry.
     pub slots: &'a [Slot],
+    /// What went through the services in the same.
+    pub flows: &'a [Vec<Flow>],
     pub terms: &'a Terms,
     pub before: Level,
     /// The slots from the warm-up to the trigger.
@@ -75,13 +118,13 @@ pub(super) struct Judge<'a> {
 }
 
 impl<'a> Judge<'a> {
-    fn new(pulse: &'a Pulse, terms: &'a Terms) -> Judge<'a> {
+    fn new(pulse: &'a Pulse, track: &'a Track, terms: &'a Terms) -> Judge<'a> {
         let grain = pulse.grain.as_nanos();
-        let slot = |n: u64| usize::try_from(n).unwrap_or(usize::MAX).min(pulse.slots.len());
-        let populations = terms.populations.map_or(0, |until| slot(until.as_nanos() / grain));
-        let loaded = pulse.slots.iter().rposition(|slot| slot.offered > 0);
+        let slot = |n: u64| usize::try_from(n).unwrap_or(usize::MAX).min(track.slots.len());
+        let populations = track.population.map_or(0, |until| slot(until.as_nanos() / grain));
+        let loaded = track.slots.iter().rposition(|slot| slot.offered > 0);
         let loaded = loaded.map_or(0, |last| last + 1).max(populations);
-        let slots = &pulse.slots[..loaded];
+        let (slots, flows) = (&track.slots[..loaded], &pulse.flows[..loaded]);
         let struck = slot(terms.trigger.0.as_nanos() / grain).min(loaded);
         let healed = slot(terms.trigger.1.as_nanos().div_ceil(grain)).min(loaded);
         let warm = slot(terms.warmup.as_nanos().div_ceil(grain)).min(struck);
@@ -90,6 +133,7 @@ impl<'a> Judge<'a> {
         let mut judge = Judge {
             grain: pulse.grain,
             slots,
+            flows,
             terms,
             before: Level::default(),
             quiet: quiet.clone(),
@@ -108,9 +152,9 @@ impl<'a> Judge<'a> {
         judge
     }
 
-    fn verdict(&self) -> Recovery {
+    /// The verdict, where a backlog may take so long to drain; `None` when nothing bounds that.
+    fn verdict(&self, drain: Option<Span>) -> Recovery {
         let end = self.slots.len();
-        let drain = self.terms.drain.or_else(|| self.drain());
         let last = Stretch::new(self.slots, end.saturating_sub(self.hold), self.hold.min(end))
             .expect("it lies within");
         let is_healthy = self.healthy();
@@ -124,6 +168,7 @@ impl<'a> Judge<'a> {
             Err(why) => RecoveryState::Unhealthy(why),
         };
         Recovery {
+            client: None,
             trigger: self.terms.trigger,
             before: self.before,
             last: self.level(&last),

@@ -10,6 +10,9 @@
 //! that chance does not decide. It compares with what was before the trigger: the goodput of what
 //! is asked for, how many wait without an answer, and median and tail of the latencies of success.
 //! A stretch without load says nothing: empty time is no recovery.
+//!
+//! All clients together are judged, and each of several on its own. The verdict is that of the
+//! worst.
 
 mod backlog;
 mod judge;
@@ -29,6 +32,9 @@ pub(crate) const SAMPLES_MIN: u64 = 30;
 /// How a system did after a trigger.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recovery {
+    /// The client that this is said of, where it fares worse than all clients together; `None` when
+    /// it is said of all.
+    pub client: Option<String>,
     /// From the first to the last instant of all that disturbed the system.
     pub trigger: (Time, Time),
     /// What it did before the trigger, from the end of the warm-up on.
@@ -238,6 +244,18 @@ impl Unhealthy {
 }
 
 impl Undecided {
+    /// Whether there is a load to judge by, and it fares ill: what is left open is whether that
+    /// stays so.
+    pub(crate) const fn is_down(self) -> bool {
+        match self {
+            Undecided::LoadIsHigh(_)
+            | Undecided::NoSpareCapacity
+            | Undecided::DrainsWithin(_)
+            | Undecided::MayDrain => true,
+            Undecided::TriggerLasts | Undecided::LoadEnds(_) | Undecided::LoadIsLow(_) => false,
+        }
+    }
+
     /// Its name in JSON, which stays as it is.
     pub const fn name(self) -> &'static str {
         match self {
@@ -269,6 +287,7 @@ impl Failing {
 impl fmt::Display for Recovery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.state.name())?;
+        self.client.iter().try_for_each(|client| write!(f, " for {client}"))?;
         match &self.state {
             RecoveryState::Unhealthy(why) => write!(f, " before the trigger: {why}"),
             RecoveryState::Undisturbed => write!(f, " by the trigger"),

@@ -3,6 +3,8 @@
 //! A chart's windows hold percentiles, which cannot be added up. A slot holds counts only, its
 //! latencies in buckets less than 1 % wide, so that any stretch has its median.
 
+use std::{iter, mem};
+
 use sim_core::{Span, Time};
 
 use crate::plan::{ActorId, ActorKind, Plan};
@@ -24,16 +26,32 @@ pub(crate) const BUCKETS: usize = ((64 - BITS as usize) << BITS) + (1 << BITS);
 pub(crate) struct Pulse {
     /// The length of a slot; slot `i` covers `[i × grain, (i + 1) × grain)`.
     pub grain: Span,
-    /// Those that have ended.
-    pub slots: Vec<Slot>,
+    /// What the intents of all clients came to.
+    pub all: Track,
+    /// The same of each client, by name, where there are several.
+    pub clients: Vec<(String, Track)>,
+    /// What went through each service, in the scenario's order, per slot that has ended.
+    pub flows: Vec<Vec<Flow>>,
     /// How long an intent may be without an answer before it counts as unanswered.
     unanswered_after: Span,
-    current: Slot,
-    latencies: Vec<u16>,
+    flow: Vec<Flow>,
     /// By actor: where its flow stands in a slot, if it is a service.
     services: Vec<Option<usize>>,
+    /// By actor: where its track stands, if it is one of several clients.
+    tracks: Vec<Option<usize>>,
     /// By actor: a client whose users come again only when they were answered.
     returning: Vec<bool>,
+}
+
+/// What the intents of some clients came to, per slot.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Track {
+    /// Until when a population comes; `None` without one.
+    pub population: Option<Time>,
+    /// Those that have ended.
+    pub slots: Vec<Slot>,
+    current: Slot,
+    latencies: Vec<u16>,
 }
 
 /// What happened in one slot.
@@ -54,8 +72,6 @@ pub(crate) struct Slot {
     pub missed: u32,
     /// Latencies of the submissions that succeeded: bucket and count.
     pub latencies: Vec<(u16, u32)>,
-    /// By service, in the scenario's order.
-    pub flows: Vec<Flow>,
 }
 
 /// What went through a service in one slot.
@@ -73,59 +89,82 @@ impl Pulse {
     pub(crate) fn new(plan: &Plan) -> Pulse {
         let finest = plan.horizon.as_nanos() / SLOTS_MAX;
         let grain = (plan.recovery.hold.as_nanos() / SLOTS_PER_HOLD).max(finest).max(1);
-        let mut count = 0..;
-        let mut next = |is_service: bool| is_service.then(|| count.next()).flatten();
-        let is_service = |kind: &ActorKind| matches!(kind, ActorKind::Service(_));
-        let services: Vec<_> = plan.actors.iter().map(|a| next(is_service(&a.kind))).collect();
-        let flows = vec![Flow::default(); services.iter().flatten().count()];
-        let is_population = |kind: &ActorKind| match kind {
-            ActorKind::Client(client) => client.load.population_until().is_some(),
-            _ => false,
+        let place = |is: fn(&ActorKind) -> bool| -> Vec<Option<usize>> {
+            let mut count = 0..;
+            plan.actors.iter().map(|a| is(&a.kind).then(|| count.next()).flatten()).collect()
         };
+        let services = place(|kind| matches!(kind, ActorKind::Service(_)));
+        let mut tracks = place(|kind| matches!(kind, ActorKind::Client(_)));
+        if tracks.iter().flatten().count() < 2 {
+            tracks.fill(None);
+        }
+        let population = |kind: &ActorKind| match kind {
+            ActorKind::Client(client) => client.load.population_until(),
+            _ => None,
+        };
+        let track = |until: Option<Span>| Track {
+            population: until.map(|until| Time::ZERO + until),
+            ..Track::default()
+        };
+        let clients = plan.actors.iter().zip(&tracks).filter(|(_, track)| track.is_some());
         Pulse {
             grain: Span::nanos(grain),
-            slots: Vec::new(),
+            all: Track { population: plan.populations_until(), ..Track::default() },
+            clients: clients.map(|(a, _)| (a.name.clone(), track(population(&a.kind)))).collect(),
+            flows: Vec::new(),
             unanswered_after: plan.recovery.unanswered_after,
-            current: Slot { flows, ..Slot::default() },
-            latencies: Vec::new(),
+            flow: vec![Flow::default(); services.iter().flatten().count()],
             services,
-            returning: plan.actors.iter().map(|actor| is_population(&actor.kind)).collect(),
+            tracks,
+            returning: plan.actors.iter().map(|a| population(&a.kind).is_some()).collect(),
         }
     }
 
     /// An intent arose.
     pub(crate) fn offered(&mut self, client: ActorId, now: Time) {
-        let returns = u32::from(self.returning[client.index()]);
-        let slot = self.at(now);
-        slot.offered += 1;
-        slot.open += 1;
-        slot.returning += returns;
+        let (n, returns) = (self.slot(now), u32::from(self.returning[client.index()]));
+        self.tracks(client).for_each(|track| {
+            let slot = track.at(n);
+            slot.offered += 1;
+            slot.open += 1;
+            slot.returning += returns;
+        });
     }
 
     /// An intent's user saw success for the first time.
-    pub(crate) fn achieved(&mut self, begun: Time, now: Time) {
-        self.at(now).goodput += 1;
-        self.answered(begun, now);
+    pub(crate) fn achieved(&mut self, client: ActorId, begun: Time, now: Time) {
+        let n = self.slot(now);
+        self.tracks(client).for_each(|track| track.at(n).goodput += 1);
+        self.answered(client, begun, now);
     }
 
     /// An intent ended without success.
-    pub(crate) fn missed(&mut self, begun: Time, now: Time) {
-        self.at(now).missed += 1;
-        self.answered(begun, now);
+    pub(crate) fn missed(&mut self, client: ActorId, begun: Time, now: Time) {
+        let n = self.slot(now);
+        self.tracks(client).for_each(|track| track.at(n).missed += 1);
+        self.answered(client, begun, now);
     }
 
-    fn answered(&mut self, begun: Time, now: Time) {
-        self.of(begun).open -= 1;
-        if now.since(begun) > self.unanswered_after {
-            self.of(begun + self.unanswered_after).unanswered += 1;
-            self.of(now).unanswered -= 1;
-        }
+    fn answered(&mut self, client: ActorId, begun: Time, now: Time) {
+        let due = begun + self.unanswered_after;
+        let late = (now > due).then(|| self.slot(due));
+        let (n, begun) = (self.slot(now), self.slot(begun));
+        self.tracks(client).for_each(|track| {
+            track.of(begun).open -= 1;
+            if let Some(late) = late {
+                track.of(late).unanswered += 1;
+                track.of(n).unanswered -= 1;
+            }
+        });
     }
 
     /// A submission succeeded.
-    pub(crate) fn succeeded(&mut self, latency: Span, now: Time) {
-        self.at(now);
-        self.latencies.push(bucket(latency));
+    pub(crate) fn succeeded(&mut self, client: ActorId, latency: Span, now: Time) {
+        let n = self.slot(now);
+        self.tracks(client).for_each(|track| {
+            track.at(n);
+            track.latencies.push(bucket(latency));
+        });
     }
 
     pub(crate) fn arrived(&mut self, actor: ActorId, now: Time) {
@@ -148,66 +187,69 @@ impl Pulse {
 
     /// The slots that have ended by `end`; one that is cut short is left out.
     pub(crate) fn finish(mut self, end: Time) -> Pulse {
-        let count = end.as_nanos() / self.grain.as_nanos();
-        self.advance(count);
-        self.slots.truncate(usize::try_from(count).unwrap_or(usize::MAX));
-        let late = self.unanswered_after.as_nanos().div_ceil(self.grain.as_nanos());
-        let late = usize::try_from(late).unwrap_or(usize::MAX);
-        let mut unanswered = 0;
-        for n in 0..self.slots.len() {
-            let still_open = n.checked_sub(late).map_or(0, |begun| self.slots[begun].open);
-            let slot = &mut self.slots[n];
-            unanswered += slot.unanswered + still_open.cast_signed();
-            slot.unanswered = unanswered;
-        }
+        let (count, late) = (self.slot(end), self.unanswered_after.as_nanos());
+        let late = usize::try_from(late.div_ceil(self.grain.as_nanos())).unwrap_or(usize::MAX);
+        self.close(count);
+        self.flows.truncate(count);
+        self.each().for_each(|track| track.finish(count, late));
         self
     }
 
-    /// Moves what succeeded from some slot on to the slot in which it began, or to the first of
+    /// Moves what succeeded from some instant on to the slot in which it began, or to the first of
     /// them if it began before: from then on a stretch says how those fare who come in it.
-    pub(crate) fn by_beginning(&mut self, from: usize) {
-        let mut moved = vec![Vec::new(); self.slots.len().saturating_sub(from)];
-        for (n, slot) in self.slots.iter_mut().enumerate().skip(from) {
-            for (bucket, count) in slot.latencies.drain(..) {
-                let ago = latency(bucket.into()).as_nanos() / self.grain.as_nanos();
-                let begun = n.saturating_sub(usize::try_from(ago).unwrap_or(usize::MAX));
-                moved[begun.max(from) - from].push((bucket, count));
-            }
-        }
-        for (slot, latencies) in self.slots.iter_mut().skip(from).zip(moved) {
-            slot.latencies = latencies;
-        }
+    pub(crate) fn by_beginning(&mut self, from: Time) {
+        let (from, grain) = (self.slot(from), self.grain);
+        self.each().for_each(|track| track.by_beginning(from, grain));
     }
 
-    /// The slot of an instant that is not to come.
-    fn of(&mut self, at: Time) -> &mut Slot {
-        let n = usize::try_from(at.as_nanos() / self.grain.as_nanos()).unwrap_or(usize::MAX);
-        self.slots.get_mut(n).unwrap_or(&mut self.current)
+    fn each(&mut self) -> impl Iterator<Item = &mut Track> {
+        iter::once(&mut self.all).chain(self.clients.iter_mut().map(|(_, track)| track))
+    }
+
+    /// Where a client counts.
+    fn tracks(&mut self, client: ActorId) -> impl Iterator<Item = &mut Track> {
+        let own = self.tracks[client.index()].map(|n| &mut self.clients[n].1);
+        iter::once(&mut self.all).chain(own)
+    }
+
+    fn slot(&self, at: Time) -> usize {
+        usize::try_from(at.as_nanos() / self.grain.as_nanos()).unwrap_or(usize::MAX)
     }
 
     fn flow(&mut self, actor: ActorId, now: Time) -> Option<&mut Flow> {
         let n = self.services[actor.index()]?;
-        Some(&mut self.at(now).flows[n])
+        self.close(self.slot(now));
+        Some(&mut self.flow[n])
     }
 
-    /// The slot of `now`; those before it are closed.
-    fn at(&mut self, now: Time) -> &mut Slot {
-        let end = (self.slots.len() as u64 + 1).saturating_mul(self.grain.as_nanos());
-        if now.as_nanos() >= end {
-            self.advance(now.as_nanos() / self.grain.as_nanos());
+    /// Closes the flows of the slots before one.
+    fn close(&mut self, to: usize) {
+        while self.flows.len() < to {
+            let next = self.flow.iter().map(|f| Flow { waiting: f.waiting, ..Flow::default() });
+            let next = next.collect();
+            self.flows.push(mem::replace(&mut self.flow, next));
+        }
+    }
+}
+
+impl Track {
+    /// A slot that is not to come.
+    fn of(&mut self, n: usize) -> &mut Slot {
+        self.slots.get_mut(n).unwrap_or(&mut self.current)
+    }
+
+    /// The slot of now; those before it are closed.
+    fn at(&mut self, n: usize) -> &mut Slot {
+        if self.slots.len() < n {
+            self.close(n);
         }
         &mut self.current
     }
 
     #[cold]
-    fn advance(&mut self, to: u64) {
-        while (self.slots.len() as u64) < to {
-            let mut flows = self.current.flows.clone();
-            for flow in &mut flows {
-                *flow = Flow { waiting: flow.waiting, ..Flow::default() };
-            }
-            let next = Slot { flows, ..Slot::default() };
-            let mut slot = std::mem::replace(&mut self.current, next);
+    fn close(&mut self, to: usize) {
+        while self.slots.len() < to {
+            let mut slot = mem::take(&mut self.current);
             self.latencies.sort_unstable();
             for &bucket in &self.latencies {
                 match slot.latencies.last_mut() {
@@ -217,6 +259,34 @@ impl Pulse {
             }
             self.latencies.clear();
             self.slots.push(slot);
+        }
+    }
+
+    /// Keeps so many slots, and sums up who is unanswered: who has been without an answer for so
+    /// many slots, and was counted as open only.
+    fn finish(&mut self, count: usize, late: usize) {
+        self.at(count);
+        self.slots.truncate(count);
+        let mut unanswered = 0;
+        for n in 0..self.slots.len() {
+            let still_open = n.checked_sub(late).map_or(0, |begun| self.slots[begun].open);
+            let slot = &mut self.slots[n];
+            unanswered += slot.unanswered + still_open.cast_signed();
+            slot.unanswered = unanswered;
+        }
+    }
+
+    fn by_beginning(&mut self, from: usize, grain: Span) {
+        let mut moved = vec![Vec::new(); self.slots.len().saturating_sub(from)];
+        for (n, slot) in self.slots.iter_mut().enumerate().skip(from) {
+            for (bucket, count) in slot.latencies.drain(..) {
+                let ago = latency(bucket.into()).as_nanos() / grain.as_nanos();
+                let begun = n.saturating_sub(usize::try_from(ago).unwrap_or(usize::MAX));
+                moved[begun.max(from) - from].push((bucket, count));
+            }
+        }
+        for (slot, latencies) in self.slots.iter_mut().skip(from).zip(moved) {
+            slot.latencies = latencies;
         }
     }
 }

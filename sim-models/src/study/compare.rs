@@ -10,12 +10,13 @@
 //! difference of two percentiles is as sure as the differences of those pulls say.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use sim_core::{Span, math};
 
 use super::Subject;
 use super::estimate::{Estimate, Interval, Moments, paired_shares, student};
-use super::percentile::{self, Percentile, Pool, Reading};
+use super::percentile::{self, Lack, Percentile, Pool, Reading};
 use super::replicate::{Crew, Misuse, Options};
 use super::sample::{Sample, Who};
 use super::summary::{Summary, Tally};
@@ -93,38 +94,52 @@ pub enum Judgement {
     NotBetter,
     /// They differ, and neither way is better.
     Different,
-    /// They differ in every seed, and so few cannot tell it from luck.
-    TooFewSeeds,
     /// The interval of the difference contains 0.
     NoDifference,
-    /// The interval is missing.
-    Unknown,
+    /// There is no telling, for lack of something.
+    Lacks(Lack),
 }
 
 impl Judgement {
     /// What the interval of a difference means for a figure that is better this way.
-    pub fn of(difference: Option<Interval>, better: Better) -> Judgement {
-        match difference {
-            None => Judgement::Unknown,
-            Some(interval) if interval.contains(0.0) => Judgement::NoDifference,
-            Some(interval) => match (better, interval.low > 0.0) {
-                (Better::Neither, _) => Judgement::Different,
-                (Better::Higher, true) | (Better::Lower, false) => Judgement::Better,
-                (Better::Higher, false) | (Better::Lower, true) => Judgement::Worse,
-            },
+    pub fn of(difference: Interval, better: Better) -> Judgement {
+        if difference.contains(0.0) {
+            return Judgement::NoDifference;
+        }
+        match (better, difference.low > 0.0) {
+            (Better::Neither, _) => Judgement::Different,
+            (Better::Higher, true) | (Better::Lower, false) => Judgement::Better,
+            (Better::Higher, false) | (Better::Lower, true) => Judgement::Worse,
         }
     }
 
-    /// Its name in tables and JSON.
-    pub fn name(self) -> &'static str {
+    /// Its name in JSON, which stays as it is.
+    pub const fn id(self) -> &'static str {
         match self {
             Judgement::Better => "better",
             Judgement::Worse => "worse",
-            Judgement::NotBetter => "not better",
+            Judgement::NotBetter => "not_better",
             Judgement::Different => "different",
-            Judgement::TooFewSeeds => "too few seeds",
-            Judgement::NoDifference => "no difference",
-            Judgement::Unknown => "unknown",
+            Judgement::NoDifference => "no_difference",
+            Judgement::Lacks(Lack::Seeds { .. }) => "too_few_seeds",
+            Judgement::Lacks(Lack::Samples { .. }) => "too_few_samples",
+            Judgement::Lacks(Lack::Answers) => "unanswered",
+        }
+    }
+}
+
+/// In words: `no difference`, `too few samples: 120 of 1000`.
+impl fmt::Display for Judgement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Judgement::Lacks(Lack::Seeds { have, need }) => {
+                write!(f, "too few seeds: {have} of {need}")
+            }
+            Judgement::Lacks(Lack::Samples { have, need }) => {
+                write!(f, "too few samples: {have} of {need}")
+            }
+            Judgement::Lacks(Lack::Answers) => write!(f, "too many unanswered"),
+            said => f.write_str(&said.id().replace('_', " ")),
         }
     }
 }
@@ -139,10 +154,10 @@ impl Comparison {
             return Err(Misuse::OneSide);
         }
         let crew = Crew::new(options)?;
-        let observed: Vec<Scenario> =
-            sides.iter().map(|(_, scenario)| scenario.observing(&options.figures)).collect();
+        let scenarios = sides.iter().map(|(_, scenario)| scenario);
+        let observed = super::observing(scenarios, &options.figures)?;
         let count = sides.len() as u64;
-        let mut duel = Duel::new(sides.len());
+        let mut duel = Duel::new(sides.len(), &options.figures);
         let mut round = Vec::with_capacity(sides.len());
         let work = |n| {
             let (seed, side) = (options.first_seed + n / count, (n % count) as usize);
@@ -170,7 +185,9 @@ impl Comparison {
 }
 
 /// A comparison under way.
-struct Duel {
+struct Duel<'a> {
+    /// Figures that are compared beside the others.
+    asked: &'a [Figure],
     tallies: Vec<Tally>,
     /// Per side.
     pools: Vec<Pools>,
@@ -207,9 +224,10 @@ struct Pairing {
     only_this: u64,
 }
 
-impl Duel {
-    fn new(sides: usize) -> Duel {
+impl Duel<'_> {
+    fn new(sides: usize, asked: &[Figure]) -> Duel<'_> {
         Duel {
+            asked,
             tallies: vec![Tally::default(); sides],
             pools: vec![Pools::default(); sides],
             pairings: BTreeMap::new(),
@@ -221,7 +239,8 @@ impl Duel {
         for (tally, sample) in self.tallies.iter_mut().zip(round) {
             tally.add(sample);
         }
-        let values: Vec<BTreeMap<Figure, f64>> = round.iter().map(values).collect();
+        let values: Vec<BTreeMap<Figure, f64>> =
+            round.iter().map(|sample| values(sample, self.asked)).collect();
         for (side, sample) in round.iter().enumerate() {
             if round[0].limit.is_some() || sample.limit.is_some() {
                 continue;
@@ -243,7 +262,7 @@ impl Duel {
             .collect();
         for (side, pools) in self.pools.iter().enumerate().skip(1) {
             let [first, this] =
-                [&pools.first, &pools.this].map(|pools| readings(pools, confidence));
+                [&pools.first, &pools.this].map(|pools| readings(pools, self.asked, confidence));
             for (figure, this) in &this {
                 if let Some(first) = first.get(figure) {
                     let (figure, sides) = (figure.clone(), [first, this]);
@@ -264,13 +283,15 @@ impl Duel {
     }
 }
 
-/// What a run says of each figure that has a mean.
-fn values(sample: &Sample) -> BTreeMap<Figure, f64> {
+/// What a run says of each figure that has a mean. Counters are compared where they are asked for.
+fn values(sample: &Sample, asked: &[Figure]) -> BTreeMap<Figure, f64> {
     let broken = sample.invariants.iter().map(|invariant| {
         let is_broken = invariant.verdict == InvariantVerdict::Violated;
         (Figure::of(Kind::Broken, &*invariant.name), f64::from(u8::from(is_broken)))
     });
-    let means = sample.values.iter().filter(|(figure, _)| !matches!(figure.kind, Kind::Count(_)));
+    let is_compared =
+        |figure: &Figure| !matches!(figure.kind, Kind::Count(_)) || asked.contains(figure);
+    let means = sample.values.iter().filter(|(figure, _)| is_compared(figure));
     let means = means.filter_map(|(figure, reading)| Some((figure.clone(), (*reading)?.value)));
     broken.chain(means).collect()
 }
@@ -290,12 +311,17 @@ impl Pairing {
             let (n, (this, first)) = (difference.n, (self.only_this, self.only_first));
             difference.interval = paired_shares(this, first, n, confidence).filter(|_| n > 1);
         }
-        let mut judgement = Judgement::of(difference.interval, figure.better());
-        let runs = difference.n;
-        let tells = |n| paired_shares(n, 0, n, confidence).is_some_and(|i| !i.contains(0.0));
-        if figure.kind.is_share_of_runs() && judgement != Judgement::Worse && !tells(runs) {
-            let differs = self.only_first + self.only_this > 0;
-            judgement = if differs { Judgement::TooFewSeeds } else { judgement };
+        let have = difference.n;
+        let too_few = Judgement::Lacks(Lack::Seeds { have, need: 2 });
+        let of = |interval| Judgement::of(interval, figure.better());
+        let mut judgement = difference.interval.map_or(too_few, of);
+        if figure.kind.is_share_of_runs() && self.only_first + self.only_this > 0 {
+            let tells =
+                |n: &u64| paired_shares(*n, 0, *n, confidence).is_some_and(|i| !i.contains(0.0));
+            let need = (1..).find(tells).expect("many runs that agree leave out 0");
+            if have < need {
+                judgement = Judgement::Lacks(Lack::Seeds { have, need });
+            }
         }
         let variance = |moments: &Moments| moments.variance();
         let apart = variance(&self.first).zip(variance(&self.this)).map(|(a, b)| a + b);
@@ -313,13 +339,19 @@ impl Pairing {
 }
 
 /// The percentiles of one side.
-fn readings(pools: &BTreeMap<Who, Pool>, confidence: f64) -> BTreeMap<Figure, Reading> {
+fn readings(
+    pools: &BTreeMap<Who, Pool>,
+    asked: &[Figure],
+    confidence: f64,
+) -> BTreeMap<Figure, Reading> {
     let mut readings = BTreeMap::new();
     for (who, pool) in pools {
         let merged = pool.merged();
-        for quantile in Quantile::COMMON {
-            let (kind, of) = (Kind::Percentile(quantile), Some(who.name.clone()));
-            let figure = Figure { kind, of, during: who.during };
+        let figure = |kind| Figure { kind, of: Some(who.name.clone()), during: who.during };
+        let common = Quantile::COMMON.map(|quantile| figure(Kind::Percentile(quantile)));
+        let asked = asked.iter().filter(|asked| **asked == figure(asked.kind)).cloned();
+        for figure in common.into_iter().chain(asked) {
+            let Kind::Percentile(quantile) = figure.kind else { continue };
             let reading = pool.read(&merged, quantile, confidence);
             readings.extend(reading.map(|reading| (figure, reading)));
         }
@@ -353,25 +385,32 @@ fn contrast(
     const NANOS_PER_MILLI: f64 = 1e6;
     let value = |reading: &Reading| reading.percentile.value.as_millis_f64();
     // Both have as many groups, as both were given as many runs.
-    let pulls = first.pulls.as_ref().zip(this.pulls.as_ref());
-    let error = pulls.map(|(first, this)| {
-        let apart: Vec<f64> = this.iter().zip(first).map(|(this, first)| this - first).collect();
-        percentile::error(&apart) / NANOS_PER_MILLI
+    let pulls = match (&first.pulls, &this.pulls) {
+        (Ok(first), Ok(this)) => Ok((first, this)),
+        (Err(first), Err(this)) => Err(first.worse(*this)),
+        (Err(lack), _) | (_, Err(lack)) => Err(*lack),
+    };
+    let lack = pulls.err();
+    let pulls = pulls.ok();
+    let apart = pulls.map(|(first, this)| {
+        this.iter().zip(first).map(|(this, first)| this - first).collect::<Vec<f64>>()
     });
+    let error = apart.as_ref().map(|apart| percentile::error(apart) / NANOS_PER_MILLI);
     let alone = pulls.map(|(first, this)| {
         let error = |pulls: &[f64]| percentile::error(pulls) / NANOS_PER_MILLI;
         math::pow(error(first), 2.0) + math::pow(error(this), 2.0)
     });
     let saved = error.zip(alone.filter(|alone| *alone > 0.0));
     let mean = value(this) - value(first);
-    let freedom = pulls.map_or(1, |(first, _)| first.len() as u64 - 1);
+    let freedom = apart.map_or(1.0, |apart| percentile::freedom(&apart));
     let reach = error.map(|error| Interval::around(mean, student(confidence, freedom) * error));
     let reach = reach.or_else(|| bound(&first.percentile, &this.percentile));
     let is_known = !first.percentile.at_least && !this.percentile.at_least;
     let resolution = RESOLUTION * value(this).max(value(first));
-    let judgement = match reach {
-        Some(_) if is_known && mean.abs() <= resolution => Judgement::NoDifference,
-        reach => Judgement::of(reach, figure.better()),
+    let judgement = match (reach, lack) {
+        (Some(_), _) if is_known && mean.abs() <= resolution => Judgement::NoDifference,
+        (Some(reach), _) => Judgement::of(reach, figure.better()),
+        (None, lack) => Judgement::Lacks(lack.unwrap_or(Lack::Answers)),
     };
     Contrast {
         judgement,

@@ -90,7 +90,7 @@ impl Moments {
     /// Half the width of Student's interval; `None` for fewer than two values.
     pub(crate) fn half_width(&self, confidence: f64) -> Option<f64> {
         let error = math::sqrt(self.variance()? / self.n as f64);
-        Some(student(confidence, self.n - 1) * error)
+        Some(student(confidence, (self.n - 1) as f64) * error)
     }
 
     /// The mean and Student's interval; `None` without any value.
@@ -106,8 +106,8 @@ impl Moments {
 }
 
 /// How many standard errors Student's interval reaches to either side.
-pub(crate) fn student(confidence: f64, freedom: u64) -> f64 {
-    let student = StudentsT::new(0.0, 1.0, freedom.max(1) as f64).expect("a positive freedom");
+pub(crate) fn student(confidence: f64, freedom: f64) -> f64 {
+    let student = StudentsT::new(0.0, 1.0, freedom.max(1.0)).expect("a positive freedom");
     portable(student.inverse_cdf(0.5 + confidence / 2.0))
 }
 
@@ -195,10 +195,10 @@ mod tests {
         for (freedom, quantile) in
             [(1, 12.706_204_7), (4, 2.776_445_11), (29, 2.045_229_64), (999, 1.962_341_46)]
         {
-            let found = student(0.95, freedom);
+            let found = student(0.95, f64::from(freedom));
             assert!((found - quantile).abs() < 2e-8 * quantile, "{freedom}: {found}");
         }
-        assert!((student(0.99, 1_000_000) - 2.575_834_2).abs() < 1e-6, "nearly normal");
+        assert!((student(0.99, 1e6) - 2.575_834_2).abs() < 1e-6, "nearly normal");
         assert_eq!(normal(0.95), 1.959_963_98);
     }
 

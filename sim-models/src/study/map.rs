@@ -61,7 +61,7 @@ impl Map {
     /// that they were made of.
     ///
     /// # Errors
-    /// Options that make no sense.
+    /// Options that make no sense, or a figure that no cell has.
     ///
     /// # Panics
     /// When there is not one cell per pair of values.
@@ -73,8 +73,7 @@ impl Map {
     ) -> Result<Map, Misuse> {
         assert_eq!(cells.len(), x.values.len() * y.values.len(), "one cell per pair of values");
         let crew = Crew::new(options)?;
-        let observing = |cell: &Scenario| cell.observing(&options.figures);
-        let cells: Vec<Scenario> = cells.iter().map(observing).collect();
+        let cells = super::observing(cells.iter(), &options.figures)?;
         let mut tallies = vec![Tally::default(); cells.len()];
         let place = |n: u64| (n / options.seeds) as usize;
         let work = |n| {

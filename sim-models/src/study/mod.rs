@@ -12,6 +12,8 @@
 mod axis;
 mod check;
 mod compare;
+#[cfg(test)]
+mod coverage;
 mod estimate;
 mod map;
 mod percentile;
@@ -25,9 +27,12 @@ pub use check::{Check, Stop, Until};
 pub use compare::{Comparison, Contrast, Judgement, Side};
 pub use estimate::{Estimate, Interval, wilson};
 pub use map::{Cell, Map, Region};
-pub use percentile::{LatencySummary, Percentile};
+pub use percentile::{Lack, LatencySummary, Percentile};
 pub use replicate::{Misuse, Options};
-pub use summary::{InvariantTally, Limited, Measure, RecoveryTally, Row, Summary, UnwellRuns};
+pub use sample::Reason;
+pub use summary::{
+    InvariantTally, LeftOut, Limited, Measure, RecoveryTally, Row, Summary, UnwellRuns,
+};
 
 use std::fmt;
 
@@ -68,6 +73,24 @@ impl Subject {
             confidence: options.confidence,
         }
     }
+}
+
+/// The scenarios, whose runs also measure what is asked for.
+///
+/// # Errors
+/// A figure that none of them has.
+fn observing<'a>(
+    scenarios: impl Iterator<Item = &'a Scenario> + Clone,
+    figures: &[Figure],
+) -> Result<Vec<Scenario>, Misuse> {
+    for figure in figures {
+        if !scenarios.clone().any(|scenario| scenario.measures(figure)) {
+            let known = scenarios.clone().flat_map(|scenario| scenario.subjects(figure.kind));
+            let known = known.collect();
+            return Err(Misuse::UnknownFigure { asked: figure.clone(), known });
+        }
+    }
+    Ok(scenarios.map(|scenario| scenario.observing(figures)).collect())
 }
 
 /// Names a study, as [`RunId`] names a run: `r1-…-s1..1000-v0.1.0`.

@@ -5,7 +5,9 @@
 //! (Woodruff, "Confidence intervals for medians and other position measures", JASA 47, 1952).
 //!
 //! The share of samples at or below a percentile is a ratio of sums over runs. Its standard error
-//! is taken to either side and read off the merged samples.
+//! is taken to either side and read off the merged samples. Where few runs bring most of what lies
+//! beyond, that error is badly known, and Student's factor is that of fewer degrees of freedom.
+//! Toward the tail it is taken on the scale of the share's logarithm.
 //!
 //! From the 65th run on, runs share 64 groups that take the runs' place: memory stays bounded, and
 //! 63 degrees of freedom cost 2 % of an interval's width.
@@ -185,9 +187,45 @@ pub(crate) struct Pool {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Reading {
     pub(crate) percentile: Percentile,
-    /// By how many nanoseconds each group moved it, about; their sum is 0. `None` with too few
-    /// runs or samples.
-    pub(crate) pulls: Option<Vec<f64>>,
+    /// By how many nanoseconds each group moved it, about; their sum is 0.
+    pub(crate) pulls: Result<Vec<f64>, Lack>,
+}
+
+/// What is missing for an interval with two ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lack {
+    /// More seeds.
+    Seeds {
+        /// There are so many.
+        have: u64,
+        /// At least so many are needed.
+        need: u64,
+    },
+    /// More samples.
+    Samples {
+        /// There are so many.
+        have: u64,
+        /// About so many are needed.
+        need: u64,
+    },
+    /// The answers of those who still wait.
+    Answers,
+}
+
+impl Lack {
+    fn samples(have: u64, need: f64) -> Lack {
+        Lack::Samples { have, need: need.ceil() as u64 }
+    }
+
+    /// Of two sides, that which lacks more.
+    pub(crate) fn worse(self, other: Lack) -> Lack {
+        let missing = |lack: Lack| match lack {
+            Lack::Seeds { have, need } => (2, need - have),
+            Lack::Samples { have, need } => (1, need.saturating_sub(have)),
+            Lack::Answers => (0, 0),
+        };
+        if missing(other) > missing(self) { other } else { self }
+    }
 }
 
 impl Pool {
@@ -228,8 +266,15 @@ impl Pool {
         let at_least = merged.is_bound(value);
         let mut percentile = Percentile { quantile, value, at_least, low: None, high: None };
         let beyond = merged.total - rank.min(merged.total);
-        if self.groups.len() < 2 || beyond < BEYOND_MIN {
-            return Some(Reading { percentile, pulls: None });
+        let (total, share) = (merged.total as f64, quantile.share());
+        if self.groups.len() < 2 {
+            let pulls = Err(Lack::Seeds { have: self.groups.len() as u64, need: 2 });
+            return Some(Reading { percentile, pulls });
+        }
+        if beyond < BEYOND_MIN {
+            let need = (BEYOND_MIN as f64 / (1.0 - share)).round();
+            let pulls = Err(Lack::samples(merged.total, need));
+            return Some(Reading { percentile, pulls });
         }
         // A bucket may hold many equal samples; then its lower edge says more than its upper one.
         let below = bucket.checked_sub(1).map_or(0, |bucket| merged.counts[bucket].0);
@@ -237,20 +282,28 @@ impl Pool {
         let [at, under] = &edges;
         let residuals = if sum_of_squares(under) > sum_of_squares(at) { under } else { at };
 
-        let (total, groups) = (merged.total as f64, self.groups.len());
-        let reach = student(confidence, groups as u64 - 1) * error(residuals);
-        let target = total * quantile.share();
-        let (low, high) = ((target - reach).floor(), (target + reach).ceil());
+        let reach = student(confidence, freedom(residuals)) * error(residuals);
+        // What lies on either side of it, and may be so many times as much.
+        let (under, over) = (total * share, total * (1.0 - share));
+        let low = (total - over * math::exp(reach / over)).floor();
+        let high = (under * math::exp(reach / under)).ceil();
         percentile.low = if low < 1.0 { None } else { merged.at(low as u64) };
         let is_known = |high: &Span| !merged.is_bound(*high);
         percentile.high = if high > total { None } else { merged.at(high as u64).filter(is_known) };
         let pulls = match (percentile.low, percentile.high) {
             (Some(from), Some(to)) => {
                 let width = (to.as_nanos() - from.as_nanos()) as f64;
-                let slope = if reach > 0.0 { width / (2.0 * reach) } else { 0.0 };
-                Some(residuals.iter().map(|residual| -residual * slope).collect())
+                let slope = if high > low { width / (high - low) } else { 0.0 };
+                Ok(residuals.iter().map(|residual| -residual * slope).collect())
             }
-            _ => None,
+            // The reach grows as the root of what there is.
+            _ if high > total => {
+                Err(Lack::samples(merged.total, total * math::pow(reach / over, 2.0)))
+            }
+            _ if low < 1.0 => {
+                Err(Lack::samples(merged.total, total * math::pow(reach / under, 2.0)))
+            }
+            _ => Err(Lack::Answers),
         };
         Some(Reading { percentile, pulls })
     }
@@ -267,6 +320,19 @@ impl Pool {
 pub(crate) fn error(residuals: &[f64]) -> f64 {
     let groups = residuals.len() as f64;
     math::sqrt(sum_of_squares(residuals) * groups / (groups - 1.0))
+}
+
+/// The degrees of freedom of that error. Residuals of which a few are much larger than the others
+/// know it worse than equal ones: the fewer, the greater their kurtosis (that of a normal
+/// distribution is 3).
+pub(crate) fn freedom(residuals: &[f64]) -> f64 {
+    let groups = residuals.len() as f64;
+    let fourth: f64 = residuals.iter().map(|value| math::pow(*value, 4.0)).sum();
+    if fourth <= 0.0 {
+        return groups - 1.0;
+    }
+    let kurtosis = groups * fourth / math::pow(sum_of_squares(residuals), 2.0);
+    (2.0 * groups / kurtosis - 1.0).clamp(1.0, groups - 1.0)
 }
 
 fn sum_of_squares(values: &[f64]) -> f64 {
@@ -342,12 +408,12 @@ mod tests {
             let covers = |study: &u64| {
                 let pool = pool(&clustered(*study, runs));
                 let reading = pool.read(&pool.merged(), quantile, 0.95).unwrap();
-                let bound = |span: Option<Span>| span.unwrap().as_nanos() as f64;
+                let bound = |span: Option<Span>, open| span.map_or(open, |s| s.as_nanos() as f64);
                 let Percentile { low, high, .. } = reading.percentile;
-                bound(low) <= truth && truth <= bound(high)
+                bound(low, 0.0) <= truth && truth <= bound(high, f64::MAX)
             };
             let share = (0..200).filter(covers).count() as f64 / 200.0;
-            assert!((0.91..=0.985).contains(&share), "{quantile}: {share}");
+            assert!((0.92..=0.995).contains(&share), "{quantile}: {share}");
         }
     }
 

@@ -1,5 +1,6 @@
 //! Runs on several threads, reduced as if there were one.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use rayon::prelude::*;
@@ -58,9 +59,9 @@ pub enum Misuse {
     /// A figure that the scenario does not have.
     UnknownFigure {
         /// What was asked for.
-        asked: String,
-        /// The figures there are.
-        known: Vec<String>,
+        asked: Figure,
+        /// What it is measured of.
+        known: BTreeSet<String>,
     },
     /// A comparison with nothing to compare.
     OneSide,
@@ -79,7 +80,7 @@ impl fmt::Display for Misuse {
                 write!(f, "a confidence of {confidence} is not possible; it lies in 0.5..=0.9999")
             }
             Misuse::UnknownFigure { asked, .. } => {
-                write!(f, "no figure of this scenario is called `{asked}`")
+                write!(f, "this scenario has no figure `{asked}`")
             }
             Misuse::OneSide => f.write_str("one side alone cannot be compared"),
             Misuse::NoThreads(why) => write!(f, "cannot start threads: {why}"),

@@ -3,7 +3,7 @@
 use super::percentile::Samples;
 use crate::figure::{Figure, Kind, Stretch};
 use crate::outcome::{ActorKind, Goodput, InvariantResult, Measured, Outcome, Verdict};
-use crate::reading::{Reading, figures, read};
+use crate::reading::{Reading, figures, population, read};
 use crate::recovery::RecoveryState;
 
 /// What a study keeps of one run. It is made where the run was, so that the outcome, which is
@@ -12,16 +12,33 @@ use crate::recovery::RecoveryState;
 pub(crate) struct Sample {
     pub(crate) seed: u64,
     /// The limit that ended it early; then nothing else of it counts.
-    pub(crate) limit: Option<String>,
+    pub(crate) limit: Option<Reason>,
     /// The figures, with a value where it has one.
     pub(crate) values: Vec<(Figure, Option<Reading>)>,
+    /// The figures that were asked for, in their order, where it has them.
+    pub(crate) asked: Vec<Option<f64>>,
     /// What the users' intents came to.
     pub(crate) goodput: Goodput,
     pub(crate) latencies: Vec<(Who, Samples)>,
     pub(crate) invariants: Vec<InvariantResult>,
     pub(crate) recovery: Option<RecoveryState>,
     /// Why the system was not well, if it was not.
-    pub(crate) unwell: Option<String>,
+    pub(crate) unwell: Option<Reason>,
+}
+
+/// Why something is so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reason {
+    /// Its name in JSON, which stays as it is.
+    pub id: &'static str,
+    /// For people.
+    pub text: String,
+}
+
+impl Reason {
+    pub(crate) fn new(id: &'static str, text: impl ToString) -> Reason {
+        Reason { id, text: text.to_string() }
+    }
 }
 
 /// Whose latencies they are: the whole run first, then clients, then whoever else.
@@ -35,6 +52,12 @@ pub(crate) struct Who {
     pub(crate) kind: Option<ActorKind>,
 }
 
+impl Who {
+    pub(crate) fn is_of_failures(&self) -> bool {
+        population(&self.name).1
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Rank {
     Client,
@@ -46,7 +69,6 @@ impl Sample {
     /// What is kept of a run: its own figures, and those that were asked for.
     pub(crate) fn of(outcome: &Outcome, asked: &[Figure]) -> Sample {
         let is_invalid = outcome.verdict == Verdict::Invalid;
-        let limit = || outcome.limit.as_ref().map_or("a limit".to_owned(), ToString::to_string);
         let recovery = outcome.recovery.as_ref().filter(|recovery| recovery.is_test());
         let mut all = figures(outcome);
         let pooled = |figure: &Figure| matches!(figure.kind, Kind::Percentile(_));
@@ -59,13 +81,14 @@ impl Sample {
         };
         Sample {
             seed: outcome.run_id.seed,
-            limit: is_invalid.then(limit),
+            limit: outcome.limit.as_ref().filter(|_| is_invalid).map(|l| Reason::new(l.name(), l)),
             values: all.into_iter().map(value).collect(),
+            asked: asked.iter().map(|figure| Some(read(outcome, figure)?.value)).collect(),
             goodput: outcome.goodput,
             latencies: outcome.measured.iter().flat_map(|m| latencies(outcome, m)).collect(),
             invariants: outcome.invariants.clone(),
             recovery: recovery.map(|recovery| recovery.state.clone()),
-            unwell: outcome.unwell().map(|why| why.to_string()),
+            unwell: outcome.unwell().map(|why| Reason::new(why.name(), why)),
         }
     }
 }

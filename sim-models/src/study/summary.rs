@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use super::estimate::{Estimate, Interval, Moments, logit, wilson};
 use super::percentile::{LatencySummary, Percentile, Pool};
-use super::replicate::Misuse;
-use super::sample::{Sample, Who};
+use super::sample::{Rank, Reason, Sample, Who};
 use crate::figure::{Figure, Kind, Quantile, Unit};
 use crate::outcome::{Goodput, InvariantResult, InvariantVerdict, Verdict, Violation};
 use crate::reading::Reading;
@@ -68,8 +67,8 @@ pub struct Limited {
     pub runs: u64,
     /// The first seed of those.
     pub first_seed: u64,
-    /// The limit that it hit, for people.
-    pub what: String,
+    /// The limit that it hit.
+    pub what: Reason,
 }
 
 /// Runs in which the system was not well, whatever its invariants say.
@@ -79,8 +78,8 @@ pub struct UnwellRuns {
     pub runs: u64,
     /// The first seed of those.
     pub first_seed: u64,
-    /// Why it was not well with that seed, for people.
-    pub why: String,
+    /// Why it was not well with that seed.
+    pub why: Reason,
 }
 
 /// How often one invariant held or broke, over all runs.
@@ -122,7 +121,18 @@ pub struct RecoveryTally {
     /// The first seed of a metastable run.
     pub first_metastable: Option<u64>,
     /// The first seeds whose runs say nothing of recovery, and why.
-    pub left_out: Vec<(u64, String)>,
+    pub left_out: Vec<LeftOut>,
+}
+
+/// A run that says nothing of recovery.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LeftOut {
+    /// Its seed.
+    pub seed: u64,
+    /// `unhealthy` or `undecided`.
+    pub state: &'static str,
+    /// Why.
+    pub why: Reason,
 }
 
 impl Summary {
@@ -137,6 +147,17 @@ impl Summary {
             () if any(|invariant| invariant.vacuous < invariant.runs) => Verdict::Kept,
             () => Verdict::NothingChecked,
         }
+    }
+
+    /// The figures that say most where none was asked for: success, and attempts per call at the
+    /// hop where they are most.
+    pub fn usual(&self) -> Vec<Measure> {
+        let of = |kind: Kind| {
+            let of_kind = self.measures.iter().filter(move |measure| measure.figure.kind == kind);
+            let mean = |measure: &&Measure| measure.estimate.map_or(0.0, |estimate| estimate.mean);
+            of_kind.max_by(|a, b| mean(a).total_cmp(&mean(b))).cloned()
+        };
+        [Kind::Success, Kind::Amplification].into_iter().filter_map(of).collect()
     }
 
     /// A figure's estimate; `None` when no run has a value.
@@ -181,15 +202,11 @@ struct Counted {
 }
 
 impl Tally {
-    /// Keeps what a run says of some figures.
-    pub(crate) fn keep(&mut self, sample: &Sample, asked: &[Figure]) {
-        let value = |figure: &Figure| {
-            let found = sample.values.iter().find(|(found, _)| found == figure);
-            found.and_then(|(_, reading)| Some((*reading)?.value))
-        };
+    /// Keeps what a run says of the figures that were asked for.
+    pub(crate) fn keep(&mut self, sample: &Sample) {
         let is_broken = |i: &&InvariantResult| i.verdict == InvariantVerdict::Violated;
         let broken = sample.invariants.iter().filter(is_broken).map(|i| i.name.clone());
-        let (seed, values) = (sample.seed, asked.iter().map(value).collect());
+        let (seed, values) = (sample.seed, sample.asked.clone());
         self.each.push(Row { seed, broken: broken.collect(), values });
     }
 
@@ -226,33 +243,17 @@ impl Tally {
         }
     }
 
-    /// A figure that no run has.
-    pub(crate) fn unknown(&self, figure: &Figure) -> Misuse {
-        let known = self.figures().iter().map(ToString::to_string).collect();
-        Misuse::UnknownFigure { asked: figure.to_string(), known }
-    }
-
-    pub(crate) fn runs(&self) -> u64 {
-        self.runs
-    }
-
-    /// All that was measured, metrics first.
-    pub(crate) fn figures(&self) -> Vec<Figure> {
-        let percentiles = self.pools.keys().flat_map(|who| {
-            let (of, during) = (Some(who.name.clone()), who.during);
-            let figure = |q| Figure { kind: Kind::Percentile(q), of: of.clone(), during };
-            Quantile::COMMON.map(figure)
-        });
-        self.moments.keys().cloned().chain(percentiles).collect()
-    }
-
-    /// A percentile of all samples together.
+    /// A percentile of all samples together; without a name that of the client where it is highest.
     fn percentile(&self, figure: &Figure, confidence: f64) -> Option<Percentile> {
         let Kind::Percentile(quantile) = figure.kind else { return None };
-        let of = figure.of.as_ref()?;
-        let is_it = |who: &Who| who.name == *of && who.during == figure.during;
-        let (_, pool) = self.pools.iter().find(|(who, _)| is_it(who))?;
-        Some(pool.read(&pool.merged(), quantile, confidence)?.percentile)
+        let is_it = |who: &Who| match &figure.of {
+            Some(of) => who.name == *of,
+            None => who.rank == Rank::Client && !who.is_of_failures(),
+        };
+        let pools = self.pools.iter().filter(|(who, _)| who.during == figure.during && is_it(who));
+        let read = |pool: &Pool| pool.read(&pool.merged(), quantile, confidence);
+        let readings = pools.filter_map(|(_, pool)| Some(read(pool)?.percentile));
+        readings.reduce(|a, b| if b.value > a.value { b } else { a })
     }
 
     /// What is known of a figure.
@@ -306,16 +307,18 @@ impl Tally {
 }
 
 /// An estimate whose interval does not leave what the figure can be.
-fn possible(figure: &Figure, estimate: Estimate, confidence: f64) -> Estimate {
-    if figure.kind.is_share_of_runs() {
-        // A run is or is not; it has no distance from a mean.
+pub(super) fn possible(figure: &Figure, estimate: Estimate, confidence: f64) -> Estimate {
+    let is_share = figure.unit() == Unit::Share;
+    if figure.kind.is_share_of_runs() || (is_share && [0.0, 1.0].contains(&estimate.mean)) {
+        // A run is or is not; it has no distance from a mean. Where a share is the same in all runs,
+        // as no intent failed, nothing shows how far runs lie apart.
         let part = (estimate.mean * estimate.n as f64).round() as u64;
         let interval = wilson(part, estimate.n, confidence).filter(|_| estimate.n > 1);
         return Estimate { interval, ..estimate };
     }
-    let interval = estimate.interval.map(|interval| match figure.unit() {
-        Unit::Share => logit(estimate.mean, interval),
-        _ => interval.within(0.0, f64::MAX),
+    let interval = estimate.interval.map(|interval| match is_share {
+        true => logit(estimate.mean, interval),
+        false => interval.within(0.0, f64::MAX),
     });
     Estimate { interval, ..estimate }
 }
@@ -367,10 +370,11 @@ impl InvariantTally {
 
 impl RecoveryTally {
     fn add(&mut self, seed: u64, state: &RecoveryState) {
-        if let Some((_, why)) = state.why()
+        if let Some((id, why)) = state.why()
             && self.left_out.len() < LEFT_OUT_MAX
         {
-            self.left_out.push((seed, format!("{}: {why}", state.name())));
+            let (state, why) = (state.name(), Reason::new(id, why));
+            self.left_out.push(LeftOut { seed, state, why });
         }
         match state {
             RecoveryState::Unhealthy(_) => self.unhealthy += 1,

@@ -7,6 +7,7 @@
 use sim_core::{Span, Time};
 
 use crate::log::Note;
+use crate::outcome::{FaultMissed, MissedBecause};
 use crate::plan::{
     ActorId, ActorKind, ActorPlan, Fault, FaultEntry, FaultId, Plan, PointId, Trigger,
 };
@@ -187,24 +188,26 @@ impl Faults {
     }
 
     /// What was planned and never struck, or met nobody.
-    pub(super) fn missed(&self, shared: &Shared) -> Vec<String> {
+    pub(super) fn missed(&self, shared: &Shared) -> Vec<FaultMissed> {
         let struck =
             |n: usize| shared.metrics.strikes().iter().any(|(id, ..)| *id == FaultId::nth(n));
-        let missed = |(n, entry): (usize, &FaultEntry)| match entry.trigger {
+        let why = |(n, entry): (usize, &FaultEntry)| match entry.trigger {
             _ if entry.fault.route().is_some_and(|(from, to)| !shared.plan.talk(*from, *to)) => {
-                Some(format!("{}, between two who send each other nothing", entry.label))
+                Some(MissedBecause::NoTraffic)
             }
             Trigger::At(at) if self.met_nobody(FaultId::nth(n), shared) => {
-                Some(format!("{}, at {at}, when nobody came any more", entry.label))
+                Some(MissedBecause::NobodyLeft(at))
             }
             _ if struck(n) => None,
-            Trigger::At(at) => Some(format!("{}, at {at}", entry.label)),
-            Trigger::After { point, nth } => Some(format!(
-                "{}, at passage {nth} of {}, which was passed {} times",
-                entry.label,
-                shared.plan.points[point.index()],
-                self.passages[point.index()],
-            )),
+            Trigger::At(at) => Some(MissedBecause::NotReached(at)),
+            Trigger::After { point, nth } => Some(MissedBecause::NotPassed {
+                point: shared.plan.points[point.index()].clone(),
+                nth,
+                passed: self.passages[point.index()],
+            }),
+        };
+        let missed = |(n, entry): (usize, &FaultEntry)| {
+            why((n, entry)).map(|why| FaultMissed { label: entry.label.clone(), why })
         };
         shared.plan.faults.iter().enumerate().filter_map(missed).collect()
     }

@@ -27,7 +27,7 @@ use std::sync::Arc;
 
 use sim_core::{Context, Model, Streams, Time};
 
-use crate::outcome::RunLimit;
+use crate::outcome::{FaultMissed, RunLimit};
 use crate::plan::{ActorId, ActorKind, BreakerId, FaultId, Plan, Trigger};
 
 use broker::Brokers;
@@ -178,7 +178,7 @@ impl World {
     }
 
     /// What was planned and never struck.
-    pub(crate) fn faults_missed(&self) -> Vec<String> {
+    pub(crate) fn faults_missed(&self) -> Vec<FaultMissed> {
         self.faults.missed(&self.shared)
     }
 
