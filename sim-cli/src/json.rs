@@ -1,4 +1,4 @@
-//! The machine-readable view of an outcome, version 2, and how all JSON is printed.
+//! The machine-readable view of an outcome, version 3, and how all JSON is printed.
 //!
 //! One object with fixed fields in a fixed order. Every number is finite, times are
 //! milliseconds of virtual time, what is missing is `null`, and no wall-clock figure is part of

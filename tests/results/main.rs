@@ -6,6 +6,7 @@
 //! why, and is expected not to. All of it takes a minute or two on two cores.
 
 mod backoff;
+mod bimodal;
 mod budgets;
 mod choices;
 mod collapse;
@@ -24,6 +25,7 @@ mod redundancy;
 mod retry_budgets;
 mod retry_flood;
 mod shedding;
+mod stale;
 mod stampede;
 #[path = "../it/support.rs"]
 #[expect(dead_code, reason = "the other proofs use the rest")]
@@ -41,13 +43,14 @@ use table::Topic;
 const DOCUMENT: &str = "docs/RESULTS.md";
 
 /// What has been reproduced, in the order of the document. Each is run once, by whoever asks first.
-static TOPICS: [LazyLock<Topic>; 21] = [
+static TOPICS: [LazyLock<Topic>; 23] = [
     LazyLock::new(hotos21::topic),
     LazyLock::new(jitter::topic),
     LazyLock::new(retry_budgets::topic),
     LazyLock::new(collapse::topic),
     LazyLock::new(metastability::topic),
     LazyLock::new(retry_flood::topic),
+    LazyLock::new(bimodal::topic),
     LazyLock::new(backoff::topic),
     LazyLock::new(reconnect::topic),
     LazyLock::new(stampede::topic),
@@ -63,6 +66,7 @@ static TOPICS: [LazyLock<Topic>; 21] = [
     LazyLock::new(queueing::topic),
     LazyLock::new(priorities::topic),
     LazyLock::new(choices::topic),
+    LazyLock::new(stale::topic),
 ];
 
 #[test]
@@ -87,7 +91,7 @@ fn every_row_would_notice_an_error_of_five_percent() {
 #[test]
 fn the_page_of_results_is_what_the_runs_say() {
     let topics: Vec<String> = TOPICS.iter().map(|topic| topic.section()).collect();
-    let document = format!("{}\n{}", table::PREFACE, topics.join("\n"));
+    let document = format!("{}\n{}\n{}", table::PREFACE, topics.join("\n"), table::LATER);
     support::same_as_written(DOCUMENT, &document);
 }
 

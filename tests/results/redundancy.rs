@@ -27,7 +27,7 @@ pub fn topic() -> Topic {
         let what = format!("{what} at {load}: time in s");
         rows.push(Row::new(what, published, seconds(variant, rate, 4)).percent(2.0));
     }
-    for (rate, published, runs) in [("0.5", 0.666_67, 4), ("1", 1.0, 6)] {
+    for (rate, published, runs) in [("0.5", 0.666_67, 4), ("1", 1.0, 6), ("1.5", 2.0, 40)] {
         let what = format!("both of two, one called off, at {rate}/s: time in s");
         let simulated = seconds(Some("called off"), rate, runs);
         rows.push(Row::new(what, published, simulated).percent(2.0));

@@ -14,6 +14,9 @@ pub const PREFACE: &str = "# Published results\n\n\
     smallest error that the row would have noticed, as a share of the number (of a number that \
     is 0, or a share of runs, in itself). No row would miss more than 5 %.\n";
 
+/// What the page says after its tables.
+pub const LATER: &str = include_str!("later.md");
+
 /// One publication and its numbers.
 pub struct Topic {
     pub title: &'static str,

@@ -95,18 +95,31 @@ impl<'a> Curves<'a> {
         };
         let known = |n: usize| Some((n, panel.points[n].as_ref()?));
         if let Some(promise) = panel.promises.first() {
-            let keeps = |point: &Point| {
-                let bounded_above = promise.relation.is_upper();
-                promise.is_kept_by(point.value) && !(point.at_least && bounded_above)
+            let upper = promise.relation.is_upper();
+            let keeps =
+                |point: &Point| promise.is_kept_by(point.value) && !(point.at_least && upper);
+            // The end of the interval that is nearer to the promise is to keep it, too.
+            let is_sure = |point: &Point| {
+                let end = point.interval.map(|(low, high)| if upper { high } else { low });
+                keeps(point) && end.is_some_and(|end| promise.is_kept_by(end))
             };
-            let broken = (0..values.len()).filter_map(known).find(|(_, point)| !keeps(point));
-            return Some(match broken {
-                None => format!("{promise} is kept at every {axis} of the map"),
-                Some((n, point)) => {
-                    let value =
-                        figure::bound(point.at_least, figure::figure(panel.unit, point.value));
-                    format!("{promise} is broken at {axis} = {}: {value}", plain(&values[n]))
+            let first = |is: &dyn Fn(&Point) -> bool| {
+                (0..values.len()).filter_map(known).find(|(_, point)| !is(point))
+            };
+            let at = |n: usize| format!("{axis} = {}", plain(&values[n]));
+            return Some(match (first(&keeps), first(&is_sure)) {
+                (Some((n, point)), _) => {
+                    let value = figure::figure(panel.unit, point.value);
+                    format!(
+                        "{promise} is broken at {}: {}",
+                        at(n),
+                        figure::bound(point.at_least, value)
+                    )
                 }
+                (None, Some((n, _))) => {
+                    format!("{promise} is not broken, but from {} on it is not sure", at(n))
+                }
+                (None, None) => format!("{promise} is kept at every {axis} of the map"),
             });
         }
         let (first, last) =
