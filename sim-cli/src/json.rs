@@ -360,6 +360,10 @@ impl Serialize for Actor<'_> {
         if let Some(load) = self.0.load {
             map.serialize_entry("load", &Load::from(load))?;
         }
+        if !self.0.instances.is_empty() {
+            let each = self.0.instances.iter().map(|own| (&own.name[..], Actor(own)));
+            map.serialize_entry("instances", &Entries(each.collect()))?;
+        }
         map.end()
     }
 }
@@ -447,6 +451,16 @@ mod tests {
                 assert!(is_id(line[field].as_str().expect("an id")), "{line}");
             }
         }
+    }
+
+    #[test]
+    fn each_instance_of_a_service_is_an_actor_within_it() {
+        let mut outcome = samples::outage();
+        let own = ActorSummary { name: "api[0]".to_owned(), ..outcome.actors[0].clone() };
+        outcome.actors[0].instances = vec![own];
+        let value: serde_json::Value = serde_json::from_str(&object(&outcome)).expect("JSON");
+        assert_eq!(value["actors"]["api"]["instances"]["api[0]"]["arrived"], 5_400);
+        assert_eq!(value["actors"]["redis"]["instances"], serde_json::Value::Null);
     }
 
     #[test]

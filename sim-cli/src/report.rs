@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use sim_core::Time;
+use sim_core::{Span, Time};
 use sim_models::outcome::{
     ActorKind, ActorSummary, CallSummary, Counter, FaultWindow, InvariantVerdict, Latency, LogLine,
     Outcome, ServiceLoad, Violation,
@@ -16,6 +16,9 @@ use crate::{figure, finding, words};
 
 /// More transitions than that are counted instead of shown.
 const TRANSITIONS_MAX: usize = 12;
+
+/// More instances of a service than that are counted instead of shown.
+const INSTANCES_MAX: usize = 20;
 
 /// Log lines shown before and after the step of a violation.
 const STORY_BEFORE: usize = 12;
@@ -182,6 +185,22 @@ impl Report<'_> {
         if !rows.is_empty() {
             let header = ["Latency", "samples", "mean", "p50", "p90", "p99", "p99.9", "max"];
             self.table(&Table::new(header, rows));
+        }
+        if self.verbose {
+            self.instances();
+        }
+    }
+
+    /// Each instance of the services that have several: one that is worse than the others hides in
+    /// the sum.
+    fn instances(&mut self) {
+        for service in self.outcome.actors.iter().filter(|actor| !actor.instances.is_empty()) {
+            let rows = service.instances.iter().take(INSTANCES_MAX).map(instance_row);
+            self.table(&Table::new(INSTANCE_COLUMNS, rows.collect()));
+            if service.instances.len() > INSTANCES_MAX {
+                let more = words::count((service.instances.len() - INSTANCES_MAX) as u64);
+                self.line(format!("… and {more} more"));
+            }
         }
     }
 
@@ -384,6 +403,46 @@ fn load_row(actor: &ActorSummary) -> Option<Vec<String>> {
     Some(row(&actor.name, figures.into_iter().chain([wasted])))
 }
 
+/// What is shown of an instance.
+const INSTANCE_COLUMNS: [&str; 9] = [
+    "Instance",
+    "arrived",
+    "succeeded",
+    "failed",
+    "p50",
+    "p99",
+    "p99, failed",
+    "utilisation",
+    "waiting",
+];
+
+fn instance_row(own: &ActorSummary) -> Vec<String> {
+    let all = |counters: &[Counter]| {
+        words::count(counters.iter().filter_map(|counter| own.counter(*counter)).sum())
+    };
+    let counts = [
+        all(&[Counter::Arrived]),
+        all(&[Counter::Succeeded]),
+        all(&[Counter::Failed, Counter::Unknown, Counter::Refused]),
+    ];
+    let at = |latency: Option<Latency>, of: fn(&Latency) -> Span| match latency {
+        Some(latency) => {
+            let span = of(&latency);
+            figure::bound(latency.is_bound(span), words::duration(span))
+        }
+        None => words::NONE.to_owned(),
+    };
+    let latencies =
+        [at(own.latency, |l| l.p50), at(own.latency, |l| l.p99), at(own.latency_failed, |l| l.p99)];
+    let load = match own.load {
+        Some(load) => {
+            [format!("{:.1} %", 100.0 * load.utilisation), format!("{:.2}", load.waiting_mean)]
+        }
+        None => [words::NONE, words::NONE].map(str::to_owned),
+    };
+    row(&own.name, counts.into_iter().chain(latencies).chain(load))
+}
+
 /// The counters of actors of one kind: one row per actor, or one per counter where that is
 /// too wide.
 fn counters(kind: &str, actors: &[&ActorSummary]) -> Table {
@@ -463,6 +522,19 @@ mod tests {
             stripped += &part[cut..];
         }
         assert_eq!(stripped, text(&outcome, REPEAT, &Style::plain(), false));
+    }
+
+    #[test]
+    fn each_instance_has_a_row_where_all_is_told() {
+        let mut outcome = samples::outage();
+        let api = outcome.actors[0].clone();
+        let own = |n: usize| ActorSummary { name: format!("api[{n}]"), ..api.clone() };
+        outcome.actors[0].instances = (0..INSTANCES_MAX + 2).map(own).collect();
+        let told = |verbose| text(&outcome, REPEAT, &Style::plain(), verbose);
+        let all = told(true);
+        assert!(all.contains("\napi[19] ") && !all.contains("api[20]"), "{all}");
+        assert!(all.contains("… and 2 more"), "{all}");
+        assert!(!told(false).contains("api[0]"));
     }
 
     #[test]

@@ -427,6 +427,7 @@ fn actors() -> Vec<ActorSummary> {
             latency: Some(latency(90, 640)),
             latency_failed: None,
             load: None,
+            instances: Vec::new(),
         },
         ActorSummary {
             name: "redis".to_owned(),
@@ -435,6 +436,7 @@ fn actors() -> Vec<ActorSummary> {
             latency: None,
             latency_failed: None,
             load: None,
+            instances: Vec::new(),
         },
         ActorSummary {
             name: "shoppers".to_owned(),
@@ -447,6 +449,7 @@ fn actors() -> Vec<ActorSummary> {
             latency: Some(latency(130, 1_900)),
             latency_failed: None,
             load: None,
+            instances: Vec::new(),
         },
     ]
 }

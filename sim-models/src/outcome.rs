@@ -479,6 +479,38 @@ pub struct Measured {
     pub requests: Vec<(String, u64)>,
     /// Requests that were sent for the intents to actors that ask nobody else.
     pub leaf_requests: u64,
+    /// Each instance of the services that have several, up to a thousand.
+    pub instances: Vec<MeasuredInstance>,
+}
+
+/// What is measured of one instance of a service.
+#[derive(Clone, Debug)]
+pub struct MeasuredInstance {
+    /// `api[3]`.
+    pub name: String,
+    /// From a request's arrival to its answer.
+    pub latencies: Latencies,
+    /// What its workers and its queue held on average.
+    pub load: Option<ServiceLoad>,
+}
+
+impl Measured {
+    /// The latencies of an actor, an instance, an endpoint or a hop, if it has any.
+    pub fn latencies_of(&self, name: &str) -> Option<&Latencies> {
+        let found = self.latencies.iter().find(|(found, _)| found == name);
+        let of_instance = || self.instance(name).map(|own| &own.latencies);
+        found.map(|(_, latencies)| latencies).or_else(of_instance)
+    }
+
+    /// What a service or an instance held on average.
+    pub fn load_of(&self, name: &str) -> Option<&ServiceLoad> {
+        let found = self.loads.iter().find(|(found, _)| found == name);
+        found.map(|(_, load)| load).or_else(|| self.instance(name)?.load.as_ref())
+    }
+
+    fn instance(&self, name: &str) -> Option<&MeasuredInstance> {
+        self.instances.iter().find(|own| own.name == name)
+    }
 }
 
 /// Calls and their attempts.
@@ -571,6 +603,8 @@ pub struct ActorSummary {
     pub latency_failed: Option<Latency>,
     /// What its workers and its queue held on average, of a service.
     pub load: Option<ServiceLoad>,
+    /// Each of its instances, of a service that has several, up to a thousand: `api[3]`.
+    pub instances: Vec<ActorSummary>,
 }
 
 impl ActorSummary {

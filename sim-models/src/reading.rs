@@ -145,7 +145,16 @@ fn counted(
     of: Option<&str>,
     value: impl Fn(&ActorSummary) -> Option<f64>,
 ) -> Option<Reading> {
-    highest(outcome.actors.iter().filter_map(|a| Some((&a.name[..], value(a)?))), of)
+    match of {
+        Some(name) => {
+            let services = outcome.actors.iter();
+            let actor = outcome
+                .actor(name)
+                .or_else(|| services.flat_map(|a| &a.instances).find(|a| a.name == name));
+            value(actor?).map(Reading::exact)
+        }
+        None => highest(outcome.actors.iter().filter_map(|a| Some((&a.name[..], value(a)?))), of),
+    }
 }
 
 fn load(
@@ -153,7 +162,12 @@ fn load(
     of: Option<&str>,
     value: impl Fn(&ServiceLoad) -> Option<f64>,
 ) -> Option<Reading> {
-    highest(measured.loads.iter().filter_map(|(name, load)| Some((&name[..], value(load)?))), of)
+    match of {
+        Some(name) => value(measured.load_of(name)?).map(Reading::exact),
+        None => {
+            highest(measured.loads.iter().filter_map(|(name, l)| Some((&name[..], value(l)?))), of)
+        }
+    }
 }
 
 /// The intents of a client, or of all.
@@ -202,8 +216,7 @@ fn latency(
     match of {
         Some(of) => {
             let (name, is_failed) = population(of);
-            let (_, latencies) = measured.latencies.iter().find(|(found, _)| found == name)?;
-            of_one(latencies, is_failed)
+            of_one(measured.latencies_of(name)?, is_failed)
         }
         None => {
             let clients = outcome.actors_of(ActorKind::Client);

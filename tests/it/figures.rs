@@ -331,3 +331,98 @@ fn every_figure_that_check_knows_can_be_asked_for() {
     let shares: Vec<f64> = broken.map(|m| m.estimate.expect("a value").mean).collect();
     assert_eq!(shares, [0.0, 0.0, 0.0], "all were put to the test, and held");
 }
+
+/// Four instances, of which one is in trouble, and a promise on what is measured.
+fn one_of_four(fault: &str, promise: &str) -> String {
+    format!(
+        r#"Scenario(
+            name: "grey", about: "One of four instances is in trouble.", horizon: "20s",
+            actors: {{
+                "users": Client(
+                    load: Open(rate: "40/s", arrivals: Constant),
+                    does: [Try([Call("api.get", policy: "wait")], catch: [])],
+                ),
+                "api": Service(
+                    workers: 4, instances: 4,
+                    endpoints: {{ "get": [Work(Const("10ms"))] }},
+                ),
+            }},
+            policies: {{ "wait": [Timeout("1s")] }},
+            faults: [At("0s", {fault})],
+            invariants: [Threshold("{promise}")],
+        )"#
+    )
+}
+
+#[test]
+fn each_instance_has_figures_of_its_own_and_the_sum_is_theirs() {
+    let slow = r#"Slow("api", factor: 20.0, instance: 2)"#;
+    let outcome = run_text(&one_of_four(slow, "success > 0"));
+    let api = actor(&outcome, "api");
+    let names: Vec<&str> = api.instances.iter().map(|own| &own.name[..]).collect();
+    assert_eq!(names, ["api[0]", "api[1]", "api[2]", "api[3]"]);
+    for (counter, all) in api.counters.iter().filter(|(c, _)| c.name().starts_with("succ")) {
+        let sum: u64 = api.instances.iter().filter_map(|own| own.counter(*counter)).sum();
+        assert_eq!(sum, *all, "{}", counter.name());
+    }
+    let p50 = |n: usize| api.instances[n].latency.expect("answers").p50;
+    assert!(p50(1) < Span::millis(11) && p50(2) > Span::millis(190));
+    let load = |n: usize| api.instances[n].load.expect("a load");
+    assert!((load(1).utilisation - 0.025).abs() < 1e-3, "{}", load(1).utilisation);
+    assert!((load(2).utilisation - 0.5).abs() < 1e-2, "{}", load(2).utilisation);
+    let busy: f64 = (0..4).map(|n| load(n).busy_mean).sum();
+    assert!((busy - api.load.expect("a load").busy_mean).abs() < 1e-9);
+}
+
+#[test]
+fn a_figure_names_an_instance_wherever_figures_are_named() {
+    let slow = r#"Slow("api", factor: 20.0, instance: 2)"#;
+    let kept = |promise: &str| run_text(&one_of_four(slow, promise)).verdict == Verdict::Kept;
+    for promise in [
+        "p99(api[1]) < 11ms",
+        "p50(api[2]) > 190ms",
+        "p50(api[2]) in 5s..10s > 190ms",
+        "latency_mean(api[2]) > 190ms",
+        "utilisation(api[2]) > 45%",
+        "arrived(api[2]) >= 190",
+        "waited(api[1]) <= 0",
+        "queue_len_max(api[1]) <= 0",
+    ] {
+        assert!(kept(promise), "{promise}");
+    }
+    assert!(!kept("p99(api[2]) < 11ms"));
+    let errors = mistakes(&one_of_four(slow, "p99(api[4]) < 11ms"));
+    assert!(errors.contains("api[3]") || errors.contains("not measured of"), "{errors}");
+
+    let figures = ["p99(api[2])", "utilisation(api[2])"].map(|text| text.parse().unwrap());
+    let scenario = load(&one_of_four(slow, "success > 0"), None, &[]);
+    let options = Options { figures: figures.to_vec(), ..options(3) };
+    let check = Check::run(&scenario, &options, None).expect("a study");
+    assert_eq!(check.summary.asked.len(), 2);
+    assert!(
+        check.summary.asked[0].estimate.expect("a mean").mean > 190.0,
+        "{:?}",
+        check.summary.asked
+    );
+    assert!(!check.summary.latencies.iter().any(|l| l.of == "api[1]"), "nobody has asked");
+}
+
+#[test]
+fn what_is_open_in_services_and_on_hops_at_the_end_counts_there_too() {
+    let outcome = run_text(SILENT);
+    let measured = &outcome.measured[0];
+    let open = |name: &str| measured.latencies_of(name).expect("latencies").open.count();
+    let waiting = counter(&outcome, "shoppers", "unanswered");
+    assert!(waiting > 500);
+    for name in ["psp", "psp.pay", "shoppers->psp"] {
+        assert_eq!(open(name), waiting, "{name}");
+    }
+    let latency = actor(&outcome, "psp").latency.expect("answers");
+    assert!(latency.is_bound(latency.p99) && latency.p99 > Span::secs(10), "{latency:?}");
+
+    // Whoever hangs up leaves a request that was never answered.
+    let outcome = run(&load(SILENT, Some("timeout"), &[]));
+    let latencies = outcome.measured[0].latencies_of("psp.pay").expect("latencies");
+    assert!(latencies.open.count() > 500 && latencies.open.min() == Some(Span::secs(1)));
+    assert_eq!(outcome.measured[0].latencies_of("shoppers->psp").expect("calls").open.count(), 0);
+}

@@ -9,6 +9,7 @@
 //!
 //! goodput                      p99(shoppers)                 p99.9(api.pay, failed)
 //! amplification(api->psp)      wasted(api) in 30s..60s       p99(shoppers) < 500ms
+//! utilisation(api[3])          p99(api[3])                   queue_len_max(api[3])
 //! ```
 //!
 //! The name of an invariant, `ExactlyOnce("charge")`, is short for `broken(ExactlyOnce("charge"))`.
@@ -53,8 +54,8 @@ pub struct Stretch {
 pub struct Figure {
     /// What is measured.
     pub kind: Kind,
-    /// Of which actor, endpoint, hop, effect, breaker or invariant; `None` for the system as a
-    /// whole. Latencies are of successes; `shoppers, failed` are the others.
+    /// Of which actor, instance, endpoint, hop, effect, breaker or invariant; `None` for the system
+    /// as a whole. Latencies are of successes; `shoppers, failed` are the others.
     pub of: Option<String>,
     /// In which part of the run; `None` from the warm-up to the horizon.
     pub during: Option<Stretch>,
@@ -161,6 +162,7 @@ mod tests {
             "breaker_openings(api->psp provider)",
             "broken(ExactlyOnce(\"charge\"))",
             "queue_full(api)",
+            "p99(api[3], failed)",
         ] {
             let figure: Figure = text.parse().unwrap_or_else(|error| panic!("{text}: {error}"));
             assert_eq!(figure.to_string(), text);

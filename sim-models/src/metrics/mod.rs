@@ -13,10 +13,12 @@ use sim_policies::breaker::Transition;
 use sim_policies::{Ending, Fate, Reason};
 
 use crate::outcome::{
-    self, ActorSummary, CallSummary, Counter, FaultWindow, Goodput, Measured, Series,
+    self, ActorSummary, CallSummary, Counter, FaultWindow, Goodput, Latencies, Measured, Series,
     TransitionLine,
 };
-use crate::plan::{ActorId, ActorKind, ActorPlan, BreakerId, EndpointId, FaultId, PairId, Plan};
+use crate::plan::{
+    self, ActorId, ActorKind, ActorPlan, BreakerId, EndpointId, FaultId, PairId, Plan,
+};
 use crate::recovery::{self, Pulse, Recovery, Terms};
 
 pub(crate) use gauge::{Areas, Gauge, Level};
@@ -41,6 +43,8 @@ pub(crate) struct Metrics {
     /// Submissions that are due from intents that count.
     due: u64,
     actors: Vec<ActorMetrics>,
+    /// By actor, then by instance: of services that have several, up to [`INSTANCES_MAX`].
+    instances: Vec<Vec<ActorMetrics>>,
     pairs: Vec<PairMetrics>,
     /// When, and by which instance of its caller.
     transitions: Vec<(Time, (BreakerId, u32), Transition)>,
@@ -138,6 +142,9 @@ impl Peak {
     }
 }
 
+/// An actor, and its instance where one is known.
+pub(crate) type At = (ActorId, Option<u32>);
+
 /// The window in which peaks of arrivals are reported.
 pub(crate) const PEAK_WINDOW: Span = Span::millis(100);
 
@@ -154,6 +161,10 @@ impl Metrics {
             tallies: stretches.map(|during| Tally::new(plan, during)).collect(),
             due: 0,
             actors: plan.actors.iter().map(|_| ActorMetrics::new()).collect(),
+            instances: (0..plan.actors.len())
+                .map(|n| plan.instances_apart(ActorId::nth(n)))
+                .map(|count| (0..count).map(|_| ActorMetrics::new()).collect())
+                .collect(),
             pairs: vec![PairMetrics::default(); plan.pairs.len()],
             transitions: Vec::new(),
             strikes: Vec::new(),
@@ -337,41 +348,67 @@ impl Metrics {
         self.pairs[pair.index()].abandoned += 1;
     }
 
-    pub(crate) fn arrived(&mut self, actor: ActorId, retry: bool, now: Time) {
+    /// What is counted of an actor, and of its instance if those are kept apart.
+    fn each(&mut self, (actor, instance): At) -> impl Iterator<Item = &mut ActorMetrics> {
+        let of_instance = instance.and_then(|n| self.instances[actor.index()].get_mut(n as usize));
+        std::iter::once(&mut self.actors[actor.index()]).chain(of_instance)
+    }
+
+    pub(crate) fn arrived(&mut self, at: At, retry: bool, now: Time) {
         let is_within = self.is_within(now);
         if let Some(pulse) = self.pulse.as_mut().filter(|_| is_within) {
-            pulse.arrived(actor, now);
+            pulse.arrived(at.0, now);
         }
-        let actor = &mut self.actors[actor.index()];
-        actor.arrived += 1;
-        actor.retries_arrived += u64::from(retry);
-        if is_within {
-            actor.peak.arrive(now);
-            if retry {
-                actor.peak_retries.arrive(now);
+        for own in self.each(at) {
+            own.arrived += 1;
+            own.retries_arrived += u64::from(retry);
+            if is_within {
+                own.peak.arrive(now);
+                if retry {
+                    own.peak_retries.arrive(now);
+                }
             }
         }
     }
 
     pub(crate) fn answered(
         &mut self,
-        actor: ActorId,
+        at: At,
         endpoint: Option<EndpointId>,
         ending: Ending,
         arrived: Time,
         now: Time,
     ) {
+        let (actor, instance) = at;
         if ending.fate() == Fate::Succeeded
             && self.is_within(now)
             && let Some(pulse) = &mut self.pulse
         {
             pulse.completed(actor, now);
         }
-        self.actors[actor.index()].ended(ending.fate());
-        for whose in [Some(Whose::Actor(actor)), endpoint.map(Whose::Endpoint)] {
-            let Some(whose) = whose else { continue };
+        self.each(at).for_each(|own| own.ended(ending.fate()));
+        for whose in whose(actor, instance, endpoint) {
             self.tallies.iter_mut().for_each(|t| t.ended(whose, ending.fate(), arrived, now));
         }
+    }
+
+    /// A request that will have no answer, or has none at the end: it counts for as long as it has
+    /// been there.
+    pub(crate) fn unanswered(
+        &mut self,
+        (actor, instance): At,
+        endpoint: Option<EndpointId>,
+        arrived: Time,
+        now: Time,
+    ) {
+        for whose in whose(actor, instance, endpoint) {
+            self.tallies.iter_mut().for_each(|tally| tally.open(whose, arrived, now));
+        }
+    }
+
+    /// A call that is under way at the end.
+    pub(crate) fn call_open(&mut self, pair: PairId, begun: Time, now: Time) {
+        self.tallies.iter_mut().for_each(|tally| tally.open(Whose::Pair(pair), begun, now));
     }
 
     /// A service's workers or its queue hold more or less than before.
@@ -381,16 +418,33 @@ impl Metrics {
         }
         let metrics = &mut self.actors[actor.index()];
         metrics.queue_len_max = level.waiting.max(metrics.queue_len_max);
-        self.tallies.iter_mut().for_each(|tally| tally.level(actor, level, now));
+        self.tallies.iter_mut().for_each(|tally| tally.level((actor, None), level, now));
         self.windows.level(actor, level, now);
         if let Some(pulse) = &mut self.pulse {
             pulse.waiting(actor, level.waiting, now);
         }
     }
 
+    /// The same of one of its instances.
+    pub(crate) fn level_of_instance(
+        &mut self,
+        (actor, instance): (ActorId, u32),
+        level: Level,
+        now: Time,
+    ) {
+        if !self.is_within(now) {
+            return;
+        }
+        if let Some(own) = self.instances[actor.index()].get_mut(instance as usize) {
+            own.queue_len_max = level.waiting.max(own.queue_len_max);
+        }
+        let at = (actor, Some(instance));
+        self.tallies.iter_mut().for_each(|tally| tally.level(at, level, now));
+    }
+
     /// A worker's time went into something that nobody wants any more.
-    pub(crate) fn wasted(&mut self, actor: ActorId, worked: Span, now: Time) {
-        self.tallies.iter_mut().for_each(|tally| tally.wasted(actor, worked, now));
+    pub(crate) fn wasted(&mut self, at: At, worked: Span, now: Time) {
+        self.tallies.iter_mut().for_each(|tally| tally.wasted(at, worked, now));
     }
 
     /// What was measured, the whole first.
@@ -398,12 +452,11 @@ impl Metrics {
         self.tallies.iter().map(|tally| tally.measured(plan, end)).collect()
     }
 
-    pub(crate) fn turned_away(&mut self, actor: ActorId, ending: Ending) {
-        let actor = &mut self.actors[actor.index()];
-        match ending {
-            Ending::Refused | Ending::Reset => actor.refused += 1,
-            _ => actor.failed += 1,
-        }
+    pub(crate) fn turned_away(&mut self, at: At, ending: Ending) {
+        self.each(at).for_each(|own| match ending {
+            Ending::Refused | Ending::Reset => own.refused += 1,
+            _ => own.failed += 1,
+        });
     }
 
     /// A request was accepted and forgotten.
@@ -419,12 +472,12 @@ impl Metrics {
     }
 
     /// A request came that had to wait for a worker.
-    pub(crate) fn waited(&mut self, actor: ActorId) {
-        self.actors[actor.index()].waited += 1;
+    pub(crate) fn waited(&mut self, at: At) {
+        self.each(at).for_each(|own| own.waited += 1);
     }
 
-    pub(crate) fn queue_full(&mut self, actor: ActorId) {
-        self.actors[actor.index()].queue_full += 1;
+    pub(crate) fn queue_full(&mut self, at: At) {
+        self.each(at).for_each(|own| own.queue_full += 1);
     }
 
     /// The counts of a service's caches.
@@ -433,23 +486,23 @@ impl Metrics {
     }
 
     /// A request was not let in.
-    pub(crate) fn not_admitted(&mut self, actor: ActorId) {
-        self.actors[actor.index()].not_admitted += 1;
+    pub(crate) fn not_admitted(&mut self, at: At) {
+        self.each(at).for_each(|own| own.not_admitted += 1);
     }
 
     /// A request that waited was turned away by the queue's discipline.
-    pub(crate) fn dropped(&mut self, actor: ActorId) {
-        self.actors[actor.index()].dropped += 1;
+    pub(crate) fn dropped(&mut self, at: At) {
+        self.each(at).for_each(|own| own.dropped += 1);
     }
 
     /// A request ended because its caller had stopped waiting.
-    pub(crate) fn cancelled(&mut self, actor: ActorId) {
-        self.actors[actor.index()].cancelled += 1;
+    pub(crate) fn cancelled(&mut self, at: At) {
+        self.each(at).for_each(|own| own.cancelled += 1);
     }
 
     /// A request came to a worker after its deadline.
-    pub(crate) fn too_late(&mut self, actor: ActorId) {
-        self.actors[actor.index()].too_late += 1;
+    pub(crate) fn too_late(&mut self, at: At) {
+        self.each(at).for_each(|own| own.too_late += 1);
     }
 
     pub(crate) fn transition(
@@ -486,23 +539,34 @@ impl Metrics {
 
     /// The actors' summaries, in order.
     pub(crate) fn actor_summaries(&self, plan: &Plan, whole: &Measured) -> Vec<ActorSummary> {
-        let latencies = |name: &str| whole.latencies.iter().find(|(found, _)| found == name);
-        let load = |name: &str| whole.loads.iter().find(|(found, _)| found == name);
-        let summary = |(actor, metrics): (&ActorPlan, &ActorMetrics)| ActorSummary {
-            name: actor.name.clone(),
-            kind: match &actor.kind {
+        let summary = |name: String, kind: &ActorKind, metrics: &ActorMetrics| ActorSummary {
+            kind: match kind {
                 ActorKind::Client(_) => outcome::ActorKind::Client,
                 ActorKind::Service(_) => outcome::ActorKind::Service,
                 ActorKind::Kv { .. } => outcome::ActorKind::Store,
                 ActorKind::Broker => outcome::ActorKind::Broker,
                 ActorKind::Custom(custom) => outcome::ActorKind::Custom(custom.kind.clone()),
             },
-            counters: metrics.counters(&actor.kind),
-            latency: latencies(&actor.name).and_then(|(_, latencies)| latencies.of_success()),
-            latency_failed: latencies(&actor.name).and_then(|(_, l)| l.of_failure()),
-            load: load(&actor.name).map(|(_, load)| *load),
+            counters: metrics.counters(kind),
+            latency: whole.latencies_of(&name).and_then(Latencies::of_success),
+            latency_failed: whole.latencies_of(&name).and_then(Latencies::of_failure),
+            load: whole.load_of(&name).copied(),
+            instances: Vec::new(),
+            name,
         };
-        plan.actors.iter().zip(&self.actors).map(summary).collect()
+        let actors = plan.actors.iter().zip(&self.actors).zip(&self.instances);
+        let all = actors.map(|((ActorPlan { name, kind, .. }, metrics), instances)| {
+            let initial = match kind {
+                ActorKind::Service(service) => service.instances,
+                _ => 1,
+            };
+            // One that an autoscaler never started did nothing.
+            let existed = |(n, own): &(u32, &ActorMetrics)| *n < initial || own.arrived > 0;
+            let apart = (0..).zip(instances).filter(existed);
+            let apart = apart.map(|(n, own)| summary(plan::instance_name(name, n), kind, own));
+            ActorSummary { instances: apart.collect(), ..summary(name.clone(), kind, metrics) }
+        });
+        all.collect()
     }
 
     /// The hops' summaries, in order.
@@ -596,6 +660,17 @@ impl Metrics {
     pub(crate) fn series(&self, plan: &Plan, end: Time) -> Series {
         self.windows.clone().finish(plan, end)
     }
+}
+
+/// Whose latency that of a request is.
+fn whose(
+    actor: ActorId,
+    instance: Option<u32>,
+    endpoint: Option<EndpointId>,
+) -> impl Iterator<Item = Whose> {
+    let of_instance = instance.map(|n| Whose::Instance(actor, n));
+    let all = [Some(Whose::Actor(actor)), endpoint.map(Whose::Endpoint), of_instance];
+    all.into_iter().flatten()
 }
 
 fn count(counts: &mut Vec<(&'static str, u64)>, reason: Reason) {

@@ -7,10 +7,10 @@
 use sim_core::{Span, Time};
 use sim_policies::Fate;
 
-use super::{Gauge, Level};
+use super::{At, Gauge, Level};
 use crate::figure::Stretch;
-use crate::outcome::{Calls, Goodput, Latencies, Measured};
-use crate::plan::{ActorId, ActorKind, EndpointId, PairId, Plan};
+use crate::outcome::{Calls, Goodput, Latencies, Measured, MeasuredInstance};
+use crate::plan::{self, ActorId, ActorKind, EndpointId, PairId, Plan};
 
 /// A stretch of time and what is counted of it.
 #[derive(Clone, Debug)]
@@ -30,12 +30,15 @@ pub(super) struct Tally {
     calls: Vec<Calls>,
     /// By actor, of services.
     gauges: Vec<Option<Gauge>>,
+    /// By actor, then by instance, of those that are kept apart.
+    instances: Vec<Vec<(Latencies, Gauge)>>,
 }
 
 /// Whose latency it is.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Whose {
     Actor(ActorId),
+    Instance(ActorId, u32),
     Endpoint(EndpointId),
     Pair(PairId),
 }
@@ -51,8 +54,11 @@ impl Tally {
         let until = until.min(horizon + Span::nanos(1));
         let (actors, endpoints, pairs) =
             (plan.actors.len(), plan.endpoints.len(), plan.pairs.len());
-        let gauge = |kind: &ActorKind| {
-            matches!(kind, ActorKind::Service(_)).then(|| Gauge::new(from, until.min(horizon)))
+        let new_gauge = || Gauge::new(from, until.min(horizon));
+        let gauge = |kind: &ActorKind| matches!(kind, ActorKind::Service(_)).then(new_gauge);
+        let apart = |n: usize| {
+            let count = plan.instances_apart(ActorId::nth(n));
+            (0..count).map(|_| (Latencies::default(), new_gauge())).collect()
         };
         Tally {
             during,
@@ -63,6 +69,7 @@ impl Tally {
             places: [actors, actors + endpoints],
             calls: vec![Calls::default(); pairs],
             gauges: plan.actors.iter().map(|actor| gauge(&actor.kind)).collect(),
+            instances: (0..actors).map(apart).collect(),
         }
     }
 
@@ -79,18 +86,32 @@ impl Tally {
         self.has(arose).then(|| &mut self.calls[pair.index()])
     }
 
-    fn latencies(&mut self, whose: Whose) -> &mut Latencies {
+    /// The latencies of what they are counted of; of an instance, if those are kept apart.
+    fn latencies(&mut self, whose: Whose) -> Option<&mut Latencies> {
         let [endpoints, pairs] = self.places;
-        &mut self.latencies[match whose {
+        let place = match whose {
             Whose::Actor(actor) => actor.index(),
             Whose::Endpoint(endpoint) => endpoints + endpoint.index(),
             Whose::Pair(pair) => pairs + pair.index(),
-        }]
+            Whose::Instance(actor, n) => {
+                let own = self.instances[actor.index()].get_mut(n as usize);
+                return own.map(|(latencies, _)| latencies);
+            }
+        };
+        Some(&mut self.latencies[place])
+    }
+
+    fn gauge(&mut self, (actor, instance): At) -> Option<&mut Gauge> {
+        match instance {
+            Some(n) => self.instances[actor.index()].get_mut(n as usize).map(|(_, gauge)| gauge),
+            None => self.gauges[actor.index()].as_mut(),
+        }
     }
 
     pub(super) fn ended(&mut self, whose: Whose, fate: Fate, begun: Time, now: Time) {
-        if self.has(begun) {
-            let latencies = self.latencies(whose);
+        if self.has(begun)
+            && let Some(latencies) = self.latencies(whose)
+        {
             match fate {
                 Fate::Succeeded => latencies.succeeded.add(now.since(begun)),
                 Fate::Failed | Fate::Unknown => latencies.failed.add(now.since(begun)),
@@ -100,20 +121,24 @@ impl Tally {
 
     /// It has no end, or has it too late.
     pub(super) fn open(&mut self, whose: Whose, begun: Time, now: Time) {
-        if self.has(begun) {
-            self.latencies(whose).open.add(now.since(begun));
+        if self.has(begun)
+            && let Some(latencies) = self.latencies(whose)
+        {
+            latencies.open.add(now.since(begun));
         }
     }
 
-    pub(super) fn level(&mut self, actor: ActorId, level: Level, now: Time) {
-        if let Some(gauge) = &mut self.gauges[actor.index()] {
+    pub(super) fn level(&mut self, at: At, level: Level, now: Time) {
+        if let Some(gauge) = self.gauge(at) {
             gauge.set(level, now);
         }
     }
 
-    pub(super) fn wasted(&mut self, actor: ActorId, worked: Span, now: Time) {
-        if let Some(gauge) = &mut self.gauges[actor.index()] {
-            gauge.waste(worked, now);
+    pub(super) fn wasted(&mut self, (actor, instance): At, worked: Span, now: Time) {
+        for of in [Some(None), instance.map(Some)].into_iter().flatten() {
+            if let Some(gauge) = self.gauge((actor, of)) {
+                gauge.waste(worked, now);
+            }
         }
     }
 
@@ -134,6 +159,14 @@ impl Tally {
             |(name, gauge): (String, &Option<Gauge>)| Some((name, gauge.as_ref()?.averages(end)?));
         let counted = whose.zip(&self.latencies).filter(|(_, latencies)| latencies.count() > 0);
         let (requests, leaf_requests) = self.requests(plan);
+        let apart = plan.actors.iter().zip(&self.instances);
+        let instances = apart.flat_map(|(actor, instances)| {
+            (0..).zip(instances).map(|(n, (latencies, gauge))| MeasuredInstance {
+                name: plan::instance_name(&actor.name, n),
+                latencies: latencies.clone(),
+                load: gauge.averages(end),
+            })
+        });
         Measured {
             during: self.during,
             length: end.min(self.until).since(self.from),
@@ -144,6 +177,7 @@ impl Tally {
             calls: pairs().zip(self.calls.iter().copied()).collect(),
             requests,
             leaf_requests,
+            instances: instances.collect(),
         }
     }
 

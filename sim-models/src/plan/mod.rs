@@ -33,6 +33,15 @@ pub(crate) use ids::*;
 pub(crate) use rules::*;
 pub(crate) use stacks::*;
 
+/// A service of more instances than that has figures of all of them together only: those of each
+/// would take a kilobyte a time.
+const INSTANCES_APART_MAX: u32 = 1_000;
+
+/// How an instance is called where each has a name: `api[3]`.
+pub(crate) fn instance_name(actor: &str, instance: u32) -> String {
+    format!("{actor}[{instance}]")
+}
+
 /// The compiled scenario.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Plan {
@@ -112,6 +121,13 @@ impl Plan {
         }
     }
 
+    /// How many instances of a service have figures of their own: all, where there are several.
+    pub(crate) fn instances_apart(&self, actor: ActorId) -> u32 {
+        let is_service = matches!(self.actors[actor.index()].kind, ActorKind::Service(_));
+        let count = self.instances(actor);
+        if is_service && (2..=INSTANCES_APART_MAX).contains(&count) { count } else { 0 }
+    }
+
     /// Whether a layer is there several times, so that a reader must know which.
     pub(crate) fn names_instances(&self, LayerPlace { stack, layer }: LayerPlace) -> bool {
         let stack = &self.stacks[stack.index()];
@@ -171,6 +187,9 @@ impl Plan {
         let pairs = (0..self.pairs.len()).map(|n| self.pair_name(PairId::nth(n)));
         let endpoints = self.endpoints.iter().map(|id| self.programs[id.index()].name.clone());
         let breakers = (0..self.breakers.len()).map(BreakerId::nth);
+        let instances = (0..self.actors.len()).map(ActorId::nth).flat_map(|id| {
+            (0..self.instances_apart(id)).map(move |n| instance_name(self.actor_name(id), n))
+        });
         match kind {
             Kind::Broken => self.invariants.iter().map(|i| i.name.clone()).collect(),
             Kind::Duplicated => self.kinds.clone(),
@@ -179,12 +198,17 @@ impl Plan {
                 actors(|kind| matches!(kind, ActorKind::Client(_)))
             }
             Kind::Percentile(_) | Kind::LatencyMean | Kind::LatencyMax => {
-                actors(|_| true).into_iter().chain(endpoints).chain(pairs).collect()
+                let whole = actors(|_| true).into_iter().chain(endpoints).chain(pairs);
+                whole.chain(instances).collect()
             }
             Kind::Amplification => pairs.collect(),
-            Kind::RequestsPerIntent | Kind::PeakArrivals | Kind::Count(_) => actors(|_| true),
+            Kind::RequestsPerIntent => actors(|_| true),
+            Kind::PeakArrivals | Kind::Count(_) => {
+                actors(|_| true).into_iter().chain(instances).collect()
+            }
             Kind::Wasted | Kind::Utilisation | Kind::Waiting | Kind::Waited => {
-                actors(|kind| matches!(kind, ActorKind::Service(_)))
+                let services = actors(|kind| matches!(kind, ActorKind::Service(_)));
+                services.into_iter().chain(instances).collect()
             }
             Kind::BreakerOpenings => breakers.map(|id| self.breaker(id).name.clone()).collect(),
         }

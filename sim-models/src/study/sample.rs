@@ -85,7 +85,7 @@ impl Sample {
             values: all.into_iter().map(value).collect(),
             asked: asked.iter().map(|figure| Some(read(outcome, figure)?.value)).collect(),
             goodput: outcome.goodput,
-            latencies: outcome.measured.iter().flat_map(|m| latencies(outcome, m)).collect(),
+            latencies: outcome.measured.iter().flat_map(|m| latencies(outcome, m, asked)).collect(),
             invariants: outcome.invariants.clone(),
             recovery: recovery.map(|recovery| recovery.state.clone()),
             unwell: outcome.unwell().map(|why| Reason::new(why.name(), why)),
@@ -93,9 +93,16 @@ impl Sample {
     }
 }
 
-fn latencies(outcome: &Outcome, measured: &Measured) -> Vec<(Who, Samples)> {
+/// Of actors, endpoints and hops, and of the instances that are asked for.
+fn latencies(outcome: &Outcome, measured: &Measured, asked: &[Figure]) -> Vec<(Who, Samples)> {
     let mut all = Vec::new();
-    for (name, latencies) in &measured.latencies {
+    let is_asked = |name: &str| {
+        let mut of = asked.iter().filter_map(|figure| figure.of.as_deref());
+        of.any(|of| population(of).0 == name)
+    };
+    let apart = measured.instances.iter().filter(|own| is_asked(&own.name));
+    let apart = apart.map(|own| (&own.name, &own.latencies));
+    for (name, latencies) in measured.latencies.iter().map(|(name, l)| (name, l)).chain(apart) {
         let kind = outcome.actor(name).map(|actor| actor.kind.clone());
         let rank = match kind {
             Some(ActorKind::Client) => Rank::Client,

@@ -57,6 +57,8 @@ impl World {
                 self.shared.metrics.still_open(*actor, begun, now);
             }
         }
+        self.network.count_open(&mut self.shared, now);
+        self.stack.count_open(&mut self.shared, now);
     }
 
     pub(super) fn end_submission(

@@ -25,7 +25,7 @@ impl World {
     pub(super) fn hand_over(&mut self, id: RequestId, ctx: &mut Ctx) {
         let actor = match self.network.meet(id, &mut self.shared, ctx) {
             Arrival::Lost => return,
-            Arrival::Hangs => return self.hang(id, ctx),
+            Arrival::Hangs => return self.hang(id),
             Arrival::TurnedAway(ending) => return self.turn_away(id, ending, ctx),
             Arrival::At(actor) => actor,
         };

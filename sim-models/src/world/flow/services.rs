@@ -47,15 +47,11 @@ impl World {
         }
     }
 
-    /// A request is accepted and will have no answer. At an instance of a service it counts as open
-    /// until its caller hangs up, as its connection does.
-    pub(super) fn hang(&mut self, id: RequestId, ctx: &Ctx) {
+    /// A request is accepted and will have no answer. It counts as open until its caller hangs up, as
+    /// its connection does.
+    pub(super) fn hang(&mut self, id: RequestId) {
         let request = &self.network.requests[id];
-        if self.services.is_service(request.to) {
-            self.services.hangs(request, 1);
-        } else {
-            self.network.forget_hung(id, &mut self.shared, ctx);
-        }
+        self.services.hangs(request, 1);
     }
 
     /// A request asks its service for a worker.
@@ -133,7 +129,7 @@ impl World {
         let at = request.at();
         if request.hangs {
             self.services.hangs(request, -1);
-            return self.network.requests.free(id);
+            return self.network.forget_hung(id, &mut self.shared, ctx.now());
         }
         if self.services.heeds_disconnects(to) {
             let (index, event) = (Leg::Disconnect.of(lineage), Event::Disconnect(id));
@@ -148,13 +144,13 @@ impl World {
         if request.answered {
             return;
         }
-        let (actor, task) = (request.to, request.task);
+        let (at, task) = ((request.to, request.at()), request.task);
         if self.tasks.all.get(task).is_some() {
             if self.cancel_task(task, ctx) {
-                self.shared.metrics.cancelled(actor);
+                self.shared.metrics.cancelled(at);
             }
         } else if self.services.leave_line(id, request, &mut self.shared, ctx.now()) {
-            self.shared.metrics.cancelled(actor);
+            self.shared.metrics.cancelled(at);
             self.turn_away(id, Ending::Status(499), ctx);
         }
     }
@@ -170,7 +166,7 @@ impl World {
                 Sender::Delivery(_) => true,
             };
             if !is_wanted {
-                self.shared.metrics.wasted(to, task.seat.worked(now), now);
+                self.shared.metrics.wasted((to, request.at()), task.seat.worked(now), now);
             }
         }
     }
@@ -217,6 +213,14 @@ impl World {
         }
         for request in self.services.crash(actor, only, &self.shared) {
             self.turn_away(request, Ending::Reset, ctx);
+        }
+        let hangs = |request: &Request| {
+            request.hangs
+                && request.to == actor
+                && only.is_none_or(|only| request.at() == Some(only))
+        };
+        for request in self.network.requests.ids_where(hangs) {
+            self.network.forget_hung(request, &mut self.shared, ctx.now());
         }
         self.report_level(actor, ctx);
         self.services.forget(actor, only, &self.shared.plan);

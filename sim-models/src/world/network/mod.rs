@@ -16,7 +16,7 @@
 mod message;
 mod route;
 
-use sim_core::{Draw, Lane, Span};
+use sim_core::{Draw, Lane, Span, Time};
 use sim_policies::Ending;
 
 use crate::invariant::{Seen, Topic};
@@ -61,8 +61,8 @@ pub(in crate::world) struct Returned {
     pub(in crate::world) sender: Sender,
     pub(in crate::world) attempt: u32,
     pub(in crate::world) answer: Answer,
-    /// Who has answered, and how long a worker has worked on it.
-    pub(in crate::world) by: ActorId,
+    /// Who has answered, at which instance, and how long a worker has worked on it.
+    pub(in crate::world) by: End,
     pub(in crate::world) worked: Span,
 }
 
@@ -122,7 +122,13 @@ impl Network {
         request.answer = answer;
         request.answered = true;
         let (arrived, endpoint) = (request.arrived, request.endpoint());
-        shared.metrics.answered(request.to, endpoint, answer.ending, arrived, ctx.now());
+        shared.metrics.answered(
+            (request.to, request.at()),
+            endpoint,
+            answer.ending,
+            arrived,
+            ctx.now(),
+        );
         if shared.watch.wants(Topic::Answers) {
             show_answer(&self.requests[id], answer, shared, ctx);
         }
@@ -137,8 +143,9 @@ impl Network {
         shared: &mut Shared,
         ctx: &mut Ctx,
     ) {
-        self.requests[id].answer = Answer::bare(ending);
-        shared.metrics.turned_away(self.requests[id].to, ending);
+        let request = &mut self.requests[id];
+        (request.answer, request.answered) = (Answer::bare(ending), true);
+        shared.metrics.turned_away((request.to, request.at()), ending);
         self.travel(id, Leg::Back, shared, ctx);
     }
 
@@ -202,17 +209,23 @@ impl Network {
         way.delay.is_zero()
     }
 
-    /// A request that hangs where nobody counts who does.
-    pub(in crate::world) fn forget_hung(&mut self, id: RequestId, shared: &mut Shared, ctx: &Ctx) {
-        let Request { to, worked, .. } = self.requests[id];
-        shared.metrics.wasted(to, worked, ctx.now());
+    /// Nobody waits any more for the answer to a request that hangs.
+    pub(in crate::world) fn forget_hung(&mut self, id: RequestId, shared: &mut Shared, now: Time) {
+        count_unanswered(&self.requests[id], shared, now);
         self.requests.free(id);
+    }
+
+    /// The run is over: what has arrived somewhere, and was not answered, counts for as long as it
+    /// has been there.
+    pub(in crate::world) fn count_open(&self, shared: &mut Shared, now: Time) {
+        let is_open = |request: &&Request| request.has_arrived && !request.answered;
+        self.requests.iter().filter(is_open).for_each(|open| count_unanswered(open, shared, now));
     }
 
     /// A message is gone, and nobody learns it.
     fn lose(&mut self, id: RequestId, what: Loss, shared: &mut Shared, ctx: &Ctx) {
         let Request { intent, pair, to, worked, .. } = self.requests[id];
-        shared.metrics.wasted(to, worked, ctx.now());
+        shared.metrics.wasted((to, self.requests[id].at()), worked, ctx.now());
         shared.note(Note::Lost { intent, pair, what }, ctx);
         self.requests.free(id);
     }
@@ -248,7 +261,7 @@ impl Network {
         if !std::mem::replace(&mut request.has_arrived, true) {
             request.arrived = ctx.now();
             let Request { to, attempt, .. } = *request;
-            shared.metrics.arrived(to, attempt > 1, ctx.now());
+            shared.metrics.arrived((to, request.at()), attempt > 1, ctx.now());
             shared.show(Seen::Arrived { actor: to, retry: attempt > 1 }, ctx);
         }
     }
@@ -292,9 +305,15 @@ impl Network {
             self.lose(id, Loss::Answer, shared, ctx);
             return None;
         }
+        let by = (to, self.requests[id].at());
         self.requests.free(id);
-        Some(Returned { sender, attempt, answer, by: to, worked })
+        Some(Returned { sender, attempt, answer, by, worked })
     }
+}
+
+fn count_unanswered(request: &Request, shared: &mut Shared, now: Time) {
+    let (at, endpoint) = ((request.to, request.at()), request.endpoint());
+    shared.metrics.unanswered(at, endpoint, request.arrived, now);
 }
 
 /// Shows the invariants what an actor written in Rust has answered.
@@ -357,7 +376,7 @@ mod tests {
         bench.act(|shared, ctx| network.answer(id, Answer::status(204), shared, ctx));
         assert!(matches!(bench.next(), Some((_, Event::Answer(back))) if back == id));
         let returned = bench.act(|shared, ctx| network.hand_back(id, shared, ctx)).unwrap();
-        assert_eq!((returned.by, returned.attempt), (CALLEE, 1));
+        assert_eq!((returned.by, returned.attempt), ((CALLEE, None), 1));
         assert_eq!(returned.answer.ending, Ending::Status(204));
         assert!(network.requests.get(id).is_none(), "nobody has it any more");
     }

@@ -34,6 +34,11 @@ impl Balancer {
         &self.up
     }
 
+    /// Whether an instance is up.
+    pub(super) fn is_up(&self, instance: u32) -> bool {
+        self.up.binary_search(&instance).is_ok()
+    }
+
     /// Those are up now.
     pub(super) fn set_up(&mut self, up: Vec<u32>) {
         if let Algorithm::RingHash { points } = self.algorithm {

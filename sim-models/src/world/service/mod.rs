@@ -91,6 +91,7 @@ impl Services {
         let service = &mut self.by_actor[request.to];
         service.instances[request.instance as usize].outside += 1;
         service.level.waiting += 1;
+        service.touch(request.instance);
         service.report(request.to, shared, now);
     }
 
@@ -106,6 +107,7 @@ impl Services {
             let service = &mut self.by_actor[request.to];
             service.instances[request.instance as usize].outside -= 1;
             service.level.waiting -= 1;
+            service.touch(request.instance);
             service.report(request.to, shared, now);
         }
         has_stood
@@ -113,7 +115,8 @@ impl Services {
 
     /// One request more, or one less, hangs at its instance.
     pub(in crate::world) fn hangs(&mut self, request: &Request, more: i32) {
-        let own = &mut self.by_actor[request.to].instances[request.instance as usize];
+        let Some(service) = self.by_actor.get_mut(request.to) else { return };
+        let own = &mut service.instances[request.instance as usize];
         own.hung = own.hung.saturating_add_signed(more);
     }
 
@@ -130,9 +133,10 @@ impl Services {
         }
         let (actor, now) = (request.to, ctx.now());
         let instance = request.instance;
+        let at = (actor, Some(instance));
         let service = &mut self.by_actor[actor];
         if let Err(ending) = service.admit(id, instance, now) {
-            shared.metrics.not_admitted(actor);
+            shared.metrics.not_admitted(at);
             return Arrived::Away(id, ending);
         }
         if !service.is_busy(instance) {
@@ -147,16 +151,17 @@ impl Services {
         match service.instances[instance as usize].line.join(id, class, now) {
             Joined::Waits => {
                 service.level.waiting += 1;
-                shared.metrics.waited(actor);
+                service.touch(instance);
+                shared.metrics.waited(at);
                 service.report(actor, shared, now);
                 Arrived::Waits
             }
             Joined::Displaced(other) => {
-                shared.metrics.dropped(actor);
+                shared.metrics.dropped(at);
                 Arrived::Away(other, Ending::Status(503))
             }
             Joined::Full => {
-                shared.metrics.queue_full(actor);
+                shared.metrics.queue_full(at);
                 Arrived::Away(id, Ending::Status(503))
             }
         }
@@ -182,6 +187,7 @@ impl Services {
             Next::Drop(id) => (id, true),
         };
         service.level.waiting -= 1;
+        service.touch(instance);
         Some(Turn::Request { id, is_dropped })
     }
 
@@ -200,7 +206,7 @@ impl Services {
             return Err(TOO_LATE);
         }
         if is_dropped {
-            shared.metrics.dropped(request.to);
+            shared.metrics.dropped((request.to, request.at()));
             return Err(Ending::Status(503));
         }
         self.by_actor[request.to].take_worker(request.instance);
@@ -219,6 +225,7 @@ impl Services {
         let waited = service.instances[request.instance as usize].line.leave(id);
         if waited {
             service.level.waiting -= 1;
+            service.touch(request.instance);
             service.report(request.to, shared, now);
         }
         waited
@@ -292,6 +299,7 @@ impl Services {
         let Some(service) = self.by_actor.get_mut(actor) else { return false };
         service.instances[seat.instance as usize].busy -= 1;
         service.level.busy -= 1;
+        service.touch(seat.instance);
         true
     }
 
@@ -340,7 +348,9 @@ impl Services {
 impl Services {
     pub(in crate::world) fn new(plan: &Plan) -> Services {
         let by_actor = ByActor::new(plan, |id| match &plan.actors[id.index()].kind {
-            ActorKind::Service(service) => Some(ServiceState::new(service.clone())),
+            ActorKind::Service(service) => {
+                Some(ServiceState::new(service.clone(), plan.instances_apart(id) > 0))
+            }
             _ => None,
         });
         Services { by_actor, caches: Caches::default(), jobs: Jobs::default() }
@@ -407,6 +417,7 @@ impl Services {
             }));
         }
         service.roll_call(&shared.conditions[actor.index()]);
+        service.touch_all();
         dispersed
     }
 
@@ -436,7 +447,7 @@ fn is_too_late(request: &Request, shared: &mut Shared, ctx: &Ctx) -> bool {
     let Request { to, intent, deadline, .. } = *request;
     let is_too_late = deadline.is_some_and(|deadline| deadline <= ctx.now());
     if is_too_late {
-        shared.metrics.too_late(to);
+        shared.metrics.too_late((to, request.at()));
         shared.note(Note::TooLate { intent, actor: to }, ctx);
     }
     is_too_late

@@ -25,17 +25,23 @@ pub(in crate::world) struct ServiceState {
     balancer: Balancer,
     /// Over all instances.
     pub(super) level: Level,
+    /// Instances whose level has changed since the last report.
+    touched: Vec<u32>,
+    /// Figures of each instance are kept apart.
+    is_apart: bool,
     pub(super) scaling: Option<Scaling>,
 }
 
 impl ServiceState {
-    pub(super) fn new(service: ServicePlan) -> ServiceState {
+    pub(super) fn new(service: ServicePlan, is_apart: bool) -> ServiceState {
         let up = |_| Instance::new(&service, InstanceState::Up);
         let mut state = ServiceState {
             admission: Admission::shared(&service.admission),
             instances: (0..service.instances).map(up).collect(),
             balancer: Balancer::new(service.balancer, service.stale),
             level: Level::default(),
+            touched: Vec::new(),
+            is_apart,
             scaling: service.autoscale.map(|_| Scaling::default()),
             plan: service,
         };
@@ -51,6 +57,19 @@ impl ServiceState {
         let up: Vec<u32> = (0..).zip(&self.instances).filter(is_up).map(|(n, _)| n).collect();
         self.level.workers = up.len() as u32 * self.plan.workers;
         self.balancer.set_up(up);
+        self.touch_all();
+    }
+
+    /// The level of an instance changes.
+    pub(super) fn touch(&mut self, instance: u32) {
+        if self.is_apart {
+            self.touched.push(instance);
+        }
+    }
+
+    /// The levels of all instances change.
+    pub(super) fn touch_all(&mut self) {
+        (0..self.instances.len() as u32).for_each(|n| self.touch(n));
     }
 
     /// Says how many workers are busy and how many requests wait.
@@ -59,6 +78,12 @@ impl ServiceState {
             scaling.note(self.level, now);
         }
         shared.metrics.level(actor, self.level, now);
+        for n in self.touched.drain(..) {
+            let own = &self.instances[n as usize];
+            let workers = if self.balancer.is_up(n) { self.plan.workers } else { 0 };
+            let level = Level { workers, busy: own.busy, waiting: own.waiting() };
+            shared.metrics.level_of_instance((actor, n), level, now);
+        }
     }
 
     pub(super) fn is_busy(&self, instance: u32) -> bool {
@@ -68,6 +93,7 @@ impl ServiceState {
     pub(super) fn take_worker(&mut self, instance: u32) {
         self.instances[instance as usize].busy += 1;
         self.level.busy += 1;
+        self.touch(instance);
     }
 
     /// Lets a request in at an instance.
