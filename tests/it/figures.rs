@@ -412,7 +412,7 @@ fn what_is_open_in_services_and_on_hops_at_the_end_counts_there_too() {
     let outcome = run_text(SILENT);
     let measured = &outcome.measured[0];
     let open = |name: &str| measured.latencies_of(name).expect("latencies").open.count();
-    let waiting = counter(&outcome, "shoppers", "unanswered");
+    let waiting = counter(&outcome, "shoppers", "unanswered_submissions");
     assert!(waiting > 500);
     for name in ["psp", "psp.pay", "shoppers->psp"] {
         assert_eq!(open(name), waiting, "{name}");
