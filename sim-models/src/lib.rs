@@ -31,6 +31,7 @@
 //! | load, change and run a scenario | [`Draft`], [`Scenario`], [`Error`] |
 //! | read what a run found | [`outcome`], [`recovery`] |
 //! | run many seeds | [`study`] |
+//! | find faults that break a promise | [`explore`](mod@explore) |
 //! | draw random faults | `strategies`, with the feature `proptest` |
 //! | write an actor or a policy in Rust | [`custom`] |
 //! | go step by step, or keep a record | [`Run`] |
@@ -44,12 +45,14 @@ pub mod custom;
 pub mod designs;
 mod draft;
 mod error;
+pub mod explore;
 pub mod figure;
 mod intent;
 mod invariant;
 pub mod language;
 mod ledger;
 mod lengths;
+mod lineage;
 mod log;
 mod metrics;
 pub mod outcome;

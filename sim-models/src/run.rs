@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use sim_core::{Moment, Simulation, Step, Stop, Time};
 
+use crate::intent::Intents;
+use crate::lineage::Lineage;
 use crate::outcome::{Grace, LedgerLine, Outcome, RunId, RunLimit, ServiceBooks, Verdict};
 use crate::plan::Plan;
 use crate::promises;
@@ -38,6 +40,13 @@ pub struct StepLine {
     pub digest: u64,
 }
 
+/// What was found, and what the run passed through.
+pub(crate) struct Traced {
+    pub(crate) outcome: Outcome,
+    pub(crate) lineage: Lineage,
+    pub(crate) intents: Intents,
+}
+
 impl Run {
     pub(crate) fn new(plan: Arc<Plan>, id: RunId, variant: Option<String>) -> Run {
         let limits = plan.limits.engine();
@@ -47,6 +56,21 @@ impl Run {
         let mut sim = Simulation::new(world, limits);
         sim.act(World::start);
         Run { sim, id, variant, horizon, grace_ends, is_past_horizon: false, stop: None }
+    }
+
+    /// Keeps what the run passes through, for [`finish_traced`](Run::finish_traced).
+    pub(crate) fn traced(mut self) -> Run {
+        self.sim.act(|world, _| world.shared.lineage = Some(Lineage::default()));
+        self
+    }
+
+    /// Runs to the end and tells what was found, and what the run passed through.
+    pub(crate) fn finish_traced(mut self) -> Traced {
+        self.exhaust();
+        let mut lineage = None;
+        self.sim.act(|world, _| lineage = world.shared.lineage.take());
+        let intents = self.sim.model().shared.intents.clone();
+        Traced { outcome: self.conclude(), lineage: lineage.unwrap_or_default(), intents }
     }
 
     /// Delivers the next event and describes it; `None` at the end of the run.
@@ -99,12 +123,20 @@ impl Run {
 
     /// Runs to the end and tells what was found.
     pub fn finish(mut self) -> Outcome {
+        self.exhaust();
+        self.conclude()
+    }
+
+    fn exhaust(&mut self) {
         if !self.is_past_horizon {
             self.pass_horizon();
         }
         while self.is_due() {
             self.stop = self.sim.step().err();
         }
+    }
+
+    fn conclude(mut self) -> Outcome {
         let hit = match self.stop {
             Some(Stop::Limit(hit)) => Some(hit),
             _ => None,

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use sim_core::mix;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::compile;
+use crate::compile::{self, Points};
 use crate::custom::Kinds;
 use crate::error::Error;
 use crate::figure::{Figure, Kind, Promise};
 use crate::language;
 use crate::outcome::{Outcome, RunId};
-use crate::plan::{ActorKind, ActorPlan, InvariantPlan, Plan, Rule};
+use crate::plan::{ActorKind, ActorPlan, FaultEntry, InvariantPlan, Plan, Rule};
 use crate::run::Run;
 use crate::source::{Document, Files, SourceError, path_key};
 
@@ -58,7 +58,7 @@ impl Scenario {
             document.set("--set", path, value).map_err(|e| vec![e])?;
             applied.push_str(&format!("{path}\n{value}\n"));
         }
-        let (plan, seed) = compile(&document, kinds, files)?;
+        let (plan, seed) = compile(&document, kinds, files, Points::Asked)?;
         let scenario_hash = hash(text, &plan.files);
         Ok(Scenario {
             document,
@@ -84,15 +84,53 @@ impl Scenario {
         let mut scenario = self.clone();
         let set = scenario.document.set("faults", "faults", faults);
         set.map_err(|mistake| vec![mistake])?;
-        let files = |name: &str| match self.plan.files.get(name) {
-            Some(text) => Ok(text.as_ref().to_owned()),
-            None => Err(format!("the file {name} was not given along with the scenario")),
-        };
-        let (plan, _) = compile(&scenario.document, &scenario.kinds, &files)?;
-        scenario.plan = Arc::new(plan);
+        scenario.recompile(Points::Asked)?;
         let before = self.overrides_hash.unwrap_or(0);
         scenario.overrides_hash = Some(xxh3_64(format!("{before}\n{faults}").as_bytes()));
         Ok(scenario)
+    }
+
+    /// The same scenario, whose programs say after each step where they are. Nothing else about a
+    /// run changes.
+    pub(crate) fn with_all_points(&self) -> Result<Scenario, Error> {
+        let mut scenario = self.clone();
+        scenario.recompile(Points::All)?;
+        Ok(scenario)
+    }
+
+    /// What another text would be in the place of this one's; `None` when it is no scenario.
+    pub(crate) fn with_text(&self, text: &str) -> Option<Scenario> {
+        let files = |name: &str| self.file_text(name);
+        Scenario::new("", text, &Choice::default(), &self.kinds, &files).ok()
+    }
+
+    fn file_text(&self, name: &str) -> Result<String, String> {
+        match self.plan.files.get(name) {
+            Some(text) => Ok(text.as_ref().to_owned()),
+            None => Err(format!("the file {name} was not given along with the scenario")),
+        }
+    }
+
+    fn recompile(&mut self, points: Points) -> Result<(), Error> {
+        let files = |name: &str| self.file_text(name);
+        let (plan, _) = compile(&self.document, &self.kinds, &files, points)?;
+        self.plan = Arc::new(plan);
+        Ok(())
+    }
+
+    /// What it was compiled to.
+    pub(crate) fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// The text with everything applied.
+    pub(crate) fn document(&self) -> &Document {
+        &self.document
+    }
+
+    /// The same scenario with other faults.
+    pub(crate) fn struck_by(&self, faults: Vec<FaultEntry>) -> Scenario {
+        Scenario { plan: Arc::new(Plan { faults, ..(*self.plan).clone() }), ..self.clone() }
     }
 
     /// The scenario's name.
@@ -266,7 +304,8 @@ fn compile(
     document: &Document,
     kinds: &Kinds,
     files: Files<'_>,
+    points: Points,
 ) -> Result<(Plan, u64), Vec<SourceError>> {
     let spec: language::Scenario = document.read(language::hint).map_err(|e| vec![e])?;
-    Ok((compile::compile(document, &spec, files, kinds)?, spec.seed))
+    Ok((compile::compile(document, &spec, files, kinds, points)?, spec.seed))
 }

@@ -8,6 +8,7 @@ mod conform;
 mod designs;
 mod determinism;
 mod exam;
+mod explore;
 mod failure_modes;
 mod figures;
 mod floors;

@@ -3,6 +3,7 @@
 mod check;
 mod compare;
 mod conform;
+mod explore;
 mod help;
 mod list;
 mod map;
@@ -28,13 +29,14 @@ Examples:
   sim run checkout.ron --record run.sim   keep every step of a run
   sim check checkout.ron --seeds 1000     run it on many seeds, with confidence intervals
   sim compare checkout.ron                pit its variants against it, seed by seed
+  sim explore checkout.ron                find the faults that break its promises
   sim replay run.sim                      prove that it repeats, step by step
   sim conform traces/                     prove that policies behave like their libraries
   sim help Retry                          what a word of the language means, with its defaults
 
 Exit codes:
   0  the verdict is KEPT, the replay is identical, the scenario is valid, all traces pass
-  1  the verdict is another (docs/VERDICTS.md), or a replay or a trace diverged
+  1  the verdict is another (docs/VERDICTS.md), something was found, a replay or a trace diverged
   2  the command, a file, a scenario or a trace is wrong";
 
 /// Deterministic simulation of reliability patterns: retries, breakers, idempotency, failover.
@@ -62,6 +64,7 @@ pub enum Command {
     Check(check::Args),
     Compare(compare::Args),
     Map(map::Args),
+    Explore(explore::Args),
     Replay(replay::Args),
     List(list::Args),
     New(new::Args),
@@ -82,6 +85,7 @@ impl Command {
             Command::Check(args) => check::check(args, kinds),
             Command::Compare(args) => compare::compare(args, kinds),
             Command::Map(args) => map::map(args, kinds),
+            Command::Explore(args) => explore::explore(args, kinds),
             Command::Replay(args) => replay::replay(args, kinds),
             Command::List(args) => list::list(args, kinds),
             Command::New(args) => new::new(args),

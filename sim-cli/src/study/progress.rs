@@ -18,6 +18,18 @@ impl Progress {
         Progress(bar.with_style(style.expect("a template that is right")))
     }
 
+    /// Counts runs of which nobody knows how many there will be.
+    pub fn without_end() -> Progress {
+        let style = ProgressStyle::with_template("{spinner} {pos} runs, {per_sec}");
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
+        Progress(bar.with_style(style.expect("a template that is right")))
+    }
+
+    /// How long it has taken so far.
+    pub fn elapsed(&self) -> Duration {
+        self.0.elapsed()
+    }
+
     /// One more run has ended.
     pub fn tick(&self) {
         self.0.inc(1);

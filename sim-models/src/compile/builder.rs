@@ -7,10 +7,11 @@ use sim_core::Span;
 use sim_policies::Method;
 use sim_redis::value::{Texts, Value};
 
+use super::Points;
 use super::place::Here;
 use super::stack::Checked;
 use crate::custom::Kinds;
-use crate::language::Scenario;
+use crate::language::{FaultPlan, Scenario};
 use crate::plan::{
     ActorId, EndpointId, KindId, Operand, PairId, Pc, Plan, ProgramId, QueueId, Reg, StackId, Words,
 };
@@ -35,6 +36,12 @@ pub(super) struct Builder<'a> {
     pub(super) needs: Vec<Need>,
     /// Where steps stand that are asked about later, by instruction.
     pub(super) places: BTreeMap<Pc, Here>,
+    /// At which points programs say where they are.
+    pub(super) points: Points,
+    /// Points that faults wait at.
+    pub(super) asked_points: BTreeSet<String>,
+    /// The points right after steps, whether or not anybody asks for them.
+    pub(super) step_points: Vec<String>,
     /// Names of the registers of each program.
     pub(super) variables: BTreeMap<(ProgramId, Reg), String>,
     /// Kinds of effects that others take back, and where.
@@ -53,6 +60,7 @@ impl<'a> Builder<'a> {
         spec: &'a Scenario,
         files: Files<'a>,
         kinds: &'a Kinds,
+        points: Points,
     ) -> Builder<'a> {
         let mut texts = Texts::default();
         let mut word = |text: &str| Value::Text(texts.intern(text));
@@ -64,6 +72,10 @@ impl<'a> Builder<'a> {
             rejected: word("rejected"),
             failed: word("failed"),
             unknown: word("unknown"),
+        };
+        let asked = |fault: &FaultPlan| match fault {
+            FaultPlan::After { point, .. } => Some(point.clone()),
+            FaultPlan::At { .. } => None,
         };
         let count = spec.actors.len();
         let plan = Plan {
@@ -96,6 +108,9 @@ impl<'a> Builder<'a> {
             design_uses: Vec::new(),
             needs: Vec::new(),
             places: BTreeMap::new(),
+            points,
+            asked_points: spec.faults.iter().filter_map(asked).collect(),
+            step_points: Vec::new(),
             variables: BTreeMap::new(),
             undone: Vec::new(),
             done: BTreeSet::new(),

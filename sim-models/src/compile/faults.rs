@@ -71,7 +71,10 @@ impl Builder<'_> {
         let own = name.split_once('.').and_then(|(actor, _)| self.actor_ids.get(actor));
         let is_own =
             |id: &ActorId| matches!(self.plan.actors[id.index()].kind, ActorKind::Custom(_));
-        let help = match advice(name, self.plan.points.iter().map(String::as_str)) {
+        let program = name.split_once('/').map_or(name, |(program, _)| program);
+        let steps = self.step_points.iter().filter(|point| point.starts_with(program));
+        let known: Vec<&str> = self.plan.points.iter().chain(steps).map(String::as_str).collect();
+        let help = match advice(name, known) {
             _ if own.is_some_and(is_own) => "an actor written in Rust passes no points".to_owned(),
             Some(help) => help,
             None => "mark it with a step Label(\"…\")".to_owned(),

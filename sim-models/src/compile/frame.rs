@@ -28,6 +28,8 @@ pub(super) struct Frame {
     /// What its users hear that they were given back.
     pub(super) refunded: Option<KindId>,
     pub(super) loops: Vec<LoopFrame>,
+    /// How often it does what, so far.
+    pub(super) deeds: BTreeMap<String, u32>,
     /// Open `Try`s.
     pub(super) depth: u16,
     /// Open blocks that something led into: `catch`, `finally`, compensations.
@@ -94,6 +96,7 @@ impl Frame {
             design: None,
             refunded: None,
             loops: Vec::new(),
+            deeds: BTreeMap::new(),
             depth: 0,
             finallies: 0,
             catches: Vec::new(),

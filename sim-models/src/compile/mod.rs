@@ -31,14 +31,24 @@ use crate::source::{Document, Files, SourceError};
 
 use builder::Builder;
 
+/// At which points programs say where they are, so that a fault can strike there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Points {
+    /// At labels, and after those steps that a fault waits for.
+    Asked,
+    /// After every step that does something.
+    All,
+}
+
 /// Builds the plan, or tells everything that is wrong with the scenario.
 pub(crate) fn compile(
     document: &Document,
     spec: &Scenario,
     files: Files<'_>,
     kinds: &Kinds,
+    points: Points,
 ) -> Result<Plan, Vec<SourceError>> {
-    let mut builder = Builder::new(document, spec, files, kinds);
+    let mut builder = Builder::new(document, spec, files, kinds, points);
     builder.basics();
     builder.recovery();
     builder.actors();

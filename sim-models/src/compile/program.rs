@@ -3,6 +3,7 @@
 use sim_policies::{Advice, Method};
 use sim_redis::value::Value;
 
+use super::Points;
 use super::builder::{Builder, Callee, DesignUse, Need, Other, SiteNote};
 use super::frame::{Frame, Hole, LoopFrame, REGISTERS_MAX, Role};
 use super::place::Here;
@@ -62,7 +63,24 @@ impl Builder<'_> {
                 return self.compensate(frame, undo, steps, n, here);
             }
             self.step(frame, step, &here.at(n));
+            let is_labelled = matches!(steps.get(n + 1), Some(Step::Label(_)));
+            self.pass_step(frame, step, is_labelled);
         }
+    }
+
+    /// The point right after a step that does something, if somebody may be waiting there.
+    fn pass_step(&mut self, frame: &mut Frame, step: &Step, is_labelled: bool) {
+        let Some(deed) = step.deed() else { return };
+        let times = frame.deeds.entry(deed.clone()).or_default();
+        *times += 1;
+        let which = if *times == 1 { String::new() } else { format!("#{times}") };
+        let name = format!("{}/{deed}{which}", frame.name);
+        let is_wanted = self.points == Points::All && !is_labelled;
+        if is_wanted || self.asked_points.contains(&name) {
+            let point = self.point(&name);
+            self.emit(Instr::Point(point));
+        }
+        self.step_points.push(name);
     }
 
     /// What follows the `n`th step of a block runs under a handler that compensates for it.

@@ -26,7 +26,7 @@ pub enum FaultPlan {
         lasts: Option<Span>,
     },
     /// When a program passes a point: `"api.pay/charged"` is the `Label("charged")` in the
-    /// endpoint `pay` of `api`.
+    /// endpoint `pay` of `api`, `"api.pay/Set redis"` the end of that step.
     #[schemars(extend("x-unnamed" = 2))]
     #[schemars(example = r#"After("api.pay/charged", nth: 3, for: "5s", Crash("api"))"#)]
     After {
@@ -313,6 +313,30 @@ pub(crate) enum Hits {
 }
 
 impl<A> Fault<A> {
+    /// Its name in the language.
+    pub(crate) const fn kind(&self) -> &'static str {
+        match self {
+            Fault::Errors { .. } => "Errors",
+            Fault::Hang { .. } => "Hang",
+            Fault::Crash { .. } => "Crash",
+            Fault::Outage { .. } => "Outage",
+            Fault::BlackHole { .. } => "BlackHole",
+            Fault::Slow { .. } => "Slow",
+            Fault::Pause { .. } => "Pause",
+            Fault::Partition { .. } => "Partition",
+            Fault::Loss { .. } => "Loss",
+            Fault::Duplicate { .. } => "Duplicate",
+            Fault::Delay { .. } => "Delay",
+            Fault::Throw { .. } => "Throw",
+            Fault::Stall => "Stall",
+            Fault::Flush { .. } => "Flush",
+            Fault::Failover { .. } => "Failover",
+            Fault::ClockStep { .. } => "ClockStep",
+            Fault::OutOfMemory { .. } => "OutOfMemory",
+            Fault::Evict { .. } => "Evict",
+        }
+    }
+
     /// Each actor of which it hits one instance, that instance, and the field that says so.
     pub(crate) fn instances(&self) -> impl Iterator<Item = (&A, u32, &'static str)> {
         let (actor, instance, to) = match self {

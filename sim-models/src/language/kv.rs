@@ -500,6 +500,15 @@ impl Nature {
     }
 }
 
+impl KvOp {
+    /// `Set`, as it is written.
+    pub(crate) fn word(&self) -> String {
+        let written = format!("{self:?}");
+        let is_word = |c: &char| c.is_ascii_alphanumeric();
+        written.chars().take_while(is_word).collect()
+    }
+}
+
 impl<E, K> KvOp<E, K> {
     /// What it does. An `Effect` counts as repeatable here: whether it happens `once` depends on
     /// its arguments.

@@ -225,6 +225,22 @@ pub enum Step {
     Phase(Phase),
 }
 
+impl Step {
+    /// What it does that others notice, in its own words: `Call psp.charge`, `Set redis`. The point
+    /// right after it has that name. `None` for a step that only steers its program, or answers.
+    pub(crate) fn deed(&self) -> Option<String> {
+        Some(match self {
+            Step::Work(_) => "Work".to_owned(),
+            Step::Sleep(_) => "Sleep".to_owned(),
+            Step::Call(call) => format!("Call {}", call.to),
+            Step::Kv(step) => format!("{} {}", step.op.word(), step.store),
+            Step::Publish(publish) => format!("Publish {}", publish.to),
+            Step::Effect(effect) => format!("Effect {}", effect.kind),
+            _ => return None,
+        })
+    }
+}
+
 /// Asks an endpoint.
 #[derive(Clone, Debug, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]

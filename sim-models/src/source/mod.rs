@@ -13,6 +13,7 @@ mod error;
 mod explain;
 mod names;
 mod path;
+mod print;
 mod read;
 mod tree;
 
@@ -33,6 +34,7 @@ pub use explain::{Hint, Slip};
 pub use names::Shorthand;
 pub(crate) use path::last_name;
 pub use path::path_key;
+pub(crate) use print::Tree;
 
 /// Gives the text of a file by its name in a scenario, or says why it cannot.
 pub type Files<'a> = &'a dyn Fn(&str) -> Result<String, String>;
@@ -153,6 +155,23 @@ impl Document {
     pub fn text_of(&self, path: &str) -> Option<&str> {
         let node = self.root.at(&path::parse(path).ok()?)?;
         Some(&self.text[node.span.clone()])
+    }
+
+    /// What it says, without its places.
+    pub(crate) fn tree(&self) -> Tree {
+        Tree::of(&self.text, None, &self.root)
+    }
+
+    /// All texts that stand in it as values, in order, as they are written between their quotes.
+    pub fn texts(&self) -> Vec<&str> {
+        let mut texts = Vec::new();
+        let mut open = vec![&self.root];
+        while let Some(node) = open.pop() {
+            let text = &self.text[node.span.clone()];
+            texts.extend(text.strip_prefix('"').and_then(|text| text.strip_suffix('"')));
+            open.extend(node.children.iter().rev().map(|child| &child.node));
+        }
+        texts
     }
 
     /// The names and keys directly below `path`, in the order of the text; empty when there is

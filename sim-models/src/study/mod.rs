@@ -28,6 +28,7 @@ pub use compare::{Comparison, Contrast, Judgement, Side};
 pub use estimate::{Estimate, Interval, wilson};
 pub use map::{Cell, Map, Region};
 pub use percentile::{Lack, LatencySummary, Percentile};
+pub(crate) use replicate::Crew;
 pub use replicate::{Misuse, Options};
 pub use sample::Reason;
 pub use summary::{

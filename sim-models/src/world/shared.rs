@@ -13,6 +13,7 @@ use super::{Ctx, nth};
 use crate::intent::Intents;
 use crate::invariant::{Scene, Seen, Watch};
 use crate::ledger::{Deed, Ledger, Recorded};
+use crate::lineage::{self, Lineage, What};
 use crate::log::{Log, Note, Story};
 use crate::metrics::Metrics;
 use crate::outcome::RunLimit;
@@ -33,6 +34,8 @@ pub(crate) struct Shared {
     pub(crate) watch: Watch,
     pub(crate) metrics: Metrics,
     pub(crate) log: Log,
+    /// Kept only for who explores.
+    pub(crate) lineage: Option<Lineage>,
     /// Why the world has stopped on its own.
     pub(super) runaway: Option<RunLimit>,
 }
@@ -48,6 +51,7 @@ impl Shared {
             watch: Watch::new(&plan),
             metrics: Metrics::new(&plan),
             log: Log::new(plan.limits.log),
+            lineage: None,
             runaway: None,
             plan,
         }
@@ -92,6 +96,14 @@ impl Shared {
         if intent.background.is_some() { now } else { intent.begun }
     }
 
+    /// Keeps a moment of an intent, if anybody wants to know.
+    #[inline]
+    pub(super) fn trace(&mut self, intent: u32, what: What, ctx: &Ctx) {
+        if let Some(lineage) = &mut self.lineage {
+            lineage.push(lineage::Moment { at: ctx.now(), intent, what });
+        }
+    }
+
     /// Writes a line of the story.
     pub(super) fn note(&mut self, note: Note, ctx: &Ctx) {
         self.log.push(ctx.now(), ctx.step(), note);
@@ -114,6 +126,7 @@ impl Shared {
         };
         ctx.observe(mix(nth(number.into(), kind.0.into(), intent), repeated.into()));
         self.note(Note::Effect { intent, actor, kind, number, repeated }, ctx);
+        self.trace(intent, What::Done { kind }, ctx);
         if !repeated {
             self.show(Seen::Effect { kind, intent }, ctx);
         }

@@ -1,5 +1,6 @@
 //! Faults: what strikes goes to the part that it concerns, and heals.
 
+use crate::lineage::What;
 use crate::plan::{ActorId, ActorKind, Fault, FaultId, PointId, Trigger};
 use crate::world::fault::{Faults, Hit, SetBack};
 use crate::world::network::Request;
@@ -11,9 +12,11 @@ impl World {
         &mut self,
         point: PointId,
         by: (ActorId, u32),
+        intent: u32,
         ctx: &mut Ctx,
     ) -> Hit {
         let passage = self.faults.pass(point);
+        self.shared.trace(intent, What::Passed { point, nth: passage, actor: by.0 }, ctx);
         let mut hit = Hit::Nothing;
         for n in 0..self.shared.plan.faults.len() {
             if let Trigger::After { point: at, nth } = self.shared.plan.faults[n].trigger

@@ -113,8 +113,8 @@ impl World {
 
     /// A task passes a labelled point; faults that wait there may hit the task itself.
     fn pass_point(&mut self, id: TaskId, point: PointId, ctx: &mut Ctx) -> bool {
-        let Task { actor, seat, .. } = self.tasks.all[id];
-        let hit = self.pass(point, (actor, seat.instance), ctx);
+        let Task { actor, seat, intent, .. } = self.tasks.all[id];
+        let hit = self.pass(point, (actor, seat.instance), intent, ctx);
         // A crash there may have killed it.
         if self.tasks.all.get(id).is_none() {
             return false;

@@ -20,6 +20,7 @@ use sim_core::{Draw, Lane, Span, Time};
 use sim_policies::Ending;
 
 use crate::invariant::{Seen, Topic};
+use crate::lineage::{Way, What};
 use crate::log::{Loss, Note};
 use crate::plan::{ActorId, Plan, Server};
 use crate::pool::Pool;
@@ -151,7 +152,7 @@ impl Network {
 
     /// One leg of a request: it arrives after the link's latency, or is lost.
     fn travel(&mut self, id: RequestId, leg: Leg, shared: &mut Shared, ctx: &mut Ctx) {
-        let Request { from, from_instance, to, lineage, .. } = self.requests[id];
+        let Request { from, from_instance, to, lineage, intent, .. } = self.requests[id];
         let caller = (from, Some(from_instance));
         let callee = (to, self.requests[id].at());
         let (from, to, event, loss) = match leg {
@@ -159,6 +160,8 @@ impl Network {
             // Which instance serves it is decided where it arrives.
             _ => (caller, (to, None), Event::Deliver(id), Loss::Request),
         };
+        let way = if leg == Leg::Back { Way::Answer } else { Way::Request };
+        shared.trace(intent, What::Sent { from: from.0, to: to.0, way }, ctx);
         if !self.ship(from, to, leg.of(lineage), event, shared, ctx) {
             self.lose(id, loss, shared, ctx);
         }

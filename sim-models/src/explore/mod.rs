@@ -1,0 +1,365 @@
+//! Exploration: what can go wrong with a design that nobody suspects yet.
+//!
+//! A scenario's good run is recorded: which points its programs passed, which messages went where.
+//! At each such moment something can fail: a process dies, a step raises an error or stands still, a
+//! message is lost, late or doubled, a store forgets, fails over or has another time. The search
+//! tries each of these alone, then on top of each other, then at random; a promise that breaks is a
+//! finding. The finding is made as small as it can be, and written down as a scenario.
+//!
+//! The search begins where the good run was about to do something that its promises are about, as
+//! lineage-driven fault injection does (Alvaro, Rosen and Hellerstein, SIGMOD 2015).
+//!
+//! **Invariant:** an exploration is a function of the scenario and the options. The number of threads
+//! moves nothing but the time that it takes.
+//!
+//! ```
+//! use sim_models::Scenario;
+//! use sim_models::explore::{Options, explore};
+//!
+//! let text = r#"Scenario(
+//!     name: "shop", about: "Asks again when no answer comes.", horizon: "1m",
+//!     actors: {
+//!         "shopper": Client(load: Burst(count: 1), does: [Call("psp.charge", policy: "again")]),
+//!         "psp": Service(workers: 1, endpoints: { "charge": [Effect("charge")] }),
+//!     },
+//!     policies: { "again": [
+//!         Retry(attempts: 2, backoff: Constant("1s"), even_if_unsafe: true), Timeout("2s"),
+//!     ] },
+//!     invariants: [AtMostOnce("charge")],
+//! )"#;
+//! let scenario = Scenario::text("shop.ron", text).load()?;
+//! let report = explore(&scenario, &Options { budget: 100, ..Options::default() })?;
+//! assert_eq!(report.findings[0].broken[0], r#"AtMostOnce("charge")"#);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod candidate;
+mod search;
+mod shrink;
+mod story;
+
+use std::fmt;
+
+use crate::Scenario;
+use crate::language::FaultPlan;
+use crate::study::{self, Crew, Misuse};
+use search::{Field, Hit};
+
+/// How an exploration goes about.
+pub struct Options<'a> {
+    /// How many runs the search may take. Making findings small takes further ones.
+    pub budget: u64,
+    /// The luck of the search, and of the runs.
+    pub seed: u64,
+    /// The most faults on top of each other, before chance has its turn.
+    pub depth: usize,
+    /// How many threads; 0 for one per processor. It changes nothing but the time it takes.
+    pub jobs: usize,
+    /// Called after each run, from any thread.
+    pub progress: &'a (dyn Fn() + Sync),
+    /// Asked now and then whether to go on; what was found by then is reported.
+    pub goes_on: &'a (dyn Fn() -> bool + Sync),
+}
+
+/// Two thousand runs, up to three faults on top of each other.
+impl Default for Options<'_> {
+    fn default() -> Self {
+        Options { budget: 2_000, seed: 1, depth: 3, jobs: 0, progress: &|| (), goes_on: &|| true }
+    }
+}
+
+/// In which part of a search something was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Without any fault beyond the scenario's own.
+    AsItIs,
+    /// One fault at a time.
+    Single,
+    /// Several on top of each other.
+    Combined,
+    /// At random.
+    Random,
+}
+
+impl Phase {
+    /// Its name in JSON, which stays as it is.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Phase::AsItIs => "as_it_is",
+            Phase::Single => "single",
+            Phase::Combined => "combined",
+            Phase::Random => "random",
+        }
+    }
+}
+
+/// A way in which promises break.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// The promises that break, as the scenario spells them. The first one names the finding.
+    pub broken: Vec<String>,
+    /// What shows it: `customer-1 charged twice: …`.
+    pub witness: String,
+    /// The faults that it takes, as few and as plain as they can be.
+    pub faults: Vec<FaultPlan>,
+    /// The seed of the run that shows it.
+    pub seed: u64,
+    /// Where in the search it was found first, and after how many runs.
+    pub phase: Phase,
+    /// See `phase`.
+    pub runs: u64,
+    /// How many runs of the search broke the same promise in the same way.
+    pub seen: u64,
+    /// A scenario that shows it and little else; `sim run` repeats it.
+    pub scenario: Option<String>,
+    /// The digest of its run.
+    pub digest: u64,
+    mechanism: u64,
+}
+
+impl Finding {
+    /// What goes wrong, in words: `api: crashed, right after api.pay/charged`.
+    pub fn how(&self) -> String {
+        story::how(&self.faults)
+    }
+
+    /// The faults as they stand in a scenario.
+    pub fn faults_as_written(&self) -> Vec<String> {
+        self.faults.iter().filter_map(story::as_written).collect()
+    }
+}
+
+/// What an exploration found.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// The scenario's `name`.
+    pub scenario: String,
+    /// The variant, if not the scenario as it stands.
+    pub variant: Option<String>,
+    /// The search's seed.
+    pub seed: u64,
+    /// Runs of the search, and of them with one fault, with several, and at random.
+    pub runs: u64,
+    /// See `runs`.
+    pub singles: u64,
+    /// See `runs`.
+    pub combined: u64,
+    /// See `runs`.
+    pub random: u64,
+    /// Runs that did what another had done, and were not gone on from.
+    pub alike: u64,
+    /// Runs that made the findings small.
+    pub shrinking: u64,
+    /// What was found, the smallest first.
+    pub findings: Vec<Finding>,
+    /// Promises about how good the service is: faults may make it worse, and they are not judged.
+    pub not_judged: Vec<String>,
+}
+
+/// Why an exploration could not begin.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Refusal {
+    /// Nothing to break.
+    NoPromises,
+    /// As of any study.
+    Misuse(Misuse),
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refusal::NoPromises => f.write_str(
+                "this scenario promises nothing, so nothing can break; \
+                 add `invariants: [ExactlyOnce(\"charge\"), AllAnswered]` or the like",
+            ),
+            Refusal::Misuse(misuse) => misuse.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+impl From<Misuse> for Refusal {
+    fn from(misuse: Misuse) -> Refusal {
+        Refusal::Misuse(misuse)
+    }
+}
+
+/// Searches for faults under which a scenario's promises break.
+///
+/// # Errors
+/// When there is nothing to search for, or no thread to do it.
+///
+/// # Panics
+/// When the scenario does not compile a second time, which it does if it was loaded.
+pub fn explore(scenario: &Scenario, options: &Options<'_>) -> Result<Report, Refusal> {
+    let marked = scenario.with_all_points().expect("it was loaded");
+    if marked.plan().invariants.is_empty() {
+        return Err(Refusal::NoPromises);
+    }
+    let runs =
+        study::Options { jobs: options.jobs, progress: options.progress, ..Default::default() };
+    let crew = Crew::new(&runs)?;
+    let mut field = Field::new(marked, options);
+    let mut hits: Vec<(Hit, u64)> = Vec::new();
+    let tally = field.search(&crew, |hit| {
+        match hits.iter_mut().find(|(known, _)| shrink::is_like(known, &hit)) {
+            Some((_, seen)) => *seen += 1,
+            None => hits.push((hit, 1)),
+        }
+    });
+    let mut shrinking = 0;
+    let mut findings: Vec<Finding> = Vec::new();
+    for (hit, seen) in hits {
+        let small = shrink::smallest(&field, &hit, &mut shrinking);
+        let finding = shrink::finding(&field, small, &hit, seen);
+        match findings.iter_mut().find(|known| shrink::is_same(known, &finding)) {
+            Some(known) => known.seen += finding.seen,
+            None => findings.push(finding),
+        }
+    }
+    findings.sort_by_key(|finding| (finding.faults.len(), finding.runs));
+    for finding in &mut findings {
+        if let Some((text, digest)) = story::tell(scenario, finding, &mut shrinking) {
+            (finding.scenario, finding.digest) = (Some(text), digest);
+        }
+    }
+    Ok(Report {
+        scenario: scenario.name().to_owned(),
+        variant: scenario.variant().map(str::to_owned),
+        seed: options.seed,
+        runs: tally.runs,
+        singles: tally.singles,
+        combined: tally.combined,
+        random: tally.random,
+        alike: tally.alike,
+        shrinking,
+        findings,
+        not_judged: field.not_judged(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outcome::Verdict;
+
+    /// A checkout behind a design, and a provider that knows a key if it gets one.
+    fn checkout(design: &str, key: &str, promises: &str) -> Scenario {
+        let text = r#"Scenario(
+            name: "checkout", about: "", horizon: "4m",
+            actors: {
+                "app": Client(load: Burst(count: 2), does: [Call("api.pay", policy: "patient")]),
+                "api": Service(workers: 4, endpoints: { "pay": [
+                    Idempotent("DESIGN", store: "redis", lock: "30s", body: [
+                        Call("psp.charge", policy: "short", KEY into: "result"),
+                    ]),
+                    Respond(201, body: "{result}"),
+                ] }),
+                "psp": Service(workers: 4, endpoints: { "charge": [
+                    Work(Const("50ms")), Effect("charge", once: "{key}", into: "id"),
+                    Respond(201, body: "{id}"),
+                ] }),
+                "redis": Kv(),
+            },
+            links: [Link(from: "app", to: "api", latency: Const("10ms"))],
+            policies: {
+                "patient": [
+                    Retry(attempts: 20, backoff: Constant("5s"), conflict: true), Timeout("2s"),
+                ],
+                "short": [Timeout("1s")],
+            },
+            invariants: [PROMISES],
+        )"#;
+        let text = text.replace("DESIGN", design).replace("KEY", key);
+        Scenario::text("t.ron", text.replace("PROMISES", promises)).load().unwrap()
+    }
+
+    fn naive() -> Scenario {
+        checkout("naive", "", r#"AtMostOnce("charge")"#)
+    }
+
+    fn search(scenario: &Scenario, budget: u64) -> Report {
+        explore(scenario, &Options { budget, jobs: 1, ..Options::default() }).unwrap()
+    }
+
+    #[test]
+    fn the_number_of_threads_moves_nothing() {
+        let report = |jobs| {
+            let options = Options { budget: 700, jobs, ..Options::default() };
+            format!("{:?}", explore(&naive(), &options).unwrap())
+        };
+        assert_eq!(report(1), report(3));
+    }
+
+    #[test]
+    fn saying_where_it_is_changes_nothing_about_a_run() {
+        let (plain, marked) = (naive(), naive().with_all_points().unwrap());
+        assert!(marked.points().len() > plain.points().len() + 5, "{:?}", marked.points());
+        assert_eq!(marked.run(1).digest, plain.run(1).digest);
+        let traced = marked.start(1).traced().finish_traced();
+        assert_eq!(traced.outcome.digest, plain.run(1).digest);
+    }
+
+    #[test]
+    fn each_finding_is_a_scenario_that_breaks_the_promise() {
+        let report = search(&naive(), 600);
+        assert!(report.findings.len() >= 5, "{:?}", report.findings);
+        for finding in &report.findings {
+            let text = finding.scenario.as_ref().expect("nothing else happens at these instants");
+            let scenario = Scenario::text("found.ron", text.as_str()).load().unwrap();
+            let outcome = scenario.run(scenario.seed());
+            assert_eq!(outcome.verdict, Verdict::Violated, "{text}");
+            assert_eq!(outcome.invariants[0].name, finding.broken[0]);
+            assert_eq!(outcome.digest, finding.digest);
+            assert!(finding.faults.len() <= 3, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_lost_answer_and_a_dead_process_are_among_what_is_found() {
+        let found: Vec<String> = search(&naive(), 600).findings.iter().map(Finding::how).collect();
+        for kind in ["crashed", "lost", "duplicated", "stands still"] {
+            assert!(found.iter().any(|how| how.contains(kind)), "{kind}: {found:#?}");
+        }
+    }
+
+    #[test]
+    fn a_design_that_is_right_breaks_under_no_fault() {
+        let promises = r#"ExactlyOnce("charge"), FailedImpliesNone("charge"), AllAnswered"#;
+        let safe = checkout("safe", r#"key: "{provider_key}","#, promises);
+        let report = search(&safe, 2_000);
+        assert!(report.findings.is_empty(), "{:#?}", report.findings);
+        assert_eq!(report.runs, 2_000);
+        assert!(report.combined > 500 && report.random > 100);
+    }
+
+    #[test]
+    fn what_is_broken_anyway_is_told_once_and_not_searched_for() {
+        let promises = r#"Threshold("p99(app) < 1ms"), AtMostOnce("charge")"#;
+        let scenario = checkout("naive", "", promises);
+        let report = search(&scenario, 300);
+        let first = &report.findings[0];
+        assert!(first.faults.is_empty() && first.phase == Phase::AsItIs);
+        assert_eq!(report.not_judged, [first.broken[0].clone()]);
+        let again = |finding: &&Finding| finding.broken.contains(&first.broken[0]);
+        assert_eq!(report.findings.iter().filter(again).count(), 1);
+        assert!(report.findings.len() > 1);
+    }
+
+    #[test]
+    fn who_stops_the_search_gets_what_was_found() {
+        let asked = std::sync::atomic::AtomicU64::new(0);
+        let goes_on = || asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed) < 2;
+        let options = Options { budget: u64::MAX, goes_on: &goes_on, ..Options::default() };
+        let report = explore(&naive(), &options).unwrap();
+        assert!(report.runs < 200 && !report.findings.is_empty());
+    }
+
+    #[test]
+    fn where_nothing_is_promised_nothing_can_be_found() {
+        let refused = explore(&checkout("naive", "", ""), &Options::default()).unwrap_err();
+        assert_eq!(refused, Refusal::NoPromises);
+        assert!(refused.to_string().contains("invariants: ["));
+    }
+}

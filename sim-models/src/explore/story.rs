@@ -1,0 +1,227 @@
+//! A finding as a scenario that shows it and little else.
+
+use std::collections::BTreeMap;
+
+use sim_core::{Span, Time};
+
+use super::Finding;
+use crate::Scenario;
+use crate::language::{Fault, FaultPlan, shorthand};
+use crate::lineage::{Moment, What};
+use crate::outcome::{InvariantResult, InvariantVerdict};
+use crate::plan::ActorId;
+use crate::run::Traced;
+use crate::source::Tree;
+
+/// The most texts that are tried to make a story small.
+const ATTEMPTS_MAX: u64 = 600;
+
+/// How long the story may take.
+const HORIZONS: [Span; 8] = [
+    Span::secs(1),
+    Span::secs(5),
+    Span::secs(10),
+    Span::secs(30),
+    Span::secs(60),
+    Span::secs(120),
+    Span::secs(600),
+    Span::secs(3_600),
+];
+
+/// What is told in a run: who sent what to whom and what was done, for the intents that a violation
+/// is about, until it happened.
+type Told = Vec<String>;
+
+/// A story on its way to being short.
+struct Draft<'a> {
+    scenario: &'a Scenario,
+    seed: u64,
+    promise: &'a str,
+    told: Told,
+    attempts: u64,
+}
+
+/// The smallest scenario in which a finding's faults break its first promise in the same way, and
+/// the digest of its run; `None` when the whole scenario with these faults does not, since a fault
+/// depends on what else happens at its instant.
+pub(super) fn tell(
+    scenario: &Scenario,
+    finding: &Finding,
+    runs: &mut u64,
+) -> Option<(String, u64)> {
+    let mut tree = scenario.document().tree();
+    tree.remove("variants");
+    tree.remove("breaks");
+    tree.remove("hypothesis");
+    tree.set("seed", Tree::read(&finding.seed.to_string())?);
+    let mut faults =
+        tree.child("faults").map_or_else(|| Tree::read("[]"), |own| Some(own.clone()))?;
+    for fault in &finding.faults {
+        faults.push(written(fault)?);
+    }
+    tree.set("faults", faults);
+    let promise = finding.broken.first()?;
+    let kept = Tree::read(&format!("[{promise}]"))?;
+    let Ran { told, .. } = run(scenario, &tree.print(shorthand()), finding.seed, promise)?;
+    let mut draft = Draft { scenario, seed: finding.seed, promise, told, attempts: 0 };
+    let mut only = tree.clone();
+    only.set("invariants", kept);
+    if draft.tells(&only) {
+        tree = only;
+    }
+    draft.shorten(&mut tree);
+    *runs += draft.attempts;
+    let Ran { digest, witness, .. } =
+        run(scenario, &tree.print(shorthand()), finding.seed, promise)?;
+    let about = format!("{}: {witness}.", how(&finding.faults));
+    tree.set("about", Tree::read(&format!("{about:?}"))?);
+    Some((tree.print(shorthand()), digest))
+}
+
+/// What goes wrong, in words.
+pub(super) fn how(faults: &[FaultPlan]) -> String {
+    let one = |plan: &FaultPlan| match plan {
+        FaultPlan::At { at, fault, .. } => format!("{}, at {at}", fault.label()),
+        FaultPlan::After { point, nth, fault, .. } => {
+            let which = if *nth == 1 { String::new() } else { format!(", passage {nth}") };
+            match fault {
+                Fault::Throw { .. } | Fault::Stall => format!("{point} {}{which}", fault.label()),
+                _ => format!("{}, right after {point}{which}", fault.label()),
+            }
+        }
+    };
+    let all: Vec<String> = faults.iter().map(one).collect();
+    if all.is_empty() { "Without any fault".to_owned() } else { all.join("; then ") }
+}
+
+/// A fault as it stands in a scenario, on one line.
+pub(super) fn as_written(fault: &FaultPlan) -> Option<String> {
+    Some(written(fault)?.line(shorthand()))
+}
+
+/// A fault as a person writes it: what has its usual value is left out, and the fault comes last.
+fn written(fault: &FaultPlan) -> Option<Tree> {
+    let mut tree = Tree::read(&ron::to_string(fault).ok()?)?;
+    tree.unwrap_some();
+    for (name, usual) in [("nth", "1")] {
+        if tree.child(name).is_some_and(|child| child.head() == usual) {
+            tree.remove(name);
+        }
+    }
+    tree.move_last("fault");
+    Some(tree)
+}
+
+impl Draft<'_> {
+    /// Whether a scenario still tells the same story.
+    fn tells(&mut self, tree: &Tree) -> bool {
+        self.tells_until(tree).is_some()
+    }
+
+    /// When the promise breaks in it, if it does.
+    fn tells_until(&mut self, tree: &Tree) -> Option<Time> {
+        if self.attempts == ATTEMPTS_MAX {
+            return None;
+        }
+        self.attempts += 1;
+        let ran = run(self.scenario, &tree.print(shorthand()), self.seed, self.promise)?;
+        (ran.told == self.told).then_some(ran.at)
+    }
+
+    fn shorten(&mut self, tree: &mut Tree) {
+        let clients: Vec<String> = match tree.child("actors") {
+            Some(actors) => {
+                let names: Vec<String> = actors.names().map(str::to_owned).collect();
+                let is_client = |name: &String| {
+                    actors.child(name).is_some_and(|actor| actor.head() == "Client")
+                };
+                names.into_iter().filter(is_client).collect()
+            }
+            None => Vec::new(),
+        };
+        for client in clients {
+            for count in 1..=3 {
+                let mut fewer = tree.clone();
+                let load = Tree::read(&format!("Burst(count: {count})"));
+                let actor = fewer.child("actors").and_then(|actors| actors.child(&client));
+                let (Some(actor), Some(load)) = (actor, load) else { continue };
+                actor.set("load", load);
+                if fewer == *tree || self.tells(&fewer) {
+                    *tree = fewer;
+                    break;
+                }
+            }
+        }
+        // What is cut may have been what made something else needed.
+        loop {
+            let before = tree.parts();
+            self.cut(tree);
+            if tree.parts() == before || self.attempts == ATTEMPTS_MAX {
+                break;
+            }
+        }
+        for horizon in HORIZONS {
+            let mut shorter = tree.clone();
+            let Some(value) = Tree::read(&format!("\"{horizon}\"")) else { continue };
+            shorter.set("horizon", value);
+            // What breaks after the horizon is in no chart.
+            if self.tells_until(&shorter).is_some_and(|at| at < Time::ZERO + horizon) {
+                *tree = shorter;
+                break;
+            }
+        }
+    }
+
+    /// Takes away every part without which the story is the same, the largest first.
+    fn cut(&mut self, tree: &mut Tree) {
+        let mut n = 0;
+        while let Some(less) = tree.without(n) {
+            if self.tells(&less) {
+                *tree = less;
+            } else {
+                n += 1;
+            }
+        }
+    }
+}
+
+/// A run that broke the promise.
+struct Ran {
+    digest: u64,
+    at: Time,
+    witness: String,
+    told: Told,
+}
+
+/// The run of a text in the place of the scenario's own; `None` when it is no scenario, or keeps the
+/// promise.
+fn run(scenario: &Scenario, text: &str, seed: u64, promise: &str) -> Option<Ran> {
+    let scenario = scenario.with_text(text)?;
+    let Traced { outcome, lineage, intents } = scenario.start(seed).traced().finish_traced();
+    let is_it = |result: &&InvariantResult| {
+        result.name == promise && result.verdict == InvariantVerdict::Violated
+    };
+    let violation = outcome.invariants.iter().find(is_it)?.first.as_ref()?;
+    let plan = scenario.plan();
+    let concerned = [&violation.intent, &violation.other];
+    let concerns = |intent: u32| {
+        let name = intents.name(plan, intent);
+        concerned.into_iter().flatten().any(|other| *other == name)
+    };
+    let mut known: BTreeMap<u32, bool> = BTreeMap::new();
+    let name = |actor: ActorId| plan.actor_name(actor);
+    let mut told = Vec::new();
+    for Moment { intent, what, .. } in lineage.until(violation.at) {
+        if *known.entry(*intent).or_insert_with(|| concerns(*intent)) {
+            match what {
+                What::Passed { .. } => {}
+                What::Sent { from, to, .. } => {
+                    told.push(format!("{} -> {}", name(*from), name(*to)));
+                }
+                What::Done { kind } => told.push(plan.kinds[kind.index()].clone()),
+            }
+        }
+    }
+    let witness = violation.witness.clone();
+    Some(Ran { digest: outcome.digest, at: violation.at, witness, told })
+}
