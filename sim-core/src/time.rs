@@ -212,6 +212,19 @@ impl fmt::Display for Span {
     }
 }
 
+impl Span {
+    /// A text that reads back as the same length: as it is displayed, or where that is rounded, in
+    /// seconds to the last nanosecond.
+    fn exact(self) -> String {
+        let text = self.to_string();
+        if text.parse() == Ok(self) {
+            return text;
+        }
+        let fraction = format!("{:09}", self.0 % SECOND);
+        format!("{}.{}s", self.0 / SECOND, fraction.trim_end_matches('0'))
+    }
+}
+
 fn decimal(n: u64, unit: u64, name: &str) -> String {
     let thousandths = n % unit / (unit / 1000);
     if thousandths == 0 {
@@ -301,7 +314,7 @@ fn scaled(number: &str, scale: u64) -> Option<u64> {
 
 impl Serialize for Span {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        serializer.collect_str(&self.exact())
     }
 }
 
@@ -338,6 +351,18 @@ impl<'de> Deserialize<'de> for Span {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_written_to_a_file_reads_back_to_the_nanosecond() {
+        for nanos in
+            [0, 999, 1_001, 1_160_200_000, 1_000_000_001, 12 * 3_600 * SECOND + 7, u64::MAX]
+        {
+            let span = Span(nanos);
+            assert_eq!(span.exact().parse(), Ok(span), "{}", span.exact());
+        }
+        assert_eq!(Span(1_160_200_000).exact(), "1.1602s");
+        assert_eq!(Span(150 * SECOND).exact(), "2m30s");
+    }
 
     #[test]
     fn spans_read_as_people_write_them() {

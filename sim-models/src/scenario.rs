@@ -98,6 +98,14 @@ impl Scenario {
         Ok(scenario)
     }
 
+    /// The same scenario, whose runs end after so many steps, and keep no story.
+    pub(crate) fn bounded(&self, steps: u64) -> Scenario {
+        let mut plan = (*self.plan).clone();
+        plan.limits.steps = plan.limits.steps.min(steps);
+        plan.limits.log = 0;
+        Scenario { plan: Arc::new(plan), ..self.clone() }
+    }
+
     /// What another text would be in the place of this one's; `None` when it is no scenario.
     pub(crate) fn with_text(&self, text: &str) -> Option<Scenario> {
         let files = |name: &str| self.file_text(name);

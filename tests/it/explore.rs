@@ -48,9 +48,10 @@ const HOW: &str = "
    written to the ledger. The first three intents are followed; what happens to them can happen to any.
 2. **Every single fault.** At each point: a crash, an error, a halt of the task, a pause of the process.
    For each message: it is lost, late or doubled. At each command of a store: the store crashes, fails
-   over, forgets, evicts, is out of memory, or its clock is set forward. Halts and delays last a little
-   longer than each length of time that the scenario names: timeouts, leases, lifetimes. What stands
-   next to an effect is tried first.
+   over, refuses, forgets, evicts, is out of memory, or its clock is set forward. Crashes and outages last
+   a second. They, halts and delays also last a little longer than each length of time that the scenario
+   names: timeouts, leases, lifetimes, the sixteen most different. What stands next to an effect is tried
+   first.
 3. **Faults on top of each other.** Where a run with a fault kept its promises, a further fault strikes
    later in that run. Runs that passed the same points in the same order, sent the same messages and did
    the same things are gone on from once.
@@ -60,11 +61,12 @@ const HOW: &str = "
 A promise that must never break (`AtMostOnce`, `NoMerge` …) is judged under all faults. One that must hold
 in the end (`AllAnswered`, `SettlesWithin`, `RecoversWithin`) is judged where all faults have healed
 within the first three quarters of the run. Promises on figures (`Threshold`, `Goodput` …) are not judged,
-since faults may make a service worse; the report names them.
+since faults may make a service worse. The report names them, and those that no run put to the test.
 
 Findings are one where they break the same promise after the same messages and effects in the same order.
 Each is shrunk: fewer faults, a named point in the place of an instant, the shortest round length; then
-every part of the scenario goes without which the same intents see the same messages and effects. The
+fewer users, no actor, link, endpoint or policy that the story does not need, and a shorter run. Programs
+and policies stay as they were written, and without its faults the short scenario keeps the promise. The
 result is `counterexample-….ron`, which `sim run` repeats.
 
 What it cannot do yet: it draws no second click and no early leave, changes no key, delays no copy of a
@@ -78,7 +80,7 @@ fn stripped(name: &str, variant: Option<&str>) -> Scenario {
 }
 
 fn search(scenario: &Scenario) -> Report {
-    let options = Options { budget: BUDGET, ..Options::default() };
+    let options = Options { budget: BUDGET, tells: false, ..Options::default() };
     explore(scenario, &options).expect("it promises something")
 }
 

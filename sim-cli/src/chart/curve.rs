@@ -26,6 +26,9 @@ const REGIONS: f64 = 24.0;
 /// Room for the values and the name of the axis.
 const FOOT: f64 = 44.0;
 
+/// Where a smaller share is served, a latency is not told without it.
+const WELL: f64 = 0.99;
+
 /// More panels would not be read.
 const PANELS_MAX: usize = 6;
 
@@ -127,12 +130,24 @@ impl<'a> Curves<'a> {
         Some(match first.0 == last.0 {
             true => format!("{} is {}", panel.name, told(first.0, first.1)),
             false => format!(
-                "{} goes from {} to {} ({axis})",
+                "{} goes from {} to {} ({axis}){}",
                 panel.name,
                 told(first.0, first.1),
-                told(last.0, last.1)
+                told(last.0, last.1),
+                self.served(panel, first.0, last.0),
             ),
         })
+    }
+
+    /// A latency is that of who was served: where few were, a low one is no good news.
+    fn served(&self, panel: &Panel, first: usize, last: usize) -> String {
+        let success = |n: usize| Some(self.map.cells[n].success?.mean);
+        match (success(first), success(last)) {
+            (Some(first), Some(last)) if panel.unit == Unit::Millis && first.min(last) < WELL => {
+                format!(", success from {} to {}", figure::share(first), figure::share(last))
+            }
+            _ => String::new(),
+        }
     }
 
     fn has_regions(&self) -> bool {

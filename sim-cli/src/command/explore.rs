@@ -98,6 +98,7 @@ pub fn explore(args: &Args, kinds: &Kinds) -> Result<Exit, Failure> {
     let file = ScenarioFile::read(&args.scenario, kinds)?;
     let scenario = file.load_changed(&args.changes)?;
     console::warn(scenario.warnings());
+    std::fs::create_dir_all(&args.out).map_err(|error| unwritable(&args.out, &error))?;
     let (budget, most) = match args.budget {
         Budget::Runs(runs) => (runs, None),
         Budget::Time(time) => (u64::MAX, Some(time)),
@@ -119,6 +120,7 @@ pub fn explore(args: &Args, kinds: &Kinds) -> Result<Exit, Failure> {
             seed: args.seed.unwrap_or(scenario.seed()),
             depth: args.depth as usize,
             jobs: args.jobs,
+            tells: true,
             progress: &tick,
             goes_on: &goes_on,
         },
@@ -133,9 +135,9 @@ pub fn explore(args: &Args, kinds: &Kinds) -> Result<Exit, Failure> {
     console::print(&if args.json {
         object(&report, &kept, &repeat)
     } else {
-        text(&report, &kept, &repeat, &console::style())
+        text(args, &report, &kept, &repeat, &console::style())
     })?;
-    Ok(if report.findings.is_empty() { Exit::Kept } else { Exit::Broken })
+    Ok(if report.findings.is_empty() && is_checked(&report) { Exit::Kept } else { Exit::Broken })
 }
 
 /// Set once somebody presses Ctrl-C: the search ends and reports what it has. A second time ends
@@ -156,11 +158,14 @@ fn stop_on_interrupt() -> Arc<AtomicBool> {
 fn keep(out: &Path, finding: &Finding) -> Result<Option<PathBuf>, Failure> {
     let Some(text) = &finding.scenario else { return Ok(None) };
     let path = out.join(format!("counterexample-{:016x}.ron", finding.digest));
-    let written = std::fs::create_dir_all(out).and_then(|()| std::fs::write(&path, text));
-    match written {
+    match std::fs::write(&path, text) {
         Ok(()) => Ok(Some(path)),
-        Err(error) => Err(Failure::new(format!("cannot write {}: {error}", path.display()))),
+        Err(error) => Err(unwritable(&path, &error)),
     }
+}
+
+fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::new(format!("cannot write {}: {error}", path.display()))
 }
 
 /// The command that repeats a search, by the runs that it took.
@@ -172,7 +177,13 @@ fn repeat(args: &Args, report: &Report) -> String {
     line.to_string()
 }
 
-fn text(report: &Report, kept: &[Option<PathBuf>], repeat: &str, style: &Style) -> String {
+fn text(
+    args: &Args,
+    report: &Report,
+    kept: &[Option<PathBuf>],
+    repeat: &str,
+    style: &Style,
+) -> String {
     let mut text = headline(report, style);
     text.push('\n');
     let name = words::named(&report.scenario, report.variant.as_deref());
@@ -181,6 +192,14 @@ fn text(report: &Report, kept: &[Option<PathBuf>], repeat: &str, style: &Style) 
     if !report.not_judged.is_empty() {
         let all = report.not_judged.join(", ");
         text += &style.line("unjudged", &format!("{all}: faults may make a service worse"));
+    }
+    if !report.untested.is_empty() {
+        let all = report.untested.join(", ");
+        text += &style.line("untested", &format!("{all}: no run put it to the test"));
+    }
+    if report.singles_left > 0 {
+        let left = words::counted(report.singles_left, "single fault");
+        text += &style.line("left", &format!("{left} not tried yet: raise --budget"));
     }
     for (n, (finding, path)) in report.findings.iter().zip(kept).enumerate() {
         text.push('\n');
@@ -193,15 +212,26 @@ fn text(report: &Report, kept: &[Option<PathBuf>], repeat: &str, style: &Style) 
         text += &style.line("found", &found(finding));
         text += &match path {
             Some(path) => style.command("show", &Repeat::new("run").file(path).to_string()),
-            None => style.line("show", &alone(finding)),
+            None => style.command("show", &alone(args, finding)),
         };
     }
     text.push('\n');
     text + &style.command("repeat", repeat)
 }
 
+/// Whether any promise that is judged was put to the test.
+fn is_checked(report: &Report) -> bool {
+    let is_new = |promise: &&String| !report.untested.contains(promise);
+    let unjudged = report.not_judged.iter().filter(is_new).count();
+    report.untested.len() + unjudged < report.promises
+}
+
 fn headline(report: &Report, style: &Style) -> String {
     let runs = words::counted(report.runs, "run");
+    if report.findings.is_empty() && !is_checked(report) {
+        let said = format!("No promise was put to the test in {runs}");
+        return labelled(style.unsure, "NOTHING CHECKED", &said);
+    }
     if report.findings.is_empty() {
         let said = format!("No promise broke in {runs}");
         return labelled(style.good, "NOTHING FOUND", &said);
@@ -229,13 +259,16 @@ fn extent(report: &Report) -> String {
 
 fn found(finding: &Finding) -> String {
     let runs = words::counted(finding.seen, "run");
-    format!("after {} runs; {runs} broke it in this way", words::count(finding.runs))
+    let after = words::counted(finding.runs, "run");
+    format!("after {after}; {runs} broke it in this way")
 }
 
-/// What to say of a finding that cannot be shown by a scenario of its own.
-fn alone(finding: &Finding) -> String {
-    let faults = finding.faults_as_written().join(", ");
-    format!("the whole scenario, seed {}, faults: [{faults}]", finding.seed)
+/// The command that shows a finding in the whole scenario.
+fn alone(args: &Args, finding: &Finding) -> String {
+    let Changes { variant, set } = &args.changes;
+    let mut set = set.clone();
+    set.push(("faults".to_owned(), finding.all_faults()));
+    Repeat::run(&args.scenario, variant.as_deref(), &set, finding.seed).to_string()
 }
 
 /// A search as one JSON object.
@@ -267,6 +300,8 @@ fn object(report: &Report, kept: &[Option<PathBuf>], repeat: &str) -> String {
         "alike": report.alike,
         "shrinking": report.shrinking,
         "not_judged": report.not_judged,
+        "untested": report.untested,
+        "singles_left": report.singles_left,
         "findings": findings,
         "repeat": plain(repeat),
     }))

@@ -17,7 +17,7 @@ const INTENTS_MAX: usize = 3;
 const OCCURRENCES_MAX: u32 = 4;
 
 /// The most lengths of time that are tried at each moment.
-const LENGTHS_MAX: usize = 8;
+const LENGTHS_MAX: usize = 16;
 
 /// How long a process is down, and a server out of order.
 const DOWN: Span = Span::secs(1);
@@ -116,6 +116,7 @@ impl Ground {
             add(n + 1, Some(*length), Fault::Stall);
             if is_service {
                 add(n + 2, Some(*length), Fault::Pause { actor, instance: None });
+                add(n + 2, Some(*length), Fault::Crash { actor, instance: None });
             }
             if self.clocks.contains(&actor) {
                 add(n + 2, None, step(actor, *length));
@@ -148,6 +149,9 @@ impl Ground {
             ActorKind::Service(_) if way == Way::Request => {
                 add(1, Some(DOWN), Fault::Errors { actor: server, rate, status: 503, instance });
                 add(1, Some(DOWN), Fault::Outage { actor: server, instance });
+                for (n, length) in self.lengths.iter().enumerate() {
+                    add(n + 2, Some(*length), Fault::Outage { actor: server, instance });
+                }
             }
             _ => {}
         }
@@ -169,6 +173,8 @@ impl Ground {
         add(1, Some(DOWN), Fault::OutOfMemory { store });
         for (n, length) in self.lengths.iter().enumerate() {
             add(n + 1, None, step(store, *length));
+            add(n + 2, Some(*length), Fault::Outage { actor: store, instance: None });
+            add(n + 2, Some(*length), Fault::OutOfMemory { store });
         }
     }
 }

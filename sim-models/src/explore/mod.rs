@@ -55,6 +55,9 @@ pub struct Options<'a> {
     pub depth: usize,
     /// How many threads; 0 for one per processor. It changes nothing but the time it takes.
     pub jobs: usize,
+    /// Whether each finding is written down as a scenario of its own, which takes a few hundred short
+    /// runs.
+    pub tells: bool,
     /// Called after each run, from any thread.
     pub progress: &'a (dyn Fn() + Sync),
     /// Asked now and then whether to go on; what was found by then is reported.
@@ -64,7 +67,15 @@ pub struct Options<'a> {
 /// Two thousand runs, up to three faults on top of each other.
 impl Default for Options<'_> {
     fn default() -> Self {
-        Options { budget: 2_000, seed: 1, depth: 3, jobs: 0, progress: &|| (), goes_on: &|| true }
+        Options {
+            budget: 2_000,
+            seed: 1,
+            depth: 3,
+            jobs: 0,
+            tells: true,
+            progress: &|| (),
+            goes_on: &|| true,
+        }
     }
 }
 
@@ -110,17 +121,29 @@ pub struct Finding {
     pub runs: u64,
     /// How many runs of the search broke the same promise in the same way.
     pub seen: u64,
-    /// A scenario that shows it and little else; `sim run` repeats it.
+    /// A scenario that shows it and little else; `sim run` repeats it. `None` when it was not asked
+    /// for, or when a fault depends on what else happens at its instant.
     pub scenario: Option<String>,
     /// The digest of its run.
     pub digest: u64,
+    own_faults: Vec<String>,
     mechanism: u64,
 }
 
 impl Finding {
     /// What goes wrong, in words: `api: crashed, right after api.pay/charged`.
     pub fn how(&self) -> String {
-        story::how(&self.faults)
+        match self.faults.is_empty() {
+            true if self.own_faults.is_empty() => "Without any fault".to_owned(),
+            true => "Under the scenario's own faults alone".to_owned(),
+            false => story::how(&self.faults),
+        }
+    }
+
+    /// The scenario's own faults and those of the finding, as they stand in a scenario.
+    pub fn all_faults(&self) -> String {
+        let all = self.own_faults.iter().cloned().chain(self.faults_as_written());
+        format!("[{}]", all.collect::<Vec<_>>().join(", "))
     }
 
     /// The faults as they stand in a scenario.
@@ -152,6 +175,12 @@ pub struct Report {
     pub shrinking: u64,
     /// What was found, the smallest first.
     pub findings: Vec<Finding>,
+    /// How many promises the scenario makes.
+    pub promises: usize,
+    /// Single faults that the budget did not reach.
+    pub singles_left: u64,
+    /// Promises that no run put to the test: nothing is known of them.
+    pub untested: Vec<String>,
     /// Promises about how good the service is: faults may make it worse, and they are not judged.
     pub not_judged: Vec<String>,
 }
@@ -197,8 +226,9 @@ pub fn explore(scenario: &Scenario, options: &Options<'_>) -> Result<Report, Ref
     if marked.plan().invariants.is_empty() {
         return Err(Refusal::NoPromises);
     }
-    let runs =
-        study::Options { jobs: options.jobs, progress: options.progress, ..Default::default() };
+    // More threads than runs of a batch would have nothing to do.
+    let jobs = options.jobs.min(search::BATCH as usize);
+    let runs = study::Options { jobs, progress: options.progress, ..Default::default() };
     let crew = Crew::new(&runs)?;
     let mut field = Field::new(marked, options);
     let mut hits: Vec<(Hit, u64)> = Vec::new();
@@ -212,16 +242,28 @@ pub fn explore(scenario: &Scenario, options: &Options<'_>) -> Result<Report, Ref
     let mut findings: Vec<Finding> = Vec::new();
     for (hit, seen) in hits {
         let small = shrink::smallest(&field, &hit, &mut shrinking);
-        let finding = shrink::finding(&field, small, &hit, seen);
+        let own_faults = story::own_faults(scenario);
+        let finding = shrink::finding(&field, small, &hit, seen, own_faults);
         match findings.iter_mut().find(|known| shrink::is_same(known, &finding)) {
             Some(known) => known.seen += finding.seen,
             None => findings.push(finding),
         }
     }
     findings.sort_by_key(|finding| (finding.faults.len(), finding.runs));
-    for finding in &mut findings {
-        if let Some((text, digest)) = story::tell(scenario, finding, &mut shrinking) {
+    for finding in findings.iter_mut().filter(|_| options.tells) {
+        if let Some((text, digest)) =
+            story::tell(scenario, finding, field.steps(), options.goes_on, &mut shrinking)
+        {
             (finding.scenario, finding.digest) = (Some(text), digest);
+        }
+    }
+    // Two that are the same short story are one.
+    let mut stories: Vec<Finding> = Vec::new();
+    for finding in findings {
+        let is_it = |told: &&mut Finding| told.scenario.is_some() && told.digest == finding.digest;
+        match stories.iter_mut().find(is_it) {
+            Some(told) => told.seen += finding.seen,
+            None => stories.push(finding),
         }
     }
     Ok(Report {
@@ -234,8 +276,11 @@ pub fn explore(scenario: &Scenario, options: &Options<'_>) -> Result<Report, Ref
         random: tally.random,
         alike: tally.alike,
         shrinking,
-        findings,
+        findings: stories,
+        promises: field.scenario.plan().invariants.len(),
+        singles_left: tally.singles_left,
         not_judged: field.not_judged(),
+        untested: field.untested(&tally.tested),
     })
 }
 
@@ -306,13 +351,18 @@ mod tests {
         let report = search(&naive(), 600);
         assert!(report.findings.len() >= 5, "{:?}", report.findings);
         for finding in &report.findings {
-            let text = finding.scenario.as_ref().expect("nothing else happens at these instants");
+            let Some(text) = &finding.scenario else { panic!("not told: {finding:?}") };
             let scenario = Scenario::text("found.ron", text.as_str()).load().unwrap();
             let outcome = scenario.run(scenario.seed());
             assert_eq!(outcome.verdict, Verdict::Violated, "{text}");
             assert_eq!(outcome.invariants[0].name, finding.broken[0]);
             assert_eq!(outcome.digest, finding.digest);
             assert!(finding.faults.len() <= 3, "{text}");
+            let calm = Scenario::text("found.ron", text.as_str()).set("faults", "[]");
+            assert_eq!(calm.run().unwrap().verdict, Verdict::Kept, "it is the faults: {text}");
+            for guard in [r#"once: "{key}""#, r#"lock: "30s""#, "conflict: true"] {
+                assert!(text.contains(guard), "what protects stays: {text}");
+            }
         }
     }
 
@@ -350,7 +400,7 @@ mod tests {
     #[test]
     fn who_stops_the_search_gets_what_was_found() {
         let asked = std::sync::atomic::AtomicU64::new(0);
-        let goes_on = || asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed) < 2;
+        let goes_on = || asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed) < 100;
         let options = Options { budget: u64::MAX, goes_on: &goes_on, ..Options::default() };
         let report = explore(&naive(), &options).unwrap();
         assert!(report.runs < 200 && !report.findings.is_empty());

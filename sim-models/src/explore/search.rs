@@ -8,20 +8,25 @@ use sim_core::{Draw, Purpose, Span, Streams, Time};
 use super::candidate::{Candidate, Ground, shape};
 use super::{Options, Phase};
 use crate::Scenario;
-use crate::outcome::{InvariantVerdict, Outcome};
+use crate::lineage::Lineage;
+use crate::outcome::{InvariantResult, InvariantVerdict, Outcome};
 use crate::plan::{FaultEntry, Plan, Rule, Trigger};
 use crate::run::Traced;
 use crate::study::Crew;
 
 /// How many runs are under way before they are looked at. No thread's speed may change what comes
 /// next.
-const BATCH: u64 = 64;
+pub(super) const BATCH: u64 = 64;
 
 /// Once every single fault was tried, one batch in so many is random.
 const RANDOM_TURN: u64 = 4;
 
 /// The most trials that wait: a budget that reached the others would take days.
 const WAITING_MAX: usize = 1_000_000;
+
+/// A run may take ten times the steps of the good one, and so many more: a storm that is longer ends
+/// at that limit and says nothing.
+const STEPS_LEAST: u64 = 100_000;
 
 /// The most faults of a random plan.
 const RANDOM_FAULTS_MAX: u64 = 5;
@@ -66,6 +71,10 @@ pub(super) struct Tally {
     pub(super) singles: u64,
     pub(super) combined: u64,
     pub(super) random: u64,
+    /// Single faults that were not reached.
+    pub(super) singles_left: u64,
+    /// By promise: some run put it to the test.
+    pub(super) tested: Vec<bool>,
     /// Combinations that were not tried since their runs had been the same as others'.
     pub(super) alike: u64,
 }
@@ -77,6 +86,11 @@ impl Trial {
 }
 
 impl Tally {
+    fn see(&mut self, tested: &[bool]) {
+        self.tested.resize(tested.len(), false);
+        self.tested.iter_mut().zip(tested).for_each(|(known, new)| *known |= new);
+    }
+
     fn count(&mut self, phase: Phase) {
         self.runs += 1;
         match phase {
@@ -116,6 +130,11 @@ impl Queue {
         self.nodes.first_key_value().map(|(key, _)| key.0)
     }
 
+    /// How many single faults wait.
+    fn singles(&self) -> u64 {
+        self.nodes.range(..(2, 0, 0, 0)).count() as u64
+    }
+
     /// A parent's faults and one more.
     fn push(&mut self, parent: &Trial, [round, rank]: [u32; 2], candidate: Candidate) {
         self.pushed += 1;
@@ -140,10 +159,30 @@ impl Queue {
     }
 }
 
+/// What the search looks at of a run. The rest is large, and many runs are under way.
+struct Seen {
+    broken: Vec<usize>,
+    tested: Vec<bool>,
+    lineage: Lineage,
+}
+
+/// By promise: whether the run put it to the test.
+fn tested(outcome: &Outcome) -> Vec<bool> {
+    let tested = |result: &InvariantResult| result.verdict != InvariantVerdict::Vacuous;
+    outcome.invariants.iter().map(tested).collect()
+}
+
 impl<'a> Field<'a> {
     pub(super) fn new(scenario: Scenario, options: &'a Options<'a>) -> Field<'a> {
+        let calm = scenario.run(options.seed);
+        let scenario = scenario.bounded(STEPS_LEAST.saturating_add(calm.steps.saturating_mul(10)));
         let ground = Ground::of(&scenario);
         Field { scenario, options, ground, broken_already: Vec::new() }
+    }
+
+    /// How many steps a run may take.
+    pub(super) fn steps(&self) -> u64 {
+        self.plan().limits.steps
     }
 
     fn plan(&self) -> &Plan {
@@ -192,6 +231,7 @@ impl<'a> Field<'a> {
             queue.push(&calm, [candidate.round, candidate.rank], candidate.clone());
         }
         let mut tally = Tally { runs: 1, ..Tally::default() };
+        tally.see(&tested(&outcome));
         let mut shapes = BTreeSet::from([shape(&lineage)]);
         let mut turn = 0;
         while tally.runs < options.budget && (options.goes_on)() && !all.is_empty() {
@@ -209,9 +249,10 @@ impl<'a> Field<'a> {
             };
             turn += u64::from(phase != Phase::Single);
             let ended = self.all(crew, &batch);
-            for (node, Traced { outcome, lineage, .. }) in batch.into_iter().zip(ended) {
+            for (node, seen) in batch.into_iter().zip(ended) {
+                let Some(Seen { broken, tested, lineage }) = seen else { continue };
                 tally.count(phase);
-                let broken = self.broken(&node.trial, &outcome);
+                tally.see(&tested);
                 if !broken.is_empty() {
                     found(Hit { trial: node.trial, phase, runs: tally.runs, broken });
                     continue;
@@ -229,6 +270,7 @@ impl<'a> Field<'a> {
                 }
             }
         }
+        tally.singles_left = queue.singles();
         tally
     }
 
@@ -262,11 +304,26 @@ impl<'a> Field<'a> {
         Trial { faults, seed, last: Time::ZERO, healed }
     }
 
-    fn all(&self, crew: &Crew<'_>, batch: &[Node]) -> Vec<Traced> {
+    /// Runs all trials of a batch; those that nobody waits for any more are left out.
+    fn all(&self, crew: &Crew<'_>, batch: &[Node]) -> Vec<Option<Seen>> {
         let mut ended = Vec::with_capacity(batch.len());
-        let work = |n: u64| self.run(&batch[n as usize].trial);
-        crew.in_order(0..batch.len() as u64, work, |traced| ended.push(traced));
+        let work = |n: u64| {
+            if !(self.options.goes_on)() {
+                return None;
+            }
+            let trial = &batch[n as usize].trial;
+            let Traced { outcome, lineage, .. } = self.run(trial);
+            let broken = self.broken(trial, &outcome);
+            Some(Seen { broken, tested: tested(&outcome), lineage })
+        };
+        crew.in_order(0..batch.len() as u64, work, |seen| ended.push(seen));
         ended
+    }
+
+    /// Promises that no run put to the test, by whether one did.
+    pub(super) fn untested(&self, tested: &[bool]) -> Vec<String> {
+        let all = self.plan().invariants.iter().zip(tested);
+        all.filter(|(_, tested)| !**tested).map(|(plan, _)| plan.name.clone()).collect()
     }
 
     /// Promises that no fault is held against.

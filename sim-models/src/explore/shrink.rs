@@ -60,6 +60,9 @@ pub(super) fn smallest(field: &Field<'_>, hit: &Hit, runs: &mut u64) -> Trial {
     let promise = hit.broken[0];
     let mut small = hit.trial.clone();
     let mut try_out = |small: &mut Trial, faults: Vec<FaultEntry>| {
+        if !(field.options.goes_on)() {
+            return false;
+        }
         *runs += 1;
         let trial = Trial { faults, ..small.clone() };
         let outcome = field.run(&trial).outcome;
@@ -174,7 +177,13 @@ pub(super) fn written(plan: &Plan, faults: &[FaultEntry]) -> Vec<FaultPlan> {
 }
 
 /// What is said of a finding.
-pub(super) fn finding(field: &Field<'_>, small: Trial, hit: &Hit, seen: u64) -> Finding {
+pub(super) fn finding(
+    field: &Field<'_>,
+    small: Trial,
+    hit: &Hit,
+    seen: u64,
+    own_faults: Vec<String>,
+) -> Finding {
     let Traced { outcome, lineage, .. } = field.run(&small);
     let mut broken = field.broken(&small, &outcome);
     if !broken.contains(&hit.broken[0]) {
@@ -191,6 +200,7 @@ pub(super) fn finding(field: &Field<'_>, small: Trial, hit: &Hit, seen: u64) -> 
         runs: hit.runs,
         seen,
         scenario: None,
+        own_faults,
         digest: outcome.digest,
         mechanism: mechanism(&lineage, witness.map_or(Time::MAX, |violation| violation.at)),
     }

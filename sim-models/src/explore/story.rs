@@ -38,7 +38,24 @@ struct Draft<'a> {
     seed: u64,
     promise: &'a str,
     told: Told,
+    /// How many steps a run may take.
+    steps: u64,
+    goes_on: &'a (dyn Fn() -> bool + Sync),
+    /// The scenario's own faults, under which it keeps the promise; `None` when it does not.
+    own_faults: Option<Tree>,
     attempts: u64,
+}
+
+/// Whether a part of a value may be left out, if the story is the same without it.
+///
+/// What somebody wrote to protect the payment stays as it was written: a program that has lost a guard
+/// would show another mistake than the one that was found.
+fn may_go(of: &Tree, part: &Tree) -> bool {
+    match of.name() {
+        Some("actors" | "policies" | "endpoints" | "jobs" | "links") => true,
+        None if of.head() == "Scenario" => !matches!(part.name(), Some("faults" | "seed")),
+        _ => matches!(part.head(), "Work" | "Sleep" | "Label"),
+    }
 }
 
 /// The smallest scenario in which a finding's faults break its first promise in the same way, and
@@ -47,6 +64,8 @@ struct Draft<'a> {
 pub(super) fn tell(
     scenario: &Scenario,
     finding: &Finding,
+    steps: u64,
+    goes_on: &(dyn Fn() -> bool + Sync),
     runs: &mut u64,
 ) -> Option<(String, u64)> {
     let mut tree = scenario.document().tree();
@@ -54,16 +73,21 @@ pub(super) fn tell(
     tree.remove("breaks");
     tree.remove("hypothesis");
     tree.set("seed", Tree::read(&finding.seed.to_string())?);
-    let mut faults =
-        tree.child("faults").map_or_else(|| Tree::read("[]"), |own| Some(own.clone()))?;
+    let name = format!("{} counterexample", scenario.name());
+    tree.set("name", Tree::read(&format!("{name:?}"))?);
+    let own = tree.child("faults").map_or_else(|| Tree::read("[]"), |own| Some(own.clone()))?;
+    let mut faults = own.clone();
     for fault in &finding.faults {
         faults.push(written(fault)?);
     }
     tree.set("faults", faults);
     let promise = finding.broken.first()?;
     let kept = Tree::read(&format!("[{promise}]"))?;
-    let Ran { told, .. } = run(scenario, &tree.print(shorthand()), finding.seed, promise)?;
-    let mut draft = Draft { scenario, seed: finding.seed, promise, told, attempts: 0 };
+    let Ran { told, .. } = run(scenario, &tree.print(shorthand()), finding.seed, promise, steps)?;
+    let own_faults = (!finding.faults.is_empty()).then_some(own);
+    let seed = finding.seed;
+    let mut draft =
+        Draft { scenario, seed, promise, told, steps, goes_on, own_faults, attempts: 0 };
     let mut only = tree.clone();
     only.set("invariants", kept);
     if draft.tells(&only) {
@@ -72,8 +96,8 @@ pub(super) fn tell(
     draft.shorten(&mut tree);
     *runs += draft.attempts;
     let Ran { digest, witness, .. } =
-        run(scenario, &tree.print(shorthand()), finding.seed, promise)?;
-    let about = format!("{}: {witness}.", how(&finding.faults));
+        run(scenario, &tree.print(shorthand()), finding.seed, promise, steps)?;
+    let about = format!("{}: {witness}.", finding.how());
     tree.set("about", Tree::read(&format!("{about:?}"))?);
     Some((tree.print(shorthand()), digest))
 }
@@ -91,7 +115,13 @@ pub(super) fn how(faults: &[FaultPlan]) -> String {
         }
     };
     let all: Vec<String> = faults.iter().map(one).collect();
-    if all.is_empty() { "Without any fault".to_owned() } else { all.join("; then ") }
+    all.join("; then ")
+}
+
+/// The faults that a scenario has of its own, as they are written.
+pub(super) fn own_faults(scenario: &Scenario) -> Vec<String> {
+    let mut tree = scenario.document().tree();
+    tree.child("faults").map_or_else(Vec::new, |own| own.elements(shorthand()))
 }
 
 /// A fault as it stands in a scenario, on one line.
@@ -120,12 +150,26 @@ impl Draft<'_> {
 
     /// When the promise breaks in it, if it does.
     fn tells_until(&mut self, tree: &Tree) -> Option<Time> {
-        if self.attempts == ATTEMPTS_MAX {
+        if self.attempts == ATTEMPTS_MAX || !(self.goes_on)() {
             return None;
         }
         self.attempts += 1;
-        let ran = run(self.scenario, &tree.print(shorthand()), self.seed, self.promise)?;
-        (ran.told == self.told).then_some(ran.at)
+        let ran =
+            run(self.scenario, &tree.print(shorthand()), self.seed, self.promise, self.steps)?;
+        if ran.told != self.told {
+            return None;
+        }
+        // It is the faults that break the promise, in the short story too.
+        if let Some(own) = &self.own_faults {
+            let mut calm = tree.clone();
+            calm.set("faults", own.clone());
+            if run(self.scenario, &calm.print(shorthand()), self.seed, self.promise, self.steps)
+                .is_some()
+            {
+                return None;
+            }
+        }
+        Some(ran.at)
     }
 
     fn shorten(&mut self, tree: &mut Tree) {
@@ -175,7 +219,7 @@ impl Draft<'_> {
     /// Takes away every part without which the story is the same, the largest first.
     fn cut(&mut self, tree: &mut Tree) {
         let mut n = 0;
-        while let Some(less) = tree.without(n) {
+        while let Some(less) = tree.without(n, &may_go) {
             if self.tells(&less) {
                 *tree = less;
             } else {
@@ -195,8 +239,8 @@ struct Ran {
 
 /// The run of a text in the place of the scenario's own; `None` when it is no scenario, or keeps the
 /// promise.
-fn run(scenario: &Scenario, text: &str, seed: u64, promise: &str) -> Option<Ran> {
-    let scenario = scenario.with_text(text)?;
+fn run(scenario: &Scenario, text: &str, seed: u64, promise: &str, steps: u64) -> Option<Ran> {
+    let scenario = scenario.with_text(text)?.bounded(steps);
     let Traced { outcome, lineage, intents } = scenario.start(seed).traced().finish_traced();
     let is_it = |result: &&InvariantResult| {
         result.name == promise && result.verdict == InvariantVerdict::Violated

@@ -52,6 +52,11 @@ impl Tree {
         self.children.iter().filter_map(|child| Some(child.name.as_deref()?.trim_matches('"')))
     }
 
+    /// Its own name, without quotes.
+    pub(crate) fn name(&self) -> Option<&str> {
+        Some(self.name.as_deref()?.trim_matches('"'))
+    }
+
     /// What it is: `Service`, or all of a scalar.
     pub(crate) fn head(&self) -> &str {
         &self.head
@@ -64,6 +69,11 @@ impl Tree {
             Some(child) => *child = Tree { name: child.name.take(), ..value },
             None => self.children.push(value),
         }
+    }
+
+    /// The elements of a list, each on one line.
+    pub(crate) fn elements(&self, shorthand: Shorthand) -> Vec<String> {
+        self.children.iter().map(|child| child.line(shorthand)).collect()
     }
 
     /// Adds an element to a list.
@@ -98,24 +108,27 @@ impl Tree {
         self.children.iter().map(|child| 1 + child.parts()).sum()
     }
 
-    /// The same without its `n`th part, in the order of the text.
-    pub(crate) fn without(&self, n: usize) -> Option<Tree> {
+    /// The same without the `n`th of those parts that may go, in the order of the text. `may_go` is
+    /// asked of a value and a part of it.
+    pub(crate) fn without(&self, n: usize, may_go: &dyn Fn(&Tree, &Tree) -> bool) -> Option<Tree> {
         let mut tree = self.clone();
-        tree.take(&mut { n })?;
-        Some(tree)
+        tree.take(&mut { n }, may_go).then_some(tree)
     }
 
-    fn take(&mut self, n: &mut usize) -> Option<Tree> {
+    fn take(&mut self, n: &mut usize, may_go: &dyn Fn(&Tree, &Tree) -> bool) -> bool {
         for place in 0..self.children.len() {
-            if *n == 0 {
-                return Some(self.children.remove(place));
+            if may_go(self, &self.children[place]) {
+                if *n == 0 {
+                    self.children.remove(place);
+                    return true;
+                }
+                *n -= 1;
             }
-            *n -= 1;
-            if let Some(taken) = self.children[place].take(n) {
-                return Some(taken);
+            if self.children[place].take(n, may_go) {
+                return true;
             }
         }
-        None
+        false
     }
 
     /// The text. Arguments that need no name have none.
@@ -218,8 +231,9 @@ mod tests {
     fn each_part_can_be_taken_away() {
         let whole = tree(TEXT);
         for n in 0..whole.parts() {
-            assert!(whole.without(n).unwrap().parts() < whole.parts());
+            assert!(whole.without(n, &|_, _| true).unwrap().parts() < whole.parts());
         }
-        assert!(whole.without(whole.parts()).is_none());
+        assert!(whole.without(whole.parts(), &|_, _| true).is_none());
+        assert!(whole.without(0, &|_, _| false).is_none());
     }
 }
