@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use sim_models::Scenario;
-use sim_models::explore::{Finding, Options, Report, explore};
+use sim_models::explore::{Finding, Report, explore};
 
 use crate::support::{broken, same_as_written, scenarios_in};
 
@@ -80,8 +80,7 @@ fn stripped(name: &str, variant: Option<&str>) -> Scenario {
 }
 
 fn search(scenario: &Scenario) -> Report {
-    let options = Options { budget: BUDGET, tells: false, ..Options::default() };
-    explore(scenario, &options).expect("it promises something")
+    explore(scenario).budget(BUDGET).seed(1).untold().run().expect("it promises something")
 }
 
 fn first<'a>(report: &'a Report, promises: &[&str]) -> Option<&'a Finding> {

@@ -56,8 +56,9 @@ const HOUSES: &[House] = &[
             &["world", "compile"],
             &["reading", "promises"],
             &["run", "scenario", "draft", "conform"],
-            &["study", "strategies", "prelude"],
+            &["study", "strategies"],
             &["explore"],
+            &["prelude"],
         ],
     },
     House {

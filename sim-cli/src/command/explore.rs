@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use sim_core::Span;
 use sim_models::custom::Kinds;
-use sim_models::explore::{Finding, Options, Report, explore as search};
+use sim_models::explore::{Finding, Report, explore as search};
 
 use crate::changes::Changes;
 use crate::diagnostics::Failure;
@@ -113,18 +113,9 @@ pub fn explore(args: &Args, kinds: &Kinds) -> Result<Exit, Failure> {
         let is_over = most.is_some_and(|most| progress.elapsed() >= most);
         !is_over && !stopped.load(Ordering::Relaxed)
     };
-    let report = search(
-        &scenario,
-        &Options {
-            budget,
-            seed: args.seed.unwrap_or(scenario.seed()),
-            depth: args.depth as usize,
-            jobs: args.jobs,
-            tells: true,
-            progress: &tick,
-            goes_on: &goes_on,
-        },
-    );
+    let search = search(&scenario).budget(budget).depth(args.depth as usize).jobs(args.jobs);
+    let search = search.seed(args.seed.unwrap_or(scenario.seed()));
+    let report = search.progress(&tick).while_it(&goes_on).run();
     let report = report.map_err(|refusal| Failure::new(refusal.to_string()))?;
     drop(progress);
     let mut kept = Vec::new();
@@ -137,7 +128,7 @@ pub fn explore(args: &Args, kinds: &Kinds) -> Result<Exit, Failure> {
     } else {
         text(args, &report, &kept, &repeat, &console::style())
     })?;
-    Ok(if report.findings.is_empty() && is_checked(&report) { Exit::Kept } else { Exit::Broken })
+    Ok(if report.findings.is_empty() && report.is_checked() { Exit::Kept } else { Exit::Broken })
 }
 
 /// Set once somebody presses Ctrl-C: the search ends and reports what it has. A second time ends
@@ -219,16 +210,9 @@ fn text(
     text + &style.command("repeat", repeat)
 }
 
-/// Whether any promise that is judged was put to the test.
-fn is_checked(report: &Report) -> bool {
-    let is_new = |promise: &&String| !report.untested.contains(promise);
-    let unjudged = report.not_judged.iter().filter(is_new).count();
-    report.untested.len() + unjudged < report.promises
-}
-
 fn headline(report: &Report, style: &Style) -> String {
     let runs = words::counted(report.runs, "run");
-    if report.findings.is_empty() && !is_checked(report) {
+    if report.findings.is_empty() && !report.is_checked() {
         let said = format!("No promise was put to the test in {runs}");
         return labelled(style.unsure, "NOTHING CHECKED", &said);
     }

@@ -9,12 +9,12 @@
 //! The search begins where the good run was about to do something that its promises are about, as
 //! lineage-driven fault injection does (Alvaro, Rosen and Hellerstein, SIGMOD 2015).
 //!
-//! **Invariant:** an exploration is a function of the scenario and the options. The number of threads
+//! **Invariant:** an exploration is a function of the scenario, the budget, the seed and the depth. The number of threads
 //! moves nothing but the time that it takes.
 //!
 //! ```
 //! use sim_models::Scenario;
-//! use sim_models::explore::{Options, explore};
+//! use sim_models::explore::explore;
 //!
 //! let text = r#"Scenario(
 //!     name: "shop", about: "Asks again when no answer comes.", horizon: "1m",
@@ -28,8 +28,12 @@
 //!     invariants: [AtMostOnce("charge")],
 //! )"#;
 //! let scenario = Scenario::text("shop.ron", text).load()?;
-//! let report = explore(&scenario, &Options { budget: 100, ..Options::default() })?;
+//! let report = explore(&scenario).budget(100).run()?;
 //! assert_eq!(report.findings[0].broken[0], r#"AtMostOnce("charge")"#);
+//!
+//! // In a test of one's own: it panics with the small scenario of each finding.
+//! let once = text.replace(r#"Effect("charge")"#, r#"Effect("charge", once: "{key}")"#);
+//! explore(&Scenario::text("shop.ron", once).load()?).budget(500).assert_none();
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
@@ -45,38 +49,163 @@ use crate::language::FaultPlan;
 use crate::study::{self, Crew, Misuse};
 use search::{Field, Hit};
 
-/// How an exploration goes about.
-pub struct Options<'a> {
-    /// How many runs the search may take. Making findings small takes further ones.
-    pub budget: u64,
-    /// The luck of the search, and of the runs.
-    pub seed: u64,
-    /// The most faults on top of each other, before chance has its turn.
-    pub depth: usize,
-    /// How many threads; 0 for one per processor. It changes nothing but the time it takes.
-    pub jobs: usize,
-    /// Whether each finding is written down as a scenario of its own, which takes a few hundred short
-    /// runs.
-    pub tells: bool,
-    /// Called after each run, from any thread.
-    pub progress: &'a (dyn Fn() + Sync),
-    /// Asked now and then whether to go on; what was found by then is reported.
-    pub goes_on: &'a (dyn Fn() -> bool + Sync),
+/// A search for faults under which a scenario's promises break: at first two thousand runs, up to
+/// three faults on top of each other.
+#[must_use = "nothing is searched before `run` or `assert_none`"]
+pub struct Exploration<'a> {
+    scenario: &'a Scenario,
+    budget: u64,
+    seed: u64,
+    depth: usize,
+    jobs: usize,
+    tells: bool,
+    progress: &'a (dyn Fn() + Sync),
+    goes_on: &'a (dyn Fn() -> bool + Sync),
 }
 
-/// Two thousand runs, up to three faults on top of each other.
-impl Default for Options<'_> {
-    fn default() -> Self {
-        Options {
-            budget: 2_000,
-            seed: 1,
-            depth: 3,
-            jobs: 0,
-            tells: true,
-            progress: &|| (),
-            goes_on: &|| true,
+/// Begins an exploration of a scenario.
+pub fn explore(scenario: &Scenario) -> Exploration<'_> {
+    Exploration {
+        scenario,
+        budget: 2_000,
+        seed: scenario.seed(),
+        depth: 3,
+        jobs: 0,
+        tells: true,
+        progress: &|| (),
+        goes_on: &|| true,
+    }
+}
+
+impl<'a> Exploration<'a> {
+    /// How many runs the search may take. Making findings small takes further ones.
+    pub fn budget(self, runs: u64) -> Self {
+        Exploration { budget: runs, ..self }
+    }
+
+    /// The luck of the search, and of the runs, in place of the scenario's own.
+    pub fn seed(self, seed: u64) -> Self {
+        Exploration { seed, ..self }
+    }
+
+    /// The most faults on top of each other, before chance has its turn.
+    pub fn depth(self, faults: usize) -> Self {
+        Exploration { depth: faults, ..self }
+    }
+
+    /// How many threads; 0 for one per processor. It changes nothing but the time it takes.
+    pub fn jobs(self, jobs: usize) -> Self {
+        Exploration { jobs, ..self }
+    }
+
+    /// Leaves findings without a scenario of their own, which takes a few hundred short runs each.
+    pub fn untold(self) -> Self {
+        Exploration { tells: false, ..self }
+    }
+
+    /// Has somebody called after each run, from any thread.
+    pub fn progress(self, tick: &'a (dyn Fn() + Sync)) -> Self {
+        Exploration { progress: tick, ..self }
+    }
+
+    /// Has somebody asked before each run whether to go on; what was found by then is reported.
+    pub fn while_it(self, goes_on: &'a (dyn Fn() -> bool + Sync)) -> Self {
+        Exploration { goes_on, ..self }
+    }
+
+    /// Searches, and asserts that nothing is found, in a test.
+    ///
+    /// # Panics
+    /// When something is found: with the story and the scenario of each finding. When nothing was put
+    /// to the test. When the exploration could not begin.
+    pub fn assert_none(self) {
+        match self.run() {
+            Ok(report) => report.assert_none(),
+            Err(refusal) => panic!("{refusal}"),
         }
     }
+
+    /// Searches.
+    ///
+    /// # Errors
+    /// When there is nothing to search for, or no thread to do it.
+    ///
+    /// # Panics
+    /// When the scenario does not compile a second time, which it does if it was loaded.
+    pub fn run(self) -> Result<Report, Refusal> {
+        let scenario = self.scenario;
+        let marked = scenario.with_all_points().expect("it was loaded");
+        if marked.plan().invariants.is_empty() {
+            return Err(Refusal::NoPromises);
+        }
+        // More threads than runs of a batch would have nothing to do.
+        let jobs = self.jobs.min(search::BATCH as usize);
+        let runs = study::Options { jobs, progress: self.progress, ..Default::default() };
+        let crew = Crew::new(&runs)?;
+        let mut field = Field::new(marked, &self);
+        let mut hits: Vec<(Hit, u64)> = Vec::new();
+        let tally = field.search(&crew, |hit| {
+            match hits.iter_mut().find(|(known, _)| shrink::is_like(known, &hit)) {
+                Some((_, seen)) => *seen += 1,
+                None => hits.push((hit, 1)),
+            }
+        });
+        let mut shrinking = 0;
+        let findings = findings(scenario, &field, hits, &mut shrinking);
+        Ok(Report {
+            scenario: scenario.name().to_owned(),
+            variant: scenario.variant().map(str::to_owned),
+            seed: self.seed,
+            runs: tally.runs,
+            singles: tally.singles,
+            combined: tally.combined,
+            random: tally.random,
+            alike: tally.alike,
+            shrinking,
+            findings,
+            promises: field.scenario.plan().invariants.len(),
+            singles_left: tally.singles_left,
+            untested: field.untested(&tally.tested),
+            not_judged: field.not_judged(),
+        })
+    }
+}
+
+/// The hits as small as they can be; those that tell the same story are one.
+fn findings(
+    scenario: &Scenario,
+    field: &Field<'_>,
+    hits: Vec<(Hit, u64)>,
+    shrinking: &mut u64,
+) -> Vec<Finding> {
+    let own_faults = story::own_faults(scenario);
+    let mut findings: Vec<Finding> = Vec::new();
+    for (hit, seen) in hits {
+        let small = shrink::smallest(field, &hit, shrinking);
+        let finding = shrink::finding(field, small, &hit, seen, own_faults.clone());
+        match findings.iter_mut().find(|known| shrink::is_same(known, &finding)) {
+            Some(known) => known.seen += finding.seen,
+            None => findings.push(finding),
+        }
+    }
+    findings.sort_by_key(|finding| (finding.faults.len(), finding.runs));
+    let options = field.options;
+    let mut told: Vec<Finding> = Vec::new();
+    for mut finding in findings {
+        if options.tells
+            && let Some((text, digest)) =
+                story::tell(scenario, &finding, field.steps(), options.goes_on, shrinking)
+        {
+            (finding.scenario, finding.digest) = (Some(text), digest);
+        }
+        // Two that are the same short story are one.
+        let is_it = |one: &&mut Finding| one.scenario.is_some() && one.scenario == finding.scenario;
+        match told.iter_mut().find(is_it) {
+            Some(one) => one.seen += finding.seen,
+            None => told.push(finding),
+        }
+    }
+    told
 }
 
 /// In which part of a search something was found.
@@ -214,74 +343,34 @@ impl From<Misuse> for Refusal {
     }
 }
 
-/// Searches for faults under which a scenario's promises break.
-///
-/// # Errors
-/// When there is nothing to search for, or no thread to do it.
-///
-/// # Panics
-/// When the scenario does not compile a second time, which it does if it was loaded.
-pub fn explore(scenario: &Scenario, options: &Options<'_>) -> Result<Report, Refusal> {
-    let marked = scenario.with_all_points().expect("it was loaded");
-    if marked.plan().invariants.is_empty() {
-        return Err(Refusal::NoPromises);
+impl Report {
+    /// Whether any promise that is judged was put to the test.
+    pub fn is_checked(&self) -> bool {
+        let is_new = |promise: &&String| !self.untested.contains(promise);
+        self.untested.len() + self.not_judged.iter().filter(is_new).count() < self.promises
     }
-    // More threads than runs of a batch would have nothing to do.
-    let jobs = options.jobs.min(search::BATCH as usize);
-    let runs = study::Options { jobs, progress: options.progress, ..Default::default() };
-    let crew = Crew::new(&runs)?;
-    let mut field = Field::new(marked, options);
-    let mut hits: Vec<(Hit, u64)> = Vec::new();
-    let tally = field.search(&crew, |hit| {
-        match hits.iter_mut().find(|(known, _)| shrink::is_like(known, &hit)) {
-            Some((_, seen)) => *seen += 1,
-            None => hits.push((hit, 1)),
-        }
-    });
-    let mut shrinking = 0;
-    let mut findings: Vec<Finding> = Vec::new();
-    for (hit, seen) in hits {
-        let small = shrink::smallest(&field, &hit, &mut shrinking);
-        let own_faults = story::own_faults(scenario);
-        let finding = shrink::finding(&field, small, &hit, seen, own_faults);
-        match findings.iter_mut().find(|known| shrink::is_same(known, &finding)) {
-            Some(known) => known.seen += finding.seen,
-            None => findings.push(finding),
-        }
+
+    /// Asserts that nothing was found.
+    ///
+    /// # Panics
+    /// As [`Exploration::assert_none`].
+    pub fn assert_none(&self) {
+        let told = self.findings.iter().map(|finding| {
+            let scenario = match &finding.scenario {
+                Some(text) => text.clone(),
+                None => format!("faults: {}, seed: {}", finding.all_faults(), finding.seed),
+            };
+            format!(
+                "{} broken: {}: {}\n{scenario}",
+                finding.broken[0],
+                finding.how(),
+                finding.witness
+            )
+        });
+        let told: Vec<String> = told.collect();
+        assert!(told.is_empty(), "{}", told.join("\n"));
+        assert!(self.is_checked(), "no promise of {} was put to the test", self.scenario);
     }
-    findings.sort_by_key(|finding| (finding.faults.len(), finding.runs));
-    for finding in findings.iter_mut().filter(|_| options.tells) {
-        if let Some((text, digest)) =
-            story::tell(scenario, finding, field.steps(), options.goes_on, &mut shrinking)
-        {
-            (finding.scenario, finding.digest) = (Some(text), digest);
-        }
-    }
-    // Two that are the same short story are one.
-    let mut stories: Vec<Finding> = Vec::new();
-    for finding in findings {
-        let is_it = |told: &&mut Finding| told.scenario.is_some() && told.digest == finding.digest;
-        match stories.iter_mut().find(is_it) {
-            Some(told) => told.seen += finding.seen,
-            None => stories.push(finding),
-        }
-    }
-    Ok(Report {
-        scenario: scenario.name().to_owned(),
-        variant: scenario.variant().map(str::to_owned),
-        seed: options.seed,
-        runs: tally.runs,
-        singles: tally.singles,
-        combined: tally.combined,
-        random: tally.random,
-        alike: tally.alike,
-        shrinking,
-        findings: stories,
-        promises: field.scenario.plan().invariants.len(),
-        singles_left: tally.singles_left,
-        not_judged: field.not_judged(),
-        untested: field.untested(&tally.tested),
-    })
 }
 
 #[cfg(test)]
@@ -325,15 +414,13 @@ mod tests {
     }
 
     fn search(scenario: &Scenario, budget: u64) -> Report {
-        explore(scenario, &Options { budget, jobs: 1, ..Options::default() }).unwrap()
+        explore(scenario).budget(budget).jobs(1).run().unwrap()
     }
 
     #[test]
     fn the_number_of_threads_moves_nothing() {
-        let report = |jobs| {
-            let options = Options { budget: 700, jobs, ..Options::default() };
-            format!("{:?}", explore(&naive(), &options).unwrap())
-        };
+        let report =
+            |jobs| format!("{:?}", explore(&naive()).budget(700).jobs(jobs).run().unwrap());
         assert_eq!(report(1), report(3));
     }
 
@@ -401,14 +488,19 @@ mod tests {
     fn who_stops_the_search_gets_what_was_found() {
         let asked = std::sync::atomic::AtomicU64::new(0);
         let goes_on = || asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed) < 100;
-        let options = Options { budget: u64::MAX, goes_on: &goes_on, ..Options::default() };
-        let report = explore(&naive(), &options).unwrap();
+        let report = explore(&naive()).budget(u64::MAX).while_it(&goes_on).run().unwrap();
         assert!(report.runs < 200 && !report.findings.is_empty());
     }
 
     #[test]
+    #[should_panic(expected = "counterexample")]
+    fn a_test_that_fails_shows_the_small_scenario() {
+        explore(&naive()).budget(100).assert_none();
+    }
+
+    #[test]
     fn where_nothing_is_promised_nothing_can_be_found() {
-        let refused = explore(&checkout("naive", "", ""), &Options::default()).unwrap_err();
+        let refused = explore(&checkout("naive", "", "")).run().unwrap_err();
         assert_eq!(refused, Refusal::NoPromises);
         assert!(refused.to_string().contains("invariants: ["));
     }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sim_core::{Draw, Purpose, Span, Streams, Time};
 
 use super::candidate::{Candidate, Ground, shape};
-use super::{Options, Phase};
+use super::{Exploration, Phase};
 use crate::Scenario;
 use crate::lineage::Lineage;
 use crate::outcome::{InvariantResult, InvariantVerdict, Outcome};
@@ -58,7 +58,7 @@ pub(super) struct Hit {
 pub(super) struct Field<'a> {
     /// Its programs say after each step where they are.
     pub(super) scenario: Scenario,
-    pub(super) options: &'a Options<'a>,
+    pub(super) options: &'a Exploration<'a>,
     ground: Ground,
     /// Promises that are broken without any further fault.
     pub(super) broken_already: Vec<usize>,
@@ -173,7 +173,7 @@ fn tested(outcome: &Outcome) -> Vec<bool> {
 }
 
 impl<'a> Field<'a> {
-    pub(super) fn new(scenario: Scenario, options: &'a Options<'a>) -> Field<'a> {
+    pub(super) fn new(scenario: Scenario, options: &'a Exploration<'a>) -> Field<'a> {
         let calm = scenario.run(options.seed);
         let scenario = scenario.bounded(STEPS_LEAST.saturating_add(calm.steps.saturating_mul(10)));
         let ground = Ground::of(&scenario);
