@@ -213,15 +213,17 @@ impl fmt::Display for Span {
 }
 
 impl Span {
-    /// A text that reads back as the same length: as it is displayed, or where that is rounded, in
+    /// A text that reads back as the same length: as it is displayed, or where that is rounded, with
     /// seconds to the last nanosecond.
     fn exact(self) -> String {
         let text = self.to_string();
         if text.parse() == Ok(self) {
             return text;
         }
-        let fraction = format!("{:09}", self.0 % SECOND);
-        format!("{}.{}s", self.0 / SECOND, fraction.trim_end_matches('0'))
+        let minutes = if self.0 < 120 * SECOND { 0 } else { self.0 - self.0 % (60 * SECOND) };
+        let (seconds, fraction) = ((self.0 - minutes) / SECOND, self.0 % SECOND);
+        let fraction = format!("{fraction:09}");
+        format!("{}{seconds}.{}s", clock(minutes), fraction.trim_end_matches('0'))
     }
 }
 
@@ -362,6 +364,7 @@ mod tests {
         }
         assert_eq!(Span(1_160_200_000).exact(), "1.1602s");
         assert_eq!(Span(150 * SECOND).exact(), "2m30s");
+        assert_eq!(Span(120 * SECOND + 1).exact(), "2m0.000000001s");
     }
 
     #[test]

@@ -75,7 +75,7 @@ pub(super) struct Tally {
     pub(super) singles_left: u64,
     /// By promise: some run put it to the test.
     pub(super) tested: Vec<bool>,
-    /// Combinations that were not tried since their runs had been the same as others'.
+    /// Runs that did what another had done: no further fault was tried on top of them.
     pub(super) alike: u64,
 }
 
@@ -199,7 +199,8 @@ impl<'a> Field<'a> {
     /// The promises that a trial broke, beyond those that are broken anyway.
     pub(super) fn broken(&self, trial: &Trial, outcome: &Outcome) -> Vec<usize> {
         let calm = self.scenario.horizon() - self.scenario.horizon() / 4;
-        let is_calm = trial.healed <= Time::ZERO + calm;
+        // A run that a limit ended had no time to make up for anything.
+        let is_calm = trial.healed <= Time::ZERO + calm && outcome.limit.is_none();
         let is_judged = |rule: &Rule| match judged(rule) {
             Judged::Always => true,
             Judged::WhenHealed => is_calm,

@@ -33,10 +33,11 @@ const HORIZONS: [Span; 8] = [
 type Told = Vec<String>;
 
 /// A story on its way to being short.
-struct Draft<'a> {
+struct Telling<'a> {
     scenario: &'a Scenario,
     seed: u64,
     promise: &'a str,
+    /// What must still be told.
     told: Told,
     /// How many steps a run may take.
     steps: u64,
@@ -83,20 +84,25 @@ pub(super) fn tell(
     tree.set("faults", faults);
     let promise = finding.broken.first()?;
     let kept = Tree::read(&format!("[{promise}]"))?;
-    let Ran { told, .. } = run(scenario, &tree.print(shorthand()), finding.seed, promise, steps)?;
-    let own_faults = (!finding.faults.is_empty()).then_some(own);
-    let seed = finding.seed;
-    let mut draft =
-        Draft { scenario, seed, promise, told, steps, goes_on, own_faults, attempts: 0 };
+    let mut telling = Telling {
+        scenario,
+        seed: finding.seed,
+        promise,
+        told: Told::new(),
+        steps,
+        goes_on,
+        own_faults: (!finding.faults.is_empty()).then_some(own),
+        attempts: 0,
+    };
+    telling.told = telling.run(&tree)?.told;
     let mut only = tree.clone();
     only.set("invariants", kept);
-    if draft.tells(&only) {
+    if telling.tells(&only) {
         tree = only;
     }
-    draft.shorten(&mut tree);
-    *runs += draft.attempts;
-    let Ran { digest, witness, .. } =
-        run(scenario, &tree.print(shorthand()), finding.seed, promise, steps)?;
+    telling.shorten(&mut tree);
+    *runs += telling.attempts;
+    let Ran { digest, witness, .. } = telling.run(&tree)?;
     let about = format!("{}: {witness}.", finding.how());
     tree.set("about", Tree::read(&format!("{about:?}"))?);
     Some((tree.print(shorthand()), digest))
@@ -133,16 +139,49 @@ pub(super) fn as_written(fault: &FaultPlan) -> Option<String> {
 fn written(fault: &FaultPlan) -> Option<Tree> {
     let mut tree = Tree::read(&ron::to_string(fault).ok()?)?;
     tree.unwrap_some();
-    for (name, usual) in [("nth", "1")] {
-        if tree.child(name).is_some_and(|child| child.head() == usual) {
-            tree.remove(name);
-        }
+    if tree.child("nth").is_some_and(|nth| nth.head() == "1") {
+        tree.remove("nth");
     }
     tree.move_last("fault");
     Some(tree)
 }
 
-impl Draft<'_> {
+impl Telling<'_> {
+    /// The run of a scenario in the place of the whole one; `None` when it is no scenario, or keeps the
+    /// promise.
+    fn run(&self, tree: &Tree) -> Option<Ran> {
+        let text = tree.print(shorthand());
+        let scenario = self.scenario.with_text(&text)?.bounded(self.steps);
+        let Traced { outcome, lineage, intents } =
+            scenario.start(self.seed).traced().finish_traced();
+        let is_it = |result: &&InvariantResult| {
+            result.name == self.promise && result.verdict == InvariantVerdict::Violated
+        };
+        let violation = outcome.invariants.iter().find(is_it)?.first.as_ref()?;
+        let plan = scenario.plan();
+        let concerned = [&violation.intent, &violation.other];
+        let concerns = |intent: u32| {
+            let name = intents.name(plan, intent);
+            concerned.into_iter().flatten().any(|other| *other == name)
+        };
+        let mut known: BTreeMap<u32, bool> = BTreeMap::new();
+        let name = |actor: ActorId| plan.actor_name(actor);
+        let mut told = Vec::new();
+        for Moment { intent, what, .. } in lineage.until(violation.at) {
+            if *known.entry(*intent).or_insert_with(|| concerns(*intent)) {
+                match what {
+                    What::Passed { .. } => {}
+                    What::Sent { from, to, .. } => {
+                        told.push(format!("{} -> {}", name(*from), name(*to)));
+                    }
+                    What::Done { kind } => told.push(plan.kinds[kind.index()].clone()),
+                }
+            }
+        }
+        let witness = violation.witness.clone();
+        Some(Ran { digest: outcome.digest, at: violation.at, witness, told })
+    }
+
     /// Whether a scenario still tells the same story.
     fn tells(&mut self, tree: &Tree) -> bool {
         self.tells_until(tree).is_some()
@@ -154,8 +193,7 @@ impl Draft<'_> {
             return None;
         }
         self.attempts += 1;
-        let ran =
-            run(self.scenario, &tree.print(shorthand()), self.seed, self.promise, self.steps)?;
+        let ran = self.run(tree)?;
         if ran.told != self.told {
             return None;
         }
@@ -163,9 +201,7 @@ impl Draft<'_> {
         if let Some(own) = &self.own_faults {
             let mut calm = tree.clone();
             calm.set("faults", own.clone());
-            if run(self.scenario, &calm.print(shorthand()), self.seed, self.promise, self.steps)
-                .is_some()
-            {
+            if self.run(&calm).is_some() {
                 return None;
             }
         }
@@ -235,37 +271,4 @@ struct Ran {
     at: Time,
     witness: String,
     told: Told,
-}
-
-/// The run of a text in the place of the scenario's own; `None` when it is no scenario, or keeps the
-/// promise.
-fn run(scenario: &Scenario, text: &str, seed: u64, promise: &str, steps: u64) -> Option<Ran> {
-    let scenario = scenario.with_text(text)?.bounded(steps);
-    let Traced { outcome, lineage, intents } = scenario.start(seed).traced().finish_traced();
-    let is_it = |result: &&InvariantResult| {
-        result.name == promise && result.verdict == InvariantVerdict::Violated
-    };
-    let violation = outcome.invariants.iter().find(is_it)?.first.as_ref()?;
-    let plan = scenario.plan();
-    let concerned = [&violation.intent, &violation.other];
-    let concerns = |intent: u32| {
-        let name = intents.name(plan, intent);
-        concerned.into_iter().flatten().any(|other| *other == name)
-    };
-    let mut known: BTreeMap<u32, bool> = BTreeMap::new();
-    let name = |actor: ActorId| plan.actor_name(actor);
-    let mut told = Vec::new();
-    for Moment { intent, what, .. } in lineage.until(violation.at) {
-        if *known.entry(*intent).or_insert_with(|| concerns(*intent)) {
-            match what {
-                What::Passed { .. } => {}
-                What::Sent { from, to, .. } => {
-                    told.push(format!("{} -> {}", name(*from), name(*to)));
-                }
-                What::Done { kind } => told.push(plan.kinds[kind.index()].clone()),
-            }
-        }
-    }
-    let witness = violation.witness.clone();
-    Some(Ran { digest: outcome.digest, at: violation.at, witness, told })
 }
