@@ -118,10 +118,8 @@ pub fn explore(args: &Args, kinds: &Kinds) -> Result<Exit, Failure> {
     let report = search.progress(&tick).while_it(&goes_on).run();
     let report = report.map_err(|refusal| Failure::new(refusal.to_string()))?;
     drop(progress);
-    let mut kept = Vec::new();
-    for finding in &report.findings {
-        kept.push(keep(&args.out, finding)?);
-    }
+    let kept = report.findings.iter().map(|finding| keep(&args.out, finding));
+    let kept = kept.collect::<Result<Vec<_>, _>>()?;
     let repeat = repeat(args, &report);
     console::print(&if args.json {
         object(&report, &kept, &repeat)

@@ -13,16 +13,18 @@ pub struct Progress(ProgressBar);
 impl Progress {
     /// Counts up to a number of runs.
     pub fn new(runs: u64) -> Progress {
-        let style = ProgressStyle::with_template("{wide_bar} {pos} of {len} runs, {eta} left");
-        let bar = ProgressBar::with_draw_target(Some(runs), ProgressDrawTarget::hidden());
-        Progress(bar.with_style(style.expect("a template that is right")))
+        Progress::of(Some(runs), "{wide_bar} {pos} of {len} runs, {eta} left")
     }
 
     /// Counts runs of which nobody knows how many there will be.
     pub fn without_end() -> Progress {
-        let style = ProgressStyle::with_template("{spinner} {pos} runs, {per_sec}");
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
-        Progress(bar.with_style(style.expect("a template that is right")))
+        Progress::of(None, "{spinner} {pos} runs, {per_sec}")
+    }
+
+    fn of(runs: Option<u64>, template: &str) -> Progress {
+        let style = ProgressStyle::with_template(template).expect("a template that is right");
+        let bar = ProgressBar::with_draw_target(runs, ProgressDrawTarget::hidden());
+        Progress(bar.with_style(style))
     }
 
     /// How long it has taken so far.

@@ -64,21 +64,20 @@ impl Ground {
                 intents.push(moment.intent);
             }
         }
+        let moments: Vec<&Moment> =
+            moments.iter().filter(|moment| intents.contains(&moment.intent)).collect();
         let mut passed: BTreeMap<(u32, What), u32> = BTreeMap::new();
         let mut found = Vec::new();
         for (n, moment) in moments.iter().enumerate() {
-            if !intents.contains(&moment.intent) {
-                continue;
-            }
             let times = passed.entry((moment.intent, place(moment.what))).or_default();
             *times += 1;
             if *times > OCCURRENCES_MAX || moment.at < after {
                 continue;
             }
-            let rank = distance(moments, n);
+            let rank = distance(&moments, n);
             let mut add = |round: usize, trigger, lasts: Option<Span>, fault: Fault| {
-                let label = label(plan, trigger, fault);
-                let entry = FaultEntry { trigger, lasts, fault, label };
+                // A label is for people, and nobody reads these runs.
+                let entry = FaultEntry { trigger, lasts, fault, label: String::new() };
                 found.push(Candidate { entry, at: moment.at, round: round as u32, rank });
             };
             match moment.what {
@@ -192,16 +191,12 @@ fn place(what: What) -> What {
 }
 
 /// How far a moment is from the next thing of its intent that goes to the ledger.
-fn distance(moments: &[Moment], n: usize) -> u32 {
-    let is_deed =
-        |m: &&Moment| m.intent == moments[n].intent && matches!(m.what, What::Done { .. });
-    let own = |m: &&Moment| m.intent == moments[n].intent;
-    let far = |mut side: Box<dyn Iterator<Item = &Moment> + '_>| {
-        side.position(|m| is_deed(&m)).map(|n| n as u32)
-    };
-    let before = far(Box::new(moments[..=n].iter().rev().filter(own)));
-    let after = far(Box::new(moments[n..].iter().filter(own)));
-    before.into_iter().chain(after).min().unwrap_or(u32::MAX)
+fn distance(moments: &[&Moment], n: usize) -> u32 {
+    let own = |m: &&&Moment| m.intent == moments[n].intent;
+    let is_deed = |m: &&Moment| matches!(m.what, What::Done { .. });
+    let before = moments[..=n].iter().rev().filter(own).position(is_deed);
+    let after = moments[n..].iter().filter(own).position(is_deed);
+    before.into_iter().chain(after).min().map_or(u32::MAX, |far| far as u32)
 }
 
 /// Two runs of one shape did the same things in the same order, whenever.
@@ -214,17 +209,6 @@ pub(super) fn shape(lineage: &Lineage) -> u64 {
         };
         mix(hash, mix(moment.intent.into(), what))
     })
-}
-
-pub(super) fn label(plan: &Plan, trigger: Trigger, fault: Fault) -> String {
-    let name = |id: &ActorId, _, _| Some(plan.actor_name(*id).to_owned());
-    let label = fault.map(name).expect("every actor has a name").label();
-    match (trigger, fault) {
-        (Trigger::After { point, .. }, Fault::Throw { .. } | Fault::Stall) => {
-            format!("{}: {label}", plan.points[point.index()])
-        }
-        _ => label,
-    }
 }
 
 /// The lengths of time that matter to a scenario, each a little exceeded: its timeouts, leases,

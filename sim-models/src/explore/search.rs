@@ -174,8 +174,6 @@ fn tested(outcome: &Outcome) -> Vec<bool> {
 
 impl<'a> Field<'a> {
     pub(super) fn new(scenario: Scenario, options: &'a Exploration<'a>) -> Field<'a> {
-        let calm = scenario.run(options.seed);
-        let scenario = scenario.bounded(STEPS_LEAST.saturating_add(calm.steps.saturating_mul(10)));
         let ground = Ground::of(&scenario);
         Field { scenario, options, ground, broken_already: Vec::new() }
     }
@@ -221,6 +219,8 @@ impl<'a> Field<'a> {
         let options = self.options;
         let calm = Trial::calm(options.seed);
         let Traced { outcome, lineage, .. } = self.run(&calm);
+        let steps = STEPS_LEAST.saturating_add(outcome.steps.saturating_mul(10));
+        self.scenario = self.scenario.bounded(steps);
         let broken = self.broken(&calm, &outcome);
         if !broken.is_empty() {
             self.broken_already.clone_from(&broken);
