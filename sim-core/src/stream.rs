@@ -114,6 +114,26 @@ pub struct Stream {
     rng: ChaCha8Rng,
 }
 
+impl Stream {
+    /// The same place of the same stream of another seed: the n-th draw stays the n-th.
+    ///
+    /// ```
+    /// use sim_core::{Draw, Purpose, Streams};
+    ///
+    /// let (one, other) = (Streams::new(1), Streams::new(2));
+    /// let [mut taken, mut there] = [&one, &other].map(|seed| seed.open(Purpose(1), 7));
+    /// taken.next_u64();
+    /// there.next_u64();
+    /// assert_eq!(taken.within(&other).next_u64(), there.next_u64());
+    /// ```
+    pub fn within(&self, streams: &Streams) -> Stream {
+        let mut rng = ChaCha8Rng::from_seed(streams.key);
+        rng.set_stream(self.rng.get_stream());
+        rng.set_word_pos(self.rng.get_word_pos());
+        Stream { rng }
+    }
+}
+
 impl Draw for Stream {
     #[inline]
     fn next_u64(&mut self) -> u64 {

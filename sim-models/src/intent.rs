@@ -17,6 +17,8 @@ pub(crate) struct Intent {
     /// Its number at the client, from 1.
     pub number: u32,
     pub user: u32,
+    /// The process of the client at which it arose.
+    pub instance: u32,
     /// Addresses its luck: the same whatever becomes of other intents.
     pub lineage: u64,
     pub begun: Time,
@@ -39,6 +41,7 @@ impl Intent {
             client,
             number,
             user: 0,
+            instance: 0,
             lineage,
             begun,
             submitted: 0,

@@ -17,6 +17,7 @@ pub(crate) struct Lineage(Vec<Moment>);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Moment {
     pub at: Time,
+    pub step: u64,
     pub intent: u32,
     pub what: What,
 }

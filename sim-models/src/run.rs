@@ -6,10 +6,12 @@ use sim_core::{Moment, Simulation, Step, Stop, Time};
 
 use crate::intent::Intents;
 use crate::lineage::Lineage;
-use crate::outcome::{Grace, LedgerLine, Outcome, RunId, RunLimit, ServiceBooks, Verdict};
+use crate::outcome::{
+    Grace, InvariantVerdict, LedgerLine, Outcome, RunId, RunLimit, ServiceBooks, Verdict, Violation,
+};
 use crate::plan::Plan;
 use crate::promises;
-use crate::world::World;
+use crate::world::{Source, World};
 
 /// The most ledger entries that an outcome lists; its summaries count all.
 const LEDGER_LINES_MAX: usize = 10_000;
@@ -47,6 +49,32 @@ pub(crate) struct Traced {
     pub(crate) intents: Intents,
 }
 
+/// A promise, and whose: an intent's, or that of the whole run.
+#[derive(Clone, Debug)]
+pub(crate) struct Sought {
+    /// Its place in the scenario's order.
+    pub(crate) promise: usize,
+    pub(crate) intent: Option<String>,
+}
+
+impl Sought {
+    /// Whether a violation is of the intent, or one in which it takes part.
+    pub(crate) fn is_of(&self, violation: &Violation) -> bool {
+        let concerned = [&violation.intent, &violation.other];
+        self.intent.is_none() || concerned.into_iter().any(|intent| *intent == self.intent)
+    }
+}
+
+/// What a run did with a promise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kept {
+    Yes,
+    /// With the run's digest when it happened.
+    Broken(u64),
+    /// A limit ended the run before anybody could know.
+    Unknown,
+}
+
 impl Run {
     pub(crate) fn new(plan: Arc<Plan>, id: RunId, variant: Option<String>) -> Run {
         let limits = plan.limits.engine();
@@ -71,6 +99,93 @@ impl Run {
         self.sim.act(|world, _| lineage = world.shared.lineage.take());
         let intents = self.sim.model().shared.intents.clone();
         Traced { outcome: self.conclude(), lineage: lineage.unwrap_or_default(), intents }
+    }
+
+    /// Delivers events until so many steps were taken, or the run is over.
+    pub(crate) fn advance(&mut self, steps: u64) {
+        while self.sim.steps() < steps && self.is_due() {
+            self.stop = self.sim.step().err();
+        }
+    }
+
+    /// From here on, what is drawn of these sources is drawn from another seed.
+    pub(crate) fn redraw(&mut self, seed: u64, is_redrawn: impl Fn(Source) -> bool) {
+        self.sim.act(|world, _| world.redraw(seed, is_redrawn));
+    }
+
+    /// Goes on until an intent has arisen, or the run is over; the step at which it did.
+    pub(crate) fn until_begun(&mut self, intent: &str) -> Option<u64> {
+        let mut next = 0;
+        loop {
+            let shared = &self.sim.model().shared;
+            while shared.intents.get(next).is_some() {
+                if shared.intent_name(next) == intent {
+                    return Some(self.sim.steps());
+                }
+                next += 1;
+            }
+            if !self.is_due() {
+                return None;
+            }
+            self.stop = self.sim.step().err();
+        }
+    }
+
+    /// Keeps each violation of a promise, for [`keeps`](Run::keeps).
+    pub(crate) fn seeking(mut self, sought: &Sought) -> Run {
+        self.sim.act(|world, _| world.shared.watch.keep_all(sought.promise));
+        self
+    }
+
+    /// Goes on until a promise is broken that is sought, or to the end of the run.
+    pub(crate) fn keeps(mut self, sought: &Sought) -> Kept {
+        let Sought { promise, intent } = sought;
+        let mut seen = 0;
+        loop {
+            let broken = self.sim.model().shared.watch.violations(*promise);
+            if broken > seen {
+                if self.has_broken(sought, seen as usize, false) {
+                    return Kept::Broken(self.sim.digest());
+                }
+                seen = broken;
+            }
+            if !self.is_due() {
+                break;
+            }
+            self.stop = self.sim.step().err();
+        }
+        let digest = self.sim.digest();
+        if matches!(self.stop, Some(Stop::Limit(_))) || self.sim.model().runaway().is_some() {
+            return Kept::Unknown;
+        }
+        let is_broken = match intent {
+            Some(_) => {
+                let now = self.sim.now();
+                self.sim.act(|world, _| world.count_open(now));
+                self.has_broken(sought, seen as usize, true)
+            }
+            // Some promises are judged by the whole outcome.
+            None => self.conclude().invariants[*promise].verdict == InvariantVerdict::Violated,
+        };
+        if is_broken { Kept::Broken(digest) } else { Kept::Yes }
+    }
+
+    /// Goes on to the end of the run; the first violation that is sought.
+    pub(crate) fn violation(mut self, sought: &Sought) -> Option<Violation> {
+        self.exhaust();
+        let of_it = |violation: &Violation| sought.is_of(violation);
+        let kept = self.kept(sought, 0, true).into_iter().filter(of_it);
+        kept.min_by_key(|violation| (violation.at, violation.step.unwrap_or(u64::MAX)))
+    }
+
+    fn has_broken(&self, sought: &Sought, skipped: usize, is_end: bool) -> bool {
+        self.kept(sought, skipped, is_end).iter().any(|violation| sought.is_of(violation))
+    }
+
+    fn kept(&self, sought: &Sought, skipped: usize, is_end: bool) -> Vec<Violation> {
+        let shared = &self.sim.model().shared;
+        let now = shared.scene(Moment { at: self.sim.now(), step: self.sim.steps() });
+        shared.watch.kept(sought.promise, skipped, now, is_end)
     }
 
     /// Delivers the next event and describes it; `None` at the end of the run.

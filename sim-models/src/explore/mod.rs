@@ -41,6 +41,7 @@ mod candidate;
 mod search;
 mod shrink;
 mod story;
+pub mod turning;
 
 use std::fmt;
 
@@ -48,6 +49,7 @@ use crate::Scenario;
 use crate::language::FaultPlan;
 use crate::study::{self, Crew, Misuse};
 use search::{Field, Hit};
+pub use turning::turning;
 
 /// A search for faults under which a scenario's promises break: at first two thousand runs, up to
 /// three faults on top of each other.

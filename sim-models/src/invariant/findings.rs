@@ -15,6 +15,8 @@ pub(crate) struct Findings {
     pub violations: u64,
     /// The earliest violation.
     pub first: Option<Found>,
+    /// Every violation, kept only for who asks of whom they are.
+    pub all: Option<Vec<Found>>,
 }
 
 /// A violation.
@@ -112,13 +114,21 @@ impl Breach {
 }
 
 impl Findings {
-    /// Counts a violation. Its words are found only if it is the earliest so far.
+    /// Counts a violation. Its words are found only if somebody asks for all, or it is the
+    /// earliest so far.
     pub(super) fn violated(&mut self, when: impl Into<When>, breach: impl FnOnce() -> Breach) {
         let when = when.into();
         self.exercised = true;
         self.violations += 1;
-        if self.first.as_ref().is_none_or(|first| first.when.is_after(when)) {
-            self.first = Some(Found { when, breach: breach() });
+        let is_first = self.first.as_ref().is_none_or(|first| first.when.is_after(when));
+        if is_first || self.all.is_some() {
+            let found = Found { when, breach: breach() };
+            if let Some(all) = &mut self.all {
+                all.push(found.clone());
+            }
+            if is_first {
+                self.first = Some(found);
+            }
         }
     }
 }

@@ -50,12 +50,40 @@ impl Watch {
         self.checks.iter().map(|check| check.law.memory_bytes()).sum()
     }
 
+    /// Keeps every violation of an invariant, and not the earliest alone.
+    pub(crate) fn keep_all(&mut self, nth: usize) {
+        self.checks[nth].findings.all = Some(Vec::new());
+    }
+
+    /// How often an invariant was broken so far.
+    pub(crate) fn violations(&self, nth: usize) -> u64 {
+        self.checks[nth].findings.violations
+    }
+
+    /// The violations of an invariant that were kept, but for the first so many; at the end of a run,
+    /// also those that only the whole of it can tell.
+    pub(crate) fn kept(
+        &self,
+        nth: usize,
+        skipped: usize,
+        now: Scene<'_>,
+        is_end: bool,
+    ) -> Vec<Violation> {
+        let Check { law, findings } = &self.checks[nth];
+        let mut findings = findings.clone();
+        if is_end {
+            law.conclude(now, &mut findings);
+        }
+        let all = findings.all.into_iter().flatten().skip(skipped);
+        all.map(|found| violation(found, now)).collect()
+    }
+
     /// The judgement over every invariant, in the scenario's order.
     pub(crate) fn results(&self, end: Scene<'_>) -> Vec<InvariantResult> {
         let judge = |(check, plan): (&Check, &InvariantPlan)| {
             let mut findings = check.findings.clone();
             check.law.conclude(end, &mut findings);
-            let Findings { exercised, violations, first } = findings;
+            let Findings { exercised, violations, first, .. } = findings;
             let verdict = match (violations, exercised) {
                 (1.., _) => InvariantVerdict::Violated,
                 (0, true) => InvariantVerdict::Kept,

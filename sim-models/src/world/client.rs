@@ -22,13 +22,23 @@ use crate::world::{Ctx, Event, luck};
 struct ClientState {
     arrivals: Stream,
     intents: u32,
-    /// Of a closed load: how often each user has thought; of sessions: the intents of each.
-    rounds: Vec<u32>,
+    /// The users of a closed load, or the sessions.
+    visits: Vec<Visit>,
+}
+
+/// What is known of a user of a closed load, or of a session, from its start.
+#[derive(Clone, Copy, Debug)]
+struct Visit {
+    /// How often the user has thought; of a session, its intents so far.
+    rounds: u32,
+    rounds_max: u32,
+    /// The process of the client that serves it.
+    instance: u32,
 }
 
 impl ClientState {
     fn new(arrivals: Stream) -> ClientState {
-        ClientState { arrivals, intents: 0, rounds: Vec::new() }
+        ClientState { arrivals, intents: 0, visits: Vec::new() }
     }
 }
 
@@ -66,6 +76,13 @@ impl Clients {
         Clients { by_actor, lanes: Vec::new() }
     }
 
+    /// Arrivals that nobody has drawn yet come from other streams.
+    pub(super) fn redraw_arrivals(&mut self, streams: &Streams) {
+        for state in self.by_actor.iter_mut() {
+            state.arrivals = state.arrivals.within(streams);
+        }
+    }
+
     pub(super) fn open_lanes(&mut self, plan: &Plan, ctx: &mut Ctx) {
         let lane = |actor: &ActorPlan| match &actor.kind {
             ActorKind::Client(client) => client.patience.map(|patience| ctx.lane(patience)),
@@ -92,7 +109,10 @@ impl Clients {
                 }
             }
             LoadPlan::Closed { users, .. } => {
-                self.by_actor[client].rounds = vec![0; users as usize];
+                let count = plan_of(&shared.plan, client).count;
+                let visit =
+                    |user| Visit { rounds: 0, rounds_max: u32::MAX, instance: user % count };
+                self.by_actor[client].visits = (0..users).map(visit).collect();
                 for user in 0..users {
                     self.think(client, user, shared, ctx);
                 }
@@ -137,10 +157,14 @@ impl Clients {
         if let Some(next) = next {
             shared.begin_at(next, Event::Arrive(client), ctx);
         }
-        let LoadPlan::Sessions { .. } = load else { return 0 };
-        let rounds = &mut self.by_actor[client].rounds;
-        let session = u32::try_from(rounds.len()).expect("the memory limit bounds sessions");
-        rounds.push(1);
+        let LoadPlan::Sessions { requests, .. } = load else { return 0 };
+        let visits = &mut self.by_actor[client].visits;
+        let session = u32::try_from(visits.len()).expect("the memory limit bounds sessions");
+        let entity = shared.plan.actors[client.index()].entity;
+        let lineage = mix(entity, session.into());
+        let rounds_max = intents_of(lineage, requests, shared);
+        let instance = any_process(lineage, plan_of(&shared.plan, client).count, shared);
+        visits.push(Visit { rounds: 1, rounds_max, instance });
         session
     }
 
@@ -156,16 +180,14 @@ impl Clients {
     fn think(&mut self, client: ActorId, user: u32, shared: &Shared, ctx: &mut Ctx) {
         let (think, until) = match plan_of(&shared.plan, client).load {
             LoadPlan::Closed { think, until, .. } => (think, Time::ZERO + until),
-            LoadPlan::Sessions { think, requests, .. } => {
-                let done = self.by_actor[client].rounds[user as usize];
-                if done >= intents_of(client, user, requests, shared) {
-                    return;
-                }
-                (think, Time::MAX)
-            }
+            LoadPlan::Sessions { think, .. } => (think, Time::MAX),
             _ => return,
         };
-        self.by_actor[client].rounds[user as usize] += 1;
+        let visit = &mut self.by_actor[client].visits[user as usize];
+        if visit.rounds >= visit.rounds_max {
+            return;
+        }
+        visit.rounds += 1;
         let lineage = self.round_lineage(client, user, &shared.plan);
         let mut draws = shared.luck.think.at(lineage);
         let at = ctx.now() + shared.span(think, &mut draws);
@@ -176,7 +198,7 @@ impl Clients {
 
     /// Addresses the luck of a closed-loop user's, or a session's, present round.
     fn round_lineage(&self, client: ActorId, user: u32, plan: &Plan) -> u64 {
-        let round = self.by_actor[client].rounds[user as usize];
+        let round = self.by_actor[client].visits[user as usize].rounds;
         let entity = plan.actors[client.index()].entity;
         mix(mix(entity, user.into()), round.into())
     }
@@ -202,14 +224,34 @@ impl Clients {
             }
             _ => mix(shared.plan.actors[client.index()].entity, number.into()),
         };
+        let instance = self.process_of(client, user, lineage, shared);
         let intent = Intent::new(client, number, lineage, ctx.now());
-        let intent = shared.intents.push(Intent { user, told_at: ctx.moment(), ..intent });
+        let told_at = ctx.moment();
+        let intent = shared.intents.push(Intent { user, instance, told_at, ..intent });
         shared.metrics.intended(client, clicks, ctx.now());
         for later in 1..clicks {
             let at = ctx.now() + apart * u64::from(later);
             ctx.schedule_at(at, Event::Submit { intent, submission: later + 1 });
         }
         intent
+    }
+
+    /// The process of its client at which an intent arises.
+    ///
+    /// Each of `n` processes with Poisson arrivals of its own is what a random one of `n` for each
+    /// arrival makes of one Poisson load; and going round makes constant arrivals of a constant load.
+    fn process_of(&self, client: ActorId, user: u32, lineage: u64, shared: &Shared) -> u32 {
+        let ClientPlan { load, count, .. } = *plan_of(&shared.plan, client);
+        let state = &self.by_actor[client];
+        match load {
+            LoadPlan::Closed { .. } | LoadPlan::Sessions { .. } => {
+                state.visits[user as usize].instance
+            }
+            LoadPlan::Open { arrivals: Arrivals::Constant, .. } | LoadPlan::Burst { .. } => {
+                (state.intents - 1) % count
+            }
+            LoadPlan::Open { .. } | LoadPlan::Trace(_) => any_process(lineage, count, shared),
+        }
     }
 
     /// A click: the submission that begins.
@@ -220,13 +262,12 @@ impl Clients {
         ctx: &Ctx,
     ) -> Submission {
         shared.intents[intent].submitted += 1;
-        let Intent { client, lineage, .. } = shared.intents[intent];
+        let Intent { client, lineage, instance, .. } = shared.intents[intent];
         let lineage = mix(lineage, submission.into());
         shared.metrics.submitted(client);
         shared.show(Seen::Submitted { client }, ctx);
         shared.note(Note::Submitted { intent, submission }, ctx);
         let (plan, number) = (*plan_of(&shared.plan, client), submission);
-        let instance = process_of(&shared.intents[intent], &plan, shared);
         Submission { client, plan, intent, number, instance, lineage }
     }
 
@@ -280,36 +321,17 @@ fn plan_of(plan: &Plan, client: ActorId) -> &ClientPlan {
     }
 }
 
-/// The process of its client at which an intent arises.
-///
-/// Each of `n` processes with Poisson arrivals of its own is what a random one of `n` for each
-/// arrival makes of one Poisson load; and going round makes constant arrivals of a constant load.
-fn process_of(intent: &Intent, client: &ClientPlan, shared: &Shared) -> u32 {
-    let count = client.count;
-    if count == 1 {
-        return 0;
-    }
-    let Intent { client: actor, user, lineage, number, .. } = *intent;
-    let drawn = |lineage| shared.luck.instance.at(lineage).below(count.into()) as u32;
-    match client.load {
-        LoadPlan::Closed { .. } => user % count,
-        LoadPlan::Sessions { .. } => {
-            drawn(mix(shared.plan.actors[actor.index()].entity, user.into()))
-        }
-        LoadPlan::Open { arrivals: Arrivals::Constant, .. } | LoadPlan::Burst { .. } => {
-            (number - 1) % count
-        }
-        LoadPlan::Open { .. } | LoadPlan::Trace(_) => drawn(lineage),
-    }
+/// One of so many processes of a client, at random.
+fn any_process(lineage: u64, count: u32, shared: &Shared) -> u32 {
+    if count == 1 { 0 } else { shared.luck.instance.at(lineage).below(count.into()) as u32 }
 }
 
 /// How many intents a session has.
-fn intents_of(client: ActorId, session: u32, requests: Requests, shared: &Shared) -> u32 {
+fn intents_of(lineage: u64, requests: Requests, shared: &Shared) -> u32 {
     match requests {
         Requests::Constant(count) => count,
         Requests::Geometric(mean) => {
-            let entity = shared.plan.actors[client.index()].entity;
-            let draw = shared.luck.session.at(mix(entity, session.into())).unit();
+            let draw = shared.luck.session.at(lineage).unit();
             // By inversion; a mean of 1 leaves by a probability of 1.
             let stays = sim_core::math::ln(1.0 - 1.0 / mean);
             ((sim_core::math::ln(1.0 - draw) / stays) as u32).saturating_add(1)

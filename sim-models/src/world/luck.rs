@@ -8,20 +8,47 @@ use sim_core::{Indexed, Purpose, Streams, mix};
 /// The purposes: one row a source of chance. A number addresses luck, so it is never used again
 /// for something else; those from 40 on were given out after a gap.
 macro_rules! purposes {
-    ($($(#[$doc:meta])* $name:ident = $number:literal;)*) => {
+    ($(#[doc = $doc:literal] $name:ident = $number:literal;)*) => {
         /// The index-addressed sources of chance.
         #[derive(Clone, Copy, Debug)]
         pub(super) struct Luck {
-            $($(#[$doc])* pub(super) $name: Indexed,)*
+            $(#[doc = $doc] pub(super) $name: Indexed,)*
         }
 
         impl Luck {
             pub(super) fn new(streams: &Streams) -> Luck {
                 Luck { $($name: streams.indexed(Purpose($number), 0),)* }
             }
+
+            /// Takes those sources from another luck that are wanted.
+            pub(super) fn take(&mut self, other: &Luck, is_wanted: impl Fn(Source) -> bool) {
+                $(if is_wanted(Source($number)) { self.$name = other.$name; })*
+            }
+        }
+
+        impl Source {
+            /// All of them.
+            pub(crate) const ALL: &[Source] = &[ARRIVALS, $(Source($number),)*];
+
+            /// What it decides: `whether a message is lost`.
+            pub(crate) fn decides(self) -> String {
+                let said = match self.0 {
+                    $($number => $doc,)*
+                    _ => "When an intent arises.",
+                };
+                let said = said.trim().trim_end_matches('.');
+                said[..1].to_lowercase() + &said[1..]
+            }
         }
     };
 }
+
+/// A source of chance, by the number of its purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Source(u32);
+
+/// When intents of open loads arise.
+pub(super) const ARRIVALS: Source = Source(ARRIVAL.0);
 
 /// Arrivals have a stream per client.
 pub(super) const ARRIVAL: Purpose = Purpose(1);

@@ -35,6 +35,7 @@ use client::Clients;
 use custom::Customs;
 pub(crate) use event::Event;
 use fault::Faults;
+pub(crate) use luck::Source;
 use luck::{Luck, nth, of_instance};
 use network::Network;
 use service::Services;
@@ -141,6 +142,16 @@ impl World {
             turns: 0,
             shared: Shared::new(plan, Luck::new(&streams)),
         }
+    }
+
+    /// From here on, what is drawn of these sources is drawn from another seed. What was drawn before
+    /// stays as it is: lengths that run, messages under way, arrivals that are due.
+    pub(crate) fn redraw(&mut self, seed: u64, is_redrawn: impl Fn(Source) -> bool) {
+        let streams = Streams::new(seed);
+        if is_redrawn(luck::ARRIVALS) {
+            self.clients.redraw_arrivals(&streams);
+        }
+        self.shared.luck.take(&Luck::new(&streams), is_redrawn);
     }
 
     /// Schedules the first events: loads and timed faults.

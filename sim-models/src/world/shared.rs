@@ -100,7 +100,7 @@ impl Shared {
     #[inline]
     pub(super) fn trace(&mut self, intent: u32, what: What, ctx: &Ctx) {
         if let Some(lineage) = &mut self.lineage {
-            lineage.push(lineage::Moment { at: ctx.now(), intent, what });
+            lineage.push(lineage::Moment { at: ctx.now(), step: ctx.step(), intent, what });
         }
     }
 
@@ -180,6 +180,10 @@ impl<T> ByActor<T> {
 
     pub(super) fn get_mut(&mut self, actor: ActorId) -> Option<&mut T> {
         self.0[actor.index()].as_deref_mut()
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.0.iter_mut().filter_map(Option::as_deref_mut)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (ActorId, &T)> {
