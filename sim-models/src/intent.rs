@@ -22,9 +22,22 @@ pub(crate) struct Intent {
     /// Addresses its luck: the same whatever becomes of other intents.
     pub lineage: u64,
     pub begun: Time,
-    /// Submissions so far, and those that have ended.
+    /// Submissions that there will be as far as is known, those so far, and those that have ended.
+    pub expected: u32,
     pub submitted: u32,
     pub ended: u32,
+    /// It counts as achieved, or as missed.
+    pub counted: bool,
+    /// All submissions that were expected have ended once.
+    pub is_over: bool,
+    /// How many keys it has had.
+    pub keys: u32,
+    /// When its user last asked for a refund.
+    pub asked_back: Option<Time>,
+    /// The user does not know whether that was granted.
+    pub refund_open: bool,
+    /// The user has left of their own accord, and waits for nothing.
+    pub has_quit: bool,
     pub told: Option<Fate>,
     /// Told success, and that an effect of this kind was given back.
     pub refunded: Option<KindId>,
@@ -44,8 +57,15 @@ impl Intent {
             instance: 0,
             lineage,
             begun,
+            expected: 0,
             submitted: 0,
             ended: 0,
+            counted: false,
+            is_over: false,
+            keys: 1,
+            asked_back: None,
+            refund_open: false,
+            has_quit: false,
             told: None,
             refunded: None,
             background: None,
@@ -53,9 +73,35 @@ impl Intent {
         }
     }
 
-    /// The user was told success, and nothing of a refund: what was paid for is theirs.
+    /// A submission that began then has ended, and what was given back if it ended well.
+    pub(crate) fn hear(&mut self, fate: Fate, refunded: Option<KindId>, begun: Time) {
+        // Success outweighs everything, and doubt outweighs a failure: one submission of the
+        // intent may have done what another failed to do.
+        self.told = Some(match (self.told, fate) {
+            (Some(Fate::Succeeded), _) | (_, Fate::Succeeded) => Fate::Succeeded,
+            (Some(Fate::Unknown), _) | (_, Fate::Unknown) => Fate::Unknown,
+            (_, Fate::Failed) => Fate::Failed,
+        });
+        // Of two good endings the later one is what the user has heard last. But who was promised
+        // the money back is not content with the late success of what was called off.
+        let is_called_off =
+            self.refunded.is_some() && self.asked_back.is_some_and(|at| begun <= at);
+        if fate == Fate::Succeeded && !is_called_off {
+            self.refunded = refunded;
+        }
+    }
+
+    /// A request for a refund has ended, and what was given back if it ended well.
+    pub(crate) fn hear_of_refund(&mut self, fate: Fate, refunded: Option<KindId>) {
+        self.refund_open = fate == Fate::Unknown;
+        if fate == Fate::Succeeded && refunded.is_some() {
+            (self.told, self.refunded) = (Some(Fate::Succeeded), refunded);
+        }
+    }
+
+    /// The user was told success, and asked for no refund that may be: what was paid for is theirs.
     pub(crate) fn is_acked(&self) -> bool {
-        self.told == Some(Fate::Succeeded) && self.refunded.is_none()
+        self.told == Some(Fate::Succeeded) && self.refunded.is_none() && !self.refund_open
     }
 }
 

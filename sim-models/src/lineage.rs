@@ -19,6 +19,8 @@ pub(crate) struct Moment {
     pub at: Time,
     pub step: u64,
     pub intent: u32,
+    /// Of the actor that passes or sends.
+    pub instance: u32,
     pub what: What,
 }
 

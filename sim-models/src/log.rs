@@ -170,6 +170,8 @@ pub(crate) enum StoreLoss {
     Failover,
     /// They were not on the disk yet.
     Crash,
+    /// They were made at a primary that another one had replaced.
+    Demotion,
 }
 
 /// Where a message was lost.
@@ -397,6 +399,7 @@ fn words(note: Note, plan: &Plan, texts: &Texts) -> (Option<u32>, String, String
             let what = match how {
                 StoreLoss::Failover => "failover",
                 StoreLoss::Crash => "restart from its file",
+                StoreLoss::Demotion => "the old primary is a replica now",
             };
             let what = format!("{what}, {} lost", counted(writes, "write"));
             (None, plan.actor_name(store).to_owned(), what)

@@ -193,7 +193,7 @@ impl Scenario {
 
     /// The names of its stores that have a replica.
     pub fn replicated_stores(&self) -> Vec<&str> {
-        self.names(|kind| matches!(kind, ActorKind::Kv(kv) if kv.replicas > 0))
+        self.names(|kind| matches!(kind, ActorKind::Kv(kv) if !kv.replicas.is_empty()))
     }
 
     fn names(&self, is: fn(&ActorKind) -> bool) -> Vec<&str> {

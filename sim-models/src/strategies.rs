@@ -233,7 +233,14 @@ fn route_faults(from: &str, to: &str) -> [Fault; 5] {
             to_instance: None,
         },
         Fault::Loss { from: from(), to: to(), rate: 1.0, instance: None, to_instance: None },
-        Fault::Duplicate { from: from(), to: to(), rate: 1.0, instance: None },
+        Fault::Duplicate {
+            from: from(),
+            to: to(),
+            rate: 1.0,
+            later: Span::ZERO,
+            instance: None,
+            to_instance: None,
+        },
         Fault::Delay {
             from: from(),
             to: to(),
@@ -282,6 +289,9 @@ fn weaker(mut fault: Fault, step: usize) -> Fault {
         | Fault::Stall
         | Fault::Flush { .. }
         | Fault::Failover { .. }
+        | Fault::SplitBrain { .. }
+        | Fault::Lag { .. }
+        | Fault::User { .. }
         | Fault::OutOfMemory { .. } => {}
         Fault::ClockStep { forward, back, .. } => {
             let by = [Span::secs(3_600), Span::secs(30), Span::secs(1)][step];

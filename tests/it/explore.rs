@@ -46,12 +46,14 @@ const HOW: &str = "
 
 1. **One good run is recorded**: which points its programs pass, which messages go where, and what is
    written to the ledger. The first three intents are followed; what happens to them can happen to any.
-2. **Every single fault.** At each point: a crash, an error, a halt of the task, a pause of the process.
-   For each message: it is lost, late or doubled. At each command of a store: the store crashes, fails
-   over, refuses, forgets, evicts, is out of memory, or its clock is set forward. Crashes and outages last
-   a second. They, halts and delays also last a little longer than each length of time that the scenario
-   names: timeouts, leases, lifetimes, the sixteen most different. What stands next to an effect is tried
-   first.
+2. **Every single fault.** At each point: a crash, an error, a halt of the task, a pause of the instance
+   that passes it. For each message: it is lost, late or doubled, at once or much later. At each command of
+   a store: the store crashes, fails over, refuses, forgets, evicts, is out of memory, or its clock is set
+   forward or back. With replicas: they are cut off, a failover loses what was just written, or the old
+   primary still serves who has sent the command. At each moment of an intent its user clicks again, leaves,
+   or asks for a refund if the client says how. Crashes and outages last a second. They, halts and delays
+   also last a little longer than each length of time that the scenario names: timeouts, leases, lifetimes,
+   the sixteen most different. What stands next to an effect is tried first.
 3. **Faults on top of each other.** Where a run with a fault kept its promises, a further fault strikes
    later in that run. Runs that passed the same points in the same order, sent the same messages and did
    the same things are gone on from once.
@@ -69,8 +71,8 @@ fewer users, no actor, link, endpoint or policy that the story does not need, an
 and policies stay as they were written, and without its faults the short scenario keeps the promise. The
 result is `counterexample-….ron`, which `sim run` repeats.
 
-What it cannot do yet: it draws no second click and no early leave, changes no key, delays no copy of a
-message beyond its original, and cuts no replica off.
+A client that keeps its key is taken at its word: only one that has `new_keys` begins anew under another,
+after it has left. Under a new key no server knows the old payment, whatever its design.
 ";
 
 fn stripped(name: &str, variant: Option<&str>) -> Scenario {

@@ -579,3 +579,44 @@ fn an_order_of_more_endpoints_than_anybody_ranks_is_refused() {
     let twice = ranked(2);
     assert!(twice.contains("`go` is named twice") && !twice.contains("order ="), "{twice}");
 }
+
+#[test]
+fn what_is_left_out_or_stands_twice_is_named() {
+    let pay = |steps: &str, faults: &str, invariants: &str| {
+        mistakes(&format!(
+            r#"Scenario(
+                name: "slips", about: "Mistakes that look right.", horizon: "10s",
+                actors: {{
+                    "app": Client(load: Burst(count: 1), does: [Call("api.pay")]),
+                    "api": Service(workers: 1, endpoints: {{ "pay": [
+                        Work(Const("1s")), Work(Const("1s")), Effect("charge"), {steps}
+                    ] }}),
+                    "redis": Kv(),
+                }},
+                faults: [{faults}],
+                invariants: [{invariants}],
+            )"#
+        ))
+    };
+    let told = pay(r#"Label("Work#2")"#, "", "");
+    assert!(told.contains("`api.pay/Work#2` is the point after a step already"), "{told}");
+    for status in [200, 302] {
+        let told = pay("", &format!(r#"After("api.pay/Work", Throw({status}))"#), "");
+        assert!(told.contains("it must be the status of an error, 400..=599"), "{told}");
+    }
+    let told = pay(r#"Kv(Get(), store: "redis")"#, "", "");
+    assert!(
+        told.contains("`Get` needs a value in its brackets") && told.contains(r#"Get("{key}")"#),
+        "{told}"
+    );
+    let told = pay("If(Is(), then: [])", "", "");
+    assert!(
+        told.contains("`Is` needs a value in its brackets") && told.contains(r#"Is("{stored}")"#),
+        "{told}"
+    );
+    let told = pay("", r#"After("api.pya/Work", Stall)"#, "");
+    assert!(told.contains("did you mean `api.pay/Work`?"), "{told}");
+    let told =
+        pay("", "", r#"BooksBalance(captured: "charge", refunded: "refund", fulfilled: "charge")"#);
+    assert!(told.contains("no program has an effect `refund`: leave `refunded` out"), "{told}");
+}

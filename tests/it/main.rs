@@ -34,6 +34,7 @@ mod store;
 mod stories;
 mod study;
 mod support;
+mod users;
 mod verdicts;
 mod warnings;
 mod words;

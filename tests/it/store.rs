@@ -691,3 +691,188 @@ fn a_run_with_every_store_fault_repeats_bit_for_bit() {
     assert_eq!(outcome.digest, run(&scenario).digest);
     assert_ne!(outcome.digest, scenario.run(2).digest);
 }
+
+/// Reads a key from a node, and tells whether it is there.
+fn read(from: &str, name: &str) -> String {
+    format!(
+        r#"Kv(Get("k"), store: "redis", from: {from}, into: "it"),
+        If(Is("{{it}}"), then: [Effect("{name}")], else: [Effect("not {name}")]),"#
+    )
+}
+
+fn sleep(length: &str) -> String {
+    format!(r#"Sleep(Const("{length}")),"#)
+}
+
+#[test]
+fn a_named_replica_is_cut_off_and_the_other_is_not() {
+    let steps = [
+        kv(r#"Set("k", 1)"#),
+        sleep("3s"),
+        read(r#"Named("east")"#, "east"),
+        read(r#"Named("west")"#, "west"),
+        read("Replica", "first"),
+        sleep("5s"),
+        read(r#"Named("east")"#, "healed"),
+    ];
+    let kv = r#"replicas: ["east", "west"], lag: Const("1s")"#;
+    let cut = r#"At("0s", for: "5s", Lag("redis", replica: "east"))"#;
+    let outcome = story(kv, cut, &steps.concat());
+    assert_eq!(seen(&outcome), ["not east", "west", "not first", "healed"]);
+    let outcome = story(kv, "", &steps.concat());
+    assert_eq!(seen(&outcome), ["east", "west", "first", "healed"]);
+}
+
+#[test]
+fn replicas_fall_further_behind_and_no_write_overtakes_another() {
+    let steps = [
+        sleep("1s"),
+        kv(r#"Set("k", 1)"#),
+        sleep("3s"),
+        read("Replica", "early"),
+        sleep("3s"),
+        read(r#"Named("1")"#, "late"),
+    ];
+    let lag = r#"At("0s", for: "2s", Lag("redis", by: "5s"))"#;
+    assert_eq!(seen(&story("replicas: 1", lag, &steps.concat())), ["not early", "late"]);
+}
+
+#[test]
+fn who_waits_for_a_replica_that_is_cut_off_waits_until_it_heals_or_the_time_is_over() {
+    let waits = |timeout: &str| {
+        let steps = [
+            kv(r#"Set("k", 1)"#),
+            expect(&format!(r#"Wait(1, timeout: "{timeout}")"#), "1", "acknowledged"),
+        ];
+        let cut = r#"At("0s", for: "2s", Lag("redis"))"#;
+        let outcome = story("replicas: 1", cut, &steps.concat());
+        let line = &outcome.ledger[0];
+        (line.kind.clone(), line.at.as_nanos() / 100_000_000)
+    };
+    assert_eq!(waits("1s"), ("not acknowledged".to_owned(), 10));
+    assert_eq!(waits("5s"), ("acknowledged".to_owned(), 20));
+}
+
+#[test]
+fn a_failover_goes_to_a_replica_that_lags_and_what_it_lacks_is_lost() {
+    let steps = [
+        kv(r#"Set("k", 1)"#),
+        sleep("2s"),
+        read("Primary", "before"),
+        sleep("1s"),
+        read("Primary", "after"),
+    ];
+    let faults = r#"At("0s", Lag("redis")), At("2500ms", Failover("redis"))"#;
+    let outcome = story("replicas: 1", faults, &steps.concat());
+    assert_eq!(seen(&outcome), ["before", "not after"]);
+    // The one that has more takes over.
+    let one = r#"At("0s", Lag("redis", replica: "1")), At("2500ms", Failover("redis"))"#;
+    assert_eq!(seen(&story("replicas: 2", one, &steps.concat())), ["before", "after"]);
+}
+
+#[test]
+fn an_old_primary_serves_who_has_not_heard_and_its_writes_are_lost() {
+    let steps = [
+        kv(r#"Set("k", 1)"#),
+        sleep("2s"),
+        read("Primary", "kept"),
+        kv(r#"Set("k", "2")"#),
+        expect(r#"Get("k")"#, r#""2""#, "own"),
+        read(r#"Named("1")"#, "replica"),
+        sleep("5s"),
+        expect(r#"Get("k")"#, "1", "lost"),
+    ];
+    let split = r#"At("1s", for: "4s", SplitBrain("redis", "app"))"#;
+    let outcome = story("replicas: 1", split, &steps.concat());
+    assert_eq!(seen(&outcome), ["kept", "own", "replica", "lost"]);
+    let told = told(&outcome, "redis");
+    assert!(told.contains(&"the old primary is a replica now, 1 write lost"), "{told:?}");
+    assert!(told.contains(&"failover, 0 writes lost"), "{told:?}");
+}
+
+#[test]
+fn two_instances_hold_one_lock_while_the_brain_is_split() {
+    let text = r#"Scenario(
+        name: "split", about: "Two instances and two primaries.", horizon: "20s",
+        actors: {
+            "users": Client(load: Open(rate: "1/s", arrivals: Constant, until: "4s"),
+                does: [Call("api.pay")]),
+            "api": Service(workers: 4, instances: 2, balancer: RoundRobin, endpoints: { "pay": [
+                Kv(Set("lock", "{execution}", nx: true, px: "1m"), store: "redis", into: "mine"),
+                If(Is("{mine}"), then: [Effect("charge")]),
+            ] }),
+            "redis": Kv(replicas: 1),
+        },
+        faults: [FAULT],
+    )"#;
+    let held =
+        |fault: &str| crate::support::effects(&run_text(&text.replace("FAULT", fault)), "charge");
+    assert_eq!(held(""), 1);
+    assert_eq!(held(r#"At("0s", for: "10s", SplitBrain("redis", "api", instance: 1))"#), 2);
+    assert_eq!(held(r#"At("0s", for: "10s", SplitBrain("redis", "api"))"#), 1);
+}
+
+#[test]
+fn a_primary_that_hears_of_too_few_replicas_refuses_writes() {
+    let write = |name: &str, op: &str| {
+        format!(
+            r#"Try([Kv({op}, store: "redis"), Effect("{name}")], catch: [
+                If(Eq("{{error.status}}", 503), then: [Effect("no {name}")]),
+            ]),"#
+        )
+    };
+    let steps = [
+        kv(r#"Set("k", 1)"#),
+        sleep("2s"),
+        write("in time", r#"Set("a", 1)"#),
+        sleep("4s"),
+        write("write", r#"Set("b", 1)"#),
+        write("queued", r#"Multi([Set("b", 1)])"#),
+        write("transaction", r#"Transaction([Set("b", 1)])"#),
+        write("script", r#"CompareAndDelete("k", 1)"#),
+        write("script that changes nothing", r#"CompareAndDelete("k", 2)"#),
+        read("Primary", "read"),
+        sleep("8s"),
+        write("healed", r#"Set("c", 1)"#),
+    ];
+    let kv = r#"replicas: 1, min_replicas_to_write: 1, min_replicas_max_lag: "3s""#;
+    let wanted = [
+        "in time",
+        "no write",
+        "no queued",
+        "no transaction",
+        "no script",
+        "script that changes nothing",
+        "read",
+        "healed",
+    ];
+    let cut = r#"At("1s", for: "10s", Lag("redis"))"#;
+    assert_eq!(seen(&story(kv, cut, &steps.concat())), wanted);
+    // An old primary is one that nobody follows: it stops by itself.
+    let split = r#"At("1s", for: "10s", SplitBrain("redis", "app"))"#;
+    assert_eq!(seen(&story(kv, split, &steps.concat())), wanted);
+    // However far behind, a replica that is heard of counts.
+    let lag = r#"At("1s", for: "10s", Lag("redis", by: "1m"))"#;
+    let outcome = story(kv, lag, &steps.concat());
+    assert!(seen(&outcome).iter().all(|kind| !kind.starts_with("no ")), "{:?}", seen(&outcome));
+}
+
+#[test]
+fn replicas_that_there_are_not_are_refused_by_name() {
+    let faults = |kv: &str, fault: &str| mistakes(&text(kv, &format!(r#"At("1s", {fault})"#), ""));
+    let told = faults(r#"replicas: ["east"]"#, r#"Lag("redis", replica: "esat")"#);
+    assert!(told.contains("`redis` has no replica `esat`"), "{told}");
+    assert!(told.contains("did you mean `east`?"), "{told}");
+    let told = faults("", r#"Lag("redis")"#);
+    assert!(told.contains("has no replica that could lag"), "{told}");
+    let told = faults("replicas: 1", r#"SplitBrain("redis", "user")"#);
+    assert!(told.contains("`user` sends no commands to `redis`"), "{told}");
+    let told = mistakes(&text("replicas: 1", "", &read(r#"Named("2")"#, "x")));
+    assert!(told.contains("has no replica `2`") && told.contains("only `1` is known"), "{told}");
+    let told = mistakes(&text(r#"replicas: 1, min_replicas_to_write: 2"#, "", ""));
+    assert!(told.contains("at most the number of replicas, 1"), "{told}");
+    let told = mistakes(&text(r#"replicas: 17"#, "", ""));
+    assert!(told.contains("0..=16"), "{told}");
+    let told = mistakes(&text(r#"replicas: ["a", "a"]"#, "", ""));
+    assert!(told.contains("`a` stands here twice"), "{told}");
+}

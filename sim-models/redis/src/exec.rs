@@ -30,6 +30,8 @@ pub struct Mode<'a> {
     pub role: Role,
     /// No memory is left.
     pub out_of_memory: bool,
+    /// Fewer replicas are heard of than `min-replicas-to-write` asks for.
+    pub few_replicas: bool,
     /// Gets what a replica or an append-only file must carry out to end with the same keys. That is
     /// writes only, with absolute deadlines, `DEL` for what has expired, and the single writes of a
     /// script.

@@ -245,7 +245,8 @@ impl Node {
             Queued::Command(command) => {
                 let role = if self.is_replica { Role::Replica } else { Role::Primary };
                 let out_of_memory = self.lacks_memory();
-                let mode = Mode { role, out_of_memory, log: Some(&mut self.log) };
+                let log = Some(&mut self.log);
+                let mode = Mode { role, out_of_memory, log, ..Mode::default() };
                 self.store.carry_out(mode, now_ms, command, texts)
             }
         }

@@ -63,6 +63,8 @@ pub enum KvError {
     OutOfMemory,
     /// A replica takes no writes.
     ReadOnly,
+    /// Too few replicas are heard of for a write.
+    NoReplicas,
     /// `EXEC` after a command that could not be queued.
     ExecAbort,
     /// An error that a command of a script has met, and the script's SHA-1.
@@ -129,6 +131,7 @@ impl fmt::Display for KvError {
             KvError::TooLong => "ERR string exceeds maximum allowed size (proto-max-bulk-len)",
             KvError::OutOfMemory => "OOM command not allowed when used memory > 'maxmemory'.",
             KvError::ReadOnly => "READONLY You can't write against a read only replica.",
+            KvError::NoReplicas => "NOREPLICAS Not enough good replicas to write.",
             KvError::ExecAbort => "EXECABORT Transaction discarded because of previous errors.",
             KvError::InScript(error, sha1) => {
                 return write!(f, "{error} script: {sha1}, on @user_script:1.");

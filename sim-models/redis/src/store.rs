@@ -98,6 +98,9 @@ impl Store {
         if mode.out_of_memory && access == Access::Grow {
             return Reply::Error(KvError::OutOfMemory);
         }
+        if mode.few_replicas && access.is_write() {
+            return Reply::Error(KvError::NoReplicas);
+        }
         self.carry_out(mode, now_ms, command, texts)
     }
 

@@ -38,6 +38,10 @@ impl Builder<'_> {
         matches!(self.plan.actors[id.index()].kind, ActorKind::Kv { .. })
     }
 
+    pub(super) fn is_client(&self, id: ActorId) -> bool {
+        matches!(self.plan.actors[id.index()].kind, ActorKind::Client(_))
+    }
+
     /// The id of an actor that must be of a kind.
     pub(super) fn actor_that(
         &mut self,
@@ -105,16 +109,26 @@ impl Builder<'_> {
         if let Some(patience) = client.patience {
             self.require(!patience.is_zero(), &here.field("patience"), patience, "above zero");
         }
+        if let (Some(after), true) = (client.refund_after, client.refund.is_empty()) {
+            let help = "say what they do: `refund: [Call(\"api.refund\"), Refunded(\"charge\")]`";
+            let message = format!("users ask for a refund after {after}, and have no `refund`");
+            self.problem(&here.field("refund_after"), message, Some(help.to_owned()));
+        }
         let load = self.load(&client.load, &here.field("load"));
         let program = self.new_program(name);
+        let refunds = !client.refund.is_empty();
+        let refund = refunds.then(|| self.new_program(&format!("{name}.refund")));
         ActorKind::Client(ClientPlan {
             load,
             count: client.count,
             clicks: client.clicks,
             apart: client.apart,
             patience: client.patience,
+            new_keys: client.new_keys,
             body: Operand::Const(Value::Nil),
             program,
+            refund,
+            refund_after: client.refund_after,
             key: Operand::Const(Value::Nil),
         })
     }

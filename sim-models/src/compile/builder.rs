@@ -40,6 +40,8 @@ pub(super) struct Builder<'a> {
     pub(super) points: Points,
     /// Points that faults wait at.
     pub(super) asked_points: BTreeSet<String>,
+    /// The points that labels mark, and where.
+    pub(super) labels: Vec<(String, Here)>,
     /// The points right after steps, whether or not anybody asks for them.
     pub(super) step_points: Vec<String>,
     /// Names of the registers of each program.
@@ -110,6 +112,7 @@ impl<'a> Builder<'a> {
             places: BTreeMap::new(),
             points,
             asked_points: spec.faults.iter().filter_map(asked).collect(),
+            labels: Vec::new(),
             step_points: Vec::new(),
             variables: BTreeMap::new(),
             undone: Vec::new(),

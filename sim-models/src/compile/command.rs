@@ -8,8 +8,10 @@ use sim_redis::value::Value;
 use super::builder::{Builder, SiteNote};
 use super::frame::Frame;
 use super::place::Here;
-use crate::language::{Actor, Expr, KvOp, KvStep, Node, Slot};
-use crate::plan::{ActorId, ActorKind, CommandPlan, Instr, KvPlan, OpPlan, Operand, Site, Target};
+use crate::language::{Actor, Expr, KvOp, KvStep, Node, Replicas, Slot};
+use crate::plan::{
+    self, ActorId, ActorKind, CommandPlan, Instr, KvPlan, OpPlan, Operand, Site, Target,
+};
 
 /// Where a command stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,14 +33,14 @@ impl Builder<'_> {
         };
         let place = here.field("op");
         self.check_command(&step.op, Place::Alone, &place);
-        self.check_nodes(step, &store, here);
+        let from = self.check_nodes(step, to, &store, here);
         let op = self.lower(frame, &step.op, &place);
         self.need_keys(frame, &op, step, &place);
         let has_effect = has_effect(&op);
         let is_repeatable = op.nature().repeatable && !has_effect;
         self.effectful[frame.id.index()] |= has_effect;
         self.acting[frame.id.index()] |= has_effect;
-        let target = Target::Kv(CommandPlan { op, from: step.from });
+        let target = Target::Kv(CommandPlan { op, from });
         let into = step.into.as_deref();
         let into = into.map(|name| self.variable(frame, name, &here.field("into")));
         let site = Site {
@@ -159,8 +161,14 @@ impl Builder<'_> {
     }
 
     /// Refuses commands to replicas that a store does not have, or that replicas do not take.
-    fn check_nodes(&mut self, step: &KvStep, store: &KvPlan, here: &Here) {
-        let (name_of_store, has) = (&step.store, store.replicas);
+    fn check_nodes(
+        &mut self,
+        step: &KvStep,
+        to: ActorId,
+        store: &KvPlan,
+        here: &Here,
+    ) -> plan::Node {
+        let (name_of_store, has) = (&step.store, store.replicas.len() as u32);
         let help = || Some("give the store `replicas`".to_owned());
         if let KvOp::Wait { replicas, .. } = step.op {
             let here = here.field("op").field("replicas");
@@ -171,24 +179,51 @@ impl Builder<'_> {
                 self.require(ok, &here, replicas, &format!("in 1..={has}"));
             }
         }
-        if step.from == Node::Replica {
-            let here = here.field("from");
-            if has == 0 {
-                self.problem(&here, format!("`{name_of_store}` has no replicas"), help());
-            } else if !step.op.nature().reads {
-                let message = format!("a replica takes no {}", name(&step.op));
-                let help = "only reads go to a replica".to_owned();
-                self.problem(&here, message, Some(help));
+        let here = here.field("from");
+        let replica = match &step.from {
+            Node::Primary => return plan::Node::Primary,
+            Node::Replica => {
+                if has == 0 {
+                    self.problem(&here, format!("`{name_of_store}` has no replicas"), help());
+                    return plan::Node::Primary;
+                }
+                0
             }
+            Node::Named(name) => match store.replicas.iter().position(|known| known == name) {
+                Some(n) => n as u32,
+                None => {
+                    self.no_such_replica(to, name, &here);
+                    return plan::Node::Primary;
+                }
+            },
+        };
+        if !step.op.nature().reads {
+            let message = format!("a replica takes no {}", name(&step.op));
+            let help = "only reads go to a replica".to_owned();
+            self.problem(&here, message, Some(help));
         }
+        plan::Node::Replica(replica)
     }
 
     /// What a scenario says of a store.
     pub(super) fn kv(&mut self, actor: ActorId, kv: &crate::language::Kv, here: &Here) -> KvPlan {
-        let allowed = format!("in 0..={REPLICAS_MAX}");
+        let names = &kv.replicas.0;
         let replicas = here.field("replicas");
-        self.require(kv.replicas <= REPLICAS_MAX, &replicas, kv.replicas, &allowed);
-        if kv.lag.is_some() && kv.replicas == 0 {
+        let count = names.len();
+        let allowed = format!("in 0..={}", Replicas::MAX);
+        self.require(count as u64 <= Replicas::MAX, &replicas, count, &allowed);
+        for (n, name) in names.iter().enumerate() {
+            if names[..n].contains(name) {
+                self.problem(&replicas.at(n), format!("`{name}` stands here twice"), None);
+            }
+        }
+        let most = kv.min_replicas_to_write as usize;
+        let allowed = format!("at most the number of replicas, {count}");
+        self.require(most <= count, &here.field("min_replicas_to_write"), most, &allowed);
+        let max_lag = kv.min_replicas_max_lag;
+        let place = here.field("min_replicas_max_lag");
+        self.require(!max_lag.is_zero(), &place, max_lag, "above zero");
+        if kv.lag.is_some() && names.is_empty() {
             let help = "give it `replicas`, or leave `lag` out".to_owned();
             let message = "a store without replicas has no lag";
             self.problem(&here.field("lag"), message, Some(help));
@@ -209,8 +244,10 @@ impl Builder<'_> {
         }
         KvPlan {
             service_time: self.dist(&kv.service_time, &here.field("service_time")),
-            replicas: kv.replicas.min(REPLICAS_MAX),
+            replicas: names.clone(),
             lag: kv.lag.as_ref().map(|lag| self.dist(lag, &here.field("lag"))),
+            min_replicas: kv.min_replicas_to_write,
+            max_lag,
             persistence: kv.persistence,
             regional: !copies_to.is_empty() || self.is_copied_to(actor),
             copies_to,
@@ -228,9 +265,6 @@ impl Builder<'_> {
         })
     }
 }
-
-/// The most replicas of a store: more than anybody runs, few enough that each may have a copy.
-const REPLICAS_MAX: u32 = 16;
 
 /// A command's name, for people.
 fn name<E: std::fmt::Debug, K: std::fmt::Debug>(op: &KvOp<E, K>) -> String {

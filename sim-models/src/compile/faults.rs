@@ -1,13 +1,15 @@
 //! Faults: names become ids, triggers find their points.
 
+use std::collections::BTreeSet;
+
 use sim_core::Span;
 use sim_redis::Eviction;
 
 use super::builder::Builder;
 use super::place::Here;
-use crate::language::{Fault, FaultPlan, Hits};
-use crate::plan::{self, ActorId, ActorKind, FaultEntry, KvPlan, PointId, Trigger};
-use crate::source::advice;
+use crate::language::{Doing, Fault, FaultPlan, Hits};
+use crate::plan::{self, ActorId, ActorKind, ActorPlan, FaultEntry, PointId, Trigger};
+use crate::source::{advice, closest};
 
 /// The furthest that a clock steps: eight times a hundred such steps still fit into 64 bits.
 const CLOCK_STEP_MAX: Span = Span::secs(3_650 * 86_400 / 10);
@@ -32,10 +34,15 @@ impl Builder<'_> {
             };
             if let Some(lasts) = lasts {
                 self.require(!lasts.is_zero(), &here.field("for"), lasts, "above zero");
+                if fault.is_instant() {
+                    let message = format!("{} happens at one instant", fault.kind());
+                    let help = "leave `for` out".to_owned();
+                    self.problem(&here.field("for"), message, Some(help));
+                }
             }
             let compiled = self.fault(fault, &here.field("fault"));
             if let (Some(trigger), Some(compiled)) = (trigger, compiled) {
-                let label = self.label_at_point(trigger, lasts, compiled, fault.label(), &here);
+                let label = self.label_at_point(trigger, compiled, fault.label(), &here);
                 self.plan.faults.push(FaultEntry { trigger, lasts, fault: compiled, label });
             }
         }
@@ -45,7 +52,6 @@ impl Builder<'_> {
     fn label_at_point(
         &mut self,
         trigger: Trigger,
-        lasts: Option<Span>,
         fault: plan::Fault,
         label: String,
         here: &Here,
@@ -58,9 +64,6 @@ impl Builder<'_> {
             self.problem(here, "this fault strikes whoever passes a point", Some(help));
             return label;
         };
-        if let (Fault::Throw { .. }, Some(_)) = (fault, lasts) {
-            self.problem(&here.field("for"), "an error is raised at one instant", None);
-        }
         format!("{}: {label}", self.plan.points[point.index()])
     }
 
@@ -71,10 +74,18 @@ impl Builder<'_> {
         let own = name.split_once('.').and_then(|(actor, _)| self.actor_ids.get(actor));
         let is_own =
             |id: &ActorId| matches!(self.plan.actors[id.index()].kind, ActorKind::Custom(_));
-        let program = name.split_once('/').map_or(name, |(program, _)| program);
-        let steps = self.step_points.iter().filter(|point| point.starts_with(program));
-        let known: Vec<&str> = self.plan.points.iter().chain(steps).map(String::as_str).collect();
-        let help = match advice(name, known) {
+        let program = |point: &str| point.split_once('/').map_or(point, |(p, _)| p).to_owned();
+        let all = || self.plan.points.iter().chain(&self.step_points).map(String::as_str);
+        // Of a program that there is not the nearest one is meant.
+        let programs: BTreeSet<String> =
+            self.plan.programs.iter().map(|program| program.name.clone()).collect();
+        let asked = program(name);
+        let meant = match programs.contains(&asked) {
+            true => Some(asked.as_str()),
+            false => closest(&asked, programs.iter().map(String::as_str)),
+        };
+        let is_near = |point: &&str| meant.is_none_or(|meant| program(point) == meant);
+        let help = match advice(name, all().filter(is_near)) {
             _ if own.is_some_and(is_own) => "an actor written in Rust passes no points".to_owned(),
             Some(help) => help,
             None => "mark it with a step Label(\"…\")".to_owned(),
@@ -86,21 +97,39 @@ impl Builder<'_> {
     /// A fault with the ids of its actors, if it can be.
     fn fault(&mut self, fault: &Fault, here: &Here) -> Option<plan::Fault> {
         self.check_fault(fault, here);
-        let compiled = fault.map(|name, field, hits| {
-            let here = here.field(field);
-            let (is, what): (fn(&Builder<'_>, ActorId) -> bool, _) = match hits {
-                Hits::Anybody => return self.actor(name, &here),
-                Hits::Server => (|b, id| b.is_server(id), "service, store or broker"),
-                Hits::Store => (|b, id| b.is_kv(id), "store"),
-                Hits::Memory => {
-                    let what = "store, and no service with caches";
-                    (|b, id| b.is_kv(id) || b.has_cache(id), what)
-                }
-                Hits::Clock => (|b, id| b.has_clock(id), "service or store"),
-            };
-            self.actor_that(name, &here, is, what)
-        })?;
-        self.check_hit(fault, compiled, here);
+        let mut unknown = None;
+        let (ids, replicas) = (self.actor_ids.clone(), self.replicas());
+        let find_replica = |store: &String, name: &String| {
+            let store = ids[store];
+            let found = replicas[store.index()].iter().position(|known| known == name);
+            if found.is_none() {
+                unknown = Some(store);
+            }
+            found.map(|n| n as u32)
+        };
+        let compiled = fault.map(
+            |name, field, hits| {
+                let here = here.field(field);
+                let (is, what): (fn(&Builder<'_>, ActorId) -> bool, _) = match hits {
+                    Hits::Anybody => return self.actor(name, &here),
+                    Hits::Client => (|b, id| b.is_client(id), "client"),
+                    Hits::Server => (|b, id| b.is_server(id), "service, store or broker"),
+                    Hits::Store => (|b, id| b.is_kv(id), "store"),
+                    Hits::Memory => {
+                        let what = "store, and no service with caches";
+                        (|b, id| b.is_kv(id) || b.has_cache(id), what)
+                    }
+                    Hits::Clock => (|b, id| b.has_clock(id), "service or store"),
+                };
+                self.actor_that(name, &here, is, what)
+            },
+            find_replica,
+        );
+        if let (Some(store), Fault::Lag { replica: Some(name), .. }) = (unknown, fault) {
+            self.no_such_replica(store, name, &here.field("replica"));
+        }
+        let compiled = compiled?;
+        self.check_hit(compiled, here);
         Some(match compiled {
             // The crash of the only instance is that of the service.
             Fault::Crash { actor, instance: Some(_) } if self.plan.instances(actor) == 1 => {
@@ -124,7 +153,14 @@ impl Builder<'_> {
                 let ok = factor.is_finite() && *factor > 0.0;
                 self.require(ok, &here.field("factor"), factor, "finite and above zero");
             }
-            Fault::Throw { status } => self.status(*status, &here.field("status")),
+            Fault::Throw { status } => {
+                let ok = (400..=599).contains(status);
+                let allowed = "the status of an error, 400..=599";
+                self.require(ok, &here.field("status"), status, allowed);
+            }
+            Fault::Lag { by: Some(by), .. } => {
+                self.require(!by.is_zero(), &here.field("by"), by, "above zero");
+            }
             Fault::ClockStep { forward, back, .. } => self.check_clock_step(*forward, *back, here),
             Fault::Evict { policy, share, .. } => {
                 self.ratio(*share, &here.field("share"));
@@ -139,7 +175,7 @@ impl Builder<'_> {
     }
 
     /// Refuses what the actor that is hit does not have.
-    fn check_hit(&mut self, fault: &Fault, compiled: plan::Fault, here: &Here) {
+    fn check_hit(&mut self, compiled: plan::Fault, here: &Here) {
         if let Some((from, to)) = compiled.route().filter(|(from, to)| from == to)
             && !self.plan.talk(*from, *to)
         {
@@ -150,13 +186,62 @@ impl Builder<'_> {
         for (&actor, n, field) in compiled.instances() {
             self.check_instance(actor, n, here, field);
         }
-        if let (Fault::Failover { store: name }, Fault::Failover { store }) = (fault, compiled)
-            && let ActorKind::Kv(KvPlan { replicas: 0, .. }) = self.plan.actors[store.index()].kind
-        {
-            let message = format!("`{name}` has no replica that could take over");
-            let help = "give the store `replicas`, or let it Crash".to_owned();
-            self.problem(&here.field("store"), message, Some(help));
+        let (store, lacks, help) = match compiled {
+            Fault::Failover { store } | Fault::SplitBrain { store, .. } => (
+                store,
+                "has no replica that could take over",
+                "give the store `replicas`, or let it Crash",
+            ),
+            Fault::Lag { store, .. } => {
+                (store, "has no replica that could lag", "give the store `replicas`")
+            }
+            Fault::User { client, does: Doing::Refund } => {
+                let refund = |kind: &ActorKind| match kind {
+                    ActorKind::Client(client) => client.refund.is_some(),
+                    _ => false,
+                };
+                if !refund(&self.plan.actors[client.index()].kind) {
+                    let message =
+                        format!("users of `{}` cannot ask for a refund", self.name_of(client));
+                    let help = "say how: `refund: [Call(\"api.refund\"), Refunded(\"charge\")]` in the client";
+                    self.problem(&here.field("client"), message, Some(help.to_owned()));
+                }
+                return;
+            }
+            _ => return,
+        };
+        if self.replicas()[store.index()].is_empty() {
+            let message = format!("`{}` {lacks}", self.name_of(store));
+            self.problem(&here.field("store"), message, Some(help.to_owned()));
         }
+        let talks = |actor: &ActorId| self.plan.pairs.contains(&(*actor, store));
+        if let Fault::SplitBrain { actor, .. } = compiled
+            && !talks(&actor)
+        {
+            let (actor, store) = (self.name_of(actor), self.name_of(store));
+            let message = format!("`{actor}` sends no commands to `{store}`");
+            self.problem(&here.field("actor"), message, None);
+        }
+    }
+
+    /// By actor: the names of its replicas.
+    fn replicas(&self) -> Vec<Vec<String>> {
+        let of = |actor: &ActorPlan| match &actor.kind {
+            ActorKind::Kv(kv) => kv.replicas.clone(),
+            _ => Vec::new(),
+        };
+        self.plan.actors.iter().map(of).collect()
+    }
+
+    /// A store has no replica of this name.
+    pub(super) fn no_such_replica(&mut self, store: ActorId, name: &str, here: &Here) {
+        let known = &self.replicas()[store.index()];
+        let help = match known.is_empty() {
+            true => Some("give the store `replicas`".to_owned()),
+            false => advice(name, known.iter().map(String::as_str)),
+        };
+        let message = format!("`{}` has no replica `{name}`", self.name_of(store));
+        self.problem(here, message, help);
     }
 
     /// Refuses an instance that an actor never has.

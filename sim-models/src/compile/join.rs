@@ -23,7 +23,7 @@ impl Builder<'_> {
             let here = Here::file(format!("actors.{}", path_key(name)));
             let id = self.actor_ids[name];
             match actor {
-                Actor::Client(client) => frames.push(self.client_program(id, client, &here)),
+                Actor::Client(client) => self.client_programs(id, client, &here, &mut frames),
                 Actor::Service(service) => {
                     for (endpoint, steps) in &service.endpoints {
                         let endpoint_id = self.endpoints[&(id, endpoint.clone())];
@@ -51,25 +51,69 @@ impl Builder<'_> {
         self.mark_minted_keys();
         self.mark_repeatable();
         self.drop_unread(&frames);
+        self.labels_are_labels();
         for frame in frames {
             self.problems.extend(frame.unassigned.into_values());
         }
     }
 
-    fn client_program(&mut self, id: ActorId, client: &language::Client, here: &Here) -> Frame {
+    /// Refuses a label that has the name of the point after a step.
+    fn labels_are_labels(&mut self) {
+        for (name, here) in std::mem::take(&mut self.labels) {
+            if self.step_points.contains(&name) {
+                let label = name.rsplit_once('/').map_or(&name[..], |(_, label)| label);
+                let message = format!("`{name}` is the point after a step already");
+                let help = format!("leave Label(\"{label}\") out, or give it another name");
+                self.problem(&here, message, Some(help));
+            }
+        }
+    }
+
+    fn client_programs(
+        &mut self,
+        id: ActorId,
+        client: &language::Client,
+        here: &Here,
+        frames: &mut Vec<Frame>,
+    ) {
         let name = self.name_of(id).to_owned();
         let ActorKind::Client(plan) = &self.plan.actors[id.index()].kind else {
             unreachable!("made from a client")
         };
-        let mut frame = Frame::new(id, Role::Client, name.clone(), plan.program);
-        let body = self.operand(&mut frame, &client.body, &here.field("body"));
-        let key = Expr::Text(format!("{}-{{intent}}", name.replace('{', "{{").replace('}', "}}")));
-        let key = self.operand(&mut frame, &key, here);
+        let (program, refund) = (plan.program, plan.refund);
+        let mut frame = Frame::new(id, Role::Client, name.clone(), program);
+        let (body, key) = self.content_and_key(&mut frame, client, here);
         if let ActorKind::Client(plan) = &mut self.plan.actors[id.index()].kind {
             (plan.body, plan.key) = (body, key);
         }
         self.program(&mut frame, &client.does, &here.field("does"));
-        frame
+        frames.push(frame);
+        if let Some(refund) = refund {
+            let mut frame = Frame::new(id, Role::Client, format!("{name}.refund"), refund);
+            // It reads what the other program reads for them.
+            self.content_and_key(&mut frame, client, here);
+            let here = here.field("refund");
+            self.program(&mut frame, &client.refund, &here);
+            if frame.refunded.is_none() {
+                let help = "end it with `Refunded(\"charge\")`, or what the user paid with";
+                let message = "nothing in it says that a refund is granted";
+                self.problem(&here, message, Some(help.to_owned()));
+            }
+            frames.push(frame);
+        }
+    }
+
+    /// What the user of a client sends, and the key of an intent.
+    fn content_and_key(
+        &mut self,
+        frame: &mut Frame,
+        client: &language::Client,
+        here: &Here,
+    ) -> (Operand, Operand) {
+        let name = self.name_of(frame.actor).replace('{', "{{").replace('}', "}}");
+        let body = self.operand(frame, &client.body, &here.field("body"));
+        let key = self.operand(frame, &Expr::Text(format!("{name}-{{intent}}")), here);
+        (body, key)
     }
 
     /// What an actor written in Rust calls: a program of one step for each. The answer goes to the

@@ -149,7 +149,9 @@ impl Builder<'_> {
                 self.emit(Instr::Fail(status));
             }
             Step::Label(label) => {
-                let point = self.point(&format!("{}/{label}", frame.name));
+                let name = format!("{}/{label}", frame.name);
+                let point = self.point(&name);
+                self.labels.push((name, here.clone()));
                 self.emit(Instr::Point(point));
             }
             Step::Idempotent(step) => self.idempotent(frame, step, here),

@@ -6,9 +6,7 @@ use super::builder::{Builder, Callee};
 use super::place::Here;
 use crate::figure::{Figure, Promise};
 use crate::language::{Find, Invariant, Names, Watched, shorthand};
-use crate::plan::{
-    self, ActorId, ActorKind, BreakerId, Ids, InvariantPlan, KindId, PairId, Rule, Server,
-};
+use crate::plan::{self, ActorId, BreakerId, Ids, InvariantPlan, KindId, PairId, Rule, Server};
 use crate::source::{Document, advice};
 
 impl Builder<'_> {
@@ -97,10 +95,6 @@ impl Builder<'_> {
         })
     }
 
-    fn is_client(&self, id: ActorId) -> bool {
-        matches!(self.plan.actors[id.index()].kind, ActorKind::Client(_))
-    }
-
     /// Where a name stands among those that are known.
     fn position(
         &mut self,
@@ -135,7 +129,10 @@ impl Find<Names, Ids> for At<'_, '_> {
     fn kind(&mut self, kind: &String, field: &'static str) -> Option<KindId> {
         let place = self.place(field);
         let known = self.builder.plan.kinds.clone();
-        let missing = |kind: &str| format!("no program has an effect `{kind}`");
+        let missing = |kind: &str| match field {
+            "refunded" => format!("no program has an effect `{kind}`: leave `refunded` out"),
+            _ => format!("no program has an effect `{kind}`"),
+        };
         Some(KindId::nth(self.builder.position(kind, &known, &place, missing)?))
     }
 

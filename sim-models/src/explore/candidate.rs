@@ -8,7 +8,7 @@ use sim_redis::Eviction;
 use crate::Scenario;
 use crate::designs;
 use crate::lineage::{Lineage, Moment, Way, What};
-use crate::plan::{ActorId, ActorKind, Fault, FaultEntry, Plan, Trigger};
+use crate::plan::{ActorId, ActorKind, Doing, Fault, FaultEntry, Plan, Trigger};
 
 /// Users do the same: what can happen to the third can happen to the thousandth.
 const INTENTS_MAX: usize = 3;
@@ -29,6 +29,8 @@ const INSTANT: Span = Span::micros(1);
 #[derive(Clone, Debug)]
 pub(super) struct Candidate {
     pub(super) entry: FaultEntry,
+    /// A fault that begins before it, without which it would do nothing.
+    pub(super) before: Option<FaultEntry>,
     /// When it strikes.
     pub(super) at: Time,
     /// The plainest come first.
@@ -37,11 +39,59 @@ pub(super) struct Candidate {
     pub(super) rank: u32,
 }
 
+impl Candidate {
+    /// All that strikes, in order.
+    pub(super) fn entries(self) -> impl Iterator<Item = FaultEntry> {
+        self.before.into_iter().chain([self.entry])
+    }
+}
+
 /// Where faults can strike, and for how long.
 #[derive(Debug)]
 pub(super) struct Ground {
     lengths: Vec<Span>,
     clocks: Vec<ActorId>,
+}
+
+/// What may go wrong at one moment: each fault with its round, and for how long it lasts.
+struct Ways<'a> {
+    plan: &'a Plan,
+    moment: &'a Moment,
+    trigger: Trigger,
+    rank: u32,
+    found: &'a mut Vec<Candidate>,
+}
+
+impl Ways<'_> {
+    fn add(&mut self, round: usize, lasts: Option<Span>, fault: Fault) {
+        self.add_after(None, round, lasts, fault);
+    }
+
+    fn add_after(
+        &mut self,
+        before: Option<FaultEntry>,
+        round: usize,
+        lasts: Option<Span>,
+        fault: Fault,
+    ) {
+        let entry = entry(self.trigger, lasts, fault);
+        let (at, round, rank) = (self.moment.at, round as u32, self.rank);
+        self.found.push(Candidate { entry, before, at, round, rank });
+    }
+
+    /// The instance of an actor that passes or sends, if it has several.
+    fn instance(&self, actor: ActorId) -> Option<u32> {
+        (self.plan.instances(actor) > 1).then_some(self.moment.instance)
+    }
+}
+
+/// A label is for people, and nobody reads these runs.
+fn entry(trigger: Trigger, lasts: Option<Span>, fault: Fault) -> FaultEntry {
+    FaultEntry { trigger, lasts, fault, label: String::new() }
+}
+
+fn at(time: Time) -> Trigger {
+    Trigger::At(time.since(Time::ZERO))
 }
 
 impl Ground {
@@ -74,24 +124,26 @@ impl Ground {
             if *times > OCCURRENCES_MAX || moment.at < after {
                 continue;
             }
-            let rank = distance(&moments, n);
-            let mut add = |round: usize, trigger, lasts: Option<Span>, fault: Fault| {
-                // A label is for people, and nobody reads these runs.
-                let entry = FaultEntry { trigger, lasts, fault, label: String::new() };
-                found.push(Candidate { entry, at: moment.at, round: round as u32, rank });
+            let trigger = match moment.what {
+                What::Passed { point, nth, .. } => Trigger::After { point, nth },
+                What::Sent { .. } => at(moment.at),
+                What::Done { .. } => continue,
             };
+            let rank = distance(&moments, n);
+            let user = user(plan, &moments, moment.intent);
+            let mut ways = Ways { plan, moment, trigger, rank, found: &mut found };
             match moment.what {
-                What::Passed { point, nth, actor } => {
-                    let trigger = Trigger::After { point, nth };
-                    self.at_a_point(plan, actor, |round, lasts, fault| {
-                        add(round, trigger, lasts, fault);
-                    });
+                What::Passed { actor, .. } => {
+                    self.at_a_point(actor, &mut ways);
+                    if let Some(user) = user {
+                        of_a_user(user, &mut ways);
+                    }
                 }
                 What::Sent { from, to, way } => {
-                    let trigger = Trigger::At(moment.at.since(Time::ZERO));
-                    self.to_a_message(plan, (from, to), way, |round, lasts, fault| {
-                        add(round, trigger, lasts, fault);
-                    });
+                    self.to_a_message((from, to), way, asked(&moments[..n], from, to), &mut ways);
+                    if let Some(user) = user {
+                        of_a_user(user, &mut ways);
+                    }
                 }
                 What::Done { .. } => {}
             }
@@ -99,87 +151,161 @@ impl Ground {
         found
     }
 
-    fn at_a_point(
-        &self,
-        plan: &Plan,
-        actor: ActorId,
-        mut add: impl FnMut(usize, Option<Span>, Fault),
-    ) {
+    fn at_a_point(&self, actor: ActorId, ways: &mut Ways<'_>) {
         // A user who fails in the middle of asking is one who leaves: nobody owes an answer.
-        let is_service = matches!(plan.actors[actor.index()].kind, ActorKind::Service(_));
+        let is_service = is_service(ways.plan, actor);
+        let instance = ways.instance(actor);
         if is_service {
-            add(0, None, Fault::Throw { status: 500 });
-            add(0, Some(DOWN), Fault::Crash { actor, instance: None });
+            ways.add(0, None, Fault::Throw { status: 500 });
+            // At a point of its own service, the instance that passes it dies.
+            ways.add(0, Some(DOWN), Fault::Crash { actor, instance: None });
         }
         for (n, length) in self.lengths.iter().enumerate() {
-            add(n + 1, Some(*length), Fault::Stall);
+            ways.add(n + 1, Some(*length), Fault::Stall);
             if is_service {
-                add(n + 2, Some(*length), Fault::Pause { actor, instance: None });
-                add(n + 2, Some(*length), Fault::Crash { actor, instance: None });
+                ways.add(n + 2, Some(*length), Fault::Pause { actor, instance });
+                ways.add(n + 2, Some(*length), Fault::Crash { actor, instance: None });
             }
             if self.clocks.contains(&actor) {
-                add(n + 2, None, step(actor, *length));
+                ways.add(n + 2, None, clock_forward(actor, instance, *length));
+                ways.add(n + 3, None, clock_back(actor, instance, *length));
             }
         }
     }
 
+    /// `asked` is when the request was sent that an answer belongs to.
     fn to_a_message(
         &self,
-        plan: &Plan,
         (from, to): (ActorId, ActorId),
         way: Way,
-        mut add: impl FnMut(usize, Option<Span>, Fault),
+        asked: Option<Time>,
+        ways: &mut Ways<'_>,
     ) {
-        let (rate, instance) = (1.0, None);
-        add(0, Some(INSTANT), Fault::Loss { from, to, rate, instance, to_instance: None });
+        let (rate, instance, to_instance) = (1.0, None, None);
+        let twice = |later| Fault::Duplicate { from, to, rate, later, instance, to_instance };
+        ways.add(0, Some(INSTANT), Fault::Loss { from, to, rate, instance, to_instance });
         if way == Way::Request {
-            add(0, Some(INSTANT), Fault::Duplicate { from, to, rate, instance });
+            ways.add(0, Some(INSTANT), twice(Span::ZERO));
         }
+        // Requests to a store are part of a connection, of which no copy comes hours later.
+        let is_apart = way == Way::Request && is_service(ways.plan, to);
         for (n, by) in self.lengths.iter().enumerate() {
-            add(
-                n + 1,
-                Some(INSTANT),
-                Fault::Delay { from, to, by: *by, instance, to_instance: None },
-            );
+            let by = *by;
+            let late = Fault::Delay { from, to, by, instance, to_instance };
+            ways.add(n + 1, Some(INSTANT), late);
+            if is_apart {
+                ways.add(n + 1, Some(INSTANT), twice(by));
+            }
         }
         let server = if way == Way::Request { to } else { from };
-        match &plan.actors[server.index()].kind {
-            ActorKind::Kv(kv) => self.to_a_store(server, kv.replicas > 0, add),
+        match &ways.plan.actors[server.index()].kind {
+            ActorKind::Kv(kv) => {
+                let replicas = kv.replicas.len();
+                self.to_a_store(server, ways);
+                match way {
+                    Way::Request if replicas > 0 => self.to_replicas(server, from, replicas, ways),
+                    Way::Answer if replicas > 0 => lag_and_fail_over(server, asked, ways),
+                    _ => {}
+                }
+            }
             ActorKind::Service(_) if way == Way::Request => {
-                add(1, Some(DOWN), Fault::Errors { actor: server, rate, status: 503, instance });
-                add(1, Some(DOWN), Fault::Outage { actor: server, instance });
+                ways.add(
+                    1,
+                    Some(DOWN),
+                    Fault::Errors { actor: server, rate, status: 503, instance },
+                );
+                ways.add(1, Some(DOWN), Fault::Outage { actor: server, instance });
                 for (n, length) in self.lengths.iter().enumerate() {
-                    add(n + 2, Some(*length), Fault::Outage { actor: server, instance });
+                    ways.add(n + 2, Some(*length), Fault::Outage { actor: server, instance });
                 }
             }
             _ => {}
         }
     }
 
-    fn to_a_store(
-        &self,
-        store: ActorId,
-        is_replicated: bool,
-        mut add: impl FnMut(usize, Option<Span>, Fault),
-    ) {
-        add(0, Some(DOWN), Fault::Crash { actor: store, instance: None });
-        if is_replicated {
-            add(0, None, Fault::Failover { store });
-        }
-        add(0, Some(DOWN), Fault::Outage { actor: store, instance: None });
-        add(1, None, Fault::Flush { store, instance: None });
-        add(1, None, Fault::Evict { store, policy: Eviction::VolatileLru, share: 1.0 });
-        add(1, Some(DOWN), Fault::OutOfMemory { store });
+    fn to_a_store(&self, store: ActorId, ways: &mut Ways<'_>) {
+        let instance = None;
+        ways.add(0, Some(DOWN), Fault::Crash { actor: store, instance });
+        ways.add(0, Some(DOWN), Fault::Outage { actor: store, instance });
+        ways.add(1, None, Fault::Flush { store, instance });
+        ways.add(1, None, Fault::Evict { store, policy: Eviction::VolatileLru, share: 1.0 });
+        ways.add(1, Some(DOWN), Fault::OutOfMemory { store });
         for (n, length) in self.lengths.iter().enumerate() {
-            add(n + 1, None, step(store, *length));
-            add(n + 2, Some(*length), Fault::Outage { actor: store, instance: None });
-            add(n + 2, Some(*length), Fault::OutOfMemory { store });
+            ways.add(n + 1, None, clock_forward(store, instance, *length));
+            ways.add(n + 2, None, clock_back(store, instance, *length));
+            ways.add(n + 2, Some(*length), Fault::Outage { actor: store, instance });
+            ways.add(n + 2, Some(*length), Fault::OutOfMemory { store });
+        }
+    }
+
+    /// Around a command of a store with replicas: they fall behind, or one takes over while the old
+    /// primary goes on with whoever has sent the command.
+    fn to_replicas(&self, store: ActorId, from: ActorId, replicas: usize, ways: &mut Ways<'_>) {
+        let instance = ways.instance(from);
+        let lag = |replica| Fault::Lag { store, by: None, replica };
+        let split = Fault::SplitBrain { store, actor: from, instance };
+        ways.add(0, None, Fault::Failover { store });
+        ways.add(0, Some(DOWN), lag(None));
+        ways.add(0, Some(DOWN), split);
+        for (n, length) in self.lengths.iter().enumerate() {
+            ways.add(n + 1, Some(*length), lag(None));
+            ways.add(n + 1, Some(*length), split);
+            for one in (0..replicas as u32).filter(|_| replicas > 1) {
+                ways.add(n + 2, Some(*length), lag(Some(one)));
+            }
         }
     }
 }
 
-fn step(actor: ActorId, by: Span) -> Fault {
-    Fault::ClockStep { actor, forward: Some(by), back: None, instance: None }
+/// A command is answered, its replicas have not heard of it, and one of them takes over.
+fn lag_and_fail_over(store: ActorId, asked: Option<Time>, ways: &mut Ways<'_>) {
+    let Some(asked) = asked else { return };
+    // At the very instant of the answer the command would not have been carried out yet.
+    let after = ways.moment.at + INSTANT;
+    let lasts = after.since(asked) + INSTANT;
+    let lag = Fault::Lag { store, by: None, replica: None };
+    ways.trigger = at(after);
+    ways.add_after(Some(entry(at(asked), Some(lasts), lag)), 0, None, Fault::Failover { store });
+}
+
+/// What the user of an intent may do at any moment. Under a new key begins again only who is known to
+/// do so: then leaving is enough.
+fn of_a_user(client: ActorId, ways: &mut Ways<'_>) {
+    let ActorKind::Client(plan) = &ways.plan.actors[client.index()].kind else { return };
+    if plan.refund.is_some() {
+        ways.add(0, None, Fault::User { client, does: Doing::Refund });
+    }
+    ways.add(0, None, Fault::User { client, does: Doing::Click });
+    ways.add(1, None, Fault::User { client, does: Doing::Leave });
+}
+
+fn is_service(plan: &Plan, actor: ActorId) -> bool {
+    matches!(plan.actors[actor.index()].kind, ActorKind::Service(_))
+}
+
+/// The client whose user decided on an intent: it has sent the first of its messages.
+fn user(plan: &Plan, moments: &[&Moment], intent: u32) -> Option<ActorId> {
+    let own = moments.iter().filter(|moment| moment.intent == intent);
+    let mut senders = own.filter_map(|moment| match moment.what {
+        What::Sent { from, .. } => Some(from),
+        _ => None,
+    });
+    let is_client = |id: &ActorId| matches!(plan.actors[id.index()].kind, ActorKind::Client(_));
+    senders.next().filter(is_client)
+}
+
+/// When the last request was sent to whom an answer comes from.
+fn asked(moments: &[&Moment], from: ActorId, to: ActorId) -> Option<Time> {
+    let request = What::Sent { from: to, to: from, way: Way::Request };
+    moments.iter().rev().find(|moment| moment.what == request).map(|moment| moment.at)
+}
+
+fn clock_forward(actor: ActorId, instance: Option<u32>, by: Span) -> Fault {
+    Fault::ClockStep { actor, forward: Some(by), back: None, instance }
+}
+
+fn clock_back(actor: ActorId, instance: Option<u32>, by: Span) -> Fault {
+    Fault::ClockStep { actor, forward: None, back: Some(by), instance }
 }
 
 /// Where a moment is, whenever that is.
@@ -230,4 +356,162 @@ fn lengths(scenario: &Scenario) -> Vec<Span> {
     }
     let step = lengths.len().div_ceil(LENGTHS_MAX);
     lengths.into_iter().step_by(step).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::explore::explore;
+    use crate::explore::search::{Field, Trial};
+
+    /// A customer who pays, and the payment service, whose program is given. It asks a bank, which
+    /// takes a moment, and charges once for each key if the key comes with the call.
+    fn shop(client: &str, pay: &str, more: &str, promises: &str) -> Scenario {
+        let text = r#"Scenario(
+            name: "shop", about: "", horizon: "1m",
+            actors: {
+                "customer": Client(load: Burst(count: 1), CLIENT does: [Call("api.pay")]),
+                "api": Service(workers: 4, instances: 2, endpoints: { "pay": [PAY], MORE }),
+                "bank": Service(workers: 4, endpoints: {
+                    "charge": [
+                        Work(Const("50ms")), Effect("charge", once: "{key}", into: "id"),
+                        Respond(201, body: "{id}"),
+                    ],
+                }),
+                "redis": Kv(replicas: ["east"], persistence: Aof(fsync: Always)),
+            },
+            links: [
+                Link(from: "customer", to: "api", latency: Const("10ms")),
+                Link(from: "api", to: "bank", latency: Const("5ms")),
+            ],
+            invariants: [PROMISES],
+        )"#;
+        let text = text.replace("CLIENT", client).replace("PAY", pay).replace("MORE", more);
+        Scenario::text("shop.ron", text.replace("PROMISES", promises)).load().unwrap()
+    }
+
+    /// The kinds of the single candidates under which a promise breaks.
+    fn breaking(scenario: &Scenario) -> Vec<Vec<&'static str>> {
+        let exploration = explore(scenario);
+        let field = Field::new(scenario.with_all_points().unwrap(), &exploration);
+        let plan = field.scenario.plan();
+        let calm = Trial::calm(1);
+        let run = field.run(&calm);
+        assert!(field.broken(&calm, &run.outcome).is_empty(), "it holds without any fault");
+        let all = field.ground().candidates(plan, &run.lineage, Time::ZERO);
+        let mut kinds = Vec::new();
+        for candidate in all {
+            let faults: Vec<FaultEntry> = candidate.entries().collect();
+            let kind: Vec<&str> = faults.iter().map(|entry| entry.fault.kind()).collect();
+            let trial = Trial { faults, ..calm.clone() };
+            let outcome = field.run(&trial).outcome;
+            if !kinds.contains(&kind) && !field.broken(&trial, &outcome).is_empty() {
+                kinds.push(kind);
+            }
+        }
+        kinds
+    }
+
+    /// How the first finding of a search breaks the promise.
+    fn found(scenario: &Scenario) -> Vec<String> {
+        let report = explore(scenario).budget(400).untold().run().unwrap();
+        report.findings.iter().map(crate::explore::Finding::how).collect()
+    }
+
+    #[test]
+    fn a_record_expires_between_two_checks() {
+        let pay = r#"
+            Kv(Exists("{key}"), store: "redis", into: "known"),
+            If(Is("{known}"), then: [
+                Kv(Get("{key}"), store: "redis", into: "result"), Respond(201, body: "{result}"),
+            ]),
+            Call("bank.charge", key: "{key}", into: "result"),
+            Kv(Set("{key}", "{result}", ex: "10s"), store: "redis"),
+            Respond(201, body: "{result}"),
+        "#;
+        let shop = shop(r#"clicks: 2, apart: "5s","#, pay, "", r#"EqualReplays("api.pay")"#);
+        assert!(breaking(&shop).contains(&vec!["Stall"]), "{:?}", breaking(&shop));
+        assert!(!found(&shop).is_empty());
+    }
+
+    #[test]
+    fn a_replica_that_lags_takes_over() {
+        // The key is claimed before anything is charged: a second click finds the claim, if it is there.
+        let pay = r#"
+            Kv(Set("{key}", "mine", nx: true), store: "redis", into: "first"),
+            If(Is("{first}"), then: [Effect("charge")]),
+            Respond(201),
+        "#;
+        let shop = shop(r#"clicks: 2, apart: "5s","#, pay, "", r#"AtMostOnce("charge")"#);
+        let kinds = breaking(&shop);
+        assert!(kinds.contains(&vec!["Lag", "Failover"]), "{kinds:?}");
+        assert!(kinds.contains(&vec!["SplitBrain"]), "{kinds:?}");
+        assert!(!kinds.contains(&vec!["Failover"]), "the replica has all: {kinds:?}");
+        let found = found(&shop);
+        assert!(found.iter().any(|how| how.contains("a replica takes over")), "{found:?}");
+    }
+
+    #[test]
+    fn a_copy_arrives_when_the_record_is_gone() {
+        let pay = r#"
+            Kv(Set("{key}", "paid", nx: true, ex: "10s"), store: "redis", into: "first"),
+            If(Is("{first}"), then: [Effect("charge")]),
+            Respond(201, body: "paid"),
+        "#;
+        let shop = shop("", pay, "", r#"AtMostOnce("charge")"#);
+        assert!(breaking(&shop).contains(&vec!["Duplicate"]), "{:?}", breaking(&shop));
+        let found = found(&shop);
+        let late = |how: &String| how.contains("duplicated, the copy") && how.contains("later");
+        assert!(found.iter().any(late), "{found:?}");
+    }
+
+    #[test]
+    fn a_refund_races_its_charge() {
+        let pay = r#"
+            Call("bank.charge", key: "{key}", into: "id"),
+            Kv(Set("{key}", "{id}"), store: "redis"),
+            Respond(201, body: "{id}"),
+        "#;
+        let refund = r#""refund": [
+            Kv(Get("{key}"), store: "redis", into: "id"),
+            If(Is("{id}"), then: [Effect("refund", once: "{key}", undoes: "charge")]),
+        ],"#;
+        let client = r#"refund: [Call("api.refund"), Refunded("charge")],"#;
+        let shop = shop(client, pay, refund, r#"ExactlyOnce("charge")"#);
+        assert!(breaking(&shop).contains(&vec!["User"]), "{:?}", breaking(&shop));
+        let found = found(&shop);
+        assert!(found.iter().any(|how| how.contains("asks for a refund")), "{found:?}");
+    }
+
+    #[test]
+    fn a_user_has_a_will_and_a_client_that_keeps_its_key_is_believed() {
+        let pay = r#"Call("bank.charge", key: "{key}"), Respond(201)"#;
+        let promise = r#"AtMostOnce("charge")"#;
+        assert_eq!(breaking(&shop("", pay, "", promise)), [["Throw"; 0]; 0]);
+        let forgetful = shop("new_keys: 1,", pay, "", promise);
+        assert!(breaking(&forgetful).contains(&vec!["User"]), "{:?}", breaking(&forgetful));
+    }
+
+    #[test]
+    fn what_strikes_a_process_at_a_point_strikes_the_instance_that_passes() {
+        let pay = r#"Call("bank.charge", key: "{key}"), Kv(Set("{key}", 1), store: "redis")"#;
+        let scenario = shop("", pay, "", "AllAnswered");
+        let scenario = scenario.with_all_points().unwrap();
+        let exploration = explore(&scenario);
+        let field = Field::new(scenario.with_all_points().unwrap(), &exploration);
+        let lineage = field.run(&Trial::calm(1)).lineage;
+        let all = field.ground().candidates(field.scenario.plan(), &lineage, Time::ZERO);
+        let pauses = all.iter().filter_map(|candidate| match candidate.entry.fault {
+            Fault::Pause { actor, instance } => Some((actor, instance)),
+            _ => None,
+        });
+        let plan = field.scenario.plan();
+        let pauses: Vec<_> = pauses.collect();
+        assert!(!pauses.is_empty());
+        for (actor, instance) in pauses {
+            assert_eq!(instance.is_some(), plan.instances(actor) > 1);
+        }
+        let back = |c: &Candidate| matches!(c.entry.fault, Fault::ClockStep { back: Some(_), .. });
+        assert!(all.iter().any(back), "clocks go back, too");
+    }
 }

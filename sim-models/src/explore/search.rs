@@ -80,7 +80,7 @@ pub(super) struct Tally {
 }
 
 impl Trial {
-    fn calm(seed: u64) -> Trial {
+    pub(super) fn calm(seed: u64) -> Trial {
         Trial { faults: Vec::new(), seed, last: Time::ZERO, healed: Time::ZERO }
     }
 }
@@ -141,10 +141,12 @@ impl Queue {
         if self.nodes.len() >= WAITING_MAX {
             return;
         }
-        let Candidate { entry, at, .. } = candidate;
-        let healed = parent.healed.max(at + entry.lasts.unwrap_or_default());
-        let faults: Vec<FaultEntry> = parent.faults.iter().cloned().chain([entry]).collect();
-        let key = (faults.len(), round, rank, self.pushed);
+        let at = candidate.at;
+        let healed = parent.healed.max(at + candidate.entry.lasts.unwrap_or_default());
+        let own = candidate.entries();
+        let faults: Vec<FaultEntry> = parent.faults.iter().cloned().chain(own).collect();
+        // A candidate counts once, also where it takes a fault that does nothing alone.
+        let key = (parent.faults.len() + 1, round, rank, self.pushed);
         self.nodes.insert(key, Trial { faults, seed: parent.seed, last: at, healed });
     }
 
@@ -185,6 +187,11 @@ impl<'a> Field<'a> {
 
     fn plan(&self) -> &Plan {
         self.scenario.plan()
+    }
+
+    #[cfg(test)]
+    pub(super) fn ground(&self) -> &Ground {
+        &self.ground
     }
 
     /// Runs a trial.
@@ -301,7 +308,7 @@ impl<'a> Field<'a> {
         let seed = self.options.seed.wrapping_add(number);
         let ends = chosen.iter().map(|c| c.at + c.entry.lasts.unwrap_or_default());
         let healed = ends.max().unwrap_or(Time::ZERO);
-        let faults = chosen.into_iter().map(|candidate| candidate.entry).collect();
+        let faults = chosen.into_iter().flat_map(Candidate::entries).collect();
         Trial { faults, seed, last: Time::ZERO, healed }
     }
 

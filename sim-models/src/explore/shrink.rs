@@ -8,7 +8,7 @@ use super::Finding;
 use super::search::{Field, Hit, Trial};
 use crate::language::FaultPlan;
 use crate::lineage::{Lineage, What};
-use crate::plan::{ActorId, Fault, FaultEntry, Plan, Trigger};
+use crate::plan::{ActorId, ActorKind, Fault, FaultEntry, Plan, Trigger};
 use crate::run::Traced;
 
 /// Lengths of time as people write them.
@@ -39,10 +39,8 @@ pub(super) fn is_like(known: &Hit, hit: &Hit) -> bool {
 /// The kind of a fault and where it strikes, whenever and for how long.
 fn place(entry: &FaultEntry) -> String {
     let mut fault = entry.fault;
-    match &mut fault {
-        Fault::Delay { by, .. } => *by = Span::ZERO,
-        Fault::ClockStep { forward, .. } => *forward = None,
-        _ => {}
+    if let Some(length) = fault.length_mut() {
+        *length = Span::ZERO;
     }
     match entry.trigger {
         Trigger::At(_) => format!("{fault:?}"),
@@ -114,11 +112,8 @@ fn mechanism(lineage: &Lineage, until: Time) -> u64 {
 
 /// How long a fault lasts, or by how much it is late.
 fn length(entry: &FaultEntry) -> Option<Span> {
-    match entry.fault {
-        Fault::Delay { by, .. } => Some(by),
-        Fault::ClockStep { forward, .. } => forward,
-        _ => entry.lasts,
-    }
+    let mut fault = entry.fault;
+    fault.length_mut().map(|length| *length).or(entry.lasts)
 }
 
 /// A process that is down, or stands still as a whole, is so for a while.
@@ -130,10 +125,9 @@ fn least(fault: &Fault) -> Span {
 }
 
 fn set_length(entry: &mut FaultEntry, length: Span) {
-    match &mut entry.fault {
-        Fault::Delay { by, .. } => *by = length,
-        Fault::ClockStep { forward, .. } => *forward = Some(length),
-        _ => entry.lasts = Some(length),
+    match entry.fault.length_mut() {
+        Some(own) => *own = length,
+        None => entry.lasts = Some(length),
     }
 }
 
@@ -163,8 +157,12 @@ fn plainer(field: &Field<'_>, trial: &Trial, n: usize) -> Vec<FaultEntry> {
 /// The faults as a scenario names them.
 pub(super) fn written(plan: &Plan, faults: &[FaultEntry]) -> Vec<FaultPlan> {
     let name = |id: &ActorId, _, _| Some(plan.actor_name(*id).to_owned());
+    let replica = |store: &ActorId, n: &u32| match &plan.actors[store.index()].kind {
+        ActorKind::Kv(kv) => kv.replicas.get(*n as usize).cloned(),
+        _ => None,
+    };
     let plan_of = |entry: &FaultEntry| {
-        let fault = entry.fault.map(name).expect("every actor has a name");
+        let fault = entry.fault.map(name, replica).expect("each actor and replica has a name");
         let lasts = entry.lasts;
         match entry.trigger {
             Trigger::At(at) => FaultPlan::At { at, fault, lasts },

@@ -60,7 +60,8 @@ impl Law for Settling {
     fn conclude(&self, end: Scene<'_>, findings: &mut Findings) {
         for (intent, state) in end.intents.iter() {
             let due = self.due(state.begun, end);
-            if state.submitted == 0 || due > end.now.at {
+            // Who has left of their own accord waits for nothing.
+            if state.submitted == 0 || state.has_quit || due > end.now.at {
                 continue;
             }
             findings.exercised = true;

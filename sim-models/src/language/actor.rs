@@ -61,6 +61,15 @@ pub struct Client {
     #[serde(default)]
     #[schemars(extend("x-exclusiveMinimum" = "0s"))]
     pub patience: Option<Span>,
+    /// How often a user begins anew, under a new key, after a submission that came to nothing.
+    #[serde(default)]
+    pub new_keys: u32,
+    /// What is done for a user who asks for a refund. It says `Refunded` when that is granted.
+    #[serde(default)]
+    pub refund: Vec<Step>,
+    /// How long after deciding each user asks for a refund; by default only a fault `User` does.
+    #[serde(default)]
+    pub refund_after: Option<Span>,
     /// The content of the request, compared by designs that fingerprint it.
     #[serde(default)]
     pub body: Expr,

@@ -52,11 +52,11 @@ fn first() -> u32 {
 /// What goes wrong.
 ///
 /// The same fault is first a scenario's, with the names of actors, and then a plan's, with their
-/// ids: `A` is an actor.
+/// ids: `A` is an actor, `R` a replica of a store.
 #[derive(Clone, Copy, Debug, PartialEq, JsonSchema, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "fault")]
-pub enum Fault<A = String> {
+pub enum Fault<A = String, R = String> {
     /// Answers a share of requests with an error, without working on them.
     #[schemars(extend("x-unnamed" = 1))]
     #[schemars(example = r#"Errors("psp", rate: 0.5, status: 503)"#)]
@@ -181,9 +181,10 @@ pub enum Fault<A = String> {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         to_instance: Option<u32>,
     },
-    /// A share of the requests from one actor to another arrives twice.
+    /// A share of the requests from one actor to another arrives twice. Each of the two finds an
+    /// instance for itself.
     #[schemars(extend("x-unnamed" = 3))]
-    #[schemars(example = r#"Duplicate("app", "api", 0.1)"#)]
+    #[schemars(example = r#"Duplicate("app", "api", 0.1, later: "2h")"#)]
     Duplicate {
         /// The sender.
         from: A,
@@ -192,9 +193,15 @@ pub enum Fault<A = String> {
         /// The share.
         #[schemars(range(min = 0.0, max = 1.0))]
         rate: f64,
+        /// By how much the copy is sent later.
+        #[serde(default, skip_serializing_if = "is_now")]
+        later: Span,
         /// Only this instance of the sender, from 0.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         instance: Option<u32>,
+        /// The copy goes to this instance of the receiver, from 0, whatever its balancer says.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to_instance: Option<u32>,
     },
     /// Messages from one actor to another take longer.
     #[schemars(extend("x-unnamed" = 3))]
@@ -218,7 +225,7 @@ pub enum Fault<A = String> {
     #[schemars(example = r#"Throw(500)"#)]
     Throw {
         /// The status.
-        #[schemars(range(min = 100, max = 599))]
+        #[schemars(range(min = 400, max = 599))]
         status: u16,
     },
     /// At a point only: the task that passes it stands still, as a thread that is not scheduled;
@@ -241,6 +248,43 @@ pub enum Fault<A = String> {
     Failover {
         /// The store.
         store: A,
+    },
+    /// A replica takes over, and the old primary serves one actor on. When the fault heals, what it
+    /// has written since is lost.
+    #[schemars(extend("x-unnamed" = 2))]
+    #[schemars(example = r#"SplitBrain("redis", "api", instance: 0)"#)]
+    SplitBrain {
+        /// The store.
+        store: A,
+        /// Whom the old primary still serves.
+        actor: A,
+        /// Only this instance of that actor, from 0.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        instance: Option<u32>,
+    },
+    /// Writes reach a store's replicas later, or not before the fault heals.
+    #[schemars(extend("x-unnamed" = 1))]
+    #[schemars(example = r#"Lag("redis", by: "5s")"#)]
+    Lag {
+        /// The store.
+        store: A,
+        /// By how much; without it the replica is cut off from its primary.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(extend("x-exclusiveMinimum" = "0s"))]
+        by: Option<Span>,
+        /// Only this replica.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        replica: Option<R>,
+    },
+    /// A user does something of their own accord. At a point, whose intent passes it; at an
+    /// instant, each user who waits.
+    #[schemars(extend("x-unnamed" = 2))]
+    #[schemars(example = r#"User("shoppers", Click)"#)]
+    User {
+        /// The client whose user it is.
+        client: A,
+        /// What the user does.
+        does: Doing,
     },
     /// The wall clock is set forward or back, and right again when the fault heals.
     #[schemars(extend("x-unnamed" = 1))]
@@ -283,6 +327,34 @@ pub enum Fault<A = String> {
     },
 }
 
+/// What a user may do at any moment.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, JsonSchema, Deserialize, Serialize,
+)]
+#[schemars(title = "doing of a user")]
+pub enum Doing {
+    /// Submits the intent once more, under the key that it has.
+    Click,
+    /// Leaves, and waits for no answer any more.
+    Leave,
+    /// Leaves, and submits the intent once more under a new key.
+    NewKey,
+    /// Asks for a refund: runs the client's `refund`.
+    Refund,
+}
+
+impl Doing {
+    /// Its name in the language.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Doing::Click => "Click",
+            Doing::Leave => "Leave",
+            Doing::NewKey => "NewKey",
+            Doing::Refund => "Refund",
+        }
+    }
+}
+
 fn volatile_lru() -> Eviction {
     Eviction::VolatileLru
 }
@@ -295,6 +367,10 @@ fn internal_error() -> u16 {
     500
 }
 
+fn is_now(later: &Span) -> bool {
+    later.is_zero()
+}
+
 fn yes() -> bool {
     true
 }
@@ -303,6 +379,7 @@ fn yes() -> bool {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Hits {
     Anybody,
+    Client,
     /// A service, store or broker.
     Server,
     Store,
@@ -312,7 +389,7 @@ pub(crate) enum Hits {
     Clock,
 }
 
-impl<A> Fault<A> {
+impl<A, R> Fault<A, R> {
     /// Its name in the language.
     pub(crate) const fn kind(&self) -> &'static str {
         match self {
@@ -331,6 +408,9 @@ impl<A> Fault<A> {
             Fault::Stall => "Stall",
             Fault::Flush { .. } => "Flush",
             Fault::Failover { .. } => "Failover",
+            Fault::SplitBrain { .. } => "SplitBrain",
+            Fault::Lag { .. } => "Lag",
+            Fault::User { .. } => "User",
             Fault::ClockStep { .. } => "ClockStep",
             Fault::OutOfMemory { .. } => "OutOfMemory",
             Fault::Evict { .. } => "Evict",
@@ -349,8 +429,9 @@ impl<A> Fault<A> {
             | Fault::Pause { actor, instance }
             | Fault::ClockStep { actor, instance, .. }
             | Fault::Flush { store: actor, instance }
-            | Fault::Duplicate { from: actor, instance, .. } => (Some(actor), *instance, None),
+            | Fault::SplitBrain { actor, instance, .. } => (Some(actor), *instance, None),
             Fault::Partition { from, to, instance, to_instance, .. }
+            | Fault::Duplicate { from, to, instance, to_instance, .. }
             | Fault::Loss { from, to, instance, to_instance, .. }
             | Fault::Delay { from, to, instance, to_instance, .. } => {
                 (Some(from), *instance, to_instance.map(|n| (to, n, "to_instance")))
@@ -358,6 +439,8 @@ impl<A> Fault<A> {
             Fault::Throw { .. }
             | Fault::Stall
             | Fault::Failover { .. }
+            | Fault::Lag { .. }
+            | Fault::User { .. }
             | Fault::OutOfMemory { .. }
             | Fault::Evict { .. } => (None, None, None),
         };
@@ -376,12 +459,31 @@ impl<A> Fault<A> {
         }
     }
 
-    /// The same fault with other actors. `find` is asked for each of them: it stands in a field,
-    /// and must be something that the fault can hit.
-    pub(crate) fn map<B>(
+    /// A length of time that is part of what it does: by how much something is later, or a clock
+    /// off. Not for how long it lasts.
+    pub(crate) fn length_mut(&mut self) -> Option<&mut Span> {
+        match self {
+            Fault::Delay { by, .. } => Some(by),
+            Fault::Duplicate { later, .. } => Some(later).filter(|later| !later.is_zero()),
+            Fault::ClockStep { forward, back, .. } => forward.as_mut().or(back.as_mut()),
+            Fault::Lag { by, .. } => by.as_mut(),
+            _ => None,
+        }
+    }
+
+    /// Whether it strikes a task, a store or a user at one instant, and lasts for no time.
+    pub(crate) fn is_instant(&self) -> bool {
+        matches!(self, Fault::Throw { .. } | Fault::User { .. })
+    }
+
+    /// The same fault with other actors and replicas. `find` is asked for each actor: it stands in a
+    /// field, and must be something that the fault can hit. `find_replica` is asked for a replica of
+    /// a store.
+    pub(crate) fn map<B, S>(
         &self,
         mut find: impl FnMut(&A, &'static str, Hits) -> Option<B>,
-    ) -> Option<Fault<B>> {
+        find_replica: impl FnOnce(&A, &R) -> Option<S>,
+    ) -> Option<Fault<B, S>> {
         let mut actor = |name: &A, hits| find(name, "actor", hits);
         Some(match self {
             Fault::Errors { actor: at, rate, status, instance } => {
@@ -422,9 +524,11 @@ impl<A> Fault<A> {
                 let (rate, instance, to_instance) = (*rate, *instance, *to_instance);
                 Fault::Loss { from, to, rate, instance, to_instance }
             }
-            Fault::Duplicate { from, to, rate, instance } => {
+            Fault::Duplicate { from, to, rate, later, instance, to_instance } => {
                 let (from, to) = ends(find, from, to)?;
-                Fault::Duplicate { from, to, rate: *rate, instance: *instance }
+                let (rate, later) = (*rate, *later);
+                let (instance, to_instance) = (*instance, *to_instance);
+                Fault::Duplicate { from, to, rate, later, instance, to_instance }
             }
             Fault::Delay { from, to, by, instance, to_instance } => {
                 let (from, to) = ends(find, from, to)?;
@@ -436,6 +540,22 @@ impl<A> Fault<A> {
             }
             Fault::Failover { store } => {
                 Fault::Failover { store: find(store, "store", Hits::Store)? }
+            }
+            Fault::SplitBrain { store, actor, instance } => {
+                let store = find(store, "store", Hits::Store);
+                let actor = find(actor, "actor", Hits::Anybody);
+                Fault::SplitBrain { store: store?, actor: actor?, instance: *instance }
+            }
+            Fault::Lag { store: of, by, replica } => {
+                let store = find(of, "store", Hits::Store)?;
+                let replica = match replica {
+                    Some(name) => Some(find_replica(of, name)?),
+                    None => None,
+                };
+                Fault::Lag { store, by: *by, replica }
+            }
+            Fault::User { client, does } => {
+                Fault::User { client: find(client, "client", Hits::Client)?, does: *does }
             }
             Fault::OutOfMemory { store } => {
                 Fault::OutOfMemory { store: find(store, "store", Hits::Store)? }
@@ -460,7 +580,7 @@ fn ends<A, B>(
     Some((from?, to?))
 }
 
-impl<A: Display> Fault<A> {
+impl<A: Display, R: Display> Fault<A, R> {
     /// For people: `psp: 100 % errors 503`.
     pub(crate) fn label(&self) -> String {
         let percent = |rate: f64| format!("{} %", (rate * 1000.0).round() / 10.0);
@@ -496,8 +616,14 @@ impl<A: Display> Fault<A> {
                 let (own, of_to) = (which(*instance), which(*to_instance));
                 format!("{from}{own}->{to}{of_to}: {} lost", percent(*rate))
             }
-            Fault::Duplicate { from, to, rate, instance } => {
-                format!("{from}{}->{to}: {} duplicated", which(*instance), percent(*rate))
+            Fault::Duplicate { from, to, rate, later, instance, to_instance } => {
+                let own = which(*instance);
+                let place = to_instance.map_or(String::new(), |n| format!(", again at {to}[{n}]"));
+                let when = match later.is_zero() {
+                    true => String::new(),
+                    false => format!(", the copy {later} later"),
+                };
+                format!("{from}{own}->{to}: {} duplicated{place}{when}", percent(*rate))
             }
             Fault::Delay { from, to, by, instance, to_instance } => {
                 format!("{from}{}->{to}{}: {by} later", which(*instance), which(*to_instance))
@@ -508,6 +634,30 @@ impl<A: Display> Fault<A> {
                 format!("{store}{}: forgets everything", which(*instance))
             }
             Fault::Failover { store } => format!("{store}: a replica takes over"),
+            Fault::SplitBrain { store, actor, instance } => {
+                let which = which(*instance);
+                format!(
+                    "{store}: a replica takes over, the old primary still serves {actor}{which}"
+                )
+            }
+            Fault::Lag { store, by, replica } => {
+                let who = match replica {
+                    Some(replica) => format!("replica {replica}"),
+                    None => "every replica".to_owned(),
+                };
+                match by {
+                    Some(by) => format!("{store}: {who} is {by} further behind"),
+                    None => format!("{store}: {who} is cut off from the primary"),
+                }
+            }
+            Fault::User { client, does } => match does {
+                Doing::Click => format!("{client}: the user clicks again"),
+                Doing::Leave => format!("{client}: the user leaves"),
+                Doing::NewKey => {
+                    format!("{client}: the user leaves, and begins anew with a new key")
+                }
+                Doing::Refund => format!("{client}: the user asks for a refund"),
+            },
             Fault::ClockStep { actor, forward, back, instance } => {
                 let (span, way) = match (forward, back) {
                     (Some(span), _) => (*span, "ahead"),
@@ -548,7 +698,7 @@ mod tests {
 
     #[test]
     fn every_end_of_a_route_is_looked_for_even_when_one_is_missing() {
-        let cut = Fault::Partition {
+        let cut: Fault<&str> = Fault::Partition {
             from: "a",
             to: "b",
             both_ways: true,
@@ -556,12 +706,16 @@ mod tests {
             to_instance: None,
         };
         let mut asked = Vec::new();
-        let found: Option<Fault<u32>> = cut.map(|name, field, hits| {
+        let find = |name: &&'static str, field, hits| {
             asked.push((*name, field, hits));
             None
-        });
+        };
+        let found: Option<Fault<u32>> = cut.map(find, |_, _| None);
         assert_eq!(found, None);
         assert_eq!(asked, [("a", "from", Hits::Anybody), ("b", "to", Hits::Anybody)]);
-        assert_eq!(cut.map(|_, _, _| Some(3)).unwrap().label(), "3<->3: partitioned");
+        assert_eq!(
+            cut.map(|_, _, _| Some(3), |_, _| Some(0)).unwrap().label(),
+            "3<->3: partitioned"
+        );
     }
 }

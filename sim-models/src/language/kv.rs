@@ -1,7 +1,11 @@
 //! Stores and the commands that programs send to them.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::fmt;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::{self, Deserializer, SeqAccess, Visitor};
+use serde::{Deserialize, Serialize, Serializer};
 use sim_core::Span;
 use sim_redis::Reply;
 
@@ -14,13 +18,20 @@ pub struct Kv {
     /// How long one command takes.
     #[serde(default = "default_service_time")]
     pub service_time: Dist,
-    /// How many replicas follow it.
+    /// How many replicas follow it, or their names. Without names they are called 1, 2 and so on.
     #[serde(default)]
-    #[schemars(range(min = 0, max = 16))]
-    pub replicas: u32,
+    #[schemars(extend("x-wanted" = "whole number, at most 16, or list of names"))]
+    pub replicas: Replicas,
     /// How much later than its write each replica has it; at once by default.
     #[serde(default)]
     pub lag: Option<Dist>,
+    /// A write is refused (`NOREPLICAS`) unless so many replicas have been heard of lately.
+    #[serde(default)]
+    pub min_replicas_to_write: u32,
+    /// How lately.
+    #[serde(default = "ten_seconds")]
+    #[schemars(extend("x-exclusiveMinimum" = "0s"))]
+    pub min_replicas_max_lag: Span,
     /// What a crash leaves.
     #[serde(default)]
     pub persistence: Persistence,
@@ -38,6 +49,82 @@ fn default_service_time() -> Dist {
 
 fn yes() -> bool {
     true
+}
+
+/// The default of Redis.
+fn ten_seconds() -> Span {
+    Span::secs(10)
+}
+
+/// The replicas of a store, by name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Replicas(pub Vec<String>);
+
+impl Replicas {
+    /// So many without names of their own.
+    fn numbered(count: u64) -> Replicas {
+        Replicas((1..=count).map(|n| n.to_string()).collect())
+    }
+
+    /// The most of a store: more than anybody runs, few enough that each may have a copy.
+    pub(crate) const MAX: u64 = 16;
+}
+
+impl Serialize for Replicas {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let count = self.0.len() as u64;
+        match *self == Replicas::numbered(count) {
+            true => serializer.serialize_u64(count),
+            false => self.0.serialize(serializer),
+        }
+    }
+}
+
+impl JsonSchema for Replicas {
+    fn schema_name() -> Cow<'static, str> {
+        "Replicas".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": ["integer", "array"],
+            "items": { "type": "string" },
+            "minimum": 0,
+            "maximum": Replicas::MAX,
+            "maxItems": Replicas::MAX,
+            "description": "A number of replicas, or the name of each.",
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Replicas {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Replicas, D::Error> {
+        struct Any;
+        impl<'de> Visitor<'de> for Any {
+            type Value = Replicas;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number of replicas, or a list of their names")
+            }
+            fn visit_u64<E: de::Error>(self, count: u64) -> Result<Replicas, E> {
+                match count {
+                    0..=Replicas::MAX => Ok(Replicas::numbered(count)),
+                    _ => Err(E::custom(format!(
+                        "replicas = {count}; allowed is a number in 0..={}",
+                        Replicas::MAX
+                    ))),
+                }
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Replicas, A::Error> {
+                let mut names = Vec::new();
+                while let Some(name) = seq.next_element()? {
+                    names.push(name);
+                }
+                Ok(Replicas(names))
+            }
+        }
+        deserializer.deserialize_any(Any)
+    }
 }
 
 /// What a store still has after its process died.
@@ -89,13 +176,17 @@ pub struct KvStep {
 }
 
 /// A node of a store.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, JsonSchema, Deserialize, Serialize)]
+#[schemars(title = "node of a store")]
 pub enum Node {
     /// The one that takes writes.
     #[default]
     Primary,
     /// The first replica.
     Replica,
+    /// The replica of this name. After a failover the old primary has its place.
+    #[schemars(example = r#"Named("1")"#)]
+    Named(String),
 }
 
 /// A command to a store, named and meant as in Redis.

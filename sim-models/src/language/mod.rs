@@ -27,7 +27,7 @@ use sim_core::{Span, Time};
 
 pub(crate) use actor::*;
 pub(crate) use fault::*;
-pub use fault::{Fault, FaultPlan};
+pub use fault::{Doing, Fault, FaultPlan};
 pub(crate) use invariant::*;
 pub(crate) use kv::*;
 pub(crate) use load::*;

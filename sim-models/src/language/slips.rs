@@ -11,6 +11,10 @@ pub(crate) fn hint(slip: &Slip<'_>) -> Option<String> {
     if !slip.known.is_empty() {
         return misplaced(slip);
     }
+    let is_bare = slip.within.is_some_and(|name| slip.written == format!("{name}()"));
+    if let Some(word) = words().iter().find(|word| is_bare && Some(&word.name[..]) == slip.within) {
+        return Some(format!("as in {}", word.shown()));
+    }
     let wanted = wanted(slip);
     let wanted = wanted.as_deref().unwrap_or_default();
     if let Some(text) = slip.written.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {

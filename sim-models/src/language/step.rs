@@ -77,8 +77,8 @@ impl<'de> Deserialize<'de> for Expr {
             fn visit_none<E>(self) -> Result<Expr, E> {
                 Ok(Expr::Nil)
             }
-            fn visit_unit<E>(self) -> Result<Expr, E> {
-                Ok(Expr::Nil)
+            fn visit_unit<E: de::Error>(self) -> Result<Expr, E> {
+                Err(E::custom("a value is missing in the brackets"))
             }
             fn visit_some<D: Deserializer<'de>>(self, inner: D) -> Result<Expr, D::Error> {
                 Expr::deserialize(inner)

@@ -219,6 +219,11 @@ impl Metrics {
         self.count(client, now, |goodput| goodput.offered += 1);
     }
 
+    /// An intent is submitted once more than was known when it arose.
+    pub(crate) fn expects_more(&mut self, arose: Time) {
+        self.due += u64::from(arose >= self.from);
+    }
+
     /// An intent's user saw success for the first time.
     pub(crate) fn achieved(&mut self, client: ActorId, is_degraded: bool, arose: Time, now: Time) {
         if self.is_within(now) {

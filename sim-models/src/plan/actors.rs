@@ -32,8 +32,13 @@ pub(crate) struct ClientPlan {
     pub clicks: u32,
     pub apart: Span,
     pub patience: Option<Span>,
+    /// How often a user begins anew, under a new key.
+    pub new_keys: u32,
     pub body: Operand,
     pub program: ProgramId,
+    pub refund: Option<ProgramId>,
+    /// How long after deciding each user asks for a refund.
+    pub refund_after: Option<Span>,
     /// How an intent's key reads: `{client}-{intent}`.
     pub key: Operand,
 }
@@ -148,12 +153,25 @@ pub(crate) struct Subscriber {
     pub pair: PairId,
 }
 
+/// Which node of a store answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Node {
+    Primary,
+    /// By its number, from 0.
+    Replica(u32),
+}
+
 #[derive(Clone, Debug)]
 pub(crate) struct KvPlan {
     pub service_time: DistId,
-    pub replicas: u32,
+    /// Their names.
+    pub replicas: Vec<String>,
     /// None: replicas have everything at once.
     pub lag: Option<DistId>,
+    /// Fewer replicas that were heard of lately, and writes are refused.
+    pub min_replicas: u32,
+    /// How lately.
+    pub max_lag: Span,
     pub persistence: Persistence,
     pub copies_to: Vec<ActorId>,
     /// It copies to another store, or another copies to it.
@@ -166,7 +184,7 @@ impl KvPlan {
     pub(crate) fn is_followed(&self) -> bool {
         let has_file =
             matches!(self.persistence, Persistence::Aof { fsync: Fsync::EverySec | Fsync::No });
-        self.replicas > 0 || self.regional || has_file
+        !self.replicas.is_empty() || self.regional || has_file
     }
 }
 

@@ -5,7 +5,7 @@ use sim_core::Span;
 use super::*;
 
 /// A fault with the ids of those that it hits.
-pub(crate) type Fault = crate::language::Fault<ActorId>;
+pub(crate) type Fault = crate::language::Fault<ActorId, u32>;
 
 /// A fault with its trigger.
 #[derive(Clone, Debug)]

@@ -22,8 +22,8 @@ use crate::figure::{Figure, Kind, Stretch};
 use crate::source::SourceError;
 
 pub(crate) use crate::language::{
-    Admission as AdmissionPlan, Arrivals, Balancer, Contention, FallbackOn, Fsync, Full, Gc, JobOn,
-    KvOp, Limits, Node, OnDisconnect, Persistence, Recovery, Requests, ScaleMetric, SlowStart,
+    Admission as AdmissionPlan, Arrivals, Balancer, Contention, Doing, FallbackOn, Fsync, Full, Gc,
+    JobOn, KvOp, Limits, OnDisconnect, Persistence, Recovery, Requests, ScaleMetric, SlowStart,
     Threads,
 };
 pub(crate) use actors::*;

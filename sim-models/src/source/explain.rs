@@ -44,6 +44,8 @@ pub(super) fn explain(error: SpannedError, text: &str, root: &Node, hint: Hint) 
     let holds =
         |node: &Node| node.span.start <= fault.span.start && fault.span.end <= node.span.end;
     let child = around.children.iter().find(|child| holds(&child.node));
+    let bare = root.touching(cursor).0;
+    let around = if is_empty(bare) { bare } else { around };
     let slip = Slip {
         within: around.constructor.as_ref().map(|name| name.text.as_str()),
         argument: child.and_then(|child| child.name.as_ref()).map(|name| name.text.as_str()),
@@ -92,7 +94,12 @@ fn fault(error: SpannedError, cursor: usize, text: &str, root: &Node) -> Fault {
             let range = if text[span.clone()].starts_with('-') { "from 0 on" } else { "that fits" };
             Fault::new(span, format!("{found} is out of bounds; a whole number {range} is wanted"))
         }
-        Error::Message(message) => Fault::new(span, message),
+        Error::Message(message) => match &node.constructor {
+            Some(name) if is_empty(node) => {
+                Fault::new(span, format!("`{}` needs a value in its brackets", name.text))
+            }
+            _ => Fault::new(span, message),
+        },
         Error::InvalidValueForType { expected, found } => {
             Fault::new(span, format!("expected {expected}, found {found}"))
         }
@@ -101,6 +108,11 @@ fn fault(error: SpannedError, cursor: usize, text: &str, root: &Node) -> Fault {
             None => Fault::new(span, code.to_string()),
         },
     }
+}
+
+/// `Get()`: a word with nothing in its brackets.
+fn is_empty(node: &Node) -> bool {
+    node.shape == Shape::Struct && node.constructor.is_some() && node.children.is_empty()
 }
 
 /// What kind of value a refusal asked for.

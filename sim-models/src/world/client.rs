@@ -10,7 +10,8 @@ use crate::intent::Intent;
 use crate::invariant::Seen;
 use crate::log::Note;
 use crate::plan::{
-    ActorId, ActorKind, ActorPlan, Arrivals, ClientPlan, KindId, LoadPlan, Plan, Requests,
+    ActorId, ActorKind, ActorPlan, Arrivals, ClientPlan, Doing, KindId, LoadPlan, Plan, ProgramId,
+    Requests,
 };
 use crate::world::ids::TaskId;
 use crate::world::shared::{ByActor, Shared};
@@ -56,6 +57,8 @@ pub(super) struct Told {
     pub(super) ending: Option<Ending>,
     /// It succeeded with a fallback's answer.
     pub(super) is_degraded: bool,
+    /// It has asked for a refund.
+    pub(super) is_refund: bool,
 }
 
 /// Every client.
@@ -214,7 +217,7 @@ impl Clients {
         shared: &mut Shared,
         ctx: &mut Ctx,
     ) -> u32 {
-        let ClientPlan { clicks, apart, load, .. } = *plan_of(&shared.plan, client);
+        let ClientPlan { clicks, apart, load, refund_after, .. } = *plan_of(&shared.plan, client);
         let state = &mut self.by_actor[client];
         state.intents += 1;
         let number = state.intents;
@@ -227,13 +230,26 @@ impl Clients {
         let instance = self.process_of(client, user, lineage, shared);
         let intent = Intent::new(client, number, lineage, ctx.now());
         let told_at = ctx.moment();
-        let intent = shared.intents.push(Intent { user, instance, told_at, ..intent });
+        let expected = clicks;
+        let intent = shared.intents.push(Intent { user, instance, told_at, expected, ..intent });
         shared.metrics.intended(client, clicks, ctx.now());
         for later in 1..clicks {
             let at = ctx.now() + apart * u64::from(later);
             ctx.schedule_at(at, Event::Submit { intent, submission: later + 1 });
         }
+        if let Some(after) = refund_after {
+            let does = Doing::Refund;
+            shared.begin_at(ctx.now() + after, Event::Do { intent, does }, ctx);
+        }
         intent
+    }
+
+    /// One more submission of an intent is to come than was known: its number.
+    pub(super) fn expect_more(intent: u32, shared: &mut Shared) -> u32 {
+        let intent = &mut shared.intents[intent];
+        intent.expected += 1;
+        shared.metrics.expects_more(intent.begun);
+        intent.expected
     }
 
     /// The process of its client at which an intent arises.
@@ -258,17 +274,19 @@ impl Clients {
     pub(super) fn submit(
         intent: u32,
         submission: u32,
+        refund: Option<ProgramId>,
         shared: &mut Shared,
         ctx: &Ctx,
     ) -> Submission {
         shared.intents[intent].submitted += 1;
-        let Intent { client, lineage, instance, .. } = shared.intents[intent];
+        let Intent { client, lineage, keys, instance, .. } = shared.intents[intent];
         let lineage = mix(lineage, submission.into());
         shared.metrics.submitted(client);
         shared.show(Seen::Submitted { client }, ctx);
         shared.note(Note::Submitted { intent, submission }, ctx);
         let (plan, number) = (*plan_of(&shared.plan, client), submission);
-        Submission { client, plan, intent, number, instance, lineage }
+        let program = refund.unwrap_or(plan.program);
+        Submission { client, plan, program, keys, intent, number, instance, lineage }
     }
 
     /// The end of a user's patience with a submission, if it has one.
@@ -278,43 +296,58 @@ impl Clients {
 
     /// A submission has come to its end. After the last one the user may think of the next intent.
     pub(super) fn end(&mut self, told: Told, shared: &mut Shared, ctx: &mut Ctx) {
-        let Told { submission, intent: id, begun, fate, refunded, ending, is_degraded } = told;
+        let Told { submission, intent: id, begun, fate, refunded, .. } = told;
+        let Told { ending, is_degraded, is_refund, .. } = told;
         let intent = &mut shared.intents[id];
         intent.ended += 1;
-        let first_success = fate == Fate::Succeeded && intent.told != Some(Fate::Succeeded);
-        // Success outweighs everything, and doubt outweighs a failure: one submission of the
-        // intent may have done what another failed to do.
         let before = (intent.told, intent.refunded);
-        intent.told = Some(match (intent.told, fate) {
-            (Some(Fate::Succeeded), _) | (_, Fate::Succeeded) => Fate::Succeeded,
-            (Some(Fate::Unknown), _) | (_, Fate::Unknown) => Fate::Unknown,
-            (_, Fate::Failed) => Fate::Failed,
-        });
-        // Of two good endings the later one is what the user has heard last.
-        if fate == Fate::Succeeded {
-            intent.refunded = refunded;
+        if is_refund {
+            intent.hear_of_refund(fate, refunded);
+        } else {
+            intent.hear(fate, refunded, begun);
         }
         if (intent.told, intent.refunded) != before {
             intent.told_at = ctx.moment();
         }
-        let Intent { client, user, ended, told, begun: arose, .. } = *intent;
-        let is_last = ended == plan_of(&shared.plan, client).clicks;
+        let plan = *plan_of(&shared.plan, intent.client);
+        let came_to_nothing = !is_refund && intent.told != Some(Fate::Succeeded);
+        let begins_anew =
+            came_to_nothing && intent.ended == intent.expected && intent.keys <= plan.new_keys;
+        if begins_anew {
+            intent.keys += 1;
+            intent.has_quit = false;
+            let number = Clients::expect_more(id, shared);
+            shared.begin_at(
+                ctx.now() + plan.apart,
+                Event::Submit { intent: id, submission: number },
+                ctx,
+            );
+        }
+        let intent = &mut shared.intents[id];
+        let is_last = intent.ended == intent.expected;
+        let succeeds = fate == Fate::Succeeded && !is_refund;
+        let counts = (succeeds || is_last) && !intent.counted;
+        intent.counted |= counts;
+        let is_over = is_last && !std::mem::replace(&mut intent.is_over, is_last);
+        let Intent { client, user, begun: arose, .. } = *intent;
         ctx.observe(mix(fate as u64, id.into()));
         shared.metrics.ended(client, fate, [arose, begun], ctx.now());
-        if first_success {
+        if counts && succeeds {
             shared.metrics.achieved(client, is_degraded, arose, ctx.now());
-        } else if is_last && told != Some(Fate::Succeeded) {
+        } else if counts {
             shared.metrics.missed(client, arose, ctx.now());
         }
+        // What is refused to a refund says nothing of the payment.
+        let ending = ending.filter(|_| !is_refund);
         shared.show(Seen::Ended { submission, intent: id, begun, fate, ending, is_degraded }, ctx);
         shared.note(Note::Told { intent: id, fate, refunded }, ctx);
-        if is_last {
+        if is_over {
             self.think(client, user, shared, ctx);
         }
     }
 }
 
-fn plan_of(plan: &Plan, client: ActorId) -> &ClientPlan {
+pub(super) fn plan_of(plan: &Plan, client: ActorId) -> &ClientPlan {
     match &plan.actors[client.index()].kind {
         ActorKind::Client(plan) => plan,
         _ => unreachable!("only clients have loads"),
@@ -345,7 +378,7 @@ mod tests {
     use sim_core::{Dist, Span};
     use sim_redis::value::Value;
 
-    use crate::plan::{DistId, Operand, ProgramId};
+    use crate::plan::{DistId, Operand};
     use crate::world::bench::{self, Bench};
 
     const USERS: ActorId = ActorId(0);
@@ -354,7 +387,20 @@ mod tests {
         let nil = Operand::Const(Value::Nil);
         let patience = Some(Span::secs(5));
         let (program, clicks, apart) = (ProgramId(0), 2, Span::secs(1));
-        ClientPlan { load, count: 1, clicks, apart, patience, body: nil, program, key: nil }
+        let (new_keys, refund, refund_after) = (0, None, None);
+        ClientPlan {
+            load,
+            count: 1,
+            clicks,
+            apart,
+            patience,
+            new_keys,
+            body: nil,
+            program,
+            refund,
+            refund_after,
+            key: nil,
+        }
     }
 
     fn bench(client: ClientPlan) -> (Bench, Clients) {
@@ -370,8 +416,10 @@ mod tests {
     }
 
     fn ends(bench: &mut Bench, clients: &mut Clients, intent: u32, fate: Fate) {
-        let (begun, refunded, ending, is_degraded) = (Time::ZERO, None, None, false);
-        let told = Told { submission: 0, intent, begun, fate, refunded, ending, is_degraded };
+        let (begun, refunded, ending, is_degraded, is_refund) =
+            (Time::ZERO, None, None, false, false);
+        let told =
+            Told { submission: 0, intent, begun, fate, refunded, ending, is_degraded, is_refund };
         bench.act(|shared, ctx| clients.end(told, shared, ctx));
     }
 

@@ -19,6 +19,18 @@ pub(super) struct Conditions {
     pub(super) routes: Vec<RouteCondition>,
     /// Beside those: what is wrong with the messages of one instance.
     of_instances: Vec<InstanceRoute>,
+    /// Copies that come later, or to an instance of their own.
+    copies: Vec<(End, ActorId, Copies)>,
+}
+
+/// A share of the requests of a way is sent a second time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Copies {
+    pub(super) rate: f64,
+    /// So much later than the first.
+    pub(super) later: Span,
+    /// To this instance, whatever the balancer says.
+    pub(super) to_instance: Option<u32>,
 }
 
 /// An end of a route: an actor, and its instance where one is known.
@@ -35,9 +47,13 @@ struct InstanceRoute {
 impl InstanceRoute {
     /// Whether a message between these ends goes this way.
     fn is_of(&self, from: End, to: End) -> bool {
-        let matches = |own: End, end: End| own.0 == end.0 && (own.1.is_none() || own.1 == end.1);
-        matches(self.from, from) && matches(self.to, to)
+        covers(self.from, from) && covers(self.to, to)
     }
+}
+
+/// Whether what is said of one end is said of another: an actor is each of its instances.
+fn covers(own: End, end: End) -> bool {
+    own.0 == end.0 && (own.1.is_none() || own.1 == end.1)
 }
 
 /// Under what conditions an actor works.
@@ -49,6 +65,10 @@ pub(super) struct Condition {
     only: Vec<(u32, Trouble)>,
     /// Commands that need memory fail.
     pub(super) out_of_memory: bool,
+    /// What is wrong between a store and its replicas: all of them, or one.
+    lags: Vec<(Option<u32>, Option<Span>)>,
+    /// Whom a primary still serves that a replica has replaced.
+    served_by_old: Vec<End>,
 }
 
 /// What is wrong with an actor, or with one of its instances.
@@ -88,6 +108,7 @@ impl Conditions {
             has_paused: false,
             routes: vec![RouteCondition::default(); actors * actors],
             of_instances: Vec::new(),
+            copies: Vec::new(),
         }
     }
 
@@ -116,6 +137,12 @@ impl Conditions {
         condition
     }
 
+    /// The copies that are made of a request between two ends.
+    pub(super) fn copies(&self, from: End, to: ActorId) -> impl Iterator<Item = Copies> {
+        let own = self.copies.iter().filter(move |own| covers(own.0, from) && own.1 == to);
+        own.map(|(_, _, copies)| *copies)
+    }
+
     /// By how much each actor's clock is ahead, in nanoseconds.
     pub(super) fn clocks(&self) -> impl Iterator<Item = i64> {
         self.actors.iter().map(|condition| condition.all.clock_ns)
@@ -127,6 +154,7 @@ impl Conditions {
         self.has_paused = false;
         self.routes.fill(RouteCondition::default());
         self.of_instances.clear();
+        self.copies.clear();
     }
 
     /// One more fault is active, beside those that were imposed before.
@@ -164,9 +192,12 @@ impl Conditions {
                 let loss = RouteCondition { loss: rate, ..RouteCondition::default() };
                 self.on_the_way((from, instance), (to, to_instance), loss);
             }
-            Fault::Duplicate { from, to, rate, instance } => {
+            Fault::Duplicate { from, to, rate, later: Span::ZERO, instance, to_instance: None } => {
                 let twice = RouteCondition { duplicate: rate, ..RouteCondition::default() };
                 self.on_the_way((from, instance), (to, None), twice);
+            }
+            Fault::Duplicate { from, to, rate, later, instance, to_instance } => {
+                self.copies.push(((from, instance), to, Copies { rate, later, to_instance }));
             }
             Fault::Delay { from, to, by, instance, to_instance } => {
                 let later = RouteCondition { delay: by, ..RouteCondition::default() };
@@ -178,8 +209,18 @@ impl Conditions {
                 *clock_ns = clock_ns.saturating_add(nanos(forward) - nanos(back));
             }
             Fault::OutOfMemory { store } => self.actors[store.index()].out_of_memory = true,
-            // These strike a task or a store once, and leave conditions as they are.
-            Fault::Throw { .. } | Fault::Stall | Fault::Flush { .. } | Fault::Evict { .. } => {}
+            Fault::SplitBrain { store, actor, instance } => {
+                self.actors[store.index()].served_by_old.push((actor, instance));
+            }
+            Fault::Lag { store, by, replica } => {
+                self.actors[store.index()].lags.push((replica, by));
+            }
+            // These strike a task, a store or a user once, and leave conditions as they are.
+            Fault::Throw { .. }
+            | Fault::Stall
+            | Fault::User { .. }
+            | Fault::Flush { .. }
+            | Fault::Evict { .. } => {}
         }
     }
 
@@ -254,6 +295,22 @@ impl Condition {
             Some(instance) => self.at(instance).any(|trouble| trouble.black_hole),
             None => self.all.black_hole,
         }
+    }
+
+    /// By how much the writes of a store reach a replica later; `None` when it is cut off.
+    pub(super) fn behind(&self, replica: u32) -> Option<Span> {
+        let own = self.lags.iter().filter(|(of, _)| of.is_none_or(|n| n == replica));
+        own.map(|(_, by)| *by).try_fold(Span::ZERO, |sum, by| by.map(|by| sum + by))
+    }
+
+    /// Whether a store serves an end at a primary that a replica has replaced.
+    pub(super) fn is_served_by_old(&self, end: End) -> bool {
+        self.served_by_old.iter().any(|own| covers(*own, end))
+    }
+
+    /// Whether such a primary still serves anybody.
+    pub(super) fn has_old_primary(&self) -> bool {
+        !self.served_by_old.is_empty()
     }
 
     /// By how much the wall clock of an instance is ahead, in nanoseconds.

@@ -35,6 +35,10 @@ impl World {
             }
             Event::Resume(id) => format!("resume {}", task(id)),
             Event::Leave(id) => format!("patience ends: {}", task(id)),
+            Event::Do { intent, does } => {
+                format!("{} of {}", does.name(), self.shared.intent_name(intent))
+            }
+            Event::Send(id) => format!("late copy of {}", request(id)),
             Event::Deliver(id) => format!("request {}", request(id)),
             Event::Answer(id) => format!("answer {}", request(id)),
             Event::Timer { call, layer, .. } => match self.stack.task_of(call) {

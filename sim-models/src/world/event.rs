@@ -2,7 +2,7 @@
 
 use sim_core::mix;
 
-use crate::plan::{ActorId, BreakerId, FaultId, JobId, OutlierId};
+use crate::plan::{ActorId, BreakerId, Doing, FaultId, JobId, OutlierId};
 use crate::world::ids::{CallId, CopyId, DeliveryId, RequestId, TaskId, WakeId};
 use crate::world::of_instance;
 
@@ -21,6 +21,10 @@ pub(crate) enum Event {
     Resume(TaskId),
     /// The user's patience ends.
     Leave(TaskId),
+    /// A user does something of their own accord.
+    Do { intent: u32, does: Doing },
+    /// The late copy of a request is sent.
+    Send(RequestId),
     /// A request arrives.
     Deliver(RequestId),
     /// An answer arrives.
@@ -88,6 +92,8 @@ impl Event {
             Event::Started { actor, instance } => {
                 (22, u64::from(actor.0) << 32 | u64::from(instance))
             }
+            Event::Send(request) => (23, request.word()),
+            Event::Do { intent, does } => (24, (does as u64) << 32 | u64::from(intent)),
         };
         mix(kind, word)
     }

@@ -89,6 +89,8 @@ impl Model for World {
             Event::Submit { intent, submission } => self.submit(intent, submission, ctx),
             Event::Resume(task) => self.resume(task, ctx),
             Event::Leave(task) => self.leave(task, ctx),
+            Event::Do { intent, does } => self.user_does(intent, does, ctx),
+            Event::Send(request) => self.network.send_late(request, &mut self.shared, ctx),
             Event::Deliver(request) => self.deliver(request, ctx),
             Event::Answer(request) => self.answered(request, ctx),
             Event::Timer { call, layer, number } => self.timer(call, layer, number, ctx),

@@ -98,9 +98,15 @@ impl Shared {
 
     /// Keeps a moment of an intent, if anybody wants to know.
     #[inline]
-    pub(super) fn trace(&mut self, intent: u32, what: What, ctx: &Ctx) {
+    pub(super) fn trace(&mut self, intent: u32, instance: u32, what: What, ctx: &Ctx) {
         if let Some(lineage) = &mut self.lineage {
-            lineage.push(lineage::Moment { at: ctx.now(), step: ctx.step(), intent, what });
+            lineage.push(lineage::Moment {
+                at: ctx.now(),
+                step: ctx.step(),
+                intent,
+                instance,
+                what,
+            });
         }
     }
 
@@ -126,7 +132,7 @@ impl Shared {
         };
         ctx.observe(mix(nth(number.into(), kind.0.into(), intent), repeated.into()));
         self.note(Note::Effect { intent, actor, kind, number, repeated }, ctx);
-        self.trace(intent, What::Done { kind }, ctx);
+        self.trace(intent, 0, What::Done { kind }, ctx);
         if !repeated {
             self.show(Seen::Effect { kind, intent }, ctx);
         }

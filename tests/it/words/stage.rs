@@ -109,6 +109,12 @@ pub fn place(word: &Word) -> Option<Place> {
         }
         ("contention", _) => Place::itself("actors.api.contention"),
         ("early computation", _) => Place::itself("actors.api.caches.prices.early"),
+        ("node of a store", _) => {
+            Place::in_step(r#"Kv(Get("{key}"), store: "redis", from: $)"#, ".from")
+        }
+        ("doing of a user", _) => {
+            Place::within("faults", r#"[At("30s", User("shoppers", $))]"#, "[0].fault.does")
+        }
         ("persistence", _) => Place::itself("actors.redis.persistence"),
         ("condition", _) => Place::in_step("If($, then: [])", ".when"),
         ("step", "Break") => Place::in_step("Loop(2, [$])", ".body[0]"),
@@ -126,6 +132,7 @@ pub fn place(word: &Word) -> Option<Place> {
         ("fault", "Throw") => {
             Place::within("faults", r#"[After("api.pay/charged", $)]"#, "[0].fault")
         }
+        ("fault", "User") => Place::within("faults", r#"[At("30s", $)]"#, "[0].fault"),
         ("fault", "Stall") => {
             Place::within("faults", r#"[After("api.pay/charged", for: "5s", $)]"#, "[0].fault")
         }

@@ -100,6 +100,9 @@ impl Exec<'_> {
         if access.is_write() && self.mode.role == Role::Replica {
             return Err(KvError::ReadOnly);
         }
+        if access.is_write() && self.mode.few_replicas {
+            return Err(KvError::NoReplicas);
+        }
         if self.mode.out_of_memory && !self.has_written && access == Access::Grow {
             return Err(KvError::OutOfMemory);
         }

@@ -54,8 +54,9 @@ fn awaited(plan: &Plan) -> Vec<bool> {
 
 /// The programs of clients.
 pub(super) fn clients(plan: &Plan) -> impl Iterator<Item = ProgramId> {
-    plan.actors.iter().filter_map(|actor| match &actor.kind {
-        ActorKind::Client(client) => Some(client.program),
+    let programs = plan.actors.iter().filter_map(|actor| match &actor.kind {
+        ActorKind::Client(client) => Some([Some(client.program), client.refund]),
         _ => None,
-    })
+    });
+    programs.flatten().flatten()
 }

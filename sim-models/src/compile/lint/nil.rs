@@ -106,8 +106,10 @@ impl<'a> Flow<'a> {
         }
         for actor in &self.builder.plan.actors {
             if let ActorKind::Client(client) = &actor.kind {
-                let has_body = self.may_have(client.program, client.body);
-                self.variables[client.program.index()][builtin::BODY.index()] = has_body;
+                for program in [Some(client.program), client.refund].into_iter().flatten() {
+                    let has_body = self.may_have(program, client.body);
+                    self.variables[program.index()][builtin::BODY.index()] = has_body;
+                }
             }
         }
         for job in &self.builder.plan.jobs {
@@ -292,7 +294,9 @@ impl<'a> Flow<'a> {
     ) -> Vec<(ProgramId, Reg)> {
         let plan = &self.builder.plan;
         let is_this = |kind: &ActorKind| match kind {
-            ActorKind::Client(client) => client.program == program,
+            ActorKind::Client(client) => {
+                client.program == program || client.refund == Some(program)
+            }
             _ => false,
         };
         if let Some(client) = plan.actors.iter().find(|actor| is_this(&actor.kind)) {

@@ -3,9 +3,10 @@
 use sim_core::Time;
 use sim_policies::{Ending, Fate};
 
+use crate::intent::Intent;
 use crate::log::Note;
-use crate::plan::ActorId;
-use crate::world::client::{Clients, Told};
+use crate::plan::{ActorId, Doing, ProgramId};
+use crate::world::client::{Clients, Told, plan_of};
 use crate::world::ids::TaskId;
 use crate::world::stack::Leaves;
 use crate::world::task::{Origin, Task};
@@ -34,11 +35,86 @@ impl World {
     }
 
     pub(in crate::world) fn submit(&mut self, intent: u32, submission: u32, ctx: &mut Ctx) {
-        let submission = Clients::submit(intent, submission, &mut self.shared, ctx);
+        self.begin_submission(intent, submission, None, ctx);
+    }
+
+    fn begin_submission(
+        &mut self,
+        intent: u32,
+        submission: u32,
+        refund: Option<ProgramId>,
+        ctx: &mut Ctx,
+    ) {
+        let submission = Clients::submit(intent, submission, refund, &mut self.shared, ctx);
         let task = self.tasks.begin_submission(submission, &mut self.shared, ctx.now());
         let leave = self.clients.patience(submission.client, task, ctx);
         self.tasks.set_leave(task, leave);
         self.tasks.ready.push_back(task);
+    }
+
+    /// A user does something of their own accord.
+    pub(in crate::world) fn user_does(&mut self, intent: u32, does: Doing, ctx: &mut Ctx) {
+        match does {
+            Doing::Click => {
+                let number = Clients::expect_more(intent, &mut self.shared);
+                self.submit(intent, number, ctx);
+            }
+            Doing::Leave => {
+                self.shared.intents[intent].has_quit = true;
+                self.leave_all(intent, ctx);
+            }
+            Doing::NewKey => {
+                let number = Clients::expect_more(intent, &mut self.shared);
+                self.shared.intents[intent].keys += 1;
+                self.leave_all(intent, ctx);
+                self.submit(intent, number, ctx);
+            }
+            Doing::Refund => {
+                let client = self.shared.intents[intent].client;
+                let program = plan_of(&self.shared.plan, client).refund;
+                let number = Clients::expect_more(intent, &mut self.shared);
+                let state = &mut self.shared.intents[intent];
+                (state.asked_back, state.refund_open) = (Some(ctx.now()), true);
+                self.begin_submission(intent, number, program, ctx);
+            }
+        }
+    }
+
+    /// The user gives up on all submissions of an intent.
+    fn leave_all(&mut self, intent: u32, ctx: &mut Ctx) {
+        let is_own =
+            |task: &Task| task.intent == intent && matches!(task.origin, Origin::Submission { .. });
+        for task in self.tasks.all.ids_where(is_own) {
+            self.leave(task, ctx);
+        }
+    }
+
+    /// What a fault has users of a client do: the one whose intent passes its point, or else each
+    /// who waits.
+    pub(super) fn users_do(
+        &mut self,
+        client: ActorId,
+        does: Doing,
+        passing: Option<u32>,
+        ctx: &mut Ctx,
+    ) {
+        let intents = &self.shared.intents;
+        let is_own =
+            |(_, intent): &(u32, &Intent)| intent.client == client && intent.background.is_none();
+        let those: Vec<u32> = match passing {
+            Some(number) => Some((number, &intents[number]))
+                .filter(is_own)
+                .map(|(n, _)| n)
+                .into_iter()
+                .collect(),
+            None => {
+                let waits = |(_, intent): &(u32, &Intent)| intent.submitted > intent.ended;
+                intents.iter().filter(is_own).filter(waits).map(|(n, _)| n).collect()
+            }
+        };
+        for intent in those {
+            self.user_does(intent, does, ctx);
+        }
     }
 
     /// The user gives up on a submission; what was sent goes on without them.
@@ -69,18 +145,26 @@ impl World {
         ctx: &mut Ctx,
     ) {
         let Task {
-            intent, refunded, is_degraded, origin: Origin::Submission { begun, leave }, ..
+            actor,
+            intent,
+            refunded,
+            is_degraded,
+            origin: Origin::Submission { begun, leave },
+            ..
         } = self.tasks.all[task]
         else {
             unreachable!("only submissions end here")
         };
+        let program = self.tasks.all[task].program();
         let refunded = refunded.filter(|_| fate == Fate::Succeeded);
         if let Some(handle) = leave {
             ctx.cancel(handle);
         }
         self.tasks.all.free(task);
         let submission = task.word();
-        let told = Told { submission, intent, begun, fate, refunded, ending, is_degraded };
+        let is_refund = plan_of(&self.shared.plan, actor).refund == Some(program);
+        let told =
+            Told { submission, intent, begun, fate, refunded, ending, is_degraded, is_refund };
         self.clients.end(told, &mut self.shared, ctx);
     }
 }

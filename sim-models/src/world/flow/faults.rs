@@ -16,14 +16,15 @@ impl World {
         ctx: &mut Ctx,
     ) -> Hit {
         let passage = self.faults.pass(point);
-        self.shared.trace(intent, What::Passed { point, nth: passage, actor: by.0 }, ctx);
+        let what = What::Passed { point, nth: passage, actor: by.0 };
+        self.shared.trace(intent, by.1, what, ctx);
         let mut hit = Hit::Nothing;
         for n in 0..self.shared.plan.faults.len() {
             if let Trigger::After { point: at, nth } = self.shared.plan.faults[n].trigger
                 && at == point
                 && nth == passage
             {
-                self.strike(FaultId::nth(n), Some(by), ctx);
+                self.strike(FaultId::nth(n), Some((by.0, by.1, intent)), ctx);
                 // The first fault of a plan that hits the task is the one that does.
                 if hit == Hit::Nothing {
                     hit = Hit::of(&self.shared.plan.faults[n]);
@@ -33,15 +34,16 @@ impl World {
         hit
     }
 
-    /// A fault begins. One that hits the very task that triggered it takes effect before the
-    /// task's next instruction.
+    /// A fault begins: who has passed its point, at which instance, for which intent. One that hits
+    /// the very task that triggered it takes effect before the task's next instruction.
     pub(in crate::world) fn strike(
         &mut self,
         id: FaultId,
-        passer: Option<(ActorId, u32)>,
+        passer: Option<(ActorId, u32, u32)>,
         ctx: &mut Ctx,
     ) {
-        let fault = Faults::strike(id, passer, &mut self.shared, ctx);
+        let at = passer.map(|(actor, instance, _)| (actor, instance));
+        let fault = Faults::strike(id, at, &mut self.shared, ctx);
         if self.is_idle() {
             self.faults.note_idle(id, ctx.now());
         }
@@ -57,6 +59,9 @@ impl World {
             Fault::Failover { store } if lasts.is_none() => self.fail_over(store, ctx),
             // The task that passes the point raises it.
             Fault::Throw { .. } => {}
+            Fault::User { client, does } => {
+                self.users_do(client, does, passer.map(|(_, _, intent)| intent), ctx);
+            }
             Fault::Errors { .. }
             | Fault::Hang { .. }
             | Fault::Crash { .. }
@@ -70,12 +75,16 @@ impl World {
             | Fault::Delay { .. }
             | Fault::Stall
             | Fault::Failover { .. }
+            | Fault::SplitBrain { .. }
+            | Fault::Lag { .. }
             | Fault::ClockStep { .. }
             | Fault::OutOfMemory { .. } => {
                 self.faults.activate(id, fault, lasts, ctx);
                 self.impose(ctx);
                 match fault {
                     Fault::Failover { store } => self.fail_over(store, ctx),
+                    Fault::SplitBrain { store, .. } => self.split(store, ctx),
+                    Fault::Lag { store, .. } => self.replication_changes(store, ctx),
                     Fault::Crash { actor, instance } => self.crash(actor, instance, ctx),
                     _ => {}
                 }
@@ -115,8 +124,11 @@ impl World {
     pub(in crate::world) fn heal(&mut self, id: FaultId, ctx: &mut Ctx) {
         let healed = self.faults.heal(id, &mut self.shared, ctx);
         self.impose(ctx);
-        if let Some(Fault::Crash { actor, instance }) = healed {
-            self.restart(actor, instance, ctx);
+        match healed {
+            Some(Fault::Crash { actor, instance }) => self.restart(actor, instance, ctx),
+            Some(Fault::SplitBrain { store, .. }) => self.demote(store, ctx),
+            Some(Fault::Lag { store, .. }) => self.replication_changes(store, ctx),
+            _ => {}
         }
     }
 

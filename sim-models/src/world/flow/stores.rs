@@ -22,8 +22,8 @@ impl World {
         if let Some(answer) = answer {
             self.send_answer(id, answer, ctx);
         }
-        if let Some(node) = next {
-            self.stores.begin_next(actor, node, &self.shared, ctx);
+        if let Some(desk) = next {
+            self.stores.begin_next(actor, desk, &self.shared, ctx);
         }
     }
 
@@ -50,6 +50,24 @@ impl World {
     pub(super) fn fail_over(&mut self, store: ActorId, ctx: &mut Ctx) {
         let death = self.stores.fail_over(store, &mut self.shared, ctx);
         self.bury(death, ctx);
+    }
+
+    /// A replica takes over, and the old primary still serves somebody.
+    pub(super) fn split(&mut self, store: ActorId, ctx: &mut Ctx) {
+        let death = self.stores.split(store, &mut self.shared, ctx);
+        self.bury(death, ctx);
+    }
+
+    /// The old primary serves nobody any more.
+    pub(super) fn demote(&mut self, store: ActorId, ctx: &mut Ctx) {
+        if let Some(death) = self.stores.demote(store, &self.shared) {
+            self.bury(death, ctx);
+        }
+    }
+
+    /// A store's replicas are cut off, or lag, or do so no more.
+    pub(super) fn replication_changes(&mut self, store: ActorId, ctx: &mut Ctx) {
+        self.stores.replication_changes(store, &mut self.shared, ctx);
     }
 
     /// A store's process has died: its connections break.

@@ -33,6 +33,8 @@ pub(crate) struct Request {
     pub(in crate::world) has_arrived: bool,
     /// Its service's balancer has given it an instance.
     pub(in crate::world) placed: bool,
+    /// A copy that goes to this instance, whatever the balancer says.
+    pub(in crate::world) aimed: Option<u32>,
     /// At which instance of its service, and the task that works on it.
     pub(in crate::world) instance: u32,
     pub(in crate::world) task: TaskId,
@@ -149,6 +151,7 @@ impl Default for Request {
             arrived: Time::ZERO,
             has_arrived: false,
             placed: false,
+            aimed: None,
             instance: 0,
             task: Id::default(),
             worked: Span::ZERO,

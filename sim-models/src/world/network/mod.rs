@@ -16,7 +16,7 @@
 mod message;
 mod route;
 
-use sim_core::{Draw, Lane, Span, Time};
+use sim_core::{Draw, Lane, Span, Time, mix};
 use sim_policies::Ending;
 
 use crate::invariant::{Seen, Topic};
@@ -24,7 +24,7 @@ use crate::lineage::{Way, What};
 use crate::log::{Loss, Note};
 use crate::plan::{ActorId, Plan, Server};
 use crate::pool::Pool;
-use crate::world::condition::End;
+use crate::world::condition::{Copies, End};
 use crate::world::ids::{RequestId, RequestName};
 use crate::world::shared::Shared;
 use crate::world::{Ctx, Event};
@@ -85,12 +85,49 @@ impl Network {
     /// Puts a filled-in request on its way; chance may make two of it.
     pub(in crate::world) fn post(&mut self, id: RequestId, shared: &mut Shared, ctx: &mut Ctx) {
         let Request { from, from_instance, to, lineage, .. } = self.requests[id];
-        if Route::of(shared, (from, Some(from_instance)), (to, None)).doubles(lineage) {
-            let copy = self.requests[id].clone();
-            let (twin, entry) = self.requests.take();
-            *entry = Request { lineage: Leg::Twin.of(lineage), ..copy };
-            self.travel(twin, Leg::Out, shared, ctx);
+        let caller = (from, Some(from_instance));
+        if Route::of(shared, caller, (to, None)).doubles(lineage) {
+            self.double(id, Leg::Twin.of(lineage), Span::ZERO, None, shared, ctx);
         }
+        let copies: Vec<Copies> = shared.conditions.copies(caller, to).collect();
+        for Copies { rate, later, to_instance } in copies {
+            // The luck of a copy, and of its way, are those of no other.
+            let lineage =
+                mix(mix(lineage, later.as_nanos()), to_instance.map_or(0, |n| 1 + u64::from(n)));
+            if shared.luck.duplicate.at(lineage).chance(rate) {
+                self.double(id, Leg::Twin.of(lineage), later, to_instance, shared, ctx);
+            }
+        }
+        self.travel(id, Leg::Out, shared, ctx);
+    }
+
+    /// Puts a copy of a request on its way.
+    fn double(
+        &mut self,
+        id: RequestId,
+        lineage: u64,
+        later: Span,
+        aimed: Option<u32>,
+        shared: &mut Shared,
+        ctx: &mut Ctx,
+    ) {
+        let copy = self.requests[id].clone();
+        let (twin, entry) = self.requests.take();
+        *entry = Request { lineage, aimed, ..copy };
+        if later.is_zero() {
+            self.travel(twin, Leg::Out, shared, ctx);
+        } else {
+            ctx.schedule_after(later, Event::Send(twin));
+        }
+    }
+
+    /// A copy that was held back is on its way.
+    pub(in crate::world) fn send_late(
+        &mut self,
+        id: RequestId,
+        shared: &mut Shared,
+        ctx: &mut Ctx,
+    ) {
         self.travel(id, Leg::Out, shared, ctx);
     }
 
@@ -161,7 +198,8 @@ impl Network {
             _ => (caller, (to, None), Event::Deliver(id), Loss::Request),
         };
         let way = if leg == Leg::Back { Way::Answer } else { Way::Request };
-        shared.trace(intent, What::Sent { from: from.0, to: to.0, way }, ctx);
+        let instance = from.1.unwrap_or_default();
+        shared.trace(intent, instance, What::Sent { from: from.0, to: to.0, way }, ctx);
         if !self.ship(from, to, leg.of(lineage), event, shared, ctx) {
             self.lose(id, loss, shared, ctx);
         }
@@ -409,9 +447,9 @@ mod tests {
 
     #[test]
     fn a_duplicate_comes_first_with_a_lineage_of_its_own() {
-        let (from, to, rate) = (CALLER, CALLEE, 1.0);
+        let (from, to, rate, later) = (CALLER, CALLEE, 1.0, Span::ZERO);
         let (mut bench, mut network) =
-            bench(&[Fault::Duplicate { from, to, rate, instance: None }]);
+            bench(&[Fault::Duplicate { from, to, rate, later, instance: None, to_instance: None }]);
         let id = post(&mut bench, &mut network);
         let (twin, _) = deliver(&mut bench, &mut network);
         assert_eq!(deliver(&mut bench, &mut network).0, id);

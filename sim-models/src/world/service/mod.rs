@@ -75,7 +75,10 @@ impl Services {
         shared: &Shared,
         now: Time,
     ) -> bool {
-        let instance = self.by_actor[request.to].balance(request, shared, now);
+        let instance = match request.aimed {
+            Some(own) => Some(own).filter(|own| self.by_actor[request.to].up().contains(own)),
+            None => self.by_actor[request.to].balance(request, shared, now),
+        };
         (request.placed, request.instance) = (instance.is_some(), instance.unwrap_or(0));
         request.placed
     }

@@ -193,7 +193,7 @@ pub(in crate::world) fn answer(op: &Op, reply: Reply, texts: &mut Texts) -> Answ
 /// A store without memory may have some later; a command that makes no sense never will.
 fn status(error: &KvError) -> u16 {
     match error.cause() {
-        KvError::OutOfMemory | KvError::ReadOnly | KvError::ExecAbort => 503,
+        KvError::OutOfMemory | KvError::ReadOnly | KvError::NoReplicas | KvError::ExecAbort => 503,
         _ => 400,
     }
 }

@@ -104,7 +104,7 @@ impl StoreState {
             let seen = self.stamps.0.get(key).map_or(i64::MIN, |(at, _)| *at);
             let stamp = (wall.max(seen.saturating_add(1)), from);
             self.stamps.0.insert(*key, stamp);
-            keys.push((*key, stamp, self.data.snapshot(*key)));
+            keys.push((*key, stamp, self.primary.data.snapshot(*key)));
         }
         let content = Arc::new(Content { keys, intent: change.intent });
         for (n, to) in (0u64..).zip(&self.plan.copies_to) {
@@ -126,7 +126,7 @@ impl StoreState {
                 continue;
             }
             self.stamps.0.insert(*key, *stamp);
-            self.data.adopt(*key, snapshot);
+            self.primary.data.adopt(*key, snapshot);
             change.keys.push(*key);
             change.wholes.push((*key, snapshot.clone()));
         }

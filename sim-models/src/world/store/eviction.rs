@@ -22,8 +22,8 @@ impl Stores {
         let mut draws = shared.luck.evict.at(fault.0.into());
         let store = &mut self.by_actor[actor];
         // So few keys are exact as a float; half a key is one.
-        let count = (store.data.evictable(policy).len() as f64 * share + 0.5) as usize;
-        let removed = store.data.evict(policy, count, &mut draws);
+        let count = (store.primary.data.evictable(policy).len() as f64 * share + 0.5) as usize;
+        let removed = store.primary.data.evict(policy, count, &mut draws);
         shared.note(Note::Evicted { store: actor, keys: removed.len() as u32 }, ctx);
         let now_ms = shared.wall_ms(actor, 0, ctx.now());
         store.removed(removed, now_ms, shared, ctx);
@@ -42,7 +42,7 @@ impl Stores {
         if store.plan.active_expiry {
             let now_ns = i64::try_from(ctx.now().as_nanos()).unwrap_or(i64::MAX);
             let now_ms = now_ns.saturating_add(before_ns).div_euclid(1_000_000);
-            let removed = store.data.expire_all(now_ms);
+            let removed = store.primary.data.expire_all(now_ms);
             store.removed(removed, now_ms, shared, ctx);
         }
     }

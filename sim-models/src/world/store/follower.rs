@@ -41,6 +41,8 @@ pub(in crate::world) struct Follower {
     data: Store,
     pending: VecDeque<(Time, Arc<Change>)>,
     pub(in crate::world) lag: Lag,
+    /// It is cut off from its primary, and has had nothing from it since.
+    cut_off: Option<Time>,
 }
 
 impl Follower {
@@ -50,8 +52,20 @@ impl Follower {
         self.pending.push_back((at, change));
     }
 
+    /// It is cut off from its primary, or finds it again; then what is due comes at once.
+    pub(in crate::world) fn link(&mut self, is_cut_off: bool, now: Time, texts: &mut Texts) {
+        self.catch_up(now, texts);
+        self.cut_off = is_cut_off.then(|| self.cut_off.unwrap_or(now));
+    }
+
+    /// Since when it is cut off.
+    pub(in crate::world) fn cut_off_since(&self) -> Option<Time> {
+        self.cut_off
+    }
+
     /// Takes on everything that is due.
     pub(in crate::world) fn catch_up(&mut self, now: Time, texts: &mut Texts) -> &mut Store {
+        let now = self.cut_off.unwrap_or(now);
         while let Some((_, change)) = self.pending.pop_front_if(|(at, _)| *at <= now) {
             for command in &change.commands {
                 self.data.replay(change.now_ms, command, texts);
@@ -66,7 +80,11 @@ impl Follower {
     /// When it has everything that an execution has written; `None` when it has it already.
     pub(in crate::world) fn has_all_of(&self, execution: i64) -> Option<Time> {
         let of_execution = |(_, change): &&(Time, Arc<Change>)| change.execution == execution;
-        self.pending.iter().rev().find(of_execution).map(|(at, _)| *at)
+        let at = self.pending.iter().rev().find(of_execution).map(|(at, _)| *at)?;
+        match self.cut_off {
+            Some(since) if at > since => Some(Time::MAX),
+            _ => Some(at),
+        }
     }
 
     /// How many changes it does not have.

@@ -1,8 +1,11 @@
 //! Stores: one command at a time, in order of arrival, on a pure [`Store`].
 //!
-//! The primary answers writes and reads, the first replica reads that are sent to it; each has a
-//! line of its own. What a write changes goes to the replicas and to the file, which are
-//! [`Follower`]s, and to the stores of other regions, at the instant at which it is carried out.
+//! The primary answers writes and reads, a replica the reads that are sent to it; each has a line
+//! of its own. What a write changes goes to the replicas and to the file, which are [`Follower`]s,
+//! and to the stores of other regions, at the instant at which it is carried out.
+//!
+//! After a split there are two primaries: the new one for all, and the old one, which nobody follows,
+//! for those who have not heard of it.
 //!
 //! A store knows nothing of the network: it is given requests, and returns answers, writes to be
 //! sent to other regions, and requests whose connection its death has broken.
@@ -12,6 +15,7 @@ pub(in crate::world) mod copies;
 mod eviction;
 mod follower;
 mod lag;
+mod primary;
 mod transaction;
 
 use std::collections::VecDeque;
@@ -24,18 +28,20 @@ use sim_redis::{Key, Mode, Reply, Role, ServerCommand, Store};
 use crate::invariant::{Seen, Topic, Write};
 use crate::log::{Note, StoreLoss};
 use crate::plan::{ActorId, ActorKind, Fsync, KvOp, KvPlan, Node, Persistence, Plan};
+use crate::world::condition::End;
 use crate::world::ids::RequestId;
 use crate::world::network::{Answer, Op, Order, Request};
 use crate::world::shared::{ByActor, Shared};
 use crate::world::store::copies::{Copies, Stamps};
 use crate::world::store::follower::{Change, Follower, durable_at};
-use crate::world::store::transaction::Watches;
+use crate::world::store::primary::{Primary, Wait};
 use crate::world::{Ctx, Event};
 
 /// A command at its store, and for whom it is.
 #[derive(Debug)]
 struct Asked {
     id: RequestId,
+    from: End,
     intent: u32,
     lineage: u64,
     order: Box<Order>,
@@ -46,17 +52,28 @@ struct Asked {
 struct StoreState {
     actor: ActorId,
     plan: KvPlan,
-    data: Store,
-    /// The first of each is being carried out.
-    primary_line: VecDeque<Asked>,
-    replica_line: VecDeque<Asked>,
-    replicas: Vec<Follower>,
+    primary: Primary,
+    /// One that a replica has replaced, and that still serves somebody.
+    old: Option<Primary>,
+    replicas: Vec<Replica>,
     /// What is on the disk, unless that is nothing or everything.
     disk: Option<Follower>,
-    /// `Wait`s that are not answered yet.
-    waits: Vec<Asked>,
-    watches: Watches,
     stamps: Stamps,
+}
+
+/// A replica, and those who read from it. The first is being served.
+#[derive(Debug, Default)]
+struct Replica {
+    follower: Follower,
+    line: VecDeque<Asked>,
+}
+
+/// Where commands stand in line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::world) enum Desk {
+    Primary,
+    Old,
+    Replica(u32),
 }
 
 /// Every store, and the writes on their way to other regions.
@@ -73,7 +90,7 @@ pub(in crate::world) struct Served {
     /// What its request is answered, unless it waits.
     pub(in crate::world) answer: Option<Answer>,
     /// The line whose next command begins now, after the answer is sent.
-    pub(in crate::world) next: Option<Node>,
+    pub(in crate::world) next: Option<Desk>,
 }
 
 /// A store's process has died.
@@ -117,12 +134,20 @@ impl Stores {
         ctx: &mut Ctx,
     ) {
         let order = request.order.take().expect("a store is sent commands");
-        let Request { to, intent, lineage, .. } = *request;
-        let (store, node) = (&mut self.by_actor[to], order.from);
-        let line = store.line(node);
-        line.push_back(Asked { id, intent, lineage, order });
+        let Request { from, from_instance, to, intent, lineage, .. } = *request;
+        let from = (from, Some(from_instance));
+        let store = &mut self.by_actor[to];
+        let desk = match order.from {
+            Node::Replica(n) => Desk::Replica(n),
+            Node::Primary => match &store.old {
+                Some(_) if shared.conditions[to.index()].is_served_by_old(from) => Desk::Old,
+                _ => Desk::Primary,
+            },
+        };
+        let line = store.line(desk);
+        line.push_back(Asked { id, from, intent, lineage, order });
         if line.len() == 1 {
-            store.begin(node, shared, ctx);
+            store.begin(desk, shared, ctx);
         }
     }
 
@@ -137,37 +162,37 @@ impl Stores {
     ) -> Option<Served> {
         let store = &mut self.by_actor[actor];
         let is_first = |line: &VecDeque<Asked>| line.front().is_some_and(|asked| asked.id == id);
-        let node = [Node::Primary, Node::Replica].into_iter().find(|n| is_first(store.line(*n)));
-        let answer = match node {
-            Some(node) => {
-                let asked = store.line(node).pop_front().expect("it is the first");
-                store.obey(asked, &mut self.copies, shared, ctx)
+        let desk = store.desks().into_iter().find(|desk| is_first(store.line(*desk)));
+        let answer = match desk {
+            Some(desk) => {
+                let asked = store.line(desk).pop_front().expect("it is the first");
+                store.obey(desk, asked, &mut self.copies, shared, ctx)
             }
-            None => Some(store.end_wait(id, ctx.now())?),
+            None => Some(store.end_wait(id, ctx)?),
         };
         if let Some(answer) = answer {
             ctx.observe(shared.texts.fingerprint(answer.body));
         }
-        Some(Served { answer, next: node })
+        Some(Served { answer, next: desk })
     }
 
     /// The next command of a line begins, if there is one.
     pub(in crate::world) fn begin_next(
         &mut self,
         actor: ActorId,
-        node: Node,
+        desk: Desk,
         shared: &Shared,
         ctx: &mut Ctx,
     ) {
-        self.by_actor[actor].begin(node, shared, ctx);
+        self.by_actor[actor].begin(desk, shared, ctx);
     }
 
     /// The store forgets everything, and tells its followers.
     pub(in crate::world) fn flush(&mut self, actor: ActorId, shared: &mut Shared, ctx: &Ctx) {
         let now_ms = shared.wall_ms(actor, 0, ctx.now());
         let store = &mut self.by_actor[actor];
-        store.data.flush();
-        store.watches.all_changed();
+        store.primary.data.flush();
+        store.primary.watches.all_changed();
         store.stamps.clear();
         let commands = vec![ServerCommand::FlushAll.into()];
         store.hand_on(Change { commands, now_ms, ..Change::default() }, shared, ctx.now());
@@ -186,19 +211,22 @@ impl Stores {
             (Some(disk), _) => {
                 disk.catch_up(ctx.now(), &mut shared.texts);
                 let (data, lost) = disk.promote();
-                store.data = data;
+                store.primary.data = data;
                 lost
             }
             (None, Persistence::Aof { fsync: Fsync::Always }) => Vec::new(),
             (None, _) => {
-                store.data.flush();
+                store.primary.data.flush();
                 store.stamps.clear();
                 Vec::new()
             }
         };
         let lost = Lost { store: actor, how: StoreLoss::Crash, changes };
         let is_told = persistence != Persistence::Memory;
-        Death { cut_off: store.begin_anew(), lost: is_told.then_some(lost) }
+        let mut cut_off = store.begin_anew();
+        // Both processes die.
+        cut_off.extend(store.old.take().into_iter().flat_map(|mut old| old.cut_off()));
+        Death { cut_off, lost: is_told.then_some(lost) }
     }
 
     /// The primary dies, and the replica that has most takes its place.
@@ -209,14 +237,70 @@ impl Stores {
         ctx: &Ctx,
     ) -> Death {
         let store = &mut self.by_actor[actor];
-        for replica in &mut store.replicas {
-            replica.catch_up(ctx.now(), &mut shared.texts);
-        }
-        let best = store.replicas.iter_mut().min_by_key(|replica| replica.behind());
-        let (data, changes) = best.expect("checked when the plan was built").promote();
-        store.data = data;
+        let (data, changes) = store.promote(ctx.now(), shared);
+        store.primary.data = data;
         let lost = Lost { store: actor, how: StoreLoss::Failover, changes };
         Death { cut_off: store.begin_anew(), lost: Some(lost) }
+    }
+
+    /// The replica that has most takes over, and the old primary still serves those who have not
+    /// heard of it. If one does so already, it serves more of them from now on.
+    pub(in crate::world) fn split(
+        &mut self,
+        actor: ActorId,
+        shared: &mut Shared,
+        ctx: &mut Ctx,
+    ) -> Death {
+        let store = &mut self.by_actor[actor];
+        if store.old.is_some() {
+            return Death { cut_off: Vec::new(), lost: None };
+        }
+        let (data, changes) = store.promote(ctx.now(), shared);
+        let mut old = std::mem::take(&mut store.primary);
+        store.primary.data = data;
+        let condition = &shared.conditions[actor.index()];
+        let first = |old: &Primary| old.line.front().map(|asked| asked.id);
+        let being_served = first(&old);
+        let cut_off = old.part(|asked| condition.is_served_by_old(asked.from));
+        let is_another = first(&old) != being_served;
+        old.deposed(ctx.now(), &changes);
+        store.old = Some(old);
+        store.resync();
+        if is_another {
+            store.begin(Desk::Old, shared, ctx);
+        }
+        let lost = Lost { store: actor, how: StoreLoss::Failover, changes };
+        Death { cut_off, lost: Some(lost) }
+    }
+
+    /// A split heals: unless it still serves somebody, the old primary becomes a replica of the new
+    /// one, and what it has written since is lost.
+    pub(in crate::world) fn demote(&mut self, actor: ActorId, shared: &Shared) -> Option<Death> {
+        if shared.conditions[actor.index()].has_old_primary() {
+            return None;
+        }
+        let mut old = self.by_actor[actor].old.take()?;
+        let lost = Lost { store: actor, how: StoreLoss::Demotion, changes: old.written_since() };
+        Some(Death { cut_off: old.cut_off(), lost: Some(lost) })
+    }
+
+    /// What is wrong between a store and its replicas is another thing than before.
+    pub(in crate::world) fn replication_changes(
+        &mut self,
+        actor: ActorId,
+        shared: &mut Shared,
+        ctx: &mut Ctx,
+    ) {
+        let store = &mut self.by_actor[actor];
+        let now = ctx.now();
+        for (n, replica) in (0..).zip(&mut store.replicas) {
+            let is_cut_off = shared.conditions[actor.index()].behind(n).is_none();
+            replica.follower.link(is_cut_off, now, &mut shared.texts);
+        }
+        // Who waits for replicas may wait longer now, or no more.
+        for wait in &store.primary.waits {
+            ctx.schedule_at(now, Event::Served(wait.asked.id));
+        }
     }
 }
 
@@ -239,44 +323,79 @@ impl StoreState {
     fn new(actor: ActorId, plan: KvPlan) -> StoreState {
         StoreState {
             actor,
-            data: Store::default(),
-            primary_line: VecDeque::new(),
-            replica_line: VecDeque::new(),
-            replicas: vec![Follower::default(); plan.replicas as usize],
+            primary: Primary::default(),
+            old: None,
+            replicas: plan.replicas.iter().map(|_| Replica::default()).collect(),
             disk: durable_at(plan.persistence, Time::ZERO).map(|_| Follower::default()),
-            waits: Vec::new(),
-            watches: Watches::default(),
             stamps: Stamps::default(),
             plan,
         }
     }
 
     fn memory_bytes(&self) -> usize {
-        let followers = self.replicas.iter().chain(&self.disk).map(Follower::memory_bytes);
-        self.data.memory_bytes()
+        let replicas = self.replicas.iter().map(|replica| &replica.follower);
+        let followers = replicas.chain(&self.disk).map(Follower::memory_bytes);
+        self.primary.memory_bytes()
+            + self.old.as_ref().map_or(0, Primary::memory_bytes)
             + followers.sum::<usize>()
-            + self.watches.memory_bytes()
             + self.stamps.memory_bytes()
     }
 
-    fn line(&mut self, node: Node) -> &mut VecDeque<Asked> {
-        match node {
-            Node::Primary => &mut self.primary_line,
-            Node::Replica => &mut self.replica_line,
+    /// Where commands may stand in line.
+    fn desks(&self) -> impl IntoIterator<Item = Desk> + use<> {
+        let old = self.old.as_ref().map(|_| Desk::Old);
+        let replicas = (0..self.replicas.len() as u32).map(Desk::Replica);
+        std::iter::once(Desk::Primary).chain(old).chain(replicas)
+    }
+
+    fn line(&mut self, desk: Desk) -> &mut VecDeque<Asked> {
+        match desk {
+            Desk::Primary => &mut self.primary.line,
+            Desk::Old => &mut self.old.as_mut().expect("it serves somebody").line,
+            Desk::Replica(n) => &mut self.replicas[n as usize].line,
         }
     }
 
     /// The first command of a line begins.
-    fn begin(&mut self, node: Node, shared: &Shared, ctx: &mut Ctx) {
+    fn begin(&mut self, desk: Desk, shared: &Shared, ctx: &mut Ctx) {
         let (actor, service_time) = (self.actor, self.plan.service_time);
-        let Some(Asked { id, lineage, .. }) = self.line(node).front() else { return };
+        if desk == Desk::Old && self.old.is_none() {
+            return;
+        }
+        let Some(Asked { id, lineage, .. }) = self.line(desk).front() else { return };
         let length = shared.span(service_time, &mut shared.luck.store.at(*lineage));
         let length = shared.conditions[actor.index()].slowed(0, length);
         ctx.schedule_after(length, Event::Served(*id));
     }
 
-    /// Carries a command out; without an answer it is one that waits.
+    /// Carries a command out at its desk; without an answer it is one that waits.
     fn obey(
+        &mut self,
+        desk: Desk,
+        asked: Asked,
+        copies: &mut Copies,
+        shared: &mut Shared,
+        ctx: &mut Ctx,
+    ) -> Option<Answer> {
+        match desk {
+            Desk::Primary => self.obey_primary(asked, copies, shared, ctx),
+            Desk::Replica(n) => {
+                let op = &asked.order.op;
+                let reply = self.read_replica(n, op, shared, ctx.now());
+                Some(command::answer(op, reply, &mut shared.texts))
+            }
+            // For this one command it is the primary, which nobody follows.
+            Desk::Old => {
+                let old = self.old.take().expect("it serves somebody");
+                let new = std::mem::replace(&mut self.primary, old);
+                let answer = self.obey_primary(asked, copies, shared, ctx);
+                self.old = Some(std::mem::replace(&mut self.primary, new));
+                answer
+            }
+        }
+    }
+
+    fn obey_primary(
         &mut self,
         asked: Asked,
         copies: &mut Copies,
@@ -292,15 +411,15 @@ impl StoreState {
             }
             KvOp::Watch(key) => {
                 let key = shared.texts.text_of(*key);
-                self.watches.watch(&self.data, key, order.execution, now_ms);
+                let Primary { watches, data, .. } = &mut self.primary;
+                watches.watch(data, key, order.execution, now_ms);
                 Reply::Ok
             }
             KvOp::Multi(ops) => self.multi(&asked, ops, copies, shared, ctx),
             KvOp::Transaction(ops) => self.transaction(&asked, ops, copies, shared, ctx),
-            op if order.from == Node::Replica => self.read_replica(op, now_ms, shared, ctx.now()),
             op => {
                 let mut change = asked.change(now_ms);
-                let reply = self.apply(op, &mut change, shared);
+                let reply = self.apply(op, &mut change, shared, ctx.now());
                 self.propagate(change, copies, shared, ctx);
                 reply
             }
@@ -309,7 +428,8 @@ impl StoreState {
     }
 
     /// One command on the primary; what it changes is noted.
-    fn apply(&mut self, op: &Op, change: &mut Change, shared: &mut Shared) -> Reply {
+    fn apply(&mut self, op: &Op, change: &mut Change, shared: &mut Shared, now: Time) -> Reply {
+        let few_replicas = self.lacks_replicas(now);
         let out_of_memory = shared.conditions[self.actor.index()].out_of_memory;
         let is_followed = self.plan.is_followed();
         let texts = &mut shared.texts;
@@ -322,15 +442,16 @@ impl StoreState {
         let is_gone = |data: &Store, key: Key| {
             data.peek(key).is_none_or(|(_, deadline)| deadline.is_past(now_ms))
         };
-        let were_gone: Vec<bool> = keys.iter().map(|key| is_gone(&self.data, *key)).collect();
+        let data = &mut self.primary.data;
+        let were_gone: Vec<bool> = keys.iter().map(|key| is_gone(data, *key)).collect();
         let before = change.commands.len();
         let log = is_followed.then_some(&mut change.commands);
-        let mode = Mode { out_of_memory, log, ..Mode::default() };
-        let reply = self.data.apply_in(mode, now_ms, &command, texts);
+        let mode = Mode { out_of_memory, few_replicas, log, ..Mode::default() };
+        let reply = data.apply_in(mode, now_ms, &command, texts);
         if change.commands.len() > before {
             // A key that expires has not been written, even if a replica must be told.
             for (key, was_gone) in keys.into_iter().zip(were_gone) {
-                let is_written = !(was_gone && is_gone(&self.data, key));
+                let is_written = !(was_gone && is_gone(data, key));
                 if is_written && !change.keys.contains(&key) {
                     change.keys.push(key);
                 }
@@ -369,13 +490,17 @@ impl StoreState {
             return;
         }
         let change = Arc::new(change);
-        for (n, replica) in (0..).zip(&mut self.replicas) {
+        if self.primary.keeps(&change) {
+            return;
+        }
+        for (n, Replica { follower: replica, .. }) in (0..).zip(&mut self.replicas) {
+            let by = shared.conditions[self.actor.index()].behind(n as u32).unwrap_or_default();
             let lag = self.plan.lag.map_or(Span::ZERO, |lag| {
                 let draws = || shared.luck.lag.at(mix(change.lineage, n));
                 let dist = &shared.plan.dists[lag.index()];
                 replica.lag.of_write(dist, now, draws().unit_open(), || dist.sample(&mut draws()))
             });
-            replica.push(now + lag, change.clone());
+            replica.push(now + lag + by, change.clone());
             replica.catch_up(now, &mut shared.texts);
         }
         if let (Some(disk), Some(at)) = (&mut self.disk, durable_at(self.plan.persistence, now)) {
@@ -384,13 +509,14 @@ impl StoreState {
         }
     }
 
-    fn read_replica(&mut self, op: &Op, now_ms: i64, shared: &mut Shared, now: Time) -> Reply {
+    fn read_replica(&mut self, n: u32, op: &Op, shared: &mut Shared, now: Time) -> Reply {
+        let now_ms = shared.wall_ms(self.actor, 0, now);
         let texts = &mut shared.texts;
         let command = match command::command(op, now_ms, texts) {
             Ok(command) => command,
             Err(error) => return Reply::Error(error),
         };
-        let replica = self.replicas.first_mut().expect("checked when the plan was built");
+        let replica = &mut self.replicas[n as usize].follower;
         let mode = Mode { role: Role::Replica, ..Mode::default() };
         replica.catch_up(now, texts).apply_in(mode, now_ms, &command, texts)
     }
@@ -404,46 +530,87 @@ impl StoreState {
         timeout: Span,
         ctx: &mut Ctx,
     ) -> Option<Answer> {
-        let (now, execution) = (ctx.now(), asked.order.execution);
-        let has_it = |replica: &Follower| replica.has_all_of(execution).unwrap_or(now);
+        self.settle_wait(Wait { asked, replicas, until: ctx.now() + timeout }, ctx)
+    }
+
+    /// Answers a `Wait`, or lets it wait on.
+    fn settle_wait(&mut self, wait: Wait, ctx: &mut Ctx) -> Option<Answer> {
+        let (now, execution) = (ctx.now(), wait.asked.order.execution);
+        let has_it = |replica: &Replica| {
+            let at = replica.follower.has_all_of(execution).unwrap_or(now);
+            if self.primary.is_followed(execution) { at } else { Time::MAX }
+        };
         let mut instants: Vec<Time> = self.replicas.iter().map(has_it).collect();
         instants.sort_unstable();
         // The plan asks for no more replicas than there are.
-        let enough = instants[replicas.saturating_sub(1) as usize];
-        let end = enough.min(now + timeout);
+        let enough = instants[wait.replicas.saturating_sub(1) as usize];
+        let end = enough.min(wait.until);
         if end > now {
-            ctx.schedule_at(end, Event::Served(asked.id));
-            self.waits.push(asked);
+            ctx.schedule_at(end, Event::Served(wait.asked.id));
+            self.primary.waits.push(wait);
             return None;
         }
-        Some(self.acknowledged(execution, now))
+        let count = instants.iter().filter(|at| **at <= now).count();
+        Some(Answer { body: Value::Int(count as i64), ..Answer::status(200) })
     }
 
-    /// How many replicas have all that an execution has written.
-    fn acknowledged(&self, execution: i64, now: Time) -> Answer {
-        let has_it = |replica: &&Follower| replica.has_all_of(execution).is_none_or(|at| at <= now);
-        let count = self.replicas.iter().filter(has_it).count();
-        Answer { body: Value::Int(count as i64), ..Answer::status(200) }
+    /// A `Wait` may be over, if this is one that was not cut off.
+    fn end_wait(&mut self, id: RequestId, ctx: &mut Ctx) -> Option<Answer> {
+        if let Some(wait) = self.primary.take_wait(id) {
+            return self.settle_wait(wait, ctx);
+        }
+        let mut old = self.old.take()?;
+        let wait = old.take_wait(id);
+        let new = std::mem::replace(&mut self.primary, old);
+        let answer = wait.and_then(|wait| self.settle_wait(wait, ctx));
+        self.old = Some(std::mem::replace(&mut self.primary, new));
+        answer
     }
 
-    /// A `Wait` is over, if this is one that was not cut off.
-    fn end_wait(&mut self, id: RequestId, now: Time) -> Option<Answer> {
-        let n = self.waits.iter().position(|wait| wait.id == id)?;
-        let wait = self.waits.remove(n);
-        Some(self.acknowledged(wait.order.execution, now))
+    /// Whether fewer replicas were heard of lately than a write needs.
+    ///
+    /// A replica acknowledges what it has once a second, however far it is behind. One that is cut
+    /// off falls silent, and counts until it has been so for longer than `max_lag`
+    /// (`refreshGoodSlavesCount` in `replication.c`, `processCommand` in `server.c`, Redis 7.2).
+    fn lacks_replicas(&self, now: Time) -> bool {
+        let KvPlan { min_replicas, max_lag, .. } = self.plan;
+        if min_replicas == 0 {
+            return false;
+        }
+        let is_heard = |replica: &&Replica| {
+            let since = self.primary.deposed_at().or(replica.follower.cut_off_since());
+            since.is_none_or(|since| now <= since + max_lag)
+        };
+        self.replicas.iter().filter(is_heard).count() < min_replicas as usize
+    }
+
+    /// The replica that has most is a primary from now on: its data, and what it lacks.
+    fn promote(&mut self, now: Time, shared: &mut Shared) -> (Store, Vec<Arc<Change>>) {
+        for replica in &mut self.replicas {
+            replica.follower.catch_up(now, &mut shared.texts);
+        }
+        let replicas = self.replicas.iter_mut().map(|replica| &mut replica.follower);
+        let best = replicas.min_by_key(|replica| replica.behind());
+        best.expect("checked when the plan was built").promote()
+    }
+
+    /// All followers take what the primary has.
+    fn resync(&mut self) {
+        let replicas = self.replicas.iter_mut().map(|replica| &mut replica.follower);
+        for follower in replicas.chain(&mut self.disk) {
+            follower.resync(&self.primary.data);
+        }
     }
 
     /// A new process has the store's data: its followers take all of it, and what connections
     /// knew is gone with them. Returns the requests that are cut off.
     fn begin_anew(&mut self) -> Vec<RequestId> {
-        for follower in self.replicas.iter_mut().chain(&mut self.disk) {
-            follower.resync(&self.data);
-        }
-        self.watches.all_changed();
-        let primary = std::mem::take(&mut self.primary_line);
-        let replica = std::mem::take(&mut self.replica_line);
-        let waits = std::mem::take(&mut self.waits);
-        primary.into_iter().chain(replica).chain(waits).map(|asked| asked.id).collect()
+        self.resync();
+        self.primary.watches.all_changed();
+        let Primary { line, waits, .. } = &mut self.primary;
+        let readers = self.replicas.iter_mut().flat_map(|replica| replica.line.drain(..));
+        let waiting = waits.drain(..).map(|wait| wait.asked);
+        line.drain(..).chain(readers).chain(waiting).map(|asked| asked.id).collect()
     }
 }
 
@@ -486,8 +653,10 @@ mod tests {
             let kv = |copies_to| {
                 ActorKind::Kv(KvPlan {
                     service_time: DistId(0),
-                    replicas: 1,
+                    replicas: vec!["1".to_owned()],
                     lag: Some(DistId(1)),
+                    min_replicas: 0,
+                    max_lag: Span::secs(10),
                     persistence: Persistence::Memory,
                     copies_to,
                     regional: true,
@@ -530,8 +699,8 @@ mod tests {
             let (stores, to) = (&mut self.stores, self.requests[id].to);
             self.bench.act(|shared, ctx| {
                 let served = stores.serve(to, id, shared, ctx)?;
-                if let Some(node) = served.next {
-                    stores.begin_next(to, node, shared, ctx);
+                if let Some(desk) = served.next {
+                    stores.begin_next(to, desk, shared, ctx);
                 }
                 served.answer.map(|answer| (id, answer.body))
             })

@@ -55,14 +55,14 @@ impl Watches {
 impl Stores {
     /// So many executions watch keys of a store that some of them may be over.
     pub(in crate::world) fn is_watched_by_many(&self, actor: ActorId) -> bool {
-        let watches = &self.by_actor[actor].watches;
+        let watches = &self.by_actor[actor].primary.watches;
         watches.by_execution.len() >= watches.swept_at.max(WATCHES_MIN)
     }
 
     /// Forgets what executions watched that have ended without a `Multi`, however they ended.
     pub(in crate::world) fn forget_watches(&mut self, actor: ActorId, mut running: Vec<Value>) {
         running.sort_unstable();
-        let watches = &mut self.by_actor[actor].watches;
+        let watches = &mut self.by_actor[actor].primary.watches;
         watches
             .by_execution
             .retain(|execution, _| running.binary_search(&Value::Int(*execution)).is_ok());
@@ -83,19 +83,22 @@ impl StoreState {
     ) -> Reply {
         let mut change = asked.change(shared.wall_ms(self.actor, 0, ctx.now()));
         let execution = asked.order.execution;
-        let watched = self.watches.by_execution.remove(&execution).unwrap_or_default();
+        let watched = self.primary.watches.by_execution.remove(&execution).unwrap_or_default();
         let is_unchanged = |watched: &Option<Watched>| {
-            watched.is_some_and(|watched| self.data.is_unchanged(&watched, change.now_ms))
+            watched.is_some_and(|watched| self.primary.data.is_unchanged(&watched, change.now_ms))
         };
-        if shared.conditions[self.actor.index()].out_of_memory {
-            // Redis does not even queue a command then, whatever it does.
+        let writes = ops.iter().any(|op| !op.nature().reads);
+        if shared.conditions[self.actor.index()].out_of_memory
+            || writes && self.lacks_replicas(ctx.now())
+        {
+            // Redis does not even queue a command then; out of memory, whatever it does.
             return Reply::Error(KvError::ExecAbort);
         }
         if !watched.iter().all(is_unchanged) {
             return Reply::Nil;
         }
         for op in ops.iter().filter(|op| !matches!(op, KvOp::Effect { .. })) {
-            self.apply(op, &mut change, shared);
+            self.apply(op, &mut change, shared, ctx.now());
         }
         self.propagate(change, copies, shared, ctx);
         self.effects(asked.intent, ops, shared, ctx);
@@ -115,15 +118,19 @@ impl StoreState {
         let mut undo = Vec::new();
         for op in ops.iter().filter(|op| !matches!(op, KvOp::Effect { .. })) {
             for key in command::keys(op, &mut shared.texts) {
-                undo.push((key, self.data.snapshot(key)));
+                undo.push((key, self.primary.data.snapshot(key)));
             }
-            let reply = self.apply(op, &mut change, shared);
+            let reply = self.apply(op, &mut change, shared, ctx.now());
             if op.nature().was_refused(&reply) {
                 for (key, snapshot) in undo.into_iter().rev() {
-                    self.data.restore(key, snapshot);
+                    self.primary.data.restore(key, snapshot);
                 }
                 return match &reply {
-                    Reply::Error(error) if *error.cause() == KvError::OutOfMemory => reply,
+                    Reply::Error(error)
+                        if matches!(error.cause(), KvError::OutOfMemory | KvError::NoReplicas) =>
+                    {
+                        reply
+                    }
                     _ => Reply::Nil,
                 };
             }

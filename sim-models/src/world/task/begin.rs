@@ -16,8 +16,12 @@ use crate::world::shared::Shared;
 pub(in crate::world) struct Submission {
     pub(in crate::world) client: ActorId,
     pub(in crate::world) plan: ClientPlan,
+    /// What is done: to pay, or to have a refund.
+    pub(in crate::world) program: ProgramId,
+    /// Under which of the intent's keys, from 1.
+    pub(in crate::world) keys: u32,
     pub(in crate::world) intent: u32,
-    /// Which click of its intent it is, from 1.
+    /// Which submission of its intent it is, from 1.
     pub(in crate::world) number: u32,
     /// The process of the client at which it arises.
     pub(in crate::world) instance: u32,
@@ -65,9 +69,10 @@ impl Tasks {
         shared: &mut Shared,
         now: Time,
     ) -> TaskId {
-        let Submission { client, plan, intent, number, instance, lineage } = submission;
-        let id = self.begin(client, plan.program, intent, lineage, shared);
-        let program = &shared.plan.programs[plan.program.index()];
+        let Submission { client, plan, program, keys, intent, number, instance, lineage } =
+            submission;
+        let id = self.begin(client, program, intent, lineage, shared);
+        let program = &shared.plan.programs[program.index()];
         let (reads_key, reads_body) = (program.reads_key, program.reads_body);
         let task = &mut self.all[id];
         task.origin = Origin::Submission { begun: now, leave: None };
@@ -75,7 +80,14 @@ impl Tasks {
         task.set(builtin::SUBMISSION, Value::Int(number.into()));
         task.set_clock(shared, now);
         if reads_key {
-            let key = task.eval(plan.key, shared);
+            let key = match (task.eval(plan.key, shared), keys) {
+                (key, 1) => key,
+                (key, keys) => {
+                    let first = shared.texts.text_of(key);
+                    let text = format!("{}+{}", shared.texts.text(first), keys - 1);
+                    Value::Text(shared.texts.intern(&text))
+                }
+            };
             task.set(builtin::KEY, key);
         }
         if reads_body {
