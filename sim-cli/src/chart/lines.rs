@@ -21,6 +21,9 @@ const LINES_MAX: usize = 3;
 /// Attempts per call from which on a hop is worth a line: below, the label would read 1.0.
 const AMPLIFIED: f64 = 1.05;
 
+/// Size of a direct label, in px.
+const LABEL_SIZE: f64 = 11.5;
+
 /// Height of a direct label, in px.
 const LABEL: f64 = 15.0;
 
@@ -35,12 +38,22 @@ pub struct LinePanel {
 }
 
 struct Line {
-    label: String,
+    name: String,
+    /// The greatest value in words, which stays where the name is cut.
+    peak: Option<String>,
     ink: Ink,
     /// Length of a window in seconds.
     width: f64,
     /// Windows without a value are gaps.
     values: Vec<Option<f64>>,
+}
+
+impl Line {
+    /// What stands beside it in `room` px: its name, cut where it is long, and its peak.
+    fn label(&self, room: f64) -> String {
+        let peak = self.peak.as_ref().map_or(String::new(), |peak| format!(", peak {peak}"));
+        measure::clip(&self.name, LABEL_SIZE, room - measure::width(&peak, LABEL_SIZE)) + &peak
+    }
 }
 
 /// One of several runs that share a panel.
@@ -58,7 +71,8 @@ pub fn rates(series: &Series) -> Option<LinePanel> {
     let width = series.width.as_secs_f64();
     let rate = |&n: &u32| Some(f64::from(n) / width);
     let line = |name: &str, ink, counts: &[u32]| Line {
-        label: format!("{name}, peak {}", per_second(counts.iter().max().and_then(rate))),
+        name: name.to_owned(),
+        peak: Some(per_second(counts.iter().max().and_then(rate))),
         ink,
         width,
         values: counts.iter().map(rate).collect(),
@@ -86,10 +100,8 @@ pub fn rates(series: &Series) -> Option<LinePanel> {
 pub fn latencies(series: &Series) -> Option<LinePanel> {
     let width = series.width.as_secs_f64();
     let line = |name: &str, ink, spans: &[Option<Span>]| Line {
-        label: match spans.iter().flatten().max() {
-            Some(&max) => format!("{name}, peak {}", words::duration(max)),
-            None => name.to_owned(),
-        },
+        name: name.to_owned(),
+        peak: spans.iter().flatten().max().map(|&max| words::duration(max)),
         ink,
         width,
         values: spans.iter().map(|span| span.map(|span| span.as_nanos() as f64)).collect(),
@@ -171,7 +183,7 @@ pub fn goodputs(runs: &[Run]) -> Option<LinePanel> {
     let lines = runs.iter().filter(|run| !run.series.width.is_zero()).map(|run| {
         let width = run.series.width.as_secs_f64();
         let values = run.series.goodput.iter().map(|&n| Some(f64::from(n) / width)).collect();
-        Line { label: run.name.to_owned(), ink: run.ink, width, values }
+        Line { name: run.name.to_owned(), peak: None, ink: run.ink, width, values }
     });
     let lines: Vec<Line> = lines.collect();
     let max = greatest(&lines)?;
@@ -184,7 +196,13 @@ pub fn tails(runs: &[Run]) -> Option<LinePanel> {
     let lines = runs.iter().filter(|run| !run.series.width.is_zero()).map(|run| {
         let values = run.series.latency_p99.iter().map(|span| span.map(|s| s.as_nanos() as f64));
         let width = run.series.width.as_secs_f64();
-        Line { label: run.name.to_owned(), ink: run.ink, width, values: values.collect() }
+        Line {
+            name: run.name.to_owned(),
+            peak: None,
+            ink: run.ink,
+            width,
+            values: values.collect(),
+        }
     });
     let lines: Vec<Line> = lines.collect();
     greatest(&lines)?;
@@ -233,8 +251,8 @@ fn named<'a>(
     let width = series.width.as_secs_f64();
     let lines = lines.filter_map(|(name, ink, values)| {
         let max = values.iter().flatten().copied().fold(0.0, f64::max);
-        let label = format!("{name}, peak {}", peak(max));
-        (max > 0.0).then_some(Line { label, ink, width, values })
+        let (name, peak) = (name.to_owned(), Some(peak(max)));
+        (max > 0.0).then_some(Line { name, peak, ink, width, values })
     });
     let lines: Vec<Line> = lines.collect();
     let max = greatest(&lines)?;
@@ -285,8 +303,12 @@ impl LinePanel {
         for (line, y) in self.lines.iter().zip(spread(&ends, top + 4.0, bottom - 4.0)) {
             canvas.line((RIGHT + 8.0, y), (RIGHT + 34.0, y), line.ink)?;
             let x = RIGHT + 40.0;
-            let text = measure::clip(&line.label, 11.5, WIDTH - 4.0 - x);
-            canvas.text(text, x, y, Face::new(11.5, Ink::Text).middle())?;
+            canvas.text(
+                line.label(WIDTH - 4.0 - x),
+                x,
+                y,
+                Face::new(LABEL_SIZE, Ink::Text).middle(),
+            )?;
         }
         Ok(())
     }
@@ -362,6 +384,15 @@ mod tests {
         assert_eq!(stretches.len(), 1);
         assert!(stretches[0].len() <= 3 * COLUMNS);
         assert!(stretches[0].iter().any(|(_, value)| *value == 9.0));
+    }
+
+    #[test]
+    fn a_peak_survives_a_long_name() {
+        let (name, peak) = ("storefront->recommendations".to_owned(), Some("2.5".to_owned()));
+        let line = Line { name, peak, ink: Ink::Offered, width: 1.0, values: Vec::new() };
+        let label = line.label(150.0);
+        assert!(label.starts_with("storef") && label.ends_with("…, peak 2.5"), "{label}");
+        assert!(measure::width(&label, LABEL_SIZE) <= 150.0, "{label}");
     }
 
     #[test]

@@ -82,11 +82,11 @@ fn threshold(map: &Map) -> Option<String> {
     let (row, stable, first, region) = (0..map.y.values.len()).rev().find_map(of_row)?;
     let (x, y) = (&map.x, &map.y);
     let with = match y.is_none() {
-        true => String::new(),
-        false => format!("With {} = {}: ", name(&y.path), plain(&y.values[row])),
+        true => "Stable".to_owned(),
+        false => format!("With {} = {}: stable", name(&y.path), plain(&y.values[row])),
     };
     Some(format!(
-        "{with}stable up to {} = {}, {} from {} on",
+        "{with} up to {} = {}, {} from {} on",
         name(&x.path),
         plain(&x.values[stable - 1]),
         region.name(),
