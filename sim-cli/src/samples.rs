@@ -1,6 +1,7 @@
 //! Outcomes for the tests of the views: shaped as runs are, yet written down by hand.
 
 use sim_core::{LimitHit, Span, Time};
+use sim_models::explore::turning::{Decided, Point, Turn, Turning};
 use sim_models::outcome::{
     ActorKind, ActorSummary, CallSummary, Counter, EffectSummary, FaultWindow, Goodput, Grace,
     InvariantResult, InvariantVerdict, Latency, LedgerLine, LogLine, Measured, Outcome, RunId,
@@ -480,4 +481,38 @@ fn outage_series() -> Series {
     let psp = queue.iter().map(|n| n / 3).collect();
     series.queue_len_max = vec![("api".to_owned(), queue), ("psp".to_owned(), psp)];
     series
+}
+
+/// A run in which a lost answer decides: at even odds before, and for certain afterwards.
+pub fn turning() -> Turning {
+    let point = |step: u64, at: u64, what: &str, share: f64| Point {
+        step,
+        at: ms(at),
+        what: what.to_owned(),
+        share,
+        low: (share - 0.05).max(0.0),
+        high: (share + 0.05).min(1.0),
+        broken: (300.0 * share) as u64,
+        unknown: 0,
+    };
+    Turning {
+        scenario: "checkout".to_owned(),
+        variant: None,
+        run_id: empty().run_id,
+        promise: "AtMostOnce(\"charge\")".to_owned(),
+        intent: Some("shopper-1".to_owned()),
+        witness: "shopper-1 has charge-1 at 20ms and charge-2 at 3.02s".to_owned(),
+        continuations: 300,
+        points: vec![
+            point(0, 0, "the beginning", 0.25),
+            point(1, 10, "user: submits; shopper asks api", 0.3),
+            point(4, 20, "api->psp: answer lost", 1.0),
+            point(9, 3_020, "psp: charge-2", 1.0),
+        ],
+        decided: Decided::Turn(Turn {
+            point: 2,
+            is_one_step: false,
+            drawn: vec!["whether a message is lost".to_owned()],
+        }),
+    }
 }

@@ -21,10 +21,14 @@ mod region;
 mod sheet;
 mod stack;
 mod timeline;
+#[cfg_attr(not(test), allow(dead_code))]
+mod turning;
 
 pub use compare::comparison;
 pub use map::map;
 pub use timeline::timeline;
+#[cfg_attr(not(test), allow(unused_imports))]
+pub use turning::turning;
 
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@ use sim_models::outcome::{FaultWindow, Outcome, Series, TransitionLine, Verdict}
 use sim_policies::breaker::{StateName, TransitionReason};
 
 use super::canvas::RIGHT;
-use super::{comparison, map, timeline};
+use super::{comparison, map, timeline, turning};
 use crate::samples::{self, ms};
 
 const REPEAT: &str = "sim run payment.ron --set \"a=<b>\" --seed 7";
@@ -247,4 +247,21 @@ fn a_map_of_one_axis_is_a_curve_with_its_promise() {
     assert_sound_svg(&map(&unknown, &[], REPEAT));
     unknown.cells.iter_mut().for_each(|cell| cell.summary.asked.clear());
     assert_sound_svg(&map(&unknown, &[], REPEAT));
+}
+
+#[test]
+fn the_turn_is_marked_and_named() {
+    let svg = turning(&samples::turning(), REPEAT);
+    assert_well_formed(&svg);
+    for content in ["the turn: 30 % → 100 %", "api-&gt;psp: answer lost", "3.02s", "Decided at"] {
+        assert!(svg.contains(content), "{content}");
+    }
+    assert!(!svg.contains("NaN"));
+    assert_eq!(svg, turning(&samples::turning(), REPEAT));
+    // All at one instant, and nothing but the ends.
+    let mut short = samples::turning();
+    short.points.iter_mut().for_each(|point| point.at = ms(0));
+    short.points.truncate(1);
+    short.decided = sim_models::explore::turning::Decided::Certain;
+    assert_well_formed(&turning(&short, REPEAT));
 }

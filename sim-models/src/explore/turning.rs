@@ -48,6 +48,13 @@ const GRID: usize = 16;
 /// halvings: so many find a rise or two.
 const POINTS_MAX: usize = 40;
 
+/// How many continuations there are of a long run, and of any other: a share of 300 is known to 6
+/// points, one of 60 to 13.
+const CONTINUATIONS: [u64; 2] = [60, 300];
+
+/// So many steps in all take about a minute. A run is long where it would take more.
+const STEPS_MAX: u64 = 100_000_000;
+
 /// A smaller rise is not followed.
 const RISE_LEAST: f64 = 0.1;
 
@@ -70,14 +77,15 @@ const LINES_MAX: usize = 3;
 /// Tells the seeds of continuations from those of runs.
 const CONTINUED: u64 = 0x7475_726e;
 
-/// A search for the step at which a run turned: at first, three hundred continuations at each.
+/// A search for the step at which a run turned: at first, three hundred continuations at each, and
+/// fewer of a long run.
 #[must_use = "nothing is looked for before `run`"]
 pub struct Search<'a> {
     scenario: &'a Scenario,
     seed: u64,
     promise: Option<&'a str>,
     intent: Option<&'a str>,
-    continuations: u64,
+    continuations: Option<u64>,
     jobs: usize,
     progress: &'a (dyn Fn() + Sync),
 }
@@ -115,7 +123,7 @@ pub fn turning(scenario: &Scenario) -> Search<'_> {
         seed: scenario.seed(),
         promise: None,
         intent: None,
-        continuations: 300,
+        continuations: None,
         jobs: 0,
         progress: &|| (),
     }
@@ -139,7 +147,7 @@ impl<'a> Search<'a> {
 
     /// How many continuations at each step; at least one.
     pub fn continuations(self, runs: u64) -> Self {
-        Search { continuations: runs.max(1), ..self }
+        Search { continuations: Some(runs.max(1)), ..self }
     }
 
     /// How many threads; 0 for one per processor. It changes nothing but the time it takes.
@@ -167,7 +175,10 @@ impl<'a> Search<'a> {
         let Kept::Broken(digest) = self.start(&sought).keeps(&sought) else {
             return Err(self.refused(outcome));
         };
-        let field = Field { search: &self, crew, sought, digest };
+        let most = STEPS_MAX / (POINTS_MAX as u64 * outcome.steps.max(1));
+        let [least, usual] = CONTINUATIONS;
+        let continuations = self.continuations.unwrap_or(most.clamp(least, usual));
+        let field = Field { search: &self, crew, sought, digest, continuations };
         let story = Story::new(&field, &traced, end);
         let mut curve = Curve::new(&field, &story);
         curve.refine(&field, &story);
@@ -178,7 +189,7 @@ impl<'a> Search<'a> {
             promise: outcome.invariants[field.sought.promise].name.clone(),
             intent: field.sought.intent.clone(),
             witness: violation.witness,
-            continuations: self.continuations,
+            continuations,
             points: story.told(&field, &curve, outcome),
             decided: curve.decided(&field),
         })
@@ -223,6 +234,7 @@ struct Field<'a> {
     sought: Sought,
     /// The run's own when the promise broke.
     digest: u64,
+    continuations: u64,
 }
 
 /// What the continuations from a step did.
@@ -245,7 +257,7 @@ impl Field<'_> {
     }
 
     fn tally(&self, continued: impl Fn(u64) -> Run + Sync) -> Tally {
-        let mut tally = Tally { whole: self.search.continuations, ..Tally::default() };
+        let mut tally = Tally { whole: self.continuations, ..Tally::default() };
         let work = |n| continued(n).keeps(&self.sought);
         self.crew.in_order(0..tally.whole, work, |kept| match kept {
             Kept::Yes => {}
@@ -336,16 +348,22 @@ impl Story {
         let is_own = |line: &&LogLine| {
             is_told(line.step) && (intent.is_none() || line.intent.as_deref() == intent)
         };
+        let mut lost = BTreeSet::new();
         for line in outcome.log.iter().filter(is_own) {
             say(line.step, line_of(line));
+            if line.what.ends_with(" lost") {
+                lost.insert(line.step);
+            }
         }
         let mut names: BTreeMap<u32, bool> = BTreeMap::new();
         for moment in lineage.moments().iter().filter(|moment| is_told(moment.step)) {
             let name = || intents.name(plan, moment.intent);
             let is_of = |name: String| intent.is_none_or(|intent| name == intent);
             let is_own = *names.entry(moment.intent).or_insert_with(|| is_of(name()));
+            // What is lost was sent.
             if let What::Sent { from, to, way } = moment.what
                 && is_own
+                && !lost.contains(&moment.step)
             {
                 let verb = match way {
                     Way::Request => "asks",
@@ -388,7 +406,8 @@ impl Story {
                 lines.take(LINES_MAX).map(line_of).collect::<Vec<_>>()
             };
             let said = self.said.get(step).cloned().unwrap_or_else(others);
-            let event = line.map_or_else(|| "the beginning".to_owned(), |line| line.what);
+            let event = line.map(|line| self::event(&line.what, field.sought.intent.as_deref()));
+            let event = event.unwrap_or_else(|| "the beginning".to_owned());
             let (low, high) = tally.interval();
             Point {
                 step: *step,
@@ -403,6 +422,13 @@ impl Story {
         });
         points.collect()
     }
+}
+
+/// What a step was, for a story of one intent: `request api->psp attempt 1 arrives`.
+fn event(what: &str, intent: Option<&str>) -> String {
+    let own = intent.and_then(|intent| what.strip_suffix(intent)?.strip_suffix(" for "));
+    let is_message = ["request ", "answer "].iter().any(|kind| what.starts_with(kind));
+    format!("{}{}", own.unwrap_or(what), if is_message { " arrives" } else { "" })
 }
 
 fn line_of(line: &LogLine) -> String {
@@ -581,7 +607,6 @@ impl Turning {
             let Point { low, high, .. } = point;
             format!("95 % interval {} to {}", percent(*low), percent(*high))
         };
-        let place = |point: &Point| format!("{} (step {}, {})", point.what, point.step, point.at);
         let first = &self.points[0];
         match &self.decided {
             Decided::NoLuck => "No luck is involved: whatever is drawn, the run is the same. Lengths that \
@@ -605,17 +630,21 @@ impl Turning {
                     false => format!(" What that step drew made the difference: {}.", listed(drawn)),
                 };
                 format!(
-                    "From this moment on, {} of continuations {breaks} ({}): {}. It was {} {since}.{drawn}",
+                    "From step {} on ({}, {}), {} of continuations {breaks} ({}); {since} it was \
+                     {}.{drawn}",
+                    after.step,
+                    after.at,
+                    after.what,
                     percent(after.share),
                     told(after),
-                    place(after),
                     percent(before.share)
                 )
             }
             Decided::Gradually(most) => {
                 let one = |n: &usize| {
                     let [before, after] = [n - 1, *n].map(|n| percent(self.points[n].share));
-                    format!("from {before} to {after} at {}", place(&self.points[*n]))
+                    let Point { step, at, what, .. } = &self.points[*n];
+                    format!("from {before} to {after} at step {step} ({at}, {what})")
                 };
                 let most: Vec<String> = most.iter().map(one).collect();
                 let most = match most.is_empty() {
