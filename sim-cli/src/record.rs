@@ -23,6 +23,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use sim_core::Time;
+use sim_models::custom::Kinds;
 use sim_models::outcome::{Outcome, RunId};
 use sim_models::{Run, Scenario, StepLine};
 
@@ -79,6 +80,19 @@ impl Header {
             run_id: scenario.run_id(seed).to_string(),
             engine: RunId::ENGINE.to_owned(),
         }
+    }
+
+    /// The scenario that was run; errors call the record `label`.
+    ///
+    /// # Errors
+    /// A source that doesn't load.
+    pub fn load(&self, label: &str, kinds: &Kinds) -> Result<Scenario, Failure> {
+        let name = format!("{label}/{}", self.scenario);
+        let draft = Scenario::text(name, &self.source).kinds(kinds.clone());
+        let draft = self.variant.iter().fold(draft, |draft, variant| draft.variant(variant));
+        let draft = self.sets.iter().fold(draft, |draft, (path, value)| draft.set(path, value));
+        let files = self.files.iter();
+        Ok(files.fold(draft, |draft, (name, text)| draft.with_file(name, text)).load()?)
     }
 }
 

@@ -117,6 +117,11 @@ impl Intents {
         number
     }
 
+    /// How many there are.
+    pub(crate) fn len(&self) -> u32 {
+        self.0.len() as u32
+    }
+
     pub(crate) fn get(&self, number: u32) -> Option<&Intent> {
         self.0.get(number as usize)
     }

@@ -68,6 +68,8 @@ mod source;
 #[cfg(feature = "proptest")]
 pub mod strategies;
 pub mod study;
+mod trace;
+pub mod why;
 mod world;
 
 pub use draft::Draft;

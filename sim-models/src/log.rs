@@ -15,7 +15,9 @@ use sim_redis::value::{TextId, Texts};
 
 use crate::intent::Intents;
 use crate::ledger::StaleToken;
-use crate::plan::{ActorId, BreakerId, FaultId, KindId, OutlierId, PairId, Plan, QueueId};
+use crate::plan::{
+    ActorId, BreakerId, FaultId, KindId, OutlierId, PairId, Plan, ProgramId, QueueId,
+};
 
 /// Who decides on an intent, in the story.
 pub(crate) const USER: &str = "user";
@@ -111,6 +113,20 @@ pub(crate) enum Note {
     Left {
         intent: u32,
     },
+    /// A program learns that its call has failed, or that a fallback has answered.
+    Learns {
+        intent: u32,
+        program: ProgramId,
+        pair: PairId,
+        ending: Ending,
+        goes: Goes,
+    },
+    /// A store has refused a command.
+    StoreError {
+        intent: u32,
+        store: ActorId,
+        error: TextId,
+    },
     Transition {
         breaker: BreakerId,
         instance: u32,
@@ -138,6 +154,17 @@ pub(crate) enum Note {
     Healed {
         fault: FaultId,
     },
+}
+
+/// How a program goes on after a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Goes {
+    /// With the answer of a fallback.
+    Degraded,
+    /// It handles the error.
+    Handles,
+    /// Nobody handles the error.
+    Fails,
 }
 
 /// What a call waits for before it is sent.
@@ -209,6 +236,16 @@ impl Log {
     #[cfg(test)]
     pub(crate) fn notes(&self) -> impl Iterator<Item = Note> {
         self.notes.iter().map(|(_, _, note)| *note)
+    }
+
+    /// How many notes there were so far, kept or not.
+    pub(crate) fn count(&self) -> u64 {
+        self.notes.len() as u64 + self.omitted
+    }
+
+    /// Every note that was kept, with its time and step.
+    pub(crate) fn all(&self) -> &[(Time, u64, Note)] {
+        &self.notes
     }
 
     pub(crate) fn omitted(&self) -> u64 {
@@ -387,6 +424,19 @@ fn words(note: Note, plan: &Plan, texts: &Texts) -> (Option<u32>, String, String
                 (Fate::Unknown, _) => "never learns what happened".to_owned(),
             };
             (Some(intent), USER.to_owned(), what)
+        }
+        Note::Learns { intent, program, pair, ending, goes } => {
+            let callee = plan.actor_name(plan.pairs[pair.index()].1);
+            let what = match goes {
+                Goes::Degraded => format!("goes on with a fallback's answer for {callee}"),
+                Goes::Handles => format!("{callee}: {ending}; handles it"),
+                Goes::Fails => format!("{callee}: {ending}; nobody handles it"),
+            };
+            (Some(intent), plan.programs[program.index()].name.clone(), what)
+        }
+        Note::StoreError { intent, store, error } => {
+            let what = format!("refuses: {}", texts.text(error));
+            (Some(intent), plan.actor_name(store).to_owned(), what)
         }
         Note::Left { intent } => {
             (Some(intent), USER.to_owned(), "leaves without an answer".to_owned())

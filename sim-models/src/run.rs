@@ -3,14 +3,17 @@
 use std::sync::Arc;
 
 use sim_core::{Moment, Simulation, Step, Stop, Time};
+use sim_redis::value::Texts;
 
 use crate::intent::Intents;
 use crate::lineage::Lineage;
+use crate::log::Note;
 use crate::outcome::{
     Grace, InvariantVerdict, LedgerLine, Outcome, RunId, RunLimit, ServiceBooks, Verdict, Violation,
 };
 use crate::plan::Plan;
 use crate::promises;
+use crate::trace::Trace;
 use crate::world::{Source, World};
 
 /// The most ledger entries that an outcome lists; its summaries count all.
@@ -75,6 +78,15 @@ pub(crate) enum Kept {
     Unknown,
 }
 
+/// What was found, and all that happened to some intents.
+pub(crate) struct Told {
+    pub(crate) outcome: Outcome,
+    pub(crate) trace: Trace,
+    pub(crate) notes: Vec<(Time, u64, Note)>,
+    pub(crate) texts: Texts,
+    pub(crate) intents: Intents,
+}
+
 impl Run {
     pub(crate) fn new(plan: Arc<Plan>, id: RunId, variant: Option<String>) -> Run {
         let limits = plan.limits.engine();
@@ -99,6 +111,19 @@ impl Run {
         self.sim.act(|world, _| lineage = world.shared.lineage.take());
         let intents = self.sim.model().shared.intents.clone();
         Traced { outcome: self.conclude(), lineage: lineage.unwrap_or_default(), intents }
+    }
+
+    /// Runs to the end, and keeps all that happens to these intents.
+    pub(crate) fn finish_told(mut self, intents: Vec<u32>) -> Told {
+        self.sim.act(|world, _| world.shared.trace = Some(Box::new(Trace::of(intents))));
+        self.exhaust();
+        let mut trace = None;
+        self.sim.act(|world, _| trace = world.shared.trace.take());
+        let shared = &self.sim.model().shared;
+        let trace = *trace.expect("it was put there");
+        let (notes, texts) = (shared.log.all().to_vec(), shared.texts.clone());
+        let intents = shared.intents.clone();
+        Told { outcome: self.conclude(), trace, notes, texts, intents }
     }
 
     /// Delivers events until so many steps were taken, or the run is over.

@@ -37,4 +37,5 @@ mod support;
 mod users;
 mod verdicts;
 mod warnings;
+mod why;
 mod words;

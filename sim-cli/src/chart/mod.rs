@@ -18,6 +18,7 @@ mod map;
 mod measure;
 mod nines;
 mod region;
+mod sequence;
 mod sheet;
 mod stack;
 mod timeline;
@@ -26,6 +27,7 @@ mod turning;
 
 pub use compare::comparison;
 pub use map::map;
+pub use sequence::sequence;
 pub use timeline::timeline;
 #[cfg_attr(not(test), allow(unused_imports))]
 pub use turning::turning;

@@ -12,6 +12,7 @@ mod replay;
 mod run;
 mod schema;
 mod validate;
+mod why;
 
 use clap::{Parser, Subcommand};
 use sim_models::custom::Kinds;
@@ -30,6 +31,7 @@ Examples:
   sim check checkout.ron --seeds 1000     run it on many seeds, with confidence intervals
   sim compare checkout.ron                pit its variants against it, seed by seed
   sim explore checkout.ron                find the faults that break its promises
+  sim why checkout.ron                    the violation as a sequence diagram, with reasons
   sim replay run.sim                      prove that it repeats, step by step
   sim conform traces/                     prove that policies behave like their libraries
   sim help Retry                          what a word of the language means, with its defaults
@@ -65,6 +67,7 @@ pub enum Command {
     Compare(compare::Args),
     Map(map::Args),
     Explore(explore::Args),
+    Why(why::Args),
     Replay(replay::Args),
     List(list::Args),
     New(new::Args),
@@ -86,6 +89,7 @@ impl Command {
             Command::Compare(args) => compare::compare(args, kinds),
             Command::Map(args) => map::map(args, kinds),
             Command::Explore(args) => explore::explore(args, kinds),
+            Command::Why(args) => why::why(args, kinds),
             Command::Replay(args) => replay::replay(args, kinds),
             Command::List(args) => list::list(args, kinds),
             Command::New(args) => new::new(args),

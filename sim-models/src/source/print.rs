@@ -103,6 +103,12 @@ impl Tree {
         self.children.retain(|child| child.name.as_deref() != Some(name));
     }
 
+    /// Takes every scalar away that is written in one of these ways.
+    pub(crate) fn leave_out(&mut self, scalars: &[&str]) {
+        self.children.retain(|child| !scalars.contains(&child.head.as_str()));
+        self.children.iter_mut().for_each(|child| child.leave_out(scalars));
+    }
+
     /// How many values it holds, itself excluded.
     pub(crate) fn parts(&self) -> usize {
         self.children.iter().map(|child| 1 + child.parts()).sum()

@@ -18,6 +18,7 @@ use crate::log::{Log, Note, Story};
 use crate::metrics::Metrics;
 use crate::outcome::RunLimit;
 use crate::plan::{ActorId, DistId, Plan};
+use crate::trace::{Trace, When};
 
 /// What every part of the world may read, and to whom it reports.
 ///
@@ -36,6 +37,8 @@ pub(crate) struct Shared {
     pub(crate) log: Log,
     /// Kept only for who explores.
     pub(crate) lineage: Option<Lineage>,
+    /// Kept only for who asks why.
+    pub(crate) trace: Option<Box<Trace>>,
     /// Why the world has stopped on its own.
     pub(super) runaway: Option<RunLimit>,
 }
@@ -52,6 +55,7 @@ impl Shared {
             metrics: Metrics::new(&plan),
             log: Log::new(plan.limits.log),
             lineage: None,
+            trace: None,
             runaway: None,
             plan,
         }
@@ -108,6 +112,14 @@ impl Shared {
                 what,
             });
         }
+    }
+
+    /// The trace, if there is one that keeps what happens to an intent, and the place in it.
+    #[inline]
+    pub(super) fn tracing(&mut self, intent: u32, ctx: &Ctx) -> Option<(&mut Trace, When)> {
+        let trace = self.trace.as_deref_mut()?;
+        let when = When { at: ctx.now(), step: ctx.step(), notes: self.log.count() };
+        trace.keeps(intent).then_some((trace, when))
     }
 
     /// Writes a line of the story.

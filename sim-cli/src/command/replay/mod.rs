@@ -5,9 +5,9 @@ use std::io::BufRead;
 use std::path::PathBuf;
 
 use serde::Serialize as Derive;
+use sim_models::StepLine;
 use sim_models::custom::Kinds;
 use sim_models::outcome::RunId;
-use sim_models::{Scenario, StepLine};
 
 use crate::diagnostics::Failure;
 use crate::exit::Exit;
@@ -92,12 +92,7 @@ fn compare<R: BufRead>(
     label: &str,
     kinds: &Kinds,
 ) -> Result<Finding, Failure> {
-    let name = format!("{label}/{}", header.scenario);
-    let draft = Scenario::text(name, &header.source).kinds(kinds.clone());
-    let draft = header.variant.iter().fold(draft, |draft, variant| draft.variant(variant));
-    let draft = header.sets.iter().fold(draft, |draft, (path, value)| draft.set(path, value));
-    let files = header.files.iter();
-    let scenario = files.fold(draft, |draft, (name, text)| draft.with_file(name, text)).load()?;
+    let scenario = header.load(label, kinds)?;
     if let Some(finding) = check_id(header, &scenario.run_id(header.seed)) {
         return Ok(finding);
     }

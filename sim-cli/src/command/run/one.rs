@@ -1,5 +1,7 @@
 //! One run, its report and its chart.
 
+use sim_models::outcome::Verdict;
+
 use super::args::Args;
 use crate::diagnostics::Failure;
 use crate::exit::Exit;
@@ -33,6 +35,11 @@ pub fn run(args: &Args, file: &ScenarioFile) -> Result<Exit, Failure> {
         console::print(&format!("{}\n", finding::one_line(&outcome)))?;
     } else {
         console::print(&report::text(&outcome, &repeat, &console::style(), args.verbose))?;
+        if outcome.verdict == Verdict::Violated {
+            let why = Repeat::new("why").file(&args.scenario).changes(variant, sets);
+            let why = why.option("seed", seed).to_string();
+            console::print(&console::style().command("why", &why))?;
+        }
     }
     drawn?;
     let written = [("chart", Some(&chart)), ("record", args.record.as_ref())];

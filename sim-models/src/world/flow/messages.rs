@@ -3,8 +3,9 @@
 use sim_policies::Ending;
 
 use crate::plan::ActorKind;
+use crate::trace::Stage;
 use crate::world::ids::RequestId;
-use crate::world::network::{Answer, Arrival, Returned, Sender};
+use crate::world::network::{Answer, Arrival, Request, Returned, Sender};
 use crate::world::{Ctx, World};
 
 impl World {
@@ -55,11 +56,19 @@ impl World {
 
     /// An answer comes to its caller, which may have stopped waiting for it.
     pub(in crate::world) fn answered(&mut self, id: RequestId, ctx: &mut Ctx) {
+        let Request { intent, lineage, .. } = self.network.requests[id];
         let Some(returned) = self.network.hand_back(id, &mut self.shared, ctx) else { return };
         let Returned { sender, attempt, answer, by, worked } = returned;
+        let is_wanted = match sender {
+            Sender::Call(call) => self.stack.is_wanted(call, attempt),
+            Sender::Delivery(_) => true,
+        };
+        if let Some((trace, when)) = self.shared.tracing(intent, ctx) {
+            trace.message(lineage, when, Stage::Returned { is_wanted });
+        }
         match sender {
             Sender::Call(call) => {
-                if !self.stack.is_wanted(call, attempt) || answer.ending == Ending::Reset {
+                if !is_wanted || answer.ending == Ending::Reset {
                     self.shared.metrics.wasted(by, worked, ctx.now());
                 }
                 self.settle_attempt(call, attempt, answer, ctx);

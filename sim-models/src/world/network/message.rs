@@ -6,6 +6,7 @@ use sim_redis::value::Value;
 
 use crate::plan::{ActorId, EndpointId, KindId, KvOp, Node, PairId, QueueId, Reg};
 use crate::pool::Id;
+use crate::trace::{Asks, Message};
 use crate::world::ids::{CallId, DeliveryId, TaskId};
 
 /// One attempt's message.
@@ -49,12 +50,38 @@ pub(crate) struct Request {
     pub(in crate::world) stands_outside: bool,
     /// It was accepted, and will have no answer.
     pub(in crate::world) hangs: bool,
+    /// The network made it of another one.
+    pub(in crate::world) is_copy: bool,
 }
 
 impl Request {
     /// The instance that it was given, if it was.
     pub(in crate::world) fn at(&self) -> Option<u32> {
         self.placed.then_some(self.instance)
+    }
+
+    /// What a trace keeps of it as it is sent.
+    pub(in crate::world) fn message(&self) -> Message {
+        let asks = match (self.payload, &self.order) {
+            (Payload::Endpoint(endpoint), _) => Asks::Endpoint(endpoint),
+            (Payload::Message(queue), _) => Asks::Queue(queue),
+            (Payload::Custom { endpoint }, _) => Asks::Custom(endpoint),
+            (Payload::Command, order) => {
+                let order = order.as_deref().expect("a command is on its way to its store");
+                Asks::Command(Box::new(order.op.clone()), order.from)
+            }
+        };
+        Message {
+            intent: self.intent,
+            from: (self.from, Some(self.from_instance)),
+            to: (self.to, None),
+            attempt: self.attempt,
+            asks,
+            key: self.key,
+            is_copy: self.is_copy,
+            answer: None,
+            command: None,
+        }
     }
 
     /// The endpoint that it asks, if it asks one of a service.
@@ -160,6 +187,7 @@ impl Default for Request {
             held: false,
             stands_outside: false,
             hangs: false,
+            is_copy: false,
         }
     }
 }

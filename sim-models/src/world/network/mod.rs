@@ -24,6 +24,7 @@ use crate::lineage::{Way, What};
 use crate::log::{Loss, Note};
 use crate::plan::{ActorId, Plan, Server};
 use crate::pool::Pool;
+use crate::trace::Stage;
 use crate::world::condition::{Copies, End};
 use crate::world::ids::{RequestId, RequestName};
 use crate::world::shared::Shared;
@@ -113,7 +114,7 @@ impl Network {
     ) {
         let copy = self.requests[id].clone();
         let (twin, entry) = self.requests.take();
-        *entry = Request { lineage, aimed, ..copy };
+        *entry = Request { lineage, aimed, is_copy: true, ..copy };
         if later.is_zero() {
             self.travel(twin, Leg::Out, shared, ctx);
         } else {
@@ -200,6 +201,14 @@ impl Network {
         let way = if leg == Leg::Back { Way::Answer } else { Way::Request };
         let instance = from.1.unwrap_or_default();
         shared.trace(intent, instance, What::Sent { from: from.0, to: to.0, way }, ctx);
+        let request = &self.requests[id];
+        if let Some((trace, when)) = shared.tracing(intent, ctx) {
+            let Answer { ending, body, .. } = request.answer;
+            match way {
+                Way::Request => trace.sent(lineage, when, || request.message()),
+                Way::Answer => trace.message(lineage, when, Stage::Answered(ending, body)),
+            }
+        }
         if !self.ship(from, to, leg.of(lineage), event, shared, ctx) {
             self.lose(id, loss, shared, ctx);
         }
@@ -265,7 +274,10 @@ impl Network {
 
     /// A message is gone, and nobody learns it.
     fn lose(&mut self, id: RequestId, what: Loss, shared: &mut Shared, ctx: &Ctx) {
-        let Request { intent, pair, to, worked, .. } = self.requests[id];
+        let Request { intent, pair, to, worked, lineage, .. } = self.requests[id];
+        if let Some((trace, when)) = shared.tracing(intent, ctx) {
+            trace.message(lineage, when, Stage::Lost(what));
+        }
         shared.metrics.wasted((to, self.requests[id].at()), worked, ctx.now());
         shared.note(Note::Lost { intent, pair, what }, ctx);
         self.requests.free(id);
@@ -304,6 +316,11 @@ impl Network {
             let Request { to, attempt, .. } = *request;
             shared.metrics.arrived((to, request.at()), attempt > 1, ctx.now());
             shared.show(Seen::Arrived { actor: to, retry: attempt > 1 }, ctx);
+            let Request { intent, lineage, .. } = *request;
+            let instance = request.at();
+            if let Some((trace, when)) = shared.tracing(intent, ctx) {
+                trace.message(lineage, when, Stage::Arrived(instance));
+            }
         }
     }
 
@@ -324,6 +341,9 @@ impl Network {
         if hang > 0.0 && shared.luck.hang.at(lineage).chance(hang) {
             shared.metrics.hung(to);
             self.requests[id].hangs = true;
+            if let Some((trace, when)) = shared.tracing(intent, ctx) {
+                trace.message(lineage, when, Stage::Lost(Loss::Hung));
+            }
             shared.note(Note::Lost { intent, pair, what: Loss::Hung }, ctx);
             return Arrival::Hangs;
         }

@@ -28,6 +28,7 @@ use sim_redis::{Key, Mode, Reply, Role, ServerCommand, Store};
 use crate::invariant::{Seen, Topic, Write};
 use crate::log::{Note, StoreLoss};
 use crate::plan::{ActorId, ActorKind, Fsync, KvOp, KvPlan, Node, Persistence, Plan};
+use crate::trace::{By, Command, State};
 use crate::world::condition::End;
 use crate::world::ids::RequestId;
 use crate::world::network::{Answer, Op, Order, Request};
@@ -382,6 +383,7 @@ impl StoreState {
             Desk::Replica(n) => {
                 let op = &asked.order.op;
                 let reply = self.read_replica(n, op, shared, ctx.now());
+                self.tell(&asked, By::Replica(n), &reply, shared, ctx);
                 Some(command::answer(op, reply, &mut shared.texts))
             }
             // For this one command it is the primary, which nobody follows.
@@ -424,7 +426,45 @@ impl StoreState {
                 reply
             }
         };
-        Some(command::answer(&order.op, reply, &mut shared.texts))
+        let by = if self.primary.deposed_at().is_some() { By::Old } else { By::Primary };
+        self.tell(&asked, by, &reply, shared, ctx);
+        Some(command::answer(&asked.order.op, reply, &mut shared.texts))
+    }
+
+    /// Says what a store refuses, and keeps for a trace what a command was answered, and how it leaves
+    /// its keys at the primary.
+    fn tell(&self, asked: &Asked, by: By, reply: &Reply, shared: &mut Shared, ctx: &Ctx) {
+        let Asked { intent, lineage, ref order, .. } = *asked;
+        if let Reply::Error(error) = reply {
+            let error = shared.texts.intern(&error.to_string());
+            shared.note(Note::StoreError { intent, store: self.actor, error }, ctx);
+        }
+        if shared.trace.is_none() {
+            return;
+        }
+        let now_ms = shared.wall_ms(self.actor, 0, ctx.now());
+        let state = |key: Key| match self.primary.data.peek(key) {
+            Some((_, deadline)) if !deadline.is_past(now_ms) => State::Present(deadline.ms()),
+            _ => State::Absent,
+        };
+        let keys = command::keys(&order.op, &mut shared.texts);
+        let error = match reply {
+            Reply::Error(error) => Some(error.to_string()),
+            _ => None,
+        };
+        let command = Command {
+            at: ctx.now(),
+            now_ms,
+            store: self.actor,
+            by,
+            intent,
+            writes: !order.op.nature().reads,
+            error,
+            keys: keys.into_iter().map(|key| (key, state(key))).collect(),
+        };
+        if let Some(trace) = &mut shared.trace {
+            trace.command(lineage, command);
+        }
     }
 
     /// One command on the primary; what it changes is noted.

@@ -6,6 +6,7 @@ use sim_redis::value::Value;
 
 use super::{Exit, Next, Origin, Raised, Task, Tasks, Waiting, child};
 use crate::invariant::Seen;
+use crate::log::{Goes, Note};
 use crate::plan::{CachedId, CachedPlan, Program, Reg, Server, SiteId};
 use crate::world::ids::TaskId;
 use crate::world::network::{Answer, Payload, Request};
@@ -66,14 +67,23 @@ impl Tasks {
             return Next::Heard(answer);
         }
         let site = &shared.plan.sites[site.index()];
+        let pair = site.pair;
         let task = &mut self.all[id];
+        let Task { intent, program, .. } = *task;
+        let is_users = matches!(task.origin, Origin::Submission { .. });
         if let Some(reg) = site.into_headers {
             task.assign(reg, answer.headers);
         }
         let Answer { ending, body, in_doubt, .. } = answer;
         if !ending.is_success() {
             let raised = Raised { ending, body, in_doubt, own: false };
-            return task.leave(Exit::Error(raised), &shared.plan.words);
+            let next = task.leave(Exit::Error(raised), &shared.plan.words);
+            let goes = if let Next::Go = next { Goes::Handles } else { Goes::Fails };
+            // A user who has failed is told so.
+            if !is_users || goes == Goes::Handles {
+                shared.note(Note::Learns { intent, program, pair, ending, goes }, ctx);
+            }
+            return next;
         }
         task.is_degraded |= answer.by_fallback;
         if let Some(reg) = site.into {
@@ -81,6 +91,10 @@ impl Tasks {
         }
         if let (Some(reg), Ending::Status(status)) = (site.into_status, ending) {
             task.assign(reg, Value::Int(status.into()));
+        }
+        if answer.by_fallback {
+            let goes = Goes::Degraded;
+            shared.note(Note::Learns { intent, program, pair, ending, goes }, ctx);
         }
         Next::Go
     }

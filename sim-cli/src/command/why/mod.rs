@@ -1,0 +1,121 @@
+//! `sim why`: one violation or one intent as a sequence diagram.
+
+mod object;
+mod page;
+
+use std::path::{Path, PathBuf};
+
+use sim_models::Scenario;
+use sim_models::custom::Kinds;
+use sim_models::why::{Sequence, Subject, why as tell};
+
+use crate::changes::Changes;
+use crate::diagnostics::Failure;
+use crate::exit::Exit;
+use crate::file::ScenarioFile;
+use crate::record::Reader;
+use crate::repeat::Repeat;
+use crate::{chart, chart_file, console};
+
+/// Show why a promise broke, or what became of an intent, as a sequence diagram
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Time goes downwards. Each line is a message with its attempt and key, a store command with its reply,
+a decision, an effect or a fault, and below it stands the reason where there is one: who holds the
+lock, why a record counted as absent, after which ending a call was tried again. What comes again and
+again is told once, and where nothing happens for long the page says so.
+
+Two intents that meet, as when one gets the other's charge, are drawn together. The picture goes to DIR
+as SVG. The exit code is 0; it is 2 when there is nothing of the kind to show.")]
+pub struct Args {
+    /// The scenario file, or a record that `sim run --record` wrote
+    scenario: PathBuf,
+
+    #[command(flatten)]
+    changes: Changes,
+
+    /// The seed of the run, in place of the scenario's own
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+
+    /// Whose story: an intent such as `shoppers-17`
+    #[arg(long, value_name = "NAME", conflicts_with = "violation")]
+    intent: Option<String>,
+
+    /// Which of the broken promises, from 1 in the scenario's order
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    violation: usize,
+
+    /// Where the picture goes
+    #[arg(long, value_name = "DIR", default_value = "out")]
+    out: PathBuf,
+
+    /// Print one JSON object instead of text
+    #[arg(long)]
+    json: bool,
+}
+
+/// Repeats the run, and shows what happened.
+///
+/// # Errors
+/// A scenario that cannot be read, nothing to show, or a picture that cannot be written.
+pub fn why(args: &Args, kinds: &Kinds) -> Result<Exit, Failure> {
+    let (scenario, seed) = load(args, kinds)?;
+    let subject = match &args.intent {
+        Some(name) => Subject::Intent(name.clone()),
+        None => Subject::Violation(args.violation),
+    };
+    let sequence = tell(&scenario, seed, &subject);
+    let sequence = sequence.map_err(|refusal| Failure::new(refusal.to_string()))?;
+    let repeat = repeat(args, &sequence);
+    let picture = chart_file::path(&args.out, &scenario, scenario.variant());
+    let picture = picture.with_file_name(name(&picture, &sequence));
+    chart_file::keep(&picture, &chart::sequence(&sequence, &repeat))?;
+    console::print(&if args.json {
+        object::object(&sequence, &repeat)
+    } else {
+        page::text(&sequence, &repeat, &console::style())
+    })?;
+    console::tell_where("chart", &picture, args.json)?;
+    Ok(Exit::Kept)
+}
+
+/// The scenario and the seed, of a record or of a file.
+fn load(args: &Args, kinds: &Kinds) -> Result<(Scenario, u64), Failure> {
+    if is_record(&args.scenario) {
+        let (header, _) = Reader::open(&args.scenario)?;
+        let label = args.scenario.display().to_string();
+        let scenario = header.load(&label, kinds)?;
+        return Ok((scenario, args.seed.unwrap_or(header.seed)));
+    }
+    let file = ScenarioFile::read(&args.scenario, kinds)?;
+    let scenario = file.load_changed(&args.changes)?;
+    console::warn(scenario.warnings());
+    let seed = args.seed.unwrap_or(scenario.seed());
+    Ok((scenario, seed))
+}
+
+fn is_record(path: &Path) -> bool {
+    use std::io::Read;
+    let mut start = [0; 10];
+    let read = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut start));
+    read.is_ok() && start == *b"sim-record"
+}
+
+/// `checkout-why-shoppers-17.svg`.
+fn name(path: &Path, sequence: &Sequence) -> String {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    format!("{stem}-why-{}.svg", sequence.intents.join("-"))
+}
+
+fn repeat(args: &Args, sequence: &Sequence) -> String {
+    let line = Repeat::new("why").file(&args.scenario);
+    let line = line.changes(args.changes.variant.as_deref(), &args.changes.set);
+    let line = line.option("seed", sequence.seed);
+    let line = match &args.intent {
+        Some(name) => line.option("intent", name),
+        None if args.violation == 1 => line,
+        None => line.option("violation", args.violation),
+    };
+    line.to_string()
+}
