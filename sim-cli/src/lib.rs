@@ -44,8 +44,6 @@ mod report;
 mod samples;
 mod study;
 mod text;
-// The command that tells why a run broke its promise shows it; until then, tests alone do.
-#[cfg_attr(not(test), allow(dead_code))]
 mod turning;
 mod words;
 

@@ -1,7 +1,7 @@
 //! Every broken promise of the shipped scenarios can be told as a sequence diagram.
 
 use sim_models::Scenario;
-use sim_models::outcome::{InvariantVerdict, Outcome};
+use sim_models::outcome::{InvariantVerdict, Outcome, Verdict};
 use sim_models::why::{Fate, Refusal, Sequence, Subject, Tone, What, why};
 
 use crate::support::{root, same_as_written, scenarios_in, scratch, sim_in};
@@ -110,4 +110,39 @@ fn a_record_is_asked_as_its_scenario_is() {
     };
     assert!(of_file.stdout.contains("\"tone\": \"violation\""));
     assert_eq!(without(&of_record.stdout), without(&of_file.stdout));
+}
+
+#[test]
+fn the_turn_is_told_and_drawn() {
+    let folder = scratch("why-turn");
+    let text = r#"Scenario(
+        name: "coin", about: "A first answer is lost with even odds, and who gets none asks again.",
+        horizon: "1m",
+        actors: {
+            "shopper": Client(load: Burst(count: 1), does: [Call("psp.charge", policy: "again")]),
+            "psp": Service(workers: 1, endpoints: { "charge": [Effect("charge")] }),
+        },
+        policies: { "again": [
+            Retry(attempts: 2, backoff: Constant("1s"), even_if_unsafe: true), Timeout("2s"),
+        ] },
+        faults: [At("0s", for: "1s", Loss("psp", "shopper", 0.5))],
+        invariants: [AtMostOnce("charge")],
+    )"#;
+    std::fs::write(folder.join("coin.ron"), text).expect("a folder");
+    let scenario = Scenario::text("coin.ron", text).load().unwrap();
+    let breaks = |seed: &u64| scenario.run(*seed).verdict == Verdict::Violated;
+    let seed = (1..).find(breaks).unwrap().to_string();
+    let told = sim_in(&folder, &["why", "coin.ron", "--seed", &seed, "--turn"]);
+    assert_eq!(told.code, Some(0), "{}", told.stderr);
+    let kept = (1..).find(|seed| !breaks(seed)).unwrap().to_string();
+    for said in ["answer lost", "whether a message is lost", "▶"] {
+        assert!(told.stdout.contains(said), "{said}:\n{}", told.stdout);
+    }
+    assert!(folder.join("out/coin-why-shopper-1-turn.svg").exists());
+    let json = sim_in(&folder, &["why", "coin.ron", "--seed", &seed, "--turn", "--json"]);
+    assert!(json.stdout.contains("\"id\": \"turn\""), "{}", json.stdout);
+    let refused =
+        sim_in(&folder, &["why", "coin.ron", "--seed", &kept, "--intent", "shopper-1", "--turn"]);
+    assert_eq!(refused.code, Some(2));
+    assert!(refused.stderr.contains("breaks no promise"), "{}", refused.stderr);
 }

@@ -22,14 +22,12 @@ mod sequence;
 mod sheet;
 mod stack;
 mod timeline;
-#[cfg_attr(not(test), allow(dead_code))]
 mod turning;
 
 pub use compare::comparison;
 pub use map::map;
 pub use sequence::sequence;
 pub use timeline::timeline;
-#[cfg_attr(not(test), allow(unused_imports))]
 pub use turning::turning;
 
 #[cfg(test)]

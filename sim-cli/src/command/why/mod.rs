@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use sim_models::Scenario;
 use sim_models::custom::Kinds;
+use sim_models::explore::turning::{Turning, turning};
 use sim_models::why::{Sequence, Subject, why as tell};
 
 use crate::changes::Changes;
@@ -15,6 +16,7 @@ use crate::exit::Exit;
 use crate::file::ScenarioFile;
 use crate::record::Reader;
 use crate::repeat::Repeat;
+use crate::study::progress::Progress;
 use crate::{chart, chart_file, console};
 
 /// Show why a promise broke, or what became of an intent, as a sequence diagram
@@ -24,6 +26,10 @@ Time goes downwards. Each line is a message with its attempt and key, a store co
 a decision, an effect or a fault, and below it stands the reason where there is one: who holds the
 lock, why a record counted as absent, after which ending a call was tried again. What comes again and
 again is told once, and where nothing happens for long the page says so.
+
+With --turn the run goes on with other luck after each of a few dozen of its steps, hundreds of times.
+The step from which on most of these continuations break the promise too is named, and drawn. What is
+drawn is luck: lengths, losses, jitter, arrivals. Faults at instants and points are not.
 
 Two intents that meet, as when one gets the other's charge, are drawn together. The picture goes to DIR
 as SVG. The exit code is 0; it is 2 when there is nothing of the kind to show.")]
@@ -46,6 +52,10 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = 1)]
     violation: usize,
 
+    /// From which step on the violation could hardly be averted
+    #[arg(long)]
+    turn: bool,
+
     /// Where the picture goes
     #[arg(long, value_name = "DIR", default_value = "out")]
     out: PathBuf,
@@ -67,17 +77,40 @@ pub fn why(args: &Args, kinds: &Kinds) -> Result<Exit, Failure> {
     };
     let sequence = tell(&scenario, seed, &subject);
     let sequence = sequence.map_err(|refusal| Failure::new(refusal.to_string()))?;
+    let turning = args.turn.then(|| turned(args, &scenario, &sequence)).transpose()?;
     let repeat = repeat(args, &sequence);
     let picture = chart_file::path(&args.out, &scenario, scenario.variant());
-    let picture = picture.with_file_name(name(&picture, &sequence));
-    chart_file::keep(&picture, &chart::sequence(&sequence, &repeat))?;
+    let named = |end: &str| picture.with_file_name(name(&picture, &sequence, end));
+    let mut pictures = vec![(named(""), chart::sequence(&sequence, &repeat))];
+    if let Some(turning) = &turning {
+        pictures.push((named("-turn"), chart::turning(turning, &repeat)));
+    }
+    for (path, svg) in &pictures {
+        chart_file::keep(path, svg)?;
+    }
     console::print(&if args.json {
-        object::object(&sequence, &repeat)
+        object::object(&sequence, turning.as_ref(), &repeat)
     } else {
-        page::text(&sequence, &repeat, &console::style())
+        page::text(&sequence, turning.as_ref(), &repeat, &console::style())
     })?;
-    console::tell_where("chart", &picture, args.json)?;
+    for (path, _) in &pictures {
+        console::tell_where("chart", path, args.json)?;
+    }
     Ok(Exit::Kept)
+}
+
+/// Where what a sequence shows was decided.
+fn turned(args: &Args, scenario: &Scenario, sequence: &Sequence) -> Result<Turning, Failure> {
+    let progress = Progress::without_end();
+    let tick = || progress.tick();
+    let mut search = turning(scenario).seed(sequence.seed).progress(&tick);
+    if let Some(broken) = &sequence.broken {
+        search = search.promise(&broken.promise);
+    }
+    if let Some(intent) = &args.intent {
+        search = search.intent(intent);
+    }
+    search.run().map_err(|refusal| Failure::new(refusal.to_string()))
 }
 
 /// The scenario and the seed, of a record or of a file.
@@ -103,9 +136,9 @@ fn is_record(path: &Path) -> bool {
 }
 
 /// `checkout-why-shoppers-17.svg`.
-fn name(path: &Path, sequence: &Sequence) -> String {
+fn name(path: &Path, sequence: &Sequence, end: &str) -> String {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    format!("{stem}-why-{}.svg", sequence.intents.join("-"))
+    format!("{stem}-why-{}{end}.svg", sequence.intents.join("-"))
 }
 
 fn repeat(args: &Args, sequence: &Sequence) -> String {
@@ -117,5 +150,5 @@ fn repeat(args: &Args, sequence: &Sequence) -> String {
         None if args.violation == 1 => line,
         None => line.option("violation", args.violation),
     };
-    line.to_string()
+    if args.turn { line.flag("turn") } else { line }.to_string()
 }

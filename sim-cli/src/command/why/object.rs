@@ -2,15 +2,17 @@
 
 use serde_json::{Value, json};
 use sim_core::Time;
+use sim_models::explore::turning::Turning;
 use sim_models::why::{Fate, Hold, HoldEnd, LifelineKind, Row, Sequence, Tone, Way, What};
 
 use crate::json::pretty;
 use crate::text::plain;
+use crate::turning;
 
 /// The version of the object.
 const SCHEMA: u32 = 1;
 
-pub(super) fn object(sequence: &Sequence, repeat: &str) -> String {
+pub(super) fn object(sequence: &Sequence, turned: Option<&Turning>, repeat: &str) -> String {
     let lifelines = sequence.lifelines.iter().map(|lifeline| {
         let kind = match lifeline.kind {
             LifelineKind::User => "user",
@@ -34,6 +36,7 @@ pub(super) fn object(sequence: &Sequence, repeat: &str) -> String {
         "rows": sequence.rows.iter().map(row).collect::<Vec<_>>(),
         "holds": sequence.holds.iter().map(hold).collect::<Vec<_>>(),
         "left_out": sequence.left_out,
+        "turning": turned.map(turning::object),
         "repeat": plain(repeat),
     }))
 }

@@ -7,10 +7,11 @@
 //!                                            nobody had set it
 //! ```
 
+use sim_models::explore::turning::Turning;
 use sim_models::why::{Fate, Row, Sequence, Tone, Way, What};
 
 use crate::text::{COLUMNS, Style, labelled, paint, plain};
-use crate::words;
+use crate::{turning, words};
 
 /// The width of the time in front.
 const TIME: usize = 10;
@@ -21,7 +22,12 @@ const LANE: usize = 9;
 /// The least room for words.
 const WORDS: usize = 40;
 
-pub(super) fn text(sequence: &Sequence, repeat: &str, style: &Style) -> String {
+pub(super) fn text(
+    sequence: &Sequence,
+    turned: Option<&Turning>,
+    repeat: &str,
+    style: &Style,
+) -> String {
     let mut text = match &sequence.broken {
         Some(broken) => labelled(style.bad, "BROKEN", &broken.promise),
         None => labelled(style.head, "STORY", &sequence.intents.join(" and ")),
@@ -42,6 +48,10 @@ pub(super) fn text(sequence: &Sequence, repeat: &str, style: &Style) -> String {
     if sequence.left_out > 0 {
         let left = words::counted(sequence.left_out as u64, "row");
         text += &format!("{}  … {left} after it\n", " ".repeat(TIME));
+    }
+    if let Some(turned) = turned {
+        text.push('\n');
+        text += &turning::text(turned, style);
     }
     text.push('\n');
     text + &style.command("repeat", repeat)
