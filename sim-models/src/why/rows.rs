@@ -229,12 +229,10 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Whether nothing else happens at two lifelines between two marks.
-    fn is_quiet(&self, from: usize, to: usize, ends: [usize; 2]) -> bool {
+    /// Whether nothing else happens at a lifeline between two marks of a message.
+    fn is_quiet(&self, from: usize, to: usize, at: usize) -> bool {
         let own = self.of_message(from);
-        (from + 1..to).all(|n| {
-            self.of_message(n) == own || !self.touched(n).iter().any(|end| ends.contains(end))
-        })
+        (from + 1..to).all(|n| self.of_message(n) == own || !self.touched(n).contains(&at))
     }
 
     fn push(&mut self, n: usize, row: Row) -> usize {
@@ -280,8 +278,10 @@ impl<'a> Builder<'a> {
     fn arrives(&mut self, n: usize, message: (u32, bool), place: Place) {
         let Some(of) = self.under_way.remove(&message) else { return };
         let to = self.end_of(self.message(message.0), place);
-        let text = self.rows[of].text.clone();
-        let row = self.row(n, What::Arrival { of, to }, format!("{text} arrives"), Tone::Plain);
+        // Its arguments stand further up.
+        let said = &self.rows[of].text;
+        let text = format!("{} arrives", said.split_once('(').map_or(&said[..], |(name, _)| name));
+        let row = self.row(n, What::Arrival { of, to }, text, Tone::Plain);
         let until = self.push(n, row);
         if let What::Message { until: end, .. } = &mut self.rows[of].what {
             *end = until;
@@ -295,9 +295,10 @@ impl<'a> Builder<'a> {
         let [from, to] = ends;
         let here = self.rows.len();
         let is_exchange = matches!(message.asks, Asks::Command(..))
-            && way.answered.is_some()
             && way.is_wanted
-            && way.returned.is_some_and(|returned| self.is_quiet(n, returned, ends));
+            && matches!((way.answered, way.returned), (Some(answered), Some(returned))
+                if self.is_quiet(n, answered, ends[1])
+                    && self.is_quiet(answered, returned, ends[0]));
         let (kind, text, fate, why) = if is_exchange {
             let (reply, why) = self.reply(m);
             (Way::Exchange, format!("{text} → {reply}"), Fate::Arrives, why)
@@ -313,7 +314,7 @@ impl<'a> Builder<'a> {
             let of = [way.arrived, way.answered, way.returned];
             of.into_iter().flatten().for_each(|mark| self.row_of[mark] = Some(here));
         } else if let Some(arrived) = way.arrived {
-            match self.is_quiet(n, arrived, ends) {
+            match self.is_quiet(n, arrived, to) {
                 true => self.row_of[arrived] = Some(here),
                 false => drop(self.under_way.insert((m, false), here)),
             }
@@ -346,7 +347,7 @@ impl<'a> Builder<'a> {
         row.why = lost(fate, true).or(why.filter(|why| !why.is_empty()));
         self.push(n, row);
         if let Some(returned) = way.returned {
-            match self.is_quiet(n, returned, [from, to]) {
+            match self.is_quiet(n, returned, to) {
                 true => self.row_of[returned] = Some(here),
                 false => drop(self.under_way.insert((m, true), here)),
             }
