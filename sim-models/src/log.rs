@@ -16,7 +16,7 @@ use sim_redis::value::{TextId, Texts};
 use crate::intent::Intents;
 use crate::ledger::StaleToken;
 use crate::plan::{
-    ActorId, BreakerId, FaultId, KindId, OutlierId, PairId, Plan, ProgramId, QueueId,
+    ActorId, BreakerId, Doing, FaultId, KindId, OutlierId, PairId, Plan, ProgramId, QueueId,
 };
 
 /// Who decides on an intent, in the story.
@@ -28,6 +28,8 @@ pub(crate) enum Note {
     Submitted {
         intent: u32,
         submission: u32,
+        /// To pay, under the first key or another, or to have a refund.
+        does: Doing,
     },
     Retry {
         intent: u32,
@@ -330,11 +332,12 @@ impl Note {
 
 fn words(note: Note, plan: &Plan, texts: &Texts) -> (Option<u32>, String, String) {
     match note {
-        Note::Submitted { intent, submission } => {
-            let what = if submission == 1 {
-                "submits".to_owned()
-            } else {
-                format!("submits again, click {submission}")
+        Note::Submitted { intent, submission, does } => {
+            let what = match (submission, does) {
+                (_, Doing::Refund) => "asks for a refund".to_owned(),
+                (1, _) => "submits".to_owned(),
+                (_, Doing::NewKey) => "submits again, under a new key".to_owned(),
+                (_, Doing::Click | Doing::Leave) => format!("submits again, click {submission}"),
             };
             (Some(intent), USER.to_owned(), what)
         }

@@ -82,6 +82,8 @@ fn who_gives_up_begins_anew_as_often_as_the_client_says() {
     };
     assert_eq!(impatient(""), ([1, 1], 2));
     assert_eq!(impatient("new_keys: 2,"), ([3, 3], 6));
+    let told = shop(r#"patience: "400ms", new_keys: 1,"#, "", "").log;
+    assert!(told.iter().any(|line| line.what == "submits again, under a new key"));
 }
 
 #[test]
@@ -104,6 +106,7 @@ fn a_refund_that_comes_before_its_charge_is_told_and_not_given() {
     assert!(witness.contains("that the charge is given back, yet there is"), "{witness}");
     let after = shop(&format!(r#"{REFUND} refund_after: "5s","#), "", r#"ExactlyOnce("charge")"#);
     assert_eq!((effects(&after, "refund"), broken(&after)), (2, vec![]));
+    assert!(after.log.iter().any(|line| line.what == "asks for a refund"));
 }
 
 #[test]

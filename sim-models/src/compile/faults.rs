@@ -8,7 +8,7 @@ use sim_redis::Eviction;
 use super::builder::Builder;
 use super::place::Here;
 use crate::language::{Doing, Fault, FaultPlan, Hits};
-use crate::plan::{self, ActorId, ActorKind, ActorPlan, FaultEntry, PointId, Trigger};
+use crate::plan::{self, ActorId, ActorKind, FaultEntry, PointId, Trigger};
 use crate::source::{advice, closest};
 
 /// The furthest that a clock steps: eight times a hundred such steps still fit into 64 bits.
@@ -97,16 +97,12 @@ impl Builder<'_> {
     /// A fault with the ids of its actors, if it can be.
     fn fault(&mut self, fault: &Fault, here: &Here) -> Option<plan::Fault> {
         self.check_fault(fault, here);
-        let mut unknown = None;
-        let (ids, replicas) = (self.actor_ids.clone(), self.replicas());
-        let find_replica = |store: &String, name: &String| {
-            let store = ids[store];
-            let found = replicas[store.index()].iter().position(|known| known == name);
-            if found.is_none() {
-                unknown = Some(store);
-            }
-            found.map(|n| n as u32)
+        let store = match fault {
+            Fault::Lag { store, .. } => self.actor_ids.get(store).copied(),
+            _ => None,
         };
+        let known = store.map_or_else(Vec::new, |store| self.replicas(store).to_vec());
+        let nth = |name: &String| known.iter().position(|known| known == name);
         let compiled = fault.map(
             |name, field, hits| {
                 let here = here.field(field);
@@ -123,9 +119,12 @@ impl Builder<'_> {
                 };
                 self.actor_that(name, &here, is, what)
             },
-            find_replica,
+            |_, name| nth(name).map(|n| n as u32),
         );
-        if let (Some(store), Fault::Lag { replica: Some(name), .. }) = (unknown, fault) {
+        if let (Some(store), Fault::Lag { replica: Some(name), .. }) = (store, fault)
+            && self.is_kv(store)
+            && nth(name).is_none()
+        {
             self.no_such_replica(store, name, &here.field("replica"));
         }
         let compiled = compiled?;
@@ -203,14 +202,15 @@ impl Builder<'_> {
                 if !refund(&self.plan.actors[client.index()].kind) {
                     let message =
                         format!("users of `{}` cannot ask for a refund", self.name_of(client));
-                    let help = "say how: `refund: [Call(\"api.refund\"), Refunded(\"charge\")]` in the client";
+                    let help = "say how in the client: \
+                        `refund: [Call(\"api.refund\"), Refunded(\"charge\")]`";
                     self.problem(&here.field("client"), message, Some(help.to_owned()));
                 }
                 return;
             }
             _ => return,
         };
-        if self.replicas()[store.index()].is_empty() {
+        if self.replicas(store).is_empty() {
             let message = format!("`{}` {lacks}", self.name_of(store));
             self.problem(&here.field("store"), message, Some(help.to_owned()));
         }
@@ -224,18 +224,17 @@ impl Builder<'_> {
         }
     }
 
-    /// By actor: the names of its replicas.
-    fn replicas(&self) -> Vec<Vec<String>> {
-        let of = |actor: &ActorPlan| match &actor.kind {
-            ActorKind::Kv(kv) => kv.replicas.clone(),
-            _ => Vec::new(),
-        };
-        self.plan.actors.iter().map(of).collect()
+    /// The names of a store's replicas.
+    fn replicas(&self, store: ActorId) -> &[String] {
+        match &self.plan.actors[store.index()].kind {
+            ActorKind::Kv(kv) => &kv.replicas,
+            _ => &[],
+        }
     }
 
     /// A store has no replica of this name.
     pub(super) fn no_such_replica(&mut self, store: ActorId, name: &str, here: &Here) {
-        let known = &self.replicas()[store.index()];
+        let known = self.replicas(store);
         let help = match known.is_empty() {
             true => Some("give the store `replicas`".to_owned()),
             false => advice(name, known.iter().map(String::as_str)),

@@ -268,8 +268,8 @@ fn lag_and_fail_over(store: ActorId, asked: Option<Time>, ways: &mut Ways<'_>) {
     ways.add_after(Some(entry(at(asked), Some(lasts), lag)), 0, None, Fault::Failover { store });
 }
 
-/// What the user of an intent may do at any moment. Under a new key begins again only who is known to
-/// do so: then leaving is enough.
+/// What the user of an intent may do at any moment. Only who is known to do so begins again under a
+/// new key, and then leaving is enough.
 fn of_a_user(client: ActorId, ways: &mut Ways<'_>) {
     let ActorKind::Client(plan) = &ways.plan.actors[client.index()].kind else { return };
     if plan.refund.is_some() {
@@ -436,7 +436,7 @@ mod tests {
 
     #[test]
     fn a_replica_that_lags_takes_over() {
-        // The key is claimed before anything is charged: a second click finds the claim, if it is there.
+        // The key is claimed before anything is charged: a second click finds the claim, if it lasts.
         let pay = r#"
             Kv(Set("{key}", "mine", nx: true), store: "redis", into: "first"),
             If(Is("{first}"), then: [Effect("charge")]),

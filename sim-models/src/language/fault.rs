@@ -276,8 +276,8 @@ pub enum Fault<A = String, R = String> {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         replica: Option<R>,
     },
-    /// A user does something of their own accord. At a point, whose intent passes it; at an
-    /// instant, each user who waits.
+    /// A user does something of their own accord: at a point the one whose intent passes it, at an
+    /// instant each who waits.
     #[schemars(extend("x-unnamed" = 2))]
     #[schemars(example = r#"User("shoppers", Click)"#)]
     User {

@@ -283,7 +283,12 @@ impl Clients {
         let lineage = mix(lineage, submission.into());
         shared.metrics.submitted(client);
         shared.show(Seen::Submitted { client }, ctx);
-        shared.note(Note::Submitted { intent, submission }, ctx);
+        let does = match (refund, keys) {
+            (Some(_), _) => Doing::Refund,
+            (None, 1) => Doing::Click,
+            (None, _) => Doing::NewKey,
+        };
+        shared.note(Note::Submitted { intent, submission, does }, ctx);
         let (plan, number) = (*plan_of(&shared.plan, client), submission);
         let program = refund.unwrap_or(plan.program);
         Submission { client, plan, program, keys, intent, number, instance, lineage }
