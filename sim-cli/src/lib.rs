@@ -36,6 +36,7 @@ mod exit;
 mod figure;
 mod file;
 mod finding;
+mod fixes;
 mod json;
 mod record;
 mod repeat;

@@ -63,6 +63,11 @@ pub(crate) const BUILT_IN: &[(&str, &str)] = &[
     ("rocket_rides", include_str!("../../scenarios/designs/rocket_rides.ron")),
 ];
 
+/// The text of a built-in design.
+pub(crate) fn text(name: &str) -> Option<&'static str> {
+    BUILT_IN.iter().find(|(own, _)| *own == name).map(|(_, text)| *text)
+}
+
 /// `$lock` where neither the use nor the design says how long a lock lives.
 pub(crate) const LOCK: Span = Span::secs(30);
 

@@ -81,12 +81,24 @@ impl Scenario {
     /// # Errors
     /// What is wrong with them.
     pub fn with_faults(&self, faults: &str) -> Result<Scenario, Error> {
+        self.with("faults", [("faults", faults)])
+    }
+
+    /// The same scenario with other values at some paths; a mistake in them is shown at `label`.
+    pub(crate) fn with<'a>(
+        &self,
+        label: &str,
+        sets: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Scenario, Error> {
         let mut scenario = self.clone();
-        let set = scenario.document.set("faults", "faults", faults);
-        set.map_err(|mistake| vec![mistake])?;
+        let mut hash = self.overrides_hash.unwrap_or(0);
+        for (path, value) in sets {
+            scenario.document.set(label, path, value).map_err(|mistake| vec![mistake])?;
+            let own = if path == label { String::new() } else { format!("{path}\n") };
+            hash = xxh3_64(format!("{hash}\n{own}{value}").as_bytes());
+        }
         scenario.recompile(Points::Asked)?;
-        let before = self.overrides_hash.unwrap_or(0);
-        scenario.overrides_hash = Some(xxh3_64(format!("{before}\n{faults}").as_bytes()));
+        scenario.overrides_hash = Some(hash);
         Ok(scenario)
     }
 

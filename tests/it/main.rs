@@ -11,6 +11,7 @@ mod exam;
 mod explore;
 mod failure_modes;
 mod figures;
+mod fixes;
 mod floors;
 mod gallery;
 mod incidents;

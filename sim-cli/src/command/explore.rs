@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use sim_core::Span;
 use sim_models::custom::Kinds;
-use sim_models::explore::{Finding, Report, explore as search};
+use sim_models::explore::{Finding, Fixes, Refusal, Report, explore as search};
 
 use crate::changes::Changes;
 use crate::diagnostics::Failure;
@@ -17,7 +17,7 @@ use crate::file::ScenarioFile;
 use crate::repeat::Repeat;
 use crate::study::progress::Progress;
 use crate::text::{Style, labelled, plain};
-use crate::{console, json, words};
+use crate::{console, fixes, json, words};
 
 /// The version of the object that `--json` prints.
 const SCHEMA: u32 = 1;
@@ -61,6 +61,10 @@ pub struct Args {
     /// Where the counterexamples go
     #[arg(long, value_name = "DIR", default_value = "out")]
     out: PathBuf,
+
+    /// Try what would have prevented the findings: other designs, single changes; and at what price
+    #[arg(long)]
+    fix: bool,
 
     /// Print one JSON object instead of text
     #[arg(long)]
@@ -113,18 +117,34 @@ pub fn explore(args: &Args, kinds: &Kinds) -> Result<Exit, Failure> {
         let is_over = most.is_some_and(|most| progress.elapsed() >= most);
         !is_over && !stopped.load(Ordering::Relaxed)
     };
-    let search = search(&scenario).budget(budget).depth(args.depth as usize).jobs(args.jobs);
-    let search = search.seed(args.seed.unwrap_or(scenario.seed()));
-    let report = search.progress(&tick).while_it(&goes_on).run();
-    let report = report.map_err(|refusal| Failure::new(refusal.to_string()))?;
+    let seed = args.seed.unwrap_or(scenario.seed());
+    let searching = |budget| {
+        search(&scenario).budget(budget).depth(args.depth as usize).jobs(args.jobs).seed(seed)
+    };
+    let refused = |refusal: Refusal| Failure::new(refusal.to_string());
+    let report = searching(budget).progress(&tick).while_it(&goes_on).run().map_err(refused)?;
     drop(progress);
     let kept = report.findings.iter().map(|finding| keep(&args.out, finding));
     let kept = kept.collect::<Result<Vec<_>, _>>()?;
+    let fixes = if args.fix {
+        let progress = Progress::without_end();
+        let (tick, goes_on) = (|| progress.tick(), || !stopped.load(Ordering::Relaxed));
+        let trying = searching(report.runs).progress(&tick).while_it(&goes_on);
+        Some(keep_fixes(&args.out, trying.fixes(&report).map_err(refused)?)?)
+    } else {
+        None
+    };
     let repeat = repeat(args, &report);
     console::print(&if args.json {
-        object(&report, &kept, &repeat)
+        object(&report, &kept, fixes.as_ref(), &repeat)
     } else {
-        text(args, &report, &kept, &repeat, &console::style())
+        let style = console::style();
+        text(args, &report, &kept, &style)
+            + &fixes.map_or_else(String::new, |(fixes, files)| {
+                format!("\n{}", fixes::text(&fixes, &files, &style))
+            })
+            + "\n"
+            + &style.command("repeat", &repeat)
     })?;
     Ok(if report.findings.is_empty() && report.is_checked() { Exit::Kept } else { Exit::Broken })
 }
@@ -153,6 +173,22 @@ fn keep(out: &Path, finding: &Finding) -> Result<Option<PathBuf>, Failure> {
     }
 }
 
+/// Writes the changed scenarios down, each beside its counterexamples.
+fn keep_fixes(folder: &Path, fixes: Fixes) -> Result<Kept, Failure> {
+    let write = |(n, fix)| {
+        let path = folder.join(fixes::file_name(n, fix));
+        match std::fs::write(&path, &fix.scenario) {
+            Ok(()) => Ok(Some(path)),
+            Err(error) => Err(unwritable(&path, &error)),
+        }
+    };
+    let files = fixes.fixes.iter().enumerate().map(write).collect::<Result<Vec<_>, _>>()?;
+    Ok((fixes, files))
+}
+
+/// What was tried, and where each changed scenario went.
+type Kept = (Fixes, Vec<Option<PathBuf>>);
+
 fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
     Failure::new(format!("cannot write {}: {error}", path.display()))
 }
@@ -163,16 +199,11 @@ fn repeat(args: &Args, report: &Report) -> String {
     let line = line.changes(args.changes.variant.as_deref(), &args.changes.set);
     let line = line.option("budget", report.runs).option("seed", report.seed);
     let line = if args.depth == 3 { line } else { line.option("depth", args.depth) };
+    let line = if args.fix { line.flag("fix") } else { line };
     line.to_string()
 }
 
-fn text(
-    args: &Args,
-    report: &Report,
-    kept: &[Option<PathBuf>],
-    repeat: &str,
-    style: &Style,
-) -> String {
+fn text(args: &Args, report: &Report, kept: &[Option<PathBuf>], style: &Style) -> String {
     let mut text = headline(report, style);
     text.push('\n');
     let name = words::named(&report.scenario, report.variant.as_deref());
@@ -204,8 +235,7 @@ fn text(
             None => style.command("show", &alone(args, finding)),
         };
     }
-    text.push('\n');
-    text + &style.command("repeat", repeat)
+    text
 }
 
 fn headline(report: &Report, style: &Style) -> String {
@@ -254,7 +284,7 @@ fn alone(args: &Args, finding: &Finding) -> String {
 }
 
 /// A search as one JSON object.
-fn object(report: &Report, kept: &[Option<PathBuf>], repeat: &str) -> String {
+fn object(report: &Report, kept: &[Option<PathBuf>], fixes: Option<&Kept>, repeat: &str) -> String {
     let finding = |(finding, path): (&Finding, &Option<PathBuf>)| -> Value {
         json!({
             "broken": finding.broken,
@@ -285,6 +315,7 @@ fn object(report: &Report, kept: &[Option<PathBuf>], repeat: &str) -> String {
         "untested": report.untested,
         "singles_left": report.singles_left,
         "findings": findings,
+        "fixes": fixes.map(|(fixes, files)| fixes::json(fixes, files)),
         "repeat": plain(repeat),
     }))
 }

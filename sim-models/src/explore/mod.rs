@@ -38,12 +38,16 @@
 //! ```
 
 mod candidate;
+pub mod change;
+mod fix;
 mod search;
 mod shrink;
 mod story;
 pub mod turning;
 
 use std::fmt;
+
+pub use fix::{Fix, Fixes, GoodRun, Removal};
 
 use crate::Scenario;
 use crate::language::FaultPlan;

@@ -26,7 +26,7 @@ const WAITING_MAX: usize = 1_000_000;
 
 /// A run may take ten times the steps of the good one, and so many more: a storm that is longer ends
 /// at that limit and says nothing.
-const STEPS_LEAST: u64 = 100_000;
+pub(super) const STEPS_LEAST: u64 = 100_000;
 
 /// The most faults of a random plan.
 const RANDOM_FAULTS_MAX: u64 = 5;

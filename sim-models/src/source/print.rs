@@ -1,6 +1,7 @@
 //! A document as a tree that can be cut, changed and printed as a person would write it.
 
 use super::names::Shorthand;
+use super::path::path_key;
 use super::read;
 use super::tree::{Node, Shape};
 
@@ -47,6 +48,41 @@ impl Tree {
         self.children.iter_mut().find(is_it)
     }
 
+    /// As [`Tree::child`], to look at.
+    pub(crate) fn get(&self, name: &str) -> Option<&Tree> {
+        self.children.iter().find(|child| child.name() == Some(name))
+    }
+
+    /// What it holds, in order.
+    pub(crate) fn items(&self) -> &[Tree] {
+        &self.children
+    }
+
+    /// As [`Tree::items`], to change.
+    pub(crate) fn items_mut(&mut self) -> &mut Vec<Tree> {
+        &mut self.children
+    }
+
+    /// Whether it is written `[a, b]`.
+    pub(crate) fn is_list(&self) -> bool {
+        self.shape == Shape::List
+    }
+
+    /// Itself and everything in it, in the order of the text, each with its path in a document in
+    /// which this stands at `path`.
+    pub(crate) fn places(&self, path: &str) -> Vec<(String, &Tree)> {
+        let mut places = vec![(path.to_owned(), self)];
+        for (n, child) in self.children.iter().enumerate() {
+            let path = match child.name() {
+                Some(name) if path.is_empty() => path_key(name),
+                Some(name) => format!("{path}.{}", path_key(name)),
+                None => format!("{path}[{n}]"),
+            };
+            places.extend(child.places(&path));
+        }
+        places
+    }
+
     /// The names of its fields or entries, without quotes.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.children.iter().filter_map(|child| Some(child.name.as_deref()?.trim_matches('"')))
@@ -68,6 +104,14 @@ impl Tree {
         match self.child(name) {
             Some(child) => *child = Tree { name: child.name.take(), ..value },
             None => self.children.push(value),
+        }
+    }
+
+    /// As [`Tree::set`], of an entry of a map.
+    pub(crate) fn set_entry(&mut self, key: &str, value: Tree) {
+        match self.get(key).is_some() {
+            true => self.set(key, value),
+            false => self.set(&format!("{key:?}"), value),
         }
     }
 
@@ -231,6 +275,18 @@ mod tests {
         assert_eq!(tree(&printed), tree(TEXT), "{printed}");
         assert!(printed.contains(r#"At("3s", for: "1s", Loss("users", "api", 0.5))"#), "{printed}");
         assert!(printed.lines().all(|line| line.len() <= WIDTH + 1), "{printed}");
+    }
+
+    #[test]
+    fn each_place_has_the_path_that_leads_to_it() {
+        let document = Document::parse("t", TEXT, shorthand()).unwrap();
+        let whole = document.tree();
+        let places = whole.places("");
+        assert_eq!(places.len(), whole.parts() + 1);
+        for (path, part) in places.iter().skip(1) {
+            let text = document.text_of(path).unwrap_or_else(|| panic!("{path}"));
+            assert_eq!(Tree::read(text).unwrap().head(), part.head(), "{path}");
+        }
     }
 
     #[test]
