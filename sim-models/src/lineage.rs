@@ -2,16 +2,23 @@
 //!
 //! A run keeps it only when it is asked to; it changes nothing about the run.
 
-use sim_core::Time;
+use std::collections::BTreeMap;
 
-use crate::plan::{ActorId, KindId, PointId};
+use sim_core::Time;
+use sim_policies::breaker::StateName;
+use sim_redis::{Deadline, Key};
+
+use crate::plan::{ActorId, BreakerId, KindId, PointId};
 
 /// A run with more moments than this is a load test: the first of them show all that happens.
 const MOMENTS_MAX: usize = 20_000;
 
 /// The moments of a run, in order.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Lineage(Vec<Moment>);
+pub(crate) struct Lineage {
+    moments: Vec<Moment>,
+    states: States,
+}
 
 /// Something happened for an intent.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +29,8 @@ pub(crate) struct Moment {
     /// Of the actor that passes or sends.
     pub instance: u32,
     pub what: What,
+    /// What a fault meets that strikes here.
+    pub state: State,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,19 +50,142 @@ pub(crate) enum Way {
     Answer,
 }
 
+/// What is kept for an intent in the stores, and what the breakers do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct State {
+    pub kept: Kept,
+    pub breakers: Breakers,
+}
+
+/// What stores keep for an intent: a lock, a record.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Kept {
+    /// Nothing was written.
+    #[default]
+    Nothing,
+    /// What was written once: a lock is held, a record is pending.
+    Claimed,
+    /// What was written again: a result lies beside the lock, a record is done.
+    Settled,
+    /// What was written is gone: released, expired or lost.
+    Gone,
+}
+
+/// The breaker that lets least through.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Breakers {
+    #[default]
+    Closed,
+    HalfOpen,
+    Open,
+}
+
+/// From what a state is worked out.
+#[derive(Clone, Debug, Default)]
+struct States {
+    /// Those that are not closed.
+    breakers: BTreeMap<(BreakerId, u32), Breakers>,
+    keys: BTreeMap<(ActorId, Key), KeyState>,
+    /// The keys that were written for an intent.
+    written: BTreeMap<u32, Vec<(ActorId, Key)>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct KeyState {
+    /// `None` when it is not there.
+    until: Option<Deadline>,
+    writes: u32,
+}
+
 impl Lineage {
-    pub(crate) fn push(&mut self, moment: Moment) {
-        if self.0.len() < MOMENTS_MAX {
-            self.0.push(moment);
+    /// Keeps a moment in the state of the world; `now_ms` is what a store's clock shows.
+    pub(crate) fn push(&mut self, moment: Moment, now_ms: impl Fn(ActorId) -> i64) {
+        if self.moments.len() < MOMENTS_MAX {
+            let state = self.states.of(moment.intent, now_ms);
+            self.moments.push(Moment { state, ..moment });
         }
+    }
+
+    /// A key was written for an intent, and lasts so long or is gone.
+    pub(crate) fn write(&mut self, intent: u32, at: (ActorId, Key), until: Option<Deadline>) {
+        if self.moments.len() == MOMENTS_MAX {
+            return;
+        }
+        let States { keys, written, .. } = &mut self.states;
+        let writes = keys.get(&at).map_or(0, |known| known.writes);
+        keys.insert(at, KeyState { until, writes: writes + 1 });
+        let of_intent = written.entry(intent).or_default();
+        if !of_intent.contains(&at) {
+            of_intent.push(at);
+        }
+    }
+
+    /// A store may have lost keys: what it has now.
+    pub(crate) fn look(&mut self, store: ActorId, until: impl Fn(Key) -> Option<Deadline>) {
+        let of_store = self.states.keys.iter_mut().filter(|((at, _), _)| *at == store);
+        of_store.for_each(|((_, key), known)| known.until = until(*key));
+    }
+
+    /// A breaker of an instance has another state.
+    pub(crate) fn turn(&mut self, breaker: (BreakerId, u32), to: StateName) {
+        let state = match to {
+            StateName::HalfOpen => Breakers::HalfOpen,
+            StateName::Open | StateName::ForcedOpen => Breakers::Open,
+            _ => Breakers::Closed,
+        };
+        match state {
+            Breakers::Closed => self.states.breakers.remove(&breaker),
+            state => self.states.breakers.insert(breaker, state),
+        };
     }
 
     /// The moments up to an instant.
     pub(crate) fn until(&self, at: Time) -> impl Iterator<Item = &Moment> {
-        self.0.iter().take_while(move |moment| moment.at <= at)
+        self.moments.iter().take_while(move |moment| moment.at <= at)
     }
 
     pub(crate) fn moments(&self) -> &[Moment] {
-        &self.0
+        &self.moments
+    }
+}
+
+impl States {
+    fn of(&self, intent: u32, now_ms: impl Fn(ActorId) -> i64) -> State {
+        let keys = self.written.get(&intent).into_iter().flatten();
+        let keys = keys.filter_map(|at| Some((at.0, self.keys.get(at)?)));
+        let mut kept = Kept::Nothing;
+        for (store, key) in keys {
+            let is_there = key.until.is_some_and(|until| !until.is_past(now_ms(store)));
+            let here = match key.writes {
+                _ if !is_there => Kept::Gone,
+                1 => Kept::Claimed,
+                _ => Kept::Settled,
+            };
+            // A lock and a result: two keys that are there are more than one.
+            kept = match (kept, here) {
+                (Kept::Nothing | Kept::Gone, here) => here,
+                (known, Kept::Gone) => known,
+                _ => Kept::Settled,
+            };
+        }
+        State { kept, breakers: self.breakers.values().max().copied().unwrap_or_default() }
+    }
+}
+
+impl State {
+    /// For people and for JSON: `claimed`, `settled, breaker open`.
+    pub(crate) fn name(self) -> String {
+        let kept = match self.kept {
+            Kept::Nothing => "nothing kept",
+            Kept::Claimed => "claimed",
+            Kept::Settled => "settled",
+            Kept::Gone => "gone",
+        };
+        let breakers = match self.breakers {
+            Breakers::Closed => "",
+            Breakers::HalfOpen => ", breaker half-open",
+            Breakers::Open => ", breaker open",
+        };
+        format!("{kept}{breakers}")
     }
 }

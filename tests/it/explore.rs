@@ -1,143 +1,133 @@
 //! What exploration finds of the library of failure modes, when nobody tells it which fault to look
-//! for. The page is made from the searches.
+//! for; the counterexamples that are kept; and a short search of every shipped scenario.
+//!
+//! `docs/EXPLORE.md` holds the tables of `sim explore --matrix`, whose searches take long. The rows
+//! are repeated here with one seed.
 
-use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use sim_models::Scenario;
-use sim_models::explore::{Finding, Report, explore};
+use sim_models::explore::{Mechanism, Report, explore};
+use sim_models::outcome::Verdict;
 
-use crate::support::{broken, same_as_written, scenarios_in};
+use crate::support::{self, broken, gallery, root, scenarios_in};
 
 const PAGE: &str = "docs/EXPLORE.md";
 
-/// The runs of each search.
+/// The runs of a search for a mode.
 const BUDGET: u64 = 500;
 
-const HEAD: &str = "\
-# What exploration finds
+/// The runs of a search of a design that should break under nothing.
+const BUDGET_OF_SOUND: u64 = 200;
 
-`sim explore` is given a scenario, and finds faults under which its promises break. Nobody tells it
-what to look for. [How it searches](#how-it-searches) is below.
+/// The runs of a search of a shipped scenario.
+const BUDGET_OF_SHIPPED: u64 = 24;
 
-Here it meets the [library of failure modes](FAILURE_MODES.md). Each of them is a bad design with a plan
-of faults that shows the harm. The plan is taken away, and the search has to find one by itself. This
-page is made from the searches: 500 runs each, seed 1.
+fn modes() -> impl Iterator<Item = (String, PathBuf)> {
+    let name = |path: &Path| {
+        let stem = path.file_stem().expect("a file").to_string_lossy().into_owned();
+        stem.split('-').take(2).collect::<Vec<_>>().join("-")
+    };
+    scenarios_in("scenarios/failure-modes").into_iter().map(move |path| (name(&path), path))
+}
 
-## The bad designs
-
-*Promise* is one that the mode's own plan breaks. *Runs* is how many it took until it broke for the
-first time, *faults* is how many it takes after shrinking, and *when* is the smallest plan. It may be
-another plan than the mode's own: a bad design has more than one way to break. *Ways* is how many
-different ones the search found, of all promises together.
-
-";
-
-const CORRECTED: &str = "
-## Their corrections
-
-The same search, of the variant `corrected` of each mode; the smallest plan for each promise that
-breaks. A correction answers for its own mode. What is found here is another one, or a customer who
-stops asking before anybody can tell what happened (`SettlesWithin`).
-
-";
-
-const HOW: &str = "
-## How it searches
-
-1. **One good run is recorded**: which points its programs pass, which messages go where, and what is
-   written to the ledger. The first three intents are followed; what happens to them can happen to any.
-2. **Every single fault.** At each point: a crash, an error, a halt of the task, a pause of the instance
-   that passes it. For each message: it is lost, late or doubled, at once or much later. At each command of
-   a store: the store crashes, fails over, refuses, forgets, evicts, is out of memory, or its clock is set
-   forward or back. With replicas: they are cut off, a failover loses what was just written, or the old
-   primary still serves who has sent the command. At each moment of an intent its user clicks again, leaves,
-   or asks for a refund if the client says how. Crashes and outages last a second. They, halts and delays
-   also last a little longer than each length of time that the scenario names: timeouts, leases, lifetimes,
-   the sixteen most different. What stands next to an effect is tried first.
-3. **Faults on top of each other.** Where a run with a fault kept its promises, a further fault strikes
-   later in that run. Runs that passed the same points in the same order, sent the same messages and did
-   the same things are gone on from once.
-4. **At random**, one batch in four, once every single fault was tried: one to five faults, of a random
-   half of the kinds, and other luck of latencies and losses.
-
-A promise that must never break (`AtMostOnce`, `NoMerge` …) is judged under all faults. One that must hold
-in the end (`AllAnswered`, `SettlesWithin`, `RecoversWithin`) is judged where all faults have healed
-within the first three quarters of the run. Promises on figures (`Threshold`, `Goodput` …) are not judged,
-since faults may make a service worse. The report names them, and those that no run put to the test.
-
-Findings are one where they break the same promise after the same messages and effects in the same order.
-Each is shrunk: fewer faults, a named point in the place of an instant, the shortest round length; then
-fewer users, no actor, link, endpoint or policy that the story does not need, and a shorter run. Programs
-and policies stay as they were written, and without its faults the short scenario keeps the promise. The
-result is `counterexample-….ron`, which `sim run` repeats.
-
-A client that keeps its key is taken at its word: only one that has `new_keys` begins anew under another,
-after it has left. Under a new key no server knows the old payment, whatever its design.
-";
-
-fn stripped(name: &str, variant: Option<&str>) -> Scenario {
-    let draft = Scenario::file(name).expect("it is shipped").set("faults", "[]");
+fn stripped(file: &Path, variant: Option<&str>) -> Scenario {
+    let draft = Scenario::file(file).expect("it is shipped").set("faults", "[]");
     let draft = variant.into_iter().fold(draft, |draft, variant| draft.variant(variant));
     draft.load().expect("it loads without its faults")
 }
 
-fn search(scenario: &Scenario) -> Report {
-    explore(scenario).budget(BUDGET).seed(1).untold().run().expect("it promises something")
-}
-
-fn first<'a>(report: &'a Report, promises: &[&str]) -> Option<&'a Finding> {
-    let breaks = |finding: &&Finding| {
-        finding.broken.iter().any(|promise| promises.contains(&promise.as_str()))
-    };
-    report.findings.iter().filter(breaks).min_by_key(|finding| finding.runs)
+fn page() -> String {
+    fs::read_to_string(root().join(PAGE)).expect("the page")
 }
 
 #[test]
-fn every_failure_mode_is_found_without_its_plan() {
-    let mut page = HEAD.to_owned();
-    page += "| mode | promise | runs | faults | when | ways |\n|---|---|---|---|---|---|\n";
-    let mut corrected = CORRECTED.to_owned();
-    corrected += "| mode | found | when |\n|---|---|---|\n";
-    let mut missed = Vec::new();
-    let modes = scenarios_in("scenarios/failure-modes").into_iter();
-    for path in modes.filter(|path| path.to_string_lossy().contains("/FM-")) {
-        let name = path.file_stem().expect("a file").to_string_lossy().into_owned();
-        let file = path.to_string_lossy().into_owned();
-        let own = Scenario::file(&file).expect("it is shipped").run().expect("it loads");
-        let promises = broken(&own);
-        let report = search(&stripped(&file, None));
-        match first(&report, &promises) {
+fn each_mode_that_the_page_says_is_found_is_found_by_its_own_mechanism() {
+    let (page, mut wrong) = (page(), Vec::new());
+    for (name, file) in modes().filter(|(name, _)| name.starts_with("FM")) {
+        let bad = Scenario::file(&file).expect("it is shipped").load().expect("it loads");
+        let mechanism = Mechanism::of(&bad);
+        let stripped = stripped(&file, None);
+        let search = explore(&stripped).budget(BUDGET).seed(1).untold().until_found(&mechanism);
+        let report = search.run().expect("it promises something");
+        let row = match report.findings.first() {
             Some(finding) => {
+                let promise = &finding.broken[0];
+                assert!(mechanism.promises().any(|own| own == promise), "{name}: {finding:?}");
                 assert!(finding.faults.len() <= 3, "{name}: {finding:?}");
-                let promise = finding.broken.iter().find(|p| promises.contains(&p.as_str()));
-                writeln!(
-                    page,
-                    "| `{}` | `{}` | {} | {} | {} | {} |",
-                    &name[..5],
-                    promise.expect("it breaks one"),
-                    finding.runs,
-                    finding.faults.len(),
-                    finding.how(),
-                    report.findings.len(),
-                )
-                .expect("a text takes all");
+                let phase = finding.phase.name().replace('_', " ");
+                format!("| `{name}` | `{promise}` | {phase} |")
             }
-            None => missed.push(name.clone()),
-        }
-        let report = search(&stripped(&file, Some("corrected")));
-        let mut told: Vec<&str> = Vec::new();
-        for finding in &report.findings {
-            let promise = finding.broken[0].as_str();
-            if !told.contains(&promise) {
-                told.push(promise);
-                writeln!(corrected, "| `{}` | `{promise}` | {} |", &name[..5], finding.how())
-                    .expect("a text takes all");
-            }
-        }
-        if told.is_empty() {
-            writeln!(corrected, "| `{}` | nothing | |", &name[..5]).expect("a text takes all");
+            None => format!("| `{name}` | – | – |"),
+        };
+        if !page.contains(&row) {
+            wrong.push(row);
         }
     }
-    assert!(missed.is_empty(), "not found: {missed:?}");
-    same_as_written(PAGE, &(page + &corrected + HOW));
+    assert!(wrong.is_empty(), "{PAGE} says otherwise; make its tables anew: {wrong:#?}");
+}
+
+#[test]
+fn what_breaks_in_a_sound_design_is_on_the_page() {
+    let (page, mut wrong) = (page(), Vec::new());
+    for (name, file) in modes() {
+        let base = Scenario::file(&file).expect("it is shipped").load().expect("it loads");
+        let is_control = name.starts_with("CT");
+        let variants = base.variants().into_iter().map(Some);
+        let variants = variants.filter(|v| is_control || v.as_deref() == Some("corrected"));
+        for variant in variants.chain(is_control.then_some(None)) {
+            let named = variant.as_ref().map_or(name.clone(), |v| format!("{name}, {v}"));
+            if !page.contains(&format!("| {named} |")) {
+                continue;
+            }
+            let scenario = stripped(&file, variant.as_deref());
+            let search = explore(&scenario).budget(BUDGET_OF_SOUND).seed(1).untold();
+            let report = search.run().expect("it promises something");
+            for finding in &report.findings {
+                let row = format!("| {named} | `{}` |", finding.broken[0]);
+                if !page.contains(&row) {
+                    wrong.push(row);
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{PAGE} does not say so; make its tables anew: {wrong:#?}");
+}
+
+/// A search that finds something ends with faults that break a promise: a run with them alone says
+/// the same.
+#[test]
+fn a_short_search_of_every_shipped_scenario_finds_what_is_so() {
+    for file in gallery() {
+        let name = file.file_name().expect("a file").to_string_lossy().into_owned();
+        let scenario = Scenario::file(&file).expect("it is shipped").load().expect("it loads");
+        let search = explore(&scenario).budget(BUDGET_OF_SHIPPED).untold().run();
+        let Ok(report) = search else { continue };
+        let Report { findings, runs, .. } = report;
+        assert!(runs <= BUDGET_OF_SHIPPED, "{name}");
+        for finding in findings {
+            let struck = scenario.with_faults(&finding.all_faults());
+            let Ok(struck) = struck else { continue };
+            let outcome = struck.run(finding.seed);
+            assert_ne!(outcome.verdict, Verdict::Kept, "{name}: {finding:?}");
+        }
+    }
+}
+
+/// A counterexample that somebody kept breaks what it says, in the same run, until it is mended; then
+/// its `breaks` is emptied.
+#[test]
+fn kept_counterexamples_break_what_they_say() {
+    for file in scenarios_in("scenarios/regressions") {
+        let text = fs::read_to_string(&file).expect("a scenario");
+        let name = file.display();
+        let outcome = support::run(&support::load(&text, None, &[]));
+        let known = outcome.invariants.iter().filter(|invariant| invariant.known);
+        let known: Vec<&str> = known.map(|invariant| invariant.name.as_str()).collect();
+        assert_eq!(broken(&outcome), known, "{name}");
+        let pinned = text.lines().find_map(|line| line.strip_prefix("// digest "));
+        let digest = format!("{:016x}", outcome.digest);
+        assert_eq!(pinned, Some(digest.as_str()), "{name}: its first line is `// digest {digest}`");
+    }
 }

@@ -8,8 +8,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use sim_core::Span;
 use sim_models::custom::Kinds;
-use sim_models::explore::{Finding, Fixes, Refusal, Report, explore as search};
+use sim_models::explore::{Cells, Finding, Fixes, Refusal, Report, Standing, explore as search};
 
+use super::matrix::{Terms, matrix};
 use crate::changes::Changes;
 use crate::diagnostics::Failure;
 use crate::exit::Exit;
@@ -38,6 +39,15 @@ there is one.")]
 pub struct Args {
     /// The scenario file; its own faults stay, `--set faults=[]` takes them out
     scenario: PathBuf,
+
+    /// Measure the search instead, and print tables as Markdown: SCENARIO is a folder of scenarios
+    /// whose own faults, which are taken away, show what is to be found
+    #[arg(long, conflicts_with_all = ["set", "variant", "seed", "json"])]
+    matrix: bool,
+
+    /// With --matrix: how many seeds each search begins with, of which the median is taken
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
+    seeds: u64,
 
     #[command(flatten)]
     changes: Changes,
@@ -99,6 +109,9 @@ impl std::str::FromStr for Budget {
 /// # Errors
 /// A scenario that cannot be read or promises nothing, or a folder that cannot be written.
 pub fn explore(args: &Args, kinds: &Kinds) -> Result<Exit, Failure> {
+    if args.matrix {
+        return measure(args, kinds);
+    }
     let file = ScenarioFile::read(&args.scenario, kinds)?;
     let scenario = file.load_changed(&args.changes)?;
     console::warn(scenario.warnings());
@@ -113,6 +126,10 @@ pub fn explore(args: &Args, kinds: &Kinds) -> Result<Exit, Failure> {
         Some(_) => Progress::without_end(),
     };
     let tick = || progress.tick();
+    let standing = |Standing { reached, possible, findings }: Standing| {
+        let cells = format!("{} of {} cells", words::count(reached), words::count(possible));
+        progress.say(&format!("{cells}, {}", words::counted(findings, "hit")));
+    };
     let goes_on = || {
         let is_over = most.is_some_and(|most| progress.elapsed() >= most);
         !is_over && !stopped.load(Ordering::Relaxed)
@@ -122,10 +139,12 @@ pub fn explore(args: &Args, kinds: &Kinds) -> Result<Exit, Failure> {
         search(&scenario).budget(budget).depth(args.depth as usize).jobs(args.jobs).seed(seed)
     };
     let refused = |refusal: Refusal| Failure::new(refusal.to_string());
-    let report = searching(budget).progress(&tick).while_it(&goes_on).run().map_err(refused)?;
+    let report = searching(budget).progress(&tick).standing(&standing).while_it(&goes_on);
+    let report = report.run().map_err(refused)?;
     drop(progress);
     let kept = report.findings.iter().map(|finding| keep(&args.out, finding));
     let kept = kept.collect::<Result<Vec<_>, _>>()?;
+    let removed = remove_others(&args.out, &report, &kept)?;
     let fixes = if args.fix {
         let progress = Progress::without_end();
         let (tick, goes_on) = (|| progress.tick(), || !stopped.load(Ordering::Relaxed));
@@ -139,7 +158,7 @@ pub fn explore(args: &Args, kinds: &Kinds) -> Result<Exit, Failure> {
         object(&report, &kept, fixes.as_ref(), &repeat)
     } else {
         let style = console::style();
-        text(args, &report, &kept, &style)
+        text(args, &report, (&kept, removed), &style)
             + &fixes.map_or_else(String::new, |(fixes, files)| {
                 format!("\n{}", fixes::text(&fixes, &files, &style))
             })
@@ -147,6 +166,28 @@ pub fn explore(args: &Args, kinds: &Kinds) -> Result<Exit, Failure> {
             + &style.command("repeat", &repeat)
     })?;
     Ok(if report.findings.is_empty() && report.is_checked() { Exit::Kept } else { Exit::Broken })
+}
+
+/// Measures the search on a folder of scenarios.
+fn measure(args: &Args, kinds: &Kinds) -> Result<Exit, Failure> {
+    let Budget::Runs(budget) = args.budget else {
+        return Err(Failure::new("--matrix counts runs: write --budget 2000".to_owned()));
+    };
+    let stopped = stop_on_interrupt();
+    let progress = Progress::without_end();
+    let tick = || progress.tick();
+    let goes_on = || !stopped.load(Ordering::Relaxed);
+    let elapsed = || progress.elapsed();
+    let terms = Terms {
+        budget,
+        seeds: args.seeds,
+        jobs: args.jobs,
+        elapsed: &elapsed,
+        tick: &tick,
+        goes_on: &goes_on,
+    };
+    matrix(&args.scenario, kinds, &terms)?;
+    Ok(Exit::Kept)
 }
 
 /// Set once somebody presses Ctrl-C: the search ends and reports what it has. A second time ends
@@ -189,6 +230,28 @@ fn keep_fixes(folder: &Path, fixes: Fixes) -> Result<Kept, Failure> {
 /// What was tried, and where each changed scenario went.
 type Kept = (Fixes, Vec<Option<PathBuf>>);
 
+/// Removes what an earlier search of the same scenario left: it may show what is mended.
+fn remove_others(out: &Path, report: &Report, kept: &[Option<PathBuf>]) -> Result<u64, Failure> {
+    let is_ours = |path: &Path| {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        name.starts_with("counterexample-")
+            && name.ends_with(".ron")
+            && std::fs::read_to_string(path)
+                .is_ok_and(|text| text.contains(&format!("name: {:?},\n", report.counterexamples)))
+    };
+    let Ok(folder) = std::fs::read_dir(out) else { return Ok(0) };
+    let mut removed = 0;
+    for path in folder.flatten().map(|entry| entry.path()) {
+        if !kept.iter().flatten().any(|kept| *kept == path) && is_ours(&path) {
+            std::fs::remove_file(&path).map_err(|error| {
+                Failure::new(format!("cannot remove {}: {error}", path.display()))
+            })?;
+            removed += 1;
+        }
+    }
+    Ok(removed)
+}
+
 fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
     Failure::new(format!("cannot write {}: {error}", path.display()))
 }
@@ -203,12 +266,18 @@ fn repeat(args: &Args, report: &Report) -> String {
     line.to_string()
 }
 
-fn text(args: &Args, report: &Report, kept: &[Option<PathBuf>], style: &Style) -> String {
+fn text(
+    args: &Args,
+    report: &Report,
+    (kept, removed): (&[Option<PathBuf>], u64),
+    style: &Style,
+) -> String {
     let mut text = headline(report, style);
     text.push('\n');
     let name = words::named(&report.scenario, report.variant.as_deref());
     text += &style.line("scenario", &name);
     text += &style.line("search", &extent(report));
+    text += &style.line("cells", &cells(&report.cells));
     if !report.not_judged.is_empty() {
         let all = report.not_judged.join(", ");
         text += &style.line("unjudged", &format!("{all}: faults may make a service worse"));
@@ -221,19 +290,103 @@ fn text(args: &Args, report: &Report, kept: &[Option<PathBuf>], style: &Style) -
         let left = words::counted(report.singles_left, "single fault");
         text += &style.line("left", &format!("{left} not tried yet: raise --budget"));
     }
-    for (n, (finding, path)) in report.findings.iter().zip(kept).enumerate() {
+    if report.recoveries > 0 {
+        let judged = words::counted(report.recoveries, "run");
+        let whether = "showed whether the service is well again after the faults";
+        text += &style.line("recovery", &format!("{judged} {whether}"));
+    }
+    if report.cut > 0 {
+        let cut = words::counted(report.cut, "run");
+        let why = "took more than ten times the steps of the good one and ended there";
+        text += &style.line("cut", &format!("{cut} {why}; what broke by then counts"));
+    }
+    if removed > 0 {
+        let removed = words::counted(removed, "counterexample");
+        text += &style.line("removed", &format!("{removed} of an earlier search"));
+    }
+    let mut number = 0;
+    for promise in promises(report) {
+        let ways = ways(report, promise);
         text.push('\n');
-        text += &labelled(style.head, &format!("{}", n + 1), &finding.broken[0]);
-        text += &style.line("when", &finding.how());
-        text += &style.line("then", &finding.witness);
-        if finding.broken.len() > 1 {
-            text += &style.line("also", &finding.broken[1..].join(", "));
+        text += &labelled(style.head, "promise", promise);
+        for way in ways.iter().take(WAYS_MAX) {
+            number += 1;
+            let (finding, path) = (&report.findings[way.first], &kept[way.first]);
+            text.push('\n');
+            text += &labelled(style.head, &format!("{number}"), &finding.how());
+            text += &style.line("then", &finding.witness);
+            if finding.broken.len() > 1 {
+                text += &style.line("also", &finding.broken[1..].join(", "));
+            }
+            text += &style.line("found", &found(finding, way.others));
+            text += &match path {
+                Some(path) => style.command("show", &Repeat::new("run").file(path).to_string()),
+                None => style.command("show", &alone(args, finding)),
+            };
         }
-        text += &style.line("found", &found(finding));
-        text += &match path {
-            Some(path) => style.command("show", &Repeat::new("run").file(path).to_string()),
-            None => style.command("show", &alone(args, finding)),
-        };
+        if let Some(more) = ways.len().checked_sub(WAYS_MAX).filter(|more| *more > 0) {
+            let more = words::counted(more as u64, "more way");
+            let out = args.out.display();
+            text += &style.line("", &format!("and {more}, in {out} and in --json"));
+        }
+    }
+    text
+}
+
+/// So many ways to break a promise are shown; the rest is counted.
+const WAYS_MAX: usize = 5;
+
+/// A way to break a promise: the smallest finding by some faults, and how many more there are by
+/// the same faults in other places.
+struct Way {
+    first: usize,
+    others: u64,
+}
+
+/// The promises that broke, those that break by the smallest plans first.
+fn promises(report: &Report) -> Vec<&str> {
+    let mut promises: Vec<&str> = Vec::new();
+    for finding in &report.findings {
+        let promise = finding.broken[0].as_str();
+        if !promises.contains(&promise) {
+            promises.push(promise);
+        }
+    }
+    promises
+}
+
+fn ways(report: &Report, promise: &str) -> Vec<Way> {
+    let mut ways: Vec<Way> = Vec::new();
+    for (n, finding) in report.findings.iter().enumerate() {
+        if finding.broken[0] == promise {
+            let family = |way: &&mut Way| report.findings[way.first].family == finding.family;
+            match ways.iter_mut().find(family) {
+                Some(way) => way.others += 1,
+                None => ways.push(Way { first: n, others: 0 }),
+            }
+        }
+    }
+    ways
+}
+
+/// How much of the table of coverage was reached, and what is empty: the kinds of faults with most
+/// empty cells first.
+fn cells(cells: &Cells) -> String {
+    let Cells { reached, possible, empty } = cells;
+    let mut text = format!("{} of {} reached", words::count(*reached), words::count(*possible));
+    let mut kinds: Vec<(u64, &str)> = Vec::new();
+    for (kind, _) in empty {
+        match kinds.iter_mut().find(|(_, known)| known == kind) {
+            Some((count, _)) => *count += 1,
+            None => kinds.push((1, kind)),
+        }
+    }
+    kinds.sort_by_key(|(count, _)| std::cmp::Reverse(*count));
+    if let Some((kind, place)) = empty.first() {
+        let all: Vec<String> =
+            kinds.iter().take(4).map(|(count, kind)| format!("{kind} {count}")).collect();
+        let more = if kinds.len() > 4 { " …" } else { "" };
+        text += &format!("; empty: {}{more}, such as {kind} at {place}", all.join(", "));
     }
     text
 }
@@ -248,11 +401,9 @@ fn headline(report: &Report, style: &Style) -> String {
         let said = format!("No promise broke in {runs}");
         return labelled(style.good, "NOTHING FOUND", &said);
     }
-    let mut promises: Vec<&str> =
-        report.findings.iter().map(|finding| finding.broken[0].as_str()).collect();
-    promises.sort_unstable();
-    promises.dedup();
-    let ways = words::counted(report.findings.len() as u64, "way");
+    let promises = promises(report);
+    let ways: usize = promises.iter().map(|promise| ways(report, promise).len()).sum();
+    let ways = words::counted(ways as u64, "way");
     let promises = words::counted(promises.len() as u64, "promise");
     labelled(style.bad, "FOUND", &format!("{ways} to break {promises}, in {runs}"))
 }
@@ -269,10 +420,15 @@ fn extent(report: &Report) -> String {
     )
 }
 
-fn found(finding: &Finding) -> String {
+fn found(finding: &Finding, others: u64) -> String {
     let runs = words::counted(finding.seen, "run");
     let after = words::counted(finding.runs, "run");
-    format!("after {after}; {runs} broke it in this way")
+    let others = match others {
+        0 => String::new(),
+        1 => "; so does the same in 1 other place".to_owned(),
+        n => format!("; so does the same in {} other places", words::count(n)),
+    };
+    format!("after {after}; {runs} broke it in this way{others}")
 }
 
 /// The command that shows a finding in the whole scenario.
@@ -292,6 +448,7 @@ fn object(report: &Report, kept: &[Option<PathBuf>], fixes: Option<&Kept>, repea
             "how": finding.how(),
             "faults": finding.faults_as_written(),
             "seed": finding.seed,
+            "family": finding.family,
             "phase": finding.phase.name(),
             "runs": finding.runs,
             "seen": finding.seen,
@@ -300,6 +457,8 @@ fn object(report: &Report, kept: &[Option<PathBuf>], fixes: Option<&Kept>, repea
         })
     };
     let findings: Vec<Value> = report.findings.iter().zip(kept).map(finding).collect();
+    let empty = report.cells.empty.iter();
+    let empty: Vec<String> = empty.map(|(kind, place)| format!("{kind} at {place}")).collect();
     json::pretty(&json!({
         "schema": SCHEMA,
         "scenario": report.scenario,
@@ -314,6 +473,13 @@ fn object(report: &Report, kept: &[Option<PathBuf>], fixes: Option<&Kept>, repea
         "not_judged": report.not_judged,
         "untested": report.untested,
         "singles_left": report.singles_left,
+        "cut": report.cut,
+        "recoveries": report.recoveries,
+        "cells": {
+            "reached": report.cells.reached,
+            "possible": report.cells.possible,
+            "empty": empty,
+        },
         "findings": findings,
         "fixes": fixes.map(|(fixes, files)| fixes::json(fixes, files)),
         "repeat": plain(repeat),

@@ -7,6 +7,7 @@ mod explore;
 mod help;
 mod list;
 mod map;
+mod matrix;
 mod new;
 mod replay;
 mod run;

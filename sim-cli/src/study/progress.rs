@@ -13,12 +13,12 @@ pub struct Progress(ProgressBar);
 impl Progress {
     /// Counts up to a number of runs.
     pub fn new(runs: u64) -> Progress {
-        Progress::of(Some(runs), "{wide_bar} {pos} of {len} runs, {eta} left")
+        Progress::of(Some(runs), "{wide_bar} {pos} of {len} runs, {per_sec}, {eta} left{msg}")
     }
 
     /// Counts runs of which nobody knows how many there will be.
     pub fn without_end() -> Progress {
-        Progress::of(None, "{spinner} {pos} runs, {per_sec}")
+        Progress::of(None, "{spinner} {pos} runs, {per_sec}{msg}")
     }
 
     fn of(runs: Option<u64>, template: &str) -> Progress {
@@ -30,6 +30,11 @@ impl Progress {
     /// How long it has taken so far.
     pub fn elapsed(&self) -> Duration {
         self.0.elapsed()
+    }
+
+    /// What else there is to say, after a comma.
+    pub fn say(&self, what: &str) {
+        self.0.set_message(format!(", {what}"));
     }
 
     /// One more run has ended.

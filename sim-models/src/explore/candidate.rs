@@ -1,6 +1,6 @@
 //! What could go wrong at each moment of a run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sim_core::{Span, Time, mix};
 use sim_redis::Eviction;
@@ -12,6 +12,9 @@ use crate::plan::{ActorId, ActorKind, Doing, Fault, FaultEntry, Plan, Trigger};
 
 /// Users do the same: what can happen to the third can happen to the thousandth.
 const INTENTS_MAX: usize = 3;
+
+/// So many intents are a load.
+const INTENTS_OF_A_LOAD: usize = 100;
 
 /// As often does an intent pass one place before it is taken for a repetition.
 const OCCURRENCES_MAX: u32 = 4;
@@ -33,6 +36,8 @@ pub(super) struct Candidate {
     pub(super) before: Option<FaultEntry>,
     /// When it strikes.
     pub(super) at: Time,
+    /// Where, whenever that is.
+    pub(super) place: What,
     /// The plainest come first.
     pub(super) round: u32,
     /// Within a round, those next to what the promises are about come first.
@@ -76,7 +81,8 @@ impl Ways<'_> {
     ) {
         let entry = entry(self.trigger, lasts, fault);
         let (at, round, rank) = (self.moment.at, round as u32, self.rank);
-        self.found.push(Candidate { entry, before, at, round, rank });
+        let place = place(self.moment.what);
+        self.found.push(Candidate { entry, before, at, place, round, rank });
     }
 
     /// The instance of an actor that passes or sends, if it has several.
@@ -107,19 +113,12 @@ impl Ground {
 
     /// What can strike after an instant of a run.
     pub(super) fn candidates(&self, plan: &Plan, lineage: &Lineage, after: Time) -> Vec<Candidate> {
-        let moments = lineage.moments();
-        let mut intents: Vec<u32> = Vec::new();
-        for moment in moments {
-            if !intents.contains(&moment.intent) && intents.len() < INTENTS_MAX {
-                intents.push(moment.intent);
-            }
-        }
-        let moments: Vec<&Moment> =
-            moments.iter().filter(|moment| intents.contains(&moment.intent)).collect();
+        let moments = followed(lineage);
         let mut passed: BTreeMap<(u32, What), u32> = BTreeMap::new();
         let mut found = Vec::new();
         for (n, moment) in moments.iter().enumerate() {
-            let times = passed.entry((moment.intent, place(moment.what))).or_default();
+            let place = place(moment.what);
+            let times = passed.entry((moment.intent, place)).or_default();
             *times += 1;
             if *times > OCCURRENCES_MAX || moment.at < after {
                 continue;
@@ -308,8 +307,21 @@ fn clock_back(actor: ActorId, instance: Option<u32>, by: Span) -> Fault {
     Fault::ClockStep { actor, forward: None, back: Some(by), instance }
 }
 
+/// The moments of the first intents: what can happen to them can happen to any. Under a load, also of
+/// one in the midst of it: a storm needs others, and a time before it that was calm.
+pub(super) fn followed(lineage: &Lineage) -> Vec<&Moment> {
+    let moments = lineage.moments();
+    let mut known = BTreeSet::new();
+    let all: Vec<u32> =
+        moments.iter().map(|moment| moment.intent).filter(|intent| known.insert(*intent)).collect();
+    let first = all.iter().take(INTENTS_MAX);
+    let late = all.get(all.len() / 2).filter(|_| all.len() >= INTENTS_OF_A_LOAD);
+    let followed: Vec<u32> = first.chain(late).copied().collect();
+    moments.iter().filter(|moment| followed.contains(&moment.intent)).collect()
+}
+
 /// Where a moment is, whenever that is.
-fn place(what: What) -> What {
+pub(super) fn place(what: What) -> What {
     match what {
         What::Passed { point, actor, .. } => What::Passed { point, nth: 0, actor },
         what => what,
@@ -362,7 +374,7 @@ fn lengths(scenario: &Scenario) -> Vec<Span> {
 mod tests {
     use super::*;
     use crate::explore::explore;
-    use crate::explore::search::{Field, Trial};
+    use crate::explore::field::{Field, Trial};
 
     /// A customer who pays, and the payment service, whose program is given. It asks a bank, which
     /// takes a moment, and charges once for each key if the key comes with the call.
@@ -398,7 +410,7 @@ mod tests {
         let calm = Trial::calm(1);
         let run = field.run(&calm);
         assert!(field.broken(&calm, &run.outcome).is_empty(), "it holds without any fault");
-        let all = field.ground().candidates(plan, &run.lineage, Time::ZERO);
+        let all = field.ground.candidates(plan, &run.lineage, Time::ZERO);
         let mut kinds = Vec::new();
         for candidate in all {
             let faults: Vec<FaultEntry> = candidate.entries().collect();
@@ -500,7 +512,7 @@ mod tests {
         let exploration = explore(&scenario);
         let field = Field::new(scenario.with_all_points().unwrap(), &exploration);
         let lineage = field.run(&Trial::calm(1)).lineage;
-        let all = field.ground().candidates(field.scenario.plan(), &lineage, Time::ZERO);
+        let all = field.ground.candidates(field.scenario.plan(), &lineage, Time::ZERO);
         let pauses = all.iter().filter_map(|candidate| match candidate.entry.fault {
             Fault::Pause { actor, instance } => Some((actor, instance)),
             _ => None,

@@ -10,6 +10,7 @@
 
 use sim_core::Span;
 
+use super::breach::Breach;
 use super::change::{self, Change};
 use super::{Exploration, Finding, Refusal, Report, explore, search};
 use crate::Scenario;
@@ -220,10 +221,12 @@ impl Exploration<'_> {
                 return Shown::NotTried;
             };
             let outcome = scenario.bounded(search::STEPS_LEAST * 10).run(finding.seed);
+            if Breach::of(&outcome, &finding.broken[0]).is_some() {
+                return Shown::Breaks;
+            }
             let results = outcome.invariants.iter();
             let of_it = results.filter(|result| finding.broken.first() == Some(&result.name));
             match of_it.map(|result| result.verdict).next() {
-                Some(InvariantVerdict::Violated) => Shown::Breaks,
                 Some(InvariantVerdict::Kept) if outcome.limit.is_none() => Shown::Gone,
                 _ => Shown::NotTried,
             }

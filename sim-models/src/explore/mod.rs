@@ -37,9 +37,13 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod breach;
 mod candidate;
 pub mod change;
+mod coverage;
+mod field;
 mod fix;
+mod mechanism;
 mod search;
 mod shrink;
 mod story;
@@ -52,7 +56,12 @@ pub use fix::{Fix, Fixes, GoodRun, Removal};
 use crate::Scenario;
 use crate::language::FaultPlan;
 use crate::study::{self, Crew, Misuse};
-use search::{Field, Hit};
+use field::{Field, Hit};
+use shrink::Place;
+
+pub use coverage::Cells;
+pub use mechanism::Mechanism;
+pub use search::Standing;
 pub use turning::turning;
 
 /// A search for faults under which a scenario's promises break: at first two thousand runs, up to
@@ -65,6 +74,9 @@ pub struct Exploration<'a> {
     depth: usize,
     jobs: usize,
     tells: bool,
+    is_random: bool,
+    wanted: Option<&'a Mechanism>,
+    standing: &'a (dyn Fn(Standing) + Sync),
     progress: &'a (dyn Fn() + Sync),
     goes_on: &'a (dyn Fn() -> bool + Sync),
 }
@@ -78,6 +90,9 @@ pub fn explore(scenario: &Scenario) -> Exploration<'_> {
         depth: 3,
         jobs: 0,
         tells: true,
+        is_random: false,
+        wanted: None,
+        standing: &|_| (),
         progress: &|| (),
         goes_on: &|| true,
     }
@@ -107,6 +122,21 @@ impl<'a> Exploration<'a> {
     /// Leaves findings without a scenario of their own, which takes a few hundred short runs each.
     pub fn untold(self) -> Self {
         Exploration { tells: false, ..self }
+    }
+
+    /// Draws plans of faults at random, and looks at no run: what a search is compared with.
+    pub fn at_random(self) -> Self {
+        Exploration { is_random: true, ..self }
+    }
+
+    /// Stops once a mechanism was found, which is then the only finding.
+    pub fn until_found(self, wanted: &'a Mechanism) -> Self {
+        Exploration { wanted: Some(wanted), ..self }
+    }
+
+    /// Has somebody called after each batch of runs with how far the search is.
+    pub fn standing(self, standing: &'a (dyn Fn(Standing) + Sync)) -> Self {
+        Exploration { standing, ..self }
     }
 
     /// Has somebody called after each run, from any thread.
@@ -155,8 +185,13 @@ impl<'a> Exploration<'a> {
                 Some((_, seen)) => *seen += 1,
                 None => hits.push((hit, 1)),
             }
+            hits.len() as u64
         });
         let mut shrinking = 0;
+        // Who looks for one mechanism wants no other.
+        if self.wanted.is_some() {
+            hits = tally.found.iter().map(|hit| (hit.clone(), 1)).collect();
+        }
         let findings = findings(scenario, &field, hits, &mut shrinking);
         Ok(Report {
             scenario: scenario.name().to_owned(),
@@ -171,7 +206,11 @@ impl<'a> Exploration<'a> {
             findings,
             promises: field.scenario.plan().invariants.len(),
             singles_left: tally.singles_left,
+            cut: tally.cut,
+            recoveries: tally.recoveries,
             untested: field.untested(&tally.tested),
+            cells: tally.cells,
+            counterexamples: story::counterexample_name(scenario),
             not_judged: field.not_judged(),
         })
     }
@@ -261,8 +300,11 @@ pub struct Finding {
     pub scenario: Option<String>,
     /// The digest of its run.
     pub digest: u64,
+    /// What strikes whom, wherever and for how long: `Crash(api) + Loss(api->psp)`.
+    pub family: String,
     own_faults: Vec<String>,
-    mechanism: u64,
+    told: Vec<String>,
+    places: Vec<Place>,
 }
 
 impl Finding {
@@ -314,6 +356,15 @@ pub struct Report {
     pub promises: usize,
     /// Single faults that the budget did not reach.
     pub singles_left: u64,
+    /// Runs that grew to ten times the steps of the good one and were stopped: what they would have
+    /// done later is not known.
+    pub cut: u64,
+    /// Runs that showed whether the service is well again after the faults.
+    pub recoveries: u64,
+    /// Which kinds of faults were tried where, and in what state.
+    pub cells: Cells,
+    /// The name of the scenarios of its findings.
+    pub counterexamples: String,
     /// Promises that no run put to the test: nothing is known of them.
     pub untested: Vec<String>,
     /// Promises about how good the service is: faults may make it worse, and they are not judged.
@@ -350,10 +401,11 @@ impl From<Misuse> for Refusal {
 }
 
 impl Report {
-    /// Whether any promise that is judged was put to the test.
+    /// Whether any promise that is judged was put to the test, or what everybody expects.
     pub fn is_checked(&self) -> bool {
         let is_new = |promise: &&String| !self.untested.contains(promise);
-        self.untested.len() + self.not_judged.iter().filter(is_new).count() < self.promises
+        self.recoveries > 0
+            || self.untested.len() + self.not_judged.iter().filter(is_new).count() < self.promises
     }
 
     /// Asserts that nothing was found.
@@ -488,6 +540,48 @@ mod tests {
         let again = |finding: &&Finding| finding.broken.contains(&first.broken[0]);
         assert_eq!(report.findings.iter().filter(again).count(), 1);
         assert!(report.findings.len() > 1);
+    }
+
+    /// A server with room for 41 requests a second; users come at 25, and ask four times.
+    fn herd(budget: &str) -> Scenario {
+        let text = r#"Scenario(
+            name: "herd", about: "", horizon: "3m",
+            actors: {
+                "users": Client(
+                    load: Open(rate: "25/s", until: "170s"), does: [Call("api.read", policy: "app")],
+                ),
+                "api": Service(
+                    workers: 1, queue: Fifo(limit: 500), endpoints: { "read": [Work(Const("24ms"))] },
+                ),
+            },
+            links: [Link(from: "users", to: "api", latency: Const("5ms"))],
+            policies: { "app": [
+                Retry(
+                    attempts: 4, jitter: Full, BUDGET
+                    backoff: Exponential(base: "100ms", factor: 2, cap: "2s"),
+                ),
+                Timeout("500ms"),
+            ] },
+            invariants: [AllAnswered],
+        )"#;
+        Scenario::text("herd.ron", text.replace("BUDGET", budget)).load().unwrap()
+    }
+
+    #[test]
+    fn a_storm_that_outlives_its_faults_is_a_finding_that_no_promise_has_to_name() {
+        let report = search(&herd(""), 230);
+        let storm = |finding: &&Finding| finding.broken[0] == breach::RECOVERS;
+        let Some(storm) = report.findings.iter().find(storm) else { panic!("{report:#?}") };
+        assert_eq!(storm.faults.len(), 1);
+        assert!(storm.witness.contains("metastable"), "{}", storm.witness);
+        let Some(text) = &storm.scenario else { panic!("not told: {storm:?}") };
+        let outcome = Scenario::text("storm.ron", text.as_str()).run().unwrap();
+        assert_eq!(outcome.verdict, Verdict::Unhealthy, "{text}");
+        let calm = Scenario::text("storm.ron", text.as_str()).set("faults", "[]");
+        assert_eq!(calm.run().unwrap().unwell(), None, "it is the faults: {text}");
+        let budget = "budget: Finagle(percent_can_retry: 0.1),";
+        let report = search(&herd(budget), 230);
+        assert!(report.findings.is_empty() && report.recoveries > 0, "{report:#?}");
     }
 
     #[test]

@@ -5,12 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sim_core::{Draw, Purpose, Span, Streams, Time};
 
-use super::candidate::{Candidate, Ground, shape};
-use super::{Exploration, Phase};
-use crate::Scenario;
+use super::breach::Broken;
+use super::candidate::{Candidate, shape};
+use super::coverage::Coverage;
+use super::field::{Field, Hit, Trial};
+use super::shrink::smallest;
+use super::{Cells, Phase};
 use crate::lineage::Lineage;
 use crate::outcome::{InvariantResult, InvariantVerdict, Outcome};
-use crate::plan::{FaultEntry, Plan, Rule, Trigger};
+use crate::plan::{Fault, PointId, Trigger};
+use crate::recovery::RecoveryState;
 use crate::run::Traced;
 use crate::study::Crew;
 
@@ -31,38 +35,11 @@ pub(super) const STEPS_LEAST: u64 = 100_000;
 /// The most faults of a random plan.
 const RANDOM_FAULTS_MAX: u64 = 5;
 
+/// The same of a plan that looks at no run, and how often a point may be passed before it strikes.
+const BLIND_FAULTS_MAX: u64 = 3;
+const BLIND_PASSAGES_MAX: u64 = 8;
+
 const SWARM: Purpose = Purpose(1);
-
-/// A plan of faults to try.
-#[derive(Clone, Debug)]
-pub(super) struct Trial {
-    pub(super) faults: Vec<FaultEntry>,
-    pub(super) seed: u64,
-    /// When the last of them strikes, and when all have healed.
-    pub(super) last: Time,
-    pub(super) healed: Time,
-}
-
-/// A trial that broke a promise.
-#[derive(Clone, Debug)]
-pub(super) struct Hit {
-    pub(super) trial: Trial,
-    pub(super) phase: Phase,
-    /// After how many runs.
-    pub(super) runs: u64,
-    /// The places of the promises in the scenario's order; the first names the finding.
-    pub(super) broken: Vec<usize>,
-}
-
-/// What is being searched.
-pub(super) struct Field<'a> {
-    /// Its programs say after each step where they are.
-    pub(super) scenario: Scenario,
-    pub(super) options: &'a Exploration<'a>,
-    ground: Ground,
-    /// Promises that are broken without any further fault.
-    pub(super) broken_already: Vec<usize>,
-}
 
 /// What the search did.
 #[derive(Debug, Default)]
@@ -77,12 +54,24 @@ pub(super) struct Tally {
     pub(super) tested: Vec<bool>,
     /// Runs that did what another had done: no further fault was tried on top of them.
     pub(super) alike: u64,
+    /// Runs that a limit ended: they were ten times as long as the good one.
+    pub(super) cut: u64,
+    /// Runs that showed whether the service is well again.
+    pub(super) recoveries: u64,
+    pub(super) cells: Cells,
+    /// What was looked for, if anything was.
+    pub(super) found: Option<Hit>,
 }
 
-impl Trial {
-    pub(super) fn calm(seed: u64) -> Trial {
-        Trial { faults: Vec::new(), seed, last: Time::ZERO, healed: Time::ZERO }
-    }
+/// How far a search is.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Standing {
+    /// Cells of the table of coverage that were reached.
+    pub reached: u64,
+    /// Cells of the table, as far as it is known.
+    pub possible: u64,
+    /// Ways to break a promise, before any is made small.
+    pub findings: u64,
 }
 
 impl Tally {
@@ -142,12 +131,9 @@ impl Queue {
             return;
         }
         let at = candidate.at;
-        let healed = parent.healed.max(at + candidate.entry.lasts.unwrap_or_default());
-        let own = candidate.entries();
-        let faults: Vec<FaultEntry> = parent.faults.iter().cloned().chain(own).collect();
+        let trial = parent.and(candidate.entries(), at);
         // A candidate counts once, also where it takes a fault that does nothing alone.
-        let key = (parent.faults.len() + 1, round, rank, self.pushed);
-        self.nodes.insert(key, Trial { faults, seed: parent.seed, last: at, healed });
+        self.nodes.insert((parent.faults.len() + 1, round, rank, self.pushed), trial);
     }
 
     /// The next trials with so many faults.
@@ -163,9 +149,14 @@ impl Queue {
 
 /// What the search looks at of a run. The rest is large, and many runs are under way.
 struct Seen {
-    broken: Vec<usize>,
+    broken: Vec<Broken>,
     tested: Vec<bool>,
+    is_cut: bool,
+    /// Whether it showed if the service is well again.
+    has_recovery: bool,
     lineage: Lineage,
+    /// What of it broke as what is looked for does, if anything is.
+    wanted: Option<Broken>,
 }
 
 /// By promise: whether the run put it to the test.
@@ -174,95 +165,69 @@ fn tested(outcome: &Outcome) -> Vec<bool> {
     outcome.invariants.iter().map(tested).collect()
 }
 
-impl<'a> Field<'a> {
-    pub(super) fn new(scenario: Scenario, options: &'a Exploration<'a>) -> Field<'a> {
-        let ground = Ground::of(&scenario);
-        Field { scenario, options, ground, broken_already: Vec::new() }
-    }
-
-    /// How many steps a run may take.
-    pub(super) fn steps(&self) -> u64 {
-        self.plan().limits.steps
-    }
-
-    fn plan(&self) -> &Plan {
-        self.scenario.plan()
-    }
-
-    #[cfg(test)]
-    pub(super) fn ground(&self) -> &Ground {
-        &self.ground
-    }
-
-    /// Runs a trial.
-    pub(super) fn run(&self, trial: &Trial) -> Traced {
-        let mut faults = self.plan().faults.clone();
-        faults.extend(trial.faults.iter().cloned());
-        self.scenario.struck_by(faults).start(trial.seed).traced().finish_traced()
-    }
-
-    /// The promises that a trial broke, beyond those that are broken anyway.
-    pub(super) fn broken(&self, trial: &Trial, outcome: &Outcome) -> Vec<usize> {
-        let calm = self.scenario.horizon() - self.scenario.horizon() / 4;
-        // A run that a limit ended had no time to make up for anything.
-        let is_calm = trial.healed <= Time::ZERO + calm && outcome.limit.is_none();
-        let is_judged = |rule: &Rule| match judged(rule) {
-            Judged::Always => true,
-            Judged::WhenHealed => is_calm,
-            Judged::Never => trial.faults.is_empty(),
-        };
-        let rules = self.plan().invariants.iter().zip(&outcome.invariants).enumerate();
-        let broken = rules.filter(|(n, (plan, result))| {
-            result.verdict == InvariantVerdict::Violated
-                && is_judged(&plan.rule)
-                && !self.broken_already.contains(n)
-        });
-        broken.map(|(n, _)| n).collect()
-    }
-
-    /// Searches until the budget is spent or nobody wants to go on, and hands over each trial that
-    /// broke something.
-    pub(super) fn search(&mut self, crew: &Crew<'_>, mut found: impl FnMut(Hit)) -> Tally {
+impl Field<'_> {
+    /// Searches until the budget is spent, nobody wants to go on or what is looked for was found, and
+    /// hands over each trial that broke something.
+    pub(super) fn search(&mut self, crew: &Crew<'_>, mut found: impl FnMut(Hit) -> u64) -> Tally {
         let options = self.options;
         let calm = Trial::calm(options.seed);
-        let Traced { outcome, lineage, .. } = self.run(&calm);
+        let Traced { outcome, lineage, intents } = self.run(&calm);
         let steps = STEPS_LEAST.saturating_add(outcome.steps.saturating_mul(10));
         self.scenario = self.scenario.bounded(steps);
         let broken = self.broken(&calm, &outcome);
+        let mut standing = Standing::default();
+        let mut tally = Tally { runs: 1, ..Tally::default() };
+        tally.see(&tested(&outcome));
         if !broken.is_empty() {
             self.broken_already.clone_from(&broken);
-            found(Hit { trial: calm.clone(), phase: Phase::AsItIs, runs: 1, broken });
+            let wanted = self.told(&broken, &outcome, &lineage, &intents);
+            let hit = Hit { trial: calm.clone(), phase: Phase::AsItIs, runs: 1, broken };
+            tally.found = wanted.map(|wanted| hit.by(wanted));
+            standing.findings = found(hit);
         }
         let all = self.ground.candidates(self.plan(), &lineage, Time::ZERO);
         let mut queue = Queue::default();
-        for candidate in &all {
-            queue.push(&calm, [candidate.round, candidate.rank], candidate.clone());
+        let mut coverage = Coverage::default();
+        if !options.is_random {
+            for candidate in &all {
+                queue.push(&calm, [candidate.round, candidate.rank], candidate.clone());
+            }
         }
-        let mut tally = Tally { runs: 1, ..Tally::default() };
-        tally.see(&tested(&outcome));
+        coverage.offer(&all);
+        coverage.see(&calm, &lineage);
         let mut shapes = BTreeSet::from([shape(&lineage)]);
         let mut turn = 0;
-        while tally.runs < options.budget && (options.goes_on)() && !all.is_empty() {
+        while tally.found.is_none()
+            && tally.runs < options.budget
+            && (options.goes_on)()
+            && !all.is_empty()
+        {
             let room = (options.budget - tally.runs).min(BATCH);
             let (phase, batch) = match queue.depth() {
                 Some(1) => (Phase::Single, queue.take(room, 1)),
                 Some(depth) if turn % RANDOM_TURN != 0 => {
                     (Phase::Combined, queue.take(room, depth))
                 }
-                _ => {
-                    let numbers = tally.random..tally.random + room;
-                    let trials = numbers.map(|n| Node::at_random(self.swarm(&all, n)));
-                    (Phase::Random, trials.collect())
-                }
+                _ => (Phase::Random, self.random(&all, &coverage, tally.random, room)),
             };
             turn += u64::from(phase != Phase::Single);
             let ended = self.all(crew, &batch);
             for (node, seen) in batch.into_iter().zip(ended) {
-                let Some(Seen { broken, tested, lineage }) = seen else { continue };
+                let Some(seen) = seen else { continue };
+                let Seen { broken, tested, is_cut, has_recovery, lineage, wanted } = seen;
                 tally.count(phase);
                 tally.see(&tested);
+                tally.cut += u64::from(is_cut);
+                tally.recoveries += u64::from(has_recovery);
+                coverage.see(&node.trial, &lineage);
                 if !broken.is_empty() {
-                    found(Hit { trial: node.trial, phase, runs: tally.runs, broken });
+                    let hit = Hit { trial: node.trial, phase, runs: tally.runs, broken };
+                    let wanted = wanted.or_else(|| self.wanted(&hit));
+                    tally.found = wanted.map(|wanted| hit.by(wanted));
+                    standing.findings = found(hit);
+                    if tally.found.is_some() {
+                        break;
+                    }
                     continue;
                 }
                 if phase == Phase::Random || node.trial.faults.len() >= options.depth {
@@ -273,19 +238,39 @@ impl<'a> Field<'a> {
                     continue;
                 }
                 let next = self.ground.candidates(self.plan(), &lineage, node.trial.last);
+                coverage.offer(&next);
                 for (n, candidate) in (0..).zip(next) {
                     queue.push(&node.trial, [node.key.1 + candidate.round, n], candidate);
                 }
             }
+            (standing.reached, standing.possible) = coverage.counts();
+            (options.standing)(standing);
         }
         tally.singles_left = queue.singles();
+        tally.cells = coverage.cells(self.plan());
         tally
+    }
+
+    /// A batch of random plans. Half of it goes where nothing has struck yet.
+    fn random(&self, all: &[Candidate], coverage: &Coverage, first: u64, room: u64) -> Vec<Node> {
+        let draws = |number: u64| Streams::new(self.options.seed).open(SWARM, number);
+        let mut trials = Vec::new();
+        if !self.options.is_random {
+            trials = coverage.trials(room / 2, &mut draws(first));
+        }
+        for number in first + trials.len() as u64..first + room {
+            let mut draws = draws(number);
+            trials.push(match self.options.is_random {
+                true => self.blind(all, number, &mut draws),
+                false => self.swarm(all, number, &mut draws),
+            });
+        }
+        trials.into_iter().map(Node::at_random).collect()
     }
 
     /// A few faults at once. Each plan leaves out some kinds, so that others come to the fore
     /// (Groce and others, "Swarm testing", ISSTA 2012), and has other luck.
-    fn swarm(&self, all: &[Candidate], number: u64) -> Trial {
-        let mut draws = Streams::new(self.options.seed).open(SWARM, number);
+    fn swarm(&self, all: &[Candidate], number: u64, draws: &mut impl Draw) -> Trial {
         let kinds: BTreeSet<&str> = all.iter().map(|c| c.entry.fault.kind()).collect();
         let kinds: BTreeSet<&str> = kinds.into_iter().filter(|_| draws.chance(0.5)).collect();
         let mut some: Vec<&Candidate> =
@@ -293,23 +278,57 @@ impl<'a> Field<'a> {
         if some.is_empty() {
             some = all.iter().collect();
         }
-        let mut chosen: Vec<Candidate> = (0..=draws.below(RANDOM_FAULTS_MAX))
-            .map(|_| some[draws.below(some.len() as u64) as usize].clone())
-            .collect();
-        let horizon = self.scenario.horizon().as_nanos();
-        for candidate in &mut chosen {
-            if let Trigger::At(at) = &mut candidate.entry.trigger
+        let chosen = (0..=draws.below(RANDOM_FAULTS_MAX)).map(|_| {
+            let mut candidate = some[draws.below(some.len() as u64) as usize].clone();
+            if let Trigger::At(instant) = &mut candidate.entry.trigger
                 && draws.chance(0.5)
             {
-                *at = Span::nanos(draws.below(horizon.max(1)));
-                candidate.at = Time::ZERO + *at;
+                *instant = self.instant(draws);
+                candidate.at = Time::ZERO + *instant;
             }
-        }
-        let seed = self.options.seed.wrapping_add(number);
-        let ends = chosen.iter().map(|c| c.at + c.entry.lasts.unwrap_or_default());
-        let healed = ends.max().unwrap_or(Time::ZERO);
-        let faults = chosen.into_iter().flat_map(Candidate::entries).collect();
-        Trial { faults, seed, last: Time::ZERO, healed }
+            candidate
+        });
+        self.of_chance(number, chosen)
+    }
+
+    /// Faults of any kind in any place, at any instant or passage, for any time: nothing of a run is
+    /// looked at.
+    fn blind(&self, all: &[Candidate], number: u64, draws: &mut impl Draw) -> Trial {
+        let faults = all.iter().map(|candidate| (candidate.entry.fault.kind(), candidate));
+        let mut by_kind: BTreeMap<&str, Vec<&Candidate>> = BTreeMap::new();
+        faults.for_each(|(kind, candidate)| by_kind.entry(kind).or_default().push(candidate));
+        let kinds: Vec<&Vec<&Candidate>> = by_kind.values().collect();
+        let points = self.plan().points.len() as u64;
+        let chosen = (0..=draws.below(BLIND_FAULTS_MAX)).map(|_| {
+            let of_kind = kinds[draws.below(kinds.len() as u64) as usize];
+            let mut candidate = of_kind[draws.below(of_kind.len() as u64) as usize].clone();
+            let Candidate { entry, .. } = &mut candidate;
+            let is_of_task = matches!(entry.fault, Fault::Throw { .. } | Fault::Stall);
+            let at = self.instant(draws);
+            entry.trigger = if points > 0 && (is_of_task || draws.chance(0.5)) {
+                let point = PointId::nth(draws.below(points) as usize);
+                Trigger::After { point, nth: 1 + draws.below(BLIND_PASSAGES_MAX) as u32 }
+            } else {
+                Trigger::At(at)
+            };
+            if entry.lasts.is_some() {
+                entry.lasts = Some(self.instant(draws) / 2 + Span::millis(1));
+            }
+            Candidate { before: None, at: Time::ZERO + at, ..candidate }
+        });
+        self.of_chance(number, chosen)
+    }
+
+    fn instant(&self, draws: &mut impl Draw) -> Span {
+        Span::nanos(draws.below(self.scenario.horizon().as_nanos().max(1)))
+    }
+
+    fn of_chance(&self, number: u64, chosen: impl Iterator<Item = Candidate>) -> Trial {
+        let calm = Trial::calm(self.options.seed.wrapping_add(number));
+        chosen.fold(calm, |trial, candidate| {
+            let at = candidate.at;
+            trial.and(candidate.entries(), at)
+        })
     }
 
     /// Runs all trials of a batch; those that nobody waits for any more are left out.
@@ -320,59 +339,30 @@ impl<'a> Field<'a> {
                 return None;
             }
             let trial = &batch[n as usize].trial;
-            let Traced { outcome, lineage, .. } = self.run(trial);
+            let Traced { outcome, lineage, intents } = self.run(trial);
             let broken = self.broken(trial, &outcome);
-            Some(Seen { broken, tested: tested(&outcome), lineage })
+            let wanted = self.told(&broken, &outcome, &lineage, &intents);
+            let (tested, is_cut) = (tested(&outcome), outcome.limit.is_some());
+            let has_recovery = outcome.recovery.is_some_and(|recovery| {
+                recovery.is_test() && !matches!(recovery.state, RecoveryState::Undecided(_))
+            });
+            Some(Seen { broken, tested, is_cut, has_recovery, lineage, wanted })
         };
         crew.in_order(0..batch.len() as u64, work, |seen| ended.push(seen));
         ended
     }
 
-    /// Promises that no run put to the test, by whether one did.
-    pub(super) fn untested(&self, tested: &[bool]) -> Vec<String> {
-        let all = self.plan().invariants.iter().zip(tested);
-        all.filter(|(_, tested)| !**tested).map(|(plan, _)| plan.name.clone()).collect()
-    }
-
-    /// Promises that no fault is held against.
-    pub(super) fn not_judged(&self) -> Vec<String> {
-        let never = self.plan().invariants.iter();
-        let never = never.filter(|plan| matches!(judged(&plan.rule), Judged::Never));
-        never.map(|plan| plan.name.clone()).collect()
-    }
-}
-
-/// When a promise is judged.
-enum Judged {
-    /// What must never happen.
-    Always,
-    /// What must happen in the end: it needs time without faults.
-    WhenHealed,
-    /// How good the service is: faults may make it worse.
-    Never,
-}
-
-fn judged(rule: &Rule) -> Judged {
-    match rule {
-        Rule::ExactlyOnce(_)
-        | Rule::AtMostOnce(_)
-        | Rule::AckedImpliesDone(_)
-        | Rule::FailedImpliesNone(_)
-        | Rule::ReceiptMatches(_)
-        | Rule::EqualReplays(_)
-        | Rule::UndoneStaysUndone(_)
-        | Rule::OneInFlight(_)
-        | Rule::NoMerge(_)
-        | Rule::BooksBalance { .. }
-        | Rule::LockDiscipline { .. }
-        | Rule::StoredIsKnown(_)
-        | Rule::FencingMonotone(_)
-        | Rule::AppliedOnce { .. } => Judged::Always,
-        Rule::AllAnswered | Rule::RecoversWithin(_) | Rule::SettlesWithin(_) => Judged::WhenHealed,
-        Rule::Goodput { .. }
-        | Rule::Threshold(_)
-        | Rule::PeakArrivals { .. }
-        | Rule::Transitions { .. }
-        | Rule::RetryWaits { .. } => Judged::Never,
+    /// What broke by the faults of what is looked for, once there are as few as there can be.
+    fn wanted(&self, hit: &Hit) -> Option<Broken> {
+        let wanted = self.options.wanted?;
+        let may_be = |broken: &&Broken| {
+            wanted.breaks(broken.name(self.plan()))
+                && wanted.may_be_by(self.plan(), &hit.trial.faults)
+        };
+        let is_by = |broken: &Broken| {
+            let small = smallest(self, &hit.by(*broken), &mut 0);
+            wanted.is_by(self.plan(), &small.faults)
+        };
+        hit.broken.iter().filter(may_be).copied().find(is_by)
     }
 }

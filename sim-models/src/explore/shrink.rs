@@ -1,14 +1,13 @@
 //! Making a finding small: fewer faults, at a named point, for a short and round time.
 
-use std::collections::BTreeSet;
-
-use sim_core::{Span, Time, mix};
+use sim_core::{Span, Time};
 
 use super::Finding;
-use super::search::{Field, Hit, Trial};
+use super::breach::{Breach, family};
+use super::field::{Field, Hit, Trial};
 use crate::language::FaultPlan;
-use crate::lineage::{Lineage, What};
-use crate::plan::{ActorId, ActorKind, Fault, FaultEntry, Plan, Trigger};
+use crate::lineage::What;
+use crate::plan::{ActorId, ActorKind, Fault, FaultEntry, Plan, PointId, Trigger};
 use crate::run::Traced;
 
 /// Lengths of time as people write them.
@@ -29,46 +28,67 @@ const ROUND: [Span; 14] = [
     Span::secs(25 * 3_600),
 ];
 
+/// The kind of a fault and where it strikes, whenever and for how long.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Place {
+    fault: Fault,
+    point: Option<PointId>,
+}
+
+impl Place {
+    fn of(entry: &FaultEntry) -> Place {
+        let mut fault = entry.fault;
+        if let Some(length) = fault.length_mut() {
+            *length = Span::ZERO;
+        }
+        let point = match entry.trigger {
+            Trigger::At(_) => None,
+            Trigger::After { point, .. } => Some(point),
+        };
+        Place { fault, point }
+    }
+}
+
+/// Whether every place of some faults is one of others.
+fn is_among(faults: &[FaultEntry], others: &[FaultEntry]) -> bool {
+    faults.iter().all(|a| others.iter().any(|b| Place::of(a) == Place::of(b)))
+}
+
 /// Whether a trial broke the same promise in a way that is known: by the same kinds of faults in the
 /// same places, and maybe others.
 pub(super) fn is_like(known: &Hit, hit: &Hit) -> bool {
-    let places = |hit: &Hit| -> BTreeSet<String> { hit.trial.faults.iter().map(place).collect() };
-    known.broken[0] == hit.broken[0] && places(known).is_subset(&places(hit))
+    known.broken[0] == hit.broken[0] && is_among(&known.trial.faults, &hit.trial.faults)
 }
 
-/// The kind of a fault and where it strikes, whenever and for how long.
-fn place(entry: &FaultEntry) -> String {
-    let mut fault = entry.fault;
-    if let Some(length) = fault.length_mut() {
-        *length = Span::ZERO;
-    }
-    match entry.trigger {
-        Trigger::At(_) => format!("{fault:?}"),
-        Trigger::After { point, .. } => format!("{fault:?} {point:?}"),
-    }
-}
-
-/// Whether two findings are the same story.
+/// Whether two findings break one promise in one way: after the same messages and effects in the same
+/// order, or by the same kinds of faults in the same places.
 pub(super) fn is_same(a: &Finding, b: &Finding) -> bool {
-    a.broken[0] == b.broken[0] && a.mechanism == b.mechanism
+    let tells_the_same = || !a.told.is_empty() && a.told == b.told;
+    a.broken[0] == b.broken[0] && (a.places == b.places || tells_the_same())
 }
 
 /// Fewer and plainer faults that break the same promise.
 pub(super) fn smallest(field: &Field<'_>, hit: &Hit, runs: &mut u64) -> Trial {
     let promise = hit.broken[0];
     let mut small = hit.trial.clone();
+    // What is looked for stays that.
+    let first = field.run(&small);
+    let is_told =
+        |ran: &Traced| field.told(&hit.broken, &ran.outcome, &ran.lineage, &ran.intents).is_some();
+    let must_be_told = is_told(&first);
     let mut try_out = |small: &mut Trial, faults: Vec<FaultEntry>| {
         if !(field.options.goes_on)() {
             return false;
         }
         *runs += 1;
         let trial = Trial { faults, ..small.clone() };
-        let outcome = field.run(&trial).outcome;
-        let holds = !field.broken(&trial, &outcome).contains(&promise);
-        if !holds {
+        let ran = field.run(&trial);
+        let breaks = field.broken(&trial, &ran.outcome).contains(&promise)
+            && (!must_be_told || is_told(&ran));
+        if breaks {
             *small = trial;
         }
-        !holds
+        breaks
     };
     let mut n = 0;
     while n < small.faults.len() {
@@ -98,16 +118,6 @@ pub(super) fn smallest(field: &Field<'_>, hit: &Hit, runs: &mut u64) -> Trial {
         }
     }
     small
-}
-
-/// What was sent and done, in order, until a promise broke: two runs in which that is the same
-/// tell the same story.
-fn mechanism(lineage: &Lineage, until: Time) -> u64 {
-    lineage.until(until).fold(0, |hash, moment| match moment.what {
-        What::Passed { .. } => hash,
-        What::Sent { from, to, way } => mix(mix(hash, way as u64), mix(from.0.into(), to.0.into())),
-        What::Done { kind } => mix(hash, mix(2, kind.0.into())),
-    })
 }
 
 /// How long a fault lasts, or by how much it is late.
@@ -182,17 +192,22 @@ pub(super) fn finding(
     seen: u64,
     own_faults: Vec<String>,
 ) -> Finding {
-    let Traced { outcome, lineage, .. } = field.run(&small);
+    let Traced { outcome, lineage, intents } = field.run(&small);
     let mut broken = field.broken(&small, &outcome);
-    if !broken.contains(&hit.broken[0]) {
+    if !broken.contains(&hit.broken[0]) || field.options.wanted.is_some() {
         broken = hit.broken.clone();
     }
-    let results = broken.iter().map(|n| &outcome.invariants[*n]);
-    let witness = results.clone().find_map(|result| result.first.as_ref());
+    let plan = field.scenario.plan();
+    let breach = Breach::of(&outcome, broken[0].name(plan));
+    let mut families: Vec<String> = small.faults.iter().map(|entry| family(plan, entry)).collect();
+    families.sort();
     Finding {
-        broken: results.map(|result| result.name.clone()).collect(),
-        witness: witness.map_or_else(String::new, |violation| violation.witness.clone()),
-        faults: written(field.scenario.plan(), &small.faults),
+        broken: broken.iter().map(|broken| broken.name(plan).to_owned()).collect(),
+        told: breach.as_ref().map_or(Vec::new(), |b| b.told(plan, &lineage, &intents)),
+        witness: breach.map_or_else(String::new, |breach| breach.witness),
+        family: families.join(" + "),
+        places: small.faults.iter().map(Place::of).collect(),
+        faults: written(plan, &small.faults),
         seed: small.seed,
         phase: hit.phase,
         runs: hit.runs,
@@ -200,6 +215,5 @@ pub(super) fn finding(
         scenario: None,
         own_faults,
         digest: outcome.digest,
-        mechanism: mechanism(&lineage, witness.map_or(Time::MAX, |violation| violation.at)),
     }
 }

@@ -1,15 +1,11 @@
 //! A finding as a scenario that shows it and little else.
 
-use std::collections::BTreeMap;
-
 use sim_core::{Span, Time};
 
 use super::Finding;
+use super::breach::{Breach, RECOVERS, Told};
 use crate::Scenario;
 use crate::language::{Fault, FaultPlan, shorthand};
-use crate::lineage::{Moment, What};
-use crate::outcome::{InvariantResult, InvariantVerdict};
-use crate::plan::ActorId;
 use crate::run::Traced;
 use crate::source::Tree;
 
@@ -27,10 +23,6 @@ const HORIZONS: [Span; 8] = [
     Span::secs(600),
     Span::secs(3_600),
 ];
-
-/// What is told in a run: who sent what to whom and what was done, for the intents that a violation
-/// is about, until it happened.
-type Told = Vec<String>;
 
 /// A story on its way to being short.
 struct Telling<'a> {
@@ -74,7 +66,7 @@ pub(super) fn tell(
     tree.remove("breaks");
     tree.remove("hypothesis");
     tree.set("seed", Tree::read(&finding.seed.to_string())?);
-    let name = format!("{} counterexample", scenario.name());
+    let name = counterexample_name(scenario);
     tree.set("name", Tree::read(&format!("{name:?}"))?);
     let own = tree.child("faults").map_or_else(|| Tree::read("[]"), |own| Some(own.clone()))?;
     let mut faults = own.clone();
@@ -83,7 +75,9 @@ pub(super) fn tell(
     }
     tree.set("faults", faults);
     let promise = finding.broken.first()?;
-    let kept = Tree::read(&format!("[{promise}]"))?;
+    // What everybody expects is no rule that a scenario writes down.
+    let kept = if promise == RECOVERS { "[]".to_owned() } else { format!("[{promise}]") };
+    let kept = Tree::read(&kept)?;
     let mut telling = Telling {
         scenario,
         seed: finding.seed,
@@ -102,10 +96,19 @@ pub(super) fn tell(
     }
     telling.shorten(&mut tree);
     *runs += telling.attempts;
-    let Ran { digest, witness, .. } = telling.run(&tree)?;
-    let about = format!("{}: {witness}.", finding.how());
+    let Ran { digest, breach, .. } = telling.run(&tree)?;
+    let about = format!("{}: {}.", finding.how(), breach.witness);
     tree.set("about", Tree::read(&format!("{about:?}"))?);
     Some((tree.print(shorthand()), digest))
+}
+
+/// What the counterexamples of a scenario are called. A variant's name may hold what a scenario's may
+/// not.
+pub(super) fn counterexample_name(scenario: &Scenario) -> String {
+    let is_plain = |c: &char| c.is_alphanumeric() || "-_ .".contains(*c);
+    let variant: String = scenario.variant().unwrap_or_default().chars().filter(is_plain).collect();
+    let words = [scenario.name(), &variant, "counterexample"];
+    words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 /// What goes wrong, in words.
@@ -154,32 +157,9 @@ impl Telling<'_> {
         let scenario = self.scenario.with_text(&text)?.bounded(self.steps);
         let Traced { outcome, lineage, intents } =
             scenario.start(self.seed).traced().finish_traced();
-        let is_it = |result: &&InvariantResult| {
-            result.name == self.promise && result.verdict == InvariantVerdict::Violated
-        };
-        let violation = outcome.invariants.iter().find(is_it)?.first.as_ref()?;
-        let plan = scenario.plan();
-        let concerned = [&violation.intent, &violation.other];
-        let concerns = |intent: u32| {
-            let name = intents.name(plan, intent);
-            concerned.into_iter().flatten().any(|other| *other == name)
-        };
-        let mut known: BTreeMap<u32, bool> = BTreeMap::new();
-        let name = |actor: ActorId| plan.actor_name(actor);
-        let mut told = Vec::new();
-        for Moment { intent, what, .. } in lineage.until(violation.at) {
-            if *known.entry(*intent).or_insert_with(|| concerns(*intent)) {
-                match what {
-                    What::Passed { .. } => {}
-                    What::Sent { from, to, .. } => {
-                        told.push(format!("{} -> {}", name(*from), name(*to)));
-                    }
-                    What::Done { kind } => told.push(plan.kinds[kind.index()].clone()),
-                }
-            }
-        }
-        let witness = violation.witness.clone();
-        Some(Ran { digest: outcome.digest, at: violation.at, witness, told })
+        let breach = Breach::of(&outcome, self.promise)?;
+        let told = breach.told(scenario.plan(), &lineage, &intents);
+        Some(Ran { digest: outcome.digest, told, breach })
     }
 
     /// Whether a scenario still tells the same story.
@@ -205,7 +185,7 @@ impl Telling<'_> {
                 return None;
             }
         }
-        Some(ran.at)
+        Some(ran.breach.at)
     }
 
     fn shorten(&mut self, tree: &mut Tree) {
@@ -268,7 +248,6 @@ impl Telling<'_> {
 /// A run that broke the promise.
 struct Ran {
     digest: u64,
-    at: Time,
-    witness: String,
     told: Told,
+    breach: Breach,
 }

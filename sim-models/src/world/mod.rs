@@ -95,7 +95,10 @@ impl Model for World {
             Event::Answer(request) => self.answered(request, ctx),
             Event::Timer { call, layer, number } => self.timer(call, layer, number, ctx),
             Event::Served(request) => self.served(request, ctx),
-            Event::Strike(fault) => self.strike(fault, None, ctx),
+            Event::Strike(fault) => {
+                self.strike(fault, None, ctx);
+                self.stores.look(&mut self.shared);
+            }
             Event::Heal(fault) => self.heal(fault, ctx),
             Event::Reply(request) => self.reply(request, ctx),
             Event::Wake(wake) => self.wake_custom(wake, ctx),

@@ -13,7 +13,7 @@ use super::{Ctx, nth};
 use crate::intent::Intents;
 use crate::invariant::{Scene, Seen, Watch};
 use crate::ledger::{Deed, Ledger, Recorded};
-use crate::lineage::{self, Lineage, What};
+use crate::lineage::{self, Lineage, State, What};
 use crate::log::{Log, Note, Story};
 use crate::metrics::Metrics;
 use crate::outcome::RunLimit;
@@ -104,13 +104,17 @@ impl Shared {
     #[inline]
     pub(super) fn trace(&mut self, intent: u32, instance: u32, what: What, ctx: &Ctx) {
         if let Some(lineage) = &mut self.lineage {
-            lineage.push(lineage::Moment {
+            let moment = lineage::Moment {
                 at: ctx.now(),
                 step: ctx.step(),
                 intent,
                 instance,
                 what,
-            });
+                state: State::default(),
+            };
+            let now_ms =
+                |store| wall_ns(&self.conditions, store, 0, moment.at).div_euclid(1_000_000);
+            lineage.push(moment, now_ms);
         }
     }
 
@@ -153,8 +157,7 @@ impl Shared {
 
     /// The wall clock of an actor's instance, in nanoseconds since the run began.
     pub(super) fn wall_ns(&self, actor: ActorId, instance: u32, now: Time) -> i64 {
-        let steady = i64::try_from(now.as_nanos()).unwrap_or(i64::MAX);
-        steady.saturating_add(self.conditions[actor.index()].clock_ns(instance))
+        wall_ns(&self.conditions, actor, instance, now)
     }
 
     /// The same in whole milliseconds.
@@ -179,6 +182,11 @@ impl Shared {
             + self.ledger.memory_bytes()
             + self.watch.memory_bytes()
     }
+}
+
+fn wall_ns(conditions: &Conditions, actor: ActorId, instance: u32, now: Time) -> i64 {
+    let steady = i64::try_from(now.as_nanos()).unwrap_or(i64::MAX);
+    steady.saturating_add(conditions[actor.index()].clock_ns(instance))
 }
 
 /// The state of those actors that are of one kind.

@@ -25,6 +25,7 @@ impl World {
                 && nth == passage
             {
                 self.strike(FaultId::nth(n), Some((by.0, by.1, intent)), ctx);
+                self.stores.look(&mut self.shared);
                 // The first fault of a plan that hits the task is the one that does.
                 if hit == Hit::Nothing {
                     hit = Hit::of(&self.shared.plan.faults[n]);

@@ -131,6 +131,9 @@ impl Remembered {
             if let Change::Transition(transition) = change {
                 ctx.observe(mix(of_instance(breaker.0, instance), transition.to as u64));
                 shared.metrics.transition(which, transition, ctx.now());
+                if let Some(lineage) = &mut shared.lineage {
+                    lineage.turn(which, transition.to);
+                }
                 shared.show(Seen::Transition { breaker: which, transition }, ctx);
                 shared.note(Note::Transition { breaker, instance, transition }, ctx);
             }

@@ -188,6 +188,14 @@ impl Stores {
         self.by_actor[actor].begin(desk, shared, ctx);
     }
 
+    /// Who explores hears what is left in the stores after a fault.
+    pub(in crate::world) fn look(&self, shared: &mut Shared) {
+        let Some(lineage) = &mut shared.lineage else { return };
+        for (actor, store) in self.by_actor.iter() {
+            lineage.look(actor, |key| store.primary.data.peek(key).map(|(_, until)| until));
+        }
+    }
+
     /// The store forgets everything, and tells its followers.
     pub(in crate::world) fn flush(&mut self, actor: ActorId, shared: &mut Shared, ctx: &Ctx) {
         let now_ms = shared.wall_ms(actor, 0, ctx.now());
@@ -471,7 +479,7 @@ impl StoreState {
     fn apply(&mut self, op: &Op, change: &mut Change, shared: &mut Shared, now: Time) -> Reply {
         let few_replicas = self.lacks_replicas(now);
         let out_of_memory = shared.conditions[self.actor.index()].out_of_memory;
-        let is_followed = self.plan.is_followed();
+        let is_followed = self.plan.is_followed() || shared.lineage.is_some();
         let texts = &mut shared.texts;
         let command = match command::command(op, change.now_ms, texts) {
             Ok(command) => command,
@@ -492,6 +500,12 @@ impl StoreState {
             // A key that expires has not been written, even if a replica must be told.
             for (key, was_gone) in keys.into_iter().zip(were_gone) {
                 let is_written = !(was_gone && is_gone(data, key));
+                if let (true, Some(lineage), Some(intent)) =
+                    (is_written, &mut shared.lineage, change.intent)
+                {
+                    let until = data.peek(key).map(|(_, until)| until);
+                    lineage.write(intent, (self.actor, key), until);
+                }
                 if is_written && !change.keys.contains(&key) {
                     change.keys.push(key);
                 }

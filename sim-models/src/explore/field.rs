@@ -1,0 +1,190 @@
+//! What is searched: a scenario, plans of faults to try on it, and what a run of one broke.
+
+use sim_core::{Span, Time};
+
+use super::breach::{Breach, Broken, RECOVERS};
+use super::candidate::Ground;
+use super::{Exploration, Phase};
+use crate::Scenario;
+use crate::intent::Intents;
+use crate::lineage::Lineage;
+use crate::outcome::{InvariantVerdict, Outcome};
+use crate::plan::{Fault, FaultEntry, Plan, Rule};
+use crate::run::Traced;
+
+/// A plan of faults to try.
+#[derive(Clone, Debug)]
+pub(super) struct Trial {
+    pub(super) faults: Vec<FaultEntry>,
+    pub(super) seed: u64,
+    /// When the last of them strikes, and when all have healed.
+    pub(super) last: Time,
+    pub(super) healed: Time,
+}
+
+/// A trial that broke a promise.
+#[derive(Clone, Debug)]
+pub(super) struct Hit {
+    pub(super) trial: Trial,
+    pub(super) phase: Phase,
+    /// After how many runs.
+    pub(super) runs: u64,
+    /// In the scenario's order; the first names the finding.
+    pub(super) broken: Vec<Broken>,
+}
+
+impl Hit {
+    /// The same, named by another of what it broke.
+    pub(super) fn by(&self, broken: Broken) -> Hit {
+        Hit { broken: vec![broken], ..self.clone() }
+    }
+}
+
+/// What is being searched.
+pub(super) struct Field<'a> {
+    /// Its programs say after each step where they are.
+    pub(super) scenario: Scenario,
+    pub(super) options: &'a Exploration<'a>,
+    pub(super) ground: Ground,
+    /// What is broken without any further fault.
+    pub(super) broken_already: Vec<Broken>,
+}
+
+impl Trial {
+    pub(super) fn calm(seed: u64) -> Trial {
+        Trial { faults: Vec::new(), seed, last: Time::ZERO, healed: Time::ZERO }
+    }
+
+    /// The same with further faults, at an instant.
+    pub(super) fn and(&self, entries: impl IntoIterator<Item = FaultEntry>, at: Time) -> Trial {
+        let mut trial = Trial { last: at, ..self.clone() };
+        for entry in entries {
+            trial.healed = trial.healed.max(at + heals_after(&entry));
+            trial.faults.push(entry);
+        }
+        trial
+    }
+}
+
+/// What was late has come by then, too. A clock stays as it was set.
+fn heals_after(entry: &FaultEntry) -> Span {
+    let mut fault = entry.fault;
+    let late = match fault {
+        Fault::ClockStep { .. } => None,
+        _ => fault.length_mut().copied(),
+    };
+    entry.lasts.unwrap_or_default() + late.unwrap_or_default()
+}
+
+impl<'a> Field<'a> {
+    pub(super) fn new(scenario: Scenario, options: &'a Exploration<'a>) -> Field<'a> {
+        let ground = Ground::of(&scenario);
+        Field { scenario, options, ground, broken_already: Vec::new() }
+    }
+
+    /// How many steps a run may take.
+    pub(super) fn steps(&self) -> u64 {
+        self.plan().limits.steps
+    }
+
+    pub(super) fn plan(&self) -> &Plan {
+        self.scenario.plan()
+    }
+
+    /// Runs a trial.
+    pub(super) fn run(&self, trial: &Trial) -> Traced {
+        let mut faults = self.plan().faults.clone();
+        faults.extend(trial.faults.iter().cloned());
+        self.scenario.struck_by(faults).start(trial.seed).traced().finish_traced()
+    }
+
+    /// What a trial broke, beyond what is broken anyway.
+    pub(super) fn broken(&self, trial: &Trial, outcome: &Outcome) -> Vec<Broken> {
+        let horizon = Time::ZERO + self.scenario.horizon();
+        // A run that a limit ended had no time to make up for anything.
+        let is_healed = trial.healed < horizon && outcome.limit.is_none();
+        let is_calm = is_healed && trial.healed + self.scenario.horizon() / 4 <= horizon;
+        let is_judged = |rule: &Rule| match judged(rule) {
+            Judged::Always => true,
+            Judged::WhenHealed => is_healed,
+            Judged::WhenCalm => is_calm,
+            Judged::Never => trial.faults.is_empty(),
+        };
+        let rules = self.plan().invariants.iter().zip(&outcome.invariants).enumerate();
+        let broken = rules.filter(|(_, (plan, result))| {
+            result.verdict == InvariantVerdict::Violated && is_judged(&plan.rule)
+        });
+        let broken = broken.map(|(n, _)| Broken::Promise(n));
+        // The verdict of recovery knows whether the run was long enough to tell.
+        let storm = Breach::of(outcome, RECOVERS).map(|_| Broken::Recovery);
+        broken.chain(storm).filter(|broken| !self.broken_already.contains(broken)).collect()
+    }
+
+    /// What broke after the same messages and effects as in what is looked for.
+    pub(super) fn told(
+        &self,
+        broken: &[Broken],
+        outcome: &Outcome,
+        lineage: &Lineage,
+        intents: &Intents,
+    ) -> Option<Broken> {
+        let wanted = self.options.wanted?;
+        let is_told = |name: &str| {
+            let breach = Breach::of(outcome, name)?;
+            wanted.is_told(name, &breach.told(self.plan(), lineage, intents)).then_some(())
+        };
+        broken.iter().copied().find(|broken| is_told(broken.name(self.plan())).is_some())
+    }
+
+    /// Promises that no run put to the test, by whether one did.
+    pub(super) fn untested(&self, tested: &[bool]) -> Vec<String> {
+        let all = self.plan().invariants.iter().zip(tested);
+        all.filter(|(_, tested)| !**tested).map(|(plan, _)| plan.name.clone()).collect()
+    }
+
+    /// Promises that no fault is held against.
+    pub(super) fn not_judged(&self) -> Vec<String> {
+        let never = self.plan().invariants.iter();
+        let never = never.filter(|plan| matches!(judged(&plan.rule), Judged::Never));
+        never.map(|plan| plan.name.clone()).collect()
+    }
+}
+
+/// When a promise is judged.
+enum Judged {
+    /// What must never happen.
+    Always,
+    /// What must happen in time. The rule counts from when the faults have healed, and does not judge
+    /// who has time left when the run ends.
+    WhenHealed,
+    /// What must happen in the end: it needs a quarter of the run without faults.
+    WhenCalm,
+    /// How good the service is: faults may make it worse.
+    Never,
+}
+
+fn judged(rule: &Rule) -> Judged {
+    match rule {
+        Rule::ExactlyOnce(_)
+        | Rule::AtMostOnce(_)
+        | Rule::AckedImpliesDone(_)
+        | Rule::FailedImpliesNone(_)
+        | Rule::ReceiptMatches(_)
+        | Rule::EqualReplays(_)
+        | Rule::UndoneStaysUndone(_)
+        | Rule::OneInFlight(_)
+        | Rule::NoMerge(_)
+        | Rule::BooksBalance { .. }
+        | Rule::LockDiscipline { .. }
+        | Rule::StoredIsKnown(_)
+        | Rule::FencingMonotone(_)
+        | Rule::AppliedOnce { .. } => Judged::Always,
+        Rule::RecoversWithin(_) | Rule::SettlesWithin(_) => Judged::WhenHealed,
+        Rule::AllAnswered => Judged::WhenCalm,
+        Rule::Goodput { .. }
+        | Rule::Threshold(_)
+        | Rule::PeakArrivals { .. }
+        | Rule::Transitions { .. }
+        | Rule::RetryWaits { .. } => Judged::Never,
+    }
+}
