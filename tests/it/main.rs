@@ -5,6 +5,7 @@ mod caches;
 mod cli;
 mod clients;
 mod conform;
+mod design_mutants;
 mod designs;
 mod determinism;
 mod exam;

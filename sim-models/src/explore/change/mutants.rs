@@ -67,8 +67,8 @@ fn programs(tree: &Tree) -> Vec<(String, &Tree)> {
         "Design" => used.iter().any(|used| used == path),
         "Job" => path.starts_with("actors."),
         _ => {
-            let above = path.rsplit_once('.').map_or("", |(above, _)| above);
-            path.starts_with("actors.") && above.ends_with(".endpoints")
+            let (above, last) = path.rsplit_once('.').unwrap_or_default();
+            path.starts_with("actors.") && above.ends_with(".endpoints") && !last.ends_with(']')
         }
     };
     let places = tree.places("").into_iter();
@@ -141,8 +141,10 @@ fn of_value(path: &str, part: &Tree, found: &mut Vec<Change>) {
             if part.get("finally").is_some() {
                 add("`finally` left out", part, &with(part, "finally", "[]"));
             }
-            if part.get("catch").is_some() {
-                add("error swallowed", part, &with(part, "catch", "[]"));
+            if let Some(catch) = part.get("catch") {
+                if !catch.items().is_empty() {
+                    add("error swallowed", part, &with(part, "catch", "[]"));
+                }
                 let mut less = part.clone();
                 less.remove("catch");
                 add("error not handled", part, &less);
