@@ -146,3 +146,20 @@ fn the_turn_is_told_and_drawn() {
     assert_eq!(refused.code, Some(2));
     assert!(refused.stderr.contains("breaks no promise"), "{}", refused.stderr);
 }
+
+#[test]
+fn each_counterexample_has_its_picture() {
+    let folder = scratch("why-explore");
+    let file = root().join("scenarios/failure-modes/FM-01-crash-after-charge.ron");
+    let file = file.to_str().expect("a path");
+    let told = sim_in(&folder, &["explore", file, "--set", "faults=[]", "--budget", "40"]);
+    assert!(told.stdout.contains("show      sim why out/counterexample-"), "{}", told.stdout);
+    let written = std::fs::read_dir(folder.join("out")).expect("the folder");
+    let paths: Vec<_> = written.map(|entry| entry.expect("an entry").path()).collect();
+    let of = |kind: &str| paths.iter().filter(|path| path.extension().is_some_and(|e| e == kind));
+    assert!(of("ron").count() > 0);
+    for scenario in of("ron") {
+        let svg = std::fs::read_to_string(scenario.with_extension("svg")).expect("its picture");
+        assert!(svg.contains("is broken"), "{}", scenario.display());
+    }
+}

@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use sim_core::Span;
+use sim_models::Scenario;
 use sim_models::custom::Kinds;
 use sim_models::explore::{Cells, Finding, Fixes, Refusal, Report, Standing, explore as search};
+use sim_models::why::{Subject, why};
 
 use super::matrix::{Terms, matrix};
 use crate::changes::Changes;
@@ -18,7 +20,7 @@ use crate::file::ScenarioFile;
 use crate::repeat::Repeat;
 use crate::study::progress::Progress;
 use crate::text::{Style, labelled, plain};
-use crate::{console, fixes, json, words};
+use crate::{chart, chart_file, console, fixes, json, words};
 
 /// The version of the object that `--json` prints.
 const SCHEMA: u32 = 1;
@@ -34,8 +36,8 @@ A promise that must never break is judged under all faults. One that must hold i
 AllAnswered, is judged where all faults have healed within the first three quarters of the run. A
 promise on figures, such as Threshold, is not judged: faults may make a service worse.
 
-Each finding goes to DIR as counterexample-DIGEST.ron, which `sim run` repeats. The exit code is 1 when
-there is one.")]
+Each finding goes to DIR as counterexample-DIGEST.ron, which `sim run` repeats. Beside it is the picture
+of what happens, which `sim why` shows in the terminal. The exit code is 1 when there is a finding.")]
 pub struct Args {
     /// The scenario file; its own faults stay, `--set faults=[]` takes them out
     scenario: PathBuf,
@@ -142,7 +144,7 @@ pub fn explore(args: &Args, kinds: &Kinds) -> Result<Exit, Failure> {
     let report = searching(budget).progress(&tick).standing(&standing).while_it(&goes_on);
     let report = report.run().map_err(refused)?;
     drop(progress);
-    let kept = report.findings.iter().map(|finding| keep(&args.out, finding));
+    let kept = report.findings.iter().map(|finding| keep(&args.out, finding, kinds));
     let kept = kept.collect::<Result<Vec<_>, _>>()?;
     let removed = remove_others(&args.out, &report, &kept)?;
     let fixes = if args.fix {
@@ -204,14 +206,25 @@ fn stop_on_interrupt() -> Arc<AtomicBool> {
     stopped
 }
 
-/// Writes a counterexample.
-fn keep(out: &Path, finding: &Finding) -> Result<Option<PathBuf>, Failure> {
+/// Writes a counterexample, and beside it the picture of what happens in it.
+fn keep(out: &Path, finding: &Finding, kinds: &Kinds) -> Result<Option<PathBuf>, Failure> {
     let Some(text) = &finding.scenario else { return Ok(None) };
     let path = out.join(format!("counterexample-{:016x}.ron", finding.digest));
-    match std::fs::write(&path, text) {
-        Ok(()) => Ok(Some(path)),
-        Err(error) => Err(unwritable(&path, &error)),
+    std::fs::write(&path, text).map_err(|error| unwritable(&path, &error))?;
+    let draft = Scenario::text(path.to_string_lossy(), text.as_str()).kinds(kinds.clone());
+    // What is broken by nobody's intent alone has no sequence.
+    if let Ok(scenario) = draft.load()
+        && let Ok(sequence) = why(&scenario, scenario.seed(), &Subject::Violation(1))
+    {
+        let repeat = Repeat::new("why").file(&path).to_string();
+        chart_file::keep(&picture(&path), &chart::sequence(&sequence, &repeat))?;
     }
+    Ok(Some(path))
+}
+
+/// Where the picture of a counterexample is.
+fn picture(counterexample: &Path) -> PathBuf {
+    counterexample.with_extension("svg")
 }
 
 /// Writes the changed scenarios down, each beside its counterexamples.
@@ -243,6 +256,8 @@ fn remove_others(out: &Path, report: &Report, kept: &[Option<PathBuf>]) -> Resul
     let mut removed = 0;
     for path in folder.flatten().map(|entry| entry.path()) {
         if !kept.iter().flatten().any(|kept| *kept == path) && is_ours(&path) {
+            // Its picture goes with it, where it has one.
+            let _ = std::fs::remove_file(picture(&path));
             std::fs::remove_file(&path).map_err(|error| {
                 Failure::new(format!("cannot remove {}: {error}", path.display()))
             })?;
@@ -320,6 +335,10 @@ fn text(
             }
             text += &style.line("found", &found(finding, way.others));
             text += &match path {
+                // The picture is there where there is something to draw.
+                Some(path) if picture(path).exists() => {
+                    style.command("show", &Repeat::new("why").file(path).to_string())
+                }
                 Some(path) => style.command("show", &Repeat::new("run").file(path).to_string()),
                 None => style.command("show", &alone(args, finding)),
             };
