@@ -1,5 +1,7 @@
 //! Every broken promise of the shipped scenarios can be told as a sequence diagram.
 
+use std::path::PathBuf;
+
 use sim_models::Scenario;
 use sim_models::outcome::{InvariantVerdict, Outcome, Verdict};
 use sim_models::why::{Fate, Refusal, Sequence, Subject, Tone, What, why};
@@ -156,9 +158,10 @@ fn each_counterexample_has_its_picture() {
     assert!(told.stdout.contains("show      sim why out/counterexample-"), "{}", told.stdout);
     let written = std::fs::read_dir(folder.join("out")).expect("the folder");
     let paths: Vec<_> = written.map(|entry| entry.expect("an entry").path()).collect();
-    let of = |kind: &str| paths.iter().filter(|path| path.extension().is_some_and(|e| e == kind));
-    assert!(of("ron").count() > 0);
-    for scenario in of("ron") {
+    let is_scenario = |path: &&PathBuf| path.extension().is_some_and(|kind| kind == "ron");
+    let scenarios: Vec<&PathBuf> = paths.iter().filter(is_scenario).collect();
+    assert!(!scenarios.is_empty());
+    for scenario in scenarios {
         let svg = std::fs::read_to_string(scenario.with_extension("svg")).expect("its picture");
         assert!(svg.contains("is broken"), "{}", scenario.display());
     }

@@ -25,6 +25,9 @@ const LENGTHS_MAX: usize = 16;
 /// How long a process is down, and a server out of order.
 const DOWN: Span = Span::secs(1);
 
+/// So many times longer does work take at a server that is slow.
+const SLOWER: f64 = 100.0;
+
 /// What is sent at an instant, and nothing else, is hit by a fault that lasts so long.
 const INSTANT: Span = Span::micros(1);
 
@@ -214,11 +217,30 @@ impl Ground {
                     Fault::Errors { actor: server, rate, status: 503, instance },
                 );
                 ways.add(1, Some(DOWN), Fault::Outage { actor: server, instance });
+                ways.add(1, Some(DOWN), Fault::Slow { actor: server, factor: SLOWER, instance });
                 for (n, length) in self.lengths.iter().enumerate() {
                     ways.add(n + 2, Some(*length), Fault::Outage { actor: server, instance });
                 }
             }
+            ActorKind::Service(_) => self.copies_late(server, ways),
             _ => {}
+        }
+    }
+
+    /// A service has answered, no other region has heard of it, and the service is out of reach:
+    /// whoever asked goes elsewhere.
+    fn copies_late(&self, actor: ActorId, ways: &mut Ways<'_>) {
+        let plan = ways.plan;
+        let Some(longest) = self.lengths.first().copied() else { return };
+        for store in (0..plan.actors.len()).map(ActorId::nth) {
+            let ActorKind::Kv(kv) = &plan.actors[store.index()].kind else { continue };
+            for region in &kv.copies_to {
+                let (from, to, by, instance) = (store, *region, longest, None);
+                let late = Fault::Delay { from, to, by, instance, to_instance: None };
+                let since = entry(at(Time::ZERO), Some(longest), late);
+                let dark = Fault::BlackHole { actor, instance };
+                ways.add_after(Some(since), 1, Some(longest), dark);
+            }
         }
     }
 
@@ -367,7 +389,8 @@ fn lengths(scenario: &Scenario) -> Vec<Span> {
         lengths.push(horizon / 4);
     }
     let step = lengths.len().div_ceil(LENGTHS_MAX);
-    lengths.into_iter().step_by(step).collect()
+    // The longest first: what lasts for longer than everything exceeds each of the others too.
+    lengths.into_iter().rev().step_by(step).collect()
 }
 
 #[cfg(test)]

@@ -523,9 +523,9 @@ mod tests {
     fn a_design_that_is_right_breaks_under_no_fault() {
         let promises = r#"ExactlyOnce("charge"), FailedImpliesNone("charge"), AllAnswered"#;
         let safe = checkout("safe", r#"key: "{provider_key}","#, promises);
-        let report = search(&safe, 2_000);
+        let report = search(&safe, 4_000);
         assert!(report.findings.is_empty(), "{:#?}", report.findings);
-        assert_eq!(report.runs, 2_000);
+        assert_eq!(report.runs, 4_000);
         assert!(report.combined > 500 && report.random > 100);
     }
 
