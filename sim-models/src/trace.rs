@@ -64,7 +64,7 @@ pub(crate) struct Command {
     pub store: ActorId,
     pub by: By,
     pub intent: u32,
-    /// It writes or removes; a read leaves all as it was.
+    /// It has written or removed; one that was refused leaves all as it was.
     pub writes: bool,
     /// Why it was refused.
     pub error: Option<String>,

@@ -156,11 +156,17 @@ pub fn explore(args: &Args, kinds: &Kinds) -> Result<Exit, Failure> {
         None
     };
     let repeat = repeat(args, &report);
+    let is_stopped = stopped.load(Ordering::Relaxed);
     console::print(&if args.json {
-        object(&report, &kept, fixes.as_ref(), &repeat)
+        object(&report, &kept, fixes.as_ref(), is_stopped, &repeat)
     } else {
         let style = console::style();
-        text(args, &report, (&kept, removed), &style)
+        let note =
+            "interrupted: what was found by then; it may not be small, and not all was tried";
+        let note = if is_stopped { style.line("stopped", note) } else { String::new() };
+        // Changes that nobody had time to try would read as changes that do not help.
+        let fixes = fixes.filter(|_| !is_stopped);
+        note + &text(args, &report, (&kept, removed), &style)
             + &fixes.map_or_else(String::new, |(fixes, files)| {
                 format!("\n{}", fixes::text(&fixes, &files, &style))
             })
@@ -459,7 +465,13 @@ fn alone(args: &Args, finding: &Finding) -> String {
 }
 
 /// A search as one JSON object.
-fn object(report: &Report, kept: &[Option<PathBuf>], fixes: Option<&Kept>, repeat: &str) -> String {
+fn object(
+    report: &Report,
+    kept: &[Option<PathBuf>],
+    fixes: Option<&Kept>,
+    is_stopped: bool,
+    repeat: &str,
+) -> String {
     let finding = |(finding, path): (&Finding, &Option<PathBuf>)| -> Value {
         json!({
             "broken": finding.broken,
@@ -500,6 +512,7 @@ fn object(report: &Report, kept: &[Option<PathBuf>], fixes: Option<&Kept>, repea
             "empty": empty,
         },
         "findings": findings,
+        "stopped": is_stopped,
         "fixes": fixes.map(|(fixes, files)| fixes::json(fixes, files)),
         "repeat": plain(repeat),
     }))

@@ -106,7 +106,15 @@ impl<'a> Keys<'a> {
         Some(self.set_by(command, key))
     }
 
-    fn set_by(self, command: &Command, key: TextId) -> String {
+    /// Who had set a key that was there for a command.
+    fn set_by(self, command: &'a Command, key: TextId) -> String {
+        let before = self.told.trace.commands.iter().rev();
+        let before = before.skip_while(|other| !std::ptr::eq(*other, command));
+        let mut writes = before.filter(|other| other.writes && other.by == command.by);
+        let is_set = |other: &&Command| {
+            state_in(other, command.store, key).is_some_and(|(_, state)| is_there(state))
+        };
+        let command = writes.find(is_set).unwrap_or(command);
         let State::Present(deadline) = state_of(command, key) else { return String::new() };
         let verb = if command.writes { "had set it" } else { "had seen it" };
         let until = match deadline {

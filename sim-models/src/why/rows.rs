@@ -15,9 +15,12 @@ use super::{
 use crate::Scenario;
 use crate::log::{Goes, Loss, Note};
 use crate::outcome::Violation;
-use crate::plan::{ActorId, ActorKind, Fault, KvOp, PairId, Plan, instance_name};
+use crate::plan::{ActorId, ActorKind, Fault, KvOp, PairId, Plan, Trigger, instance_name};
 use crate::run::Told;
 use crate::trace::{Asks, By, Message, Place, State, What as Event};
+
+/// More rows than that after the violation are counted instead of shown.
+const AFTERMATH_MAX: usize = 24;
 
 /// Where on the page somebody is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -66,7 +69,13 @@ pub(super) fn sequence(
     builder.build();
     let broken = violation.map(|(promise, violation)| builder.broken(promise, violation));
     let last = builder.rows.iter().rposition(|row| row.intent.is_some());
-    let end = broken.as_ref().map_or(last.map_or(0, |last| last + 1), |broken| broken.row + 1);
+    let whole = last.map_or(0, |last| last + 1);
+    let end = match &broken {
+        // What follows is part of the story, unless it is long.
+        Some(broken) if whole.saturating_sub(broken.row) > AFTERMATH_MAX => broken.row + 1,
+        Some(broken) => whole.max(broken.row + 1),
+        None => whole,
+    };
     let holds = builder.holds(end);
     let mut names: Vec<String> =
         intents.iter().map(|intent| told.intents.name(plan, *intent)).collect();
@@ -79,7 +88,7 @@ pub(super) fn sequence(
         intents: names,
         broken,
         lifelines: builder.lifelines.into_iter().map(|(_, lifeline)| lifeline).collect(),
-        left_out: last.map_or(0, |last| (last + 1).saturating_sub(end)),
+        left_out: whole.saturating_sub(end),
         rows: builder.rows,
         holds,
     };
@@ -492,10 +501,17 @@ impl<'a> Builder<'a> {
                 at(self.plan.stacks[place.stack.index()].owner)
             }
             Note::Struck { fault, .. } | Note::Healed { fault } => {
-                let mut ends = Vec::new();
-                let mut see = |actor: ActorId| ends.extend(self.known(actor, None));
-                let fault = self.plan.faults[fault.index()].fault;
-                actors(fault).into_iter().for_each(&mut see);
+                let entry = &self.plan.faults[fault.index()];
+                let mut hit = actors(entry.fault);
+                // What strikes whoever passes a point names nobody: it is the actor of that program.
+                if let (true, Trigger::After { point, .. }) = (hit.is_empty(), entry.trigger) {
+                    let point = self.plan.points[point.index()].as_str();
+                    let name = point.split(['.', '/']).next().unwrap_or(point);
+                    let ids = (0..self.plan.actors.len()).map(ActorId::nth);
+                    hit.extend(ids.filter(|id| self.plan.actor_name(*id) == name));
+                }
+                let ends: Vec<usize> =
+                    hit.into_iter().filter_map(|actor| self.known(actor, None)).collect();
                 let first = ends.iter().min()?;
                 Some((*first, *ends.iter().max()?))
             }

@@ -62,10 +62,9 @@ fn a_lost_answer_is_a_lost_arrow_and_the_retry_has_its_reason() {
     assert_eq!(row.text, "201 charge-1");
     assert_eq!(reason(&sequence, "attempt 2 in 40s"), "after status 504");
     let broken = sequence.broken.as_ref().unwrap();
-    assert_eq!(broken.row, sequence.rows.len() - 1, "what follows is left out");
     assert_eq!(sequence.rows[broken.row].text, "charge-2");
     assert_eq!(sequence.rows[broken.row].tone, Tone::Violation);
-    assert!(sequence.left_out > 0);
+    assert_eq!(sequence.rows.last().unwrap().text, "told success", "what follows is told too");
 }
 
 #[test]
@@ -103,11 +102,29 @@ fn a_lock_is_held_until_it_is_released_or_expires() {
     assert_eq!(expired.holds[0].end, HoldEnd::Expired);
     let free = expired.rows.iter().filter(|row| row.text.contains("→ true")).nth(1).unwrap();
     assert!(free.why.as_ref().unwrap().starts_with("free: expired at 3.01"), "{free:?}");
+    // Who was refused meanwhile has set nothing.
+    let thrice = story(&format!("{take}, Sleep(Const(\"2s\")), {}", again("2s")), "");
+    let free = thrice.rows.iter().filter(|row| row.text.contains("→ true")).nth(1).unwrap();
+    assert!(free.why.as_ref().unwrap().contains("user-1 had set it at 10"), "{free:?}");
     let del = format!(r#"{take}, Kv(Del("k"), store: "redis")"#);
     let released = story(&del, "");
     let [hold] = &released.holds[..] else { panic!("{:?}", released.holds) };
     assert_eq!(hold.end, HoldEnd::Released);
     assert!(released.rows[hold.until.unwrap()].text.starts_with("Del(k)"));
+}
+
+#[test]
+fn a_fault_that_strikes_whoever_passes_a_point_is_shown_there() {
+    let program = r#"Call("psp.charge", policy: "short")"#;
+    for fault in ["Throw(500)", "Stall"] {
+        let lasts = if fault == "Stall" { r#"for: "2s", "# } else { "" };
+        let fault = format!(r#"After("psp.charge/Effect charge", {lasts}{fault})"#);
+        let sequence = story(program, &fault);
+        let row = sequence.rows.iter().find(|row| row.tone == Tone::Fault);
+        let row = row.unwrap_or_else(|| panic!("{:#?}", texts(&sequence)));
+        let What::Deed { at } = row.what else { panic!("{row:?}") };
+        assert_eq!(sequence.lifelines[at].name, "psp");
+    }
 }
 
 #[test]

@@ -456,6 +456,7 @@ impl StoreState {
             _ => State::Absent,
         };
         let keys = command::keys(&order.op, &mut shared.texts);
+        let nature = order.op.nature();
         let error = match reply {
             Reply::Error(error) => Some(error.to_string()),
             _ => None,
@@ -466,7 +467,7 @@ impl StoreState {
             store: self.actor,
             by,
             intent,
-            writes: !order.op.nature().reads,
+            writes: !nature.reads && nature.was_done(reply),
             error,
             keys: keys.into_iter().map(|key| (key, state(key))).collect(),
         };
