@@ -401,7 +401,8 @@ fn reason(id: &'static str, why: &dyn ToString) -> Reason {
     Reason { reason: id, why: why.to_string() }
 }
 
-fn ms(at: Time) -> f64 {
+/// An instant in milliseconds of virtual time.
+pub fn ms(at: Time) -> f64 {
     at.since(Time::ZERO).as_millis_f64()
 }
 

@@ -141,14 +141,18 @@ fn check_target(path: &Path) -> Result<(), Failure> {
         Ok(existing) if existing.len() > 0 => {}
         _ => return Ok(()),
     }
-    let mut start = Vec::new();
-    let file = File::open(path).map(|file| file.take(MAGIC.len() as u64));
-    if file.is_ok_and(|mut file| file.read_to_end(&mut start).is_ok()) && start == MAGIC.as_bytes()
-    {
+    if is_record(path) {
         return Ok(());
     }
     let message = format!("{shown} is already there and is not a record");
     Err(Failure::with_help(message, "choose another file; this one is left as it is"))
+}
+
+/// Whether a file begins as a record does.
+pub fn is_record(path: &Path) -> bool {
+    let mut start = Vec::new();
+    let file = File::open(path).map(|file| file.take(MAGIC.len() as u64));
+    file.is_ok_and(|mut file| file.read_to_end(&mut start).is_ok()) && start == MAGIC.as_bytes()
 }
 
 /// Runs to the end and writes the record of it.

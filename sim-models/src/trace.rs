@@ -141,6 +141,9 @@ impl Trace {
 
     /// A message leaves its sender.
     pub(crate) fn sent(&mut self, lineage: u64, when: When, message: impl FnOnce() -> Message) {
+        if self.events.len() >= EVENTS_MAX {
+            return;
+        }
         let number = self.messages.len() as u32;
         self.messages.push(message());
         self.by_lineage.insert(lineage, number);

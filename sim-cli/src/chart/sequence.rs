@@ -2,7 +2,7 @@
 
 use plotters::style::FontStyle;
 use plotters::style::text_anchor::{HPos, VPos};
-use sim_models::why::{Fate, LifelineKind, Row, Sequence, Tone, Way, What};
+use sim_models::why::{Fate, Row, Sequence, Tone, Way, What};
 
 use super::canvas::{Canvas, Drawn, Face, WIDTH};
 use super::ink::{DOTS, Ink};
@@ -152,14 +152,8 @@ impl<'a> Diagram<'a> {
         for (lifeline, x) in self.sequence.lifelines.iter().zip(&self.lanes) {
             let name = measure::clip(&lifeline.name, SIZE * measure::BOLD, lane - 6.0);
             canvas.text(name, *x, top + 16.0, bold.aligned(HPos::Center))?;
-            let kind = match lifeline.kind {
-                LifelineKind::User => "user",
-                LifelineKind::Service => "service",
-                LifelineKind::Store => "store",
-                LifelineKind::Broker => "broker",
-            };
             let face = Face::new(10.0, Ink::Muted).aligned(HPos::Center);
-            canvas.text(kind, *x, top + 29.0, face)?;
+            canvas.text(lifeline.kind.name(), *x, top + 29.0, face)?;
             canvas.line((*x, top + 35.0), (*x, top + self.bottom), Ink::Axis)?;
         }
         for hold in &self.sequence.holds {

@@ -45,6 +45,18 @@ impl<'a> Keys<'a> {
         self.before(number, key).any(|(_, state)| is_there(state))
     }
 
+    /// Whether a command leaves a key there.
+    pub(super) fn is_there(self, number: u32, key: TextId) -> bool {
+        is_there(state_of(self.command(number), key))
+    }
+
+    /// Until when a command leaves a key there, if that ends: `until 30.01s`.
+    pub(super) fn until(self, number: u32, key: TextId) -> Option<String> {
+        let command = self.command(number);
+        let State::Present(Some(deadline)) = state_of(command, key) else { return None };
+        Some(format!("until {}", instant(command, deadline)))
+    }
+
     /// Why a key is absent for a command: `expired at 30.01s, which shopper-1 had set at 10ms`.
     pub(super) fn why_absent(self, number: u32, key: TextId) -> String {
         let now = self.command(number);
@@ -169,7 +181,7 @@ impl<'a> Keys<'a> {
 }
 
 /// When a store's clock shows a reading, if nobody sets it.
-pub(super) fn instant(command: &Command, deadline: i64) -> Time {
+fn instant(command: &Command, deadline: i64) -> Time {
     let left = Span::millis((deadline - command.now_ms).max(0).cast_unsigned());
     command.at + left
 }

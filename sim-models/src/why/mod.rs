@@ -135,6 +135,18 @@ pub enum LifelineKind {
     Broker,
 }
 
+impl LifelineKind {
+    /// Its name in JSON, which stays as it is, and under the lifeline.
+    pub const fn name(self) -> &'static str {
+        match self {
+            LifelineKind::User => "user",
+            LifelineKind::Service => "service",
+            LifelineKind::Store => "store",
+            LifelineKind::Broker => "broker",
+        }
+    }
+}
+
 /// One row of the diagram.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
@@ -340,7 +352,7 @@ const INTENTS_SHOWN: usize = 8;
 /// # Errors
 /// When nothing in the run is what was asked about.
 pub fn why(scenario: &Scenario, seed: u64, about: &Subject) -> Result<Sequence, Refusal> {
-    let first = scenario.start(seed).finish_told(Vec::new());
+    let first = scenario.start(seed).finish_traced();
     let plan = scenario.plan();
     let names: Vec<String> =
         (0..first.intents.len()).map(|n| first.intents.name(plan, n)).collect();

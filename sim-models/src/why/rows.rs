@@ -6,7 +6,7 @@ use sim_core::Time;
 use sim_policies::Ending;
 use sim_redis::value::{TextId, Value};
 
-use super::keys::{End, Keys, instant};
+use super::keys::{End, Keys};
 use super::marks::{Body, Mark, marks};
 use super::{
     Broken, Fate, Hold, HoldEnd, Lifeline, LifelineKind, Row, Sequence, Tone, Way, What, fold,
@@ -17,7 +17,7 @@ use crate::log::{Goes, Loss, Note};
 use crate::outcome::Violation;
 use crate::plan::{ActorId, ActorKind, Fault, KvOp, PairId, Plan, Trigger, instance_name};
 use crate::run::Told;
-use crate::trace::{Asks, By, Message, Place, State, What as Event};
+use crate::trace::{Asks, By, Message, Place, What as Event};
 
 /// More rows than that after the violation are counted instead of shown.
 const AFTERMATH_MAX: usize = 24;
@@ -32,12 +32,11 @@ enum Who {
 /// When each thing happened to a message, by the place of its mark.
 #[derive(Clone, Copy, Debug, Default)]
 struct Course {
-    sent: Option<usize>,
     arrived: Option<usize>,
     answered: Option<usize>,
     returned: Option<usize>,
     is_wanted: bool,
-    lost: Option<(usize, Loss)>,
+    lost: Option<Loss>,
 }
 
 struct Builder<'a> {
@@ -107,14 +106,14 @@ impl<'a> Builder<'a> {
         for (n, mark) in marks.iter().enumerate() {
             let Body::Event(event) = mark.body else { continue };
             match event {
-                Event::Sent(m) => ways[m as usize].sent = Some(n),
+                Event::Sent(_) => {}
                 Event::Arrived(m) => ways[m as usize].arrived = Some(n),
                 Event::Answered(m) => ways[m as usize].answered = Some(n),
                 Event::Returned { message: m, is_wanted } => {
                     ways[m as usize].returned = Some(n);
                     ways[m as usize].is_wanted = is_wanted;
                 }
-                Event::Lost(m, loss) => ways[m as usize].lost = Some((n, loss)),
+                Event::Lost(m, loss) => ways[m as usize].lost = Some(loss),
             }
         }
         let row_of = vec![None; marks.len()];
@@ -145,7 +144,7 @@ impl<'a> Builder<'a> {
 
     /// The number of a lifeline, which is there from now on.
     fn lifeline(&mut self, who: Who) -> usize {
-        if let Some(n) = self.lifelines.iter().position(|(other, _)| *other == who) {
+        if let Some(n) = self.place_of(who) {
             return n;
         }
         let lifeline = match who {
@@ -169,6 +168,10 @@ impl<'a> Builder<'a> {
         self.lifelines.len() - 1
     }
 
+    fn place_of(&self, who: Who) -> Option<usize> {
+        self.lifelines.iter().position(|(other, _)| *other == who)
+    }
+
     fn who(&self, (actor, instance): Place, intent: u32) -> Who {
         match &self.plan.actors[actor.index()].kind {
             ActorKind::Client(_) => Who::User(intent),
@@ -186,7 +189,7 @@ impl<'a> Builder<'a> {
     /// A lifeline of an actor that is already there, for what names no instance.
     fn known(&self, actor: ActorId, intent: Option<u32>) -> Option<usize> {
         let who = intent.map(|intent| self.who((actor, None), intent));
-        let exact = who.and_then(|who| self.lifelines.iter().position(|(other, _)| *other == who));
+        let exact = who.and_then(|who| self.place_of(who));
         let any = || {
             self.lifelines.iter().position(|(other, _)| match other {
                 Who::At(at, _) => *at == actor,
@@ -203,18 +206,14 @@ impl<'a> Builder<'a> {
     /// The lifelines that a mark touches.
     fn touched(&self, n: usize) -> Vec<usize> {
         let mark = self.marks[n];
-        let of = |place: Place, intent: u32| {
-            let who = self.who(place, intent);
-            self.lifelines.iter().position(|(other, _)| *other == who)
+        let at = |m: u32, end: fn(&Message) -> Place| {
+            let message = self.message(m);
+            self.place_of(self.who(end(message), message.intent)).into_iter().collect()
         };
         match mark.body {
             Body::Event(event) => match event {
-                Event::Sent(m) | Event::Returned { message: m, .. } => {
-                    of(self.message(m).from, self.message(m).intent).into_iter().collect()
-                }
-                Event::Arrived(m) | Event::Answered(m) => {
-                    of(self.message(m).to, self.message(m).intent).into_iter().collect()
-                }
+                Event::Sent(m) | Event::Returned { message: m, .. } => at(m, |m| m.from),
+                Event::Arrived(m) | Event::Answered(m) => at(m, |m| m.to),
                 Event::Lost(..) => Vec::new(),
             },
             Body::Note(note) => match self.place(note, mark.intent) {
@@ -317,16 +316,23 @@ impl<'a> Builder<'a> {
         let tone = if fate == Fate::Arrives { Tone::Plain } else { Tone::Trouble };
         let what = What::Message { from, to, way: kind, until: here, fate };
         let mut row = self.row(n, what, text, tone);
-        row.why = why.filter(|why| !why.is_empty()).or_else(|| lost(fate, false));
+        row.why = why.or_else(|| lost(fate, false));
         self.push(n, row);
         if is_exchange {
             let of = [way.arrived, way.answered, way.returned];
             of.into_iter().flatten().for_each(|mark| self.row_of[mark] = Some(here));
-        } else if let Some(arrived) = way.arrived {
-            match self.is_quiet(n, arrived, to) {
-                true => self.row_of[arrived] = Some(here),
-                false => drop(self.under_way.insert((m, false), here)),
-            }
+        } else {
+            self.goes(n, (m, false), way.arrived, to);
+        }
+    }
+
+    /// A message ends in the row of its beginning, or further down if something comes between.
+    fn goes(&mut self, n: usize, message: (u32, bool), end: Option<usize>, to: usize) {
+        let (Some(end), Some(here)) = (end, self.row_of[n]) else { return };
+        if self.is_quiet(n, end, to) {
+            self.row_of[end] = Some(here);
+        } else {
+            self.under_way.insert(message, here);
         }
     }
 
@@ -353,21 +359,16 @@ impl<'a> Builder<'a> {
             text,
             tone,
         );
-        row.why = lost(fate, true).or(why.filter(|why| !why.is_empty()));
+        row.why = lost(fate, true).or(why);
         self.push(n, row);
-        if let Some(returned) = way.returned {
-            match self.is_quiet(n, returned, to) {
-                true => self.row_of[returned] = Some(here),
-                false => drop(self.under_way.insert((m, true), here)),
-            }
-        }
+        self.goes(n, (m, true), way.returned, to);
     }
 
     fn fate(&self, way: Course, is_answer: bool) -> Fate {
         match way.lost {
-            Some((_, Loss::Answer)) if is_answer => Fate::Lost,
-            Some((_, Loss::Request)) if !is_answer => Fate::Lost,
-            Some((_, Loss::Hung)) if !is_answer => Fate::Forgotten,
+            Some(Loss::Answer) if is_answer => Fate::Lost,
+            Some(Loss::Request) if !is_answer => Fate::Lost,
+            Some(Loss::Hung) if !is_answer => Fate::Forgotten,
             _ if is_answer && way.returned.is_some() && !way.is_wanted => Fate::TooLate,
             _ => Fate::Arrives,
         }
@@ -392,10 +393,11 @@ impl<'a> Builder<'a> {
             KvOp::Set { nx: true, .. } => {
                 let was =
                     self.keys.was_there(number, key).then(|| self.keys.why_absent(number, key));
-                let both = [was.map(|was| format!("free: {was}")), self.until(number, key)];
-                Some(both.into_iter().flatten().collect::<Vec<_>>().join("; now "))
+                let both = [was.map(|was| format!("free: {was}")), self.keys.until(number, key)];
+                let both: Vec<String> = both.into_iter().flatten().collect();
+                (!both.is_empty()).then(|| both.join("; now "))
             }
-            KvOp::Set { .. } => self.until(number, key),
+            KvOp::Set { .. } => self.keys.until(number, key),
             KvOp::HSetNx { .. } | KvOp::ZAdd { .. } if is_nothing => self.keys.who_has(number, key),
             KvOp::CompareAndDelete { .. }
             | KvOp::CompareAndSet { .. }
@@ -403,13 +405,13 @@ impl<'a> Builder<'a> {
                 if is_nothing =>
             {
                 let is_there =
-                    self.keys.who_has(number, key).filter(|_| self.is_present(number, key));
+                    self.keys.who_has(number, key).filter(|_| self.keys.is_there(number, key));
                 Some(is_there.unwrap_or_else(|| self.keys.why_absent(number, key)))
             }
             // What a replica or an old primary lacks, the primary may have.
             op if op.nature().reads
                 && is_nothing
-                && (command.by != By::Primary || !self.is_present(number, key)) =>
+                && (command.by != By::Primary || !self.keys.is_there(number, key)) =>
             {
                 Some(self.keys.why_absent(number, key))
             }
@@ -419,23 +421,6 @@ impl<'a> Builder<'a> {
             _ => None,
         };
         (text, why)
-    }
-
-    fn is_present(&self, number: u32, key: TextId) -> bool {
-        let command = &self.told.trace.commands[number as usize];
-        let is_it = |(other, state): &(TextId, State)| *other == key && *state != State::Absent;
-        command.keys.iter().any(is_it)
-    }
-
-    fn until(&self, number: u32, key: TextId) -> Option<String> {
-        let command = &self.told.trace.commands[number as usize];
-        let (_, state) = command.keys.iter().find(|(other, _)| *other == key)?;
-        match state {
-            State::Present(Some(deadline)) => {
-                Some(format!("until {}", instant(command, *deadline)))
-            }
-            _ => None,
-        }
     }
 
     fn expired(&mut self, n: usize, store: ActorId, key: TextId) {
@@ -476,7 +461,6 @@ impl<'a> Builder<'a> {
         match note {
             // The message's own row says it.
             Note::Lost { .. } | Note::StoreError { .. } => None,
-            Note::Learns { pair, .. } => caller(pair),
             Note::Submitted { intent, .. } | Note::Told { intent, .. } | Note::Left { intent } => {
                 at(self.told.intents[intent].client)
             }
@@ -486,6 +470,7 @@ impl<'a> Builder<'a> {
             | Note::Waits { pair, .. }
             | Note::Tests { pair, .. }
             | Note::LeftBehind { pair, .. }
+            | Note::Learns { pair, .. }
             | Note::Hedges { pair, .. } => caller(pair),
             Note::Scaled { actor, .. }
             | Note::TooLate { actor, .. }

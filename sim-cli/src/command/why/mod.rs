@@ -14,7 +14,7 @@ use crate::changes::Changes;
 use crate::diagnostics::Failure;
 use crate::exit::Exit;
 use crate::file::ScenarioFile;
-use crate::record::Reader;
+use crate::record::{Reader, is_record};
 use crate::repeat::Repeat;
 use crate::study::progress::Progress;
 use crate::{chart, chart_file, console};
@@ -126,13 +126,6 @@ fn load(args: &Args, kinds: &Kinds) -> Result<(Scenario, u64), Failure> {
     console::warn(scenario.warnings());
     let seed = args.seed.unwrap_or(scenario.seed());
     Ok((scenario, seed))
-}
-
-fn is_record(path: &Path) -> bool {
-    use std::io::Read;
-    let mut start = [0; 10];
-    let read = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut start));
-    read.is_ok() && start == *b"sim-record"
 }
 
 /// `checkout-why-shoppers-17.svg`.

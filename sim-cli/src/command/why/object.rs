@@ -1,11 +1,10 @@
 //! A sequence as one JSON object. Times are milliseconds of virtual time.
 
 use serde_json::{Value, json};
-use sim_core::Time;
 use sim_models::explore::turning::Turning;
-use sim_models::why::{Fate, Hold, HoldEnd, LifelineKind, Row, Sequence, Tone, Way, What};
+use sim_models::why::{Fate, Hold, HoldEnd, Row, Sequence, Tone, Way, What};
 
-use crate::json::pretty;
+use crate::json::{ms, pretty};
 use crate::text::plain;
 use crate::turning;
 
@@ -13,15 +12,10 @@ use crate::turning;
 const SCHEMA: u32 = 1;
 
 pub(super) fn object(sequence: &Sequence, turned: Option<&Turning>, repeat: &str) -> String {
-    let lifelines = sequence.lifelines.iter().map(|lifeline| {
-        let kind = match lifeline.kind {
-            LifelineKind::User => "user",
-            LifelineKind::Service => "service",
-            LifelineKind::Store => "store",
-            LifelineKind::Broker => "broker",
-        };
-        json!({ "name": lifeline.name, "kind": kind })
-    });
+    let lifelines = sequence
+        .lifelines
+        .iter()
+        .map(|lifeline| json!({ "name": lifeline.name, "kind": lifeline.kind.name() }));
     pretty(&json!({
         "schema": SCHEMA,
         "scenario": sequence.scenario,
@@ -98,8 +92,4 @@ fn hold(hold: &Hold) -> Value {
         "until": hold.until,
         "end": end,
     })
-}
-
-fn ms(at: Time) -> f64 {
-    at.since(Time::ZERO).as_secs_f64() * 1e3
 }
