@@ -513,12 +513,39 @@ fn who_is_told_to_wait_has_not_settled() {
     assert_eq!(found.first.as_ref().unwrap().intent.as_deref(), Some("users-1"));
     assert_eq!(
         witness(found),
-        "users-1, begun at 0s and due by 20s, was last told status 409 at 0s"
+        "users-1, begun at 0s and due by 20s, was last told status 409 at 0s, and asked no more"
     );
     let told = witness(judge(ONE, r#"Sleep(Const("71s"))"#, rest));
     assert_eq!(told, "users-1, begun at 0s and due by 20s, was told nothing");
     let told = witness(judge(ONE, r#"Sleep(Const("30s"))"#, rest));
     assert_eq!(told, "users-1, begun at 0s and due by 20s, was settled only at 30s");
+}
+
+/// What struck outlasts the user's patience: no answer of the service's could have come in time, and
+/// the report says so. Who still asks, or stops asking after the healing, is another matter.
+#[test]
+fn who_gave_up_before_the_healing_is_said_to_have() {
+    let client = r#"load: Burst(count: 1), does: [Call("shop.buy", policy: "app")]"#;
+    let asks = |attempts: u32| {
+        let rest = format!(
+            r#"invariants: [SettlesWithin("20s")],
+            faults: [At("0s", for: "30s", Outage("shop"))],
+            policies: {{ "app": [Retry(attempts: {attempts}, backoff: Constant("10s"))] }}"#
+        );
+        judge(client, r#"Fail(503)"#, &rest).first.expect("a violation")
+    };
+    let once = asks(1);
+    assert_eq!(once.what, "gave up before what struck had healed");
+    assert_eq!(
+        once.witness,
+        "users-1, begun at 0s and due by 50s, was last told connection refused at 0s, and asked \
+         no more; what struck healed at 30s"
+    );
+    let beyond = asks(5);
+    assert_eq!(beyond.what, "has nothing final by now");
+    assert!(beyond.witness.ends_with("was last told status 503 at 40s, and asked no more"));
+    let still = asks(60);
+    assert!(still.witness.ends_with("was told nothing"), "{}", still.witness);
 }
 
 #[test]
@@ -533,7 +560,8 @@ fn only_the_other_side_can_refuse_for_good() {
     let told = witness(judge(leaves, r#"Sleep(Const("10s"))"#, rest));
     assert_eq!(
         told,
-        "users-1, begun at 0s and due by 20s, was left without the other side's answer at 5s"
+        "users-1, begun at 0s and due by 20s, was left without the other side's answer at 5s, \
+         and asked no more"
     );
     // A caught error that goes on is the other side's word, and so is one after doubt.
     let raised = r#"load: Burst(count: 1), does: [Try([Call("shop.buy")], catch: [Raise])]"#;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use sim_core::Time;
 
 use crate::intent::Intents;
+use crate::invariant::GAVE_UP;
 use crate::lineage::{Lineage, Moment, What};
 use crate::outcome::{InvariantVerdict, Outcome};
 use crate::plan::{ActorId, FaultEntry, Plan, Trigger};
@@ -26,6 +27,8 @@ pub(super) enum Broken {
 pub(super) struct Breach {
     pub(super) at: Time,
     pub(super) witness: String,
+    /// A user stopped asking while a fault still lasted.
+    pub(super) gave_up: bool,
     /// The intents that it is about, by name.
     concerned: [Option<String>; 2],
 }
@@ -51,13 +54,19 @@ impl Breach {
             let is_down = recovery.is_test() && recovery.state == RecoveryState::Metastable;
             let witness = format!("what struck has healed, and the service has not: {recovery}");
             let at = recovery.trigger.1;
-            return is_down.then_some(Breach { at, witness, concerned: [None, None] });
+            return is_down.then_some(Breach {
+                at,
+                witness,
+                gave_up: false,
+                concerned: [None, None],
+            });
         }
         let result = outcome.invariants.iter().find(|result| result.name == broken)?;
         let violation = result.first.as_ref()?;
         (result.verdict == InvariantVerdict::Violated).then(|| Breach {
             at: violation.at,
             witness: violation.witness.clone(),
+            gave_up: violation.what == GAVE_UP,
             concerned: [violation.intent.clone(), violation.other.clone()],
         })
     }

@@ -300,7 +300,8 @@ pub struct Finding {
     pub scenario: Option<String>,
     /// The digest of its run.
     pub digest: u64,
-    /// What strikes whom, wherever and for how long: `Crash(api) + Loss(api->psp)`.
+    /// What strikes whom, wherever and for how long: `Crash(api) + Loss(api->psp)`. Where a user gave
+    /// up before it had healed, that is said instead: what struck makes no difference then.
     pub family: String,
     own_faults: Vec<String>,
     told: Vec<String>,

@@ -5,6 +5,7 @@ use sim_core::{Span, Time};
 use super::Finding;
 use super::breach::{Breach, family};
 use super::field::{Field, Hit, Trial};
+use crate::invariant::GAVE_UP;
 use crate::language::FaultPlan;
 use crate::lineage::What;
 use crate::plan::{ActorId, ActorKind, Fault, FaultEntry, Plan, PointId, Trigger};
@@ -201,11 +202,15 @@ pub(super) fn finding(
     let breach = Breach::of(&outcome, broken[0].name(plan));
     let mut families: Vec<String> = small.faults.iter().map(|entry| family(plan, entry)).collect();
     families.sort();
+    let family = match &breach {
+        Some(breach) if breach.gave_up => GAVE_UP.to_owned(),
+        _ => families.join(" + "),
+    };
     Finding {
         broken: broken.iter().map(|broken| broken.name(plan).to_owned()).collect(),
         told: breach.as_ref().map_or(Vec::new(), |b| b.told(plan, &lineage, &intents)),
         witness: breach.map_or_else(String::new, |breach| breach.witness),
-        family: families.join(" + "),
+        family,
         places: small.faults.iter().map(Place::of).collect(),
         faults: written(plan, &small.faults),
         seed: small.seed,

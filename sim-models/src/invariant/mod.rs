@@ -36,6 +36,7 @@ pub(crate) use findings::Findings;
 use findings::{Breach, When};
 use law::Law;
 pub(crate) use law::{Scene, Seen, Topic};
+pub(crate) use settled::GAVE_UP;
 pub(crate) use watch::Watch;
 pub(crate) use write::Write;
 

@@ -6,6 +6,10 @@ use sim_policies::{Ending, Fate};
 use super::{Breach, Findings, Law, Scene, Seen, Topic, When};
 use crate::log::USER;
 
+/// What is said of a user who stopped asking while what struck had not healed. No design can help
+/// that: whoever is asked later gives its answer to nobody.
+pub(crate) const GAVE_UP: &str = "gave up before what struck had healed";
+
 #[derive(Debug)]
 pub(super) struct Settling {
     within: Span,
@@ -17,6 +21,8 @@ pub(super) struct Settling {
 #[derive(Clone, Copy, Debug, Default)]
 struct Told {
     settled: Option<Time>,
+    /// How many submissions have ended.
+    ended: u32,
     /// When a submission last ended otherwise, and how its last call did.
     last: Option<(Time, Option<Ending>)>,
 }
@@ -28,12 +34,12 @@ impl Settling {
 }
 
 impl Settling {
-    /// When an intent must be settled: so long after its beginning, or after the healing of a fault
-    /// that struck before then. One that lasts to the end puts nothing off.
-    fn due(&self, begun: Time, end: Scene<'_>) -> Time {
-        end.metrics.strikes().iter().fold(begun + self.within, |due, (_, from, to)| match to {
-            Some(to) if *from <= due && *to < end.now.at => due.max(*to + self.within),
-            _ => due,
+    /// From when on an intent has its time to settle: its beginning, or the healing of a fault that
+    /// struck before it was due. One that lasts to the end puts nothing off.
+    fn well(&self, begun: Time, end: Scene<'_>) -> Time {
+        end.metrics.strikes().iter().fold(begun, |well, (_, from, to)| match to {
+            Some(to) if *from <= well + self.within && *to < end.now.at => well.max(*to),
+            _ => well,
         })
     }
 }
@@ -50,6 +56,7 @@ impl Law for Settling {
             self.told.resize(n + 1, Told::default());
         }
         let told = &mut self.told[n];
+        told.ended += 1;
         if fate == Fate::Succeeded || ending.is_some_and(is_final) {
             told.settled.get_or_insert(scene.now.at);
         } else {
@@ -59,7 +66,8 @@ impl Law for Settling {
 
     fn conclude(&self, end: Scene<'_>, findings: &mut Findings) {
         for (intent, state) in end.intents.iter() {
-            let due = self.due(state.begun, end);
+            let well = self.well(state.begun, end);
+            let due = well + self.within;
             // Who has left of their own accord waits for nothing.
             if state.submitted == 0 || state.has_quit || due > end.now.at {
                 continue;
@@ -81,8 +89,17 @@ impl Law for Settling {
                         format!("left without the other side's answer at {at}")
                     }
                 };
-                let witness = format!("{name}, begun at {begun} and due by {due}, was {last}");
-                Breach::by(intent, USER, "has nothing final by now", witness)
+                let asks = told.settled.is_some() || told.ended < state.submitted;
+                let gave_up = !asks && told.last.is_some_and(|(at, _)| at < well);
+                let then = match (asks, gave_up) {
+                    (true, _) => String::new(),
+                    (_, false) => ", and asked no more".to_owned(),
+                    (_, true) => format!(", and asked no more; what struck healed at {well}"),
+                };
+                let witness =
+                    format!("{name}, begun at {begun} and due by {due}, was {last}{then}");
+                let what = if gave_up { GAVE_UP } else { "has nothing final by now" };
+                Breach::by(intent, USER, what, witness)
             });
         }
     }
