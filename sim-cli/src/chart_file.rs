@@ -27,6 +27,11 @@ pub fn path(out: &Path, scenario: &Scenario, variant: Option<&str>) -> PathBuf {
     }
 }
 
+/// Where a chart goes that has a name of its own.
+pub fn named(out: &Path, name: &str) -> PathBuf {
+    out.join(format!("{}.svg", file_name(name)))
+}
+
 /// Writes a chart.
 ///
 /// # Errors
@@ -45,7 +50,7 @@ pub fn keep(path: &Path, svg: &str) -> Result<(), Failure> {
 /// # Errors
 /// When it or its folder cannot be written.
 pub fn keep_study(out: &Path, name: &str, svg: &str, json: bool) -> Result<(), Failure> {
-    let path = out.join(format!("{}.svg", file_name(name)));
+    let path = named(out, name);
     keep(&path, svg)?;
     console::tell_where("chart", &path, json)
 }

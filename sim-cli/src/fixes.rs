@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use sim_models::explore::{Fix, Fixes, GoodRun, Removal};
 use sim_models::study::{Contrast, Kind, Quantile, Unit};
 
+use crate::repeat::Repeat;
 use crate::study::json::estimate;
 use crate::text::{Style, Table, labelled};
 use crate::words;
@@ -15,9 +16,6 @@ const ROWS_MAX: usize = 12;
 
 /// Of the best changes it is said what stands where.
 const TOLD_MAX: usize = 3;
-
-/// The longest value that is shown of a change. The file has all of it.
-const VALUE_MAX: usize = 120;
 
 /// The width of a change's name in the table.
 const NAME: usize = 30;
@@ -42,11 +40,15 @@ pub fn file_name(n: usize, fix: &Fix) -> String {
 pub fn text(fixes: &Fixes, files: &[Option<PathBuf>], style: &Style) -> String {
     let all = &fixes.fixes;
     let Some(best) = all.first() else {
+        if fixes.findings == 0 {
+            let said = "Nothing was found, so there is nothing to prevent";
+            return labelled(style.head, "FIX", said);
+        }
         let said = match fixes.useless.len() {
             0 => "No change that is known here applies to this scenario".to_owned(),
-            n => format!("{} would prevent nothing", words::counted(n as u64, "known change")),
+            n => format!("{} keep no broken promise", words::counted(n as u64, "known change")),
         };
-        return labelled(style.unsure, "NO FIX", &said);
+        return labelled(style.unsure, "NO FIX", &said) + &in_vain(fixes, style);
     };
     let runs = words::counted(best.runs, "run");
     let mut text = match best.keeps_all() {
@@ -60,12 +62,15 @@ pub fn text(fixes: &Fixes, files: &[Option<PathBuf>], style: &Style) -> String {
             labelled(style.unsure, "NO FIX", &said)
         }
     };
-    let findings = best.verdicts.len() as u64;
+    let rows = || all.iter().take(ROWS_MAX);
+    let prices = |fix: &Fix| PRICES.map(|(kind, _)| price_of(fix.contrast(kind)));
+    let is_sure = !rows().flat_map(prices).any(|price| price.contains('±'));
+    let interval = if is_sure { "" } else { ", and half a 95 % interval" };
     let legend = format!(
         "keeps: of {}, whose promise no run of the search with the change broke; breaks: in what is \
          found with it. The price is that of an ordinary load without faults: the scenario as it is, \
-         what the change adds, and half a 95 % interval",
-        words::counted(findings, "finding"),
+         and what the change adds{interval}",
+        words::counted(fixes.findings, "finding"),
     );
     text += &style.line("tried", &legend);
     let mut header = vec!["", "change", "keeps", "breaks"];
@@ -82,23 +87,22 @@ pub fn text(fixes: &Fixes, files: &[Option<PathBuf>], style: &Style) -> String {
             format!("{kept}/{}", fix.verdicts.len()),
             left,
         ];
-        row.extend(PRICES.iter().map(|(kind, _)| price_of(fix.contrast(*kind))));
+        row.extend(prices(fix));
         row
     };
-    let rows: Vec<Vec<String>> = all.iter().take(ROWS_MAX).enumerate().map(row).collect();
+    let rows: Vec<Vec<String>> = rows().enumerate().map(row).collect();
     text += &Table::new(header, rows).words(1).words(3).text(style);
     if all.len() > ROWS_MAX {
         let more = words::counted((all.len() - ROWS_MAX) as u64, "change");
         text += &style.line("more", &format!("{more} with less effect: see --json"));
     }
-    if !fixes.useless.is_empty() {
-        text += &style.line("in vain", &fixes.useless.join("; "));
-    }
+    text += &in_vain(fixes, style);
     for (n, (fix, file)) in all.iter().zip(files).take(TOLD_MAX).enumerate() {
         text.push('\n');
         text += &labelled(style.head, &format!("fix {}", n + 1), &words::sentence(&fix.name()));
         for (path, value) in fix.sets() {
-            text += &style.line("set", &format!("{path}: {}", shortened(value)));
+            // On one line, whatever its length: a shell takes it as it stands.
+            text += &style.command("set", &set_of(path, value));
         }
         for (promise, ways) in &fix.remains {
             let ways = words::counted(*ways, "way");
@@ -116,11 +120,18 @@ pub fn text(fixes: &Fixes, files: &[Option<PathBuf>], style: &Style) -> String {
     text
 }
 
-fn shortened(value: &str) -> String {
-    match value.char_indices().nth(VALUE_MAX) {
-        Some((end, _)) => format!("{}…", &value[..end]),
-        None => value.to_owned(),
+/// What was tried and keeps nothing.
+fn in_vain(fixes: &Fixes, style: &Style) -> String {
+    match fixes.useless.is_empty() {
+        true => String::new(),
+        false => style.line("no help", &fixes.useless.join("; ")),
     }
+}
+
+/// `--set 'actors.api.endpoints.pay[0].design="safe"'`.
+fn set_of(path: &str, value: &str) -> String {
+    let set = Repeat::words().option("set", format!("{path}={value}")).to_string();
+    set.trim_start().to_owned()
 }
 
 /// `131.2 +0.9 ±0.2`: the scenario's own figure, and what the change adds.
@@ -193,4 +204,62 @@ pub fn json(fixes: &Fixes, files: &[Option<PathBuf>]) -> Value {
         "fixes": fixes.fixes.iter().zip(files).map(fix).collect::<Vec<_>>(),
         "in_vain": fixes.useless,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sim_models::Scenario;
+    use sim_models::explore::explore;
+
+    fn shop(psp: &str) -> Scenario {
+        let text = r#"Scenario(
+            name: "shop", about: "", horizon: "1m",
+            actors: {
+                "shopper": Client(load: Burst(count: 1), does: [Call("web.buy", policy: "again")]),
+                "web": Service(workers: 4, endpoints: { "buy": [
+                    Call("psp.charge", policy: "short", key: "{key}"), Respond(201),
+                ] }),
+                "psp": Service(workers: 4, endpoints: { "charge": [Effect("charge"), Respond(201)] }),
+            },
+            policies: {
+                "again": [Retry(attempts: 3, backoff: Constant("1s"), even_if_unsafe: true), Timeout("5s")],
+                "short": [Timeout("1s")],
+            },
+            invariants: [AtMostOnce("charge")],
+        )"#;
+        let text = text.replace("Effect(\"charge\")", psp);
+        Scenario::text("shop.ron", text).load().unwrap_or_else(|error| panic!("{error:?}"))
+    }
+
+    fn told(scenario: &Scenario) -> (Fixes, String) {
+        let search = || explore(scenario).budget(60);
+        let report = search().run().unwrap();
+        let fixes = search().fixes(&report).unwrap();
+        let files = vec![None; fixes.fixes.len()];
+        let text = text(&fixes, &files, &Style::plain());
+        (fixes, text)
+    }
+
+    #[test]
+    fn where_nothing_is_broken_there_is_nothing_to_prevent() {
+        let (_, text) = told(&shop("Effect(\"charge\", once: \"{key}\")"));
+        assert!(text.contains("nothing to prevent") && !text.contains("NO FIX"), "{text}");
+    }
+
+    #[test]
+    fn only_what_keeps_a_finding_has_a_number_and_can_be_copied() {
+        let (fixes, text) = told(&shop("Effect(\"charge\")"));
+        assert!(!fixes.fixes.is_empty(), "{text}");
+        assert!(fixes.fixes.iter().all(|fix| fix.verdicts.contains(&Removal::Kept)), "{text}");
+        let all: Vec<String> =
+            fixes.fixes.iter().map(Fix::name).chain(fixes.useless.iter().cloned()).collect();
+        assert!(all.iter().any(|name| name.starts_with("`psp` gets")), "{all:?}");
+        assert!(!all.iter().any(|name| name.contains("provider gets")), "{all:?}");
+        assert_eq!(text.contains("half a 95 % interval"), text.contains('±'), "{text}");
+        for (path, value) in fixes.fixes.iter().take(TOLD_MAX).flat_map(Fix::sets) {
+            let line = set_of(path, value);
+            assert!(line.starts_with("--set ") && text.contains(&line), "{line}\n{text}");
+        }
+    }
 }

@@ -15,6 +15,11 @@ impl Repeat {
         Repeat(format!("sim {command}"))
     }
 
+    /// Words of a command line, and no command.
+    pub fn words() -> Repeat {
+        Repeat(String::new())
+    }
+
     /// `sim run` with all that decides what one run does.
     pub fn run(scenario: &Path, variant: Option<&str>, sets: &[Set], seed: u64) -> Repeat {
         Repeat::new("run").file(scenario).changes(variant, sets).option("seed", seed)

@@ -12,6 +12,7 @@ use sim_models::study::{
     Axis, Cell, Comparison, Contrast, Estimate, Figure, Interval, Judgement, Kind, LatencySummary,
     Map, Measure, Percentile, Quantile, RecoveryTally, Region, Side, StudyId, Subject, Summary,
 };
+use sim_models::why::{self, Sequence};
 use sim_policies::breaker::{StateName, TransitionReason};
 
 /// The arguments of a command that was typed as `run x.ron --seed 3`.
@@ -492,6 +493,7 @@ pub fn turning() -> Turning {
         share,
         low: (share - 0.05).max(0.0),
         high: (share + 0.05).min(1.0),
+        runs: 300,
         broken: (300.0 * share) as u64,
         unknown: 0,
     };
@@ -502,7 +504,9 @@ pub fn turning() -> Turning {
         promise: "AtMostOnce(\"charge\")".to_owned(),
         intent: Some("shopper-1".to_owned()),
         witness: "shopper-1 has charge-1 at 20ms and charge-2 at 3.02s".to_owned(),
-        continuations: 300,
+        continuations: 1_200,
+        events: 20_000,
+        is_cut: false,
         points: vec![
             point(0, 0, "the beginning", 0.25),
             point(1, 10, "user: submits; shopper asks api", 0.3),
@@ -515,4 +519,23 @@ pub fn turning() -> Turning {
             drawn: vec!["whether a message is lost".to_owned()],
         }),
     }
+}
+
+/// The story of that run: charged, the answer lost, asked again, and charged again.
+pub fn lost_answer() -> Sequence {
+    let text = r#"Scenario(
+        name: "checkout", about: "", horizon: "1m",
+        actors: {
+            "shopper": Client(load: Burst(count: 1), does: [Call("psp.charge", policy: "again")]),
+            "psp": Service(workers: 1, endpoints: { "charge": [Effect("charge")] }),
+        },
+        links: [Link(from: "shopper", to: "psp", latency: Const("10ms"))],
+        policies: { "again": [
+            Retry(attempts: 2, backoff: Constant("1s"), even_if_unsafe: true), Timeout("2s"),
+        ] },
+        faults: [At("5ms", for: "10ms", Loss("psp", "shopper", 1.0))],
+        invariants: [AtMostOnce("charge")],
+    )"#;
+    let scenario = sim_models::Scenario::text("checkout.ron", text).load().expect("it is right");
+    why::why(&scenario, 1, &why::Subject::Violation(1)).expect("a promise breaks")
 }

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use sim_models::explore::turning::{Decided, Point, Turn, Turning};
+use sim_models::why::{Sequence, What};
 
 use crate::text::{Style, Table, labelled, plain};
 use crate::words;
@@ -21,12 +22,19 @@ pub fn headline(turning: &Turning) -> String {
     };
     match &turning.decided {
         Decided::NoLuck => "Nothing is left to luck".to_owned(),
-        Decided::Certain => "Certain from the beginning".to_owned(),
+        Decided::Certain => {
+            let first = percent(turning.points[0].share);
+            format!("As good as certain from the beginning: {first}")
+        }
         Decided::Turn(Turn { point, .. }) => {
             let Point { at, what, .. } = &turning.points[*point];
             format!("Decided at {at}: {what}; {}", shares(*point))
         }
-        Decided::Gradually(_) => "No single step decides".to_owned(),
+        Decided::Gradually(_) => {
+            let ends = [turning.points.first(), turning.points.last()];
+            let ends = ends.map(|point| percent(point.map_or(0.0, |point| point.share)));
+            format!("No single step decides: {} at the beginning, {} at the end", ends[0], ends[1])
+        }
     }
 }
 
@@ -34,10 +42,15 @@ pub fn headline(turning: &Turning) -> String {
 pub fn text(turning: &Turning, style: &Style) -> String {
     let mut text = labelled(style.head, "TURN", &headline(turning));
     text += &style.line("that is", &turning.sentence());
+    if turning.is_cut {
+        let cut = "The search ended at its bound of events. With more, shares would be surer, and \
+                   where no step is named one might be";
+        text += &style.line("bounded", cut);
+    }
     let points = &turning.points;
     // The same share all along needs no table.
     if matches!(turning.decided, Decided::NoLuck | Decided::Certain) {
-        return text;
+        return text + &style.line("played", &played(turning));
     }
     let turn = turning.turn().map(|turn| turn.point);
     let rows = shown(turning).into_iter().map(|n| {
@@ -53,9 +66,83 @@ pub fn text(turning: &Turning, style: &Style) -> String {
     });
     let head = ["luck after", "", "breaks", "95 % interval", "what happened then"];
     text += &Table::new(head, rows.collect()).words(1).words(4).text(style);
-    let runs = words::counted(turning.continuations, "continuation");
-    let steps = words::counted(points.len() as u64, "step");
-    text + &style.line("", &format!("{runs} after each of {steps}"))
+    text + &style.line("played", &played(turning))
+}
+
+/// What the search has cost.
+fn played(turning: &Turning) -> String {
+    format!(
+        "{} after {} of the run, {} in all",
+        words::counted(turning.continuations, "continuation"),
+        words::counted(turning.points.len() as u64, "step"),
+        words::counted(turning.events, "event"),
+    )
+}
+
+/// How probable a violation was at the rows of a sequence.
+pub struct Beside {
+    /// The share of continuations that break the promise, at the beginning of the run.
+    pub first: f64,
+    /// By row.
+    pub rows: Vec<Share>,
+    /// The row from which on the violation could hardly be averted.
+    pub turn: Option<usize>,
+    /// What is said there.
+    pub note: String,
+    /// What is said below the last row, where the share was not yet that of the end.
+    pub after: Option<String>,
+}
+
+/// The share of continuations that break the promise, after a row.
+pub struct Share {
+    /// From 0 to 1.
+    pub share: f64,
+    /// In words, where it has changed.
+    pub label: Option<String>,
+}
+
+/// A smaller change is not labelled.
+const CHANGE: f64 = 0.05;
+
+impl Beside {
+    /// The shares at the rows of a sequence.
+    pub fn new(turning: &Turning, sequence: &Sequence) -> Beside {
+        let points = &turning.points;
+        let rows = &sequence.rows;
+        let turn = turning.turn().and_then(|turn| {
+            let step = points[turn.point].step;
+            let is_quiet = |what| matches!(what, What::Gap { .. } | What::Again { .. });
+            rows.iter().position(|row| row.step >= step && !is_quiet(row.what))
+        });
+        let mut labelled: Option<f64> = None;
+        let share = |(n, row): (usize, &sim_models::why::Row)| {
+            let share = points[turning.point_of(row.step)].share;
+            let changes = labelled.is_none_or(|before| {
+                let is_end = [0.0, 1.0].contains(&share) && share != before;
+                (share - before).abs() >= CHANGE || is_end
+            });
+            let label = (changes || turn == Some(n)).then(|| percent(share));
+            labelled = label.as_ref().map_or(labelled, |_| Some(share));
+            Share { share, label }
+        };
+        let shares: Vec<Share> = rows.iter().enumerate().map(share).collect();
+        let note = turning.turn().map_or(String::new(), |turn| {
+            let [before, after] = [turn.point - 1, turn.point].map(|n| percent(points[n].share));
+            format!(
+                "the turn: from here on {after} of continuations break the promise, before {before}"
+            )
+        });
+        let end = points.last().map_or(0.0, |point| point.share);
+        let is_left = shares.last().is_none_or(|last| (last.share - end).abs() >= CHANGE);
+        let after = is_left.then(|| match (&turning.decided, turn) {
+            (Decided::Turn(turn), None) => {
+                let Point { at, what, .. } = &points[turn.point];
+                format!("at {at} ({}) {}", plain(what), note)
+            }
+            _ => format!("at the end {} of continuations break the promise", percent(end)),
+        });
+        Beside { first: points[0].share, rows: shares, turn, note, after }
+    }
 }
 
 /// The same for programs. Times are milliseconds of virtual time.
@@ -76,6 +163,7 @@ pub fn object(turning: &Turning) -> Value {
             "share": point.share,
             "low": point.low,
             "high": point.high,
+            "runs": point.runs,
             "broken": point.broken,
             "unknown": point.unknown,
         })
@@ -85,6 +173,8 @@ pub fn object(turning: &Turning) -> Value {
         "intent": turning.intent,
         "witness": turning.witness,
         "continuations": turning.continuations,
+        "events": turning.events,
+        "is_cut": turning.is_cut,
         "decided": decided,
         "sentence": turning.sentence(),
         "points": turning.points.iter().map(point).collect::<Vec<_>>(),

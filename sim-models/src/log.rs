@@ -165,6 +165,8 @@ pub(crate) enum Goes {
     Degraded,
     /// It handles the error.
     Handles,
+    /// It fails of the error, after its `finally` or its compensation.
+    CleansUp,
     /// Nobody handles the error.
     Fails,
 }
@@ -433,6 +435,7 @@ fn words(note: Note, plan: &Plan, texts: &Texts) -> (Option<u32>, String, String
             let what = match goes {
                 Goes::Degraded => format!("goes on with a fallback's answer for {callee}"),
                 Goes::Handles => format!("{callee}: {ending}; handles it"),
+                Goes::CleansUp => format!("{callee}: {ending}; cleans up, and fails"),
                 Goes::Fails => format!("{callee}: {ending}; nobody handles it"),
             };
             (Some(intent), plan.programs[program.index()].name.clone(), what)

@@ -11,13 +11,16 @@ use crate::log::Note;
 use crate::outcome::{
     Grace, InvariantVerdict, LedgerLine, Outcome, RunId, RunLimit, ServiceBooks, Verdict, Violation,
 };
-use crate::plan::Plan;
+use crate::plan::{ActorId, Plan};
 use crate::promises;
 use crate::trace::Trace;
 use crate::world::{Source, World};
 
 /// The most ledger entries that an outcome lists; its summaries count all.
 const LEDGER_LINES_MAX: usize = 10_000;
+
+/// So rarely it is looked whether anything more happens to an intent.
+const STEPS_PER_LOOK: u64 = 32;
 
 /// A run that is under way.
 pub struct Run {
@@ -58,6 +61,8 @@ pub(crate) struct Sought {
     /// Its place in the scenario's order.
     pub(crate) promise: usize,
     pub(crate) intent: Option<String>,
+    /// The client and number of the intent, where all is known once nothing more happens to it.
+    pub(crate) of: Option<(ActorId, u32)>,
 }
 
 impl Sought {
@@ -162,35 +167,75 @@ impl Run {
         self
     }
 
-    /// Goes on until a promise is broken that is sought, or to the end of the run.
-    pub(crate) fn keeps(mut self, sought: &Sought) -> Kept {
-        let Sought { promise, intent } = sought;
+    /// Whether all is known of an intent and a promise once nothing more happens to the intent.
+    pub(crate) fn ends_with_intent(&self, promise: usize) -> bool {
+        let shared = &self.sim.model().shared;
+        shared.watch.ends_with_intent(promise) && shared.plan.intents_end()
+    }
+
+    /// What was drawn of since this was asked last.
+    pub(crate) fn drawn(&mut self) -> Vec<Source> {
+        let mut drawn = Vec::new();
+        self.sim.act(|world, _| drawn = world.drawn());
+        drawn
+    }
+
+    /// Goes on until it is known whether a promise is kept that is sought; at how many events that is.
+    pub(crate) fn keeps(mut self, sought: &Sought) -> (Kept, u64) {
+        let known = self.until_known(sought);
+        let steps = self.sim.steps();
+        (known.unwrap_or_else(|| self.judged(sought)), steps)
+    }
+
+    /// Goes on until the promise is broken, or cannot be any more; `None` at the end of the run.
+    fn until_known(&mut self, sought: &Sought) -> Option<Kept> {
         let mut seen = 0;
+        let mut looked_at = 0;
+        let mut own = None;
         loop {
-            let broken = self.sim.model().shared.watch.violations(*promise);
+            let broken = self.sim.model().shared.watch.violations(sought.promise);
             if broken > seen {
                 if self.has_broken(sought, seen as usize, false) {
-                    return Kept::Broken(self.sim.digest());
+                    return Some(Kept::Broken(self.sim.digest()));
                 }
                 seen = broken;
             }
+            let is_look = self.sim.steps().is_multiple_of(STEPS_PER_LOOK);
+            if let Some(of) = sought.of.filter(|_| is_look) {
+                let world = self.sim.model();
+                while let (None, Some(intent)) = (own, world.shared.intents.get(looked_at)) {
+                    own = (of == (intent.client, intent.number)).then_some(looked_at);
+                    looked_at += 1;
+                }
+                if own.is_some_and(|own| world.is_spent(own, self.sim.now())) {
+                    let is_broken = self.has_broken(sought, seen as usize, true);
+                    let digest = self.sim.digest();
+                    return Some(if is_broken { Kept::Broken(digest) } else { Kept::Yes });
+                }
+            }
             if !self.is_due() {
-                break;
+                return None;
             }
             self.stop = self.sim.step().err();
         }
+    }
+
+    /// What the end of the run tells of a promise.
+    fn judged(mut self, sought: &Sought) -> Kept {
         let digest = self.sim.digest();
         if matches!(self.stop, Some(Stop::Limit(_))) || self.sim.model().runaway().is_some() {
             return Kept::Unknown;
         }
-        let is_broken = match intent {
+        let is_broken = match sought.intent {
             Some(_) => {
                 let now = self.sim.now();
                 self.sim.act(|world, _| world.count_open(now));
-                self.has_broken(sought, seen as usize, true)
+                self.has_broken(sought, 0, true)
             }
             // Some promises are judged by the whole outcome.
-            None => self.conclude().invariants[*promise].verdict == InvariantVerdict::Violated,
+            None => {
+                self.conclude().invariants[sought.promise].verdict == InvariantVerdict::Violated
+            }
         };
         if is_broken { Kept::Broken(digest) } else { Kept::Yes }
     }

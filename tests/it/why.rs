@@ -145,7 +145,11 @@ fn the_turn_is_told_and_drawn() {
     for said in ["answer lost", "whether a message is lost", "▶"] {
         assert!(told.stdout.contains(said), "{said}:\n{}", told.stdout);
     }
-    assert!(folder.join("out/coin-why-shopper-1-turn.svg").exists());
+    let picture = folder.join(format!("out/coin-seed-{seed}-why-shopper-1.svg"));
+    let picture = std::fs::read_to_string(picture).expect("a picture named by what was asked");
+    for drawn in [">breaks<", "the turn: from here on 100 % of continuations break the promise"] {
+        assert!(picture.contains(drawn), "{drawn}:\n{picture}");
+    }
     let json = sim_in(&folder, &["why", "coin.ron", "--seed", &seed, "--turn", "--json"]);
     assert!(json.stdout.contains("\"id\": \"turn\""), "{}", json.stdout);
     let refused =
@@ -169,5 +173,18 @@ fn each_counterexample_has_its_picture() {
     for scenario in scenarios {
         let svg = std::fs::read_to_string(scenario.with_extension("svg")).expect("its picture");
         assert!(svg.contains("is broken"), "{}", scenario.display());
+    }
+}
+
+#[test]
+fn no_picture_takes_the_place_of_another_of_the_same_name() {
+    let folder = scratch("why-names");
+    let file = root().join("scenarios/failure-modes/FM-01-crash-after-charge.ron");
+    for name in ["one.ron", "two.ron"] {
+        std::fs::copy(&file, folder.join(name)).expect("a copy");
+        sim_in(&folder, &["why", name]);
+    }
+    for name in ["one", "two"] {
+        assert!(folder.join(format!("out/{name}-why-customer-1.svg")).exists(), "{name}");
     }
 }

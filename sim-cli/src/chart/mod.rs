@@ -22,13 +22,11 @@ mod sequence;
 mod sheet;
 mod stack;
 mod timeline;
-mod turning;
 
 pub use compare::comparison;
 pub use map::map;
 pub use sequence::sequence;
 pub use timeline::timeline;
-pub use turning::turning;
 
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@ use sim_models::outcome::{FaultWindow, Outcome, Series, TransitionLine, Verdict}
 use sim_policies::breaker::{StateName, TransitionReason};
 
 use super::canvas::RIGHT;
-use super::{comparison, map, timeline, turning};
+use super::{comparison, map, sequence, timeline};
 use crate::samples::{self, ms};
 
 const REPEAT: &str = "sim run payment.ron --set \"a=<b>\" --seed 7";
@@ -250,18 +250,35 @@ fn a_map_of_one_axis_is_a_curve_with_its_promise() {
 }
 
 #[test]
-fn the_turn_is_marked_and_named() {
-    let svg = turning(&samples::turning(), REPEAT);
+fn the_turn_is_marked_at_its_row() {
+    let told = samples::lost_answer();
+    let turning = samples::turning();
+    let svg = sequence(&told, Some(&turning), REPEAT);
     assert_well_formed(&svg);
-    for content in ["the turn: 30 % → 100 %", "api-&gt;psp: answer lost", "3.02s", "Decided at"] {
-        assert!(svg.contains(content), "{content}");
+    let note = "the turn: from here on 100 % of continuations break the promise, before 30 %";
+    for content in [note, ">breaks<", "how many continuations break the promise"] {
+        assert!(svg.contains(content), "{content}:\n{svg}");
     }
     assert!(!svg.contains("NaN"));
-    assert_eq!(svg, turning(&samples::turning(), REPEAT));
-    // All at one instant, and nothing but the ends.
+    assert_eq!(svg, sequence(&told, Some(&turning), REPEAT));
+    let without = sequence(&told, None, REPEAT);
+    assert!(!without.contains("continuations"), "{without}");
+    // Nothing but the beginning.
     let mut short = samples::turning();
-    short.points.iter_mut().for_each(|point| point.at = ms(0));
     short.points.truncate(1);
     short.decided = sim_models::explore::turning::Decided::Certain;
-    assert_well_formed(&turning(&short, REPEAT));
+    assert_well_formed(&sequence(&told, Some(&short), REPEAT));
+}
+
+#[test]
+fn the_legend_has_what_occurs_and_nothing_else() {
+    let svg = sequence(&samples::lost_answer(), None, REPEAT);
+    let has = |words: &str| svg.contains(&format!(">{words}<"));
+    for words in ["request", "lost", "durable effect", "does or decides", "promise broken"] {
+        assert!(has(words), "{words}:\n{svg}");
+    }
+    for words in ["command and reply", "fault", "fault healed", "never answered", "too late"] {
+        assert!(!has(words), "{words}");
+    }
+    assert!(!svg.contains("key held"));
 }

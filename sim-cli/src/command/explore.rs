@@ -223,7 +223,7 @@ fn keep(out: &Path, finding: &Finding, kinds: &Kinds) -> Result<Option<PathBuf>,
         && let Ok(sequence) = why(&scenario, scenario.seed(), &Subject::Violation(1))
     {
         let repeat = Repeat::new("why").file(&path).to_string();
-        chart_file::keep(&picture(&path), &chart::sequence(&sequence, &repeat))?;
+        chart_file::keep(&picture(&path), &chart::sequence(&sequence, None, &repeat))?;
     }
     Ok(Some(path))
 }

@@ -36,9 +36,12 @@ const ORDINARY_FOR: &str = "\"60s\"";
 pub struct Fixes {
     /// The runs of the search with each change.
     pub budget: u64,
-    /// What helps, the best first: what keeps most, then what costs least.
+    /// How many findings there were to prevent.
+    pub findings: u64,
+    /// What keeps the promise of at least one finding, the best first: what keeps most, then what costs
+    /// least.
     pub fixes: Vec<Fix>,
-    /// Changes that apply and remove no counterexample.
+    /// Changes that apply and keep none.
     pub useless: Vec<String>,
 }
 
@@ -162,7 +165,9 @@ impl Exploration<'_> {
     /// # Errors
     /// When there is no thread to do it.
     pub fn fixes(&self, report: &Report) -> Result<Fixes, Refusal> {
-        let mut fixes = Fixes { budget: self.budget, fixes: Vec::new(), useless: Vec::new() };
+        let findings = report.findings.len() as u64;
+        let (helping, useless) = (Vec::new(), Vec::new());
+        let mut fixes = Fixes { budget: self.budget, findings, fixes: helping, useless };
         if report.findings.is_empty() {
             return Ok(fixes);
         }
@@ -202,7 +207,11 @@ impl Exploration<'_> {
         }
         let priced = self.prices(&trials)?;
         let all = trials.into_iter().zip(priced);
-        fixes.fixes = all.map(|(trial, price)| self.fix(trial, price, report)).collect();
+        let all = all.map(|(trial, price)| self.fix(trial, price, report));
+        let (helping, useless): (Vec<Fix>, Vec<Fix>) =
+            all.partition(|fix| fix.verdicts.contains(&Removal::Kept));
+        fixes.fixes = helping;
+        fixes.useless.extend(useless.iter().map(Fix::name));
         fixes.fixes.sort_by_key(Fix::order);
         Ok(fixes)
     }

@@ -165,6 +165,12 @@ pub(super) trait Law: Debug {
     /// Something has happened of which the law may have wanted to know.
     fn see(&mut self, _seen: &Seen, _scene: Scene<'_>, _findings: &mut Findings) {}
 
+    /// Whether it says nothing else of an intent once nothing more happens to that one. What others do
+    /// then is nothing to it.
+    fn ends_with_intent(&self) -> bool {
+        false
+    }
+
     /// Judges what only the whole run can tell.
     fn conclude(&self, _end: Scene<'_>, _findings: &mut Findings) {}
 

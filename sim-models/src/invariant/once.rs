@@ -29,6 +29,10 @@ impl Law for Once {
         }
     }
 
+    fn ends_with_intent(&self) -> bool {
+        true
+    }
+
     fn conclude(&self, end: Scene<'_>, findings: &mut Findings) {
         if self.acked {
             each_acked(end, findings, self.kind);

@@ -18,6 +18,10 @@ pub(super) struct Acked {
 }
 
 impl Law for Acked {
+    fn ends_with_intent(&self) -> bool {
+        true
+    }
+
     fn conclude(&self, end: Scene<'_>, findings: &mut Findings) {
         each_acked(end, findings, self.kind);
     }
@@ -48,6 +52,10 @@ impl Law for Failed {
         {
             self.refused.insert(intent, scene.now);
         }
+    }
+
+    fn ends_with_intent(&self) -> bool {
+        true
     }
 
     /// What should not be there is the effect: it broke the promise, before or after the answer.

@@ -24,6 +24,10 @@ impl Law for Undone {
         &[Topic::Effects]
     }
 
+    fn ends_with_intent(&self) -> bool {
+        true
+    }
+
     fn see(&mut self, seen: &Seen, scene: Scene<'_>, findings: &mut Findings) {
         let Seen::Effect { kind, intent } = *seen else { return };
         let entry = scene.latest();

@@ -60,6 +60,11 @@ impl Watch {
         self.checks[nth].findings.violations
     }
 
+    /// Whether an invariant says nothing else of an intent to which nothing more happens.
+    pub(crate) fn ends_with_intent(&self, nth: usize) -> bool {
+        self.checks[nth].law.ends_with_intent()
+    }
+
     /// The violations of an invariant that were kept, but for the first so many; at the end of a run,
     /// also those that only the whole of it can tell.
     pub(crate) fn kept(

@@ -107,6 +107,16 @@ impl Plan {
         &self.actors[id.index()].name
     }
 
+    /// Whether an intent is over once nothing of it runs or is under way. No program takes up the
+    /// intent of another, no fault has a user do anything, and no actor is written in Rust.
+    pub(crate) fn intents_end(&self) -> bool {
+        let is_foreign = |actor: &ActorPlan| matches!(actor.kind, ActorKind::Custom(_));
+        let wakes_user = |entry: &FaultEntry| matches!(entry.fault, Fault::User { .. });
+        !self.code.iter().any(|instr| matches!(instr, Instr::Adopt(_)))
+            && !self.actors.iter().any(is_foreign)
+            && !self.faults.iter().any(wakes_user)
+    }
+
     /// The stack in which a breaker stands.
     pub(crate) fn breaker(&self, id: BreakerId) -> &StackPlan {
         &self.stacks[self.breakers[id.index()].stack.index()]

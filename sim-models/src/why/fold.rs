@@ -26,6 +26,36 @@ pub(super) fn cut_ways(sequence: &mut Sequence) {
     }
 }
 
+/// Keeps so many of the last rows, or fewer: no arrow comes from above.
+pub(super) fn keep_last(sequence: &mut Sequence, most: usize) {
+    let rows = &sequence.rows;
+    let is_open = |cut: usize| {
+        let comes_from_above = |row: &Row| matches!(row.what, What::Arrival { of, .. } if of < cut);
+        rows[cut..].iter().any(comes_from_above)
+    };
+    let first = rows.len().saturating_sub(most);
+    let broken = sequence.broken.as_ref().map_or(rows.len(), |broken| broken.row);
+    let cut = (first..broken.max(first)).find(|cut| !is_open(*cut)).unwrap_or(first);
+    sequence.left_out_before += cut;
+    sequence.rows.drain(..cut);
+    let moved = |n: &mut usize| *n = n.saturating_sub(cut);
+    for row in &mut sequence.rows {
+        match &mut row.what {
+            What::Message { until, .. } => moved(until),
+            What::Arrival { of, .. } => moved(of),
+            _ => {}
+        }
+    }
+    sequence.holds.retain(|hold| hold.until.is_none_or(|until| until >= cut));
+    for hold in &mut sequence.holds {
+        moved(&mut hold.from);
+        hold.until.iter_mut().for_each(moved);
+    }
+    if let Some(broken) = &mut sequence.broken {
+        moved(&mut broken.row);
+    }
+}
+
 /// Takes the lifelines away at which nothing happens.
 pub(super) fn prune(sequence: &mut Sequence) {
     let mut is_used = vec![false; sequence.lifelines.len()];

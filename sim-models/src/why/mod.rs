@@ -39,6 +39,7 @@ mod rows;
 mod tests;
 mod words;
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use sim_core::{Span, Time};
@@ -78,6 +79,9 @@ pub struct Sequence {
     pub holds: Vec<Hold>,
     /// How many rows come after the violation, and are not shown.
     pub left_out: usize,
+    /// How many rows come before the first, and are not shown: the story of a program that serves
+    /// nobody lasts as long as the run.
+    pub left_out_before: usize,
 }
 
 impl Sequence {
@@ -94,6 +98,12 @@ impl Sequence {
             _ => false,
         };
         if is_users { row.text.clone() } else { format!("{}: {}", self.intents[intent], row.text) }
+    }
+
+    /// That not every row is shown, where that is so.
+    pub fn bounded(&self) -> Option<String> {
+        let before = self.left_out_before;
+        (before > 0).then(|| format!("the end of a long story; {before} rows before it are not"))
     }
 
     /// Whether a row is the first of its time, as people read times.
@@ -295,6 +305,8 @@ pub enum Refusal {
     NothingBroken {
         /// Some intents of the run.
         intents: Vec<String>,
+        /// How many others there are.
+        more: usize,
     },
     /// Fewer promises are broken.
     OnlyBroken {
@@ -314,6 +326,8 @@ pub enum Refusal {
         name: String,
         /// Some that there are.
         intents: Vec<String>,
+        /// How many others there are.
+        more: usize,
     },
 }
 
@@ -322,11 +336,10 @@ impl std::error::Error for Refusal {}
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Refusal::NothingBroken { intents } => write!(
-                f,
-                "no promise is broken in this run; ask about an intent instead: {}",
-                intents.join(", ")
-            ),
+            Refusal::NothingBroken { intents, more } => {
+                f.write_str("no promise is broken in this run; ask about an intent instead: ")?;
+                list(f, intents, *more)
+            }
             Refusal::OnlyBroken { broken } => {
                 write!(f, "in this run these promises are broken, and no more: ")?;
                 let numbered = (1..).zip(broken).map(|(n, name)| format!("{n} {name}"));
@@ -337,11 +350,21 @@ impl fmt::Display for Refusal {
                 "{promise} is broken, and by nobody's intent alone: {witness}; `sim run` shows the \
                  figures and charts of the run"
             ),
-            Refusal::NoIntent { name, intents } => {
-                write!(f, "no intent is called {name}; there are {}", intents.join(", "))
+            Refusal::NoIntent { name, intents, more } => {
+                write!(f, "no intent is called {name}; there are ")?;
+                list(f, intents, *more)
             }
         }
     }
+}
+
+/// Some names, and how many more there are.
+fn list(f: &mut fmt::Formatter<'_>, names: &[String], more: usize) -> fmt::Result {
+    if names.is_empty() {
+        return f.write_str("none");
+    }
+    f.write_str(&names.join(", "))?;
+    if more > 0 { write!(f, " and {more} more") } else { Ok(()) }
 }
 
 /// As many intents are named to somebody who has named none.
@@ -356,7 +379,14 @@ pub fn why(scenario: &Scenario, seed: u64, about: &Subject) -> Result<Sequence, 
     let plan = scenario.plan();
     let names: Vec<String> =
         (0..first.intents.len()).map(|n| first.intents.name(plan, n)).collect();
-    let shown = || names.iter().take(INTENTS_SHOWN).cloned().collect::<Vec<_>>();
+    let shown = || {
+        let mut known = BTreeSet::new();
+        let mut distinct: Vec<String> =
+            names.iter().filter(|name| known.insert(*name)).cloned().collect();
+        let more = distinct.len().saturating_sub(INTENTS_SHOWN);
+        distinct.truncate(INTENTS_SHOWN);
+        (distinct, more)
+    };
     let violation = match about {
         Subject::Violation(number) => Some(find(&first.outcome, *number, shown)?),
         Subject::Intent(_) => None,
@@ -379,30 +409,35 @@ pub fn why(scenario: &Scenario, seed: u64, about: &Subject) -> Result<Sequence, 
     if numbers.is_empty() {
         return Err(match (about, violation) {
             (Subject::Intent(name), _) => {
-                Refusal::NoIntent { name: name.clone(), intents: shown() }
+                let (intents, more) = shown();
+                Refusal::NoIntent { name: name.clone(), intents, more }
             }
             (_, Some((promise, Violation { witness, .. }))) => {
                 Refusal::OfNobody { promise, witness }
             }
-            _ => Refusal::NothingBroken { intents: shown() },
+            _ => nothing_broken(shown()),
         });
     }
     let told = scenario.start(seed).finish_told(numbers.clone());
     Ok(rows::sequence(scenario, &told, &numbers, violation))
 }
 
+fn nothing_broken((intents, more): (Vec<String>, usize)) -> Refusal {
+    Refusal::NothingBroken { intents, more }
+}
+
 /// The violation with a number, of those promises that are broken.
 fn find(
     outcome: &Outcome,
     number: usize,
-    intents: impl Fn() -> Vec<String>,
+    intents: impl Fn() -> (Vec<String>, usize),
 ) -> Result<(String, Violation), Refusal> {
     let broken = outcome.invariants.iter();
     let broken = broken.filter(|result| result.verdict == InvariantVerdict::Violated);
     let broken = broken.filter_map(|result| Some((result.name.clone(), result.first.clone()?)));
     let mut broken: Vec<(String, Violation)> = broken.collect();
     if broken.is_empty() {
-        return Err(Refusal::NothingBroken { intents: intents() });
+        return Err(nothing_broken(intents()));
     }
     if number == 0 || number > broken.len() {
         return Err(Refusal::OnlyBroken {

@@ -22,6 +22,10 @@ use crate::trace::{Asks, By, Message, Place, What as Event};
 /// More rows than that after the violation are counted instead of shown.
 const AFTERMATH_MAX: usize = 24;
 
+/// Of a longer story the end is told, before it is folded and afterwards.
+const ROWS_FOLDED: usize = 2_000;
+pub(super) const ROWS_MAX: usize = 160;
+
 /// Where on the page somebody is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Who {
@@ -43,6 +47,8 @@ struct Builder<'a> {
     told: &'a Told,
     plan: &'a Plan,
     intents: &'a [u32],
+    /// What they are called, each once: the runs of a program have one name.
+    names: Vec<String>,
     keys: Keys<'a>,
     marks: Vec<Mark>,
     ways: Vec<Course>,
@@ -76,9 +82,7 @@ pub(super) fn sequence(
         None => whole,
     };
     let holds = builder.holds(end);
-    let mut names: Vec<String> =
-        intents.iter().map(|intent| told.intents.name(plan, *intent)).collect();
-    names.dedup();
+    let names = builder.names.clone();
     let mut sequence = Sequence {
         scenario: scenario.name().to_owned(),
         variant: scenario.variant().map(str::to_owned),
@@ -88,14 +92,18 @@ pub(super) fn sequence(
         broken,
         lifelines: builder.lifelines.into_iter().map(|(_, lifeline)| lifeline).collect(),
         left_out: whole.saturating_sub(end),
+        left_out_before: 0,
         rows: builder.rows,
         holds,
     };
     sequence.rows.truncate(end);
     fold::cut_ways(&mut sequence);
-    fold::prune(&mut sequence);
+    // Nobody waits until all of a long story is folded.
+    fold::keep_last(&mut sequence, ROWS_FOLDED);
     fold::fold(&mut sequence);
     fold::gaps(&mut sequence);
+    fold::keep_last(&mut sequence, ROWS_MAX);
+    fold::prune(&mut sequence);
     sequence
 }
 
@@ -117,10 +125,18 @@ impl<'a> Builder<'a> {
             }
         }
         let row_of = vec![None; marks.len()];
+        let mut names: Vec<String> = Vec::new();
+        for intent in intents {
+            let name = told.intents.name(plan, *intent);
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
         let mut builder = Builder {
             told,
             plan,
             intents,
+            names,
             keys: Keys::new(told, plan),
             marks,
             ways,
@@ -251,9 +267,16 @@ impl<'a> Builder<'a> {
 
     fn row(&self, n: usize, what: What, text: String, tone: Tone) -> Row {
         let Mark { at, step, intent, .. } = self.marks[n];
-        let place = |intent: u32| self.intents.iter().position(|other| *other == intent);
-        let intent = intent.and_then(place);
+        let intent = intent.and_then(|intent| self.whose(intent));
         Row { at, step, intent, what, text, why: None, tone }
+    }
+
+    /// The place of an intent's name, if it is one of those that are told.
+    fn whose(&self, intent: u32) -> Option<usize> {
+        self.intents.contains(&intent).then(|| {
+            let name = self.told.intents.name(self.plan, intent);
+            self.names.iter().position(|other| *other == name).expect("it was named")
+        })
     }
 
     fn build(&mut self) {
@@ -449,6 +472,10 @@ impl<'a> Builder<'a> {
             Goes::Degraded => "goes on with its fallback's answer".to_owned(),
             Goes::Handles if is_news => format!("{callee}: {ending}; the program handles it"),
             Goes::Handles => "the program handles it".to_owned(),
+            Goes::CleansUp if is_news => {
+                format!("{callee}: {ending}; the program cleans up, and fails")
+            }
+            Goes::CleansUp => "the program cleans up, and fails".to_owned(),
             Goes::Fails if is_news => format!("{callee}: {ending}"),
             Goes::Fails => return None,
         })
@@ -519,7 +546,8 @@ impl<'a> Builder<'a> {
             Note::Learns { pair, ending, goes, .. } => {
                 let callee = self.plan.pairs[pair.index()].1;
                 let Some(text) = self.learns(from, callee, ending, goes) else { return };
-                (text, None, if goes == Goes::Fails { Tone::Trouble } else { Tone::Decision })
+                let is_lost = matches!(goes, Goes::Fails | Goes::CleansUp);
+                (text, None, if is_lost { Tone::Trouble } else { Tone::Decision })
             }
             Note::Effect { .. } => (said, None, Tone::Effect),
             Note::Struck { .. } => (said, None, Tone::Fault),
@@ -559,7 +587,8 @@ impl<'a> Builder<'a> {
                 let row = row.map_or(0, |row| row + 1);
                 let at = self.known_or_first(violation.intent.as_deref());
                 let text = violation.witness.clone();
-                let step = violation.step.unwrap_or(0);
+                let before = row.checked_sub(1).map_or(0, |before| self.rows[before].step);
+                let step = violation.step.unwrap_or(before);
                 let (at, what) = (violation.at, What::Deed { at });
                 let new =
                     Row { at, step, intent: None, what, text, why: None, tone: Tone::Violation };
@@ -595,7 +624,7 @@ impl<'a> Builder<'a> {
                 }
             };
             let end = if until.is_none() { HoldEnd::Held } else { end };
-            let intent = self.intents.iter().position(|intent| *intent == message.intent);
+            let intent = self.whose(message.intent);
             let store = self.end_of(message, message.to);
             let key = self.told.texts.text(key).to_owned();
             holds.push(Hold { store, key, intent: intent.unwrap_or(0), from, until, end });
@@ -631,7 +660,9 @@ fn with_expiries(mut marks: Vec<Mark>, told: &Told, plan: &Plan) -> Vec<Mark> {
         // After the end of the story nobody asks.
         let Some(n) = marks.iter().position(|mark| mark.at > at) else { continue };
         let body = Body::Expired { store: message.to.0, key };
-        marks.insert(n, Mark { at, step: 0, intent: Some(message.intent), body });
+        // No step is needed for it: it is over after the last one before.
+        let step = n.checked_sub(1).map_or(0, |before| marks[before].step);
+        marks.insert(n, Mark { at, step, intent: Some(message.intent), body });
     }
     marks
 }

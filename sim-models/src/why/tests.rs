@@ -137,6 +137,23 @@ fn a_program_that_handles_an_error_says_so() {
 }
 
 #[test]
+fn who_only_cleans_up_handles_nothing() {
+    let errors = r#"At("0s", for: "1m", Errors("psp", status: 503))"#;
+    let inner = r#"Try([Call("psp.charge", policy: "short")], finally: [Sleep(Const("1s"))])"#;
+    let fails = story(inner, errors);
+    assert!(!texts(&fails).iter().any(|text| text.contains("handles")), "{:#?}", texts(&fails));
+    assert!(texts(&fails).contains(&"the program cleans up, and fails"), "{:#?}", texts(&fails));
+    let undone = story(
+        r#"Compensate([Effect("charge", undoes: "charge")]), Call("psp.charge", policy: "short")"#,
+        errors,
+    );
+    assert!(!texts(&undone).iter().any(|text| text.contains("handles")), "{:#?}", texts(&undone));
+    // Somebody further out catches it.
+    let caught = story(&format!("Try([{inner}], catch: [Sleep(Const(\"1s\"))])"), errors);
+    assert!(texts(&caught).contains(&"the program handles it"), "{:#?}", texts(&caught));
+}
+
+#[test]
 fn an_answer_that_nobody_waits_for_is_too_late() {
     let slow = r#"At("0s", for: "1m", Slow("psp", factor: 30))"#;
     let late =
@@ -163,4 +180,31 @@ fn who_asks_for_nothing_is_told_what_there_is() {
     assert!(nothing.to_string().contains("user-1"), "{nothing}");
     let nobody = why(&scenario, 1, &Subject::Intent("user-9".to_owned())).unwrap_err();
     assert!(nobody.to_string().contains("user-1"), "{nobody}");
+}
+
+#[test]
+fn of_a_program_that_serves_nobody_the_end_is_told() {
+    let text = r#"Scenario(
+        name: "t", about: "", horizon: "2m",
+        actors: {
+            "user": Client(load: Burst(count: 12), does: [Call("api.pay")]),
+            "api": Service(
+                workers: 4, endpoints: { "pay": [Respond(201)] },
+                jobs: { "sweep": Job(every: "1s", does: [Call("books.sweep")]) },
+            ),
+            "books": Service(workers: 1, endpoints: { "sweep": [Effect("sweep"), Effect("sweep"), Respond(200)] }),
+        },
+    )"#;
+    let scenario = Scenario::text("t.ron", text).load().unwrap_or_else(|e| panic!("{e:?}"));
+    let told = |name: &str| why(&scenario, 1, &Subject::Intent(name.to_owned()));
+    let sequence = told("api.sweep").unwrap();
+    assert_eq!(sequence.intents, ["api.sweep"]);
+    assert!(sequence.rows.len() <= rows::ROWS_MAX, "{}", sequence.rows.len());
+    assert!(sequence.rows.last().unwrap().at > Time::ZERO + Span::secs(110), "the last ones");
+    assert!(sequence.left_out_before > 100, "{}", sequence.left_out_before);
+    assert!(sequence.bounded().unwrap().contains("the end of a long story"));
+    assert_eq!(told("user-1").unwrap().bounded(), None);
+    // Whoever names nobody hears how many there are, each once.
+    let refused = told("user-99").unwrap_err().to_string();
+    assert!(refused.ends_with("user-7 and 5 more"), "{refused}");
 }

@@ -72,6 +72,11 @@ impl Stored {
 }
 
 impl Brokers {
+    /// Whether a message of an intent waits for somebody who acknowledges it.
+    pub(super) fn holds(&self, intent: u32) -> bool {
+        self.deliveries.iter().any(|delivery| delivery.intent == intent)
+    }
+
     pub(super) fn new(plan: &Plan) -> Brokers {
         let by_actor = ByActor::new(plan, |id| match plan.actors[id.index()].kind {
             ActorKind::Broker => Some(BrokerState::default()),

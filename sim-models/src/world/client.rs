@@ -65,6 +65,8 @@ pub(super) struct Told {
 #[derive(Debug)]
 pub(super) struct Clients {
     by_actor: ByActor<ClientState>,
+    /// Whether an arrival was drawn since somebody asked last.
+    is_drawn: bool,
     /// The lane of each client's patience.
     lanes: Vec<Option<Lane>>,
 }
@@ -76,7 +78,7 @@ impl Clients {
             let arrivals = || streams.open(luck::ARRIVAL, actor.entity);
             matches!(actor.kind, ActorKind::Client(_)).then(|| ClientState::new(arrivals()))
         });
-        Clients { by_actor, lanes: Vec::new() }
+        Clients { by_actor, is_drawn: false, lanes: Vec::new() }
     }
 
     /// Arrivals that nobody has drawn yet come from other streams.
@@ -84,6 +86,11 @@ impl Clients {
         for state in self.by_actor.iter_mut() {
             state.arrivals = state.arrivals.within(streams);
         }
+    }
+
+    /// Whether an arrival was drawn since this was asked last.
+    pub(super) fn drawn(&mut self) -> bool {
+        std::mem::take(&mut self.is_drawn)
     }
 
     pub(super) fn open_lanes(&mut self, plan: &Plan, ctx: &mut Ctx) {
@@ -133,6 +140,7 @@ impl Clients {
 
     /// The gap to the next arrival at a rate of one.
     fn unit_gap(&mut self, client: ActorId, arrivals: Arrivals) -> f64 {
+        self.is_drawn |= !matches!(arrivals, Arrivals::Constant);
         let draws = &mut self.by_actor[client].arrivals;
         match arrivals {
             Arrivals::Constant => 1.0,

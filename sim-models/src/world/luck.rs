@@ -3,33 +3,39 @@
 //! Every draw but the arrivals is index-addressed: the same index gives the same draw whoever asks
 //! first, so that a policy that skips or adds a draw leaves all others their luck.
 
-use sim_core::{Indexed, Purpose, Streams, mix};
+use std::cell::Cell;
+
+use sim_core::{Draws, Indexed, Purpose, Streams, mix};
 
 /// The purposes: one row a source of chance. A number addresses luck, so it is never used again
 /// for something else; those from 40 on were given out after a gap.
 macro_rules! purposes {
     ($(#[doc = $doc:literal] $name:ident = $number:literal;)*) => {
         /// The index-addressed sources of chance.
-        #[derive(Clone, Copy, Debug)]
+        #[derive(Debug)]
         pub(super) struct Luck {
-            $(#[doc = $doc] pub(super) $name: Indexed,)*
+            $(#[doc = $doc] pub(super) $name: Chance,)*
         }
 
         impl Luck {
             pub(super) fn new(streams: &Streams) -> Luck {
-                Luck { $($name: streams.indexed(Purpose($number), 0),)* }
+                Luck { $($name: Chance::new(streams.indexed(Purpose($number), 0)),)* }
             }
 
             /// Takes those sources from another luck that are wanted.
             pub(super) fn take(&mut self, other: &Luck, is_wanted: impl Fn(Source) -> bool) {
-                $(if is_wanted(Source($number)) { self.$name = other.$name; })*
+                $(if is_wanted(Source($number)) { self.$name.draws = other.$name.draws; })*
+            }
+
+            /// What was drawn of since this was asked last.
+            pub(super) fn drawn(&self) -> Vec<Source> {
+                let mut drawn = Vec::new();
+                $(if self.$name.is_drawn.take() { drawn.push(Source($number)); })*
+                drawn
             }
         }
 
         impl Source {
-            /// All of them.
-            pub(crate) const ALL: &[Source] = &[ARRIVALS, $(Source($number),)*];
-
             /// What it decides: `whether a message is lost`.
             pub(crate) fn decides(self) -> String {
                 let said = match self.0 {
@@ -41,6 +47,26 @@ macro_rules! purposes {
             }
         }
     };
+}
+
+/// A source of chance that knows whether it was drawn of.
+#[derive(Debug)]
+pub(super) struct Chance {
+    draws: Indexed,
+    is_drawn: Cell<bool>,
+}
+
+impl Chance {
+    fn new(draws: Indexed) -> Chance {
+        Chance { draws, is_drawn: Cell::new(false) }
+    }
+
+    /// The draws at an index, from their start.
+    #[inline]
+    pub(super) fn at(&self, index: u64) -> Draws {
+        self.is_drawn.set(true);
+        self.draws.at(index)
+    }
 }
 
 /// A source of chance, by the number of its purpose.

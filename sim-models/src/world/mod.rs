@@ -159,6 +159,12 @@ impl World {
         self.shared.luck.take(&Luck::new(&streams), is_redrawn);
     }
 
+    /// What was drawn of since this was asked last.
+    pub(crate) fn drawn(&mut self) -> Vec<Source> {
+        let arrivals = self.clients.drawn().then_some(luck::ARRIVALS);
+        arrivals.into_iter().chain(self.shared.luck.drawn()).collect()
+    }
+
     /// Schedules the first events: loads and timed faults.
     pub(crate) fn start(&mut self, ctx: &mut Ctx) {
         let plan = self.shared.plan.clone();

@@ -3,7 +3,7 @@
 mod object;
 mod page;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use sim_models::Scenario;
 use sim_models::custom::Kinds;
@@ -79,23 +79,14 @@ pub fn why(args: &Args, kinds: &Kinds) -> Result<Exit, Failure> {
     let sequence = sequence.map_err(|refusal| Failure::new(refusal.to_string()))?;
     let turning = args.turn.then(|| turned(args, &scenario, &sequence)).transpose()?;
     let repeat = repeat(args, &sequence);
-    let picture = chart_file::path(&args.out, &scenario, scenario.variant());
-    let named = |end: &str| picture.with_file_name(name(&picture, &sequence, end));
-    let mut pictures = vec![(named(""), chart::sequence(&sequence, &repeat))];
-    if let Some(turning) = &turning {
-        pictures.push((named("-turn"), chart::turning(turning, &repeat)));
-    }
-    for (path, svg) in &pictures {
-        chart_file::keep(path, svg)?;
-    }
+    let picture = chart_file::named(&args.out, &name(args, &scenario, &sequence));
+    chart_file::keep(&picture, &chart::sequence(&sequence, turning.as_ref(), &repeat))?;
     console::print(&if args.json {
         object::object(&sequence, turning.as_ref(), &repeat)
     } else {
         page::text(&sequence, turning.as_ref(), &repeat, &console::style())
     })?;
-    for (path, _) in &pictures {
-        console::tell_where("chart", path, args.json)?;
-    }
+    console::tell_where("chart", &picture, args.json)?;
     Ok(Exit::Kept)
 }
 
@@ -128,10 +119,17 @@ fn load(args: &Args, kinds: &Kinds) -> Result<(Scenario, u64), Failure> {
     Ok((scenario, seed))
 }
 
-/// `checkout-why-shoppers-17.svg`.
-fn name(path: &Path, sequence: &Sequence, end: &str) -> String {
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    format!("{stem}-why-{}{end}.svg", sequence.intents.join("-"))
+/// `checkout why shoppers-17`. What was asked for is part of the name, so that no picture takes the
+/// place of another one: the file, which may be one of several counterexamples of a scenario, the variant,
+/// the seed and the number of the violation.
+fn name(args: &Args, scenario: &Scenario, sequence: &Sequence) -> String {
+    let stem = args.scenario.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let mut name = stem;
+    name.extend(scenario.variant().map(|variant| format!(" {variant}")));
+    name.extend(args.seed.map(|seed| format!(" seed {seed}")));
+    let violation = Some(args.violation).filter(|violation| *violation > 1);
+    name.extend(violation.map(|violation| format!(" violation {violation}")));
+    format!("{name} why {}", sequence.intents.join(" "))
 }
 
 fn repeat(args: &Args, sequence: &Sequence) -> String {

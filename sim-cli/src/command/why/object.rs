@@ -30,6 +30,7 @@ pub(super) fn object(sequence: &Sequence, turned: Option<&Turning>, repeat: &str
         "rows": sequence.rows.iter().map(row).collect::<Vec<_>>(),
         "holds": sequence.holds.iter().map(hold).collect::<Vec<_>>(),
         "left_out": sequence.left_out,
+        "left_out_before": sequence.left_out_before,
         "turning": turned.map(turning::object),
         "repeat": plain(repeat),
     }))

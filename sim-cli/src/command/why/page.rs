@@ -11,10 +11,14 @@ use sim_models::explore::turning::Turning;
 use sim_models::why::{Fate, Row, Sequence, Tone, Way, What};
 
 use crate::text::{COLUMNS, Style, labelled, paint, plain};
+use crate::turning::Beside;
 use crate::{turning, words};
 
 /// The width of the time in front.
 const TIME: usize = 10;
+
+/// The width of the share of continuations that break the promise: `▶ 97 % `.
+const SHARE: usize = 7;
 
 /// The least distance of two lifelines.
 const LANE: usize = 9;
@@ -38,8 +42,11 @@ pub(super) fn text(
     }
     let name = words::named(&sequence.scenario, sequence.variant.as_deref());
     text += &style.line("scenario", &format!("{name}, seed {}", sequence.seed));
+    if let Some(bounded) = sequence.bounded() {
+        text += &style.line("shown", &bounded);
+    }
     text.push('\n');
-    let page = Page::new(sequence);
+    let page = Page::new(sequence, turned);
     text += &paint(style.head, &page.names());
     text.push('\n');
     for (n, row) in sequence.rows.iter().enumerate() {
@@ -48,6 +55,9 @@ pub(super) fn text(
     if sequence.left_out > 0 {
         let left = words::counted(sequence.left_out as u64, "row");
         text += &format!("{}  … {left} after it\n", " ".repeat(TIME));
+    }
+    if let Some(after) = page.beside.as_ref().and_then(|beside| beside.after.as_ref()) {
+        text += &format!("{}  … {after}\n", " ".repeat(TIME));
     }
     if let Some(turned) = turned {
         text.push('\n');
@@ -60,12 +70,13 @@ pub(super) fn text(
 /// Where the lifelines of a page stand.
 struct Page<'a> {
     sequence: &'a Sequence,
+    beside: Option<Beside>,
     lanes: Vec<usize>,
     width: usize,
 }
 
 impl<'a> Page<'a> {
-    fn new(sequence: &'a Sequence) -> Page<'a> {
+    fn new(sequence: &'a Sequence, turned: Option<&Turning>) -> Page<'a> {
         let mut lanes = Vec::new();
         let mut x = 0;
         let names: Vec<usize> =
@@ -76,14 +87,31 @@ impl<'a> Page<'a> {
             x += next;
         }
         let last = names.last().copied().unwrap_or(0);
-        Page { sequence, width: x + last.max(2), lanes }
+        let beside = turned.map(|turned| Beside::new(turned, sequence));
+        Page { sequence, beside, width: x + last.max(2), lanes }
+    }
+
+    /// What stands before the lifelines of a row: its time, and the share that breaks the promise.
+    fn margin(&self, time: &str, share: &str) -> String {
+        match self.beside {
+            Some(_) => format!("{time:>TIME$}  {share:>width$} ", width = SHARE - 1),
+            None => format!("{time:>TIME$}  "),
+        }
+    }
+
+    /// The share at a row, where it has changed.
+    fn share(&self, n: usize) -> String {
+        let Some(beside) = &self.beside else { return String::new() };
+        let label = beside.rows[n].label.clone().unwrap_or_default();
+        if beside.turn == Some(n) { format!("▶{label}") } else { label }
     }
 
     /// Each name begins where its lifeline stands.
     fn names(&self) -> String {
-        let mut line = " ".repeat(TIME + 2);
+        let mut line = self.margin("", "breaks");
+        let margin = line.chars().count();
         for (lifeline, x) in self.sequence.lifelines.iter().zip(&self.lanes) {
-            let have = line.chars().count() - TIME - 2;
+            let have = line.chars().count() - margin;
             line += &" ".repeat(x - have);
             line += &plain(&lifeline.name);
         }
@@ -135,19 +163,24 @@ impl<'a> Page<'a> {
             Tone::Plain | Tone::Decision | Tone::Healed => anstyle::Style::new(),
         };
         let colour = if is_quiet { style.dim } else { colour };
-        let room = (COLUMNS.saturating_sub(TIME + 4 + self.width)).max(WORDS);
+        let blank_margin = self.margin("", "");
+        let margin = blank_margin.chars().count();
+        let room = (COLUMNS.saturating_sub(margin + 2 + self.width)).max(WORDS);
         let mut text = String::new();
         let said = self.said(n, row);
         for (nth, part) in wrapped(&said, room).iter().enumerate() {
             let blank = self.blank(n + 1);
             let lanes: String = if nth == 0 { &cells } else { &blank }.iter().collect();
-            let time = if nth == 0 { time.as_str() } else { "" };
-            text += &line(&format!("{time:>TIME$}  {lanes}  "), &paint(colour, part));
+            let margin =
+                if nth == 0 { self.margin(&time, &self.share(n)) } else { blank_margin.clone() };
+            text += &line(&format!("{margin}{lanes}  "), &paint(colour, part));
         }
-        if let Some(why) = &row.why {
-            let lanes: String = self.blank(n + 1).iter().collect();
-            for part in wrapped(why, room - 2) {
-                text += &line(&format!("{:TIME$}  {lanes}    ", ""), &paint(style.dim, &part));
+        let lanes: String = self.blank(n + 1).iter().collect();
+        let note = self.beside.as_ref().filter(|beside| beside.turn == Some(n));
+        let notes = [(row.why.as_ref(), style.dim), (note.map(|beside| &beside.note), style.bad)];
+        for (note, colour) in notes {
+            for part in note.into_iter().flat_map(|note| wrapped(note, room - 2)) {
+                text += &line(&format!("{blank_margin}{lanes}    "), &paint(colour, &part));
             }
         }
         text

@@ -562,6 +562,22 @@ impl<'a> Sheet<'a> {
         found
     }
 
+    /// Whom services call through the stack in which a layer stands: `psp`.
+    fn called_through(&self, layer: &str) -> String {
+        let mut whom: Vec<String> = Vec::new();
+        for (_, call) in self.all("Call").filter(|(path, _)| self.is_in(path, "Service")) {
+            let Some(policy) = call.get("policy").map(said) else { continue };
+            let stack = format!("policies.{}", path_key(policy));
+            let is_it = layer
+                .strip_prefix(&stack)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('['));
+            let to = call.get("to").map(said).filter(|_| is_it);
+            let name = to.map(|to| format!("`{}`", to.split('.').next().unwrap_or(to)));
+            whom.extend(name.filter(|name| !whom.contains(name)));
+        }
+        whom.join(", ")
+    }
+
     /// More patience, and less zeal.
     fn policies(&self) -> Vec<Change> {
         let mut found = Vec::new();
@@ -593,7 +609,8 @@ impl<'a> Sheet<'a> {
                 if let Some(after) = span(layer.get("after")).filter(|_| layer.head() == "Timeout")
                 {
                     let longer = after * 10;
-                    let name = format!("the provider gets {longer} in place of {after}");
+                    let whom = self.called_through(&path);
+                    let name = format!("{whom} gets {longer} in place of {after}");
                     let set = format!("{path}.after");
                     found.push(Change::new(name).set(set, &text(&longer.to_string())));
                 }

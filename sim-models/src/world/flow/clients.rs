@@ -137,6 +137,18 @@ impl World {
         self.stack.count_open(&mut self.shared, now);
     }
 
+    /// Whether nothing more happens to a user's intent: nothing of it runs, is on its way or due.
+    /// Only where a plan's [`intents_end`](crate::plan::Plan::intents_end).
+    pub(crate) fn is_spent(&self, number: u32, now: Time) -> bool {
+        let Intent { client, begun, expected, ended, .. } = self.shared.intents[number];
+        let refund_after = plan_of(&self.shared.plan, client).refund_after;
+        ended == expected
+            && refund_after.is_none_or(|after| now > begun + after)
+            && !self.tasks.all.iter().any(|task| task.intent == number)
+            && !self.network.requests.iter().any(|request| request.intent == number)
+            && !self.brokers.holds(number)
+    }
+
     pub(super) fn end_submission(
         &mut self,
         task: TaskId,

@@ -102,6 +102,11 @@ impl Blocks {
         self.entered[usize::from(nth)]
     }
 
+    /// Whether somebody catches an error, be it after a `finally`.
+    pub(super) fn catch(&self) -> bool {
+        self.frames.iter().any(|frame| frame.catch.is_some())
+    }
+
     /// Leaves frames until one has a block that the exit has to pass.
     fn leave(&mut self, exit: Exit) -> Way {
         let floor = match exit {

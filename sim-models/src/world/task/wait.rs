@@ -77,10 +77,15 @@ impl Tasks {
         let Answer { ending, body, in_doubt, .. } = answer;
         if !ending.is_success() {
             let raised = Raised { ending, body, in_doubt, own: false };
+            let is_caught = task.blocks.catch();
             let next = task.leave(Exit::Error(raised), &shared.plan.words);
-            let goes = if let Next::Go = next { Goes::Handles } else { Goes::Fails };
+            let goes = match next {
+                _ if is_caught => Goes::Handles,
+                Next::Go => Goes::CleansUp,
+                _ => Goes::Fails,
+            };
             // A user who has failed is told so.
-            if !is_users || goes == Goes::Handles {
+            if !is_users || goes != Goes::Fails {
                 shared.note(Note::Learns { intent, program, pair, ending, goes }, ctx);
             }
             return next;

@@ -1,14 +1,22 @@
-//! A sequence diagram: lifelines at the left, and what each row says at the right.
+//! A sequence diagram: lifelines at the left, and what each row says at the right. Between the times and
+//! the lifelines stands how probable the violation was, where somebody asked for that.
+
+mod gutter;
+mod legend;
+mod shapes;
 
 use plotters::style::FontStyle;
 use plotters::style::text_anchor::{HPos, VPos};
-use sim_models::why::{Fate, Row, Sequence, Tone, Way, What};
+use sim_models::explore::turning::Turning;
+use sim_models::why::{Row, Sequence, Tone, What};
 
 use super::canvas::{Canvas, Drawn, Face, WIDTH};
-use super::ink::{DOTS, Ink};
+use super::ink::Ink;
 use super::measure;
 use super::sheet::{MARGIN, Sheet};
+use crate::turning::Beside;
 use crate::words;
+use legend::Legend;
 
 /// The right edge of the times.
 const TIME: f64 = 86.0;
@@ -27,33 +35,38 @@ const PAD: f64 = 6.0;
 const SIZE: f64 = 12.0;
 /// What says why is smaller.
 const WHY: f64 = 11.0;
-/// How wide the bar of a key is that is held.
-const HOLD: f64 = 7.0;
-
 /// A sequence as a complete SVG document; `repeat` is the command that repeats it.
-pub fn sequence(sequence: &Sequence, repeat: &str) -> String {
-    let diagram = Diagram::new(sequence);
+pub fn sequence(sequence: &Sequence, turning: Option<&Turning>, repeat: &str) -> String {
+    let diagram = Diagram::new(sequence, turning);
     let name = words::named(&sequence.scenario, sequence.variant.as_deref());
-    let subject = format!("{name}, seed {}", sequence.seed);
+    let bounded = sequence.bounded().map(|shown| format!("; shown: {shown}"));
+    let subject = format!("{name}, seed {}{}", sequence.seed, bounded.unwrap_or_default());
     let (title, evidence) = match &sequence.broken {
         Some(broken) => (format!("{} is broken", broken.promise), broken.witness.clone()),
         None => (sequence.intents.join(" and "), String::new()),
     };
+    let turned = turning.map(Turning::sentence);
     let mut sheet = Sheet::new(format!("why-{:016x}", sequence.digest), &title);
     if !evidence.is_empty() {
         sheet = sheet.evidence(&format!("{evidence}."));
     }
+    if let Some(turned) = &turned {
+        sheet = sheet.evidence(turned);
+    }
+    let turned = turned.unwrap_or_default();
     let sheet = sheet
         .subject(&subject)
         .corner(&format!("digest {:016x}", sequence.digest))
         .corner(&format!("repeat: {repeat}"))
-        .describe(&format!("{subject}. {evidence} {}", diagram.in_words()));
+        .describe(&format!("{subject}. {evidence} {turned} {}", diagram.in_words()));
     sheet.svg(diagram.height(), 1.0, |canvas, top| diagram.draw(canvas, top))
 }
 
 /// Where everything stands, in px from the top of the diagram.
 struct Diagram<'a> {
     sequence: &'a Sequence,
+    beside: Option<Beside>,
+    legend: Legend,
     lanes: Vec<f64>,
     /// Where the words begin.
     words: f64,
@@ -69,17 +82,21 @@ struct Set {
     y: f64,
     said: Vec<String>,
     why: Vec<String>,
+    /// Where the violation was decided: by how much.
+    turn: Vec<String>,
 }
 
 impl<'a> Diagram<'a> {
-    fn new(sequence: &'a Sequence) -> Diagram<'a> {
+    fn new(sequence: &'a Sequence, turning: Option<&Turning>) -> Diagram<'a> {
+        let beside = turning.map(|turning| Beside::new(turning, sequence));
         let count = sequence.lifelines.len().max(1);
         let widest =
             sequence.lifelines.iter().map(|l| measure::width(&l.name, SIZE) * measure::BOLD);
         let wanted = widest.fold(LANE.0, f64::max) + 18.0;
-        let most = ((LANES_END - LANES) / (count.max(2) - 1) as f64).max(LANE.0);
+        let first = LANES + if beside.is_some() { gutter::WIDTH } else { 0.0 };
+        let most = ((LANES_END - first) / (count.max(2) - 1) as f64).max(LANE.0);
         let lane = wanted.clamp(LANE.0, LANE.1).min(most);
-        let lanes: Vec<f64> = (0..count).map(|n| LANES + n as f64 * lane).collect();
+        let lanes: Vec<f64> = (0..count).map(|n| first + n as f64 * lane).collect();
         let words = lanes[count - 1] + (lane / 2.0).max(GAP);
         let room = WIDTH - MARGIN - words;
         let mut bottom = HEAD;
@@ -87,17 +104,28 @@ impl<'a> Diagram<'a> {
             let said = measure::wrap(&said(sequence, n, row), SIZE, room, 4);
             let why = row.why.as_deref().map(|why| measure::wrap(why, WHY, room - 12.0, 4));
             let why = why.unwrap_or_default();
+            let turn = beside.as_ref().filter(|beside| beside.turn == Some(n));
+            let turn = turn.map(|beside| measure::wrap(&beside.note, SIZE, room - 12.0, 4));
+            let turn = turn.unwrap_or_default();
             let top = bottom;
-            bottom += PAD + LINE * (said.len() + why.len()) as f64;
-            Set { top, bottom, y: top + PAD + LINE / 2.0 - 1.0, said, why }
+            bottom += PAD + LINE * (said.len() + why.len() + turn.len()) as f64;
+            Set { top, bottom, y: top + PAD + LINE / 2.0 - 1.0, said, why, turn }
         };
         let rows = sequence.rows.iter().enumerate().map(set).collect();
-        Diagram { sequence, lanes, words, rows, bottom: bottom + PAD }
+        let legend = Legend::new(sequence, beside.is_some());
+        Diagram { sequence, beside, legend, lanes, words, rows, bottom: bottom + PAD }
     }
 
     fn height(&self) -> f64 {
-        let after = if self.sequence.left_out > 0 { LINE } else { 0.0 };
-        self.bottom + after + 4.0
+        self.bottom + LINE * self.after().len() as f64 + 4.0 + self.legend.height()
+    }
+
+    /// What is said below the last row.
+    fn after(&self) -> Vec<String> {
+        let left = self.sequence.left_out;
+        let left = (left > 0).then(|| format!("… {} after it", words::counted(left as u64, "row")));
+        let turned = self.beside.as_ref().and_then(|beside| beside.after.clone());
+        left.into_iter().chain(turned).collect()
     }
 
     /// The diagram for readers who do not see it.
@@ -112,17 +140,16 @@ impl<'a> Diagram<'a> {
         for (n, row) in self.sequence.rows.iter().enumerate() {
             self.row(canvas, top, n, row)?;
         }
-        if self.sequence.left_out > 0 {
-            let left = words::counted(self.sequence.left_out as u64, "row");
-            let face = Face::new(WHY, Ink::Muted);
-            canvas.text(
-                format!("… {left} after it"),
-                self.words,
-                top + self.bottom + 10.0,
-                face,
-            )?;
+        if let Some(beside) = &self.beside {
+            let ys: Vec<f64> = self.rows.iter().map(|set| top + set.y).collect();
+            gutter::draw(canvas, beside, top, &ys, top + self.bottom)?;
         }
-        Ok(())
+        let mut y = top + self.bottom + 10.0;
+        for line in self.after() {
+            canvas.text(line, self.words, y, Face::new(WHY, Ink::Muted))?;
+            y += LINE;
+        }
+        self.legend.draw(canvas, y - 6.0)
     }
 
     /// What lies behind rows that stand out.
@@ -160,9 +187,7 @@ impl<'a> Diagram<'a> {
             let x = self.lanes[hold.store];
             let from = top + self.rows[hold.from].y;
             let until = hold.until.map_or(self.bottom, |until| self.rows[until].y) + top;
-            canvas.rect(x - HOLD / 2.0..x + HOLD / 2.0, from..until, Ink::Blank)?;
-            let ink = DOTS[1 + hold.intent % 4];
-            canvas.rect(x - HOLD / 2.0 + 1.5..x + HOLD / 2.0 - 1.5, from..until, ink)?;
+            shapes::hold(canvas, x, (from, until), hold.intent)?;
         }
         Ok(())
     }
@@ -177,13 +202,16 @@ impl<'a> Diagram<'a> {
         }
         match row.what {
             What::Message { from, to, way, until, fate } => {
-                let end = top + self.rows[until].y;
-                self.message(canvas, ((from, y), (to, end)), way, fate)?;
-            }
-            What::Deed { at } => self.sign(canvas, self.lanes[at], y, row.tone)?,
-            What::Across { from, to } => {
                 let (a, b) = (self.lanes[from], self.lanes[to]);
-                canvas.rect(a - 5.0..b + 5.0, y - 4.0..y + 4.0, Ink::Fault)?;
+                let end = top + self.rows[until].y;
+                match from == to {
+                    true => shapes::loop_back(canvas, (a, y))?,
+                    false => shapes::arrow(canvas, ((a, y), (b, end)), way, fate)?,
+                }
+            }
+            What::Deed { at } => shapes::sign(canvas, (self.lanes[at], y), row.tone)?,
+            What::Across { from, to } => {
+                shapes::across(canvas, (self.lanes[from], self.lanes[to]), y)?;
             }
             What::Arrival { .. } | What::Gap { .. } | What::Again { .. } => {}
         }
@@ -213,73 +241,12 @@ impl<'a> Diagram<'a> {
             canvas.text(line.clone(), self.words + 12.0, y - 1.0, face)?;
             y += LINE;
         }
-        Ok(())
-    }
-
-    fn message(
-        &self,
-        canvas: &Canvas<'_>,
-        ((from, y), (to, end)): ((usize, f64), (usize, f64)),
-        way: Way,
-        fate: Fate,
-    ) -> Drawn {
-        let (a, b) = (self.lanes[from], self.lanes[to]);
-        if from == to {
-            // To itself: out, down and back.
-            let out = a + 18.0;
-            let path = [(a, y - 3.0), (out, y - 3.0), (out, y + 5.0), (a + 2.0, y + 5.0)];
-            canvas.path(path, Ink::Frame)?;
-            return tip(canvas, (a + 1.0, y + 5.0), (-1.0, 0.0), Ink::Text);
-        }
-        let is_well = matches!(fate, Fate::Arrives);
-        let line = match (way, is_well) {
-            (Way::Answer, true) => Ink::Median,
-            (_, true) => Ink::Frame,
-            (_, false) => Ink::Limit,
-        };
-        let head = match (way, is_well) {
-            (Way::Answer, true) => DOTS[1],
-            (_, true) => Ink::Text,
-            (_, false) => Ink::Broken,
-        };
-        if fate == Fate::Lost {
-            let (x, y) = (f64::midpoint(a, b), f64::midpoint(y, end));
-            canvas.line((a, if y == end { y } else { 2.0 * y - end }), (x, y), line)?;
-            return cross(canvas, x, y);
-        }
-        canvas.line((a, y), (b, end), line)?;
-        let (dx, dy) = (b - a, end - y);
-        let length = dx.hypot(dy);
-        let toward = (dx / length, dy / length);
-        tip(canvas, (b, end), toward, head)?;
-        if way == Way::Exchange {
-            tip(canvas, (a, y), (-toward.0, -toward.1), head)?;
-        }
-        if fate == Fate::Forgotten {
-            cross(canvas, b, end)?;
+        for line in &set.turn {
+            let face = Face { style: FontStyle::Bold, ..Face::new(SIZE, Ink::Broken) };
+            canvas.text(line.clone(), self.words + 12.0, y, face)?;
+            y += LINE;
         }
         Ok(())
-    }
-
-    fn sign(&self, canvas: &Canvas<'_>, x: f64, y: f64, tone: Tone) -> Drawn {
-        match tone {
-            Tone::Plain | Tone::Decision => {
-                let r = 4.0;
-                canvas.rect(x - r..x + r, y - r..y + r, Ink::Blank)
-            }
-            Tone::Effect => canvas.dot(x, y, Ink::Text),
-            Tone::Trouble => cross(canvas, x, y),
-            Tone::Fault => {
-                let corners = [(x - 6.0, y - 5.0), (x + 6.0, y - 5.0), (x, y + 6.0)];
-                canvas.area(corners, Ink::Broken)
-            }
-            Tone::Healed => canvas.marker(x, y - 4.0, DOTS[3]),
-            Tone::Violation => {
-                let r = 7.0;
-                let corners = [(x, y - r), (x + r, y), (x, y + r), (x - r, y)];
-                canvas.area(corners, Ink::Broken)
-            }
-        }
     }
 }
 
@@ -290,27 +257,4 @@ fn said(sequence: &Sequence, n: usize, row: &Row) -> String {
         said = format!("{said}: {} is broken", broken.promise);
     }
     said
-}
-
-/// The head of an arrow that ends at a point.
-fn tip(canvas: &Canvas<'_>, (x, y): (f64, f64), (dx, dy): (f64, f64), ink: Ink) -> Drawn {
-    let (back_x, back_y) = (x - 8.0 * dx, y - 8.0 * dy);
-    let side = (-dy * 3.6, dx * 3.6);
-    let corners = [(x, y), (back_x + side.0, back_y + side.1), (back_x - side.0, back_y - side.1)];
-    canvas.area(corners, ink)
-}
-
-fn cross(canvas: &Canvas<'_>, x: f64, y: f64) -> Drawn {
-    let r = 5.0;
-    for (dx, dy) in [(r, r), (r, -r)] {
-        let (side_x, side_y) = (dy / r, -dx / r);
-        let corners = [
-            (x - dx - side_x, y - dy - side_y),
-            (x - dx + side_x, y - dy + side_y),
-            (x + dx + side_x, y + dy + side_y),
-            (x + dx - side_x, y + dy - side_y),
-        ];
-        canvas.area(corners, Ink::Broken)?;
-    }
-    Ok(())
 }
