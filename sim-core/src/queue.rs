@@ -204,6 +204,12 @@ impl<E> EventQueue<E> {
         Ok(handle_of(key))
     }
 
+    /// Whether the event has neither fired nor been cancelled.
+    pub(crate) fn is_pending(&self, handle: Handle) -> bool {
+        let slot = self.slots.get(slot_of(handle));
+        matches!(slot, Some(Slot::Event { handle: found, .. }) if *found == handle)
+    }
+
     /// Removes the event; false when it has fired or been cancelled.
     #[inline]
     pub(crate) fn cancel(&mut self, handle: Handle) -> bool {

@@ -109,6 +109,11 @@ impl<E> Context<E> {
         self.queue.cancel(handle)
     }
 
+    /// Whether an event has neither fired nor been cancelled.
+    pub fn is_pending(&self, handle: Handle) -> bool {
+        self.queue.is_pending(handle)
+    }
+
     /// Folds an observable effect into the digest.
     #[inline]
     pub fn observe(&mut self, word: u64) {
@@ -294,6 +299,22 @@ impl<M: Model> Simulation<M> {
     /// [`Stop::Idle`] the clock shows `until`, unless it was later already.
     pub fn run_until(&mut self, until: Time) -> Stop {
         let stop = self.run(until);
+        self.rest(stop, until)
+    }
+
+    /// As [`run_until`](Self::run_until), for at most so many steps: `None` when they were taken and
+    /// none of this had an end. Whoever asks again goes on.
+    pub fn run_some(&mut self, until: Time, steps: u64) -> Option<Stop> {
+        for _ in 0..steps {
+            if let Err(stop) = self.deliver(until) {
+                return Some(self.rest(stop, until));
+            }
+        }
+        None
+    }
+
+    /// The clock shows the instant up to which there is nothing more.
+    fn rest(&mut self, stop: Stop, until: Time) -> Stop {
         if matches!(stop, Stop::Reached | Stop::Idle) {
             self.ctx.now = self.ctx.now.max(until);
         }

@@ -2,9 +2,9 @@
 //!
 //! A run keeps it only when it is asked to; it changes nothing about the run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use sim_core::Time;
+use sim_core::{Handle, Span, Time};
 use sim_policies::breaker::StateName;
 use sim_redis::{Deadline, Key};
 
@@ -13,11 +13,29 @@ use crate::plan::{ActorId, BreakerId, KindId, PointId};
 /// A run with more moments than this is a load test: the first of them show all that happens.
 const MOMENTS_MAX: usize = 20_000;
 
+/// A background program may sleep any number of times at once; so many are looked at.
+const DUES_MAX: usize = 64;
+
 /// The moments of a run, in order.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Lineage {
     moments: Vec<Moment>,
     states: States,
+    /// What was due at each moment, one moment after the other.
+    dues: Vec<Due>,
+    /// Each key that was written with an end: for which intent, and when it ends.
+    expiries: Vec<(u32, Time)>,
+    /// How long before its instant anything was armed.
+    armed: BTreeSet<Span>,
+}
+
+/// What will happen at an instant unless it is called off: a timeout, the end of a wait or of a
+/// sleep, the next click, the expiry of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Due {
+    pub at: Time,
+    /// The store whose key expires, if it is that.
+    pub store: Option<ActorId>,
 }
 
 /// Something happened for an intent.
@@ -31,6 +49,8 @@ pub(crate) struct Moment {
     pub what: What,
     /// What a fault meets that strikes here.
     pub state: State,
+    /// Where in the lineage the dues of the moment begin, and how many there are.
+    pub dues: (u32, u32),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -88,6 +108,8 @@ struct States {
     keys: BTreeMap<(ActorId, Key), KeyState>,
     /// The keys that were written for an intent.
     written: BTreeMap<u32, Vec<(ActorId, Key)>>,
+    /// What waits in the queue for an intent, or for all.
+    timers: BTreeMap<Option<u32>, Vec<(Time, Handle)>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -98,18 +120,62 @@ struct KeyState {
 }
 
 impl Lineage {
-    /// Keeps a moment in the state of the world; `now_ms` is what a store's clock shows.
-    pub(crate) fn push(&mut self, moment: Moment, now_ms: impl Fn(ActorId) -> i64) {
+    /// Keeps a moment in the state of the world; `now_ms` is what a store's clock shows, and
+    /// `is_pending` says whether what was armed is still to come.
+    pub(crate) fn push(
+        &mut self,
+        moment: Moment,
+        now_ms: impl Fn(ActorId) -> i64,
+        is_pending: impl Fn(Handle) -> bool,
+    ) {
         if self.moments.len() < MOMENTS_MAX {
-            let state = self.states.of(moment.intent, now_ms);
-            self.moments.push(Moment { state, ..moment });
+            let state = self.states.of(moment.intent, &now_ms);
+            let first = self.dues.len();
+            self.states.due(&moment, now_ms, is_pending, &mut self.dues);
+            let dues = (first as u32, (self.dues.len() - first) as u32);
+            self.moments.push(Moment { state, dues, ..moment });
         }
     }
 
-    /// A key was written for an intent, and lasts so long or is gone.
-    pub(crate) fn write(&mut self, intent: u32, at: (ActorId, Key), until: Option<Deadline>) {
+    /// Something will happen for an intent, or for all, unless it is called off.
+    pub(crate) fn arm(&mut self, intent: Option<u32>, now: Time, at: Time, handle: Handle) {
+        if self.moments.len() < MOMENTS_MAX {
+            self.armed.insert(at.since(now));
+            self.states.timers.entry(intent).or_default().push((at, handle));
+        }
+    }
+
+    /// What is due at a moment, in no order.
+    pub(crate) fn dues(&self, moment: &Moment) -> &[Due] {
+        let (first, count) = moment.dues;
+        &self.dues[first as usize..][..count as usize]
+    }
+
+    /// When the keys expire, or would have, that were ever written for an intent.
+    pub(crate) fn expiries(&self, intent: u32) -> impl Iterator<Item = Time> {
+        self.expiries.iter().filter(move |(of, _)| *of == intent).map(|(_, at)| *at)
+    }
+
+    /// Whether anything was armed to happen after just this time.
+    pub(crate) fn has_armed(&self, span: Span) -> bool {
+        self.armed.contains(&span)
+    }
+
+    /// A key was written for an intent, at an instant and by the store's clock, and lasts so long or
+    /// is gone.
+    pub(crate) fn write(
+        &mut self,
+        intent: u32,
+        at: (ActorId, Key),
+        until: Option<Deadline>,
+        (now, now_ms): (Time, i64),
+    ) {
         if self.moments.len() == MOMENTS_MAX {
             return;
+        }
+        if let Some(left) = until.and_then(|until| left(until, now_ms)) {
+            self.armed.insert(left);
+            self.expiries.push((intent, now + left + MILLI));
         }
         let States { keys, written, .. } = &mut self.states;
         let writes = keys.get(&at).map_or(0, |known| known.writes);
@@ -149,7 +215,39 @@ impl Lineage {
     }
 }
 
+/// A key exists in its last millisecond.
+const MILLI: Span = Span::millis(1);
+
+/// How long a key still lasts, if it has an end that is to come.
+fn left(until: Deadline, now_ms: i64) -> Option<Span> {
+    let left = u64::try_from(until.ms()?.checked_sub(now_ms)?).ok()?;
+    left.checked_mul(1_000_000).map(Span::nanos)
+}
+
 impl States {
+    /// What is due for the intent of a moment.
+    fn due(
+        &mut self,
+        moment: &Moment,
+        now_ms: impl Fn(ActorId) -> i64,
+        is_pending: impl Fn(Handle) -> bool,
+        dues: &mut Vec<Due>,
+    ) {
+        for whose in [Some(moment.intent), None] {
+            let Some(timers) = self.timers.get_mut(&whose) else { continue };
+            timers.retain(|(_, handle)| is_pending(*handle));
+            let later = timers.iter().filter(|(at, _)| *at > moment.at).take(DUES_MAX);
+            dues.extend(later.map(|(at, _)| Due { at: *at, store: None }));
+        }
+        let keys = self.written.get(&moment.intent).into_iter().flatten();
+        let expiring = keys.filter_map(|at| {
+            let until = self.keys.get(at)?.until?;
+            let left = left(until, now_ms(at.0))?;
+            Some(Due { at: moment.at + left + MILLI, store: Some(at.0) })
+        });
+        dues.extend(expiring.take(DUES_MAX));
+    }
+
     fn of(&self, intent: u32, now_ms: impl Fn(ActorId) -> i64) -> State {
         let keys = self.written.get(&intent).into_iter().flatten();
         let keys = keys.filter_map(|at| Some((at.0, self.keys.get(at)?)));

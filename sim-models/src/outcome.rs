@@ -95,6 +95,8 @@ pub enum MissedBecause {
     NoTraffic,
     /// Nobody came any more from then on.
     NobodyLeft(Span),
+    /// A user was to do something, and none of the client's waited then.
+    NobodyWaits(Span),
     /// The run ended before then.
     NotReached(Span),
     /// Its point was not passed so often.
@@ -114,6 +116,7 @@ impl MissedBecause {
         match self {
             MissedBecause::NoTraffic => "no_traffic",
             MissedBecause::NobodyLeft(_) => "nobody_left",
+            MissedBecause::NobodyWaits(_) => "nobody_waits",
             MissedBecause::NotReached(_) => "not_reached",
             MissedBecause::NotPassed { .. } => "not_passed",
         }
@@ -125,6 +128,7 @@ impl fmt::Display for MissedBecause {
         match self {
             MissedBecause::NoTraffic => write!(f, "between two who send each other nothing"),
             MissedBecause::NobodyLeft(at) => write!(f, "at {at}, when nobody came any more"),
+            MissedBecause::NobodyWaits(at) => write!(f, "at {at}, when none of its users waited"),
             MissedBecause::NotReached(at) => write!(f, "at {at}"),
             MissedBecause::NotPassed { point, nth, passed } => {
                 write!(f, "at passage {nth} of {point}, which was passed {passed} times")

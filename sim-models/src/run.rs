@@ -22,6 +22,9 @@ const LEDGER_LINES_MAX: usize = 10_000;
 /// So rarely it is looked whether anything more happens to an intent.
 const STEPS_PER_LOOK: u64 = 32;
 
+/// So many steps are taken before anybody is asked whether to go on: a few milliseconds.
+const STEPS_UNASKED: u64 = 4_096;
+
 /// A run that is under way.
 pub struct Run {
     sim: Simulation<World>,
@@ -110,12 +113,20 @@ impl Run {
     }
 
     /// Runs to the end and tells what was found, and what the run passed through.
-    pub(crate) fn finish_traced(mut self) -> Traced {
-        self.exhaust();
+    pub(crate) fn finish_traced(self) -> Traced {
+        self.finish_traced_while(&|| true).expect("nobody calls it off")
+    }
+
+    /// The same; `None` when it was called off before its end. Every few thousand steps somebody is
+    /// asked whether to go on, so that a short run always comes to its end.
+    pub(crate) fn finish_traced_while(mut self, goes_on: &dyn Fn() -> bool) -> Option<Traced> {
+        if !self.exhaust_while(goes_on) {
+            return None;
+        }
         let mut lineage = None;
         self.sim.act(|world, _| lineage = world.shared.lineage.take());
         let intents = self.sim.model().shared.intents.clone();
-        Traced { outcome: self.conclude(), lineage: lineage.unwrap_or_default(), intents }
+        Some(Traced { outcome: self.conclude(), lineage: lineage.unwrap_or_default(), intents })
     }
 
     /// Runs to the end, and keeps all that happens to these intents.
@@ -289,10 +300,15 @@ impl Run {
     }
 
     fn pass_horizon(&mut self) {
-        if self.stop.is_some() {
-            return;
+        if self.stop.is_none() {
+            let stop = self.sim.run_until(self.horizon);
+            self.come_to_rest(stop);
         }
-        match self.sim.run_until(self.horizon) {
+    }
+
+    /// All events up to the horizon were delivered, or something ended the run.
+    fn come_to_rest(&mut self, stop: Stop) {
+        match stop {
             Stop::Reached | Stop::Idle => {
                 self.is_past_horizon = true;
                 self.sim.act(|world, ctx| world.close_books(ctx.now()));
@@ -313,12 +329,25 @@ impl Run {
     }
 
     fn exhaust(&mut self) {
-        if !self.is_past_horizon {
-            self.pass_horizon();
+        self.exhaust_while(&|| true);
+    }
+
+    /// Goes on to the end; false when somebody did not want to.
+    fn exhaust_while(&mut self, goes_on: &dyn Fn() -> bool) -> bool {
+        while !self.is_past_horizon && self.stop.is_none() {
+            match self.sim.run_some(self.horizon, STEPS_UNASKED) {
+                Some(stop) => self.come_to_rest(stop),
+                None if goes_on() => {}
+                None => return false,
+            }
         }
         while self.is_due() {
             self.stop = self.sim.step().err();
+            if self.sim.steps().is_multiple_of(STEPS_UNASKED) && !goes_on() {
+                return false;
+            }
         }
+        true
     }
 
     fn conclude(mut self) -> Outcome {

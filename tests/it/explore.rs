@@ -8,7 +8,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use sim_models::Scenario;
-use sim_models::explore::{Mechanism, Report, explore};
+use sim_models::explore::{Finding, Mechanism, Report, explore};
+use sim_models::figure::Counter;
 use sim_models::outcome::Verdict;
 
 use crate::support::{self, broken, gallery, root, scenarios_in};
@@ -49,13 +50,14 @@ fn each_mode_that_the_page_says_is_found_is_found_by_its_own_mechanism() {
         let bad = Scenario::file(&file).expect("it is shipped").load().expect("it loads");
         let mechanism = Mechanism::of(&bad);
         let stripped = stripped(&file, None);
-        let search = explore(&stripped).budget(BUDGET).seed(1).untold().until_found(&mechanism);
+        let search = explore(&stripped).budget(BUDGET).seed(1).until_found(&mechanism);
         let report = search.run().expect("it promises something");
         let row = match report.findings.first() {
             Some(finding) => {
                 let promise = &finding.broken[0];
                 assert!(mechanism.promises().any(|own| own == promise), "{name}: {finding:?}");
                 assert!(finding.faults.len() <= 3, "{name}: {finding:?}");
+                assert!(intents_of(finding) <= 2, "{name}: {finding:?}");
                 let phase = finding.phase.name().replace('_', " ");
                 format!("| `{name}` | `{promise}` | {phase} |")
             }
@@ -66,6 +68,14 @@ fn each_mode_that_the_page_says_is_found_is_found_by_its_own_mechanism() {
         }
     }
     assert!(wrong.is_empty(), "{PAGE} says otherwise; make its tables anew: {wrong:#?}");
+}
+
+/// How many intents arise in the scenario of a finding.
+fn intents_of(finding: &Finding) -> u64 {
+    let text = finding.scenario.as_ref().expect("it has a scenario");
+    let scenario = Scenario::text("found.ron", text.as_str()).load().expect("it is one");
+    let outcome = scenario.run(scenario.seed());
+    outcome.actors.iter().filter_map(|actor| actor.counter(Counter::Intents)).sum()
 }
 
 #[test]

@@ -151,3 +151,15 @@ fn doings_that_nobody_can_do_are_refused() {
     let told = mistakes(&text(r#"refund_after: "1s","#, "", ""));
     assert!(told.contains("and have no `refund`"), "{told}");
 }
+
+#[test]
+fn a_user_who_does_something_when_nobody_waits_is_missed() {
+    // The shoppers come after the fault, and so something is still to come.
+    let text = text("", r#"At("5s", User("shoppers", Click))"#, r#"AtMostOnce("charge")"#);
+    let text = text.replace("Burst(count: 2)", r#"Burst(count: 2, at: "10s")"#);
+    let outcome = run_text(&text);
+    let missed: Vec<String> = outcome.faults_missed.iter().map(ToString::to_string).collect();
+    assert_eq!(missed, ["shoppers: the user clicks again, at 5s, when none of its users waited"]);
+    let met = text.replace(r#"At("5s""#, r#"At("10.5s""#);
+    assert_eq!(run_text(&met).faults_missed, []);
+}

@@ -246,5 +246,5 @@ JSON has them as ids that stay, beside their texts. `reason` and `why` stand bes
 {reasons}
 `limit` and `unwell` are `{reason, why}` or `null`. A transition of a breaker has both, too. The
 object of a run is version 3 in `schema`. `faults_missed` is a list of `{fault, reason, why}`:
-`no_traffic`, `nobody_left`, `not_reached` or `not_passed`.
+`no_traffic`, `nobody_left`, `nobody_waits`, `not_reached` or `not_passed`.
 "#;

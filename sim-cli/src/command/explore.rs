@@ -28,16 +28,20 @@ const SCHEMA: u32 = 1;
 /// Find the faults under which a scenario's promises break, and shrink each to a small scenario
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Every single fault is tried first, next to what the promises are about: a crash, an error or a halt
-after each step; the loss, the delay and the doubling of each message; what can happen to a store
-around each command. Then several on top of each other, and one batch of runs in four at random.
+Single faults come first, next to what the promises are about: a crash, an error or a halt after
+each step; the loss, the delay and the doubling of each message; what can happen to a store around
+each command. From the 192nd on, a quarter of the runs has several faults, and a quarter is random.
 
 A promise that must never break is judged under all faults. One that must hold in the end, such as
 AllAnswered, is judged where all faults have healed within the first three quarters of the run. A
 promise on figures, such as Threshold, is not judged: faults may make a service worse.
 
 Each finding goes to DIR as counterexample-DIGEST.ron, which `sim run` repeats. Beside it is the picture
-of what happens, which `sim why` shows in the terminal. The exit code is 1 when there is a finding.")]
+of what happens, which `sim why` shows in the terminal. 
+A cell is one kind of fault at one place, while the stores keep so much for the intent and the
+breakers are open or not: the report says how many of those that could be were tried.
+
+The exit code is 0 when nothing was found and every single fault was tried, and 1 otherwise.")]
 pub struct Args {
     /// The scenario file; its own faults stay, `--set faults=[]` takes them out
     scenario: PathBuf,
@@ -146,7 +150,7 @@ pub fn explore(args: &Args, kinds: &Kinds) -> Result<Exit, Failure> {
     drop(progress);
     let kept = report.findings.iter().map(|finding| keep(&args.out, finding, kinds));
     let kept = kept.collect::<Result<Vec<_>, _>>()?;
-    let removed = remove_others(&args.out, &report, &kept)?;
+    let older = older(&args.out, &report, &kept);
     let fixes = if args.fix {
         let progress = Progress::without_end();
         let (tick, goes_on) = (|| progress.tick(), || !stopped.load(Ordering::Relaxed));
@@ -166,14 +170,15 @@ pub fn explore(args: &Args, kinds: &Kinds) -> Result<Exit, Failure> {
         let note = if is_stopped { style.line("stopped", note) } else { String::new() };
         // Changes that nobody had time to try would read as changes that do not help.
         let fixes = fixes.filter(|_| !is_stopped);
-        note + &text(args, &report, (&kept, removed), &style)
+        note + &text(args, &report, (&kept, older), &style)
             + &fixes.map_or_else(String::new, |(fixes, files)| {
                 format!("\n{}", fixes::text(&fixes, &files, &style))
             })
             + "\n"
             + &style.command("repeat", &repeat)
     })?;
-    Ok(if report.findings.is_empty() && report.is_checked() { Exit::Kept } else { Exit::Broken })
+    let is_clean = report.findings.is_empty() && report.is_checked() && report.singles_left == 0;
+    Ok(if is_clean { Exit::Kept } else { Exit::Broken })
 }
 
 /// Measures the search on a folder of scenarios.
@@ -249,8 +254,8 @@ fn keep_fixes(folder: &Path, fixes: Fixes) -> Result<Kept, Failure> {
 /// What was tried, and where each changed scenario went.
 type Kept = (Fixes, Vec<Option<PathBuf>>);
 
-/// Removes what an earlier search of the same scenario left: it may show what is mended.
-fn remove_others(out: &Path, report: &Report, kept: &[Option<PathBuf>]) -> Result<u64, Failure> {
+/// Counterexamples that earlier searches of the same scenario left: this one did not find the same.
+fn older(out: &Path, report: &Report, kept: &[Option<PathBuf>]) -> u64 {
     let is_ours = |path: &Path| {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         name.starts_with("counterexample-")
@@ -258,19 +263,10 @@ fn remove_others(out: &Path, report: &Report, kept: &[Option<PathBuf>]) -> Resul
             && std::fs::read_to_string(path)
                 .is_ok_and(|text| text.contains(&format!("name: {:?},\n", report.counterexamples)))
     };
-    let Ok(folder) = std::fs::read_dir(out) else { return Ok(0) };
-    let mut removed = 0;
-    for path in folder.flatten().map(|entry| entry.path()) {
-        if !kept.iter().flatten().any(|kept| *kept == path) && is_ours(&path) {
-            // Its picture goes with it, where it has one.
-            let _ = std::fs::remove_file(picture(&path));
-            std::fs::remove_file(&path).map_err(|error| {
-                Failure::new(format!("cannot remove {}: {error}", path.display()))
-            })?;
-            removed += 1;
-        }
-    }
-    Ok(removed)
+    let Ok(folder) = std::fs::read_dir(out) else { return 0 };
+    let paths = folder.flatten().map(|entry| entry.path());
+    let is_old = |path: &PathBuf| !kept.iter().flatten().any(|kept| kept == path) && is_ours(path);
+    paths.filter(is_old).count() as u64
 }
 
 fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
@@ -290,7 +286,7 @@ fn repeat(args: &Args, report: &Report) -> String {
 fn text(
     args: &Args,
     report: &Report,
-    (kept, removed): (&[Option<PathBuf>], u64),
+    (kept, older): (&[Option<PathBuf>], u64),
     style: &Style,
 ) -> String {
     let mut text = headline(report, style);
@@ -307,9 +303,16 @@ fn text(
         let all = report.untested.join(", ");
         text += &style.line("untested", &format!("{all}: no run put it to the test"));
     }
-    if report.singles_left > 0 {
-        let left = words::counted(report.singles_left, "single fault");
-        text += &style.line("left", &format!("{left} not tried yet: raise --budget"));
+    if report.singles_left > 0 && !report.findings.is_empty() {
+        text += &style.line("left", &left(report));
+    }
+    for (promise, runs) in &report.late {
+        let runs = words::counted(*runs, "run");
+        let why = "where a fault healed too late; a longer `horizon` would";
+        text += &style.line("late", &format!("{promise} could not be judged in {runs}, {why}"));
+    }
+    for line in &report.not_tried {
+        text += &style.line("untried", line);
     }
     if report.recoveries > 0 {
         let judged = words::counted(report.recoveries, "run");
@@ -321,9 +324,10 @@ fn text(
         let why = "took more than ten times the steps of the good one and ended there";
         text += &style.line("cut", &format!("{cut} {why}; what broke by then counts"));
     }
-    if removed > 0 {
-        let removed = words::counted(removed, "counterexample");
-        text += &style.line("removed", &format!("{removed} of an earlier search"));
+    if older > 0 {
+        let (count, out) = (words::counted(older, "counterexample"), args.out.display());
+        let whether = "`sim run` says whether it still breaks";
+        text += &style.line("older", &format!("{count} of earlier searches in {out}: {whether}"));
     }
     let mut number = 0;
     for promise in promises(report) {
@@ -422,6 +426,10 @@ fn headline(report: &Report, style: &Style) -> String {
         let said = format!("No promise was put to the test in {runs}");
         return labelled(style.unsure, "NOTHING CHECKED", &said);
     }
+    if report.findings.is_empty() && report.singles_left > 0 {
+        let said = format!("No promise broke in {runs}, but only {}", left(report));
+        return labelled(style.unsure, "NOT ALL TRIED", &said);
+    }
     if report.findings.is_empty() {
         let said = format!("No promise broke in {runs}");
         return labelled(style.good, "NOTHING FOUND", &said);
@@ -431,6 +439,16 @@ fn headline(report: &Report, style: &Style) -> String {
     let ways = words::counted(ways as u64, "way");
     let promises = words::counted(promises.len() as u64, "promise");
     labelled(style.bad, "FOUND", &format!("{ways} to break {promises}, in {runs}"))
+}
+
+/// How many single faults were tried, and which budget tries them all.
+fn left(report: &Report) -> String {
+    format!(
+        "{} of {} were tried; --budget {} tries them all",
+        words::count(report.singles),
+        words::counted(report.singles_of(), "single fault"),
+        report.budget_for_singles()
+    )
 }
 
 fn extent(report: &Report) -> String {
@@ -504,6 +522,9 @@ fn object(
         "not_judged": report.not_judged,
         "untested": report.untested,
         "singles_left": report.singles_left,
+        "not_tried": report.not_tried,
+        "late": report.late.iter().map(|(promise, runs)| json!({ "promise": promise, "runs": runs }))
+            .collect::<Vec<_>>(),
         "cut": report.cut,
         "recoveries": report.recoveries,
         "cells": {

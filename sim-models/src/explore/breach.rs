@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sim_core::Time;
+use sim_core::{Span, Time};
 
 use crate::intent::Intents;
 use crate::invariant::GAVE_UP;
@@ -69,6 +69,14 @@ impl Breach {
             gave_up: violation.what == GAVE_UP,
             concerned: [violation.intent.clone(), violation.other.clone()],
         })
+    }
+
+    /// When the first of its intents arose; zero when it is about none.
+    pub(super) fn begun(&self, plan: &Plan, intents: &Intents) -> Span {
+        let is_its =
+            |n: u32| self.concerned.iter().flatten().any(|own| *own == intents.name(plan, n));
+        let first = intents.iter().find(|(n, _)| is_its(*n));
+        first.map_or(Span::ZERO, |(_, intent)| intent.begun.since(Time::ZERO))
     }
 
     pub(super) fn told(&self, plan: &Plan, lineage: &Lineage, intents: &Intents) -> Told {

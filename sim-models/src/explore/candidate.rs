@@ -6,9 +6,9 @@ use sim_core::{Span, Time, mix};
 use sim_redis::Eviction;
 
 use crate::Scenario;
-use crate::designs;
 use crate::lineage::{Lineage, Moment, Way, What};
 use crate::plan::{ActorId, ActorKind, Doing, Fault, FaultEntry, Plan, Trigger};
+use crate::source::Tree;
 
 /// Users do the same: what can happen to the third can happen to the thousandth.
 const INTENTS_MAX: usize = 3;
@@ -19,7 +19,7 @@ const INTENTS_OF_A_LOAD: usize = 100;
 /// As often does an intent pass one place before it is taken for a repetition.
 const OCCURRENCES_MAX: u32 = 4;
 
-/// The most lengths of time that are tried at each moment.
+/// The most lengths of time for which a fault is tried at one moment.
 const LENGTHS_MAX: usize = 16;
 
 /// How long a process is down, and a server out of order.
@@ -57,7 +57,11 @@ impl Candidate {
 /// Where faults can strike, and for how long.
 #[derive(Debug)]
 pub(super) struct Ground {
-    lengths: Vec<Span>,
+    /// The lengths that the scenario names, the longest first.
+    written: Vec<Span>,
+    /// Those that the good run never counted down: who knows when a run under faults begins to.
+    unarmed: Vec<Span>,
+    horizon: Time,
     clocks: Vec<ActorId>,
 }
 
@@ -67,6 +71,17 @@ struct Ways<'a> {
     moment: &'a Moment,
     trigger: Trigger,
     rank: u32,
+    /// For how long a fault lasts, the longest first: until just after each thing that is due then.
+    lengths: Vec<Span>,
+    /// By how much a copy is late: until just after each key of the intent expires.
+    later: Vec<Span>,
+    /// By how much the clock of a store must go until a key of the intent has expired.
+    expiring: Vec<(ActorId, Span)>,
+    /// The one before it found the same process in the same state: what strikes all of the process
+    /// would do the same once more.
+    is_again: bool,
+    /// The same of what the user may do.
+    is_again_for_user: bool,
     found: &'a mut Vec<Candidate>,
 }
 
@@ -108,10 +123,39 @@ impl Ground {
         let plan = scenario.plan();
         let names = scenario.clocks();
         let ids = (0..plan.actors.len()).map(ActorId::nth);
+        let written = written(scenario);
         Ground {
-            lengths: lengths(scenario),
+            unarmed: written.clone(),
+            written,
+            horizon: Time::ZERO + scenario.horizon(),
             clocks: ids.filter(|id| names.contains(&plan.actor_name(*id))).collect(),
         }
+    }
+
+    /// The good run has shown when the lengths begin that it counts down. A fault lasts until just
+    /// after one of these ends, and not for such a length at any moment.
+    pub(super) fn learn(&mut self, lineage: &Lineage) {
+        let is_unarmed = |span: &&Span| !lineage.has_armed(**span);
+        self.unarmed = self.written.iter().filter(is_unarmed).copied().collect();
+    }
+
+    /// From a moment until just after some instants, and the lengths of which nobody knows when they
+    /// begin; the longest first.
+    fn lengths(&self, moment: &Moment, until: impl Iterator<Item = Time>) -> Vec<Span> {
+        let is_in_time = |at: &Time| *at > moment.at && *at < self.horizon;
+        let due = until.filter(is_in_time).map(|at| at.since(moment.at));
+        let mut lengths: Vec<Span> =
+            due.chain(self.unarmed.iter().copied()).map(exceeded).collect();
+        lengths.sort_by_key(|length| std::cmp::Reverse(*length));
+        // What lasts a little longer passes both.
+        lengths.dedup_by(|next, kept| exceeded(*next) >= *kept);
+        let step = lengths.len().div_ceil(LENGTHS_MAX).max(1);
+        lengths.into_iter().step_by(step).collect()
+    }
+
+    /// Longer than all that the scenario names.
+    fn longest(&self) -> Span {
+        exceeded(*self.written.first().expect("there is one at least"))
     }
 
     /// What can strike after an instant of a run.
@@ -133,7 +177,38 @@ impl Ground {
             };
             let rank = distance(&moments, n);
             let user = user(plan, &moments, moment.intent);
-            let mut ways = Ways { plan, moment, trigger, rank, found: &mut found };
+            let dues = lineage.dues(moment);
+            let mut lengths = self.lengths(moment, dues.iter().map(|due| due.at));
+            if lengths.is_empty() {
+                lengths.push(self.longest());
+            }
+            let later = self.lengths(moment, lineage.expiries(moment.intent));
+            let expiring = dues.iter().filter_map(|due| Some((due.store?, due.at)));
+            let expiring = expiring.map(|(store, at)| (store, exceeded(at.since(moment.at))));
+            let before = moments[..n].iter().rev().find(|other| other.intent == moment.intent);
+            let before = before.copied().filter(|before| before.at == moment.at);
+            let passes = |moment: &Moment| match moment.what {
+                What::Passed { actor, .. } => Some((actor, moment.instance)),
+                _ => None,
+            };
+            let is_sent = |moment: &Moment| matches!(moment.what, What::Sent { .. });
+            let mut ways = Ways {
+                plan,
+                moment,
+                trigger,
+                rank,
+                lengths,
+                later,
+                expiring: expiring.collect(),
+                is_again: before.is_some_and(|before| {
+                    passes(before).is_some() && passes(before) == passes(moment)
+                }),
+                // At an instant, a fault strikes before all else that happens then.
+                is_again_for_user: before.is_some_and(|before| {
+                    passes(before).is_some() || passes(moment).is_none() && is_sent(before)
+                }),
+                found: &mut found,
+            };
             match moment.what {
                 What::Passed { actor, .. } => {
                     self.at_a_point(actor, &mut ways);
@@ -159,18 +234,26 @@ impl Ground {
         let instance = ways.instance(actor);
         if is_service {
             ways.add(0, None, Fault::Throw { status: 500 });
+        }
+        for (n, length) in ways.lengths.clone().into_iter().enumerate() {
+            ways.add(n + 1, Some(length), Fault::Stall);
+        }
+        if ways.is_again {
+            return;
+        }
+        if is_service {
             // At a point of its own service, the instance that passes it dies.
             ways.add(0, Some(DOWN), Fault::Crash { actor, instance: None });
-        }
-        for (n, length) in self.lengths.iter().enumerate() {
-            ways.add(n + 1, Some(*length), Fault::Stall);
-            if is_service {
-                ways.add(n + 2, Some(*length), Fault::Pause { actor, instance });
-                ways.add(n + 2, Some(*length), Fault::Crash { actor, instance: None });
+            for (n, length) in ways.lengths.clone().into_iter().enumerate() {
+                ways.add(n + 2, Some(length), Fault::Pause { actor, instance });
+                ways.add(n + 2, Some(length), Fault::Crash { actor, instance: None });
             }
-            if self.clocks.contains(&actor) {
-                ways.add(n + 2, None, clock_forward(actor, instance, *length));
-                ways.add(n + 3, None, clock_back(actor, instance, *length));
+        }
+        if self.clocks.contains(&actor) {
+            // Nobody knows what a program does with the time that it reads.
+            for (n, length) in self.written.iter().map(|span| exceeded(*span)).enumerate() {
+                ways.add(n + 2, None, clock_forward(actor, instance, length));
+                ways.add(n + 3, None, clock_back(actor, instance, length));
             }
         }
     }
@@ -191,21 +274,20 @@ impl Ground {
         }
         // Requests to a store are part of a connection, of which no copy comes hours later.
         let is_apart = way == Way::Request && is_service(ways.plan, to);
-        for (n, by) in self.lengths.iter().enumerate() {
-            let by = *by;
+        for (n, by) in ways.lengths.clone().into_iter().enumerate() {
             let late = Fault::Delay { from, to, by, instance, to_instance };
             ways.add(n + 1, Some(INSTANT), late);
-            if is_apart {
-                ways.add(n + 1, Some(INSTANT), twice(by));
-            }
+        }
+        for (n, by) in ways.later.clone().into_iter().enumerate().filter(|_| is_apart) {
+            ways.add(n + 1, Some(INSTANT), twice(by));
         }
         let server = if way == Way::Request { to } else { from };
         match &ways.plan.actors[server.index()].kind {
             ActorKind::Kv(kv) => {
                 let replicas = kv.replicas.len();
-                self.to_a_store(server, ways);
+                to_a_store(server, ways);
                 match way {
-                    Way::Request if replicas > 0 => self.to_replicas(server, from, replicas, ways),
+                    Way::Request if replicas > 0 => to_replicas(server, from, replicas, ways),
                     Way::Answer if replicas > 0 => lag_and_fail_over(server, asked, ways),
                     _ => {}
                 }
@@ -218,8 +300,8 @@ impl Ground {
                 );
                 ways.add(1, Some(DOWN), Fault::Outage { actor: server, instance });
                 ways.add(1, Some(DOWN), Fault::Slow { actor: server, factor: SLOWER, instance });
-                for (n, length) in self.lengths.iter().enumerate() {
-                    ways.add(n + 2, Some(*length), Fault::Outage { actor: server, instance });
+                for (n, length) in ways.lengths.clone().into_iter().enumerate() {
+                    ways.add(n + 2, Some(length), Fault::Outage { actor: server, instance });
                 }
             }
             ActorKind::Service(_) => self.copies_late(server, ways),
@@ -231,7 +313,7 @@ impl Ground {
     /// whoever asked goes elsewhere.
     fn copies_late(&self, actor: ActorId, ways: &mut Ways<'_>) {
         let plan = ways.plan;
-        let Some(longest) = self.lengths.first().copied() else { return };
+        let longest = self.longest();
         for store in (0..plan.actors.len()).map(ActorId::nth) {
             let ActorKind::Kv(kv) = &plan.actors[store.index()].kind else { continue };
             for region in &kv.copies_to {
@@ -243,37 +325,42 @@ impl Ground {
             }
         }
     }
+}
 
-    fn to_a_store(&self, store: ActorId, ways: &mut Ways<'_>) {
-        let instance = None;
-        ways.add(0, Some(DOWN), Fault::Crash { actor: store, instance });
-        ways.add(0, Some(DOWN), Fault::Outage { actor: store, instance });
-        ways.add(1, None, Fault::Flush { store, instance });
-        ways.add(1, None, Fault::Evict { store, policy: Eviction::VolatileLru, share: 1.0 });
-        ways.add(1, Some(DOWN), Fault::OutOfMemory { store });
-        for (n, length) in self.lengths.iter().enumerate() {
-            ways.add(n + 1, None, clock_forward(store, instance, *length));
-            ways.add(n + 2, None, clock_back(store, instance, *length));
-            ways.add(n + 2, Some(*length), Fault::Outage { actor: store, instance });
-            ways.add(n + 2, Some(*length), Fault::OutOfMemory { store });
-        }
+fn to_a_store(store: ActorId, ways: &mut Ways<'_>) {
+    let instance = None;
+    ways.add(0, Some(DOWN), Fault::Crash { actor: store, instance });
+    ways.add(0, Some(DOWN), Fault::Outage { actor: store, instance });
+    ways.add(1, None, Fault::Flush { store, instance });
+    ways.add(1, None, Fault::Evict { store, policy: Eviction::VolatileLru, share: 1.0 });
+    ways.add(1, Some(DOWN), Fault::OutOfMemory { store });
+    let own = ways.expiring.iter().filter(|(of, _)| *of == store);
+    let mut across: Vec<Span> = own.map(|(_, length)| *length).collect();
+    across.sort_by_key(|length| std::cmp::Reverse(*length));
+    for (n, length) in across.into_iter().enumerate() {
+        ways.add(n + 1, None, clock_forward(store, instance, length));
+        ways.add(n + 2, None, clock_back(store, instance, length));
     }
+    for (n, length) in ways.lengths.clone().into_iter().enumerate() {
+        ways.add(n + 2, Some(length), Fault::Outage { actor: store, instance });
+        ways.add(n + 2, Some(length), Fault::OutOfMemory { store });
+    }
+}
 
-    /// Around a command of a store with replicas: they fall behind, or one takes over while the old
-    /// primary goes on with whoever has sent the command.
-    fn to_replicas(&self, store: ActorId, from: ActorId, replicas: usize, ways: &mut Ways<'_>) {
-        let instance = ways.instance(from);
-        let lag = |replica| Fault::Lag { store, by: None, replica };
-        let split = Fault::SplitBrain { store, actor: from, instance };
-        ways.add(0, None, Fault::Failover { store });
-        ways.add(0, Some(DOWN), lag(None));
-        ways.add(0, Some(DOWN), split);
-        for (n, length) in self.lengths.iter().enumerate() {
-            ways.add(n + 1, Some(*length), lag(None));
-            ways.add(n + 1, Some(*length), split);
-            for one in (0..replicas as u32).filter(|_| replicas > 1) {
-                ways.add(n + 2, Some(*length), lag(Some(one)));
-            }
+/// Around a command of a store with replicas: they fall behind, or one takes over while the old
+/// primary goes on with whoever has sent the command.
+fn to_replicas(store: ActorId, from: ActorId, replicas: usize, ways: &mut Ways<'_>) {
+    let instance = ways.instance(from);
+    let lag = |replica| Fault::Lag { store, by: None, replica };
+    let split = Fault::SplitBrain { store, actor: from, instance };
+    ways.add(0, None, Fault::Failover { store });
+    ways.add(0, Some(DOWN), lag(None));
+    ways.add(0, Some(DOWN), split);
+    for (n, length) in ways.lengths.clone().into_iter().enumerate() {
+        ways.add(n + 1, Some(length), lag(None));
+        ways.add(n + 1, Some(length), split);
+        for one in (0..replicas as u32).filter(|_| replicas > 1) {
+            ways.add(n + 2, Some(length), lag(Some(one)));
         }
     }
 }
@@ -289,15 +376,44 @@ fn lag_and_fail_over(store: ActorId, asked: Option<Time>, ways: &mut Ways<'_>) {
     ways.add_after(Some(entry(at(asked), Some(lasts), lag)), 0, None, Fault::Failover { store });
 }
 
-/// What the user of an intent may do at any moment. Only who is known to do so begins again under a
-/// new key, and then leaving is enough.
+/// What the user of an intent may do at any moment. Only who is known to do so gives up and begins
+/// again under a new key, or asks for a refund; see [`not_tried`].
 fn of_a_user(client: ActorId, ways: &mut Ways<'_>) {
+    if ways.is_again_for_user {
+        return;
+    }
     let ActorKind::Client(plan) = &ways.plan.actors[client.index()].kind else { return };
     if plan.refund.is_some() {
         ways.add(0, None, Fault::User { client, does: Doing::Refund });
     }
     ways.add(0, None, Fault::User { client, does: Doing::Click });
     ways.add(1, None, Fault::User { client, does: Doing::Leave });
+    if plan.new_keys > 0 {
+        ways.add(1, None, Fault::User { client, does: Doing::NewKey });
+    }
+}
+
+/// What users were never seen to do, since no client of the scenario says that they do, and which
+/// word says so.
+pub(super) fn not_tried(plan: &Plan) -> Vec<String> {
+    let clients = || {
+        plan.actors.iter().filter_map(|actor| match &actor.kind {
+            ActorKind::Client(client) => Some(client),
+            _ => None,
+        })
+    };
+    let mut lines = Vec::new();
+    if clients().all(|client| client.new_keys == 0) {
+        lines.push(
+            "no user gives up and begins again under a new key; `new_keys: 1` on a client says so"
+                .to_owned(),
+        );
+    }
+    if clients().all(|client| client.refund.is_none()) {
+        lines.push("no user asks for a refund; `refund: [Call(…)]` on a client says so".to_owned());
+    }
+    lines.retain(|_| clients().next().is_some());
+    lines
 }
 
 fn is_service(plan: &Plan, actor: ActorId) -> bool {
@@ -371,26 +487,51 @@ pub(super) fn shape(lineage: &Lineage) -> u64 {
     })
 }
 
-/// The lengths of time that matter to a scenario, each a little exceeded: its timeouts, leases,
-/// lifetimes and waits are what somebody counts on.
-fn lengths(scenario: &Scenario) -> Vec<Span> {
+/// A little longer than what somebody counts on.
+fn exceeded(span: Span) -> Span {
+    span + (span / 100).max(Span::millis(1))
+}
+
+/// The lengths of time that a scenario names and somebody counts on, its timeouts, leases, lifetimes
+/// and waits, the longest first. A quarter of the run if there are none.
+fn written(scenario: &Scenario) -> Vec<Span> {
     let horizon = scenario.horizon();
-    let texts = scenario.document().texts();
-    let written = texts.iter().filter_map(|text| text.parse::<Span>().ok());
-    let mut lengths: Vec<Span> = written
-        .chain([designs::LOCK, designs::KEEP])
-        .filter(|span| *span >= Span::millis(1) && *span < horizon)
-        .map(|span| span + (span / 100).max(Span::millis(1)))
-        .filter(|span| *span < horizon)
-        .collect();
-    lengths.sort();
-    lengths.dedup();
-    if lengths.is_empty() {
-        lengths.push(horizon / 4);
+    let mut written = Vec::new();
+    counted_on(&scenario.document().tree(), &mut written);
+    written.retain(|span| *span >= Span::millis(1) && exceeded(*span) < horizon);
+    written.sort_by_key(|span| std::cmp::Reverse(*span));
+    written.dedup();
+    if written.is_empty() {
+        written.push(horizon / 4);
     }
-    let step = lengths.len().div_ceil(LENGTHS_MAX);
-    // The longest first: what lasts for longer than everything exceeds each of the others too.
-    lengths.into_iter().rev().step_by(step).collect()
+    let step = written.len().div_ceil(LENGTHS_MAX);
+    written.into_iter().step_by(step).collect()
+}
+
+/// How long work and messages take is no length that anybody counts on.
+fn counted_on(tree: &Tree, found: &mut Vec<Span>) {
+    let is_other = matches!(
+        tree.name(),
+        Some(
+            "links"
+                | "latency"
+                | "service_time"
+                | "invariants"
+                | "horizon"
+                | "warmup"
+                | "grace"
+                | "variants"
+                | "breaks"
+                | "hypothesis"
+                | "about"
+                | "faults"
+        )
+    );
+    if is_other || tree.head() == "Work" {
+        return;
+    }
+    found.extend(tree.head().trim_matches('"').parse::<Span>().ok());
+    tree.items().iter().for_each(|item| counted_on(item, found));
 }
 
 #[cfg(test)]
@@ -398,6 +539,7 @@ mod tests {
     use super::*;
     use crate::explore::explore;
     use crate::explore::field::{Field, Trial};
+    use crate::plan::PointId;
 
     /// A customer who pays, and the payment service, whose program is given. It asks a bank, which
     /// takes a moment, and charges once for each key if the key comes with the call.
@@ -431,7 +573,7 @@ mod tests {
         let field = Field::new(scenario.with_all_points().unwrap(), &exploration);
         let plan = field.scenario.plan();
         let calm = Trial::calm(1);
-        let run = field.run(&calm);
+        let run = field.run(&calm).unwrap();
         assert!(field.broken(&calm, &run.outcome).is_empty(), "it holds without any fault");
         let all = field.ground.candidates(plan, &run.lineage, Time::ZERO);
         let mut kinds = Vec::new();
@@ -439,7 +581,7 @@ mod tests {
             let faults: Vec<FaultEntry> = candidate.entries().collect();
             let kind: Vec<&str> = faults.iter().map(|entry| entry.fault.kind()).collect();
             let trial = Trial { faults, ..calm.clone() };
-            let outcome = field.run(&trial).outcome;
+            let outcome = field.run(&trial).unwrap().outcome;
             if !kinds.contains(&kind) && !field.broken(&trial, &outcome).is_empty() {
                 kinds.push(kind);
             }
@@ -528,13 +670,74 @@ mod tests {
     }
 
     #[test]
+    fn a_fault_lasts_until_just_after_what_is_due_and_each_store_s_clock_crosses_each_expiry() {
+        let pay = r#"
+            Kv(Set("{key}:lock", "mine", nx: true, ex: "20s"), store: "redis"), Label("locked"),
+            Call("bank.charge", key: "{key}", policy: "short"), Respond(201),
+        "#;
+        let policies = r#"{ "short": [Timeout("7s")] }"#;
+        let pay = format!("[{pay}]");
+        let sets = [("policies", policies), ("actors.api.endpoints.pay", pay.as_str())];
+        let scenario = shop("", "Respond(201)", "", "AllAnswered").with("t", sets).unwrap();
+        let exploration = explore(&scenario);
+        let mut field = Field::new(scenario.with_all_points().unwrap(), &exploration);
+        let lineage = field.run(&Trial::calm(1)).unwrap().lineage;
+        let count =
+            |field: &Field<'_>| field.ground.candidates(field.plan(), &lineage, Time::ZERO).len();
+        let before = count(&field);
+        field.ground.learn(&lineage);
+        assert!(count(&field) < before, "what was armed lasts for no other length");
+        let all = field.ground.candidates(field.plan(), &lineage, Time::ZERO);
+        let stalls = |point: &str| -> Vec<u64> {
+            let point =
+                PointId::nth(field.plan().points.iter().position(|name| name == point).unwrap());
+            let here = all.iter().filter(|c| {
+                matches!(c.entry.trigger, Trigger::After { point: at, .. } if at == point)
+                    && c.entry.fault == Fault::Stall
+            });
+            here.map(|c| c.entry.lasts.unwrap().as_nanos() / 1_000_000_000).collect()
+        };
+        assert_eq!(stalls("api.pay/locked"), [20], "the lock, and no timeout runs yet");
+        assert_eq!(stalls("bank.charge/Work"), [20, 7], "the timeout of the call, too");
+        let steps = all.iter().filter_map(|c| match c.entry.fault {
+            Fault::ClockStep { forward, .. } => forward,
+            _ => None,
+        });
+        let steps: Vec<u64> = steps.map(|by| by.as_nanos() / 1_000_000_000).collect();
+        assert!(!steps.is_empty() && steps.iter().all(|by| *by == 20), "{steps:?}");
+    }
+
+    #[test]
+    fn who_begins_again_under_a_new_key_is_tried_and_who_does_not_is_named() {
+        let pay = r#"Effect("charge", once: "{key}"), Respond(201)"#;
+        let does = |scenario: &Scenario, wanted: Doing| {
+            let report = explore(scenario).budget(200).untold().run().unwrap();
+            let scenario = scenario.with_all_points().unwrap();
+            let exploration = explore(&scenario);
+            let field = Field::new(scenario.clone(), &exploration);
+            let lineage = field.run(&Trial::calm(1)).unwrap().lineage;
+            let all = field.ground.candidates(field.plan(), &lineage, Time::ZERO);
+            let is_it =
+                |c: &Candidate| matches!(c.entry.fault, Fault::User { does, .. } if does == wanted);
+            (all.iter().any(is_it), report.not_tried)
+        };
+        let (is_tried, lines) = does(&shop("", pay, "", r#"NoMerge("charge")"#), Doing::NewKey);
+        assert!(!is_tried && lines.len() == 2 && lines[0].contains("new_keys: 1"), "{lines:?}");
+        let anew = shop("new_keys: 1,", pay, "", r#"NoMerge("charge")"#);
+        let (is_tried, lines) = does(&anew, Doing::NewKey);
+        assert!(is_tried && lines.len() == 1 && lines[0].contains("refund"), "{lines:?}");
+    }
+
+    #[test]
     fn what_strikes_a_process_at_a_point_strikes_the_instance_that_passes() {
-        let pay = r#"Call("bank.charge", key: "{key}"), Kv(Set("{key}", 1), store: "redis")"#;
+        let pay = r#"
+            Call("bank.charge", key: "{key}"), Kv(Set("{key}", 1, ex: "20s"), store: "redis"),
+        "#;
         let scenario = shop("", pay, "", "AllAnswered");
         let scenario = scenario.with_all_points().unwrap();
         let exploration = explore(&scenario);
         let field = Field::new(scenario.with_all_points().unwrap(), &exploration);
-        let lineage = field.run(&Trial::calm(1)).lineage;
+        let lineage = field.run(&Trial::calm(1)).unwrap().lineage;
         let all = field.ground.candidates(field.scenario.plan(), &lineage, Time::ZERO);
         let pauses = all.iter().filter_map(|candidate| match candidate.entry.fault {
             Fault::Pause { actor, instance } => Some((actor, instance)),

@@ -91,11 +91,12 @@ impl<'a> Field<'a> {
         self.scenario.plan()
     }
 
-    /// Runs a trial.
-    pub(super) fn run(&self, trial: &Trial) -> Traced {
+    /// Runs a trial; `None` when it was called off before its end, and counts for nothing.
+    pub(super) fn run(&self, trial: &Trial) -> Option<Traced> {
         let mut faults = self.plan().faults.clone();
         faults.extend(trial.faults.iter().cloned());
-        self.scenario.struck_by(faults).start(trial.seed).traced().finish_traced()
+        let run = self.scenario.struck_by(faults).start(trial.seed).traced();
+        run.finish_traced_while(self.options.goes_on)
     }
 
     /// What a trial broke, beyond what is broken anyway.
@@ -118,6 +119,26 @@ impl<'a> Field<'a> {
         // The verdict of recovery knows whether the run was long enough to tell.
         let storm = Breach::of(outcome, RECOVERS).map(|_| Broken::Recovery);
         broken.chain(storm).filter(|broken| !self.broken_already.contains(broken)).collect()
+    }
+
+    /// By promise: whether the faults of a trial heal so late that nobody can be judged by it.
+    pub(super) fn late(&self, trial: &Trial) -> Vec<bool> {
+        let horizon = Time::ZERO + self.scenario.horizon();
+        let is_late = |rule: &Rule| match (judged(rule), rule) {
+            (_, Rule::RecoversWithin(within) | Rule::SettlesWithin(within)) => {
+                trial.healed + *within > horizon
+            }
+            (Judged::WhenCalm, _) => trial.healed + self.scenario.horizon() / 4 > horizon,
+            _ => false,
+        };
+        let has_faults = !trial.faults.is_empty();
+        self.plan().invariants.iter().map(|plan| has_faults && is_late(&plan.rule)).collect()
+    }
+
+    /// Promises that could not be judged in some runs, and in how many.
+    pub(super) fn too_late(&self, late: &[u64]) -> Vec<(String, u64)> {
+        let all = self.plan().invariants.iter().zip(late);
+        all.filter(|(_, late)| **late > 0).map(|(plan, late)| (plan.name.clone(), *late)).collect()
     }
 
     /// What broke after the same messages and effects as in what is looked for.

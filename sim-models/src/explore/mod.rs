@@ -58,6 +58,7 @@ use crate::language::FaultPlan;
 use crate::study::{self, Crew, Misuse};
 use field::{Field, Hit};
 use shrink::Place;
+use story::Counterexample;
 
 pub use coverage::Cells;
 pub use mechanism::Mechanism;
@@ -153,7 +154,7 @@ impl<'a> Exploration<'a> {
     ///
     /// # Panics
     /// When something is found: with the story and the scenario of each finding. When nothing was put
-    /// to the test. When the exploration could not begin.
+    /// to the test, or not every single fault was tried. When the exploration could not begin.
     pub fn assert_none(self) {
         match self.run() {
             Ok(report) => report.assert_none(),
@@ -206,6 +207,8 @@ impl<'a> Exploration<'a> {
             findings,
             promises: field.scenario.plan().invariants.len(),
             singles_left: tally.singles_left,
+            not_tried: candidate::not_tried(field.plan()),
+            late: field.too_late(&tally.late),
             cut: tally.cut,
             recoveries: tally.recoveries,
             untested: field.untested(&tally.tested),
@@ -238,10 +241,11 @@ fn findings(
     let mut told: Vec<Finding> = Vec::new();
     for mut finding in findings {
         if options.tells
-            && let Some((text, digest)) =
+            && let Some(Counterexample { text, digest, witness, faults }) =
                 story::tell(scenario, &finding, field.steps(), options.goes_on, shrinking)
         {
             (finding.scenario, finding.digest) = (Some(text), digest);
+            (finding.witness, finding.shown) = (witness, Some(faults));
         }
         // Two that are the same short story are one.
         let is_it = |one: &&mut Finding| one.scenario.is_some() && one.scenario == finding.scenario;
@@ -283,9 +287,10 @@ impl Phase {
 pub struct Finding {
     /// The promises that break, as the scenario spells them. The first one names the finding.
     pub broken: Vec<String>,
-    /// What shows it: `customer-1 charged twice: …`.
+    /// What shows it in its scenario, or in the whole one if it has none: `customer-1 charged twice:
+    /// …`.
     pub witness: String,
-    /// The faults that it takes, as few and as plain as they can be.
+    /// The faults that it takes in the whole scenario, as few and as plain as they can be.
     pub faults: Vec<FaultPlan>,
     /// The seed of the run that shows it.
     pub seed: u64,
@@ -304,17 +309,24 @@ pub struct Finding {
     /// up before it had healed, that is said instead: what struck makes no difference then.
     pub family: String,
     own_faults: Vec<String>,
+    /// The faults of its scenario.
+    shown: Option<Vec<FaultPlan>>,
     told: Vec<String>,
     places: Vec<Place>,
 }
 
 impl Finding {
-    /// What goes wrong, in words: `api: crashed, right after api.pay/charged`.
+    /// What goes wrong, in words: `api: crashed, right after api.pay/charged`. As in its scenario, if
+    /// it has one.
     pub fn how(&self) -> String {
-        match self.faults.is_empty() {
+        self.how_by(self.shown.as_ref().unwrap_or(&self.faults))
+    }
+
+    fn how_by(&self, faults: &[FaultPlan]) -> String {
+        match faults.is_empty() {
             true if self.own_faults.is_empty() => "Without any fault".to_owned(),
             true => "Under the scenario's own faults alone".to_owned(),
-            false => story::how(&self.faults),
+            false => story::how(faults),
         }
     }
 
@@ -357,6 +369,11 @@ pub struct Report {
     pub promises: usize,
     /// Single faults that the budget did not reach.
     pub singles_left: u64,
+    /// What users might do and no client of the scenario says that they do, each with the word that
+    /// says so.
+    pub not_tried: Vec<String>,
+    /// Promises that could not be judged in so many runs, since a fault healed too late.
+    pub late: Vec<(String, u64)>,
     /// Runs that grew to ten times the steps of the good one and were stopped: what they would have
     /// done later is not known.
     pub cut: u64,
@@ -409,7 +426,18 @@ impl Report {
             || self.untested.len() + self.not_judged.iter().filter(is_new).count() < self.promises
     }
 
-    /// Asserts that nothing was found.
+    /// Single faults in all: those that were tried, and those that the budget did not reach.
+    pub fn singles_of(&self) -> u64 {
+        self.singles + self.singles_left
+    }
+
+    /// A budget that reaches every single fault, in round figures: from some time on, half of the runs
+    /// have one fault.
+    pub fn budget_for_singles(&self) -> u64 {
+        (self.runs + 2 * self.singles_left).div_ceil(100) * 100
+    }
+
+    /// Asserts that nothing was found, and that every single fault was tried.
     ///
     /// # Panics
     /// As [`Exploration::assert_none`].
@@ -429,6 +457,14 @@ impl Report {
         let told: Vec<String> = told.collect();
         assert!(told.is_empty(), "{}", told.join("\n"));
         assert!(self.is_checked(), "no promise of {} was put to the test", self.scenario);
+        assert!(
+            self.singles_left == 0,
+            "{} of {} single faults of {} were tried: `budget({})` tries them all",
+            self.singles,
+            self.singles_of(),
+            self.scenario,
+            self.budget_for_singles()
+        );
     }
 }
 
@@ -591,6 +627,79 @@ mod tests {
         let goes_on = || asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed) < 100;
         let report = explore(&naive()).budget(u64::MAX).while_it(&goes_on).run().unwrap();
         assert!(report.runs < 200 && !report.findings.is_empty());
+    }
+
+    #[test]
+    fn several_faults_and_chance_get_a_share_of_any_budget() {
+        let promises = r#"ExactlyOnce("charge"), FailedImpliesNone("charge"), AllAnswered"#;
+        let safe = checkout("safe", r#"key: "{provider_key}","#, promises);
+        for budget in [100, 300] {
+            let report = explore(&safe).budget(budget).untold().run().unwrap();
+            assert!(report.singles_left > 0, "it is too small for all: {}", report.singles);
+            assert!(report.singles >= budget / 2, "{} of {budget}", report.singles);
+            assert!(report.combined > 0 && report.random > 0, "{report:#?}");
+        }
+        let few = explore(&safe).budget(300).untold().run().unwrap();
+        let all = few.budget_for_singles();
+        let all = explore(&safe).budget(all).untold().run().unwrap();
+        assert_eq!((all.singles_left, all.singles), (0, few.singles_of()));
+    }
+
+    #[test]
+    #[should_panic(expected = "single faults of checkout were tried")]
+    fn a_test_whose_budget_is_too_small_for_the_single_faults_says_so() {
+        let safe = checkout("safe", r#"key: "{provider_key}","#, r#"ExactlyOnce("charge")"#);
+        explore(&safe).budget(50).assert_none();
+    }
+
+    #[test]
+    fn a_run_is_called_off_between_its_events_and_counts_for_nothing() {
+        let asked = std::sync::atomic::AtomicU64::new(0);
+        let goes_on = || asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed) < 3;
+        // Some fifty thousand events each.
+        let report = explore(&herd("")).budget(500).jobs(1).while_it(&goes_on).run().unwrap();
+        assert_eq!((report.runs, report.findings.len()), (0, 0), "{report:#?}");
+        assert!(!report.is_checked());
+        assert!(asked.into_inner() < 6, "nobody goes on");
+    }
+
+    #[test]
+    fn a_promise_with_no_time_left_after_the_faults_is_counted_as_not_judged() {
+        let safe = checkout("safe", r#"key: "{provider_key}","#, r#"SettlesWithin("200s")"#);
+        let report = explore(&safe).budget(400).untold().run().unwrap();
+        let [(promise, late)] = &report.late[..] else { panic!("{:?}", report.late) };
+        assert!(promise.starts_with("SettlesWithin") && *late > 0 && *late < report.runs);
+    }
+
+    #[test]
+    fn many_users_and_varying_latencies_become_one_user_and_constant_ones() {
+        let text = r#"Scenario(
+            name: "shop", about: "", horizon: "2m",
+            actors: {
+                "shopper": Client(
+                    load: Open(rate: "1/s", until: "60s"),
+                    does: [Call("psp.charge", policy: "again")],
+                ),
+                "psp": Service(workers: 4, endpoints: { "charge": [
+                    Work(Exponential("10ms")), Effect("charge"),
+                ] }),
+            },
+            links: [Link(from: "shopper", to: "psp", latency: Uniform("1ms", "9ms"))],
+            policies: { "again": [
+                Retry(attempts: 2, backoff: Constant("1s"), even_if_unsafe: true), Timeout("2s"),
+            ] },
+            invariants: [AtMostOnce("charge")],
+        )"#;
+        let scenario = Scenario::text("shop.ron", text).load().unwrap();
+        let report = explore(&scenario).budget(100).run().unwrap();
+        let told: Vec<&String> =
+            report.findings.iter().filter_map(|finding| finding.scenario.as_ref()).collect();
+        assert!(!told.is_empty());
+        for text in told {
+            assert!(text.contains("Burst(count: 1)"), "{text}");
+            assert!(!text.contains("Exponential") && !text.contains("Uniform"), "{text}");
+            assert!(!text.contains("nth"), "{text}");
+        }
     }
 
     #[test]

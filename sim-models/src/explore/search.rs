@@ -1,5 +1,5 @@
-//! The search: every single fault first, then further ones on top of those that changed something,
-//! then at random.
+//! The search: single faults first, and from then on, in every batch, further faults on top of those
+//! that changed something, and some at random. So a small budget reaches pairs, too.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,8 +22,11 @@ use crate::study::Crew;
 /// next.
 pub(super) const BATCH: u64 = 64;
 
-/// Once every single fault was tried, one batch in so many is random.
-const RANDOM_TURN: u64 = 4;
+/// So many single faults are tried before any other, or half of the budget if that is less.
+const SINGLES_ALONE: u64 = 192;
+
+/// From then on, one run in so many is random, and as many have several faults, while there are any.
+const SHARE: u64 = 4;
 
 /// The most trials that wait: a budget that reached the others would take days.
 const WAITING_MAX: usize = 1_000_000;
@@ -58,6 +61,8 @@ pub(super) struct Tally {
     pub(super) cut: u64,
     /// Runs that showed whether the service is well again.
     pub(super) recoveries: u64,
+    /// By promise: runs whose faults healed too late for it to be judged.
+    pub(super) late: Vec<u64>,
     pub(super) cells: Cells,
     /// What was looked for, if anything was.
     pub(super) found: Option<Hit>,
@@ -75,9 +80,14 @@ pub struct Standing {
 }
 
 impl Tally {
-    fn see(&mut self, tested: &[bool]) {
-        self.tested.resize(tested.len(), false);
+    /// Nothing was run yet that puts any of so many promises to the test.
+    fn of(promises: usize) -> Tally {
+        Tally { tested: vec![false; promises], late: vec![0; promises], ..Tally::default() }
+    }
+
+    fn see(&mut self, tested: &[bool], late: &[bool]) {
         self.tested.iter_mut().zip(tested).for_each(|(known, new)| *known |= new);
+        self.late.iter_mut().zip(late).for_each(|(count, new)| *count += u64::from(*new));
     }
 
     fn count(&mut self, phase: Phase) {
@@ -101,27 +111,26 @@ struct Queue {
 
 type Key = (usize, u32, u32, u64);
 
-/// A trial and its place in the queue.
+/// A trial, its place in the queue and where in the search it is run.
 struct Node {
     key: Key,
+    phase: Phase,
     trial: Trial,
 }
 
 impl Node {
     fn at_random(trial: Trial) -> Node {
-        Node { key: Key::default(), trial }
+        Node { key: Key::default(), phase: Phase::Random, trial }
     }
 }
 
-impl Queue {
-    /// How many faults the next trial has.
-    fn depth(&self) -> Option<usize> {
-        self.nodes.first_key_value().map(|(key, _)| key.0)
-    }
+/// The first place for a trial with two faults.
+const SEVERAL: Key = (2, 0, 0, 0);
 
+impl Queue {
     /// How many single faults wait.
     fn singles(&self) -> u64 {
-        self.nodes.range(..(2, 0, 0, 0)).count() as u64
+        self.nodes.range(..SEVERAL).count() as u64
     }
 
     /// A parent's faults and one more.
@@ -136,12 +145,17 @@ impl Queue {
         self.nodes.insert((parent.faults.len() + 1, round, rank, self.pushed), trial);
     }
 
-    /// The next trials with so many faults.
-    fn take(&mut self, most: u64, depth: usize) -> Vec<Node> {
+    /// The next trials of a phase, single faults or several, at most so many.
+    fn take(&mut self, most: u64, phase: Phase) -> Vec<Node> {
         let mut taken = Vec::new();
-        while (taken.len() as u64) < most && self.depth() == Some(depth) {
-            let (key, trial) = self.nodes.pop_first().expect("there is one of this depth");
-            taken.push(Node { key, trial });
+        while (taken.len() as u64) < most {
+            let next = match phase {
+                Phase::Single => self.nodes.range(..SEVERAL).next(),
+                _ => self.nodes.range(SEVERAL..).next(),
+            };
+            let Some(key) = next.map(|(key, _)| *key) else { break };
+            let trial = self.nodes.remove(&key).expect("it was just found");
+            taken.push(Node { key, phase, trial });
         }
         taken
     }
@@ -154,6 +168,7 @@ struct Seen {
     is_cut: bool,
     /// Whether it showed if the service is well again.
     has_recovery: bool,
+    late: Vec<bool>,
     lineage: Lineage,
     /// What of it broke as what is looked for does, if anything is.
     wanted: Option<Broken>,
@@ -171,13 +186,15 @@ impl Field<'_> {
     pub(super) fn search(&mut self, crew: &Crew<'_>, mut found: impl FnMut(Hit) -> u64) -> Tally {
         let options = self.options;
         let calm = Trial::calm(options.seed);
-        let Traced { outcome, lineage, intents } = self.run(&calm);
+        let mut tally = Tally::of(self.plan().invariants.len());
+        let Some(Traced { outcome, lineage, intents }) = self.run(&calm) else { return tally };
+        tally.runs = 1;
         let steps = STEPS_LEAST.saturating_add(outcome.steps.saturating_mul(10));
         self.scenario = self.scenario.bounded(steps);
+        self.ground.learn(&lineage);
         let broken = self.broken(&calm, &outcome);
         let mut standing = Standing::default();
-        let mut tally = Tally { runs: 1, ..Tally::default() };
-        tally.see(&tested(&outcome));
+        tally.see(&tested(&outcome), &[]);
         if !broken.is_empty() {
             self.broken_already.clone_from(&broken);
             let wanted = self.told(&broken, &outcome, &lineage, &intents);
@@ -196,27 +213,19 @@ impl Field<'_> {
         coverage.offer(&all);
         coverage.see(&calm, &lineage);
         let mut shapes = BTreeSet::from([shape(&lineage)]);
-        let mut turn = 0;
         while tally.found.is_none()
             && tally.runs < options.budget
             && (options.goes_on)()
             && !all.is_empty()
         {
-            let room = (options.budget - tally.runs).min(BATCH);
-            let (phase, batch) = match queue.depth() {
-                Some(1) => (Phase::Single, queue.take(room, 1)),
-                Some(depth) if turn % RANDOM_TURN != 0 => {
-                    (Phase::Combined, queue.take(room, depth))
-                }
-                _ => (Phase::Random, self.random(&all, &coverage, tally.random, room)),
-            };
-            turn += u64::from(phase != Phase::Single);
+            let batch = self.batch(&mut queue, &coverage, &all, &tally);
             let ended = self.all(crew, &batch);
             for (node, seen) in batch.into_iter().zip(ended) {
                 let Some(seen) = seen else { continue };
-                let Seen { broken, tested, is_cut, has_recovery, lineage, wanted } = seen;
+                let Seen { broken, tested, is_cut, has_recovery, late, lineage, wanted } = seen;
+                let phase = node.phase;
                 tally.count(phase);
-                tally.see(&tested);
+                tally.see(&tested, &late);
                 tally.cut += u64::from(is_cut);
                 tally.recoveries += u64::from(has_recovery);
                 coverage.see(&node.trial, &lineage);
@@ -249,6 +258,29 @@ impl Field<'_> {
         tally.singles_left = queue.singles();
         tally.cells = coverage.cells(self.plan());
         tally
+    }
+
+    /// The next trials: single faults, from some time on several and random ones beside them. Once no
+    /// single fault is left, all the others have several; once none of these is left, all are random.
+    fn batch(
+        &self,
+        queue: &mut Queue,
+        coverage: &Coverage,
+        all: &[Candidate],
+        tally: &Tally,
+    ) -> Vec<Node> {
+        let budget = self.options.budget;
+        let room = (budget - tally.runs).min(BATCH);
+        let is_alone = tally.singles < SINGLES_ALONE.min(budget / 2) && queue.singles() > 0;
+        let share = if is_alone { 0 } else { room / SHARE };
+        let several = queue.take(share, Phase::Combined);
+        let mut batch = queue.take(room - share - several.len() as u64, Phase::Single);
+        batch.extend(several);
+        let most = (room - share).saturating_sub(batch.len() as u64);
+        batch.extend(queue.take(most, Phase::Combined));
+        let left = room - batch.len() as u64;
+        batch.extend(self.random(all, coverage, tally.random, left));
+        batch
     }
 
     /// A batch of random plans. Half of it goes where nothing has struck yet.
@@ -339,14 +371,15 @@ impl Field<'_> {
                 return None;
             }
             let trial = &batch[n as usize].trial;
-            let Traced { outcome, lineage, intents } = self.run(trial);
+            let Traced { outcome, lineage, intents } = self.run(trial)?;
             let broken = self.broken(trial, &outcome);
+            let late = self.late(trial);
             let wanted = self.told(&broken, &outcome, &lineage, &intents);
             let (tested, is_cut) = (tested(&outcome), outcome.limit.is_some());
             let has_recovery = outcome.recovery.is_some_and(|recovery| {
                 recovery.is_test() && !matches!(recovery.state, RecoveryState::Undecided(_))
             });
-            Some(Seen { broken, tested, is_cut, has_recovery, lineage, wanted })
+            Some(Seen { broken, tested, is_cut, has_recovery, late, lineage, wanted })
         };
         crew.in_order(0..batch.len() as u64, work, |seen| ended.push(seen));
         ended

@@ -73,7 +73,7 @@ pub(super) fn smallest(field: &Field<'_>, hit: &Hit, runs: &mut u64) -> Trial {
     let promise = hit.broken[0];
     let mut small = hit.trial.clone();
     // What is looked for stays that.
-    let first = field.run(&small);
+    let Some(first) = field.run(&small) else { return small };
     let is_told =
         |ran: &Traced| field.told(&hit.broken, &ran.outcome, &ran.lineage, &ran.intents).is_some();
     let must_be_told = is_told(&first);
@@ -83,7 +83,7 @@ pub(super) fn smallest(field: &Field<'_>, hit: &Hit, runs: &mut u64) -> Trial {
         }
         *runs += 1;
         let trial = Trial { faults, ..small.clone() };
-        let ran = field.run(&trial);
+        let Some(ran) = field.run(&trial) else { return false };
         let breaks = field.broken(&trial, &ran.outcome).contains(&promise)
             && (!must_be_told || is_told(&ran));
         if breaks {
@@ -152,7 +152,7 @@ fn plainer(field: &Field<'_>, trial: &Trial, n: usize) -> Vec<FaultEntry> {
             vec![FaultEntry { trigger: Trigger::After { point, nth: 1 }, ..entry.clone() }]
         }
         Trigger::At(at) => {
-            let lineage = field.run(trial).lineage;
+            let Some(Traced { lineage, .. }) = field.run(trial) else { return Vec::new() };
             let before = lineage.moments().iter().rev();
             let before = before.filter(|moment| moment.at <= Time::ZERO + at);
             let points = before.filter_map(|moment| match moment.what {
@@ -193,25 +193,33 @@ pub(super) fn finding(
     seen: u64,
     own_faults: Vec<String>,
 ) -> Finding {
-    let Traced { outcome, lineage, intents } = field.run(&small);
-    let mut broken = field.broken(&small, &outcome);
-    if !broken.contains(&hit.broken[0]) || field.options.wanted.is_some() {
-        broken = hit.broken.clone();
-    }
     let plan = field.scenario.plan();
-    let breach = Breach::of(&outcome, broken[0].name(plan));
+    let (mut broken, mut told, mut digest) = (hit.broken.clone(), Vec::new(), 0);
+    // Who stops the search does not wait for a long run, even to see once more what it broke.
+    let mut witness = "the search was stopped before it could say how".to_owned();
     let mut families: Vec<String> = small.faults.iter().map(|entry| family(plan, entry)).collect();
     families.sort();
-    let family = match &breach {
-        Some(breach) if breach.gave_up => GAVE_UP.to_owned(),
-        _ => families.join(" + "),
-    };
+    let mut family = families.join(" + ");
+    if let Some(Traced { outcome, lineage, intents }) = field.run(&small) {
+        let now = field.broken(&small, &outcome);
+        if now.contains(&hit.broken[0]) && field.options.wanted.is_none() {
+            broken = now;
+        }
+        digest = outcome.digest;
+        let breach = Breach::of(&outcome, broken[0].name(plan));
+        told = breach.as_ref().map_or(Vec::new(), |b| b.told(plan, &lineage, &intents));
+        if breach.as_ref().is_some_and(|breach| breach.gave_up) {
+            family = GAVE_UP.to_owned();
+        }
+        witness = breach.map_or_else(String::new, |breach| breach.witness);
+    }
     Finding {
         broken: broken.iter().map(|broken| broken.name(plan).to_owned()).collect(),
-        told: breach.as_ref().map_or(Vec::new(), |b| b.told(plan, &lineage, &intents)),
-        witness: breach.map_or_else(String::new, |breach| breach.witness),
+        told,
+        witness,
         family,
         places: small.faults.iter().map(Place::of).collect(),
+        shown: None,
         faults: written(plan, &small.faults),
         seed: small.seed,
         phase: hit.phase,
@@ -219,6 +227,6 @@ pub(super) fn finding(
         seen,
         scenario: None,
         own_faults,
-        digest: outcome.digest,
+        digest,
     }
 }

@@ -4,6 +4,7 @@ use sim_core::{Span, Time};
 
 use super::Finding;
 use super::breach::{Breach, RECOVERS, Told};
+use super::shrink::written as named;
 use crate::Scenario;
 use crate::language::{Fault, FaultPlan, shorthand};
 use crate::run::Traced;
@@ -31,6 +32,10 @@ struct Telling<'a> {
     promise: &'a str,
     /// What must still be told.
     told: Told,
+    /// When the intent arose whose promise breaks in the whole scenario.
+    begun: Span,
+    /// How many of its faults are the scenario's own.
+    own: usize,
     /// How many steps a run may take.
     steps: u64,
     goes_on: &'a (dyn Fn() -> bool + Sync),
@@ -51,8 +56,16 @@ fn may_go(of: &Tree, part: &Tree) -> bool {
     }
 }
 
-/// The smallest scenario in which a finding's faults break its first promise in the same way, and
-/// the digest of its run; `None` when the whole scenario with these faults does not, since a fault
+/// A scenario that shows a finding and little else, and what is said of it.
+pub(super) struct Counterexample {
+    pub(super) text: String,
+    pub(super) digest: u64,
+    pub(super) witness: String,
+    /// The faults, as they stand in it.
+    pub(super) faults: Vec<FaultPlan>,
+}
+
+/// The smallest scenario in which a finding's faults break its first promise in the same way; `None` when the whole scenario with these faults does not, since a fault
 /// depends on what else happens at its instant.
 pub(super) fn tell(
     scenario: &Scenario,
@@ -60,7 +73,7 @@ pub(super) fn tell(
     steps: u64,
     goes_on: &(dyn Fn() -> bool + Sync),
     runs: &mut u64,
-) -> Option<(String, u64)> {
+) -> Option<Counterexample> {
     let mut tree = scenario.document().tree();
     tree.remove("variants");
     tree.remove("breaks");
@@ -83,12 +96,15 @@ pub(super) fn tell(
         seed: finding.seed,
         promise,
         told: Told::new(),
+        begun: Span::ZERO,
+        own: own.items().len(),
         steps,
         goes_on,
         own_faults: (!finding.faults.is_empty()).then_some(own),
         attempts: 0,
     };
-    telling.told = telling.run(&tree)?.told;
+    let whole = telling.run(&tree)?;
+    (telling.told, telling.begun) = (whole.told, whole.begun);
     let mut only = tree.clone();
     only.set("invariants", kept);
     if telling.tells(&only) {
@@ -96,10 +112,11 @@ pub(super) fn tell(
     }
     telling.shorten(&mut tree);
     *runs += telling.attempts;
-    let Ran { digest, breach, .. } = telling.run(&tree)?;
-    let about = format!("{}: {}.", finding.how(), breach.witness);
+    let Ran { digest, breach, faults, .. } = telling.run(&tree)?;
+    let faults: Vec<FaultPlan> = faults.into_iter().skip(finding.own_faults.len()).collect();
+    let about = format!("{}: {}.", finding.how_by(&faults), breach.witness);
     tree.set("about", Tree::read(&format!("{about:?}"))?);
-    Some((tree.print(shorthand()), digest))
+    Some(Counterexample { text: tree.print(shorthand()), digest, witness: breach.witness, faults })
 }
 
 /// What the counterexamples of a scenario are called. A variant's name may hold what a scenario's may
@@ -155,11 +172,13 @@ impl Telling<'_> {
     fn run(&self, tree: &Tree) -> Option<Ran> {
         let text = tree.print(shorthand());
         let scenario = self.scenario.with_text(&text)?.bounded(self.steps);
-        let Traced { outcome, lineage, intents } =
-            scenario.start(self.seed).traced().finish_traced();
+        let run = scenario.start(self.seed).traced();
+        let Traced { outcome, lineage, intents } = run.finish_traced_while(self.goes_on)?;
         let breach = Breach::of(&outcome, self.promise)?;
-        let told = breach.told(scenario.plan(), &lineage, &intents);
-        Some(Ran { digest: outcome.digest, told, breach })
+        let plan = scenario.plan();
+        let told = breach.told(plan, &lineage, &intents);
+        let begun = breach.begun(plan, &intents);
+        Some(Ran { begun, digest: outcome.digest, told, breach, faults: named(plan, &plan.faults) })
     }
 
     /// Whether a scenario still tells the same story.
@@ -210,6 +229,16 @@ impl Telling<'_> {
                     *tree = fewer;
                     break;
                 }
+                // What strikes the passage of the seventh user, or a second after that one came, strikes
+                // the only one in the same way.
+                let mut first = fewer;
+                let faults = first.child("faults").map(Tree::items_mut).into_iter().flatten();
+                // The scenario's own faults come first, and stay.
+                faults.skip(self.own).for_each(|fault| as_for_the_first(fault, self.begun));
+                if self.tells(&first) {
+                    *tree = first;
+                    break;
+                }
             }
         }
         // What is cut may have been what made something else needed.
@@ -220,6 +249,7 @@ impl Telling<'_> {
                 break;
             }
         }
+        self.make_constant(tree);
         for horizon in HORIZONS {
             let mut shorter = tree.clone();
             let Some(value) = Tree::read(&format!("\"{horizon}\"")) else { continue };
@@ -228,6 +258,27 @@ impl Telling<'_> {
             if self.tells_until(&shorter).is_some_and(|at| at < Time::ZERO + horizon) {
                 *tree = shorter;
                 break;
+            }
+        }
+    }
+
+    /// Messages and work that always take equally long, where the story is the same: all of them, or
+    /// else each that can be.
+    fn make_constant(&mut self, tree: &mut Tree) {
+        let mut all = tree.clone();
+        while let Some(next) = all.with_other(0, &constant) {
+            all = next;
+        }
+        if all == *tree || self.tells(&all) {
+            *tree = all;
+            return;
+        }
+        let mut n = 0;
+        while let Some(other) = tree.with_other(n, &constant) {
+            if self.tells(&other) {
+                *tree = other;
+            } else {
+                n += 1;
             }
         }
     }
@@ -245,9 +296,32 @@ impl Telling<'_> {
     }
 }
 
+/// A fault as it strikes the first user at the first passage, or as long after that one has come.
+fn as_for_the_first(fault: &mut Tree, begun: Span) {
+    fault.remove("nth");
+    let Some(at) = fault.get("at") else { return };
+    let Ok(instant) = at.head().trim_matches('"').parse::<Span>() else { return };
+    let earlier = Span::nanos(instant.as_nanos().saturating_sub(begun.as_nanos()));
+    if let Some(earlier) = Tree::read(&format!("\"{earlier}\"")) {
+        fault.set("at", earlier);
+    }
+}
+
+/// A length that varies, as one that does not; `None` for everything else.
+fn constant(tree: &Tree) -> Option<Tree> {
+    const VARY: [&str; 6] = ["Uniform", "Exponential", "Normal", "LogNormal", "Erlang", "Gamma"];
+    // A backoff grows, and has one of these names too.
+    let varies = VARY.contains(&tree.head()) && tree.name() != Some("backoff");
+    let mut spans = tree.items().iter().map(Tree::head);
+    let first = spans.find(|head| varies && head.starts_with('"'))?;
+    Tree::read(&format!("Const({first})"))
+}
+
 /// A run that broke the promise.
 struct Ran {
     digest: u64,
     told: Told,
+    begun: Span,
     breach: Breach,
+    faults: Vec<FaultPlan>,
 }

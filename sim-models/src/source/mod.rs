@@ -162,18 +162,6 @@ impl Document {
         Tree::of(&self.text, None, &self.root)
     }
 
-    /// All texts that stand in it as values, in order, as they are written between their quotes.
-    pub fn texts(&self) -> Vec<&str> {
-        let mut texts = Vec::new();
-        let mut open = vec![&self.root];
-        while let Some(node) = open.pop() {
-            let text = &self.text[node.span.clone()];
-            texts.extend(text.strip_prefix('"').and_then(|text| text.strip_suffix('"')));
-            open.extend(node.children.iter().rev().map(|child| &child.node));
-        }
-        texts
-    }
-
     /// The names and keys directly below `path`, in the order of the text; empty when there is
     /// nothing.
     pub fn children(&self, path: &str) -> Vec<String> {

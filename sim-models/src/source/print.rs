@@ -165,6 +165,33 @@ impl Tree {
         tree.take(&mut { n }, may_go).then_some(tree)
     }
 
+    /// The same with another value in the place of the `n`th that `other` gives one for, in the order
+    /// of the text.
+    pub(crate) fn with_other(
+        &self,
+        n: usize,
+        other: &dyn Fn(&Tree) -> Option<Tree>,
+    ) -> Option<Tree> {
+        let mut tree = self.clone();
+        tree.put(&mut { n }, other).then_some(tree)
+    }
+
+    fn put(&mut self, n: &mut usize, other: &dyn Fn(&Tree) -> Option<Tree>) -> bool {
+        for child in &mut self.children {
+            if let Some(value) = other(child) {
+                if *n == 0 {
+                    *child = Tree { name: child.name.take(), ..value };
+                    return true;
+                }
+                *n -= 1;
+            }
+            if child.put(n, other) {
+                return true;
+            }
+        }
+        false
+    }
+
     fn take(&mut self, n: &mut usize, may_go: &dyn Fn(&Tree, &Tree) -> bool) -> bool {
         for place in 0..self.children.len() {
             if may_go(self, &self.children[place]) {

@@ -138,8 +138,10 @@ impl Brokers {
         let Subscriber { actor, endpoint, pair } = delivery.subscriber(&shared.plan);
         let Delivery { queue, lineage, intent, key, body, .. } = *delivery;
         let plan = &shared.plan.queues[queue.index()];
-        let broker = plan.broker;
-        delivery.timer = Some(ctx.schedule_after(plan.visibility, Event::Visible(id)));
+        let (broker, visibility) = (plan.broker, plan.visibility);
+        let handle = ctx.schedule_after(visibility, Event::Visible(id));
+        delivery.timer = Some(handle);
+        shared.arm(Some(intent), ctx.now() + visibility, handle, ctx);
         if shared.conditions[broker.index()].all.down {
             return None;
         }

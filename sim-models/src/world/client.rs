@@ -243,7 +243,8 @@ impl Clients {
         shared.metrics.intended(client, clicks, ctx.now());
         for later in 1..clicks {
             let at = ctx.now() + apart * u64::from(later);
-            ctx.schedule_at(at, Event::Submit { intent, submission: later + 1 });
+            let handle = ctx.schedule_at(at, Event::Submit { intent, submission: later + 1 });
+            shared.arm(Some(intent), at, handle, ctx);
         }
         if let Some(after) = refund_after {
             let does = Doing::Refund;

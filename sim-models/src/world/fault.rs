@@ -60,6 +60,8 @@ pub(super) struct Faults {
     passages: Vec<u32>,
     /// Faults that struck when nothing was under way, and when.
     idle: Vec<(FaultId, Time)>,
+    /// Those that would have had a user do something, and there was none, and when.
+    userless: Vec<(FaultId, Time)>,
 }
 
 impl Faults {
@@ -69,6 +71,7 @@ impl Faults {
             parked: vec![Vec::new(); plan.actors.len()],
             passages: vec![0; plan.points.len()],
             idle: Vec::new(),
+            userless: Vec::new(),
         }
     }
 
@@ -109,6 +112,11 @@ impl Faults {
     /// A fault has begun while nothing was under way.
     pub(super) fn note_idle(&mut self, id: FaultId, now: Time) {
         self.idle.push((id, now));
+    }
+
+    /// A fault was to have users do something, and none of them was there.
+    pub(super) fn note_userless(&mut self, id: FaultId, now: Time) {
+        self.userless.push((id, now));
     }
 
     /// A fault that has begun is active from now on, until it heals.
@@ -191,10 +199,15 @@ impl Faults {
     pub(super) fn missed(&self, shared: &Shared) -> Vec<FaultMissed> {
         let struck =
             |n: usize| shared.metrics.strikes().iter().any(|(id, ..)| *id == FaultId::nth(n));
+        let userless = |n: usize| {
+            let of_it = self.userless.iter().find(|(id, _)| *id == FaultId::nth(n));
+            of_it.map(|(_, at)| at.since(Time::ZERO))
+        };
         let why = |(n, entry): (usize, &FaultEntry)| match entry.trigger {
             _ if entry.fault.route().is_some_and(|(from, to)| !shared.plan.talk(*from, *to)) => {
                 Some(MissedBecause::NoTraffic)
             }
+            _ if userless(n).is_some() => userless(n).map(MissedBecause::NobodyWaits),
             Trigger::At(at) if self.met_nobody(FaultId::nth(n), shared) => {
                 Some(MissedBecause::NobodyLeft(at))
             }

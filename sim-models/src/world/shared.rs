@@ -3,7 +3,7 @@
 use std::ops::{Index, IndexMut};
 use std::sync::Arc;
 
-use sim_core::{Draw, Moment, Span, Time, mix};
+use sim_core::{Draw, Handle, Moment, Span, Time, mix};
 use sim_redis::value::Texts;
 
 use super::condition::Conditions;
@@ -111,10 +111,19 @@ impl Shared {
                 instance,
                 what,
                 state: State::default(),
+                dues: (0, 0),
             };
             let now_ms =
                 |store| wall_ns(&self.conditions, store, 0, moment.at).div_euclid(1_000_000);
-            lineage.push(moment, now_ms);
+            lineage.push(moment, now_ms, |handle| ctx.is_pending(handle));
+        }
+    }
+
+    /// Something will happen for an intent, or for all, at an instant unless it is called off.
+    #[inline]
+    pub(super) fn arm(&mut self, intent: Option<u32>, at: Time, handle: Handle, ctx: &Ctx) {
+        if let Some(lineage) = &mut self.lineage {
+            lineage.arm(intent, ctx.now(), at, handle);
         }
     }
 

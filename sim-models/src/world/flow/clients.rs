@@ -48,6 +48,9 @@ impl World {
         let submission = Clients::submit(intent, submission, refund, &mut self.shared, ctx);
         let task = self.tasks.begin_submission(submission, &mut self.shared, ctx.now());
         let leave = self.clients.patience(submission.client, task, ctx);
+        if let (Some(handle), Some(patience)) = (leave, submission.plan.patience) {
+            self.shared.arm(Some(intent), ctx.now() + patience, handle, ctx);
+        }
         self.tasks.set_leave(task, leave);
         self.tasks.ready.push_back(task);
     }
@@ -90,14 +93,14 @@ impl World {
     }
 
     /// What a fault has users of a client do: the one whose intent passes its point, or else each
-    /// who waits.
+    /// who waits. Whether there was any.
     pub(super) fn users_do(
         &mut self,
         client: ActorId,
         does: Doing,
         passing: Option<u32>,
         ctx: &mut Ctx,
-    ) {
+    ) -> bool {
         let intents = &self.shared.intents;
         let is_own =
             |(_, intent): &(u32, &Intent)| intent.client == client && intent.background.is_none();
@@ -112,9 +115,10 @@ impl World {
                 intents.iter().filter(is_own).filter(waits).map(|(n, _)| n).collect()
             }
         };
-        for intent in those {
-            self.user_does(intent, does, ctx);
+        for intent in &those {
+            self.user_does(*intent, does, ctx);
         }
+        !those.is_empty()
     }
 
     /// The user gives up on a submission; what was sent goes on without them.

@@ -61,7 +61,10 @@ impl World {
             // The task that passes the point raises it.
             Fault::Throw { .. } => {}
             Fault::User { client, does } => {
-                self.users_do(client, does, passer.map(|(_, _, intent)| intent), ctx);
+                let passing = passer.map(|(_, _, intent)| intent);
+                if !self.users_do(client, does, passing, ctx) {
+                    self.faults.note_userless(id, ctx.now());
+                }
             }
             Fault::Errors { .. }
             | Fault::Hang { .. }

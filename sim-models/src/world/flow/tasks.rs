@@ -40,7 +40,9 @@ impl World {
             }
             Next::Sleep(length) => {
                 self.yield_worker(id, ctx);
-                self.tasks.wait(id, length, ctx);
+                let handle = self.tasks.wait(id, length, ctx);
+                let intent = self.tasks.all[id].intent;
+                self.shared.arm(Some(intent), ctx.now() + length, handle, ctx);
             }
             Next::Call { site, lineage } => match self.begin_call(id, site, lineage, ctx) {
                 Ok(answer) => {

@@ -145,7 +145,9 @@ impl Remembered {
             }
             self.timer = wakes_at.map(|at| {
                 let at = at.max(ctx.now());
-                (at, ctx.schedule_at(at, Event::WakeBreaker { breaker, instance }))
+                let handle = ctx.schedule_at(at, Event::WakeBreaker { breaker, instance });
+                shared.arm(None, at, handle, ctx);
+                (at, handle)
             });
         }
     }

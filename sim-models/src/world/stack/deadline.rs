@@ -25,7 +25,7 @@ impl Verbs for Held {
         let outer = at.the_call().deadline;
         let deadline = outer.map_or(own, |outer| outer.min(own));
         at.the_call_mut().deadline = Some(deadline);
-        let timer = at.set_timer(|ctx, event| ctx.schedule_at(deadline, event));
+        let timer = at.set_timer(deadline, |ctx, event| ctx.schedule_at(deadline, event));
         Then::Down(Held { timer, outer }.into())
     }
 

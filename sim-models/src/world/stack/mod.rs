@@ -476,7 +476,8 @@ impl Stack {
                 let answer = walk.not_sent(Reason::DeadlinePassed { deadline });
                 return (id, walk.go(Step::End(answer)));
             }
-            let guard = walk.set_timer_of(GUARD, |ctx, event| ctx.schedule_at(deadline, event));
+            let at_it = |ctx: &mut Ctx, event| ctx.schedule_at(deadline, event);
+            let guard = walk.set_timer_of(GUARD, deadline, at_it);
             walk.the_call_mut().guard = Some(guard);
         }
         (id, walk.go(Step::Down))

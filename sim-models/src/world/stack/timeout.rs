@@ -38,7 +38,8 @@ impl Verbs for Held {
     fn enter(at: &mut Walk<'_>) -> Then {
         let Own { plan, memory: lane, .. } = at.own::<Held>();
         let (lane, cancels) = (lane.expect("opened when the run began"), plan.cancels);
-        let timer = at.set_timer(|ctx, event| ctx.schedule_on(lane, event));
+        let until = at.ctx.now() + lane.delay();
+        let timer = at.set_timer(until, |ctx, event| ctx.schedule_on(lane, event));
         if cancels {
             return Then::Down(Held { timer, child: None }.into());
         }

@@ -3,7 +3,7 @@
 //! It asks each layer what happens next, and goes on until the call waits, has its answer, or needs
 //! something from outside.
 
-use sim_core::{Handle, Span};
+use sim_core::{Handle, Span, Time};
 use sim_policies::{Ending, Reason};
 
 use super::{Call, Ended, HangUp, Kind, Layer, Leaves, LettingGo, Onward, Own, Stack, Then, Timer};
@@ -245,23 +245,32 @@ impl Walk<'_> {
     }
 
     pub(super) fn timer_after(&mut self, wait: Span) -> Timer {
-        self.set_timer(|ctx, event| ctx.schedule_after(wait, event))
+        let until = self.ctx.now() + wait;
+        self.set_timer(until, |ctx, event| ctx.schedule_after(wait, event))
     }
 
-    pub(super) fn set_timer(&mut self, set: impl FnOnce(&mut Ctx, Event) -> Handle) -> Timer {
-        self.set_timer_of(self.n as u8, set)
+    /// A timer of this layer, which is due at `until`.
+    pub(super) fn set_timer(
+        &mut self,
+        until: Time,
+        set: impl FnOnce(&mut Ctx, Event) -> Handle,
+    ) -> Timer {
+        self.set_timer_of(self.n as u8, until, set)
     }
 
     pub(super) fn set_timer_of(
         &mut self,
         layer: u8,
+        until: Time,
         set: impl FnOnce(&mut Ctx, Event) -> Handle,
     ) -> Timer {
         let call = self.call;
         let entry = self.the_call_mut();
         entry.timers += 1;
-        let number = entry.timers;
-        Timer { handle: set(self.ctx, Event::Timer { call, layer, number }), number }
+        let (number, intent) = (entry.timers, entry.intent);
+        let handle = set(self.ctx, Event::Timer { call, layer, number });
+        self.shared.arm(Some(intent), until, handle, self.ctx);
+        Timer { handle, number }
     }
 
     /// Addresses the draw of a layer for the attempt at hand: by its rank among the layers of its

@@ -505,7 +505,7 @@ impl StoreState {
                     (is_written, &mut shared.lineage, change.intent)
                 {
                     let until = data.peek(key).map(|(_, until)| until);
-                    lineage.write(intent, (self.actor, key), until);
+                    lineage.write(intent, (self.actor, key), until, (now, now_ms));
                 }
                 if is_written && !change.keys.contains(&key) {
                     change.keys.push(key);

@@ -1,6 +1,6 @@
 //! What a task waits for, and how it goes on when that has come.
 
-use sim_core::Span;
+use sim_core::{Handle, Span};
 use sim_policies::Ending;
 use sim_redis::value::Value;
 
@@ -15,9 +15,10 @@ use crate::world::shared::Shared;
 use crate::world::{Ctx, Event, nth};
 
 impl Tasks {
-    pub(in crate::world) fn wait(&mut self, id: TaskId, length: Span, ctx: &mut Ctx) {
+    pub(in crate::world) fn wait(&mut self, id: TaskId, length: Span, ctx: &mut Ctx) -> Handle {
         let handle = ctx.schedule_after(length, Event::Resume(id));
         self.all[id].waiting = Waiting::Timer(handle);
+        handle
     }
 
     pub(in crate::world) fn wait_for(&mut self, id: TaskId, what: Waiting) {
