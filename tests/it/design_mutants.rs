@@ -2,16 +2,21 @@
 //! order, a weaker command. The page is made from the searches, which take minutes; what it says is
 //! found is searched for anew in each test run.
 
-use std::collections::BTreeSet;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::fs;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use sim_models::explore::change::{Change, mutants, with_own_designs};
+use sim_models::Scenario;
+use sim_models::explore::change::{Change, mutants};
 use sim_models::explore::explore;
-use sim_models::{Draft, Scenario};
 
-use crate::support::{draft, root, same_as_written, scenarios_in};
+use crate::support::{root, same_as_written, scenarios_in};
+
+mod worlds;
+
+use worlds::Ground;
 
 const PAGE: &str = "docs/MUTANTS.md";
 
@@ -32,18 +37,22 @@ A design is changed in one place: a step is left out, two are done in the wrong 
 weaker. That is a *mutant*. `sim explore` must find a promise that breaks with the mutant and not with
 the whole design. Then the step protects something, and the search notices that it is missing.
 
+SUMMARY
+
+*Refused by the language* means that the mutant is no program: it uses a name that nothing sets, or
+never does what the scenario promises about. *Not found* means that nothing breaks in any world. Then a
+person has written down why the step stays. *Open* is one without a reason; a test allows none.
+
 A test writes this page. The mutants are made from the text of the programs, not by hand. `cargo test -p
 sim-tests -- --ignored mutants` searches for all of them and takes minutes. Each is searched in several
-worlds: the good run alone, then 60 runs, and 400 where a lock is released blindly. What breaks in 250
-runs with the whole design counts for nothing. Every test run searches again for what stands here as
-found, in at most 400 runs.
+*worlds*: other faults, another click, a slow provider, sometimes one more promise. They stand in
+`tests/it/design_mutants/worlds.rs`. A search is the good run alone, then 60 runs, and 400 where a lock
+is released blindly. What breaks in 250 runs with the whole design counts for nothing. Every test run
+searches again for what stands here as found, in at most 400 runs.
 
-*Where* is a path from the design or the actor on. *Runs* is how many were searched: 1 is the good run,
-under the faults of that world alone. *Untested* means that the promise is not put to the test any more:
-nothing is done.
-
-Where nothing breaks, a person has written down why. *Open* is a mutant of which nobody has said it yet.
-The step may not be needed, no promise of the scenario may be about it, or the search may be too short.
+*Where* is a path from the design or the actor on. *In* is the world. *Runs* is how many were searched: 1
+is the good run, under the faults of that world alone. *Untested* means that the promise is not put to
+the test any more: nothing is done.
 ";
 
 /// Where mutants are made, and the worlds in which they are tried.
@@ -53,20 +62,6 @@ struct Subject {
     about: String,
     mutants: Vec<Change>,
     grounds: Vec<Ground>,
-}
-
-/// A world in which a design is tried.
-struct Ground {
-    name: String,
-    scenario: Scenario,
-}
-
-impl Ground {
-    fn new(name: &str, draft: &Draft) -> Ground {
-        let scenario = draft.load().unwrap_or_else(|error| panic!("{name}: {error}"));
-        let scenario = with_own_designs(&scenario).expect("it was loaded");
-        Ground { name: name.to_owned(), scenario }
-    }
 }
 
 /// What a search breaks, and what a good run does not put to the test.
@@ -128,78 +123,9 @@ fn on_all_processors<T: Send>(count: usize, work: impl Fn(usize) -> T + Sync) ->
     done.into_iter().map(|(_, result)| result).collect()
 }
 
-fn exam(name: &str, variant: Option<&str>, sets: &[(&str, &str)]) -> Ground {
-    let text = fs::read_to_string(root().join("scenarios/exam.ron")).expect("the exam");
-    let lock = ("invariants[11]", r#"LockDiscipline("redis", locks: "*:lease")"#);
-    let sets: Vec<(&str, &str)> = [lock].into_iter().chain(sets.iter().copied()).collect();
-    Ground::new(name, &draft(&text, variant, &sets))
-}
-
-const NO_FAULT: (&str, &str) = ("faults", "[]");
-const PARAMS: &str = "actors.api.endpoints.pay[1].params";
-
-/// `safe` sits the exam, in those situations that its steps are for.
+/// `safe` sits the exam.
 fn safe() -> Subject {
-    let quick = ("invariants[12]", r#"Threshold("latency_max(customer) < 10s")"#);
-    let twice = Some("FM-10 overtaking");
-    let other_body = Some("FM-27 other body under the same key");
-    let completer = (PARAMS, r#"{"takeover": "completer"}"#);
-    let grounds = vec![
-        exam("one payment", None, &[]),
-        exam(
-            "two payments without a key",
-            None,
-            &[("actors.customer.load", "Burst(count: 2)"), ("actors.customer.does[0].key", "None")],
-        ),
-        exam("two tenants with one key", Some("FM-29 two tenants with one key"), &[]),
-        exam("another body under the key", other_body, &[]),
-        exam(
-            "another body, the first one overtaken",
-            other_body,
-            &[("faults", r#"[After("api.pay/looked", for: "5s", Stall)]"#)],
-        ),
-        exam(
-            "a double click, a slow provider",
-            twice,
-            &[NO_FAULT, ("actors.psp.endpoints.charge[0]", r#"Work(Const("2s"))"#)],
-        ),
-        exam(
-            "a click a minute later, when the provider forgot",
-            twice,
-            &[
-                NO_FAULT,
-                ("actors.customer.apart", "1m"),
-                ("actors.psp.endpoints.charge[1].keep", "45s"),
-            ],
-        ),
-        exam(
-            "the same, the first one overtaken",
-            twice,
-            &[
-                ("faults", r#"[After("api.pay/looked", for: "2m", Stall)]"#),
-                ("actors.customer.apart", "1m"),
-                ("actors.psp.endpoints.charge[1].keep", "45s"),
-            ],
-        ),
-        exam("the provider is unavailable", Some("FM-34 provider unavailable"), &[quick]),
-        exam("a stall before the charge", Some("FM-13 stall before the charge"), &[]),
-        exam(
-            "a stall, with fencing",
-            Some("FM-13 stall before the charge"),
-            &[(PARAMS, r#"{"fencing": true}"#), ("invariants[12]", r#"FencingMonotone("charge")"#)],
-        ),
-        exam(
-            "a completer, and a customer who asks once",
-            None,
-            &[completer, ("policies.sdk", r#"[Timeout("10s")]"#)],
-        ),
-        exam("a completer, and a declined card", Some("CT declined card"), &[completer]),
-        exam(
-            "blocking, a double click",
-            twice,
-            &[NO_FAULT, (PARAMS, r#"{"in_flight": "block"}"#), quick],
-        ),
-    ];
+    let grounds = worlds::of_safe();
     let none = Scenario::text("none.ron", NONE).load().expect("it is a scenario");
     let all = mutants(&grounds[0].scenario, &none).into_iter();
     let mutants = all.filter(|change| change.sets[0].0.starts_with("designs.")).collect();
@@ -225,11 +151,8 @@ fn corrections() -> Vec<Subject> {
             continue;
         }
         let text = fs::read_to_string(&path).expect("it is shipped");
-        let base = Ground::new("", &draft(&text, None, &[]));
-        let grounds = vec![
-            Ground::new("its faults", &draft(&text, Some("corrected"), &[])),
-            Ground::new("no faults", &draft(&text, Some("corrected"), &[NO_FAULT])),
-        ];
+        let base = worlds::uncorrected(&text);
+        let grounds = worlds::of_correction(&file[..5], &text);
         let is_own = |change: &Change| {
             let shipped = ["designs.safe", "designs.naive"];
             !shipped.iter().any(|design| change.sets[0].0.starts_with(design))
@@ -267,11 +190,40 @@ fn section<'a>(page: &'a str, name: &str) -> &'a str {
     sections.find(|section| section.lines().next() == Some(name)).unwrap_or_default()
 }
 
+/// What the page says of mutants, in the order of its columns.
+const VERDICTS: [&str; 4] = ["found", "refused by the language", "not found", "open"];
+
+/// How many mutants have which verdict.
+type Tally = [usize; VERDICTS.len()];
+
+/// The change that a mutant is, whatever it is done to.
+fn kind(change: &Change) -> &str {
+    let (what, step) = change.name.split_once(": ").unwrap_or_default();
+    if step.starts_with('"') { "a parameter of the design is weaker" } else { what }
+}
+
+/// The table of all mutants by kind, the most numerous first.
+fn summary(tallies: &BTreeMap<String, Tally>) -> String {
+    let all = tallies
+        .values()
+        .fold(Tally::default(), |sum, tally| std::array::from_fn(|n| sum[n] + tally[n]));
+    let row = |name: &str, tally: &Tally| {
+        let cells: Vec<String> = tally.iter().map(usize::to_string).collect();
+        format!("\n| {name} | {} |", cells.join(" | "))
+    };
+    let mut kinds: Vec<(&String, &Tally)> = tallies.iter().collect();
+    kinds.sort_by_key(|(_, tally)| Reverse(tally.iter().sum::<usize>()));
+    let rows: String = kinds.into_iter().map(|(kind, tally)| row(kind, tally)).collect();
+    let head = VERDICTS.join(" | ");
+    format!("| what is changed | {head} |\n|---|---|---|---|---|{}{rows}", row("**all**", &all))
+}
+
 #[test]
 #[ignore = "takes minutes"]
 fn the_page_of_mutants_is_what_the_searches_say() {
     let held = fs::read_to_string(root().join(PAGE)).unwrap_or_default();
-    let mut page = HEAD.to_owned();
+    let mut sections = String::new();
+    let mut tallies: BTreeMap<String, Tally> = BTreeMap::new();
     for subject in subjects() {
         let Subject { name, about, mutants, grounds } = &subject;
         let known = on_all_processors(grounds.len(), |n| {
@@ -279,45 +231,59 @@ fn the_page_of_mutants_is_what_the_searches_say() {
             [broken(scenario, 1), broken(scenario, BUDGET_WHOLE)]
         });
         let fates = on_all_processors(mutants.len(), |n| fate(&mutants[n], grounds, &known));
-        let count = |is: fn(&Fate) -> bool| fates.iter().filter(|fate| is(fate)).count();
-        let _ = write!(
-            page,
-            "\n## {name}\n\n{about} {} mutants: {} found, {} that the language refuses, {} not \
-             found.\n\n| mutant | where | breaks | in | runs |\n|---|---|---|---|---|\n",
-            mutants.len(),
-            count(|fate| matches!(fate, Fate::Found { .. })),
-            count(|fate| matches!(fate, Fate::Refused)),
-            count(|fate| matches!(fate, Fate::Survived)),
-        );
-        let mut survivors = String::new();
+        let (mut found, mut survivors, mut count) = (String::new(), String::new(), [0; 4]);
         for (change, fate) in mutants.iter().zip(&fates) {
             let row = row(change);
-            match fate {
+            let verdict = match fate {
                 Fate::Found { ground, promise, runs } => {
                     let ground = &grounds[*ground].name;
-                    let _ = writeln!(page, "{row} `{promise}` | {ground} | {runs} |");
+                    let _ = writeln!(found, "{row} `{promise}` | {ground} | {runs} |");
+                    0
                 }
                 Fate::Refused => {
-                    let _ = writeln!(page, "{row} refused by the language | | |");
+                    let _ = writeln!(found, "{row} refused by the language | | |");
+                    1
                 }
                 Fate::Survived => {
                     let held = section(&held, name).lines().find_map(|l| l.strip_prefix(&row));
                     let why = held.unwrap_or_default().trim_matches([' ', '|']);
-                    let is_one = !why.is_empty() && !why.contains('|');
+                    let is_one = !why.is_empty() && !why.contains('|') && why != VERDICTS[1];
                     let why = if is_one { why } else { NO_REASON };
                     let _ = writeln!(survivors, "{row} {why} |");
+                    if why == NO_REASON { 3 } else { 2 }
                 }
-            }
+            };
+            count[verdict] += 1;
+            tallies.entry(kind(change).to_owned()).or_default()[verdict] += 1;
         }
+        let counts = count.iter().zip(VERDICTS).filter(|(count, _)| **count > 0);
+        let counts: Vec<String> = counts.map(|(count, what)| format!("{count} {what}")).collect();
+        let _ = write!(
+            sections,
+            "\n## {name}\n\n{about} {} mutants: {}.\n\n\
+             | mutant | where | breaks | in | runs |\n|---|---|---|---|---|\n{found}",
+            mutants.len(),
+            counts.join(", "),
+        );
         if !survivors.is_empty() {
             let _ = write!(
-                page,
+                sections,
                 "\nNot found:\n\n| mutant | where | why |\n|---|---|---|\n\
                  {survivors}"
             );
         }
     }
-    same_as_written(PAGE, &page);
+    let head = HEAD.replace("SUMMARY", &summary(&tallies));
+    same_as_written(PAGE, &(head + &sections));
+}
+
+#[test]
+fn each_mutant_that_no_search_finds_has_a_reason_on_the_page() {
+    let page = fs::read_to_string(root().join(PAGE)).expect("the page");
+    let open = |line: &&str| line.contains(&format!("| {NO_REASON}"));
+    let sections = page.split_once("\n## ").expect("it has sections").1;
+    let open: Vec<&str> = sections.lines().filter(open).collect();
+    assert!(open.is_empty(), "needed by a promise, needed for a reason, or not needed?\n{open:#?}");
 }
 
 #[test]
