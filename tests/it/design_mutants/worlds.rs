@@ -313,7 +313,10 @@ fn own(mode: &str) -> &'static [World<'static>] {
                 "a crash after the charge, and a customer who asks once",
                 &[
                     ("policies.app", r#"[Timeout("5s")]"#),
-                    ("faults", r#"[After("psp.charge/Effect charge", for: "1s", Crash("api"))]"#),
+                    (
+                        "faults",
+                        r#"[After("psp.charge/Transaction psp_books", for: "1s", Crash("api"))]"#,
+                    ),
                 ],
                 &[],
             ),
