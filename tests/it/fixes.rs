@@ -124,7 +124,7 @@ fn what_is_shown_removed_is_removed_in_the_file_too() {
     let (report, fixes) = fixed(200, 0);
     for fix in fixes.fixes.iter().filter(|fix| fix.keeps_all()) {
         let scenario = Scenario::text("fix.ron", fix.scenario.as_str()).load().unwrap();
-        explore(&scenario).budget(400).assert_none();
+        explore(&scenario).budget(500).assert_none();
         for finding in &report.findings {
             let Ok(struck) = scenario.with_faults(&finding.all_faults()) else { continue };
             let broken = struck.run(finding.seed).invariants.into_iter();

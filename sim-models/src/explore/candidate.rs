@@ -179,8 +179,10 @@ impl Ground {
             let user = user(plan, &moments, moment.intent);
             let dues = lineage.dues(moment);
             let mut lengths = self.lengths(moment, dues.iter().map(|due| due.at));
-            if lengths.is_empty() {
-                lengths.push(self.longest());
+            // What a run under faults waits for begins who knows when, and patience ends.
+            let longest = self.longest();
+            if lengths.first().is_none_or(|first| exceeded(*first) < longest) {
+                lengths.insert(0, longest);
             }
             let later = self.lengths(moment, lineage.expiries(moment.intent));
             let expiring = dues.iter().filter_map(|due| Some((due.store?, due.at)));
