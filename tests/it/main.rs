@@ -31,6 +31,7 @@ mod recovery;
 mod redis;
 mod redis_traces;
 mod resp;
+mod sound_designs;
 mod stacks;
 mod store;
 mod stories;
