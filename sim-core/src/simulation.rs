@@ -475,6 +475,22 @@ mod tests {
     }
 
     #[test]
+    fn two_runs_that_differ_in_one_event_have_different_digests() {
+        let digest = |events: [u64; 3]| {
+            let mut sim = diary(&[]);
+            for event in events {
+                sim.context().schedule_at(at(1), event);
+            }
+            sim.run_until_idle();
+            sim.digest()
+        };
+        let plain = digest([7, 8, 9]);
+        for other in [[0, 8, 9], [7, 0, 9], [7, 8, 0], [8, 7, 9], [7, 9, 8]] {
+            assert_ne!(plain, digest(other), "the same instants and the same order: {other:?}");
+        }
+    }
+
+    #[test]
     fn the_digest_remembers_the_place_in_the_scheduling_order() {
         let [mut plain, mut late] = [diary(&[]), diary(&[])];
         let dropped = late.context().schedule_at(at(1), 0);

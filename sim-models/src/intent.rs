@@ -156,3 +156,32 @@ impl IndexMut<u32> for Intents {
         &mut self.0[number as usize]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CHARGE: KindId = KindId(0);
+
+    #[test]
+    fn what_was_paid_for_is_theirs_unless_it_was_given_back_or_may_have_been() {
+        let paid = || {
+            let mut intent = Intent::new(ActorId(0), 1, 1, Time::ZERO);
+            intent.hear(Fate::Succeeded, None, Time::ZERO);
+            intent
+        };
+        assert!(paid().is_acked());
+        let asked = |answers: &[(Fate, Option<KindId>)]| {
+            let mut intent = paid();
+            answers.iter().for_each(|(fate, kind)| intent.hear_of_refund(*fate, *kind));
+            intent.is_acked()
+        };
+        let (doubt, no, yes) =
+            ((Fate::Unknown, None), (Fate::Failed, None), (Fate::Succeeded, Some(CHARGE)));
+        assert!(!asked(&[doubt]), "it may have been given back");
+        assert!(!asked(&[yes]));
+        assert!(asked(&[no]));
+        assert!(asked(&[doubt, no]), "the last answer leaves no doubt");
+        assert!(!asked(&[doubt, yes]) && !asked(&[yes, no]) && !asked(&[no, doubt]));
+    }
+}

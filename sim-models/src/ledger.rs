@@ -213,11 +213,8 @@ impl Ledger {
         }
     }
 
-    /// The entry under a key.
+    /// The entry under a key; what came without one is never there.
     fn find(&self, kind: KindId, actor: ActorId, once: Value) -> Option<u32> {
-        if once == Value::Nil {
-            return None;
-        }
         let same = |&i: &u32| {
             let entry = &self.entries[i as usize];
             (entry.kind, entry.actor, entry.once) == (kind, actor, once)
@@ -308,6 +305,9 @@ fn hash(kind: KindId, actor: ActorId, once: Value) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
 
     const CHARGE: KindId = KindId(0);
@@ -361,6 +361,41 @@ mod tests {
         assert!(!first.repeated && again.repeated);
         assert_eq!(first.number, again.number);
         assert_eq!(ledger.net(7, CHARGE), 1);
+    }
+
+    proptest! {
+        #[test]
+        fn each_refund_takes_back_one_charge_that_no_other_has(
+            deeds in vec((any::<bool>(), 0..3u32), 0..40),
+        ) {
+            let mut ledger = Ledger::new(2);
+            let mut in_force = [0u32; 3];
+            for (is_refund, intent) in deeds {
+                record(&mut ledger, if is_refund { REFUND } else { CHARGE }, intent, Value::Nil);
+                let own = &mut in_force[intent as usize];
+                *own = if is_refund { own.saturating_sub(1) } else { *own + 1 };
+                prop_assert_eq!(ledger.net(intent, CHARGE), *own);
+            }
+            let of = |entry: &Entry| (entry.kind, entry.number);
+            for entry in ledger.entries() {
+                let pairs = [(entry, ledger.undid(entry)), (entry, ledger.undoer(entry))];
+                let back = |other: &Entry| match other.kind {
+                    REFUND => ledger.undid(other).map(of),
+                    _ => ledger.undoer(other).map(of),
+                };
+                for (entry, other) in pairs {
+                    if let Some(other) = other {
+                        prop_assert_eq!(entry.intent, other.intent);
+                        prop_assert_eq!(back(other), Some(of(entry)), "one takes back one");
+                    }
+                }
+            }
+            for intent in 0..3 {
+                let own = |e: &&Entry| (e.intent, e.kind) == (intent, CHARGE) && e.in_force();
+                let left = ledger.entries().iter().filter(own).count();
+                prop_assert_eq!(left, in_force[intent as usize] as usize);
+            }
+        }
     }
 
     #[test]

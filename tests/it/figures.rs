@@ -56,6 +56,37 @@ fn who_never_gets_an_answer_counts() {
     assert!(latency.is_bound(latency.p99) && latency.p99 > Span::secs(10));
 }
 
+/// Whatever its submissions come to, an intent counts once: as goodput or as missed.
+#[test]
+fn an_intent_counts_once_however_often_it_is_submitted() {
+    for (clicks, endpoint, good) in [
+        (1, "", 20),
+        (3, "", 20),
+        (3, "Fail(500)", 0),
+        (3, r#"If(Eq("{submission}", 1), then: [Fail(500)])"#, 20),
+        (3, r#"If(Eq("{submission}", 3), then: [Fail(500)])"#, 20),
+        (2, r#"If(Eq("{intent}", 7), then: [Fail(500)])"#, 19),
+    ] {
+        let outcome = run_text(&format!(
+            r#"Scenario(
+                name: "clicks", about: "Users who click again.", horizon: "60s",
+                actors: {{
+                    "users": Client(
+                        load: Open(rate: "1/s", arrivals: Constant, until: "19500ms"),
+                        clicks: {clicks}, apart: "700ms",
+                        does: [Call("shop.buy")],
+                    ),
+                    "shop": Service(workers: 9, endpoints: {{ "buy": [{endpoint}] }}),
+                }},
+            )"#
+        ));
+        let sum = |counts: &[u32]| counts.iter().sum::<u32>();
+        let windows = &outcome.series;
+        let counted = (sum(&windows.goodput), sum(&windows.failed));
+        assert_eq!(counted, (good, 20 - good), "{clicks} clicks, {endpoint}");
+    }
+}
+
 #[test]
 fn a_timeout_is_not_worse_than_silence() {
     let sides = [None, Some("timeout")]

@@ -148,6 +148,10 @@ fn a_promise_on_a_breaker_names_the_instance() {
     assert!(expect("api[2]->psp guard").is_err());
 }
 
+/// A job that runs on every instance, or on one.
+const EVERY: &str = r#"does: [Effect("tick")]"#;
+const ONE: &str = r#"on: One, does: [Effect("tick")]"#;
+
 /// A service of three instances that runs a job every second, and serves two calls a second.
 fn service(job: &str, faults: &str) -> Outcome {
     let text = format!(
@@ -166,7 +170,7 @@ fn service(job: &str, faults: &str) -> Outcome {
                         Kv(Set("k", "v"), store: "db", policy: "wait"),
                         Effect("served"),
                     ] }},
-                    jobs: {{ "tick": Job(every: "1s", {job} does: [Effect("tick")]) }},
+                    jobs: {{ "tick": Job(every: "1s", {job}) }},
                 ),
                 "db": Kv(),
             }},
@@ -186,19 +190,35 @@ fn count(outcome: &Outcome, kind: &str, from: u64, until: u64) -> usize {
 #[test]
 fn a_job_runs_on_every_instance_that_is_up_or_on_one() {
     let crash = r#"At("3500ms", for: "3s", Crash("api", instance: 0)),"#;
-    let every = service("", crash);
+    let every = service(EVERY, crash);
     assert_eq!(count(&every, "tick", 1, 4), 3 * 3);
     assert_eq!(count(&every, "tick", 4, 7), 2 * 3, "the dead run nothing");
     assert_eq!(count(&every, "tick", 7, 10), 3 * 3);
-    let one = service("on: One,", crash);
+    let one = service(ONE, crash);
     assert_eq!(count(&one, "tick", 1, 10), 9, "another takes over from the dead");
-    let all = service("on: One,", r#"At("3500ms", for: "3s", Crash("api")),"#);
+    let all = service(ONE, r#"At("3500ms", for: "3s", Crash("api")),"#);
     assert_eq!(count(&all, "tick", 4, 7), 0);
 }
 
 #[test]
+fn a_job_of_one_instance_never_runs_twice_at_a_time() {
+    // Its turn comes each second, and it takes two and a half.
+    let steps = r#"on: One, does: [Effect("begun"), Sleep(Const("2500ms"))]"#;
+    let long = |faults: &str| service(steps, faults);
+    let begun = |outcome: &Outcome| -> Vec<u64> {
+        let own = outcome.ledger.iter().filter(|entry| entry.kind == "begun");
+        own.map(|entry| entry.at.as_nanos() / 1_000_000_000).collect()
+    };
+    assert_eq!(begun(&long("")), [1, 4, 7, 10]);
+    let pause = r#"At("1500ms", for: "4s", Pause("api", instance: 0)),"#;
+    assert_eq!(begun(&long(pause)), [1, 6, 9], "who stands still still runs it");
+    let crash = r#"At("1500ms", for: "4s", Crash("api", instance: 0)),"#;
+    assert_eq!(begun(&long(crash)), [1, 2, 5, 8], "who is dead does not");
+}
+
+#[test]
 fn a_crash_at_a_point_kills_the_instance_that_passes_it() {
-    let outcome = service("", r#"After("api.get/passed", nth: 3, Crash("api"))"#);
+    let outcome = service(EVERY, r#"After("api.get/passed", nth: 3, Crash("api"))"#);
     let lost = 20 - count(&outcome, "ok", 0, 10);
     assert_eq!(lost, 1, "the others go on, and the balancer knows of the dead one");
     let ticks = count(&outcome, "tick", 2, 10);
@@ -209,7 +229,7 @@ fn a_crash_at_a_point_kills_the_instance_that_passes_it() {
 #[test]
 fn a_link_fault_can_concern_one_instance() {
     let cut = |fault: &str| {
-        let outcome = service("", &format!(r#"At("0s", {fault})"#));
+        let outcome = service(EVERY, &format!(r#"At("0s", {fault})"#));
         (count(&outcome, "served", 0, 10), count(&outcome, "ok", 0, 10))
     };
     // Twenty calls go round three instances.
@@ -229,7 +249,7 @@ fn a_link_fault_can_concern_one_instance() {
 #[test]
 fn a_grey_failure_concerns_one_instance_and_the_balancer_does_not_know() {
     let hit = |fault: &str| {
-        let outcome = service("", &format!(r#"At("0s", {fault})"#));
+        let outcome = service(EVERY, &format!(r#"At("0s", {fault})"#));
         (count(&outcome, "served", 0, 10), count(&outcome, "ok", 0, 10))
     };
     // Twenty calls go round three instances, one of which serves none of its third.
@@ -256,11 +276,12 @@ fn a_grey_failure_concerns_one_instance_and_the_balancer_does_not_know() {
 #[test]
 fn what_came_to_a_paused_instance_is_served_when_it_goes_on_or_breaks_with_it() {
     let pause = r#"At("2s", for: "4s", Pause("api", instance: 1)),"#;
-    let outcome = service("", pause);
+    let outcome = service(EVERY, pause);
     assert_eq!(count(&outcome, "served", 0, 10), 20, "also those that nobody waits for");
     let ticks = |from, until| count(&outcome, "tick", from, until);
     assert_eq!((ticks(3, 6), ticks(7, 10)), (2 * 3, 3 * 3), "a paused instance runs no jobs");
-    let dies = service("", &format!(r#"{pause} At("5s", for: "2s", Crash("api", instance: 1))"#));
+    let dies =
+        service(EVERY, &format!(r#"{pause} At("5s", for: "2s", Crash("api", instance: 1))"#));
     let lost = 20 - count(&dies, "served", 0, 10);
     assert!((2..=3).contains(&lost), "{lost} stood before it when it died");
 }

@@ -143,6 +143,25 @@ fn goodput_counts_the_submissions_begun_in_its_stretch() {
 }
 
 #[test]
+fn a_submission_counts_where_it_began_however_late_it_ends() {
+    let client =
+        r#"load: Open(rate: "1/s", arrivals: Constant, until: "20s"), does: [Call("shop.buy")]"#;
+    // Each takes 2 s. What begins at 5 s fails at 7 s, and what begins at 16 s fails at 18 s.
+    let endpoint = r#"Sleep(Const("2s")), If(Eq("{intent}", 6), then: [Fail(500)]),
+        If(Eq("{intent}", 17), then: [Fail(500)])"#;
+    let within = |from: &str, until: &str| {
+        let rest = format!(
+            r#"invariants: [Goodput("users", at_least: 1, from: "{from}", until: "{until}")]"#
+        );
+        verdict(client, endpoint, &rest)
+    };
+    assert_eq!(within("5500ms", "15500ms"), Kept, "the last two end after it");
+    assert_eq!(within("6500ms", "8500ms"), Kept, "what fails meanwhile began before");
+    assert_eq!(within("4500ms", "5500ms"), Violated, "it fails after the stretch");
+    assert_eq!(within("14500ms", "16500ms"), Violated);
+}
+
+#[test]
 fn a_peak_is_broken_by_one_arrival_too_many() {
     let client = r#"load: Burst(count: 10), does: [Call("shop.buy")]"#;
     let rest = |max: u32| format!(r#"invariants: [PeakArrivals("shop", {max})]"#);
@@ -985,6 +1004,9 @@ fn a_lock_is_held_until_it_expires_or_is_extended_by_who_holds_it() {
     };
     let extend = r#"Kv(Expire("a:lock", "20s"), store: "redis"),"#;
     assert_eq!(late("", "8s"), Violated);
+    // Each command takes 100 us, so that this is the last instant of its life.
+    assert_eq!(late("", "8999900us"), Violated);
+    assert_eq!(late("", "8999901us"), Kept);
     assert_eq!(late("", "9100ms"), Kept, "expired");
     assert_eq!(late(extend, "9100ms"), Violated);
     assert_eq!(late(extend, "19100ms"), Kept);

@@ -559,6 +559,42 @@ fn nothing_reaches_a_caller_in_a_black_hole() {
     assert!(told.contains(&"answer lost"), "{told:?}");
 }
 
+/// Whichever of them is in it, and whichever way a message goes: nothing passes while it lasts.
+#[test]
+fn a_black_hole_swallows_requests_and_answers_of_either_end() {
+    let run = |hole: &str, from: &str| {
+        run_text(&format!(
+            r#"Scenario(
+                name: "hole", about: "Asked at 0 s, there at 1 s, answered at 2 s, back at 3 s.",
+                horizon: "10s",
+                actors: {{
+                    "user": Client(load: Burst(count: 1), patience: "5s", does: [Call("app.go")]),
+                    "app": Service(workers: 1, endpoints: {{ "go": [
+                        Work(Const("1s")), Effect("charge"), Respond(200),
+                    ] }}),
+                }},
+                links: [Link(from: "user", to: "app", latency: Const("1s"))],
+                faults: [At("{from}", for: "200ms", BlackHole("{hole}"))],
+            )"#
+        ))
+    };
+    for (hole, from, charges, answers) in [
+        ("user", "0s", 0, 0),
+        ("app", "0s", 0, 0),
+        ("user", "900ms", 1, 1),
+        ("app", "900ms", 0, 0),
+        ("user", "1900ms", 1, 0),
+        ("app", "1900ms", 1, 0),
+        ("user", "2900ms", 1, 0),
+        ("app", "2900ms", 1, 1),
+        ("app", "3100ms", 1, 1),
+    ] {
+        let outcome = run(hole, from);
+        let charged = outcome.ledger.len();
+        assert_eq!((charged, outcome.calls[0].success), (charges, answers), "{hole} at {from}");
+    }
+}
+
 #[test]
 fn an_order_of_more_endpoints_than_anybody_ranks_is_refused() {
     let ranked = |many: usize| {

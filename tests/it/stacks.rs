@@ -24,6 +24,37 @@ fn system(load: &str, app: &str, stack: &str, more: &str) -> Outcome {
 const ROOMY: &str =
     r#"Service(workers: 100, endpoints: { "go": [Work(Const("1s")), Respond(200)] })"#;
 
+/// A retry knows what an attempt below another retry has left in doubt.
+#[test]
+fn doubt_that_an_inner_layer_leaves_withholds_the_outer_retry() {
+    let attempts = |doubt: &str, key: &str| {
+        let outcome = run_text(&format!(
+            r#"Scenario(
+                name: "doubt", about: "The first answer may get lost; then all are refused.",
+                horizon: "60s",
+                actors: {{
+                    "users": Client(
+                        load: Burst(count: 1), does: [Call("app.go", policy: "p"{key})],
+                    ),
+                    "app": Service(workers: 9, endpoints: {{ "go": [Effect("charge")] }}),
+                }},
+                policies: {{ "p": [
+                    Retry(attempts: 2, backoff: Constant("1s")),
+                    Retry(attempts: 2, backoff: Constant("1s"), even_if_unsafe: true),
+                    Timeout("1s"),
+                ] }},
+                faults: [{doubt} At("1500ms", Errors("app", status: 503))],
+            )"#
+        ));
+        call(&outcome, "users", "app").attempts
+    };
+    let lost = r#"At("0s", for: "500ms", BlackHole("app")),"#;
+    assert_eq!(attempts(lost, ", key: None"), 2, "the first may have charged");
+    assert_eq!(attempts(lost, ""), 4, "with a key it may be repeated");
+    let refused = r#"At("0s", for: "1600ms", Errors("app", status: 429)),"#;
+    assert_eq!(attempts(refused, ", key: None"), 4, "nothing is in doubt");
+}
+
 /// How often the story has such a line.
 fn told(outcome: &Outcome, what: &str) -> usize {
     outcome.log.iter().filter(|line| line.what.contains(what)).count()

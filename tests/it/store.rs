@@ -790,6 +790,27 @@ fn an_old_primary_serves_who_has_not_heard_and_its_writes_are_lost() {
     assert!(told.contains(&"failover, 0 writes lost"), "{told:?}");
 }
 
+/// What no replica had is lost when one of them takes over, and not once more when the old primary
+/// has served its time.
+#[test]
+fn each_write_that_a_split_loses_is_lost_once() {
+    for (before, after) in [(0, 1), (1, 1), (3, 2), (2, 0)] {
+        let write = |n: usize| kv(&format!(r#"Set("k{n}", 1)"#));
+        let writes: String = (0..before).map(write).collect();
+        let later: String = (before..before + after).map(write).collect();
+        let steps = format!("{writes} {} {later}", sleep("2s"));
+        let split = r#"At("1s", for: "5s", SplitBrain("redis", "app"))"#;
+        let outcome = story(r#"replicas: 1, lag: Const("10s")"#, split, &steps);
+        let told = told(&outcome, "redis");
+        let lost = |what: &str, n: usize| {
+            let writes = if n == 1 { "write" } else { "writes" };
+            told.iter().any(|line| *line == format!("{what}, {n} {writes} lost"))
+        };
+        assert!(lost("failover", before), "{before}, {after}: {told:?}");
+        assert!(lost("the old primary is a replica now", after), "{before}, {after}: {told:?}");
+    }
+}
+
 #[test]
 fn two_instances_hold_one_lock_while_the_brain_is_split() {
     let text = r#"Scenario(
@@ -848,6 +869,13 @@ fn a_primary_that_hears_of_too_few_replicas_refuses_writes() {
     ];
     let cut = r#"At("1s", for: "10s", Lag("redis"))"#;
     assert_eq!(seen(&story(kv, cut, &steps.concat())), wanted);
+    // A command takes 100 us. At the very end of the time the replica still counts.
+    let at = |until: &str| {
+        let steps = [sleep(until), write("write", r#"Set("b", 1)"#)].concat();
+        seen(&story(kv, cut, &steps)).join(", ")
+    };
+    assert_eq!(at("3999900us"), "write");
+    assert_eq!(at("3999901us"), "no write");
     // An old primary is one that nobody follows: it stops by itself.
     let split = r#"At("1s", for: "10s", SplitBrain("redis", "app"))"#;
     assert_eq!(seen(&story(kv, split, &steps.concat())), wanted);

@@ -1,11 +1,13 @@
 //! The build of the copy, and the runs of the killers.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::Mutex;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, mpsc};
 use std::thread;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -21,10 +23,22 @@ const TESTS: [(&str, &str); 5] = [
     ("sim-tests", "it"),
 ];
 
+/// A killer takes seconds. One that runs for so long has met a defect that makes it run endlessly.
+const LIMIT: Duration = Duration::from_secs(180);
+
+/// How a test has ended.
+#[derive(Debug, PartialEq, Eq)]
+enum End {
+    Passed,
+    Failed,
+    /// It was stopped at the limit.
+    Endless,
+}
+
 /// What is wrong with the defects: those that nobody finds, and killers that fail without one.
 pub fn survivors(defects: &[Defect], copy: &Path) -> Vec<String> {
     let binaries = build(copy);
-    let run = |defect: &Defect, switch: Option<&str>| {
+    let hunt = |defect: &Defect, switch: Option<&str>| {
         let binary = binaries.get(defect.package.as_str()).unwrap_or_else(|| {
             panic!("{}: the package {} has no tests here", defect.name, defect.package)
         });
@@ -45,32 +59,63 @@ pub fn survivors(defects: &[Defect], copy: &Path) -> Vec<String> {
         command.env("PROPTEST_RNG_SEED", "1").env("PROPTEST_MAX_SHRINK_ITERS", "0");
         command.env("PROPTEST_DISABLE_FAILURE_PERSISTENCE", "true");
         switch.map(|name| command.env(SWITCH, name));
-        let output = command.output().expect("the tests");
-        (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
+        run(command, LIMIT)
     };
     let mut healthy = BTreeSet::new();
     let killers: Vec<&Defect> =
         defects.iter().filter(|d| healthy.insert((&d.package, &d.test))).collect();
     let mut wrong: Vec<String> = each(&killers, |defect| {
-        let (passes, output) = run(defect, None);
+        let (end, output) = hunt(defect, None);
         let Defect { package, test, .. } = defect;
         if output.contains("running 0 tests") {
             return Some(format!("{}: {package} has no test {test}", defect.name));
         }
-        (!passes).then(|| format!("{package}, {test} fails without a defect:\n{output}"))
+        let is_well = end == End::Passed;
+        (!is_well).then(|| format!("{package}, {test} without a defect: {end:?}\n{output}"))
     });
     let all: Vec<&Defect> = defects.iter().collect();
     wrong.extend(each(&all, |defect| {
-        let (passes, output) = run(defect, Some(&defect.name));
+        let (end, output) = hunt(defect, Some(&defect.name));
         let killers: Vec<&str> = output
             .lines()
             .filter_map(|line| line.strip_prefix("test ")?.strip_suffix(" ... FAILED"))
+            .chain((end == End::Endless).then_some("it did not end"))
             .collect();
         println!("{}: {}", defect.name, killers.join(", "));
         let Defect { name, what, file, package, test, .. } = defect;
-        passes.then(|| format!("{name} survives {package}, {test}: {what} ({file})"))
+        let survives = end == End::Passed;
+        survives.then(|| format!("{name} survives {package}, {test}: {what} ({file})"))
     }));
     wrong
+}
+
+/// Runs a test until its end, or until a limit: how it ended, and what it said.
+fn run(mut command: Command, limit: Duration) -> (End, String) {
+    let piped = command.stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = piped.spawn().expect("the tests");
+    let mut stdout = child.stdout.take().expect("it is piped");
+    let said = thread::scope(|scope| {
+        let (says, hears) = mpsc::channel();
+        scope.spawn(move || {
+            let mut said = Vec::new();
+            stdout.read_to_end(&mut said).expect("what the tests say");
+            // Nobody hears it after the limit.
+            let _ = says.send(said);
+        });
+        let said = hears.recv_timeout(limit).ok();
+        if said.is_none() {
+            child.kill().expect("it still runs");
+        }
+        said
+    });
+    let status = child.wait().expect("it has ended");
+    match said {
+        None => (End::Endless, String::new()),
+        Some(said) => {
+            let end = if status.success() { End::Passed } else { End::Failed };
+            (end, String::from_utf8_lossy(&said).into_owned())
+        }
+    }
 }
 
 /// What `find` says of the defects, in their order, on all processors.
@@ -116,4 +161,22 @@ fn build(copy: &Path) -> BTreeMap<&'static str, PathBuf> {
         messages.iter().find(is_it)?["executable"].as_str().map(PathBuf::from)
     };
     TESTS.iter().filter_map(|(package, name)| Some((*package, binary(name)?))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_end_is_stopped() {
+        let shell = |script: &str, limit| {
+            let mut command = Command::new("sh");
+            command.args(["-c", script]);
+            run(command, limit)
+        };
+        let (end, said) = shell("echo here; exit 3", LIMIT);
+        assert_eq!((end, said.as_str()), (End::Failed, "here\n"));
+        assert_eq!(shell("exit 0", LIMIT).0, End::Passed);
+        assert_eq!(shell("exec sleep 600", Duration::from_millis(50)).0, End::Endless);
+    }
 }

@@ -113,3 +113,28 @@ impl ExpireOnly {
         !refused
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// To get a later deadline is to get one after it, and to get it earlier is to get one before
+    /// it; no deadline is one in infinity.
+    #[test]
+    fn a_condition_compares_with_the_deadline_that_a_key_has() {
+        let plain = ExpireOnly::default();
+        for (current, when) in [(None, 10), (Some(10), 9), (Some(10), 10), (Some(10), 11)] {
+            let allows = |only: ExpireOnly| {
+                only.allows(current.map_or(Deadline::NEVER, Deadline::at_ms), when)
+            };
+            let case = format!("{current:?}, {when}");
+            assert!(allows(plain), "{case}");
+            assert_eq!(allows(ExpireOnly { nx: true, ..plain }), current.is_none(), "{case}");
+            assert_eq!(allows(ExpireOnly { xx: true, ..plain }), current.is_some(), "{case}");
+            let later = current.is_some_and(|current| when > current);
+            assert_eq!(allows(ExpireOnly { gt: true, ..plain }), later, "{case}");
+            let earlier = current.is_none_or(|current| when < current);
+            assert_eq!(allows(ExpireOnly { lt: true, ..plain }), earlier, "{case}");
+        }
+    }
+}

@@ -164,3 +164,63 @@ fn is_between(fault: &Fault, from: ActorId, to: ActorId) -> bool {
     let _ = fault.map(look, |_, replica| Some(*replica));
     is_here
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::field::tests::with;
+    use super::*;
+
+    /// A user asks the same shop four times, and the state of its store is another each time.
+    const SHOP: &str = r#"Scenario(
+        name: "shop", about: "", horizon: "1m",
+        actors: {
+            "user": Client(load: Burst(count: 1), does: [Call("shop.buy")]),
+            "shop": Service(workers: 4, endpoints: { "buy": [
+                Kv(Get("{key}"), store: "redis"), Sleep(Const("1s")),
+                Kv(Set("{key}", 1), store: "redis"), Sleep(Const("1s")),
+                Kv(Get("{key}"), store: "redis"), Sleep(Const("1s")),
+                Kv(Del("{key}"), store: "redis"),
+            ] }),
+            "redis": Kv(),
+        },
+        invariants: [AllAnswered],
+    )"#;
+
+    /// The table after a run without faults and one with some.
+    fn cells(faults: &str) -> Cells {
+        with(SHOP, faults, |field, trial| {
+            let (calm, struck) =
+                (Trial::calm(1), field.run(&trial).expect("nobody stops it").lineage);
+            let plain = field.run(&calm).expect("nobody stops it").lineage;
+            let mut coverage = Coverage::default();
+            coverage.offer(&field.ground.candidates(field.plan(), &plain, Time::ZERO));
+            coverage.see(&calm, &plain);
+            coverage.see(&trial, &struck);
+            coverage.cells(field.plan())
+        })
+    }
+
+    #[test]
+    fn a_fault_reaches_the_cell_of_what_it_strikes_and_no_other() {
+        let calm = cells("[]");
+        assert!(calm.reached == 0 && calm.possible > 20, "{calm:?}");
+        // Of the commands in three states of the key, the first is late.
+        for (from, to) in [("user", "shop"), ("shop", "redis")] {
+            let late = format!(r#"[At("0s", for: "1us", Delay("{from}", "{to}", by: "1ms"))]"#);
+            assert_eq!(cells(&late).reached, 1, "{late}");
+        }
+    }
+
+    #[test]
+    fn the_cells_that_are_reached_and_those_that_are_not_are_all_that_are_possible() {
+        for faults in [
+            "[]",
+            r#"[At("0s", for: "1us", Delay("user", "shop", by: "1ms"))]"#,
+            // Nobody would propose this for a message: it is in no cell of the table.
+            r#"[At("0s", ClockStep("shop", forward: "1s"))]"#,
+        ] {
+            let Cells { reached, possible, empty } = cells(faults);
+            assert_eq!(reached + empty.len() as u64, possible, "{faults}");
+        }
+    }
+}

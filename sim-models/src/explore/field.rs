@@ -209,3 +209,117 @@ fn judged(rule: &Rule) -> Judged {
         | Rule::RetryWaits { .. } => Judged::Never,
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::explore::explore;
+    use crate::plan::Trigger;
+
+    /// One of two things that may be bought twice, each by a client of its own.
+    const SHOP: &str = r#"Scenario(
+        name: "shop", about: "", horizon: "1m",
+        actors: {
+            "buyer": Client(load: Burst(count: 1), does: [Call("shop.buy")]),
+            "reader": Client(load: Burst(count: 1), does: [Call("shop.read")]),
+            "shop": Service(workers: 4, endpoints: {
+                "buy": [Effect("charge")], "read": [Effect("view")],
+            }),
+        },
+        invariants: [
+            AtMostOnce("charge"), AtMostOnce("view"), AllAnswered, SettlesWithin("5s"),
+            Threshold("success > 0.9"),
+        ],
+    )"#;
+
+    /// What a trial with some faults is, and what is said of it.
+    pub(in super::super) fn with<T>(
+        text: &str,
+        faults: &str,
+        say: impl FnOnce(&mut Field<'_>, Trial) -> T,
+    ) -> T {
+        let scenario = Scenario::text("t.ron", text).load().expect("it is right");
+        let struck = Scenario::text("t.ron", text).set("faults", faults).load();
+        let exploration = explore(&scenario);
+        let mut field = Field::new(scenario.with_all_points().unwrap(), &exploration);
+        let entries = struck.expect("the faults are right").plan().faults.clone();
+        let trial = entries.into_iter().fold(Trial::calm(1), |trial, entry| {
+            let Trigger::At(at) = entry.trigger else { panic!("at an instant") };
+            trial.and([entry], Time::ZERO + at)
+        });
+        say(&mut field, trial)
+    }
+
+    fn broken(faults: &str) -> Vec<String> {
+        with(SHOP, faults, |field, trial| {
+            let outcome = field.run(&trial).expect("nobody stops it").outcome;
+            let broken = field.broken(&trial, &outcome);
+            broken.iter().map(|broken| broken.name(field.plan()).to_owned()).collect()
+        })
+    }
+
+    const ONCE: &str = r#"AtMostOnce("charge")"#;
+    const SETTLES: &str = r#"SettlesWithin("5s")"#;
+
+    #[test]
+    fn what_must_hold_in_the_end_is_held_against_faults_that_leave_time_to_make_up() {
+        let lost = |lasts: &str| {
+            broken(&format!(r#"[At("0s", for: "{lasts}", Loss("buyer", "shop", rate: 1))]"#))
+        };
+        assert_eq!(lost("1s"), ["AllAnswered", SETTLES]);
+        assert_eq!(lost("45s"), ["AllAnswered", SETTLES], "a quarter of the run is left");
+        assert_eq!(lost("46s"), [SETTLES], "less than a quarter is");
+        assert_eq!(lost("1h"), [""; 0], "it has not healed");
+        // It lasts for a moment, and what it holds back is late by the rest.
+        let late = |by: &str| {
+            let late = format!(r#"At("0s", for: "1us", Delay("buyer", "shop", by: "{by}"))"#);
+            let gone = r#"At("0s", for: "1us", Loss("reader", "shop", rate: 1))"#;
+            broken(&format!("[{late}, {gone}]"))
+        };
+        assert_eq!(late("40s"), ["AllAnswered", SETTLES]);
+        assert_eq!(late("50s"), [SETTLES]);
+        assert_eq!(late("61s"), [""; 0]);
+        // A clock that was set leaves nothing to wait for.
+        let clock = r#"[
+            At("0s", ClockStep("shop", forward: "50s")),
+            At("0s", for: "1s", Loss("buyer", "shop", rate: 1)),
+        ]"#;
+        assert_eq!(broken(clock), ["AllAnswered", SETTLES]);
+    }
+
+    #[test]
+    fn what_must_never_happen_is_held_against_every_fault_and_figures_against_none() {
+        let twice = |lasts: &str| {
+            broken(&format!(r#"[At("0s", for: "{lasts}", Duplicate("buyer", "shop", rate: 1))]"#))
+        };
+        assert_eq!(twice("1s"), [ONCE]);
+        assert_eq!(twice("1h"), [ONCE]);
+        let never = r#"[At("0s", for: "1h", Errors("shop", status: 400))]"#;
+        assert_eq!(broken(never), [""; 0], "nobody succeeds, and that is what faults do");
+    }
+
+    #[test]
+    fn a_run_that_a_limit_ended_had_no_time_to_make_up_for_anything() {
+        let lost = r#"[
+            At("0s", for: "1us", Loss("buyer", "shop", rate: 1)),
+            At("0s", for: "1us", Duplicate("reader", "shop", rate: 1)),
+        ]"#;
+        let broken = |steps: Option<u64>| {
+            with(SHOP, lost, |field, trial| {
+                if let Some(steps) = steps {
+                    field.scenario = field.scenario.bounded(steps);
+                }
+                let outcome = field.run(&trial).expect("nobody stops it").outcome;
+                assert_eq!(outcome.limit.is_some(), steps.is_some());
+                let named = field.broken(&trial, &outcome).into_iter();
+                named.map(|broken| broken.name(field.plan()).to_owned()).collect::<Vec<_>>()
+            })
+        };
+        let whole = broken(None);
+        assert_eq!(whole, [r#"AtMostOnce("view")"#, "AllAnswered", SETTLES]);
+        let steps = with(SHOP, lost, |field, trial| {
+            field.run(&trial).expect("nobody stops it").outcome.steps
+        });
+        assert_eq!(broken(Some(steps - 1)), [r#"AtMostOnce("view")"#], "what is done is done");
+    }
+}

@@ -622,6 +622,60 @@ mod tests {
     }
 
     #[test]
+    fn single_faults_were_tried_or_are_left() {
+        let search = |budget| explore(&naive()).budget(budget).untold().run().unwrap();
+        let all = |report: &Report| report.singles + report.singles_left;
+        let few = search(30);
+        assert!(few.singles >= 15 && few.singles_left > 100, "{few:#?}");
+        for budget in [30, 31, 64, 65, 100] {
+            let Report { runs, singles, combined, random, .. } = search(budget);
+            assert_eq!(runs, budget);
+            assert_eq!(singles + combined + random, budget - 1, "one run was without a fault");
+            assert!(singles >= few.singles, "{budget}");
+            assert_eq!(all(&search(budget)), all(&few), "{budget}");
+        }
+    }
+
+    #[test]
+    fn a_promise_that_some_run_put_to_the_test_was_tested() {
+        // Nobody is told success where the first answer is lost: most runs test nothing.
+        let text = r#"Scenario(
+            name: "shop", about: "", horizon: "1m",
+            actors: {
+                "user": Client(load: Burst(count: 1), does: [Call("shop.buy")]),
+                "shop": Service(workers: 1, endpoints: { "buy": [Effect("charge")] }),
+            },
+            invariants: [AckedImpliesDone("charge"), FailedImpliesNone("charge")],
+        )"#;
+        let scenario = Scenario::text("shop.ron", text).load().unwrap();
+        let untested = |budget| {
+            let search = explore(&scenario).budget(budget).jobs(1).untold();
+            search.run().unwrap().untested
+        };
+        assert_eq!(untested(1), [r#"FailedImpliesNone("charge")"#], "the run without faults");
+        for budget in 2..30 {
+            assert!(!untested(budget).contains(&r#"AckedImpliesDone("charge")"#.to_owned()));
+        }
+    }
+
+    #[test]
+    fn runs_without_an_end_are_stopped_and_said() {
+        let text = r#"Scenario(
+            name: "shop", about: "Asks again at once, and never stops.", horizon: "1m",
+            actors: {
+                "user": Client(load: Burst(count: 1), does: [Call("shop.buy", policy: "again")]),
+                "shop": Service(workers: 1, endpoints: { "buy": [Effect("charge", once: "{key}")] }),
+            },
+            policies: { "again": [Retry(attempts: 1000000, backoff: None)] },
+            invariants: [AtMostOnce("charge")],
+        )"#;
+        let scenario = Scenario::text("shop.ron", text).load().unwrap();
+        let report = explore(&scenario).budget(60).untold().run().unwrap();
+        assert_eq!((report.findings.len(), report.runs), (0, 60), "{:?}", report.findings);
+        assert!((1..60).contains(&report.cut), "{}", report.cut);
+    }
+
+    #[test]
     fn who_stops_the_search_gets_what_was_found() {
         let asked = std::sync::atomic::AtomicU64::new(0);
         let goes_on = || asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed) < 100;

@@ -58,7 +58,7 @@ fn is_among(faults: &[FaultEntry], others: &[FaultEntry]) -> bool {
 /// Whether a trial broke the same promise in a way that is known: by the same kinds of faults in the
 /// same places, and maybe others.
 pub(super) fn is_like(known: &Hit, hit: &Hit) -> bool {
-    known.broken[0] == hit.broken[0] && is_among(&known.trial.faults, &hit.trial.faults)
+    known.broken.first() == hit.broken.first() && is_among(&known.trial.faults, &hit.trial.faults)
 }
 
 /// Whether two findings break one promise in one way: after the same messages and effects in the same
@@ -228,5 +228,103 @@ pub(super) fn finding(
         scenario: None,
         own_faults,
         digest,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Phase;
+    use super::super::breach::Broken;
+    use super::super::field::tests::with;
+    use super::*;
+
+    /// Two clients, and one of them asks again after two seconds.
+    const SHOP: &str = r#"Scenario(
+        name: "shop", about: "", horizon: "10m",
+        actors: {
+            "buyer": Client(load: Burst(count: 1), does: [Call("shop.buy", policy: "again")]),
+            "reader": Client(load: Burst(count: 1), does: [Call("shop.read")]),
+            "shop": Service(workers: 4, endpoints: {
+                "buy": [Effect("charge")], "read": [Effect("view")],
+            }),
+        },
+        links: [Link(from: "buyer", to: "shop", latency: Const("10ms"))],
+        policies: { "again": [
+            Retry(attempts: 2, backoff: Constant("1s"), even_if_unsafe: true), Timeout("2s"),
+        ] },
+        invariants: [AtMostOnce("charge"), AtMostOnce("view")],
+    )"#;
+
+    const BUYS: &str = r#"At("0s", for: "1us", Duplicate("buyer", "shop", rate: 1))"#;
+    const READS: &str = r#"At("0s", for: "1us", Duplicate("reader", "shop", rate: 1))"#;
+    const IDLE: &str = r#"At("5m", for: "1m", Pause("shop"))"#;
+
+    /// The faults that are left of some, where a promise is to stay broken.
+    fn left(faults: &[&str], promise: usize) -> Vec<String> {
+        with(SHOP, &format!("[{}]", faults.join(", ")), |field, trial| {
+            let broken = vec![Broken::Promise(promise)];
+            let hit = Hit { trial, phase: Phase::Random, runs: 1, broken };
+            let small = smallest(field, &hit, &mut 0);
+            let outcome = field.run(&small).expect("nobody stops it").outcome;
+            assert!(field.broken(&small, &outcome).contains(&hit.broken[0]), "{small:?}");
+            let plan = field.plan();
+            small.faults.iter().map(|entry| family(plan, entry)).collect()
+        })
+    }
+
+    #[test]
+    fn what_is_made_small_breaks_the_same_promise_and_needs_every_fault() {
+        let (buys, reads) = (["Duplicate(buyer->shop)"], ["Duplicate(reader->shop)"]);
+        for faults in [[BUYS, READS, IDLE], [IDLE, READS, BUYS], [READS, IDLE, BUYS]] {
+            assert_eq!(left(&faults, 0), buys, "{faults:?}");
+            assert_eq!(left(&faults, 1), reads, "{faults:?}");
+        }
+    }
+
+    #[test]
+    fn a_fault_lasts_no_longer_than_it_must() {
+        // An answer that takes more than two seconds comes too late; a second one is asked for.
+        let late = r#"[At("0s", for: "1us", Delay("buyer", "shop", by: "5m"))]"#;
+        with(SHOP, late, |field, trial| {
+            let broken = vec![Broken::Promise(0)];
+            let hit = Hit { trial, phase: Phase::Single, runs: 1, broken };
+            let small = smallest(field, &hit, &mut 0);
+            let [entry] = &small.faults[..] else { panic!("{small:?}") };
+            let length = length(entry).expect("it is late by so much");
+            assert!(ROUND.contains(&length), "{length}");
+            for shorter in ROUND.into_iter().filter(|round| *round < length) {
+                let mut trial = small.clone();
+                set_length(&mut trial.faults[0], shorter);
+                let outcome = field.run(&trial).expect("nobody stops it").outcome;
+                assert!(field.broken(&trial, &outcome).is_empty(), "{shorter} is enough");
+            }
+            assert!((Span::secs(1)..=Span::secs(5)).contains(&length), "{length}");
+        });
+    }
+
+    #[test]
+    fn one_way_to_break_two_promises_at_two_times_is_two_ways() {
+        // The same kind of fault on the same way: at one time it charges twice, at another it shows
+        // twice.
+        let text = SHOP.replace(
+            r#"[Call("shop.buy", policy: "again")]"#,
+            r#"[
+            Call("shop.buy"), Sleep(Const("1s")), Call("shop.read"),
+        ]"#,
+        );
+        let twice =
+            |at: &str| format!(r#"[At("{at}", for: "1us", Duplicate("buyer", "shop", rate: 1))]"#);
+        let hit = |at: &str| {
+            with(&text, &twice(at), |field, trial| {
+                let outcome = field.run(&trial).expect("nobody stops it").outcome;
+                let broken = field.broken(&trial, &outcome);
+                Hit { trial, phase: Phase::Single, runs: 1, broken }
+            })
+        };
+        let (charge, view) = (hit("0s"), hit("1020ms"));
+        assert_eq!(charge.broken, [Broken::Promise(0)]);
+        assert_eq!(view.broken, [Broken::Promise(1)]);
+        assert!(!is_like(&charge, &view) && !is_like(&view, &charge));
+        assert!(is_like(&charge, &hit("0s")));
     }
 }

@@ -208,6 +208,9 @@ fn percentile(samples: &mut [Span], quantile: f64) -> Option<Span> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
 
     fn at(ms: u64) -> Time {
@@ -247,6 +250,20 @@ mod tests {
         windows.sent(pair, at(12));
         windows.close(at(20));
         assert_eq!(windows.amplification(pair), [Some(2.0), None]);
+    }
+
+    proptest! {
+        #[test]
+        fn a_percentile_is_the_least_sample_that_its_share_does_not_exceed(
+            samples in vec(0..30u64, 1..400), percent in prop_oneof![Just(50usize), Just(99)],
+        ) {
+            let mut spans: Vec<Span> = samples.iter().copied().map(Span::millis).collect();
+            let found = percentile(&mut spans, percent as f64 / 100.0).expect("samples");
+            let up_to = |most: u64| samples.iter().filter(|sample| **sample <= most).count() * 100;
+            let wanted = samples.len() * percent;
+            let least = samples.iter().copied().filter(|sample| up_to(*sample) >= wanted).min();
+            prop_assert_eq!(Some(found), least.map(Span::millis));
+        }
     }
 
     #[test]

@@ -432,6 +432,17 @@ mod tests {
     }
 
     #[test]
+    fn of_many_runs_the_shortest_that_is_open_makes_a_bound() {
+        let of = |open_from| Samples { open_from, ..Samples::default() };
+        for [a, b] in [[Some(5), Some(9)], [Some(9), Some(5)], [Some(5), None], [None, Some(5)]] {
+            let mut merged = of(a);
+            merged.merge(&of(b));
+            let bound = [4, 5, 9].map(|nanos| merged.is_bound(Span::nanos(nanos)));
+            assert_eq!(bound, [false, true, true], "{a:?}, {b:?}");
+        }
+    }
+
+    #[test]
     fn what_too_few_tell_has_no_interval() {
         let runs = vec![vec![5; 100]; 3];
         let pool = pool(&runs);

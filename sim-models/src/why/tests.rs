@@ -12,7 +12,7 @@ fn scenario(program: &str, faults: &str, more: &str) -> Scenario {
             "psp": Service(workers: 4, endpoints: { "charge": [
                 Work(Const("50ms")), Effect("charge", into: "id"), Respond(201, body: "{id}"),
             ] }),
-            "redis": Kv(replicas: 1, lag: Const("1s")),
+            "redis": Kv(replicas: 1, lag: Const("1s")), "other": Kv(replicas: 1),
         },
         links: [
             Link(from: "user", to: "api", latency: Const("10ms")),
@@ -89,6 +89,39 @@ fn a_record_that_is_not_there_has_one_of_five_reasons() {
     let replica = format!(r#"{set}, Kv(Get("k"), store: "redis", from: Replica, into: "x")"#);
     let replica = says(replica, "");
     assert!(replica.starts_with("the replica does not have it yet"), "{replica}");
+}
+
+#[test]
+fn a_record_is_gone_by_what_ended_it_and_not_by_what_came_later() {
+    let get = r#"Kv(Get("k"), store: "redis", into: "x")"#;
+    let set = r#"Kv(Set("k", 1, ex: "5s"), store: "redis")"#;
+    let says = |program: &str, faults: &str| reason(&story(program, faults), "Get(k");
+    // Who deletes what has expired has not removed it.
+    let delete = r#"Kv(Multi([Set("other", 1), Del("k")]), store: "redis")"#;
+    let after = format!(r#"{set}, Sleep(Const("6s")), {delete}, {get}"#);
+    assert!(says(&after, "").starts_with("expired at 5.01"), "{}", says(&after, ""));
+    let before = format!(r#"{set}, Sleep(Const("1s")), {delete}, {get}"#);
+    assert!(says(&before, "").starts_with("user-1 had removed it at"), "{}", says(&before, ""));
+    // Another store loses things, too.
+    let elsewhere = r#"Kv(Set("k", 2, ex: "5s"), store: "other")"#;
+    let program = format!(r#"{set}, {elsewhere}, Sleep(Const("2s")), {get}"#);
+    for other in ["", r#", At("1s", Evict("other", policy: VolatileLru))"#] {
+        let flushed = says(&program, &format!(r#"At("500ms", Flush("redis")){other}"#));
+        assert!(flushed.starts_with("flushed at 500ms"), "{flushed}");
+    }
+}
+
+#[test]
+fn what_an_old_primary_has_the_new_one_has_not() {
+    let get = r#"Kv(Get("k"), store: "redis", into: "x")"#;
+    let program = format!(
+        r#"Kv(Set("k", 1), store: "redis"), {get}, Sleep(Const("2s")), Kv(Exists("k"), store: "redis")"#
+    );
+    let split = story(&program, r#"At("1ms", for: "1s", SplitBrain("redis", "api"))"#);
+    let there = reason(&split, "Get(k");
+    assert!(!there.contains("only the old primary"), "{there}");
+    let gone = reason(&split, "Exists(k");
+    assert!(gone.starts_with("only the old primary has it: user-1 had set it at"), "{gone}");
 }
 
 #[test]

@@ -290,9 +290,11 @@ mod tests {
         let Sender::Delivery(id) = publish(&mut bench, &mut brokers).unwrap().sender else {
             panic!("a delivery waits for the answer")
         };
-        let failure = Answer::status(500);
-        bench.act(|shared, ctx| brokers.settle(id, failure, shared, ctx));
-        assert!(brokers.broker_of(id, &bench.shared).is_some());
+        for other in [302, 400, 404, 409, 422, 429, 500, 503, 504] {
+            let answer = Answer::status(other);
+            bench.act(|shared, ctx| brokers.settle(id, answer, shared, ctx));
+            assert!(brokers.broker_of(id, &bench.shared).is_some(), "{other}");
+        }
         let success = Answer::status(200);
         bench.act(|shared, ctx| brokers.settle(id, success, shared, ctx));
         assert!(brokers.broker_of(id, &bench.shared).is_none());

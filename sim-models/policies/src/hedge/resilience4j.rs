@@ -199,6 +199,22 @@ mod tests {
     }
 
     #[test]
+    fn the_average_is_that_of_first_attempts() {
+        let learns = |duration_supplier, should_measure_errors| {
+            let cutoff = Some(Span::millis(9));
+            let config =
+                Config { duration_supplier, should_measure_errors, cutoff, ..Config::default() };
+            let hedge = config.build().expect("valid");
+            let of = |attempt| [200, 500].map(|s| hedge.learns_from(attempt, Ending::Status(s)));
+            [of(1), of(2), of(3)]
+        };
+        let (average, given) = (DurationSupplier::AveragePlus, DurationSupplier::Preconfigured);
+        assert_eq!(learns(average, true), [[true, true], [false; 2], [false; 2]]);
+        assert_eq!(learns(average, false), [[true, false], [false; 2], [false; 2]]);
+        assert_eq!(learns(given, true), [[false; 2]; 3], "what is given needs no samples");
+    }
+
+    #[test]
     fn windows_out_of_range_are_refused() {
         for window_size in [0, WINDOW_MAX + 1] {
             let duration_supplier = DurationSupplier::AveragePlus;

@@ -152,6 +152,20 @@ mod tests {
     }
 
     #[test]
+    fn who_has_no_more_than_others_gets_no_more_than_others() {
+        use Algorithm::{Choices, LeastRequest, Random, RoundRobin};
+        for algorithm in [RoundRobin, Random, LeastRequest, Choices(1), Choices(3)] {
+            let (mut balancer, mut draws) = (of(algorithm, 5), draws());
+            let mut sent = [0u32; 5];
+            for _ in 0..5_000 {
+                let chosen = balancer.pick(0, Time::ZERO, &mut draws, |_| 1).expect("all are up");
+                sent[chosen as usize] += 1;
+            }
+            assert!(sent.iter().all(|n| (850..1_150).contains(n)), "{algorithm:?}: {sent:?}");
+        }
+    }
+
+    #[test]
     fn stale_loads_send_a_herd_to_the_one_that_was_idle() {
         let mut balancer = Balancer::new(Algorithm::LeastRequest, Span::secs(1));
         balancer.set_up(vec![0, 1]);

@@ -66,4 +66,17 @@ mod tests {
         bench.answer(1, 503);
         assert_eq!(bench.ended(), [(100, Ending::Status(503))]);
     }
+
+    #[test]
+    fn of_deadlines_within_each_other_the_earliest_counts() {
+        for nested in [vec![150], vec![150, 1_000], vec![1_000, 150], vec![900, 150, 500]] {
+            let deadlines = nested.iter().map(|ms| LayerPlan::Deadline(Span::millis(*ms)));
+            let mut bench = Bench::new(deadlines.chain([thrice()]).collect());
+            bench.call();
+            bench.answer(0, 503);
+            bench.until(100);
+            bench.answer(1, 503);
+            assert_eq!(bench.ended(), [(100, Ending::Status(503))], "{nested:?}");
+        }
+    }
 }
