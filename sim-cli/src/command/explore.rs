@@ -1,5 +1,6 @@
 //! `sim explore`: what can go wrong that nobody suspects.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -434,10 +435,12 @@ fn headline(report: &Report, style: &Style) -> String {
         let said = format!("No promise broke in {runs}");
         return labelled(style.good, "NOTHING FOUND", &said);
     }
-    let promises = promises(report);
-    let ways: usize = promises.iter().map(|promise| ways(report, promise).len()).sum();
+    let ways: usize = promises(report).iter().map(|promise| ways(report, promise).len()).sum();
     let ways = words::counted(ways as u64, "way");
-    let promises = words::counted(promises.len() as u64, "promise");
+    // Those that only break beside another one are broken as well.
+    let broken: BTreeSet<&String> =
+        report.findings.iter().flat_map(|finding| &finding.broken).collect();
+    let promises = words::counted(broken.len() as u64, "promise");
     labelled(style.bad, "FOUND", &format!("{ways} to break {promises}, in {runs}"))
 }
 
