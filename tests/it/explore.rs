@@ -32,7 +32,8 @@ const UNEXPLAINED: &str = "WHY?";
 const STEPS_OF_SHIPPED: u64 = 2_000_000;
 const BUDGET_OF_SHIPPED: RangeInclusive<u64> = 12..=100;
 
-fn modes() -> impl Iterator<Item = (String, PathBuf)> {
+/// The failure modes and controls by number, with their files.
+pub fn modes() -> impl Iterator<Item = (String, PathBuf)> {
     let name = |path: &Path| {
         let stem = path.file_stem().expect("a file").to_string_lossy().into_owned();
         stem.split('-').take(2).collect::<Vec<_>>().join("-")

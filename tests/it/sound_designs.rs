@@ -10,6 +10,7 @@ use std::fs;
 use sim_models::explore::{Finding, Report, explore};
 use sim_models::{Draft, Scenario};
 
+use crate::explore::modes;
 use crate::support::{root, same_as_written, scenarios_in};
 
 const PAGE: &str = "docs/SOUND_DESIGNS.md";
@@ -214,9 +215,7 @@ impl Sound {
 /// The corrections of the failure modes, and the controls in all their variants.
 fn sound() -> Vec<Sound> {
     let mut sound = Vec::new();
-    for file in scenarios_in("scenarios/failure-modes") {
-        let stem = file.file_stem().expect("a file").to_string_lossy().into_owned();
-        let name = stem.split('-').take(2).collect::<Vec<_>>().join("-");
+    for (name, file) in modes() {
         let draft = Scenario::file(&file).expect("it is shipped").set("faults", "[]");
         let base = draft.load().expect("it loads without its faults");
         let is_control = name.starts_with("CT");

@@ -398,23 +398,24 @@ fn of_a_user(client: ActorId, ways: &mut Ways<'_>) {
 /// What users were never seen to do, since no client of the scenario says that they do, and which
 /// word says so.
 pub(super) fn not_tried(plan: &Plan) -> Vec<String> {
-    let clients = || {
-        plan.actors.iter().filter_map(|actor| match &actor.kind {
-            ActorKind::Client(client) => Some(client),
-            _ => None,
-        })
-    };
+    let clients = plan.actors.iter().filter_map(|actor| match &actor.kind {
+        ActorKind::Client(client) => Some(client),
+        _ => None,
+    });
+    let clients: Vec<_> = clients.collect();
     let mut lines = Vec::new();
-    if clients().all(|client| client.new_keys == 0) {
+    if clients.is_empty() {
+        return lines;
+    }
+    if clients.iter().all(|client| client.new_keys == 0) {
         lines.push(
             "no user gives up and begins again under a new key; `new_keys: 1` on a client says so"
                 .to_owned(),
         );
     }
-    if clients().all(|client| client.refund.is_none()) {
+    if clients.iter().all(|client| client.refund.is_none()) {
         lines.push("no user asks for a refund; `refund: [Call(…)]` on a client says so".to_owned());
     }
-    lines.retain(|_| clients().next().is_some());
     lines
 }
 

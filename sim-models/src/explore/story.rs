@@ -65,8 +65,9 @@ pub(super) struct Counterexample {
     pub(super) faults: Vec<FaultPlan>,
 }
 
-/// The smallest scenario in which a finding's faults break its first promise in the same way; `None` when the whole scenario with these faults does not, since a fault
-/// depends on what else happens at its instant.
+/// The smallest scenario in which a finding's faults break its first promise in the same way; `None`
+/// when the whole scenario with these faults does not, since a fault depends on what else happens at
+/// its instant.
 pub(super) fn tell(
     scenario: &Scenario,
     finding: &Finding,
@@ -113,7 +114,7 @@ pub(super) fn tell(
     telling.shorten(&mut tree);
     *runs += telling.attempts;
     let Ran { digest, breach, faults, .. } = telling.run(&tree)?;
-    let faults: Vec<FaultPlan> = faults.into_iter().skip(finding.own_faults.len()).collect();
+    let faults: Vec<FaultPlan> = faults.into_iter().skip(telling.own).collect();
     let about = format!("{}: {}.", finding.how_by(&faults), breach.witness);
     tree.set("about", Tree::read(&format!("{about:?}"))?);
     Some(Counterexample { text: tree.print(shorthand()), digest, witness: breach.witness, faults })

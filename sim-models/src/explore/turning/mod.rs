@@ -37,6 +37,7 @@ mod curve;
 mod field;
 mod report;
 mod story;
+
 use std::fmt;
 
 use crate::Scenario;

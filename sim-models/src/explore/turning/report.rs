@@ -151,8 +151,8 @@ impl Turning {
                     true => String::new(),
                     false => format!("; most {}", listed(&most)),
                 };
-                let ends = [Some(first), self.points.last()].into_iter().flatten();
-                let ends: Vec<String> = ends.map(|point| percent(point.share)).collect();
+                let last = self.points.last().unwrap_or(first);
+                let ends = [first, last].map(|point| percent(point.share));
                 format!(
                     "No single step decides: the share of continuations that {breaks} is {} at the \
                      beginning and {} at the end{most}.",
