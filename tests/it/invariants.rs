@@ -994,22 +994,37 @@ fn only_its_holder_ends_overwrites_or_extends_a_lock() {
 
 #[test]
 fn a_lock_is_held_until_it_expires_or_is_extended_by_who_holds_it() {
-    let late = |extend: &str, wait: &str| {
+    let late = |extend: &str, wait: &str, command: &str| {
         let endpoint = format!(
             r#"Kv({TAKE}, store: "redis", into: "mine"),
             If(Is("{{mine}}"), then: [{extend} Respond(201)]),
-            Sleep(Const("{wait}")), Kv(Set("a:lock", 7, px: "5s"), store: "redis")"#
+            Sleep(Const("{wait}")), Kv({command}, store: "redis")"#
         );
         locker(r#"clicks: 2, apart: "1s","#, &endpoint, LOCKS).verdict
     };
+    let set = r#"Set("a:lock", 7, px: "5s")"#;
     let extend = r#"Kv(Expire("a:lock", "20s"), store: "redis"),"#;
-    assert_eq!(late("", "8s"), Violated);
-    // Each command takes 100 us, so that this is the last instant of its life.
-    assert_eq!(late("", "8999900us"), Violated);
-    assert_eq!(late("", "8999901us"), Kept);
-    assert_eq!(late("", "9100ms"), Kept, "expired");
-    assert_eq!(late(extend, "9100ms"), Violated);
-    assert_eq!(late(extend, "19100ms"), Kept);
+    assert_eq!(late("", "8s", set), Violated);
+    // Each command takes 100 us. The lock lives through the whole millisecond in which its life ends,
+    // for the law as for the store: none of these finds it any more a microsecond later.
+    let (set_xx, del) = (r#"Set("a:lock", 7, xx: true, px: "5s")"#, r#"Del("a:lock")"#);
+    for command in [set, set_xx, del, r#"Expire("a:lock", "5s")"#] {
+        assert_eq!(late("", "9000799us", command), Violated, "{command}");
+        assert_eq!(late("", "9000800us", command), Kept, "{command}");
+    }
+    assert_eq!(late("", "9100ms", set), Kept, "expired");
+    assert_eq!(late(extend, "9100ms", set), Violated);
+    assert_eq!(late(extend, "19100ms", set), Kept);
+    // The store's clock goes back, so the lock is there for longer.
+    let back = |command: &str| {
+        let endpoint = format!(
+            r#"Kv({TAKE}, store: "redis", into: "mine"), If(Is("{{mine}}"), then: [Respond(201)]),
+            Sleep(Const("12s")), Kv({command}, store: "redis")"#
+        );
+        let rest = format!(r#"faults: [At("5s", ClockStep("redis", back: "5s"))], {LOCKS}"#);
+        locker(r#"clicks: 2, apart: "1s","#, &endpoint, &rest).verdict
+    };
+    assert_eq!((back(del), back(r#"Del("b:lock")"#)), (Violated, Kept));
     // Who took the lock over is robbed by the one who held it before.
     let overrun = format!(
         r#"Loop(3, body: [

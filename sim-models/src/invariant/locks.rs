@@ -1,12 +1,14 @@
 //! `LockDiscipline`: a lock ends by itself, and only its holder ends or extends it.
 //!
-//! Who wrote a lock last holds it until it is deleted or its lifetime is over. What is judged are
-//! commands, not losses: who takes a lock that its store has lost, with `nx`, holds it from then on,
-//! and the first holder's delete is the one that is wrong.
+//! Who wrote a lock last holds it until it is deleted or its lifetime is over. A store counts whole
+//! milliseconds and keeps a key to the end of the last one. What it deletes or gives another lifetime
+//! was still there, whatever the time. What is judged are commands, not losses: who takes a lock that
+//! its store has lost, with `nx`, holds it from then on, and the first holder's delete is the one that
+//! is wrong.
 
 use std::collections::BTreeMap;
 
-use sim_core::Time;
+use sim_core::{Span, Time};
 use sim_redis::value::TextId;
 
 use super::write::{Act, Life, Write};
@@ -19,8 +21,26 @@ struct Hold {
     execution: i64,
     intent: u32,
     since: Time,
-    /// `None` for ever.
+    /// The first instant without it; `None` for ever.
     until: Option<Time>,
+}
+
+impl Hold {
+    /// Whether the lock was there when a command came that has done its work.
+    fn was_there(&self, act: Act, now: Time) -> bool {
+        match act {
+            Act::Delete | Act::Live(_) => true,
+            Act::Set { .. } | Act::Field { .. } | Act::Push(_) | Act::Count => {
+                self.until.is_none_or(|until| now < until)
+            }
+        }
+    }
+}
+
+/// The first instant at which a key is gone that was given a lifetime now.
+fn gone(now: Time, life: Span) -> Time {
+    let begun = Span::millis(now.since(Time::ZERO).as_millis());
+    Time::ZERO + begun + Span::millis(life.as_millis()) + Span::millis(1)
 }
 
 #[derive(Debug)]
@@ -51,7 +71,7 @@ impl Law for Locks {
         let now = scene.now.at;
         let lock = || scene.texts.text(key);
         let hold = self.holds.get(&key).copied();
-        let hold = hold.filter(|hold| hold.until.is_none_or(|until| now <= until));
+        let hold = hold.filter(|hold| hold.was_there(act, now));
         if let Some(hold) = hold.filter(|hold| hold.execution != execution && !guarded) {
             findings.violated(scene.now, || {
                 let (name, holder, since) =
@@ -83,7 +103,7 @@ impl Law for Locks {
             },
         };
         let until = match life {
-            Life::For(span) => Some(now + span),
+            Life::For(span) => Some(gone(now, span)),
             Life::Kept => hold.and_then(|hold| hold.until),
             Life::ForEver => None,
         };
