@@ -218,3 +218,37 @@ fn the_picture_in_the_readme_is_the_one_that_is_drawn() {
     // A whole chart on the terminal would help nobody.
     assert!(drawn == shown, "run: sim run scenarios/payment.ron --out docs");
 }
+
+#[test]
+fn where_no_chart_can_go_the_run_is_told_all_the_same() {
+    let folder = scratch("no_chart");
+    fs::write(folder.join("good.ron"), GOOD).unwrap();
+    let with_chart = sim_in(&folder, &["run", "good.ron", "--seed", "9"]);
+    let line = "chart     out/good-seed-9.svg\n";
+    assert!(with_chart.stdout.ends_with(line), "{}", with_chart.stdout);
+    fs::remove_dir_all(folder.join("out")).unwrap();
+
+    let without = sim_in(&folder, &["run", "good.ron", "--seed", "9", "--no-chart"]);
+    assert_eq!(without.stdout + line, with_chart.stdout);
+    assert!(!folder.join("out").exists());
+
+    // A file stands where the folder should be.
+    fs::write(folder.join("out"), "").unwrap();
+    for command in [
+        &["run", "good.ron"][..],
+        &["run", "good.ron", "--all"],
+        &["compare", "good.ron", "--seeds", "2"],
+        &["map", "good.ron", "--x", "actors.api.workers=1,2", "--seeds", "1"],
+    ] {
+        let told = sim_in(&folder, command);
+        let free: Vec<&str> = command.iter().copied().chain(["--no-chart"]).collect();
+        let free = sim_in(&folder, &free);
+        assert_eq!((told.code, &told.stdout), (free.code, &free.stdout), "{command:?}");
+        assert!(told.stderr.contains("no chart: cannot write out/"), "{}", told.stderr);
+        let asked: Vec<&str> = command.iter().copied().chain(["--out", "out"]).collect();
+        let asked = sim_in(&folder, &asked);
+        assert_eq!(asked.code, Some(2), "a folder that was asked for: {command:?}");
+        assert!(asked.stderr.contains("cannot write out/"), "{}", asked.stderr);
+        assert!(asked.stdout.contains("good"), "what was found is told first");
+    }
+}

@@ -9,6 +9,7 @@ use sim_models::outcome::Outcome;
 use sim_models::study::{Comparison, Contrast, Figure, Judgement, Side};
 
 use crate::changes::{Set, parse_set};
+use crate::chart_file::{self, Charts};
 use crate::diagnostics::Failure;
 use crate::exit::Exit;
 use crate::file::{ScenarioFile, together, warnings_of};
@@ -17,7 +18,7 @@ use crate::study::json::Object;
 use crate::study::progress::Progress;
 use crate::study::{self, StudyArgs, extent, limited, unanswered};
 use crate::text::{Style, Table, paint, plain};
-use crate::{chart, chart_file, console, figure, json, words};
+use crate::{chart, console, figure, json, words};
 
 /// Run variants on the same seeds, and tell which differences are more than luck
 #[derive(Debug, clap::Args)]
@@ -43,16 +44,18 @@ pub struct Args {
     set: Vec<Set>,
 
     /// How many seeds
-    #[arg(long, value_name = "N", default_value_t = 100)]
+    #[arg(long, value_name = "N", default_value_t = SEEDS)]
     seeds: u64,
 
-    /// Where the chart goes
-    #[arg(long, value_name = "DIR", default_value = "out")]
-    out: PathBuf,
+    #[command(flatten)]
+    charts: Charts,
 
     #[command(flatten)]
     study: StudyArgs,
 }
+
+/// How many seeds are taken where nobody says so.
+const SEEDS: u64 = 100;
 
 /// The scenario as it stands, among its variants.
 const BASE: &str = "base";
@@ -74,12 +77,13 @@ pub fn compare(args: &Args, kinds: &Kinds) -> Result<Exit, Failure> {
     } else {
         text(&comparison, &repeat, &console::style())
     })?;
-    // Timelines are of the first seed, whose runs no study keeps.
-    let first: Vec<Outcome> =
-        sides.iter().map(|(_, scenario)| scenario.run(args.study.first_seed)).collect();
-    let svg = chart::comparison(&comparison, &first, &repeat);
-    let name = format!("{}-compare", first[0].scenario);
-    chart_file::keep_study(&args.out, &name, &svg, args.study.json)?;
+    let name = chart_name(args, sides[0].1.name());
+    args.charts.keep_and_tell(&name, args.study.json, || {
+        // Timelines are of the first seed, whose runs no study keeps.
+        let run = |(_, scenario): &(_, Scenario)| scenario.run(args.study.first_seed);
+        let first: Vec<Outcome> = sides.iter().map(run).collect();
+        chart::comparison(&comparison, &first, &repeat)
+    })?;
     Ok(Exit::Kept)
 }
 
@@ -122,12 +126,25 @@ fn chosen(args: &Args) -> Vec<Option<&str>> {
 /// The command that repeats a comparison.
 fn repeat(args: &Args) -> String {
     let line = args.scenarios.iter().fold(Repeat::new("compare"), |line, path| line.file(path));
+    options(args, line).to_string()
+}
+
+/// All that changes what is compared, but for the files.
+fn options(args: &Args, line: Repeat) -> Repeat {
     let line = match &args.variants[..] {
         [] => line,
         variants => line.option("variants", variants.join(",")),
     };
     let line = args.variant.iter().fold(line, |line, name| line.option("variant", name));
-    args.study.repeat(line.changes(None, &args.set), args.seeds).to_string()
+    args.study.repeat(line.changes(None, &args.set), args.seeds)
+}
+
+/// What the chart is called: by the scenario alone where nothing else was asked for.
+fn chart_name(args: &Args, scenario: &str) -> String {
+    let plain = Repeat::words().option("seeds", SEEDS).to_string();
+    let own = options(args, Repeat::words()).to_string();
+    let apart = if own == plain { String::new() } else { chart_file::apart("", &own) };
+    format!("{scenario} compare{apart}")
 }
 
 /// A comparison as one JSON object.

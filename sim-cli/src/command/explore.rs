@@ -122,7 +122,8 @@ pub fn explore(args: &Args, kinds: &Kinds) -> Result<Exit, Failure> {
     let file = ScenarioFile::read(&args.scenario, kinds)?;
     let scenario = file.load_changed(&args.changes)?;
     console::warn(scenario.warnings());
-    std::fs::create_dir_all(&args.out).map_err(|error| unwritable(&args.out, &error))?;
+    // Better told before the search than after it.
+    chart_file::folder(&args.out)?;
     let (budget, most) = match args.budget {
         Budget::Runs(runs) => (runs, None),
         Budget::Time(time) => (u64::MAX, Some(time)),
@@ -222,14 +223,14 @@ fn stop_on_interrupt() -> Arc<AtomicBool> {
 fn keep(out: &Path, finding: &Finding, kinds: &Kinds) -> Result<Option<PathBuf>, Failure> {
     let Some(text) = &finding.scenario else { return Ok(None) };
     let path = out.join(format!("counterexample-{:016x}.ron", finding.digest));
-    std::fs::write(&path, text).map_err(|error| unwritable(&path, &error))?;
+    chart_file::write(&path, text)?;
     let draft = Scenario::text(path.to_string_lossy(), text.as_str()).kinds(kinds.clone());
     // What is broken by nobody's intent alone has no sequence.
     if let Ok(scenario) = draft.load()
         && let Ok(sequence) = why(&scenario, scenario.seed(), &Subject::Violation(1))
     {
         let repeat = Repeat::new("why").file(&path).to_string();
-        chart_file::keep(&picture(&path), &chart::sequence(&sequence, None, &repeat))?;
+        chart_file::write(&picture(&path), &chart::sequence(&sequence, None, &repeat))?;
     }
     Ok(Some(path))
 }
@@ -243,10 +244,7 @@ fn picture(counterexample: &Path) -> PathBuf {
 fn keep_fixes(folder: &Path, fixes: Fixes) -> Result<Kept, Failure> {
     let write = |(n, fix)| {
         let path = folder.join(fixes::file_name(n, fix));
-        match std::fs::write(&path, &fix.scenario) {
-            Ok(()) => Ok(Some(path)),
-            Err(error) => Err(unwritable(&path, &error)),
-        }
+        chart_file::write(&path, &fix.scenario).map(|()| Some(path))
     };
     let files = fixes.fixes.iter().enumerate().map(write).collect::<Result<Vec<_>, _>>()?;
     Ok((fixes, files))
@@ -268,10 +266,6 @@ fn older(out: &Path, report: &Report, kept: &[Option<PathBuf>]) -> u64 {
     let paths = folder.flatten().map(|entry| entry.path());
     let is_old = |path: &PathBuf| !kept.iter().flatten().any(|kept| kept == path) && is_ours(path);
     paths.filter(is_old).count() as u64
-}
-
-fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
-    Failure::new(format!("cannot write {}: {error}", path.display()))
 }
 
 /// The command that repeats a search, by the runs that it took.

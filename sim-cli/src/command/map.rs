@@ -9,6 +9,7 @@ use sim_models::custom::Kinds;
 use sim_models::study::{Axis, Cell, Estimate, Map, Measure, RecoveryTally, Region, Unit};
 
 use crate::changes::Changes;
+use crate::chart_file::{self, Charts};
 use crate::diagnostics::Failure;
 use crate::exit::Exit;
 use crate::file::{ScenarioFile, together, warnings_of};
@@ -17,7 +18,7 @@ use crate::study::progress::Progress;
 use crate::study::{self, StudyArgs, extent};
 use crate::text::{Style, Table, plain};
 use crate::words::{self, NONE};
-use crate::{chart, chart_file, console, figure, json};
+use crate::{chart, console, figure, json};
 
 /// Vary one or two values, and tell where the system is stable and where it is not
 #[derive(Debug, clap::Args)]
@@ -47,9 +48,8 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = 5)]
     seeds: u64,
 
-    /// Where the chart goes
-    #[arg(long, value_name = "DIR", default_value = "out")]
-    out: PathBuf,
+    #[command(flatten)]
+    charts: Charts,
 
     #[command(flatten)]
     study: StudyArgs,
@@ -75,22 +75,35 @@ pub fn map(args: &Args, kinds: &Kinds) -> Result<Exit, Failure> {
     } else {
         text(&map, &repeat, &console::style())
     })?;
-    let (name, svg) =
-        (format!("{}-map", map.subject.scenario), chart::map(&map, &base.promises(), &repeat));
-    chart_file::keep_study(&args.out, &name, &svg, args.study.json)?;
+    let name = chart_name(args, &map.subject.scenario);
+    args.charts
+        .keep_and_tell(&name, args.study.json, || chart::map(&map, &base.promises(), &repeat))?;
     Ok(Exit::Kept)
 }
 
 /// The command that repeats a map.
 fn repeat(args: &Args) -> String {
-    let line = Repeat::new("map").file(&args.scenario);
+    options(args, Repeat::new("map").file(&args.scenario)).to_string()
+}
+
+/// All that changes a map, but for the file.
+fn options(args: &Args, line: Repeat) -> Repeat {
     let mut line = line.changes(args.changes.variant.as_deref(), &args.changes.set);
     for (name, axis) in [("x", Some(&args.x)), ("y", args.y.as_ref())] {
         if let Some(axis) = axis {
             line = line.option(name, format!("{}={}", axis.path, axis.values.join(",")));
         }
     }
-    args.study.repeat(line, args.seeds).to_string()
+    args.study.repeat(line, args.seeds)
+}
+
+/// What the chart is called: by its axes, and a hash of all that was asked for.
+fn chart_name(args: &Args, scenario: &str) -> String {
+    let last = |axis: &Axis| axis.path.rsplit('.').next().unwrap_or_default().to_owned();
+    let axes: Vec<String> =
+        [Some(&args.x), args.y.as_ref()].into_iter().flatten().map(last).collect();
+    let own = options(args, Repeat::words()).to_string();
+    format!("{scenario} map{}", chart_file::apart(&axes.join(" "), &own))
 }
 
 /// The scenarios of all cells, row by row.

@@ -22,15 +22,14 @@ pub fn run(args: &Args, file: &ScenarioFile) -> Result<Exit, Failure> {
     let sets = &args.changes.set;
     let scenarios = file.load_all(sets)?;
     console::warn(&warnings_of(scenarios.iter().map(|(_, scenario)| scenario)));
-    let (mut outcomes, mut charts, mut drawn) = (Vec::new(), Vec::new(), Ok(()));
+    let (mut outcomes, mut drawn) = (Vec::new(), Vec::new());
     for (variant, scenario) in &scenarios {
         let (variant, seed) = (variant.as_deref(), args.seed.unwrap_or(scenario.seed()));
         let outcome = scenario.run(seed);
         let repeat = Repeat::run(&args.scenario, variant, sets, seed).to_string();
-        let chart = chart_file::path(&args.out, scenario, variant);
-        drawn = drawn.and(chart_file::keep(&chart, &chart::timeline(&outcome, &repeat)));
+        let name = chart_file::of_run(scenario, variant, seed, sets);
+        drawn.push(args.charts.keep(&name, || chart::timeline(&outcome, &repeat)));
         outcomes.push(outcome);
-        charts.push(chart);
     }
     console::print(&if args.json {
         let objects: Vec<String> = outcomes.iter().map(json::object).collect();
@@ -40,9 +39,12 @@ pub fn run(args: &Args, file: &ScenarioFile) -> Result<Exit, Failure> {
     } else {
         text(&outcomes, &repeat(args))
     })?;
-    drawn?;
+    let charts = drawn.into_iter().collect::<Result<Vec<_>, Failure>>()?;
     if !args.quiet {
-        charts.iter().try_for_each(|chart| console::tell_where("chart", chart, args.json))?;
+        charts
+            .iter()
+            .flatten()
+            .try_for_each(|chart| console::tell_where("chart", chart, args.json))?;
     }
     Ok(Exit::from(outcomes[0].verdict))
 }

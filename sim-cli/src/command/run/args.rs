@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::changes::Changes;
+use crate::chart_file::Charts;
 
 /// Run a scenario and show what was found
 #[derive(Debug, clap::Args)]
@@ -26,9 +27,8 @@ pub struct Args {
     #[arg(long, conflicts_with_all = ["variant", "record", "verbose"])]
     pub all: bool,
 
-    /// Where charts go
-    #[arg(long, value_name = "DIR", default_value = "out")]
-    pub out: PathBuf,
+    #[command(flatten)]
+    pub charts: Charts,
 
     /// Print JSON instead of the report
     #[arg(long, conflicts_with = "verbose")]

@@ -26,8 +26,8 @@ pub fn run(args: &Args, file: &ScenarioFile) -> Result<Exit, Failure> {
         None => scenario.run(seed),
     };
     let repeat = Repeat::run(&args.scenario, variant, sets, seed).to_string();
-    let chart = chart_file::path(&args.out, &scenario, variant);
-    let drawn = chart_file::keep(&chart, &chart::timeline(&outcome, &repeat));
+    let name = chart_file::of_run(&scenario, variant, seed, sets);
+    let drawn = args.charts.keep(&name, || chart::timeline(&outcome, &repeat));
 
     if args.json {
         console::print(&json::object(&outcome))?;
@@ -41,8 +41,8 @@ pub fn run(args: &Args, file: &ScenarioFile) -> Result<Exit, Failure> {
             console::print(&console::style().command("why", &why))?;
         }
     }
-    drawn?;
-    let written = [("chart", Some(&chart)), ("record", args.record.as_ref())];
+    let chart = drawn?;
+    let written = [("chart", chart.as_ref()), ("record", args.record.as_ref())];
     for (what, path) in written.into_iter().filter_map(|(what, path)| Some((what, path?))) {
         if !args.quiet {
             console::tell_where(what, path, args.json)?;

@@ -11,13 +11,14 @@ use sim_models::explore::turning::{Turning, turning};
 use sim_models::why::{Sequence, Subject, why as tell};
 
 use crate::changes::Changes;
+use crate::chart_file::{self, Charts};
 use crate::diagnostics::Failure;
 use crate::exit::Exit;
 use crate::file::ScenarioFile;
 use crate::record::{Reader, is_record};
 use crate::repeat::Repeat;
 use crate::study::progress::Progress;
-use crate::{chart, chart_file, console};
+use crate::{chart, console};
 
 /// Show why a promise broke, or what became of an intent, as a sequence diagram
 #[derive(Debug, clap::Args)]
@@ -56,9 +57,8 @@ pub struct Args {
     #[arg(long)]
     turn: bool,
 
-    /// Where the picture goes
-    #[arg(long, value_name = "DIR", default_value = "out")]
-    out: PathBuf,
+    #[command(flatten)]
+    charts: Charts,
 
     /// Print one JSON object instead of text
     #[arg(long)]
@@ -79,14 +79,17 @@ pub fn why(args: &Args, kinds: &Kinds) -> Result<Exit, Failure> {
     let sequence = sequence.map_err(|refusal| Failure::new(refusal.to_string()))?;
     let turning = args.turn.then(|| turned(args, &scenario, &sequence)).transpose()?;
     let repeat = repeat(args, &sequence);
-    let picture = chart_file::named(&args.out, &name(args, &scenario, &sequence));
-    chart_file::keep(&picture, &chart::sequence(&sequence, turning.as_ref(), &repeat))?;
+    let name = name(args, &scenario, &sequence);
+    let draw = || chart::sequence(&sequence, turning.as_ref(), &repeat);
+    let picture = args.charts.keep(&name, draw);
     console::print(&if args.json {
         object::object(&sequence, turning.as_ref(), &repeat)
     } else {
         page::text(&sequence, turning.as_ref(), &repeat, &console::style())
     })?;
-    console::tell_where("chart", &picture, args.json)?;
+    if let Some(picture) = picture? {
+        console::tell_where("chart", &picture, args.json)?;
+    }
     Ok(Exit::Kept)
 }
 
@@ -121,12 +124,13 @@ fn load(args: &Args, kinds: &Kinds) -> Result<(Scenario, u64), Failure> {
 
 /// `checkout why shoppers-17`. What was asked for is part of the name, so that no picture takes the
 /// place of another one: the file, which may be one of several counterexamples of a scenario, the variant,
-/// the seed and the number of the violation.
+/// the seed, what was set and the number of the violation.
 fn name(args: &Args, scenario: &Scenario, sequence: &Sequence) -> String {
     let stem = args.scenario.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let mut name = stem;
     name.extend(scenario.variant().map(|variant| format!(" {variant}")));
     name.extend(args.seed.map(|seed| format!(" seed {seed}")));
+    name += &chart_file::changed(&args.changes.set);
     let violation = Some(args.violation).filter(|violation| *violation > 1);
     name.extend(violation.map(|violation| format!(" violation {violation}")));
     format!("{name} why {}", sequence.intents.join(" "))
