@@ -3,8 +3,6 @@
 //! A run of the scenario as it stands has the scenario's name. What differs from it stands in the name, so
 //! that no chart takes the place of another: the variant, the seed, what was set.
 
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use sim_models::Scenario;
@@ -13,6 +11,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::changes::Set;
 use crate::console;
 use crate::diagnostics::Failure;
+use crate::output;
 
 /// The longest name of a chart in bytes; file systems end at 255.
 const NAME_MAX: usize = 200;
@@ -48,9 +47,9 @@ impl Charts {
         }
         let folder = self.out.as_deref().unwrap_or(Path::new("out"));
         let path = folder.join(format!("{}.svg", file_name(name)));
-        match fill(&path, &draw()) {
+        match output::fill(&path, &draw()) {
             Ok(()) => Ok(Some(path)),
-            Err(error) if self.out.is_some() => Err(unwritable(&path, &error)),
+            Err(error) if self.out.is_some() => Err(output::unwritable(&path, &error)),
             Err(error) => {
                 let help = "`--out DIR` takes another folder, `--no-chart` draws none";
                 console::note(&format!(
@@ -75,31 +74,6 @@ impl Charts {
         let path = self.keep(name, draw)?;
         path.map_or(Ok(()), |path| console::tell_where("chart", &path, json))
     }
-}
-
-/// Writes a file, and its folder before.
-///
-/// # Errors
-/// When it or its folder cannot be written.
-pub fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    fill(path, text).map_err(|error| unwritable(path, &error))
-}
-
-/// Makes a folder.
-///
-/// # Errors
-/// When it cannot be made.
-pub fn folder(path: &Path) -> Result<(), Failure> {
-    fs::create_dir_all(path).map_err(|error| unwritable(path, &error))
-}
-
-fn fill(path: &Path, text: &str) -> io::Result<()> {
-    fs::create_dir_all(path.parent().unwrap_or(Path::new("")))?;
-    fs::write(path, text)
-}
-
-fn unwritable(path: &Path, error: &io::Error) -> Failure {
-    Failure::new(format!("cannot write {}: {error}", path.display()))
 }
 
 /// What the chart of a run is called. A number sets apart variants whose names read alike as file

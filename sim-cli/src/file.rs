@@ -11,6 +11,7 @@ use sim_models::{SourceError, closest};
 
 use crate::changes::{Changes, Set};
 use crate::diagnostics::Failure;
+use crate::shipped;
 
 /// A scenario is written by hand; 4 MiB is a hundred times the longest one that is.
 const SIZE_MAX: u64 = 4 << 20;
@@ -33,11 +34,15 @@ pub struct ScenarioFile {
 pub type Loaded = Result<Scenario, Vec<SourceError>>;
 
 impl ScenarioFile {
-    /// Reads a file.
+    /// Reads a file, or a scenario that is built into the binary: `shipped:payment`.
     ///
     /// # Errors
     /// When it is missing, a folder, unreadable, longer than 4 MiB or not UTF-8.
     pub fn read(path: &Path, kinds: &Kinds) -> Result<ScenarioFile, Failure> {
+        if let Some(name) = shipped::asked(path) {
+            let text = shipped::find(name)?.text.to_owned();
+            return Ok(ScenarioFile { path: path.to_owned(), text, kinds: kinds.clone() });
+        }
         let shown = path.display();
         let failed = |error: io::Error| match error.kind() {
             io::ErrorKind::NotFound => missing(path),
@@ -170,8 +175,9 @@ fn missing(path: &Path) -> Failure {
         let name = closest(&wanted, names)?;
         Some(if *folder == Path::new(".") { PathBuf::from(name) } else { folder.join(name) })
     });
-    let help = match near {
-        Some(near) => format!("did you mean `{}`?", near.display()),
+    let near = near.map(|near| near.display().to_string());
+    let help = match near.or_else(|| shipped::instead_of(path)) {
+        Some(near) => format!("did you mean `{near}`?"),
         None => "`sim list FOLDER` shows the scenarios of a folder".to_owned(),
     };
     Failure::with_help(format!("there is no file {}", path.display()), help)

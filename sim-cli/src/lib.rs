@@ -38,11 +38,13 @@ mod file;
 mod finding;
 mod fixes;
 mod json;
+mod output;
 mod record;
 mod repeat;
 mod report;
 #[cfg(test)]
 mod samples;
+mod shipped;
 mod study;
 mod text;
 mod turning;

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::support::{Told, refused, root, scratch, sim_in};
+use crate::support::{Told, refused, root, scenarios_in, scratch, sim_in};
 
 const GOOD: &str = r#"Scenario(
     name: "good", about: "A scenario to break.", horizon: "10s",
@@ -250,5 +250,55 @@ fn where_no_chart_can_go_the_run_is_told_all_the_same() {
         assert_eq!(asked.code, Some(2), "a folder that was asked for: {command:?}");
         assert!(asked.stderr.contains("cannot write out/"), "{}", asked.stderr);
         assert!(asked.stdout.contains("good"), "what was found is told first");
+    }
+}
+
+#[test]
+fn a_shipped_scenario_runs_anywhere_as_its_file_does() {
+    let folder = scratch("shipped");
+    let list = sim_in(&folder, &["list", "--shipped"]);
+    let named: Vec<&str> = list.stdout.lines().filter_map(|l| l.split("shipped:").nth(1)).collect();
+    let named: Vec<&str> = named.iter().filter_map(|l| l.split_whitespace().next()).collect();
+    let mut files = Vec::new();
+    for below in ["", "failure-modes/", "incidents/", "published/", "regressions/"] {
+        for file in scenarios_in(&format!("scenarios/{below}")) {
+            files.push(format!("{below}{}", file.file_stem().unwrap().to_string_lossy()));
+        }
+    }
+    let sorted = |mut names: Vec<String>| {
+        names.sort();
+        names
+    };
+    let named = sorted(named.into_iter().map(str::to_owned).collect());
+    assert_eq!(named, sorted(files), "{}", list.stdout);
+
+    for (shipped, file) in [
+        ("shipped:double_click", "scenarios/double_click.ron"),
+        ("shipped:FM-01", "scenarios/failure-modes/FM-01-crash-after-charge.ron"),
+    ] {
+        let built_in = sim_in(&folder, &["run", shipped, "--json", "--no-chart"]);
+        let file = root().join(file);
+        let own = sim_in(&folder, &["run", file.to_str().unwrap(), "--json", "--no-chart"]);
+        assert_eq!((built_in.code, built_in.stdout), (own.code, own.stdout), "{shipped}");
+    }
+    let near = sim_in(&folder, &["run", "payment.ron"]);
+    assert!(near.stderr.contains("did you mean `shipped:payment`?"), "{}", near.stderr);
+
+    let copied = sim_in(&folder, &["new", "shop", "--from", "double_click"]);
+    assert_eq!(copied.code, Some(0), "{}", copied.stderr);
+    assert!(sim_in(&folder, &["run", "shop.ron"]).stdout.contains("out/shop.svg"));
+}
+
+#[test]
+fn shells_and_man_are_told_of_each_command() {
+    let folder = scratch("packaged");
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let script = sim_in(&folder, &["completions", shell]).stdout;
+        assert!(script.contains("explore") && script.contains("no-chart"), "{shell}");
+    }
+    assert!(sim_in(&folder, &["man"]).stdout.starts_with(".ie"));
+    assert_eq!(sim_in(&folder, &["man", "--out", "man"]).code, Some(0));
+    for page in ["sim.1", "sim-run.1", "sim-explore.1"] {
+        assert!(folder.join("man").join(page).exists(), "{page}");
     }
 }

@@ -21,7 +21,7 @@ use crate::file::ScenarioFile;
 use crate::repeat::Repeat;
 use crate::study::progress::Progress;
 use crate::text::{Style, labelled, plain};
-use crate::{chart, chart_file, console, fixes, json, words};
+use crate::{chart, console, fixes, json, output, words};
 
 /// The version of the object that `--json` prints.
 const SCHEMA: u32 = 1;
@@ -123,7 +123,7 @@ pub fn explore(args: &Args, kinds: &Kinds) -> Result<Exit, Failure> {
     let scenario = file.load_changed(&args.changes)?;
     console::warn(scenario.warnings());
     // Better told before the search than after it.
-    chart_file::folder(&args.out)?;
+    output::folder(&args.out)?;
     let (budget, most) = match args.budget {
         Budget::Runs(runs) => (runs, None),
         Budget::Time(time) => (u64::MAX, Some(time)),
@@ -223,14 +223,14 @@ fn stop_on_interrupt() -> Arc<AtomicBool> {
 fn keep(out: &Path, finding: &Finding, kinds: &Kinds) -> Result<Option<PathBuf>, Failure> {
     let Some(text) = &finding.scenario else { return Ok(None) };
     let path = out.join(format!("counterexample-{:016x}.ron", finding.digest));
-    chart_file::write(&path, text)?;
+    output::write(&path, text)?;
     let draft = Scenario::text(path.to_string_lossy(), text.as_str()).kinds(kinds.clone());
     // What is broken by nobody's intent alone has no sequence.
     if let Ok(scenario) = draft.load()
         && let Ok(sequence) = why(&scenario, scenario.seed(), &Subject::Violation(1))
     {
         let repeat = Repeat::new("why").file(&path).to_string();
-        chart_file::write(&picture(&path), &chart::sequence(&sequence, None, &repeat))?;
+        output::write(&picture(&path), &chart::sequence(&sequence, None, &repeat))?;
     }
     Ok(Some(path))
 }
@@ -244,7 +244,7 @@ fn picture(counterexample: &Path) -> PathBuf {
 fn keep_fixes(folder: &Path, fixes: Fixes) -> Result<Kept, Failure> {
     let write = |(n, fix)| {
         let path = folder.join(fixes::file_name(n, fix));
-        chart_file::write(&path, &fix.scenario).map(|()| Some(path))
+        output::write(&path, &fix.scenario).map(|()| Some(path))
     };
     let files = fixes.fixes.iter().enumerate().map(write).collect::<Result<Vec<_>, _>>()?;
     Ok((fixes, files))

@@ -1,4 +1,4 @@
-//! `sim list`: the scenarios of a folder, one line each.
+//! `sim list`: the scenarios of a folder, or those in the binary, one line each.
 
 use std::path::{Path, PathBuf};
 
@@ -8,14 +8,19 @@ use crate::console;
 use crate::diagnostics::Failure;
 use crate::exit::Exit;
 use crate::file::{ScenarioFile, scenarios_in};
+use crate::shipped::{self, Shipped};
 use crate::text::plain;
 
-/// List the scenarios of a folder
+/// List the scenarios of a folder, or those that are built in
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The folder
     #[arg(default_value = "scenarios")]
     folder: PathBuf,
+
+    /// List the scenarios in the binary; every command takes them by these names
+    #[arg(long, conflicts_with = "folder")]
+    shipped: bool,
 }
 
 /// Lists what is there; a scenario that doesn't load is listed with its first mistake.
@@ -23,14 +28,10 @@ pub struct Args {
 /// # Errors
 /// A folder that cannot be read.
 pub fn list(args: &Args, kinds: &Kinds) -> Result<Exit, Failure> {
-    let folder = &args.folder;
-    let paths = scenarios_in(folder).map_err(|error| {
-        let message = format!("cannot list {}: {error}", folder.display());
-        Failure::with_help(message, "`sim list FOLDER` lists another folder")
-    })?;
-    if paths.is_empty() {
-        console::note(&format!("there are no scenarios in {}", folder.display()));
-    }
+    let paths = match args.shipped {
+        true => shipped::all().into_iter().map(Shipped::path).collect(),
+        false => paths(&args.folder)?,
+    };
     let rows: Vec<[String; 3]> = paths.iter().map(|path| row(path, kinds)).collect();
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
     let (names, files) = (width(0).unwrap_or(0), width(1).unwrap_or(0));
@@ -39,6 +40,19 @@ pub fn list(args: &Args, kinds: &Kinds) -> Result<Exit, Failure> {
     });
     console::print(&lines.collect::<String>())?;
     Ok(Exit::Kept)
+}
+
+/// The scenarios of a folder.
+fn paths(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let paths = scenarios_in(folder).map_err(|error| {
+        let message = format!("cannot list {}: {error}", folder.display());
+        let help = "`sim list FOLDER` lists another folder, `sim list --shipped` what is built in";
+        Failure::with_help(message, help)
+    })?;
+    if paths.is_empty() {
+        console::note(&format!("there are no scenarios in {}", folder.display()));
+    }
+    Ok(paths)
 }
 
 /// Name, file, and a sentence about it.

@@ -2,10 +2,12 @@
 
 mod check;
 mod compare;
+mod completions;
 mod conform;
 mod explore;
 mod help;
 mod list;
+mod man;
 mod map;
 mod matrix;
 mod new;
@@ -24,6 +26,7 @@ use crate::exit::Exit;
 
 const EXAMPLES: &str = "\
 Examples:
+  sim run shipped:payment                 run one of those that are built in (sim list --shipped)
   sim new checkout                        a small scenario to start from
   sim run checkout.ron                    run it; the chart goes to out/checkout.svg
   sim run checkout.ron --all              compare its variants side by side
@@ -75,6 +78,8 @@ pub enum Command {
     Validate(validate::Args),
     Conform(conform::Args),
     Schema(schema::Args),
+    Completions(completions::Args),
+    Man(man::Args),
     Help(help::Args),
 }
 
@@ -97,6 +102,8 @@ impl Command {
             Command::Validate(args) => validate::validate(args, kinds),
             Command::Conform(args) => conform::conform(args),
             Command::Schema(args) => schema::schema_of_the_language(args),
+            Command::Completions(args) => completions::completions(args),
+            Command::Man(args) => man::man(args),
             Command::Help(args) => help::help(args),
         }
     }

@@ -2,12 +2,15 @@
 
 use std::fs::OpenOptions;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use sim_models::Scenario;
 
 use crate::console;
 use crate::diagnostics::Failure;
 use crate::exit::Exit;
 use crate::repeat::Repeat;
+use crate::shipped::{self, Shipped};
 use crate::text::plain;
 
 /// A tour of the language that runs as it stands, but for its name.
@@ -21,6 +24,10 @@ const NAME: &str = "starter";
 pub struct Args {
     /// The scenario's name; the file is NAME.ron
     name: String,
+
+    /// Begin with a copy of this shipped scenario; `sim list --shipped` lists them
+    #[arg(long, value_name = "SHIPPED")]
+    from: Option<String>,
 
     /// Write to this file instead
     #[arg(long, value_name = "FILE")]
@@ -38,6 +45,10 @@ pub fn new(args: &Args) -> Result<Exit, Failure> {
         let help = "use letters, digits, `-`, `_` and spaces; `--out FILE` says where it goes";
         return Err(Failure::with_help(message, help));
     }
+    let text = match &args.from {
+        None => template(name),
+        Some(from) => copy(shipped::find(shipped::asked(Path::new(from)).unwrap_or(from))?, name),
+    };
     let path = args.out.clone().unwrap_or_else(|| PathBuf::from(format!("{name}.ron")));
     let shown = path.display();
     let failed = |error: io::Error| match error.kind() {
@@ -48,17 +59,25 @@ pub fn new(args: &Args) -> Result<Exit, Failure> {
         _ => Failure::new(format!("cannot write {shown}: {error}")),
     };
     let mut file = OpenOptions::new().write(true).create_new(true).open(&path).map_err(failed)?;
-    file.write_all(scenario(name).as_bytes()).map_err(failed)?;
+    file.write_all(text.as_bytes()).map_err(failed)?;
 
     let run = Repeat::new("run").file(&path).to_string();
     let wrote = plain(&format!("wrote {shown}; now try"));
-    let try_out = [&run[..], &format!("{run} --all"), &format!("{run} --variant 'no key' -v")];
+    let explore = Repeat::new("explore").file(&path).to_string();
+    let try_out = [&run[..], &format!("{run} --all"), &explore];
     console::print(&format!("{wrote}\n  {}\n", try_out.join("\n  ")))?;
     Ok(Exit::Kept)
 }
 
-fn scenario(name: &str) -> String {
+fn template(name: &str) -> String {
     TEMPLATE.replacen(NAME, name, 1)
+}
+
+/// A shipped scenario under another name.
+fn copy(shipped: Shipped, name: &str) -> String {
+    let text = shipped.text;
+    let own = Scenario::text(shipped.name, text).load().expect("what is shipped loads");
+    text.replacen(&format!("name: \"{}\"", own.name()), &format!("name: \"{name}\""), 1)
 }
 
 /// Whether a name is safe as a file's and as a text in the scenario.
@@ -70,12 +89,11 @@ fn is_plain(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sim_models::Scenario;
     use sim_models::outcome::{InvariantVerdict, Verdict};
 
     #[test]
     fn the_first_run_keeps_every_promise() {
-        let scenario = Scenario::text("new.ron", scenario("my shop")).load().unwrap();
+        let scenario = Scenario::text("new.ron", template("my shop")).load().unwrap();
         assert_eq!(scenario.name(), "my shop");
         let outcome = scenario.run(scenario.seed());
         assert_eq!(outcome.verdict, Verdict::Kept, "{:?}", outcome.invariants);
@@ -86,8 +104,16 @@ mod tests {
 
     #[test]
     fn its_variant_shows_the_harm() {
-        let outcome = Scenario::text("new.ron", scenario("shop")).variant("no key").run();
+        let outcome = Scenario::text("new.ron", template("shop")).variant("no key").run();
         assert_eq!(outcome.unwrap().verdict, Verdict::Violated);
+    }
+
+    #[test]
+    fn a_copy_is_the_same_scenario_under_another_name() {
+        for shipped in shipped::all() {
+            let scenario = Scenario::text("copy.ron", copy(shipped, "my shop")).load().unwrap();
+            assert_eq!(scenario.name(), "my shop", "{}", shipped.name);
+        }
     }
 
     #[test]
