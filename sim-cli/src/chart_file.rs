@@ -118,7 +118,7 @@ pub fn apart(readable: &str, exact: &str) -> String {
 }
 
 /// `name` as every file system takes it: lower-case letters, digits, `_` and single dashes.
-fn file_name(name: &str) -> String {
+pub fn file_name(name: &str) -> String {
     let mut safe = String::new();
     for c in name.chars().flat_map(char::to_lowercase) {
         let c = if c.is_alphanumeric() || c == '_' { c } else { '-' };

@@ -33,6 +33,7 @@ mod command;
 mod console;
 mod diagnostics;
 mod exit;
+mod export;
 mod figure;
 mod file;
 mod finding;

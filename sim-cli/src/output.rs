@@ -10,17 +10,17 @@ use crate::diagnostics::Failure;
 ///
 /// # Errors
 /// When it or its folder cannot be written.
-pub fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    fill(path, text).map_err(|error| unwritable(path, &error))
+pub fn write(path: &Path, content: &(impl AsRef<[u8]> + ?Sized)) -> Result<(), Failure> {
+    fill(path, content).map_err(|error| unwritable(path, &error))
 }
 
 /// The same, for who has more to say about a failure.
 ///
 /// # Errors
 /// When it or its folder cannot be written.
-pub fn fill(path: &Path, text: &str) -> io::Result<()> {
+pub fn fill(path: &Path, content: &(impl AsRef<[u8]> + ?Sized)) -> io::Result<()> {
     fs::create_dir_all(path.parent().unwrap_or(Path::new("")))?;
-    fs::write(path, text)
+    fs::write(path, content)
 }
 
 /// Makes a folder.

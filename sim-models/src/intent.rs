@@ -10,6 +10,34 @@ use sim_policies::Fate;
 
 use crate::plan::{ActorId, KindId, Plan, ProgramId, numbered};
 
+/// What a user knows of an intent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum IntentState {
+    /// Told success.
+    Succeeded,
+    /// Told success that rests on a fallback's answer.
+    Degraded,
+    /// Told a definite failure.
+    Failed,
+    /// Told that nobody knows, or gone before anybody told.
+    Unknown,
+    /// Told nothing in time.
+    Unanswered,
+}
+
+impl IntentState {
+    /// Its name in files, which stays as it is.
+    pub const fn name(self) -> &'static str {
+        match self {
+            IntentState::Succeeded => "succeeded",
+            IntentState::Degraded => "degraded",
+            IntentState::Failed => "failed",
+            IntentState::Unknown => "unknown",
+            IntentState::Unanswered => "unanswered",
+        }
+    }
+}
+
 /// One decision of one user.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Intent {
@@ -26,8 +54,8 @@ pub(crate) struct Intent {
     pub expected: u32,
     pub submitted: u32,
     pub ended: u32,
-    /// It counts as achieved, or as missed.
-    pub counted: bool,
+    /// When it counted as achieved or as missed, and how it stood then.
+    pub counted: Option<(Time, IntentState)>,
     /// All submissions that were expected have ended once.
     pub is_over: bool,
     /// How many keys it has had.
@@ -60,7 +88,7 @@ impl Intent {
             expected: 0,
             submitted: 0,
             ended: 0,
-            counted: false,
+            counted: None,
             is_over: false,
             keys: 1,
             asked_back: None,

@@ -30,6 +30,7 @@
 //! | write a test | [`prelude`] |
 //! | load, change and run a scenario | [`Draft`], [`Scenario`], [`Error`] |
 //! | read what a run found | [`outcome`], [`recovery`] |
+//! | read all that happened, line by line | [`account`] |
 //! | run many seeds | [`study`] |
 //! | find faults that break a promise | [`explore`](mod@explore) |
 //! | draw random faults | `strategies`, with the feature `proptest` |
@@ -39,6 +40,7 @@
 //!
 //! **Invariant:** this crate has never heard of terminals or SVG.
 
+pub mod account;
 mod compile;
 pub mod conform;
 pub mod custom;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use sim_core::{Moment, Simulation, Step, Stop, Time};
 use sim_redis::value::Texts;
 
+use crate::account::{self, Account};
 use crate::intent::Intents;
 use crate::lineage::Lineage;
 use crate::log::Note;
@@ -18,6 +19,9 @@ use crate::world::{Source, World};
 
 /// The most ledger entries that an outcome lists; its summaries count all.
 const LEDGER_LINES_MAX: usize = 10_000;
+
+/// The most violations of a promise that an account lists; the outcome counts all.
+const VIOLATIONS_MAX: usize = 100_000;
 
 /// So rarely it is looked whether anything more happens to an intent.
 const STEPS_PER_LOOK: u64 = 32;
@@ -174,7 +178,7 @@ impl Run {
 
     /// Keeps each violation of a promise, for [`keeps`](Run::keeps).
     pub(crate) fn seeking(mut self, sought: &Sought) -> Run {
-        self.sim.act(|world, _| world.shared.watch.keep_all(sought.promise));
+        self.sim.act(|world, _| world.shared.watch.keep_all(sought.promise, usize::MAX));
         self
     }
 
@@ -239,8 +243,7 @@ impl Run {
         }
         let is_broken = match sought.intent {
             Some(_) => {
-                let now = self.sim.now();
-                self.sim.act(|world, _| world.count_open(now));
+                self.count_open();
                 self.has_broken(sought, 0, true)
             }
             // Some promises are judged by the whole outcome.
@@ -350,7 +353,35 @@ impl Run {
         true
     }
 
+    /// Runs to the end and tells all that an outcome sums up.
+    pub fn finish_account(mut self) -> Account {
+        let promises = self.sim.model().shared.plan.invariants.len();
+        self.sim.act(|world, _| {
+            let watch = &mut world.shared.watch;
+            (0..promises).for_each(|nth| watch.keep_all(nth, VIOLATIONS_MAX));
+        });
+        self.exhaust();
+        self.count_open();
+        let shared = &self.sim.model().shared;
+        let now = || shared.scene(Moment { at: self.sim.now(), step: self.sim.steps() });
+        let kept = (0..promises).map(|nth| shared.watch.kept(nth, 0, now(), true)).collect();
+        let intents = account::intents(&shared.plan, &shared.intents, &shared.metrics);
+        Account::new(self.outcome(usize::MAX), kept, intents)
+    }
+
     fn conclude(mut self) -> Outcome {
+        self.count_open();
+        self.outcome(LEDGER_LINES_MAX)
+    }
+
+    /// Who still waits at the end counts for as long as they have waited.
+    fn count_open(&mut self) {
+        let now = self.sim.now();
+        self.sim.act(|world, _| world.count_open(now));
+    }
+
+    /// What was found, with so many lines of the ledger.
+    fn outcome(self, ledger_lines: usize) -> Outcome {
         let hit = match self.stop {
             Some(Stop::Limit(hit)) => Some(hit),
             _ => None,
@@ -358,7 +389,6 @@ impl Run {
         let runaway = || self.sim.model().runaway().cloned();
         let limit = hit.filter(|_| !self.is_past_horizon).map(RunLimit::Engine).or_else(runaway);
         let (digest, steps, now) = (self.sim.digest(), self.sim.steps(), self.sim.now());
-        self.sim.act(|world, _| world.count_open(now));
         let end = now.min(self.horizon);
         let grace = Grace {
             most: self.grace_ends.since(self.horizon),
@@ -370,7 +400,7 @@ impl Run {
         let plan = &*Arc::clone(&shared.plan);
         let invariants = shared.watch.results(shared.scene(Moment { at: now, step: steps }));
         let measured = shared.metrics.measured(plan, end);
-        let entries = shared.ledger.entries().iter().take(LEDGER_LINES_MAX);
+        let entries = shared.ledger.entries().iter().take(ledger_lines);
         let mut outcome = Outcome {
             run_id: self.id,
             scenario: plan.name.clone(),

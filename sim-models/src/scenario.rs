@@ -6,6 +6,7 @@ use std::sync::Arc;
 use sim_core::mix;
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::account::Account;
 use crate::compile::{self, Points};
 use crate::custom::Kinds;
 use crate::error::Error;
@@ -302,6 +303,11 @@ impl Scenario {
     /// Runs it to its end.
     pub fn run(&self, seed: u64) -> Outcome {
         self.start(seed).finish()
+    }
+
+    /// Runs it to its end, and tells all that an outcome sums up.
+    pub fn account(&self, seed: u64) -> Account {
+        self.start(seed).finish_account()
     }
 
     /// Begins a run that is taken step by step.

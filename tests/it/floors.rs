@@ -43,6 +43,7 @@ const HOUSES: &[House] = &[
             &["language", "designs", "error"],
             &["plan"],
             &[
+                "account",
                 "intent",
                 "ledger",
                 "lengths",

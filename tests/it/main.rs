@@ -10,6 +10,7 @@ mod designs;
 mod determinism;
 mod exam;
 mod explore;
+mod export;
 mod failure_modes;
 mod figures;
 mod fixes;

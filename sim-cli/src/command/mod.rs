@@ -5,6 +5,7 @@ mod compare;
 mod completions;
 mod conform;
 mod explore;
+mod export;
 mod help;
 mod list;
 mod man;
@@ -36,6 +37,7 @@ Examples:
   sim compare checkout.ron                pit its variants against it, seed by seed
   sim explore checkout.ron                find the faults that break its promises
   sim why checkout.ron                    the violation as a sequence diagram, with reasons
+  sim export checkout.ron --format csv    its figures, log and ledger as tables for other programs
   sim replay run.sim                      prove that it repeats, step by step
   sim conform traces/                     prove that policies behave like their libraries
   sim help Retry                          what a word of the language means, with its defaults
@@ -72,6 +74,7 @@ pub enum Command {
     Map(map::Args),
     Explore(explore::Args),
     Why(why::Args),
+    Export(export::Args),
     Replay(replay::Args),
     List(list::Args),
     New(new::Args),
@@ -96,6 +99,7 @@ impl Command {
             Command::Map(args) => map::map(args, kinds),
             Command::Explore(args) => explore::explore(args, kinds),
             Command::Why(args) => why::why(args, kinds),
+            Command::Export(args) => export::export(args, kinds),
             Command::Replay(args) => replay::replay(args, kinds),
             Command::List(args) => list::list(args, kinds),
             Command::New(args) => new::new(args),

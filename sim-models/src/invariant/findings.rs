@@ -15,8 +15,10 @@ pub(crate) struct Findings {
     pub violations: u64,
     /// The earliest violation.
     pub first: Option<Found>,
-    /// Every violation, kept only for who asks of whom they are.
+    /// Every violation, kept only for who asks for them.
     pub all: Option<Vec<Found>>,
+    /// So many of them at most.
+    pub all_max: usize,
 }
 
 /// A violation.
@@ -121,9 +123,10 @@ impl Findings {
         self.exercised = true;
         self.violations += 1;
         let is_first = self.first.as_ref().is_none_or(|first| first.when.is_after(when));
-        if is_first || self.all.is_some() {
+        let all = self.all.as_mut().filter(|all| all.len() < self.all_max);
+        if is_first || all.is_some() {
             let found = Found { when, breach: breach() };
-            if let Some(all) = &mut self.all {
+            if let Some(all) = all {
                 all.push(found.clone());
             }
             if is_first {

@@ -50,9 +50,10 @@ impl Watch {
         self.checks.iter().map(|check| check.law.memory_bytes()).sum()
     }
 
-    /// Keeps every violation of an invariant, and not the earliest alone.
-    pub(crate) fn keep_all(&mut self, nth: usize) {
-        self.checks[nth].findings.all = Some(Vec::new());
+    /// Keeps every violation of an invariant up to so many, and not the earliest alone.
+    pub(crate) fn keep_all(&mut self, nth: usize, most: usize) {
+        let findings = &mut self.checks[nth].findings;
+        (findings.all, findings.all_max) = (Some(Vec::new()), most);
     }
 
     /// How often an invariant was broken so far.

@@ -189,8 +189,13 @@ impl Metrics {
 
     /// Whether an end came too late to count: after the horizon, to who had waited for longer than
     /// the grace. All who wait at the horizon have the same time, whenever they came.
-    fn is_late(&self, begun: Time, now: Time) -> bool {
+    pub(crate) fn is_late(&self, begun: Time, now: Time) -> bool {
         !self.is_within(now) && now.since(begun) > self.grace
+    }
+
+    /// Whether what arose at an instant is measured.
+    pub(crate) fn is_measured(&self, arose: Time) -> bool {
+        self.from <= arose && self.is_within(arose)
     }
 
     /// Whether somebody who counts still waits.

@@ -6,7 +6,7 @@
 use sim_core::{Draw, Handle, Lane, Stream, Streams, Time, mix};
 use sim_policies::{Ending, Fate};
 
-use crate::intent::Intent;
+use crate::intent::{Intent, IntentState};
 use crate::invariant::Seen;
 use crate::log::Note;
 use crate::plan::{
@@ -340,8 +340,16 @@ impl Clients {
         let intent = &mut shared.intents[id];
         let is_last = intent.ended == intent.expected;
         let succeeds = fate == Fate::Succeeded && !is_refund;
-        let counts = (succeeds || is_last) && !intent.counted;
-        intent.counted |= counts;
+        let counts = (succeeds || is_last) && intent.counted.is_none();
+        if counts {
+            let state = match intent.told {
+                _ if succeeds && is_degraded => IntentState::Degraded,
+                _ if succeeds => IntentState::Succeeded,
+                Some(Fate::Failed) => IntentState::Failed,
+                _ => IntentState::Unknown,
+            };
+            intent.counted = Some((ctx.now(), state));
+        }
         let is_over = is_last && !std::mem::replace(&mut intent.is_over, is_last);
         let Intent { client, user, begun: arose, .. } = *intent;
         ctx.observe(mix(fate as u64, id.into()));

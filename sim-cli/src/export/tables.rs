@@ -1,0 +1,504 @@
+//! The tables of one run. Each is a view of its [`Account`], and none is kinder than the report:
+//! who never got an answer has a state, a count or a population of their own.
+
+use sim_core::{Span, Time};
+use sim_models::account::Account;
+use sim_models::outcome::{ActorSummary, Goodput, Lengths, Measured, Outcome, Series};
+
+use super::table::Kind::{Count, Flag, Number, Text};
+use super::table::{Cell, Table};
+
+/// A table, by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+pub enum What {
+    /// One row: what was run, its verdict, its goodput, and what bounds left out
+    Run,
+    /// One row a promise, with its verdict; one that nothing exercised is vacuous
+    Promises,
+    /// Every violation and its witness
+    Violations,
+    /// Every intent, and what its user knows in the end
+    Intents,
+    /// What is counted and averaged of each actor and instance
+    Actors,
+    /// What became of the calls of each hop
+    Calls,
+    /// Why calls were refused or given up, by hop
+    Reasons,
+    /// Durable effects by kind
+    Effects,
+    /// Every durable effect
+    Ledger,
+    /// Every change of a breaker's state
+    Transitions,
+    /// When which fault was active, and which never struck
+    Faults,
+    /// The event log: decisions, losses, effects, faults
+    Log,
+    /// One row a window of time, subject and figure
+    Series,
+    /// Latencies: one row a bucket, of what succeeded, failed, and is still open
+    Histograms,
+}
+
+impl What {
+    /// The table of a run.
+    pub fn of(self, account: &Account) -> Table {
+        let outcome = &account.outcome;
+        match self {
+            What::Run => run(account),
+            What::Promises => promises(outcome),
+            What::Violations => violations(account),
+            What::Intents => intents(account),
+            What::Actors => actors(outcome),
+            What::Calls => calls(outcome),
+            What::Reasons => reasons(outcome),
+            What::Effects => effects(outcome),
+            What::Ledger => ledger(outcome),
+            What::Transitions => transitions(outcome),
+            What::Faults => faults(outcome),
+            What::Log => log(outcome),
+            What::Series => series(&outcome.series, outcome.ended_at),
+            What::Histograms => histograms(outcome),
+        }
+    }
+}
+
+fn run(account: &Account) -> Table {
+    let columns = [
+        ("scenario", Text),
+        ("variant", Text),
+        ("seed", Count),
+        ("run_id", Text),
+        ("digest", Text),
+        ("verdict", Text),
+        ("limit", Text),
+        ("unwell", Text),
+        ("recovery", Text),
+        ("steps", Count),
+        ("virtual_ms", Number),
+        ("warmup_ms", Number),
+        ("offered", Count),
+        ("succeeded", Count),
+        ("degraded", Count),
+        ("missed", Count),
+        ("unanswered", Count),
+        ("violations_omitted", Count),
+        ("log_omitted", Count),
+    ];
+    let Account { outcome, violations_omitted, .. } = account;
+    let Goodput { offered, achieved, missed, degraded } = outcome.goodput;
+    let mut table = Table::new("run", &columns);
+    table.push([
+        (&outcome.scenario).into(),
+        outcome.variant.as_ref().into(),
+        outcome.run_id.seed.into(),
+        outcome.run_id.to_string().into(),
+        format!("{:016x}", outcome.digest).into(),
+        outcome.verdict.name().into(),
+        outcome.limit.as_ref().map(|limit| limit.name()).into(),
+        outcome.unwell().map(|unwell| unwell.name()).into(),
+        outcome.recovery.as_ref().map(|recovery| recovery.state.name()).into(),
+        outcome.steps.into(),
+        outcome.ended_at.into(),
+        outcome.warmup.into(),
+        offered.into(),
+        achieved.into(),
+        degraded.into(),
+        missed.into(),
+        outcome.goodput.unanswered().into(),
+        (*violations_omitted).into(),
+        outcome.log_omitted.into(),
+    ]);
+    table
+}
+
+fn promises(outcome: &Outcome) -> Table {
+    let columns = [
+        ("promise", Text),
+        ("verdict", Text),
+        ("known", Flag),
+        ("violations", Count),
+        ("first_at_ms", Number),
+    ];
+    let mut table = Table::new("promises", &columns);
+    for result in &outcome.invariants {
+        table.push([
+            (&result.name).into(),
+            result.verdict.name().into(),
+            result.known.into(),
+            result.violations.into(),
+            result.first.as_ref().map(|first| first.at).into(),
+        ]);
+    }
+    table
+}
+
+fn violations(account: &Account) -> Table {
+    let columns = [
+        ("promise", Text),
+        ("known", Flag),
+        ("at_ms", Number),
+        ("step", Count),
+        ("intent", Text),
+        ("other_intent", Text),
+        ("who", Text),
+        ("what", Text),
+        ("witness", Text),
+    ];
+    let mut table = Table::new("violations", &columns);
+    for broken in &account.violations {
+        let violation = &broken.violation;
+        table.push([
+            (&broken.promise).into(),
+            broken.known.into(),
+            violation.at.into(),
+            violation.step.into(),
+            violation.intent.as_ref().into(),
+            violation.other.as_ref().into(),
+            (&violation.who).into(),
+            (&violation.what).into(),
+            (&violation.witness).into(),
+        ]);
+    }
+    table
+}
+
+fn intents(account: &Account) -> Table {
+    let columns = [
+        ("intent", Text),
+        ("client", Text),
+        ("arose_ms", Number),
+        ("measured", Flag),
+        ("submissions", Count),
+        ("state", Text),
+        ("settled_ms", Number),
+    ];
+    let mut table = Table::new("intents", &columns);
+    for intent in &account.intents {
+        table.push([
+            (&intent.name).into(),
+            (&intent.client).into(),
+            intent.arose.into(),
+            intent.measured.into(),
+            intent.submissions.into(),
+            intent.state.name().into(),
+            intent.settled.into(),
+        ]);
+    }
+    table
+}
+
+fn actors(outcome: &Outcome) -> Table {
+    let columns =
+        [("actor", Text), ("instance", Text), ("kind", Text), ("figure", Text), ("value", Number)];
+    let mut table = Table::new("actors", &columns);
+    for actor in &outcome.actors {
+        let instances = actor.instances.iter().map(|own| (Some(&own.name), own));
+        for (instance, own) in std::iter::once((None, actor)).chain(instances) {
+            for (figure, value) in figures(own) {
+                table.push([
+                    (&actor.name).into(),
+                    instance.into(),
+                    actor.kind.name().into(),
+                    figure.into(),
+                    value,
+                ]);
+            }
+        }
+    }
+    table
+}
+
+/// What is counted and averaged of an actor.
+fn figures(actor: &ActorSummary) -> Vec<(&'static str, Cell)> {
+    let counts = actor.counters.iter();
+    let counts = counts.map(|(counter, count)| (counter.name(), (*count as f64).into()));
+    let load = actor.load.iter().flat_map(|load| {
+        [
+            ("busy_workers_mean", load.busy_mean.into()),
+            ("waiting_mean", load.waiting_mean.into()),
+            ("utilisation", load.utilisation.into()),
+            ("wasted_share", load.wasted.into()),
+        ]
+    });
+    counts.chain(load).collect()
+}
+
+fn calls(outcome: &Outcome) -> Table {
+    let columns = [
+        ("caller", Text),
+        ("callee", Text),
+        ("calls", Count),
+        ("success", Count),
+        ("failed", Count),
+        ("unknown", Count),
+        ("abandoned", Count),
+        ("open", Count),
+        ("attempts", Count),
+        ("retries", Count),
+        ("unsafe_retries", Count),
+        ("hedges", Count),
+        ("fallbacks", Count),
+    ];
+    let mut table = Table::new("calls", &columns);
+    for call in &outcome.calls {
+        let ended = call.success + call.failed + call.unknown + call.abandoned;
+        table.push([
+            (&call.from).into(),
+            (&call.to).into(),
+            call.calls.into(),
+            call.success.into(),
+            call.failed.into(),
+            call.unknown.into(),
+            call.abandoned.into(),
+            call.calls.saturating_sub(ended).into(),
+            call.attempts.into(),
+            call.retries.into(),
+            call.unsafe_retries.into(),
+            call.hedges.into(),
+            call.fallbacks.into(),
+        ]);
+    }
+    table
+}
+
+fn reasons(outcome: &Outcome) -> Table {
+    let columns =
+        [("caller", Text), ("callee", Text), ("what", Text), ("reason", Text), ("count", Count)];
+    let mut table = Table::new("reasons", &columns);
+    for call in &outcome.calls {
+        for (what, reasons) in [("rejected", &call.rejected), ("given_up", &call.given_up)] {
+            for (reason, count) in reasons {
+                let (from, to) = (&call.from, &call.to);
+                table.push([
+                    from.into(),
+                    to.into(),
+                    what.into(),
+                    (*reason).into(),
+                    (*count).into(),
+                ]);
+            }
+        }
+    }
+    table
+}
+
+fn effects(outcome: &Outcome) -> Table {
+    let columns = [
+        ("kind", Text),
+        ("count", Count),
+        ("intents", Count),
+        ("duplicated", Count),
+        ("refunded", Count),
+        ("deduplicated", Count),
+    ];
+    let mut table = Table::new("effects", &columns);
+    for effect in &outcome.effects {
+        table.push([
+            (&effect.kind).into(),
+            effect.count.into(),
+            effect.intents.into(),
+            effect.duplicated.into(),
+            effect.refunded.into(),
+            effect.deduplicated.into(),
+        ]);
+    }
+    table
+}
+
+fn ledger(outcome: &Outcome) -> Table {
+    let columns =
+        [("at_ms", Number), ("effect", Text), ("kind", Text), ("actor", Text), ("intent", Text)];
+    let mut table = Table::new("ledger", &columns);
+    for line in &outcome.ledger {
+        table.push([
+            line.at.into(),
+            (&line.id).into(),
+            (&line.kind).into(),
+            (&line.actor).into(),
+            (&line.intent).into(),
+        ]);
+    }
+    table
+}
+
+fn transitions(outcome: &Outcome) -> Table {
+    let columns = [
+        ("at_ms", Number),
+        ("breaker", Text),
+        ("policy", Text),
+        ("instance", Count),
+        ("from", Text),
+        ("to", Text),
+        ("reason", Text),
+        ("why", Text),
+    ];
+    let mut table = Table::new("transitions", &columns);
+    for line in &outcome.transitions {
+        table.push([
+            line.at.into(),
+            line.breaker().into(),
+            (&line.policy).into(),
+            line.instance.into(),
+            line.from.id().into(),
+            line.to.id().into(),
+            line.reason.id().into(),
+            line.reason.to_string().into(),
+        ]);
+    }
+    table
+}
+
+fn faults(outcome: &Outcome) -> Table {
+    let columns =
+        [("fault", Text), ("from_ms", Number), ("to_ms", Number), ("missed_because", Text)];
+    let mut table = Table::new("faults", &columns);
+    for fault in &outcome.faults {
+        table.push([(&fault.label).into(), fault.from.into(), fault.to.into(), Cell::Missing]);
+    }
+    for missed in &outcome.faults_missed {
+        let because = missed.why.id().into();
+        table.push([(&missed.label).into(), Cell::Missing, Cell::Missing, because]);
+    }
+    table
+}
+
+fn log(outcome: &Outcome) -> Table {
+    let columns =
+        [("at_ms", Number), ("step", Count), ("intent", Text), ("who", Text), ("what", Text)];
+    let mut table = Table::new("log", &columns);
+    for line in outcome.log.iter() {
+        table.push([
+            line.at.into(),
+            line.step.into(),
+            line.intent.as_ref().into(),
+            (&line.who).into(),
+            (&line.what).into(),
+        ]);
+    }
+    table
+}
+
+fn series(series: &Series, end: Time) -> Table {
+    let columns = [
+        ("from_ms", Number),
+        ("to_ms", Number),
+        ("kind", Text),
+        ("of", Text),
+        ("figure", Text),
+        ("value", Number),
+    ];
+    let mut table = Table::new("series", &columns);
+    let counts = |counts: &[u32]| counts.iter().map(|n| f64::from(*n).into()).collect();
+    let lengths = |lengths: &[Option<Span>]| lengths.iter().map(|l| (*l).into()).collect();
+    let mut add = |kind: &str, of: Option<&String>, figure: &str, values: Vec<Cell>| {
+        for (n, value) in values.into_iter().enumerate() {
+            let from = Time::ZERO + series.width * n as u64;
+            // The last window ends with the run.
+            let to = (from + series.width).min(end.max(from));
+            let (from, to) = (from.into(), to.into());
+            table.push([from, to, kind.into(), of.into(), figure.into(), value]);
+        }
+    };
+    add("run", None, "offered", counts(&series.offered));
+    add("run", None, "goodput", counts(&series.goodput));
+    add("run", None, "failed", counts(&series.failed));
+    add("run", None, "retries", counts(&series.retries));
+    add("run", None, "latency_p50_ms", lengths(&series.latency_p50));
+    add("run", None, "latency_p99_ms", lengths(&series.latency_p99));
+    for (name, longest) in &series.queue_len_max {
+        add("service", Some(name), "queue_len_max", counts(longest));
+    }
+    for (name, busy) in &series.busy {
+        let busy = busy.iter().map(|busy| (*busy).into()).collect();
+        add("service", Some(name), "busy_workers", busy);
+    }
+    for (name, amplification) in &series.amplification {
+        let ratios = amplification.iter().map(|ratio| (*ratio).into()).collect();
+        add("hop", Some(name), "attempts_per_call", ratios);
+    }
+    table
+}
+
+fn histograms(outcome: &Outcome) -> Table {
+    let columns = [
+        ("during", Text),
+        ("of", Text),
+        ("ending", Text),
+        ("from_ms", Number),
+        ("to_ms", Number),
+        ("count", Count),
+    ];
+    let mut table = Table::new("histograms", &columns);
+    for measured in &outcome.measured {
+        let Measured { during, latencies, instances, .. } = measured;
+        let during = during.map(|during| during.to_string());
+        let instances = instances.iter().map(|own| (&own.name, &own.latencies));
+        for (name, latencies) in latencies.iter().map(|(name, l)| (name, l)).chain(instances) {
+            for (ending, lengths) in [
+                ("succeeded", &latencies.succeeded),
+                ("failed", &latencies.failed),
+                ("open", &latencies.open),
+            ] {
+                buckets(&mut table, [during.as_ref(), Some(name)], ending, lengths);
+            }
+        }
+    }
+    table
+}
+
+/// One row a bucket that holds any.
+fn buckets(table: &mut Table, of: [Option<&String>; 2], ending: &str, lengths: &Lengths) {
+    let Some(histogram) = lengths.histogram() else { return };
+    for bucket in histogram.iter_recorded() {
+        let value = bucket.value_iterated_to();
+        let [from, to] = [histogram.lowest_equivalent(value), histogram.highest_equivalent(value)];
+        table.push([
+            of[0].into(),
+            of[1].into(),
+            ending.into(),
+            Span::nanos(from).into(),
+            Span::nanos(to).into(),
+            bucket.count_at_value().into(),
+        ]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::ValueEnum;
+
+    use super::*;
+    use crate::samples;
+
+    fn account(outcome: Outcome) -> Account {
+        Account { outcome, violations: Vec::new(), violations_omitted: 0, intents: Vec::new() }
+    }
+
+    #[test]
+    fn each_table_is_named_as_it_is_asked_for() {
+        for outcome in [samples::empty(), samples::outage(), samples::hostile()] {
+            let account = account(outcome);
+            for what in What::value_variants() {
+                let name = what.to_possible_value().expect("it can be asked for");
+                assert_eq!(what.of(&account).name, name.get_name());
+            }
+        }
+    }
+
+    #[test]
+    fn a_window_ends_with_the_run() {
+        let series = Series {
+            width: Span::secs(1),
+            offered: vec![1, 2],
+            latency_p50: vec![Some(Span::millis(5)), None],
+            ..Series::default()
+        };
+        let table = super::series(&series, Time::ZERO + Span::millis(1_500));
+        let ends: Vec<&Cell> = table.rows.iter().map(|row| &row[1]).collect();
+        let [whole, cut] = [Cell::Number(1_000.0), Cell::Number(1_500.0)];
+        assert_eq!(ends, [&whole, &cut, &whole, &cut]);
+        assert_eq!(table.rows[3][5], Cell::Missing, "nothing succeeded: no latency, not zero");
+    }
+}
