@@ -43,6 +43,7 @@ mod output;
 mod record;
 mod repeat;
 mod report;
+mod running;
 #[cfg(test)]
 mod samples;
 mod shipped;

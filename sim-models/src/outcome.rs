@@ -208,6 +208,13 @@ pub enum RunLimit {
         /// Who, and what it asks for.
         what: String,
     },
+    /// Somebody did not want it to go on.
+    CalledOff {
+        /// How far it was.
+        at: Time,
+        /// How far it would have gone.
+        horizon: Time,
+    },
 }
 
 impl RunLimit {
@@ -223,6 +230,7 @@ impl RunLimit {
             RunLimit::Endless { .. } => "endless",
             RunLimit::Restless { .. } => "restless",
             RunLimit::Mistaken { .. } => "mistaken",
+            RunLimit::CalledOff { .. } => "called_off",
         }
     }
 }
@@ -241,6 +249,9 @@ impl fmt::Display for RunLimit {
                 write!(f, "a policy of {policy} goes round in circles while no time passes")
             }
             RunLimit::Mistaken { what } => f.write_str(what),
+            RunLimit::CalledOff { at, horizon } => {
+                write!(f, "it was called off at {at} of {horizon}")
+            }
         }
     }
 }

@@ -40,6 +40,8 @@ pub struct Run {
     grace_ends: Time,
     is_past_horizon: bool,
     stop: Option<Stop>,
+    /// Somebody did not want it to go on.
+    is_called_off: bool,
 }
 
 /// One delivered event, as a record keeps it.
@@ -107,7 +109,8 @@ impl Run {
         let world = World::new(plan, id.seed);
         let mut sim = Simulation::new(world, limits);
         sim.act(World::start);
-        Run { sim, id, variant, horizon, grace_ends, is_past_horizon: false, stop: None }
+        let (is_past_horizon, stop, is_called_off) = (false, None, false);
+        Run { sim, id, variant, horizon, grace_ends, is_past_horizon, stop, is_called_off }
     }
 
     /// Keeps what the run passes through, for [`finish_traced`](Run::finish_traced).
@@ -124,7 +127,7 @@ impl Run {
     /// The same; `None` when it was called off before its end. Every few thousand steps somebody is
     /// asked whether to go on, so that a short run always comes to its end.
     pub(crate) fn finish_traced_while(mut self, goes_on: &dyn Fn() -> bool) -> Option<Traced> {
-        if !self.exhaust_while(goes_on) {
+        if !self.exhaust_while(&|_| goes_on()) {
             return None;
         }
         let mut lineage = None;
@@ -331,22 +334,30 @@ impl Run {
         self.conclude()
     }
 
+    /// The same, as long as somebody wants it to go on, who is asked every few thousand steps and told
+    /// how far it is. A run that is called off is [`Invalid`](Verdict::Invalid): what it found until
+    /// then is in its outcome.
+    pub fn finish_while(mut self, goes_on: &dyn Fn(Time) -> bool) -> Outcome {
+        self.is_called_off = !self.exhaust_while(goes_on);
+        self.conclude()
+    }
+
     fn exhaust(&mut self) {
-        self.exhaust_while(&|| true);
+        self.exhaust_while(&|_| true);
     }
 
     /// Goes on to the end; false when somebody did not want to.
-    fn exhaust_while(&mut self, goes_on: &dyn Fn() -> bool) -> bool {
+    fn exhaust_while(&mut self, goes_on: &dyn Fn(Time) -> bool) -> bool {
         while !self.is_past_horizon && self.stop.is_none() {
             match self.sim.run_some(self.horizon, STEPS_UNASKED) {
                 Some(stop) => self.come_to_rest(stop),
-                None if goes_on() => {}
+                None if goes_on(self.sim.now()) => {}
                 None => return false,
             }
         }
         while self.is_due() {
             self.stop = self.sim.step().err();
-            if self.sim.steps().is_multiple_of(STEPS_UNASKED) && !goes_on() {
+            if self.sim.steps().is_multiple_of(STEPS_UNASKED) && !goes_on(self.sim.now()) {
                 return false;
             }
         }
@@ -388,6 +399,8 @@ impl Run {
         };
         let runaway = || self.sim.model().runaway().cloned();
         let limit = hit.filter(|_| !self.is_past_horizon).map(RunLimit::Engine).or_else(runaway);
+        let called_off = RunLimit::CalledOff { at: self.sim.now(), horizon: self.horizon };
+        let limit = limit.or(self.is_called_off.then_some(called_off));
         let (digest, steps, now) = (self.sim.digest(), self.sim.steps(), self.sim.now());
         let end = now.min(self.horizon);
         let grace = Grace {

@@ -3,10 +3,11 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::support::{Told, refused, root, scenarios_in, scratch, sim_in};
+use crate::support::{Told, binary, refused, root, scenarios_in, scratch, sim_in};
 
 const GOOD: &str = r#"Scenario(
     name: "good", about: "A scenario to break.", horizon: "10s",
@@ -301,4 +302,46 @@ fn shells_and_man_are_told_of_each_command() {
     for page in ["sim.1", "sim-run.1", "sim-explore.1"] {
         assert!(folder.join("man").join(page).exists(), "{page}");
     }
+}
+
+/// Starts a command, and presses Ctrl-C as soon as it would hear it.
+#[cfg(target_os = "linux")]
+fn interrupted(folder: &Path, args: &[&str]) -> Told {
+    let mut command = Command::new(binary());
+    let command = command.args(args).current_dir(folder);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let mut child = child.expect("sim runs");
+    let status = format!("/proc/{}/status", child.id());
+    let mut hears = || {
+        assert_eq!(
+            child.try_wait().expect("its state"),
+            None,
+            "it goes on until it is interrupted"
+        );
+        let status = fs::read_to_string(&status).expect("its state");
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap_or("0");
+        u64::from_str_radix(caught.trim(), 16).expect("a mask") & 2 != 0
+    };
+    while !hears() {
+        std::thread::yield_now();
+    }
+    let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(sent.expect("kill runs").success());
+    Told::of(child.wait_with_output().expect("it ends"))
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_run_that_is_interrupted_tells_what_it_has() {
+    let folder = scratch("interrupted");
+    let endless = GOOD.replace(r#"horizon: "10s""#, r#"horizon: "30d""#);
+    let endless = endless.replace(r#", until: "5s""#, "");
+    fs::write(folder.join("endless.ron"), endless).unwrap();
+    let told = interrupted(&folder, &["run", "endless.ron"]);
+    assert_eq!(told.code, Some(1), "{}", told.stderr);
+    assert!(told.stdout.starts_with("INVALID"), "{}", told.stdout);
+    assert!(told.stdout.contains("it was called off at"), "{}", told.stdout);
+    assert!(folder.join("out/endless.svg").exists() || folder.join("out/good.svg").exists());
+    let all = interrupted(&folder, &["run", "endless.ron", "--all"]);
+    assert!(all.stderr.contains("called off: 1 of 2 were begun"), "{}", all.stderr);
 }

@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 use std::sync::OnceLock;
 
 use proptest::prelude::*;
@@ -139,14 +139,19 @@ pub struct Told {
     pub stderr: String,
 }
 
+impl Told {
+    pub fn of(output: Output) -> Told {
+        Told {
+            code: output.status.code(),
+            stdout: String::from_utf8(output.stdout).expect("UTF-8"),
+            stderr: String::from_utf8(output.stderr).expect("UTF-8"),
+        }
+    }
+}
+
 /// Runs `sim` in the workspace, or in a folder of its own.
 pub fn sim_in(folder: &Path, args: &[&str]) -> Told {
-    let output = Command::new(binary()).args(args).current_dir(folder).output().expect("sim runs");
-    Told {
-        code: output.status.code(),
-        stdout: String::from_utf8(output.stdout).expect("UTF-8"),
-        stderr: String::from_utf8(output.stderr).expect("UTF-8"),
-    }
+    Told::of(Command::new(binary()).args(args).current_dir(folder).output().expect("sim runs"))
 }
 
 /// An empty folder for one test, which names it.
@@ -161,7 +166,7 @@ pub fn scratch(name: &str) -> PathBuf {
 /// The release binary, built when it is out of date. Cargo names a binary's place only to tests
 /// of its own package; elsewhere it is asked for it. The tests themselves run with assertions, so
 /// that a pin that holds in both holds for both profiles.
-fn binary() -> &'static Path {
+pub fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
         let build = ["build", "--release", "--locked", "-p", "sim-cli", "--message-format=json"];

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -19,6 +18,7 @@ use crate::diagnostics::Failure;
 use crate::exit::Exit;
 use crate::file::ScenarioFile;
 use crate::repeat::Repeat;
+use crate::running::stop_on_interrupt;
 use crate::study::progress::Progress;
 use crate::text::{Style, labelled, plain};
 use crate::{chart, console, fixes, json, output, words};
@@ -203,20 +203,6 @@ fn measure(args: &Args, kinds: &Kinds) -> Result<Exit, Failure> {
     };
     matrix(&args.scenario, kinds, &terms)?;
     Ok(Exit::Kept)
-}
-
-/// Set once somebody presses Ctrl-C: the search ends and reports what it has. A second time ends
-/// the program.
-fn stop_on_interrupt() -> Arc<AtomicBool> {
-    let stopped = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&stopped);
-    // Where there can be no handler, Ctrl-C ends the program as it always does.
-    let _ = ctrlc::set_handler(move || {
-        if flag.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
-        }
-    });
-    stopped
 }
 
 /// Writes a counterexample, and beside it the picture of what happens in it.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use sim_core::{Span, Time};
 
 /// A shorter wait needs no bar.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -19,6 +20,11 @@ impl Progress {
     /// Counts runs of which nobody knows how many there will be.
     pub fn without_end() -> Progress {
         Progress::of(None, "{spinner} {pos} runs, {per_sec}{msg}")
+    }
+
+    /// How far a run of this length is.
+    pub fn of_time(length: Span) -> Progress {
+        Progress::of(Some(length.as_millis()), "{wide_bar} {percent} % of the run, {eta} left{msg}")
     }
 
     fn of(runs: Option<u64>, template: &str) -> Progress {
@@ -40,6 +46,16 @@ impl Progress {
     /// One more run has ended.
     pub fn tick(&self) {
         self.0.inc(1);
+        self.show();
+    }
+
+    /// The run has come so far.
+    pub fn reach(&self, now: Time) {
+        self.0.set_position(now.since(Time::ZERO).as_millis());
+        self.show();
+    }
+
+    fn show(&self) {
         if self.0.is_hidden() && self.0.elapsed() > PATIENCE {
             // Where standard error is not a terminal, it stays hidden.
             self.0.set_draw_target(ProgressDrawTarget::stderr());

@@ -2,6 +2,7 @@
 //! for unless one is given for all.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
 
 use sim_core::Span;
 use sim_models::outcome::{ActorKind, Counter, Outcome};
@@ -12,7 +13,7 @@ use crate::exit::Exit;
 use crate::file::{ScenarioFile, warnings_of};
 use crate::repeat::Repeat;
 use crate::text::{Style, Table, plain};
-use crate::{chart, chart_file, console, finding, json, words};
+use crate::{chart, chart_file, console, finding, json, running, words};
 
 /// Runs the base scenario and every variant. The base alone decides how the command ends.
 ///
@@ -22,14 +23,20 @@ pub fn run(args: &Args, file: &ScenarioFile) -> Result<Exit, Failure> {
     let sets = &args.changes.set;
     let scenarios = file.load_all(sets)?;
     console::warn(&warnings_of(scenarios.iter().map(|(_, scenario)| scenario)));
+    let stopped = running::stop_on_interrupt();
     let (mut outcomes, mut drawn) = (Vec::new(), Vec::new());
     for (variant, scenario) in &scenarios {
         let (variant, seed) = (variant.as_deref(), args.seed.unwrap_or(scenario.seed()));
-        let outcome = scenario.run(seed);
+        let outcome = running::run(scenario, seed, &stopped);
         let repeat = Repeat::run(&args.scenario, variant, sets, seed).to_string();
         let name = chart_file::of_run(scenario, variant, seed, sets);
         drawn.push(args.charts.keep(&name, || chart::timeline(&outcome, &repeat)));
         outcomes.push(outcome);
+        if stopped.load(Ordering::Relaxed) {
+            let (done, all) = (outcomes.len(), scenarios.len());
+            console::note(&format!("called off: {done} of {all} were begun"));
+            break;
+        }
     }
     console::print(&if args.json {
         let objects: Vec<String> = outcomes.iter().map(json::object).collect();

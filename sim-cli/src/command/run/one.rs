@@ -7,7 +7,7 @@ use crate::diagnostics::Failure;
 use crate::exit::Exit;
 use crate::file::ScenarioFile;
 use crate::repeat::Repeat;
-use crate::{chart, chart_file, console, finding, json, record, report};
+use crate::{chart, chart_file, console, finding, json, record, report, running};
 
 /// Runs the scenario and shows what was found.
 ///
@@ -23,7 +23,7 @@ pub fn run(args: &Args, file: &ScenarioFile) -> Result<Exit, Failure> {
             let header = record::Header::new(file, &args.changes, &scenario, seed);
             record::write(path, &header, scenario.start(seed))?
         }
-        None => scenario.run(seed),
+        None => running::run(&scenario, seed, &running::stop_on_interrupt()),
     };
     let repeat = Repeat::run(&args.scenario, variant, sets, seed).to_string();
     let name = chart_file::of_run(&scenario, variant, seed, sets);
