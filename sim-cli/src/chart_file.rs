@@ -9,6 +9,7 @@ use sim_models::Scenario;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::changes::Set;
+use crate::chart::Picture;
 use crate::console;
 use crate::diagnostics::Failure;
 use crate::output;
@@ -40,14 +41,14 @@ impl Charts {
     pub fn keep(
         &self,
         name: &str,
-        draw: impl FnOnce() -> String,
+        draw: impl FnOnce() -> Picture,
     ) -> Result<Option<PathBuf>, Failure> {
         if self.no_chart {
             return Ok(None);
         }
         let folder = self.out.as_deref().unwrap_or(Path::new("out"));
         let path = folder.join(format!("{}.svg", file_name(name)));
-        match output::fill(&path, &draw()) {
+        match output::fill(&path, &draw().document()) {
             Ok(()) => Ok(Some(path)),
             Err(error) if self.out.is_some() => Err(output::unwritable(&path, &error)),
             Err(error) => {
@@ -69,7 +70,7 @@ impl Charts {
         &self,
         name: &str,
         json: bool,
-        draw: impl FnOnce() -> String,
+        draw: impl FnOnce() -> Picture,
     ) -> Result<(), Failure> {
         let path = self.keep(name, draw)?;
         path.map_or(Ok(()), |path| console::tell_where("chart", &path, json))

@@ -40,6 +40,7 @@ mod finding;
 mod fixes;
 mod json;
 mod output;
+mod page;
 mod record;
 mod repeat;
 mod report;
@@ -47,6 +48,7 @@ mod running;
 #[cfg(test)]
 mod samples;
 mod shipped;
+mod story;
 mod study;
 mod text;
 mod turning;

@@ -4,13 +4,14 @@
 
 use std::fmt::Write as _;
 
-use sim_core::{Span, Time};
+use sim_core::Span;
 use sim_models::outcome::{
-    ActorKind, ActorSummary, CallSummary, Counter, FaultWindow, InvariantVerdict, Latency, LogLine,
-    Outcome, ServiceLoad, Violation,
+    ActorKind, ActorSummary, CallSummary, Counter, InvariantVerdict, Latency, LogLine, Outcome,
+    ServiceLoad, Violation,
 };
 use sim_models::recovery::RecoveryState;
 
+use crate::story::{self, told};
 use crate::text::{COLUMNS, Style, Table, labelled, paint, plain};
 use crate::{figure, finding, words};
 
@@ -19,10 +20,6 @@ const TRANSITIONS_MAX: usize = 12;
 
 /// More instances of a service than that are counted instead of shown.
 const INSTANCES_MAX: usize = 20;
-
-/// Log lines shown before and after the step of a violation.
-const STORY_BEFORE: usize = 12;
-const STORY_AFTER: usize = 4;
 
 /// The outcome for people. `repeat` is the command that repeats the run; `verbose` adds the log.
 pub fn text(outcome: &Outcome, repeat: &str, style: &Style, verbose: bool) -> String {
@@ -133,22 +130,9 @@ impl Report<'_> {
     /// The witness, and when asked for, what happened around it.
     fn violation(&mut self, violation: &Violation) {
         self.line(format!("            {}", plain(&violation.witness)));
-        let story = story(self.outcome, violation);
-        // Whose a line is needs to be said only where two take part.
-        let who = |beat: &Beat<'_>| match (beat.intent, &violation.other) {
-            (Some(intent), Some(_)) => format!("{}, {intent}", beat.who),
-            _ => beat.who.to_owned(),
-        };
-        let mut next = 0;
-        for n in telling(self.outcome, &story) {
-            if n > next {
-                let omitted = words::counted((n - next) as u64, "line");
-                self.line(format!("                      …  {omitted} left out"));
-            }
-            next = n + 1;
-            let beat = &story[n];
-            let mark = if beat.is_it { paint(self.style.bad, ">") } else { " ".to_owned() };
-            self.line(format!("          {mark} {}", told(beat.at, &who(beat), beat.what)));
+        for line in story::lines(self.outcome, violation) {
+            let mark = if line.breaks { paint(self.style.bad, ">") } else { " ".to_owned() };
+            self.line(format!("          {mark} {}", line.text));
         }
     }
 
@@ -312,80 +296,6 @@ fn hop(call: &CallSummary) -> String {
     format!("{} -> {}", call.from, call.to)
 }
 
-/// A line of the story of a violation.
-#[derive(Clone, Copy)]
-struct Beat<'a> {
-    at: Time,
-    intent: Option<&'a str>,
-    who: &'a str,
-    what: &'a str,
-    /// It is the step that broke the promise.
-    is_it: bool,
-}
-
-/// What led to the violation and what followed: the log lines of those who take part in it, and what
-/// struck everybody meanwhile, or before if it still lasted. Without an intent, all that struck
-/// everybody. The breaking step is among them, also where the log has no line for it.
-fn story<'a>(outcome: &'a Outcome, violation: &'a Violation) -> Vec<Beat<'a>> {
-    let takes_part = |name: &String| {
-        [&violation.intent, &violation.other].into_iter().flatten().any(|other| other == name)
-    };
-    let is_own = |line: &LogLine| line.intent.as_ref().is_some_and(takes_part);
-    let own = || outcome.log.iter().filter(|line| is_own(line)).map(|line| line.step);
-    let first = own().min().unwrap_or(0);
-    let last = own().max().unwrap_or(u64::MAX);
-    let begun = outcome.log.iter().find(|line| line.step == first).map(|line| line.at);
-    let lasts = |line: &LogLine| {
-        let struck = |fault: &FaultWindow| fault.from == line.at && fault.label == line.what;
-        outcome.faults.iter().any(|fault| struck(fault) && Some(fault.to) > begun)
-    };
-    let meanwhile = |line: &LogLine| {
-        line.intent.is_none()
-            && ((first..=last).contains(&line.step) || (line.step < first && lasts(line)))
-    };
-    let lines = outcome.log.iter().filter(|line| is_own(line) || meanwhile(line));
-    let lines: Vec<&LogLine> = lines.collect();
-    let Violation { at, step, intent, who, what, .. } = violation;
-    let is_it = |line: &&LogLine| {
-        (Some(line.step), &line.intent, &line.who, &line.what) == (*step, intent, who, what)
-    };
-    let noted = lines.iter().rposition(is_it);
-    let beat = |line: &&'a LogLine| {
-        let LogLine { at, intent, who, what, .. } = *line;
-        Beat { at: *at, intent: intent.as_deref(), who, what, is_it: false }
-    };
-    let mut beats: Vec<Beat<'_>> = lines.iter().map(beat).collect();
-    match noted {
-        Some(n) => beats[n].is_it = true,
-        None => {
-            let is_before = |line: &&LogLine| match step {
-                Some(step) => line.step <= *step,
-                None => line.at <= *at,
-            };
-            let intent = intent.as_deref();
-            let beat = Beat { at: *at, intent, who, what, is_it: true };
-            beats.insert(lines.partition_point(is_before), beat);
-        }
-    }
-    beats
-}
-
-/// The places of those lines of a story that are shown. They are those around the breaking step, and
-/// of those before: how it began, what was done, and what went wrong.
-fn telling(outcome: &Outcome, story: &[Beat<'_>]) -> Vec<usize> {
-    let it = story.iter().position(|beat| beat.is_it).unwrap_or(0);
-    let around = (it + 1).saturating_sub(STORY_BEFORE)..(it + 1 + STORY_AFTER).min(story.len());
-    let is_effect = |beat: &Beat<'_>| {
-        let mut ledger = outcome.ledger.iter();
-        beat.intent.is_some() && ledger.any(|entry| entry.at == beat.at && entry.id == beat.what)
-    };
-    let is_fault =
-        |beat: &Beat<'_>| outcome.faults.iter().any(|f| f.from == beat.at && f.label == beat.what);
-    let matters = |n: &usize| *n == 0 || is_effect(&story[*n]) || is_fault(&story[*n]);
-    let before = (0..around.start).filter(matters).take(STORY_BEFORE);
-    before.chain(around.clone()).collect()
-}
-
 /// Whom a line of the log concerns.
 fn who(line: &LogLine) -> String {
     match &line.intent {
@@ -487,11 +397,6 @@ fn latency_row(name: &str, latency: &Latency) -> Vec<String> {
 
 fn row(name: &str, cells: impl IntoIterator<Item = String>) -> Vec<String> {
     std::iter::once(plain(name)).chain(cells).collect()
-}
-
-/// One line of a story. Instants are aligned, so that a reader can run down them.
-fn told(at: Time, who: &str, what: &str) -> String {
-    format!("{at:>12}  {}: {}", plain(who), plain(what))
 }
 
 #[cfg(test)]

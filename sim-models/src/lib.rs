@@ -36,11 +36,13 @@
 //! | draw random faults | `strategies`, with the feature `proptest` |
 //! | write an actor or a policy in Rust | [`custom`] |
 //! | go step by step, or keep a record | [`Run`] |
+//! | point at the parts of a scenario | [`anatomy`] |
 //! | look up a word of the language | [`language`] |
 //!
 //! **Invariant:** this crate has never heard of terminals or SVG.
 
 pub mod account;
+pub mod anatomy;
 mod compile;
 pub mod conform;
 pub mod custom;
@@ -79,7 +81,7 @@ pub use error::Error;
 pub use run::{Run, StepLine};
 pub use scenario::Scenario;
 pub use sim_core::{Span, Time};
-pub use source::{Place, SourceError, closest};
+pub use source::{Place, SourceError, Spot, closest};
 
 /// The Rust of the project's front page is compiled and run.
 #[cfg(doctest)]

@@ -58,7 +58,7 @@ const HOUSES: &[House] = &[
             &["world", "compile"],
             &["reading", "promises"],
             &["run", "scenario", "draft", "conform"],
-            &["study", "strategies"],
+            &["anatomy", "study", "strategies"],
             &["why"],
             &["explore"],
             &["prelude"],

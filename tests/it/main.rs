@@ -31,6 +31,7 @@ mod properties;
 mod recovery;
 mod redis;
 mod redis_traces;
+mod report;
 mod resp;
 mod sound_designs;
 mod stacks;

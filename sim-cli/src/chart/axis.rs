@@ -9,9 +9,20 @@ use sim_core::{Time, math};
 
 use crate::words;
 
+/// What the values of a scale are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Measure {
+    Count,
+    Nanos,
+    Millis,
+    Share,
+}
+
 /// How values map to a height.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scale {
+    /// What they are.
+    pub measure: Measure,
     log: bool,
     min: f64,
     max: f64,
@@ -23,7 +34,7 @@ impl Scale {
     /// From zero to a round value not below `max`, for counts and rates.
     pub fn counts(max: f64) -> Scale {
         let (ticks, max) = ticks_to(max, 4);
-        Scale { log: false, min: 0.0, max, ticks }
+        Scale { measure: Measure::Count, log: false, min: 0.0, max, ticks }
     }
 
     /// For lengths of time in nanoseconds, of which `min` is the least that is not zero:
@@ -34,7 +45,8 @@ impl Scale {
             let (name, unit) = time_unit(max);
             let (ticks, top) = ticks_to(max as f64 / unit, 4);
             let ticks = ticks.into_iter().map(|(v, text)| (v * unit, format!("{text} {name}")));
-            return Scale { log: false, min: 0.0, max: top * unit, ticks: ticks.collect() };
+            let (max, ticks) = (top * unit, ticks.collect());
+            return Scale { measure: Measure::Nanos, log: false, min: 0.0, max, ticks };
         }
         let below = round_lengths().take_while(|&n| n <= min).last().unwrap_or(1);
         let mut marks: Vec<u64> = round_lengths().filter(|&n| n >= below).collect();
@@ -48,21 +60,22 @@ impl Scale {
         }
         let stride = marks.len().div_ceil(6);
         let ticks = marks.iter().step_by(stride).map(|&n| (n as f64, round_length(n))).collect();
-        Scale { log: true, min: ends.0, max: ends.1, ticks }
+        Scale { measure: Measure::Nanos, log: true, min: ends.0, max: ends.1, ticks }
     }
 
     /// The same for lengths in milliseconds.
     pub fn millis(min: f64, max: f64) -> Scale {
         let scale = Scale::lengths((min * 1e6) as u64, (max * 1e6) as u64);
         let ticks = scale.ticks.into_iter().map(|(nanos, label)| (nanos / 1e6, label)).collect();
-        Scale { min: scale.min / 1e6, max: scale.max / 1e6, ticks, ..scale }
+        let (min, max) = (scale.min / 1e6, scale.max / 1e6);
+        Scale { measure: Measure::Millis, min, max, ticks, ..scale }
     }
 
     /// From zero to a round share not below `max`, in percent.
     pub fn shares(max: f64) -> Scale {
         let Scale { max, ticks, .. } = Scale::counts(100.0 * max);
         let ticks = ticks.into_iter().map(|(v, text)| (v / 100.0, format!("{text} %"))).collect();
-        Scale { log: false, min: 0.0, max: max / 100.0, ticks }
+        Scale { measure: Measure::Share, log: false, min: 0.0, max: max / 100.0, ticks }
     }
 
     /// The greatest value.

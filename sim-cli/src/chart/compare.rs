@@ -16,15 +16,16 @@ use super::dots::{self, Cell, Column, DotPanel};
 use super::ink::{DOTS, Ink, SIDES};
 use super::measure;
 use super::nines::{Curve, NinesPanel};
+use super::picture::Picture;
 use super::sheet::Sheet;
 use super::stack::{GAP, Panel, Stack, TITLE, title};
 use super::timeline::{disturbances, end};
 use super::{lanes, lines};
 use crate::{figure, words};
 
-/// The comparison as a complete SVG document. `first` is the run with the first seed of each side,
+/// The comparison. `first` is the run with the first seed of each side,
 /// in the sides' order: timelines are of these. `repeat` is the command that repeats all.
-pub fn comparison(comparison: &Comparison, first: &[Outcome], repeat: &str) -> String {
+pub fn comparison(comparison: &Comparison, first: &[Outcome], repeat: &str) -> Picture {
     let figure = Comparing::new(comparison, first);
     let evidence = evidence(comparison);
     let mut sheet = Sheet::new(figure.id(), &headline(comparison))
@@ -36,7 +37,7 @@ pub fn comparison(comparison: &Comparison, first: &[Outcome], repeat: &str) -> S
     }
     sheet = sheet.corner(&format!("repeat: {repeat}"));
     let end = figure.stack.end.as_secs_f64();
-    sheet.svg(figure.height(), end, |canvas, top| figure.draw(canvas, top))
+    sheet.picture(figure.height(), end, |canvas, top| figure.draw(canvas, top))
 }
 
 struct Comparing<'a> {

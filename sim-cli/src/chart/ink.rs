@@ -275,22 +275,22 @@ impl Color for Ink {
     }
 }
 
-/// The style sheet and the patterns of the figure `id`. Every rule is scoped to the figure, so
-/// that many figures fit on one page.
-pub fn style(id: &str) -> String {
+/// The style sheet and the patterns of what `scope` selects; patterns are called after `id`. Every
+/// rule is scoped, so that many figures fit on one page.
+pub fn style(scope: &str, id: &str) -> String {
     let mut css = String::new();
     for (mode, (open, close)) in
         [("", ""), ("@media (prefers-color-scheme:dark){\n", "}\n")].into_iter().enumerate()
     {
         css += open;
         for ink in ALL {
-            css += &format!("#{id} .{}{{{}}}\n", ink.class(), ink.declarations(id, mode));
+            css += &format!("{scope} .{}{{{}}}\n", ink.class(), ink.declarations(id, mode));
         }
         for (name, pair, opacity) in
             [("closed", GREEN, ".16"), ("open", VERMILLION, ".24"), ("halfopen", BLUE, ".16")]
         {
-            css += &format!("#{id} .{name}-bg{{fill:{};fill-opacity:{opacity}}}\n", pair[mode]);
-            css += &format!("#{id} .{name}-fg{{fill:none;stroke:{}}}\n", pair[mode]);
+            css += &format!("{scope} .{name}-bg{{fill:{};fill-opacity:{opacity}}}\n", pair[mode]);
+            css += &format!("{scope} .{name}-fg{{fill:none;stroke:{}}}\n", pair[mode]);
         }
         css += close;
     }

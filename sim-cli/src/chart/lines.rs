@@ -8,7 +8,7 @@ use sim_models::outcome::Series;
 use super::axis::Scale;
 use super::canvas::{Canvas, Drawn, Face, LEFT, RIGHT, WIDTH};
 use super::ink::{Ink, QUEUES};
-use super::measure;
+use super::{measure, numbers};
 use crate::words;
 
 /// Pixel columns of the time axis. More windows than that are drawn as least and greatest value
@@ -273,6 +273,18 @@ fn per_second(rate: Option<f64>) -> String {
 }
 
 impl LinePanel {
+    /// What it shows, as numbers.
+    pub fn readout(&self) -> numbers::Lines {
+        let line = |line: &Line| {
+            numbers::Line::new(&line.name, line.ink.class(), line.width, &line.values)
+        };
+        numbers::Lines {
+            title: self.title.clone(),
+            unit: self.scale.measure.id(),
+            lines: self.lines.iter().map(line).collect(),
+        }
+    }
+
     /// Draws the panel with its plot's upper edge at `top`.
     pub fn draw(&self, canvas: &Canvas, top: f64) -> Drawn {
         let bottom = top + self.height;

@@ -13,6 +13,7 @@ use super::canvas::{Canvas, Drawn, Face};
 use super::curve::Curves;
 use super::ink::Ink;
 use super::measure;
+use super::picture::Picture;
 use super::region::{letter, name, plain, region_ink, short};
 use super::sheet::{MARGIN, Sheet};
 use crate::words;
@@ -31,9 +32,9 @@ const FOOT: f64 = 46.0;
 /// Height of the key's entry.
 const ENTRY: f64 = 40.0;
 
-/// The map as a complete SVG document: a grid, or curves where it has one axis. `promises` are
+/// The map: a grid, or curves where it has one axis. `promises` are
 /// those that the scenario makes on figures, `repeat` is the command that draws it again.
-pub fn map(map: &Map, promises: &[Promise], repeat: &str) -> String {
+pub fn map(map: &Map, promises: &[Promise], repeat: &str) -> Picture {
     let subject = &map.subject;
     let variant = subject.variant.iter().map(|variant| format!(", variant “{variant}”"));
     let of = format!("{}{}", subject.scenario, variant.collect::<String>());
@@ -52,10 +53,10 @@ pub fn map(map: &Map, promises: &[Promise], repeat: &str) -> String {
         .corner(&format!("repeat: {repeat}"))
         .describe(&format!("{of}: {across}. {summary}."));
     if let Some(curves) = curves {
-        return sheet.svg(curves.height(), 1.0, |canvas, top| curves.draw(canvas, top));
+        return sheet.picture(curves.height(), 1.0, |canvas, top| curves.draw(canvas, top));
     }
     let grid = Grid::new(map);
-    sheet.svg(grid.height(), 1.0, |canvas, top| grid.draw(canvas, top))
+    sheet.picture(grid.height(), 1.0, |canvas, top| grid.draw(canvas, top))
 }
 
 fn id(map: &Map) -> u64 {

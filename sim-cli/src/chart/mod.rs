@@ -17,6 +17,9 @@ mod lines;
 mod map;
 mod measure;
 mod nines;
+mod numbers;
+mod picture;
+mod readout;
 mod region;
 mod sequence;
 mod sheet;
@@ -25,6 +28,8 @@ mod timeline;
 
 pub use compare::comparison;
 pub use map::map;
+pub use picture::{Picture, style};
+pub use readout::{Readout, readout};
 pub use sequence::sequence;
 pub use timeline::timeline;
 

@@ -3,10 +3,10 @@
 
 use plotters::style::{FontFamily, FontStyle};
 
-use super::backend;
 use super::canvas::{Canvas, Drawn, Face, WIDTH};
-use super::ink::{self, Ink};
+use super::ink::Ink;
 use super::measure;
+use super::picture::Picture;
 
 /// Left edge of the header, the titles and the footer, in px.
 pub const MARGIN: f64 = 20.0;
@@ -76,19 +76,19 @@ impl Sheet {
         }
     }
 
-    /// The whole document around a body of `height` px that `draw` draws from a height on. `end`
-    /// is that of the time axis, in seconds.
-    pub fn svg(
+    /// The picture around a body of `height` px that `draw` draws from a height on. `end` is that
+    /// of the time axis, in seconds.
+    pub fn picture(
         &self,
         height: f64,
         end: f64,
         draw: impl FnOnce(&Canvas<'_>, f64) -> Drawn,
-    ) -> String {
+    ) -> Picture {
         let advance = |lines: &[Line]| lines.iter().map(|line| line.2).sum::<f64>();
         let top = advance(&self.header) + GAP;
         let whole = top + height + advance(&self.footer) + 16.0;
-        let mut svg = self.opening(whole);
-        let canvas = Canvas::new(&mut svg, whole, end);
+        let mut body = String::new();
+        let canvas = Canvas::new(&mut body, whole, end);
         let drawn = canvas
             .rect(0.0..WIDTH, 0.0..whole, Ink::Paper)
             .and_then(|()| set(&canvas, &self.header, 0.0))
@@ -96,21 +96,13 @@ impl Sheet {
             .and_then(|()| set(&canvas, &self.footer, top + height));
         drop(canvas);
         drawn.expect("writing to a string succeeds");
-        svg + "</svg>\n"
-    }
-
-    fn opening(&self, height: f64) -> String {
-        let id = &self.id;
-        format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" id=\"{id}\" role=\"img\" \
-             aria-labelledby=\"{id}-title {id}-desc\" width=\"{WIDTH}\" height=\"{height}\" \
-             viewBox=\"0 0 {WIDTH} {height}\" \
-             font-family=\"system-ui,'Segoe UI','Helvetica Neue','DejaVu Sans',sans-serif\">\n\
-             <title id=\"{id}-title\">{}</title>\n<desc id=\"{id}-desc\">{}</desc>\n{}",
-            backend::escape(&self.title),
-            backend::escape(&self.description),
-            ink::style(id)
-        )
+        Picture {
+            id: self.id.clone(),
+            title: self.title.clone(),
+            description: self.description.clone(),
+            height: whole,
+            body,
+        }
     }
 }
 

@@ -1,10 +1,29 @@
 use sim_core::{Span, Time};
+use sim_models::explore::turning::Turning;
 use sim_models::figure::Promise;
 use sim_models::outcome::{FaultWindow, Outcome, Series, TransitionLine, Verdict};
+use sim_models::study::{Comparison, Map};
+use sim_models::why::Sequence;
 use sim_policies::breaker::{StateName, TransitionReason};
 
 use super::canvas::RIGHT;
-use super::{comparison, map, sequence, timeline};
+
+/// As documents of their own.
+fn timeline(outcome: &Outcome, repeat: &str) -> String {
+    super::timeline(outcome, repeat).document()
+}
+
+fn map(map: &Map, promises: &[Promise], repeat: &str) -> String {
+    super::map(map, promises, repeat).document()
+}
+
+fn sequence(sequence: &Sequence, turning: Option<&Turning>, repeat: &str) -> String {
+    super::sequence(sequence, turning, repeat).document()
+}
+
+fn comparison(comparison: &Comparison, first: &[Outcome], repeat: &str) -> String {
+    super::comparison(comparison, first, repeat).document()
+}
 use crate::samples::{self, ms};
 
 const REPEAT: &str = "sim run payment.ron --set \"a=<b>\" --seed 7";

@@ -4,15 +4,16 @@ use sim_core::Time;
 use sim_models::outcome::{FaultWindow, Outcome};
 
 use super::canvas::Canvas;
+use super::picture::Picture;
 use super::sheet::Sheet;
 use super::stack::{Panel, Stack};
 use super::{bands, lanes, lines};
 use crate::{finding, words};
 
-/// The timeline of a run as a complete SVG document. Over one axis of virtual time it shows load,
+/// The timeline of a run. Over one axis of virtual time it shows load,
 /// result, latency, queues, busy workers, amplification, breakers, faults and violations. `repeat`
 /// is the command that repeats the run; it stands in the corner together with the run's id.
-pub fn timeline(outcome: &Outcome, repeat: &str) -> String {
+pub fn timeline(outcome: &Outcome, repeat: &str) -> Picture {
     let stack = panels(outcome);
     let identity = format!("{} · digest {:016x}", outcome.run_id, outcome.digest);
     let ended = format!("{} steps, ended at {}", words::count(outcome.steps), outcome.ended_at);
@@ -32,10 +33,10 @@ pub fn timeline(outcome: &Outcome, repeat: &str) -> String {
         sheet = sheet.remark(&format!("Expected: {}", outcome.hypothesis));
     }
     let end = stack.end.as_secs_f64();
-    sheet.svg(stack.height(), end, |canvas, top| stack.draw(canvas, top))
+    sheet.picture(stack.height(), end, |canvas, top| stack.draw(canvas, top))
 }
 
-fn panels(outcome: &Outcome) -> Stack {
+pub fn panels(outcome: &Outcome) -> Stack {
     let end = end(outcome);
     // Lanes need to know where times lie before the sheet's height is known.
     let sheet = &mut String::new();

@@ -58,7 +58,7 @@ pub struct Args {
 const SEEDS: u64 = 100;
 
 /// The scenario as it stands, among its variants.
-const BASE: &str = "base";
+pub(super) const BASE: &str = "base";
 
 /// Runs all sides on the same seeds and shows what differs.
 ///
@@ -107,19 +107,19 @@ fn sides(args: &Args, kinds: &Kinds) -> Result<Vec<(String, Scenario)>, Failure>
         let sides = file.load_all(&args.set)?.into_iter();
         return Ok(sides.map(|(name, side)| (name_of(name.as_deref()), side)).collect());
     }
-    let sides = chosen(args).into_iter();
+    let sides = chosen(&args.variants, &args.variant).into_iter();
     together(sides.map(|variant| (name_of(variant), file.load(variant, &args.set))))
 }
 
 /// The variants that were named; none is the file as it stands. Where all have their whole names, it
 /// is the first side.
-fn chosen(args: &Args) -> Vec<Option<&str>> {
-    let listed = args.variants.iter().map(|name| Some(name.trim()).filter(|name| *name != BASE));
+pub(super) fn chosen<'a>(variants: &'a [String], whole: &'a [String]) -> Vec<Option<&'a str>> {
+    let listed = variants.iter().map(|name| Some(name.trim()).filter(|name| *name != BASE));
     let mut chosen: Vec<Option<&str>> = listed.collect();
     if chosen.is_empty() {
         chosen.push(None);
     }
-    chosen.extend(args.variant.iter().map(|name| Some(name.as_str())));
+    chosen.extend(whole.iter().map(|name| Some(name.as_str())));
     chosen
 }
 
@@ -270,8 +270,8 @@ mod tests {
     #[test]
     fn a_variant_may_have_a_comma_or_be_called_base() {
         let args: Args = typed("compare x.ron --variant a,b --variant base");
-        assert_eq!(chosen(&args), [None, Some("a,b"), Some("base")]);
+        assert_eq!(chosen(&args.variants, &args.variant), [None, Some("a,b"), Some("base")]);
         let args: Args = typed("compare x.ron --variants base,b --variant base");
-        assert_eq!(chosen(&args), [None, Some("b"), Some("base")]);
+        assert_eq!(chosen(&args.variants, &args.variant), [None, Some("b"), Some("base")]);
     }
 }

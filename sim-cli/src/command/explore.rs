@@ -216,7 +216,7 @@ fn keep(out: &Path, finding: &Finding, kinds: &Kinds) -> Result<Option<PathBuf>,
         && let Ok(sequence) = why(&scenario, scenario.seed(), &Subject::Violation(1))
     {
         let repeat = Repeat::new("why").file(&path).to_string();
-        output::write(&picture(&path), &chart::sequence(&sequence, None, &repeat))?;
+        output::write(&picture(&path), &chart::sequence(&sequence, None, &repeat).document())?;
     }
     Ok(Some(path))
 }

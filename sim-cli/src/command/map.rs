@@ -107,7 +107,7 @@ fn chart_name(args: &Args, scenario: &str) -> String {
 }
 
 /// The scenarios of all cells, row by row.
-fn cells(
+pub(super) fn cells(
     file: &ScenarioFile,
     changes: &Changes,
     axes: &[Axis; 2],

@@ -13,6 +13,7 @@ mod map;
 mod matrix;
 mod new;
 mod replay;
+mod report;
 mod run;
 mod schema;
 mod validate;
@@ -38,6 +39,7 @@ Examples:
   sim explore checkout.ron                find the faults that break its promises
   sim why checkout.ron                    the violation as a sequence diagram, with reasons
   sim export checkout.ron --format csv    its figures, log and ledger as tables for other programs
+  sim report checkout.ron --all           one HTML file for a review: out/report.html
   sim replay run.sim                      prove that it repeats, step by step
   sim conform traces/                     prove that policies behave like their libraries
   sim help Retry                          what a word of the language means, with its defaults
@@ -75,6 +77,7 @@ pub enum Command {
     Explore(explore::Args),
     Why(why::Args),
     Export(export::Args),
+    Report(report::Args),
     Replay(replay::Args),
     List(list::Args),
     New(new::Args),
@@ -100,6 +103,7 @@ impl Command {
             Command::Explore(args) => explore::explore(args, kinds),
             Command::Why(args) => why::why(args, kinds),
             Command::Export(args) => export::export(args, kinds),
+            Command::Report(args) => report::report(args, kinds),
             Command::Replay(args) => replay::replay(args, kinds),
             Command::List(args) => list::list(args, kinds),
             Command::New(args) => new::new(args),

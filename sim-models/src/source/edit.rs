@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use super::tree::Fault;
-use super::{Place, SourceError};
+use super::{Place, SourceError, Spot};
 
 /// The pieces, in the order of the resulting text.
 #[derive(Clone, Debug)]
@@ -153,6 +153,14 @@ impl Patchwork {
         let Source { label, text } = self.sources[site.source].clone();
         let place = Place { label, text, range: site.range.clone() };
         SourceError { place, message: message.into(), help }
+    }
+
+    /// Where a span of the resulting text was written, and how.
+    pub fn spot(&self, span: Range<usize>) -> Spot {
+        let Site { source, range } = self.site(span);
+        let Source { label, text } = &self.sources[source];
+        let line = text[..range.start].matches('\n').count() + 1;
+        Spot { label: label.clone(), line, text: text[range].to_owned() }
     }
 
     fn written<'a>(&'a self, piece: &'a Piece) -> &'a str {

@@ -15,6 +15,7 @@ mod names;
 mod path;
 mod print;
 mod read;
+mod spot;
 mod tree;
 
 use std::ops::Range;
@@ -35,6 +36,7 @@ pub use names::Shorthand;
 pub(crate) use path::last_name;
 pub use path::path_key;
 pub(crate) use print::Tree;
+pub use spot::Spot;
 
 /// Gives the text of a file by its name in a scenario, or says why it cannot.
 pub type Files<'a> = &'a dyn Fn(&str) -> Result<String, String>;
@@ -155,6 +157,12 @@ impl Document {
     pub fn text_of(&self, path: &str) -> Option<&str> {
         let node = self.root.at(&path::parse(path).ok()?)?;
         Some(&self.text[node.span.clone()])
+    }
+
+    /// Where the value at `path` was written; `None` when there is none.
+    pub fn spot(&self, path: &str) -> Option<Spot> {
+        let node = self.root.at(&path::parse(path).ok()?)?;
+        Some(self.patches.spot(node.span.clone()))
     }
 
     /// What it says, without its places.

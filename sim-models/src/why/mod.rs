@@ -32,6 +32,7 @@
 //! ```
 
 mod fold;
+mod inquiry;
 mod keys;
 mod marks;
 mod rows;
@@ -39,13 +40,12 @@ mod rows;
 mod tests;
 mod words;
 
-use std::collections::BTreeSet;
 use std::fmt;
 
 use sim_core::{Span, Time};
 
 use crate::Scenario;
-use crate::outcome::{InvariantVerdict, Outcome, Violation};
+pub use inquiry::{Inquiry, Slow};
 
 /// What is asked about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -367,82 +367,10 @@ fn list(f: &mut fmt::Formatter<'_>, names: &[String], more: usize) -> fmt::Resul
     if more > 0 { write!(f, " and {more} more") } else { Ok(()) }
 }
 
-/// As many intents are named to somebody who has named none.
-const INTENTS_SHOWN: usize = 8;
-
 /// Tells the run of a seed as a sequence of what happened to the intents concerned.
 ///
 /// # Errors
 /// When nothing in the run is what was asked about.
 pub fn why(scenario: &Scenario, seed: u64, about: &Subject) -> Result<Sequence, Refusal> {
-    let first = scenario.start(seed).finish_traced();
-    let plan = scenario.plan();
-    let names: Vec<String> =
-        (0..first.intents.len()).map(|n| first.intents.name(plan, n)).collect();
-    let shown = || {
-        let mut known = BTreeSet::new();
-        let mut distinct: Vec<String> =
-            names.iter().filter(|name| known.insert(*name)).cloned().collect();
-        let more = distinct.len().saturating_sub(INTENTS_SHOWN);
-        distinct.truncate(INTENTS_SHOWN);
-        (distinct, more)
-    };
-    let violation = match about {
-        Subject::Violation(number) => Some(find(&first.outcome, *number, shown)?),
-        Subject::Intent(_) => None,
-    };
-    let wanted: Vec<String> = match (about, &violation) {
-        (Subject::Intent(name), _) => vec![name.clone()],
-        (_, Some((_, violation))) => {
-            [&violation.intent, &violation.other].into_iter().flatten().cloned().collect()
-        }
-        _ => Vec::new(),
-    };
-    let mut numbers: Vec<u32> = Vec::new();
-    for name in &wanted {
-        // What a service does by itself bears one name for all of its runs.
-        let those = (0..).zip(&names).filter(|(_, other)| *other == name).map(|(n, _)| n);
-        numbers.extend(those);
-    }
-    numbers.sort_unstable();
-    numbers.dedup();
-    if numbers.is_empty() {
-        return Err(match (about, violation) {
-            (Subject::Intent(name), _) => {
-                let (intents, more) = shown();
-                Refusal::NoIntent { name: name.clone(), intents, more }
-            }
-            (_, Some((promise, Violation { witness, .. }))) => {
-                Refusal::OfNobody { promise, witness }
-            }
-            _ => nothing_broken(shown()),
-        });
-    }
-    let told = scenario.start(seed).finish_told(numbers.clone());
-    Ok(rows::sequence(scenario, &told, &numbers, violation))
-}
-
-fn nothing_broken((intents, more): (Vec<String>, usize)) -> Refusal {
-    Refusal::NothingBroken { intents, more }
-}
-
-/// The violation with a number, of those promises that are broken.
-fn find(
-    outcome: &Outcome,
-    number: usize,
-    intents: impl Fn() -> (Vec<String>, usize),
-) -> Result<(String, Violation), Refusal> {
-    let broken = outcome.invariants.iter();
-    let broken = broken.filter(|result| result.verdict == InvariantVerdict::Violated);
-    let broken = broken.filter_map(|result| Some((result.name.clone(), result.first.clone()?)));
-    let mut broken: Vec<(String, Violation)> = broken.collect();
-    if broken.is_empty() {
-        return Err(nothing_broken(intents()));
-    }
-    if number == 0 || number > broken.len() {
-        return Err(Refusal::OnlyBroken {
-            broken: broken.into_iter().map(|(name, _)| name).collect(),
-        });
-    }
-    Ok(broken.swap_remove(number - 1))
+    Inquiry::new(scenario, seed).why(about)
 }

@@ -241,3 +241,19 @@ fn of_a_program_that_serves_nobody_the_end_is_told() {
     let refused = told("user-99").unwrap_err().to_string();
     assert!(refused.ends_with("user-7 and 5 more"), "{refused}");
 }
+
+#[test]
+fn the_slowest_are_first_those_who_were_told_nothing() {
+    let text = r#"Scenario(
+        name: "t", about: "", horizon: "10s", limits: (grace: "1s"),
+        actors: {
+            "user": Client(load: Open(rate: "1/s", until: "5s"), does: [Call("api.pay")]),
+            "api": Service(workers: 4, endpoints: { "pay": [Work(Const("1s")), Respond(201)] }),
+        },
+        faults: [At("2500ms", for: "1s", Slow("api", factor: 3)), At("3500ms", for: "1s", BlackHole("api"))],
+    )"#;
+    let scenario = Scenario::text("t.ron", text).load().unwrap();
+    let slow = Inquiry::new(&scenario, 1).slowest(3);
+    assert_eq!(slow[0].lasted, None, "{slow:?}");
+    assert_eq!(slow[1].lasted, Some(Span::secs(3)), "{slow:?}");
+}

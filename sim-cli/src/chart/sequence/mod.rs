@@ -13,6 +13,7 @@ use sim_models::why::{Row, Sequence, Tone, What};
 use super::canvas::{Canvas, Drawn, Face, WIDTH};
 use super::ink::Ink;
 use super::measure;
+use super::picture::Picture;
 use super::sheet::{MARGIN, Sheet};
 use crate::turning::Beside;
 use crate::words;
@@ -35,8 +36,9 @@ const PAD: f64 = 6.0;
 const SIZE: f64 = 12.0;
 /// What says why is smaller.
 const WHY: f64 = 11.0;
-/// A sequence as a complete SVG document; `repeat` is the command that repeats it.
-pub fn sequence(sequence: &Sequence, turning: Option<&Turning>, repeat: &str) -> String {
+
+/// A sequence; `repeat` is the command that repeats it.
+pub fn sequence(sequence: &Sequence, turning: Option<&Turning>, repeat: &str) -> Picture {
     let diagram = Diagram::new(sequence, turning);
     let name = words::named(&sequence.scenario, sequence.variant.as_deref());
     let bounded = sequence.bounded().map(|shown| format!("; shown: {shown}"));
@@ -59,7 +61,7 @@ pub fn sequence(sequence: &Sequence, turning: Option<&Turning>, repeat: &str) ->
         .corner(&format!("digest {:016x}", sequence.digest))
         .corner(&format!("repeat: {repeat}"))
         .describe(&format!("{subject}. {evidence} {turned} {}", diagram.in_words()));
-    sheet.svg(diagram.height(), 1.0, |canvas, top| diagram.draw(canvas, top))
+    sheet.picture(diagram.height(), 1.0, |canvas, top| diagram.draw(canvas, top))
 }
 
 /// Where everything stands, in px from the top of the diagram.

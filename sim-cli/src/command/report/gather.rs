@@ -1,0 +1,221 @@
+//! Runs what a page shows.
+
+use std::path::Path;
+
+use sim_models::anatomy::Anatomy;
+use sim_models::custom::Kinds;
+use sim_models::outcome::{InvariantVerdict, Outcome};
+use sim_models::study::{Axis, Comparison, Map, Options};
+use sim_models::why::{Inquiry, Slow, Subject};
+use sim_models::{Scenario, SourceError};
+
+use super::Args;
+use crate::changes::Changes;
+use crate::command::{compare, map};
+use crate::diagnostics::Failure;
+use crate::file::{ScenarioFile, together, warnings_of};
+use crate::page::{Chapter, Glance, Side, Story, Study};
+use crate::repeat::Repeat;
+use crate::study::progress::Progress;
+use crate::text::Style;
+use crate::{chart, console, finding, report};
+
+/// Broken promises of a side that get a diagram, and slow intents that do.
+const BROKEN_MAX: usize = 6;
+const SLOW_MAX: usize = 2;
+
+/// Seeds of a side whose timelines a page holds.
+const GLANCES_MAX: u64 = 50;
+
+/// The chapters of all files.
+///
+/// # Errors
+/// A scenario that cannot be read or run.
+pub fn chapters(args: &Args, kinds: &Kinds) -> Result<Vec<Chapter>, Failure> {
+    let files = args.scenarios.iter().map(|path| ScenarioFile::read(path, kinds));
+    let files: Vec<ScenarioFile> = files.collect::<Result<_, _>>()?;
+    let sides = files.iter().map(|file| sides(args, file)).collect::<Result<Vec<_>, _>>()?;
+    console::warn(&warnings_of(sides.iter().flatten().map(|(_, scenario)| scenario)));
+    let chapters = files.iter().zip(&sides).map(|(file, sides)| chapter(args, file, sides));
+    chapters.collect()
+}
+
+/// The variants that were asked for; by default the file as it stands.
+fn sides(args: &Args, file: &ScenarioFile) -> Result<Vec<(String, Scenario)>, Failure> {
+    let name = |variant: Option<&str>| variant.unwrap_or(compare::BASE).to_owned();
+    if args.all {
+        let all = file.load_all(&args.set)?.into_iter();
+        return Ok(all.map(|(variant, side)| (name(variant.as_deref()), side)).collect());
+    }
+    let chosen = compare::chosen(&args.variants, &args.variant).into_iter();
+    together(chosen.map(|variant| (name(variant), file.load(variant, &args.set))))
+}
+
+fn chapter(
+    args: &Args,
+    file: &ScenarioFile,
+    sides: &[(String, Scenario)],
+) -> Result<Chapter, Failure> {
+    let progress = Progress::without_end();
+    let told = |(name, scenario): &(String, Scenario)| {
+        let side = Telling { args, path: &file.path, scenario, progress: &progress };
+        side.side(name)
+    };
+    Ok(Chapter {
+        label: file.path.to_string_lossy().into_owned(),
+        text: file.text.clone(),
+        sides: sides.iter().map(told).collect(),
+        study: study(args, &file.path, sides, &progress)?,
+        map: mapped(args, file, &progress)?,
+    })
+}
+
+/// One side under way.
+struct Telling<'a> {
+    args: &'a Args,
+    path: &'a Path,
+    scenario: &'a Scenario,
+    progress: &'a Progress,
+}
+
+impl Telling<'_> {
+    fn side(&self, name: &str) -> Side {
+        let scenario = self.scenario;
+        let seeds = match (self.args.seeds, self.args.seed) {
+            (Some(seeds), _) => 1..=seeds.min(GLANCES_MAX),
+            (None, seed) => {
+                let seed = seed.unwrap_or(scenario.seed());
+                seed..=seed
+            }
+        };
+        let first = *seeds.start();
+        let outcome = self.run(first);
+        let mut glances = vec![self.glance(&outcome)];
+        glances.extend(seeds.skip(1).map(|seed| self.glance(&self.run(seed))));
+        let repeat = self.repeat("run").option("seed", first).to_string();
+        let anatomy = Anatomy::of(scenario);
+        Side {
+            name: name.to_owned(),
+            timeline: chart::timeline(&outcome, &repeat),
+            latencies: Vec::new(),
+            topology: None,
+            stories: self.stories(&outcome, first),
+            figures: report::text(&outcome, &repeat, &Style::plain(), false),
+            warnings: scenario.warnings().iter().map(SourceError::to_string).collect(),
+            anatomy,
+            glances,
+            outcome,
+            repeat,
+        }
+    }
+
+    fn run(&self, seed: u64) -> Outcome {
+        self.progress.tick();
+        self.scenario.run(seed)
+    }
+
+    fn glance(&self, outcome: &Outcome) -> Glance {
+        Glance {
+            run_id: outcome.run_id.clone(),
+            digest: outcome.digest,
+            verdict: outcome.verdict,
+            headline: finding::headline(outcome),
+            repeat: self.repeat("run").option("seed", outcome.run_id.seed).to_string(),
+            numbers: chart::readout(outcome),
+        }
+    }
+
+    /// A command with all that changes the scenario.
+    fn repeat(&self, command: &str) -> Repeat {
+        let line = Repeat::new(command).file(self.path);
+        line.changes(self.scenario.variant(), &self.args.set)
+    }
+
+    /// How each promise broke first, and what took longest.
+    fn stories(&self, outcome: &Outcome, seed: u64) -> Vec<Story> {
+        let inquiry = Inquiry::new(self.scenario, seed);
+        let mut stories = Vec::new();
+        let broken = outcome.invariants.iter().enumerate();
+        let broken = broken.filter(|(_, i)| i.verdict == InvariantVerdict::Violated);
+        // Asked about are those of which the run knows how they broke.
+        let broken = broken.filter(|(_, i)| i.first.is_some());
+        for (n, (place, result)) in broken.enumerate().take(BROKEN_MAX) {
+            let line = self.repeat("why").option("seed", seed);
+            let line = if n == 0 { line } else { line.option("violation", n + 1) };
+            let subject = Subject::Violation(n + 1);
+            stories.push(self.story(&inquiry, &subject, Some(place), result.name.clone(), line));
+        }
+        for Slow { intent, lasted } in inquiry.slowest(SLOW_MAX) {
+            let title = match lasted {
+                Some(lasted) => format!("{intent}, told after {}", crate::words::duration(lasted)),
+                None => format!("{intent}, told nothing"),
+            };
+            let line = self.repeat("why").option("seed", seed).option("intent", &intent);
+            stories.push(self.story(&inquiry, &Subject::Intent(intent), None, title, line));
+        }
+        stories
+    }
+
+    fn story(
+        &self,
+        inquiry: &Inquiry<'_>,
+        subject: &Subject,
+        breaks: Option<usize>,
+        title: String,
+        repeat: Repeat,
+    ) -> Story {
+        self.progress.tick();
+        let repeat = repeat.to_string();
+        let drawn = inquiry.why(subject).map(|told| chart::sequence(&told, None, &repeat));
+        let picture = drawn.map_err(|refusal| refusal.to_string());
+        Story { breaks, title, picture, repeat }
+    }
+}
+
+/// All sides on many seeds.
+fn study(
+    args: &Args,
+    path: &Path,
+    sides: &[(String, Scenario)],
+    progress: &Progress,
+) -> Result<Option<Study>, Failure> {
+    let Some(seeds) = args.seeds.filter(|seeds| *seeds > 1 && sides.len() > 1) else {
+        return Ok(None);
+    };
+    let tick = || progress.tick();
+    let comparison = Comparison::run(sides, &options(seeds, &tick))?;
+    let first: Vec<Outcome> = sides.iter().map(|(_, scenario)| scenario.run(1)).collect();
+    let line = sides.iter().fold(Repeat::new("compare").file(path), |line, (_, side)| {
+        line.option("variant", side.variant().unwrap_or(compare::BASE))
+    });
+    let line = args
+        .set
+        .iter()
+        .fold(line, |line, (path, value)| line.option("set", format!("{path}={value}")));
+    let repeat = line.option("seeds", seeds).to_string();
+    let picture = chart::comparison(&comparison, &first, &repeat);
+    Ok(Some(Study { picture, repeat }))
+}
+
+fn mapped(args: &Args, file: &ScenarioFile, progress: &Progress) -> Result<Option<Study>, Failure> {
+    let Some(x) = &args.x else { return Ok(None) };
+    let changes = Changes { set: args.set.clone(), variant: None };
+    let base = file.load_changed(&changes)?;
+    let axes = [x.clone(), args.y.clone().unwrap_or_else(Axis::none)];
+    let cells = map::cells(file, &changes, &axes)?;
+    let seeds = args.seeds.unwrap_or(5);
+    let tick = || progress.tick();
+    let map = Map::run(&base, axes, &cells, &options(seeds, &tick))?;
+    let mut line = Repeat::new("map").file(&file.path).changes(None, &args.set);
+    for (name, axis) in [("x", Some(x)), ("y", args.y.as_ref())] {
+        if let Some(axis) = axis {
+            line = line.option(name, format!("{}={}", axis.path, axis.values.join(",")));
+        }
+    }
+    let repeat = line.option("seeds", seeds).to_string();
+    Ok(Some(Study { picture: chart::map(&map, &base.promises(), &repeat), repeat }))
+}
+
+fn options<'a>(seeds: u64, progress: &'a (dyn Fn() + Sync)) -> Options<'a> {
+    Options { seeds, progress, ..Options::default() }
+}

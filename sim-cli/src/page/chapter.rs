@@ -1,0 +1,237 @@
+//! One scenario of a page, from its verdict to the commands that repeat it.
+
+use maud::{Markup, PreEscaped, html};
+use sim_models::outcome::Verdict;
+
+use super::findings::{self, findings};
+use super::{Chapter, Glance, Part, Room, Side, Study, limits, said, scenario, stories, verdict};
+use crate::chart::Picture;
+use crate::text::plain;
+use crate::words;
+
+/// More sides than that are named without their pictures where there is little room.
+const SIDES_MAX: usize = 50;
+
+/// The log's lines that a page holds of a side.
+const LOG_MAX: usize = 1_000;
+
+/// The chapter with number `n`.
+pub fn chapter(n: usize, chapter: &Chapter, room: Room) -> Markup {
+    if !room.has(Part::Chapters) {
+        return html! {
+            section id={ "c" (n) } { (head(chapter)) (verdicts(chapter, n, SIDES_MAX)) }
+        };
+    }
+    let findings = findings(chapter, n);
+    html! {
+        section .chapter id={ "c" (n) } {
+            (head(chapter))
+            (verdicts(chapter, n, usize::MAX))
+            @if let Some(study) = &chapter.study {
+                h3 { "Many seeds" }
+                (of_many(study, &format!("c{n}-study"), room))
+            }
+            h3 { "Over time" }
+            @if room.has(Part::Numbers) { div .explorer data-chapter=(n) hidden {} }
+            (pictures(chapter, n, room, "timeline", &|side| vec![&side.timeline]))
+            @if chapter.sides.iter().any(|side| !side.latencies.is_empty()) {
+                h3 { "Latency" }
+                (pictures(chapter, n, room, "latency", &|side| side.latencies.iter().collect()))
+            }
+            @if let Some(map) = &chapter.map {
+                h3 { "Map" }
+                (of_many(map, &format!("c{n}-map"), room))
+            }
+            @if chapter.sides.iter().any(|side| side.topology.is_some()) {
+                h3 { "Who asks whom" }
+                (pictures(chapter, n, room, "topology", &|side| side.topology.iter().collect()))
+            }
+            (told(chapter, n, room))
+            (written(chapter, n, room, &findings))
+            h3 { "Assumptions and limits" }
+            (limits::limits(chapter, room))
+            (repeats(chapter, n))
+        }
+    }
+}
+
+fn head(chapter: &Chapter) -> Markup {
+    let outcome = &chapter.sides[0].outcome;
+    html! {
+        h2 .chapter { (said(&outcome.scenario)) " " (verdict(chapter.verdict())) }
+        @if !outcome.about.is_empty() { p .about { (said(&outcome.about)) } }
+        @if !outcome.hypothesis.is_empty() {
+            p .hypothesis { strong { "Expected: " } (said(&outcome.hypothesis)) }
+        }
+    }
+}
+
+/// One row a side: what its first seed found, and how many seeds found what.
+fn verdicts(chapter: &Chapter, n: usize, most: usize) -> Markup {
+    let sides = &chapter.sides;
+    let omitted = sides.len().saturating_sub(most);
+    html! {
+        div .wide {
+            table .verdicts {
+                thead { tr {
+                    th { "variant" } th { "verdict" } th { "finding of seed "
+                        (sides[0].outcome.run_id.seed) }
+                    @if sides[0].glances.len() > 1 { th { "all seeds" } }
+                } }
+                tbody {
+                    @for (number, side) in sides.iter().enumerate().take(most) {
+                        tr {
+                            th { a href={ "#c" (n) "-s" (number) } { (said(&side.name)) } }
+                            td { (verdict(side.verdict())) }
+                            td { (said(&side.glances[0].headline)) }
+                            @if side.glances.len() > 1 { td { (tally(&side.glances)) } }
+                        }
+                    }
+                }
+            }
+        }
+        @if omitted > 0 { p .warning { (words::counted(omitted as u64, "more variant")) " ran." } }
+    }
+}
+
+/// `4 violated, 1 kept`.
+fn tally(glances: &[Glance]) -> String {
+    let count = |verdict: Verdict| {
+        let n = glances.iter().filter(|glance| glance.verdict == verdict).count() as u64;
+        (n > 0).then(|| format!("{} {verdict}", words::count(n)))
+    };
+    Verdict::ALL.into_iter().filter_map(count).collect::<Vec<_>>().join(", ")
+}
+
+fn of_many(study: &Study, id: &str, room: Room) -> Markup {
+    html! {
+        @if room.has(Part::Pictures) {
+            div .wide { (PreEscaped(study.picture.inline(id))) }
+        }
+        p .repeat { code { (plain(&study.repeat)) } }
+    }
+}
+
+/// Pictures of a kind of all sides: the first is open, the others unfold.
+fn pictures(
+    chapter: &Chapter,
+    n: usize,
+    room: Room,
+    kind: &str,
+    of: &dyn Fn(&Side) -> Vec<&Picture>,
+) -> Markup {
+    let shows =
+        |number: usize| room.has(Part::Pictures) && (number == 0 || room.has(Part::Variants));
+    html! {
+        @for (number, side) in chapter.sides.iter().enumerate() {
+            @if shows(number) && !of(side).is_empty() {
+                details open[number == 0] {
+                    summary { (said(&side.name)) ", seed " (side.outcome.run_id.seed) }
+                    @for (nth, picture) in of(side).into_iter().enumerate() {
+                        div .wide {
+                            (PreEscaped(picture.inline(&format!("c{n}-s{number}-{kind}{nth}"))))
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What broke, what took longest, and all figures, side by side.
+fn told(chapter: &Chapter, n: usize, room: Room) -> Markup {
+    html! {
+        @for (number, side) in chapter.sides.iter().enumerate() {
+            @let id = format!("c{n}-s{number}");
+            section .side id=(id) {
+                h3 { "What happened: " (said(&side.name)) " " (verdict(side.outcome.verdict)) }
+                p { (said(&side.glances[0].headline)) "." }
+                (stories::invariants(side, &id, room))
+                @if side.stories.iter().any(|story| story.breaks.is_none()) {
+                    h4 { "The slowest" }
+                    (stories::slowest(side, &id, room))
+                }
+                details .figures {
+                    summary { "All figures" }
+                    // A link to what is within opens it.
+                    div id={ (id) "-figures" } {
+                        @if room.has(Part::Figures) { pre { (multiline(&side.figures)) } }
+                        @else { p .repeat { code { (plain(&side.repeat)) } } }
+                    }
+                }
+                @if room.has(Part::Log) { (log(side, &id)) }
+            }
+        }
+    }
+}
+
+/// The log of the first seed's run.
+fn log(side: &Side, id: &str) -> Markup {
+    let log = &side.outcome.log;
+    let kept = log.iter().count() as u64;
+    let more = kept.saturating_sub(LOG_MAX as u64) + side.outcome.log_omitted;
+    html! {
+        @if kept > 0 {
+            details .log id={ (id) "-log" } {
+                summary { "Log, seed " (side.outcome.run_id.seed) }
+                div .wide {
+                    table {
+                        @for line in log.iter().take(LOG_MAX) {
+                            tr {
+                                td { (line.at) } td { (said(&line.who)) }
+                                td { @if let Some(intent) = &line.intent { (said(intent)) } }
+                                td { (said(&line.what)) }
+                            }
+                        }
+                    }
+                }
+                @if more > 0 {
+                    p .quiet {
+                        (words::counted(more, "more line")) " follow; " code { "sim run -v" }
+                        " prints those that a run keeps."
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn written(chapter: &Chapter, n: usize, room: Room, findings: &[findings::Finding]) -> Markup {
+    html! {
+        h3 { "The scenario, and what was found at its lines" }
+        @if room.has(Part::Scenario) {
+            (scenario::list(chapter, n, findings))
+            details open {
+                summary { code { (said(&chapter.label)) } }
+                (scenario::text(chapter, n, findings))
+            }
+        } @else { p { code { (said(&chapter.label)) } } }
+    }
+}
+
+/// The commands that repeat every run, with what they must give.
+fn repeats(chapter: &Chapter, n: usize) -> Markup {
+    html! {
+        h3 id={ "c" (n) "-repeat" } { "Repeat it" }
+        div .wide {
+            table .repeats {
+                thead { tr { th { "command" } th { "verdict" } th { "digest" } th { "run" } } }
+                tbody {
+                    @for glance in chapter.sides.iter().flat_map(|side| &side.glances) {
+                        tr {
+                            td { code { (plain(&glance.repeat)) } }
+                            td { (glance.verdict.to_string()) }
+                            td { code { (format!("{:016x}", glance.digest)) } }
+                            td { code { (glance.run_id.to_string()) } }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The text of the terminal, with its lines.
+fn multiline(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
+}

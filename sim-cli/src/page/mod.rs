@@ -1,0 +1,294 @@
+//! The report that a design review is held over: one HTML file that needs nothing beside it.
+//!
+//! A page is a pure function of what it shows. It loads nothing, says everything without scripts,
+//! and prints. Scripts add a cursor, zoom, choice and search; what they read is embedded as JSON.
+//! A file that would be larger than [`SIZE_MAX`] leaves out the least important parts, and says so.
+
+mod chapter;
+mod findings;
+mod limits;
+mod markdown;
+mod numbers;
+mod scenario;
+mod stories;
+#[cfg(test)]
+mod tests;
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+use sim_models::anatomy::Anatomy;
+use sim_models::outcome::{Outcome, RunId, Verdict};
+
+use crate::chart::{self, Picture, Readout};
+use crate::text::plain;
+
+pub use markdown::markdown;
+
+/// What a review tool or a mail still takes: two million bytes.
+pub const SIZE_MAX: usize = 2_000_000;
+
+/// Names and sentences from a file are cut there.
+const TEXT_MAX: usize = 600;
+
+const STYLE: &str = include_str!("style.css");
+const SCRIPT: &str = include_str!("script.js");
+
+/// Nothing may be loaded, whatever stands in the page.
+const POLICY: &str = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; \
+                      script-src 'unsafe-inline'";
+
+/// What is reported.
+pub struct Page {
+    /// One chapter a scenario.
+    pub chapters: Vec<Chapter>,
+    /// The command that makes it again.
+    pub repeat: String,
+}
+
+/// One scenario: the file as it stands, and variants of it.
+pub struct Chapter {
+    /// The file, as it was typed.
+    pub label: String,
+    /// All of its text.
+    pub text: String,
+    /// The base and variants, in the order in which they were asked for; one at least.
+    pub sides: Vec<Side>,
+    /// What many seeds say of them, where several were run.
+    pub study: Option<Study>,
+    /// What is varied in it, where something is.
+    pub map: Option<Study>,
+}
+
+/// A picture of many runs.
+pub struct Study {
+    /// The picture.
+    pub picture: Picture,
+    /// The command that repeats it.
+    pub repeat: String,
+}
+
+/// A scenario in one form: the base, or a variant.
+pub struct Side {
+    /// `base`, or the variant's name.
+    pub name: String,
+    /// The run that is told in full: that of the first seed.
+    pub outcome: Outcome,
+    /// The command that repeats it.
+    pub repeat: String,
+    /// What it consists of.
+    pub anatomy: Anatomy,
+    /// What is allowed in it and yet unlikely to be meant.
+    pub warnings: Vec<String>,
+    /// The run over time.
+    pub timeline: Picture,
+    /// How long what users asked for took.
+    pub latencies: Vec<Picture>,
+    /// Who asks whom.
+    pub topology: Option<Picture>,
+    /// How promises broke, and the slowest intents.
+    pub stories: Vec<Story>,
+    /// The report of the terminal.
+    pub figures: String,
+    /// All seeds, the first among them.
+    pub glances: Vec<Glance>,
+}
+
+/// One run in short.
+pub struct Glance {
+    /// The run.
+    pub run_id: RunId,
+    /// Its digest.
+    pub digest: u64,
+    /// Its verdict.
+    pub verdict: Verdict,
+    /// What it found.
+    pub headline: String,
+    /// The command that repeats it.
+    pub repeat: String,
+    /// What the scripts draw.
+    pub numbers: Readout,
+}
+
+/// A sequence diagram.
+pub struct Story {
+    /// The place of the invariant that breaks in it, if one does.
+    pub breaks: Option<usize>,
+    /// What it is: `shoppers-17, never answered`.
+    pub title: String,
+    /// The diagram, or why there is none.
+    pub picture: Result<Picture, String>,
+    /// The command that repeats it.
+    pub repeat: String,
+}
+
+/// What may be left out where there is no room, the least important first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Part {
+    Seeds,
+    Log,
+    Slowest,
+    Figures,
+    Numbers,
+    Sequences,
+    Variants,
+    Scenario,
+    Pictures,
+    Chapters,
+}
+
+impl Part {
+    const ALL: [Part; 10] = [
+        Part::Seeds,
+        Part::Log,
+        Part::Slowest,
+        Part::Figures,
+        Part::Numbers,
+        Part::Sequences,
+        Part::Variants,
+        Part::Scenario,
+        Part::Pictures,
+        Part::Chapters,
+    ];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Part::Seeds => "the timelines of all seeds but the first",
+            Part::Log => "the log",
+            Part::Slowest => "the diagrams of the slowest intents",
+            Part::Figures => "the tables of the terminal",
+            Part::Numbers => "the numbers behind the timelines, and with them cursor and zoom",
+            Part::Sequences => "the sequence diagrams",
+            Part::Variants => "the pictures of all variants but the first",
+            Part::Scenario => "the text of the scenario",
+            Part::Pictures => "all other pictures",
+            Part::Chapters => "all but the verdicts of the first variants",
+        }
+    }
+}
+
+/// What there is room for.
+#[derive(Clone, Copy)]
+struct Room {
+    /// So many of the least important parts are left out.
+    left_out: usize,
+}
+
+impl Room {
+    fn has(self, part: Part) -> bool {
+        part as usize >= self.left_out
+    }
+
+    fn left_out(self) -> &'static [Part] {
+        &Part::ALL[..self.left_out]
+    }
+}
+
+/// The page as one HTML document of at most [`SIZE_MAX`] bytes.
+pub fn html(page: &Page) -> String {
+    (0..=Part::ALL.len())
+        .map(|left_out| document(page, Room { left_out }).into_string() + "\n")
+        .find(|html| html.len() <= SIZE_MAX)
+        .unwrap_or_else(|| html! { (DOCTYPE) p { "There is no room for this." } }.into_string())
+}
+
+fn document(page: &Page, room: Room) -> Markup {
+    let title = title(page);
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                meta http-equiv="Content-Security-Policy" content=(POLICY);
+                link rel="icon" href="data:,";
+                title { (title) }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                (PreEscaped(chart::style()))
+                header {
+                    @if page.chapters.len() > 1 { h1 { (title) } }
+                    (left_out(room))
+                    @if page.chapters.len() > 1 {
+                        ol .contents {
+                            @for (n, chapter) in page.chapters.iter().enumerate() {
+                                li {
+                                    a href={ "#c" (n) } { (said(&chapter.name())) }
+                                    " " (verdict(chapter.verdict()))
+                                }
+                            }
+                        }
+                    }
+                }
+                main {
+                    @for (n, chapter) in page.chapters.iter().enumerate() {
+                        (chapter::chapter(n, chapter, room))
+                    }
+                }
+                footer {
+                    p { "Made by " code { (plain(&page.repeat)) } ", sim " (RunId::ENGINE) "." }
+                }
+                @if room.has(Part::Numbers) {
+                    script type="application/json" id="numbers" {
+                        (PreEscaped(numbers::embedded(page, room)))
+                    }
+                    script { (PreEscaped(SCRIPT)) }
+                }
+            }
+        }
+    }
+}
+
+fn title(page: &Page) -> String {
+    match &page.chapters[..] {
+        [chapter] => said(&chapter.name()),
+        chapters => format!("{} scenarios", chapters.len()),
+    }
+}
+
+fn left_out(room: Room) -> Markup {
+    let parts: Vec<&str> = room.left_out().iter().map(|part| part.name()).collect();
+    html! {
+        @if !parts.is_empty() {
+            p .warning {
+                "This page would be larger than 2 MB. Left out are: " (parts.join("; ")) ". "
+                "Fewer variants, seeds or files leave room for them."
+            }
+        }
+    }
+}
+
+impl Chapter {
+    /// What the scenario is called.
+    fn name(&self) -> String {
+        self.sides[0].outcome.scenario.clone()
+    }
+
+    /// Of all runs of the first side.
+    pub fn verdict(&self) -> Verdict {
+        self.sides[0].verdict()
+    }
+}
+
+impl Side {
+    /// The worst of its runs.
+    pub fn verdict(&self) -> Verdict {
+        let of = |verdict: &Verdict| self.glances.iter().any(|glance| glance.verdict == *verdict);
+        let worst = [Verdict::Violated, Verdict::Invalid, Verdict::Unhealthy, Verdict::Kept];
+        worst.into_iter().find(of).unwrap_or(Verdict::NothingChecked)
+    }
+}
+
+/// A verdict as a mark whose word says it all.
+fn verdict(verdict: Verdict) -> Markup {
+    html! { strong .verdict .(verdict.name()) { (verdict.to_string().to_uppercase()) } }
+}
+
+/// What a file says, as a page can hold it: without control characters, and not without end.
+fn said(text: &str) -> String {
+    let text = plain(text);
+    match text.char_indices().nth(TEXT_MAX) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
