@@ -5,6 +5,8 @@
 //! it. States, reasons, counters and kinds are ids: what people read may be reworded, they stay.
 //! Fields may be added; a change of meaning changes `schema`.
 
+mod resources;
+
 use serde::Serialize as Derive;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use sim_core::{Span, Time};
@@ -13,6 +15,8 @@ use sim_models::outcome::{
     Latency, Outcome, RunLimit, ServiceLoad, TransitionLine, Violation,
 };
 use sim_models::recovery::{Level, Recovery, RecoveryState};
+
+use resources::{ResourceView, SeriesView};
 
 /// The version of the contract.
 const SCHEMA: u32 = 3;
@@ -55,11 +59,13 @@ struct Object<'a> {
     recovery: Option<RecoveryView>,
     actors: Entries<&'a str, Actor<'a>>,
     calls: Entries<String, Call<'a>>,
+    resources: Entries<&'a str, ResourceView>,
     steps: u64,
     virtual_ms: f64,
     warmup_ms: f64,
     goodput: GoodputView,
     grace: GraceView,
+    series: SeriesView<'a>,
 }
 
 #[derive(Derive)]
@@ -220,11 +226,13 @@ impl<'a> From<&'a Outcome> for Object<'a> {
             recovery: outcome.recovery.as_ref().map(RecoveryView::from),
             actors: Entries(outcome.actors.iter().map(|a| (&a.name[..], Actor(a))).collect()),
             calls: Entries(outcome.calls.iter().map(call).collect()),
+            resources: resources::resources(&outcome.resources),
             steps: outcome.steps,
             virtual_ms: ms(outcome.ended_at),
             warmup_ms: outcome.warmup.as_millis_f64(),
             goodput: GoodputView::from(outcome.goodput),
             grace: GraceView::from(outcome.grace),
+            series: SeriesView::from(&outcome.series),
         }
     }
 }
@@ -410,7 +418,7 @@ pub fn ms(at: Time) -> f64 {
 mod tests {
     use super::*;
     use crate::samples;
-    use sim_models::outcome::MissedBecause;
+    use sim_models::outcome::{MissedBecause, Series};
     use sim_policies::breaker::{StateName, TransitionReason};
 
     #[test]
@@ -419,6 +427,12 @@ mod tests {
         outcome.run_id.seed = u64::MAX;
         outcome.transitions.truncate(1);
         outcome.actors.drain(1..);
+        let width = outcome.series.width;
+        let levels = vec![samples::waiting("redis", vec![0, 3])];
+        let amplification = vec![("api->psp".to_owned(), vec![Some(1.5), None])];
+        let (offered, goodput) = (vec![37, 44], vec![36, 44]);
+        let counts = Series { width, offered, goodput, ..Series::default() };
+        outcome.series = Series { amplification, levels, ..counts };
         let point = "api.pay/charged".to_owned();
         outcome.faults_missed.push(FaultMissed {
             label: "api: crashes".to_owned(),
@@ -617,6 +631,31 @@ mod tests {
       }
     }
   },
+  "resources": {
+    "redis": {
+      "kind": "store",
+      "levels": {
+        "busy": {
+          "unit": "workers",
+          "bound": 1.0,
+          "mean": 0.135,
+          "least": 0.0,
+          "most": 1.0
+        },
+        "waiting": {
+          "unit": "requests",
+          "bound": null,
+          "mean": 0.25,
+          "least": 0.0,
+          "most": 12.0
+        }
+      },
+      "events": {
+        "crashed": 1,
+        "restarted": 0
+      }
+    }
+  },
   "steps": 48213,
   "virtual_ms": 120000.0,
   "warmup_ms": 0.0,
@@ -631,6 +670,26 @@ mod tests {
     "most_ms": 0.0,
     "taken_ms": 0.0,
     "cut": null
+  },
+  "series": {
+    "window_ms": 1000.0,
+    "offered": [37,44],
+    "goodput": [36,44],
+    "failed": [],
+    "retries": [],
+    "latency_p50_ms": [],
+    "latency_p99_ms": [],
+    "amplification": {
+      "api->psp": [1.5,null]
+    },
+    "levels": [
+      {
+        "resource": "redis",
+        "level": "waiting",
+        "mean": [0.0,3.0],
+        "worst": [0.0,3.0]
+      }
+    ]
   }
 }
 "#;

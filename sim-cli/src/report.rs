@@ -2,6 +2,8 @@
 //!
 //! The text is a pure function of the outcome.
 
+mod resources;
+
 use std::fmt::Write as _;
 
 use sim_core::Span;
@@ -41,6 +43,9 @@ impl Report<'_> {
         self.effects();
         self.actors();
         self.calls();
+        for table in resources::tables(self.outcome) {
+            self.table(&table);
+        }
         self.transitions();
         if self.verbose {
             self.log();
@@ -539,6 +544,15 @@ Refusals     count   why
 api -> psp   1,322   rejected: breaker open
 api -> psp      48   gave up: attempts exhausted
 api -> psp       2   gave up: not retryable
+
+Resources   level     mean   worst   of
+────────────────────────────────────────
+redis       busy      0.14       1    1
+redis       waiting   0.25      12    –
+
+Events   count   what
+─────────────────────────
+redis        1   crashed
 
 Breakers
        30.412s  api->psp provider: closed -> open: consecutive failures

@@ -4,8 +4,9 @@ use sim_core::{LimitHit, Span, Time};
 use sim_models::explore::turning::{Decided, Point, Turn, Turning};
 use sim_models::outcome::{
     ActorKind, ActorSummary, CallSummary, Counter, EffectSummary, FaultWindow, Goodput, Grace,
-    InvariantResult, InvariantVerdict, Latency, LedgerLine, LogLine, Measured, Outcome, RunId,
-    RunLimit, Series, TransitionLine, Verdict, Violation,
+    InvariantResult, InvariantVerdict, Latency, LedgerLine, LevelSeries, LogLine, Measured,
+    Outcome, Quantity, Resource, ResourceEvent, ResourceKind, ResourceLevel, RunId, RunLimit,
+    Series, TransitionLine, Verdict, Violation,
 };
 use sim_models::recovery::{Level, Recovery, RecoveryState};
 use sim_models::study::{
@@ -49,6 +50,7 @@ pub fn empty() -> Outcome {
         ledger: Vec::new(),
         actors: Vec::new(),
         calls: Vec::new(),
+        resources: Vec::new(),
         transitions: Vec::new(),
         log: Vec::new().into(),
         log_omitted: 0,
@@ -112,6 +114,7 @@ pub fn outage() -> Outcome {
             rejected: vec![("breaker_open", 1_322)],
             given_up: vec![("attempts_exhausted", 48), ("not_retryable", 2)],
         }],
+        resources: resources(),
         transitions: transitions(),
         log: log().into(),
         log_omitted: 12,
@@ -163,7 +166,7 @@ pub fn herd() -> Outcome {
         series.latency_p99.push((i < 25).then(|| Span::millis(u64::from(i) * 100 + 97)));
     }
     let queue = (0..40u32).map(|i| 960u32.saturating_sub(40 * i)).collect();
-    series.queue_len_max = vec![("api".to_owned(), queue), ("idle".to_owned(), vec![0; 40])];
+    series.levels = vec![waiting("api", queue)];
     Outcome {
         scenario: "thundering herd".to_owned(),
         ended_at: ms(3_900),
@@ -344,8 +347,8 @@ pub fn hostile() -> Outcome {
         .map(|i| FaultWindow { label: name.clone(), from: ms(i * 900), to: Time::MAX })
         .collect();
     outcome.transitions.iter_mut().for_each(|transition| transition.policy = name.clone());
-    outcome.series.queue_len_max =
-        (0..9).map(|i| (format!("{name}{i}"), vec![u32::MAX - i; 5])).collect();
+    outcome.series.levels =
+        (0..9).map(|i| waiting(&format!("{name}{i}"), vec![u32::MAX - i; 5])).collect();
     outcome.series.latency_p99[3] = Some(Span::MAX);
     outcome.series.latency_p50[3] = Some(Span::ZERO);
     outcome.limit = Some(RunLimit::Engine(LimitHit::Steps { max: u64::MAX }));
@@ -480,8 +483,34 @@ fn outage_series() -> Series {
         });
     }
     let psp = queue.iter().map(|n| n / 3).collect();
-    series.queue_len_max = vec![("api".to_owned(), queue), ("psp".to_owned(), psp)];
+    series.levels = vec![waiting("api", queue), waiting("psp", psp)];
     series
+}
+
+fn resources() -> Vec<Resource> {
+    let level =
+        |quantity, bound, mean, most| ResourceLevel { quantity, bound, mean, least: 0.0, most };
+    let busy = level(Quantity::Busy, Some(1.0), 0.135, 1.0);
+    let waiting = level(Quantity::Waiting, None, 0.25, 12.0);
+    vec![Resource {
+        name: "redis".to_owned(),
+        kind: ResourceKind::Store,
+        levels: vec![busy, waiting],
+        events: vec![(ResourceEvent::Crashed, 1), (ResourceEvent::Restarted, 0)],
+    }]
+}
+
+/// A service's queue, of so many in each window.
+pub fn waiting(service: &str, queue: Vec<u32>) -> LevelSeries {
+    let lengths: Vec<f64> = queue.into_iter().map(f64::from).collect();
+    LevelSeries {
+        resource: service.to_owned(),
+        kind: ResourceKind::Instances,
+        quantity: Quantity::Waiting,
+        bound: None,
+        mean: lengths.clone(),
+        worst: lengths,
+    }
 }
 
 /// A run in which a lost answer decides: at even odds before, and for certain afterwards.

@@ -66,6 +66,7 @@ pub mod prelude;
 pub(crate) mod promises;
 mod reading;
 pub mod recovery;
+mod resource;
 mod run;
 mod scenario;
 mod source;

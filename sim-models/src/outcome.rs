@@ -18,6 +18,9 @@ pub use crate::ledger::EffectSummary;
 pub use crate::lengths::{Latencies, Latency, Lengths};
 pub use crate::log::{LogLine, Story};
 use crate::recovery::{Recovery, SAMPLES_MIN};
+pub use crate::resource::{
+    LevelSeries, Quantity, Resource, ResourceEvent, ResourceKind, ResourceLevel,
+};
 
 /// What a run found.
 #[derive(Clone, Debug)]
@@ -62,6 +65,9 @@ pub struct Outcome {
     pub actors: Vec<ActorSummary>,
     /// One summary per caller and callee, in the same order.
     pub calls: Vec<CallSummary>,
+    /// What is known of each resource: instances, nodes of stores, policies that keep something, in a
+    /// fixed order.
+    pub resources: Vec<Resource>,
     /// Every change of a breaker's state, in order.
     pub transitions: Vec<TransitionLine>,
     /// The decisions of policies and the story of faults, in order, up to a bound.
@@ -170,6 +176,11 @@ impl Outcome {
     /// The calls from one actor to another, by their names.
     pub fn call(&self, from: &str, to: &str) -> Option<&CallSummary> {
         self.calls.iter().find(|call| call.from == from && call.to == to)
+    }
+
+    /// A resource, by its name.
+    pub fn resource(&self, name: &str) -> Option<&Resource> {
+        self.resources.iter().find(|resource| resource.name == name)
     }
 
     /// A kind of effect, such as `charge`.
@@ -755,15 +766,19 @@ pub struct Series {
     pub latency_p50: Vec<Option<Span>>,
     /// 99th percentile of the same.
     pub latency_p99: Vec<Option<Span>>,
-    /// Per service with a queue: the longest queue seen in the window.
-    pub queue_len_max: Vec<(String, Vec<u32>)>,
-    /// Per service: busy workers, averaged over the window.
-    pub busy: Vec<(String, Vec<f64>)>,
+    /// The levels of resources that ever moved, in the order of [`Outcome::resources`].
+    pub levels: Vec<LevelSeries>,
     /// Per hop, `api->psp`: attempts per call; `None` where nothing was called.
     pub amplification: Vec<(String, Vec<Option<f64>>)>,
 }
 
 impl Series {
+    /// A level of a resource, by its name; `None` where it never moved.
+    pub fn level(&self, resource: &str, quantity: Quantity) -> Option<&LevelSeries> {
+        let is_it = |level: &&LevelSeries| level.resource == resource && level.quantity == quantity;
+        self.levels.iter().find(is_it)
+    }
+
     /// Number of windows.
     pub fn len(&self) -> usize {
         self.offered.len()

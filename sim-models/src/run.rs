@@ -442,6 +442,7 @@ impl Run {
             actors: shared.metrics.actor_summaries(plan, &measured[0]),
             measured,
             calls: shared.metrics.call_summaries(plan),
+            resources: shared.metrics.resource_summaries(end),
             transitions: shared.metrics.transition_lines(plan, |id| world.breakers(id)),
             log_omitted: shared.log.omitted(),
             series: shared.metrics.series(plan, end),

@@ -51,6 +51,7 @@ const HOUSES: &[House] = &[
                 "recovery",
                 "invariant",
                 "outcome",
+                "resource",
                 "log",
                 "lineage",
                 "trace",

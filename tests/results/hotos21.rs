@@ -1,6 +1,6 @@
 //! The metastable failure of the paper that named them.
 
-use sim_models::outcome::Outcome;
+use sim_models::outcome::{Outcome, Quantity};
 
 use crate::measure::{Estimate, case, outcomes};
 use crate::table::{Row, Topic};
@@ -30,9 +30,8 @@ fn growth(
 ) -> Vec<f64> {
     let sets = [sets, &[("invariants", "[]"), ("breaks", "[]")]].concat();
     outcomes(&case("hotos21", variant, &sets), runs, |outcome| {
-        let (_, queue) =
-            outcome.series.queue_len_max.iter().find(|(name, _)| name == "db").expect("a queue");
-        (f64::from(queue[until]) - f64::from(queue[from])) / (until - from) as f64
+        let queue = &outcome.series.level("db", Quantity::Waiting).expect("a queue").worst;
+        (queue[until] - queue[from]) / (until - from) as f64
     })
 }
 

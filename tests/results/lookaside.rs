@@ -1,6 +1,6 @@
 //! A cache that hides how little the system holds.
 
-use sim_models::outcome::Outcome;
+use sim_models::outcome::{Outcome, Quantity};
 
 use crate::measure::{Estimate, case, outcomes};
 use crate::table::{Row, Topic};
@@ -16,9 +16,7 @@ fn answered(outcome: &Outcome) -> f64 {
 
 /// How many wait for the database at the end of a second.
 fn waiting(outcome: &Outcome, second: usize) -> f64 {
-    let mut queues = outcome.series.queue_len_max.iter();
-    let (_, queue) = queues.find(|(name, _)| name == "db").expect("a queue");
-    f64::from(queue[second])
+    outcome.series.level("db", Quantity::Waiting).expect("a queue").worst[second]
 }
 
 /// What the queue of the database gains per second, late.

@@ -3,7 +3,7 @@
 use plotters::element::PathElement;
 use plotters::style::text_anchor::HPos;
 use sim_core::Span;
-use sim_models::outcome::Series;
+use sim_models::outcome::{LevelSeries, Quantity, Series};
 
 use super::axis::Scale;
 use super::canvas::{Canvas, Drawn, Face, LEFT, RIGHT, WIDTH};
@@ -125,16 +125,14 @@ pub fn latencies(series: &Series) -> Option<LinePanel> {
     })
 }
 
-/// The longest queues, if any request ever waited.
+/// The longest queues, if any request or command ever waited.
 pub fn queues(series: &Series) -> Option<LinePanel> {
     let queues = inks(series).into_iter().map(|(name, ink)| {
-        let lengths = series.queue_len_max.iter().find(|(of, _)| of == name);
-        let lengths = lengths.map_or(&[][..], |(_, lengths)| lengths);
-        (name, ink, lengths.iter().map(|&n| Some(f64::from(n))).collect())
+        let lengths = series.level(name, Quantity::Waiting).map_or(&[][..], |queue| &queue.worst);
+        (name, ink, lengths.iter().copied().map(Some).collect())
     });
-    let waited = |lengths: &[u32]| lengths.iter().any(|&n| n > 0);
-    let all = series.queue_len_max.iter().filter(|(_, lengths)| waited(lengths)).count();
-    let more = match all.saturating_sub(QUEUES.len()) {
+    let waiting = series.levels.iter().filter(|level| level.quantity == Quantity::Waiting);
+    let more = match waiting.count().saturating_sub(QUEUES.len()) {
         0 => String::new(),
         n => format!("; {n} shorter not drawn"),
     };
@@ -142,16 +140,12 @@ pub fn queues(series: &Series) -> Option<LinePanel> {
     named(queues, series, &peak, format!("Requests waiting in each queue, most per window{more}"))
 }
 
-/// Busy workers of the services whose queues are shown, and of others as far as inks go: the three
-/// that have most.
+/// Busy workers of the services and stores whose queues are shown, and of others as far as inks go:
+/// the three that have most.
 pub fn busy(series: &Series) -> Option<LinePanel> {
-    let most = |means: &[f64]| means.iter().copied().fold(0.0, f64::max);
     let mut busy: Vec<_> = inks(series)
         .into_iter()
-        .filter_map(|(name, ink)| {
-            let means = series.busy.iter().find(|(of, _)| of == name)?;
-            Some((name, ink, &means.1))
-        })
+        .filter_map(|(name, ink)| Some((name, ink, &series.level(name, Quantity::Busy)?.mean)))
         .collect();
     busy.sort_by(|a, b| most(b.2).total_cmp(&most(a.2)));
     busy.truncate(LINES_MAX);
@@ -160,6 +154,10 @@ pub fn busy(series: &Series) -> Option<LinePanel> {
         .map(|(name, ink, means)| (name, ink, means.iter().map(|mean| Some(*mean)).collect()));
     let peak = |max: f64| if max < 10.0 { format!("{max:.1}") } else { format!("{max:.0}") };
     named(busy, series, &peak, "Busy workers, averaged over each window".to_owned())
+}
+
+fn most(values: &[f64]) -> f64 {
+    values.iter().copied().fold(0.0, f64::max)
 }
 
 /// The hops that ever sent clearly more attempts than there were calls: the three that sent most.
@@ -228,17 +226,20 @@ fn windows(runs: &[Run]) -> String {
     }
 }
 
-/// Services with their inks, which they keep in all panels: by the length of their queues, then in
-/// the scenario's order, as far as inks go.
+/// Services and stores with their inks, which they keep in all panels: by the length of their
+/// queues, then in the scenario's order, as far as inks go.
 fn inks(series: &Series) -> Vec<(&str, Ink)> {
-    let mut services: Vec<(u32, &str)> = series
-        .queue_len_max
-        .iter()
-        .map(|(name, lengths)| (lengths.iter().copied().max().unwrap_or(0), &name[..]))
-        .collect();
+    let mut resources: Vec<(f64, &str)> = Vec::new();
+    for LevelSeries { resource, quantity, worst, .. } in &series.levels {
+        let length = if *quantity == Quantity::Waiting { most(worst) } else { 0.0 };
+        match resources.iter_mut().find(|(_, name)| name == resource) {
+            Some((longest, _)) => *longest = longest.max(length),
+            None => resources.push((length, resource)),
+        }
+    }
     // A stable sort: equal queues stay in the scenario's order.
-    services.sort_by_key(|(max, _)| std::cmp::Reverse(*max));
-    services.into_iter().zip(QUEUES).map(|((_, name), ink)| (name, ink)).collect()
+    resources.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+    resources.into_iter().zip(QUEUES).map(|((_, name), ink)| (name, ink)).collect()
 }
 
 /// A panel of named lines with their peaks, if one is above zero anywhere.

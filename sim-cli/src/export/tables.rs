@@ -407,12 +407,13 @@ fn series(series: &Series, end: Time) -> Table {
     add("run", None, "retries", counts(&series.retries));
     add("run", None, "latency_p50_ms", lengths(&series.latency_p50));
     add("run", None, "latency_p99_ms", lengths(&series.latency_p99));
-    for (name, longest) in &series.queue_len_max {
-        add("service", Some(name), "queue_len_max", counts(longest));
-    }
-    for (name, busy) in &series.busy {
-        let busy = busy.iter().map(|busy| (*busy).into()).collect();
-        add("service", Some(name), "busy_workers", busy);
+    for level in &series.levels {
+        let values = |values: &[f64]| values.iter().map(|value| (*value).into()).collect();
+        let (quantity, extreme) = (level.quantity.id(), level.quantity.worst());
+        for (which, of) in [("mean", &level.mean), (extreme, &level.worst)] {
+            let figure = format!("{quantity}_{which}");
+            add(level.kind.id(), Some(&level.resource), &figure, values(of));
+        }
     }
     for (name, amplification) in &series.amplification {
         let ratios = amplification.iter().map(|ratio| (*ratio).into()).collect();

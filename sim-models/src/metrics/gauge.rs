@@ -16,6 +16,8 @@ pub(crate) struct Level {
     pub busy: u32,
     /// Requests waiting for a worker.
     pub waiting: u32,
+    /// Instances that take requests.
+    pub up: u32,
 }
 
 /// The areas under a service's levels, in nanoseconds.
@@ -105,8 +107,8 @@ mod tests {
     fn levels_are_weighed_by_how_long_they_last_from_the_warm_up_on() {
         let at = |secs| Time::ZERO + Span::secs(secs);
         let mut gauge = Gauge::new(at(10), Time::MAX);
-        gauge.set(Level { workers: 4, busy: 4, waiting: 9 }, at(2));
-        gauge.set(Level { workers: 4, busy: 2, waiting: 0 }, at(15));
+        gauge.set(Level { workers: 4, busy: 4, waiting: 9, up: 1 }, at(2));
+        gauge.set(Level { workers: 4, busy: 2, waiting: 0, up: 1 }, at(15));
         gauge.waste(Span::secs(7), at(9));
         gauge.waste(Span::secs(10), at(12));
         let load = gauge.averages(at(30)).unwrap();

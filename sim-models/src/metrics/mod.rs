@@ -3,6 +3,8 @@
 //! Metrics only look on. Totals are held in HDR histograms within 0.1 %.
 
 mod gauge;
+mod levels;
+mod resources;
 mod tally;
 mod windows;
 
@@ -20,8 +22,12 @@ use crate::plan::{
     self, ActorId, ActorKind, ActorPlan, BreakerId, EndpointId, FaultId, PairId, Plan,
 };
 use crate::recovery::{self, Pulse, Recovery, Terms};
+use crate::resource::{Quantity, Resource, ResourceEvent};
 
 pub(crate) use gauge::{Areas, Gauge, Level};
+pub(crate) use levels::Amount;
+pub(crate) use resources::ResourceId;
+use resources::Resources;
 use tally::Tally;
 pub(crate) use tally::Whose;
 use windows::Windows;
@@ -50,6 +56,7 @@ pub(crate) struct Metrics {
     transitions: Vec<(Time, (BreakerId, u32), Transition)>,
     strikes: Vec<(FaultId, Time, Option<Time>)>,
     windows: Windows,
+    resources: Resources,
     /// Kept where recovery can be judged.
     pulse: Option<Pulse>,
 }
@@ -153,7 +160,6 @@ impl Metrics {
         let from = Time::ZERO + plan.warmup;
         let whole = std::iter::once(None);
         let stretches = whole.chain(plan.stretches.iter().copied().map(Some));
-        let services = plan.actors.iter().map(|actor| matches!(actor.kind, ActorKind::Service(_)));
         let mut metrics = Metrics {
             from,
             until: Time::ZERO + plan.horizon,
@@ -168,7 +174,8 @@ impl Metrics {
             pairs: vec![PairMetrics::default(); plan.pairs.len()],
             transitions: Vec::new(),
             strikes: Vec::new(),
-            windows: Windows::new(plan.window, services.collect(), plan.pairs.len()),
+            windows: Windows::new(plan.window, plan.pairs.len()),
+            resources: Resources::new(plan),
             pulse: plan.has_trigger().then(|| Pulse::new(plan)),
         };
         for cache in &plan.service_caches {
@@ -429,13 +436,44 @@ impl Metrics {
         let metrics = &mut self.actors[actor.index()];
         metrics.queue_len_max = level.waiting.max(metrics.queue_len_max);
         self.tallies.iter_mut().for_each(|tally| tally.level((actor, None), level, now));
-        self.windows.level(actor, level, now);
+        if let Some(id) = self.resources.of_actor(actor) {
+            let Level { busy, waiting, up, .. } = level;
+            let all = [(Quantity::Busy, busy), (Quantity::Waiting, waiting), (Quantity::Up, up)];
+            for (quantity, count) in all {
+                self.resources.set(id, quantity, Amount::of(count), now);
+            }
+        }
         if let Some(pulse) = &mut self.pulse {
             pulse.waiting(actor, level.waiting, now);
         }
     }
 
-    /// The same of one of its instances.
+    /// The resource of a node of a store: of its primary 0, then of its replicas, then of a primary
+    /// that a replica has replaced.
+    pub(crate) fn node(&self, store: ActorId, node: u32) -> Option<ResourceId> {
+        self.resources.of_node(store, node)
+    }
+
+    /// A level of a resource is this from now on.
+    pub(crate) fn set(&mut self, of: ResourceId, quantity: Quantity, level: Amount, now: Time) {
+        if self.is_within(now) {
+            self.resources.set(of, quantity, level, now);
+        }
+    }
+
+    /// Something has happened to instances of a service, or to a store, so often.
+    pub(crate) fn happened_at(&mut self, actor: ActorId, event: ResourceEvent, times: u64) {
+        if let Some(id) = self.resources.of_actor(actor) {
+            self.resources.count(id, event, times);
+        }
+    }
+
+    /// What is known of each resource, in order.
+    pub(crate) fn resource_summaries(&self, end: Time) -> Vec<Resource> {
+        self.resources.summaries(end)
+    }
+
+    /// A service's instance holds more or less than before.
     pub(crate) fn level_of_instance(
         &mut self,
         (actor, instance): (ActorId, u32),
@@ -668,7 +706,8 @@ impl Metrics {
 
     /// The windows up to `end`.
     pub(crate) fn series(&self, plan: &Plan, end: Time) -> Series {
-        self.windows.clone().finish(plan, end)
+        let series = self.windows.clone().finish(plan, end);
+        Series { levels: self.resources.series(series.len(), end), ..series }
     }
 }
 

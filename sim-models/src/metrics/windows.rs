@@ -1,13 +1,12 @@
-//! Windows of time for the charts: counts, percentiles, queues, busy workers and attempts.
+//! Windows of time for the charts: counts, percentiles and attempts.
 //!
 //! Windows close in time order, and only the last one is open, so that one buffer of latencies
 //! serves them all and their percentiles are exact.
 
 use sim_core::{Span, Time};
 
-use super::Level;
 use crate::outcome::Series;
-use crate::plan::{ActorId, PairId, Plan};
+use crate::plan::{PairId, Plan};
 
 /// All windows up to the present one.
 #[derive(Clone, Debug)]
@@ -17,8 +16,6 @@ pub(super) struct Windows {
     open: Window,
     /// Latencies of the open window's successes.
     latencies: Vec<Span>,
-    /// Per actor: what it holds, if it is a service.
-    services: Vec<Option<Held>>,
 }
 
 /// What happened in one window.
@@ -30,10 +27,6 @@ pub(super) struct Window {
     pub(super) retries: u32,
     latency_p50: Option<Span>,
     latency_p99: Option<Span>,
-    /// By actor.
-    queue_len_max: Vec<u32>,
-    /// By actor, in worker-nanoseconds.
-    busy: Vec<u64>,
     /// By pair.
     hops: Vec<Hop>,
 }
@@ -44,37 +37,17 @@ struct Hop {
     attempts: u32,
 }
 
-/// What a service holds, and since when that is in its window.
-#[derive(Clone, Copy, Debug, Default)]
-struct Held {
-    waiting: u32,
-    busy: u32,
-    since: Time,
-}
-
-impl Held {
-    /// The worker-nanoseconds from when they were last asked for.
-    fn settle(&mut self, now: Time) -> u64 {
-        let length = now.since(self.since).as_nanos();
-        self.since = now;
-        u64::from(self.busy).saturating_mul(length)
-    }
-}
-
 impl Windows {
-    pub(super) fn new(width: Span, is_service: Vec<bool>, pairs: usize) -> Windows {
-        let services = is_service.iter().map(|is| is.then(Held::default)).collect();
-        let (closed, latencies) = (Vec::new(), Vec::new());
-        let mut windows = Windows { width, closed, open: Window::default(), latencies, services };
-        windows.open = windows.opening(pairs);
-        windows
+    pub(super) fn new(width: Span, pairs: usize) -> Windows {
+        let open = Window::opening(pairs);
+        Windows { width, closed: Vec::new(), open, latencies: Vec::new() }
     }
 
     /// The window of `now`; those before it are closed.
     pub(super) fn at(&mut self, now: Time) -> &mut Window {
         let end = (self.closed.len() as u64 + 1).saturating_mul(self.width.as_nanos());
         if now.as_nanos() >= end {
-            self.advance(now.as_nanos() / self.width.as_nanos(), now);
+            self.advance(now.as_nanos() / self.width.as_nanos());
         }
         &mut self.open
     }
@@ -102,24 +75,10 @@ impl Windows {
         self.at(now).hops[pair.index()].attempts += 1;
     }
 
-    /// A service holds more or less than before.
-    pub(super) fn level(&mut self, actor: ActorId, level: Level, now: Time) {
-        self.at(now);
-        let n = actor.index();
-        let Some(held) = &mut self.services[n] else { return };
-        let area = &mut self.open.busy[n];
-        *area = area.saturating_add(held.settle(now));
-        (held.waiting, held.busy) = (level.waiting, level.busy);
-        let longest = &mut self.open.queue_len_max[n];
-        *longest = level.waiting.max(*longest);
-    }
-
+    /// All windows up to the end, without levels: those are kept elsewhere.
     pub(super) fn finish(mut self, plan: &Plan, end: Time) -> Series {
         self.close(end);
         let column = |get: fn(&Window) -> u32| self.closed.iter().map(get).collect();
-        let names = plan.actors.iter().map(|actor| actor.name.clone()).enumerate();
-        let services = || names.clone().filter(|(n, _)| self.services[*n].is_some());
-        let longest = |n: usize| self.closed.iter().map(|w| w.queue_len_max[n]).collect();
         let pairs = (0..plan.pairs.len()).map(PairId::nth);
         Series {
             width: self.width,
@@ -129,8 +88,7 @@ impl Windows {
             retries: column(|w| w.retries),
             latency_p50: self.closed.iter().map(|w| w.latency_p50).collect(),
             latency_p99: self.closed.iter().map(|w| w.latency_p99).collect(),
-            queue_len_max: services().map(|(n, name)| (name, longest(n))).collect(),
-            busy: services().map(|(n, name)| (name, self.busy(n, end))).collect(),
+            levels: Vec::new(),
             amplification: pairs.map(|p| (plan.pair_name(p), self.amplification(p))).collect(),
         }
     }
@@ -141,17 +99,7 @@ impl Windows {
         // happened at that very instant.
         let whole = end.as_nanos().div_ceil(self.width.as_nanos());
         let touched = self.closed.len() as u64 + u64::from(self.open.is_touched());
-        self.advance(whole.max(touched), end);
-    }
-
-    /// Busy workers of a service in each window, on average; the last one may end early.
-    fn busy(&self, service: usize, end: Time) -> Vec<f64> {
-        let mean = |(n, window): (usize, &Window)| {
-            let begun = Time::ZERO + self.width * n as u64;
-            let length = self.width.min(end.max(begun).since(begun)).as_nanos().max(1);
-            window.busy[service] as f64 / length as f64
-        };
-        self.closed.iter().enumerate().map(mean).collect()
+        self.advance(whole.max(touched));
     }
 
     /// Attempts per call of a hop in each window; `None` where nothing was called.
@@ -163,37 +111,24 @@ impl Windows {
         self.closed.iter().map(ratio).collect()
     }
 
-    /// Closes windows until so many are; nothing is known beyond `now`.
+    /// Closes windows until so many are.
     #[cold]
-    fn advance(&mut self, to: u64, now: Time) {
+    fn advance(&mut self, to: u64) {
         while (self.closed.len() as u64) < to {
-            let end = Time::ZERO + self.width * (self.closed.len() as u64 + 1);
-            for (held, area) in self.services.iter_mut().zip(&mut self.open.busy) {
-                if let Some(held) = held {
-                    *area = area.saturating_add(held.settle(end.min(now).max(held.since)));
-                }
-            }
             self.open.latency_p50 = percentile(&mut self.latencies, 0.5);
             self.open.latency_p99 = percentile(&mut self.latencies, 0.99);
             self.latencies.clear();
-            let next = self.opening(self.open.hops.len());
+            let next = Window::opening(self.open.hops.len());
             self.closed.push(std::mem::replace(&mut self.open, next));
-        }
-    }
-
-    /// A window that begins with queues as they are.
-    fn opening(&self, pairs: usize) -> Window {
-        let services = self.services.iter();
-        Window {
-            queue_len_max: services.map(|held| held.map_or(0, |held| held.waiting)).collect(),
-            busy: vec![0; self.services.len()],
-            hops: vec![Hop::default(); pairs],
-            ..Window::default()
         }
     }
 }
 
 impl Window {
+    fn opening(pairs: usize) -> Window {
+        Window { hops: vec![Hop::default(); pairs], ..Window::default() }
+    }
+
     fn is_touched(&self) -> bool {
         self.offered + self.goodput + self.failed + self.retries > 0
     }
@@ -217,28 +152,9 @@ mod tests {
         Time::ZERO + Span::millis(ms)
     }
 
-    /// Windows of 10 ms over one service and one hop.
+    /// Windows of 10 ms over one hop.
     fn windows() -> Windows {
-        Windows::new(Span::millis(10), vec![true], 1)
-    }
-
-    #[test]
-    fn busy_workers_are_averaged_over_each_window() {
-        let mut windows = windows();
-        let mut change = |busy, ms| {
-            let level = Level { busy, ..Level::default() };
-            windows.level(ActorId::nth(0), level, at(ms));
-        };
-        change(1, 5);
-        change(3, 8);
-        change(0, 22);
-        let means = |end: Time| {
-            let mut windows = windows.clone();
-            windows.close(end);
-            windows.busy(0, end)
-        };
-        assert_eq!(means(at(25)), [0.9, 3.0, 1.2], "the last ends half-way");
-        assert_eq!(means(at(40)), [0.9, 3.0, 0.6, 0.0]);
+        Windows::new(Span::millis(10), 1)
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Faults: what strikes goes to the part that it concerns, and heals.
 
 use crate::lineage::What;
+use crate::outcome::ResourceEvent;
 use crate::plan::{ActorId, ActorKind, Fault, FaultId, PointId, Trigger};
 use crate::world::fault::{Faults, Hit, SetBack};
 use crate::world::network::Request;
@@ -143,6 +144,8 @@ impl World {
         } else if self.customs.is_dead(actor) && !self.shared.conditions[actor.index()].all.crashed
         {
             self.start_custom(actor, ctx);
+        } else if !self.shared.conditions[actor.index()].all.crashed {
+            self.shared.metrics.happened_at(actor, ResourceEvent::Restarted, 1);
         }
     }
 

@@ -34,7 +34,7 @@ impl World {
             ActorKind::Service(_) => self.admit(id, ctx),
             ActorKind::Kv(_) => {
                 let request = &mut self.network.requests[id];
-                self.stores.enqueue(id, request, &self.shared, ctx);
+                self.stores.enqueue(id, request, &mut self.shared, ctx);
             }
             ActorKind::Broker => self.publish(id, ctx),
             ActorKind::Custom(_) => self.ask_custom(id, ctx),

@@ -211,7 +211,7 @@ impl World {
                 }
             }
         }
-        for request in self.services.crash(actor, only, &self.shared) {
+        for request in self.services.crash(actor, only, &mut self.shared) {
             self.turn_away(request, Ending::Reset, ctx);
         }
         let hangs = |request: &Request| {

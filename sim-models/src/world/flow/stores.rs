@@ -60,7 +60,7 @@ impl World {
 
     /// The old primary serves nobody any more.
     pub(super) fn demote(&mut self, store: ActorId, ctx: &mut Ctx) {
-        if let Some(death) = self.stores.demote(store, &self.shared) {
+        if let Some(death) = self.stores.demote(store, &mut self.shared, ctx.now()) {
             self.bury(death, ctx);
         }
     }

@@ -21,6 +21,7 @@ use sim_policies::Ending;
 use sim_policies::concurrency::Sample;
 
 use crate::log::Note;
+use crate::outcome::ResourceEvent;
 use crate::plan::{ActorId, ActorKind, JobId, OnDisconnect, Plan, Threads};
 use crate::world::ids::{RequestId, TaskId};
 use crate::world::network::{Payload, Request};
@@ -392,8 +393,11 @@ impl Services {
         now: Time,
     ) {
         let service = &mut self.by_actor[actor];
+        let up = service.level.up;
         service.restart(only, &shared.conditions[actor.index()], now);
         service.report(actor, shared, now);
+        let back = service.level.up.saturating_sub(up);
+        shared.metrics.happened_at(actor, ResourceEvent::Restarted, back.into());
     }
 
     /// The process dies, or one of its instances: nobody is worked for any more. The requests that
@@ -403,10 +407,10 @@ impl Services {
         &mut self,
         actor: ActorId,
         only: Option<u32>,
-        shared: &Shared,
+        shared: &mut Shared,
     ) -> Vec<RequestId> {
         let service = &mut self.by_actor[actor];
-        let mut dispersed = Vec::new();
+        let (mut dispersed, up) = (Vec::new(), service.level.up);
         for (n, own) in (0..).zip(&mut service.instances) {
             if only.is_some_and(|only| only != n) {
                 continue;
@@ -421,6 +425,8 @@ impl Services {
         }
         service.roll_call(&shared.conditions[actor.index()]);
         service.touch_all();
+        let died = up.saturating_sub(service.level.up);
+        shared.metrics.happened_at(actor, ResourceEvent::Crashed, died.into());
         dispersed
     }
 
@@ -585,7 +591,7 @@ mod tests {
         let (waiting, _) = shop.arrives(None);
         let Shop { bench, services, .. } = &mut shop;
         bench.shared.conditions.impose(Fault::Crash { actor: API, instance: Some(0) });
-        assert_eq!(services.crash(API, Some(0), &bench.shared), [waiting]);
+        assert_eq!(services.crash(API, Some(0), &mut bench.shared), [waiting]);
         let (id, away) = shop.arrives(None);
         assert_eq!(away, Arrived::Away(id, Ending::Refused));
         let Shop { bench, services, .. } = &mut shop;

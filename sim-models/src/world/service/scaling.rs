@@ -123,7 +123,10 @@ mod tests {
 
     /// What it wants of two instances with four workers each after 15 s with so many busy.
     fn wanted(scaling: &mut Scaling, busy: u32, count: u32, look: u64) -> u32 {
-        scaling.note(Level { workers: 4 * count, busy, waiting: 0 }, at(15 * (look - 1)));
+        scaling.note(
+            Level { workers: 4 * count, busy, waiting: 0, ..Level::default() },
+            at(15 * (look - 1)),
+        );
         scaling.decide(&plan(), count, at(15 * look))
     }
 
@@ -132,7 +135,7 @@ mod tests {
         assert_eq!(wanted(&mut Scaling::default(), 8, 2, 1), 4, "all busy, half aimed at");
         assert_eq!(wanted(&mut Scaling::default(), 4, 2, 1), 2);
         let mut scaling = Scaling::default();
-        let near = |workers, busy| Level { workers, busy, waiting: 0 };
+        let near = |workers, busy| Level { workers, busy, waiting: 0, ..Level::default() };
         scaling.note(near(100, 54), at(0));
         let plan = AutoscalePlan { workers: 50, ..plan() };
         assert_eq!(scaling.decide(&plan, 2, at(15)), 2, "54 % is within a tenth of 50 %");
@@ -143,7 +146,7 @@ mod tests {
     /// Eight of eight workers are taken, half of the time by work; eight requests wait.
     fn wanted_by(metric: ScaleMetric) -> u32 {
         let mut scaling = Scaling::default();
-        scaling.note(Level { workers: 8, busy: 8, waiting: 8 }, at(0));
+        scaling.note(Level { workers: 8, busy: 8, waiting: 8, ..Level::default() }, at(0));
         for _ in 0..8 {
             scaling.works(at(0), at(5));
             scaling.works(at(10), at(30));
@@ -176,7 +179,7 @@ mod tests {
     #[test]
     fn it_stays_within_its_bounds() {
         let mut scaling = Scaling::default();
-        scaling.note(Level { workers: 40, busy: 40, waiting: 0 }, at(0));
+        scaling.note(Level { workers: 40, busy: 40, waiting: 0, ..Level::default() }, at(0));
         assert_eq!(scaling.decide(&plan(), 10, at(15)), 10);
         assert_eq!(wanted(&mut Scaling::default(), 0, 1, 1), 1);
     }

@@ -55,7 +55,8 @@ impl ServiceState {
             instance.state == InstanceState::Up && !condition.is_dead(*n)
         };
         let up: Vec<u32> = (0..).zip(&self.instances).filter(is_up).map(|(n, _)| n).collect();
-        self.level.workers = up.len() as u32 * self.plan.workers;
+        self.level.up = up.len() as u32;
+        self.level.workers = self.level.up * self.plan.workers;
         self.balancer.set_up(up);
         self.touch_all();
     }
@@ -80,8 +81,9 @@ impl ServiceState {
         shared.metrics.level(actor, self.level, now);
         for n in self.touched.drain(..) {
             let own = &self.instances[n as usize];
-            let workers = if self.balancer.is_up(n) { self.plan.workers } else { 0 };
-            let level = Level { workers, busy: own.busy, waiting: own.waiting() };
+            let up = self.balancer.is_up(n).into();
+            let workers = up * self.plan.workers;
+            let level = Level { workers, busy: own.busy, waiting: own.waiting(), up };
             shared.metrics.level_of_instance((actor, n), level, now);
         }
     }

@@ -27,6 +27,8 @@ use sim_redis::{Key, Mode, Reply, Role, ServerCommand, Store};
 
 use crate::invariant::{Seen, Topic, Write};
 use crate::log::{Note, StoreLoss};
+use crate::metrics::Amount;
+use crate::outcome::{Quantity, ResourceEvent};
 use crate::plan::{ActorId, ActorKind, Fsync, KvOp, KvPlan, Node, Persistence, Plan};
 use crate::trace::{By, Command, State};
 use crate::world::condition::End;
@@ -131,7 +133,7 @@ impl Stores {
         &mut self,
         id: RequestId,
         request: &mut Request,
-        shared: &Shared,
+        shared: &mut Shared,
         ctx: &mut Ctx,
     ) {
         let order = request.order.take().expect("a store is sent commands");
@@ -150,6 +152,7 @@ impl Stores {
         if line.len() == 1 {
             store.begin(desk, shared, ctx);
         }
+        store.report(desk, shared, ctx.now());
     }
 
     /// The current command takes effect, all at this instant; or a wait is over. After a crash
@@ -171,6 +174,9 @@ impl Stores {
             }
             None => Some(store.end_wait(id, ctx)?),
         };
+        if let Some(desk) = desk {
+            store.report(desk, shared, ctx.now());
+        }
         if let Some(answer) = answer {
             ctx.observe(shared.texts.fingerprint(answer.body));
         }
@@ -235,6 +241,8 @@ impl Stores {
         let mut cut_off = store.begin_anew();
         // Both processes die.
         cut_off.extend(store.old.take().into_iter().flat_map(|mut old| old.cut_off()));
+        store.report_all(shared, ctx.now());
+        shared.metrics.happened_at(actor, ResourceEvent::Crashed, 1);
         Death { cut_off, lost: is_told.then_some(lost) }
     }
 
@@ -249,7 +257,9 @@ impl Stores {
         let (data, changes) = store.promote(ctx.now(), shared);
         store.primary.data = data;
         let lost = Lost { store: actor, how: StoreLoss::Failover, changes };
-        Death { cut_off: store.begin_anew(), lost: Some(lost) }
+        let cut_off = store.begin_anew();
+        store.report_all(shared, ctx.now());
+        Death { cut_off, lost: Some(lost) }
     }
 
     /// The replica that has most takes over, and the old primary still serves those who have not
@@ -278,17 +288,25 @@ impl Stores {
         if is_another {
             store.begin(Desk::Old, shared, ctx);
         }
+        store.report_all(shared, ctx.now());
         let lost = Lost { store: actor, how: StoreLoss::Failover, changes };
         Death { cut_off, lost: Some(lost) }
     }
 
     /// A split heals: unless it still serves somebody, the old primary becomes a replica of the new
     /// one, and what it has written since is lost.
-    pub(in crate::world) fn demote(&mut self, actor: ActorId, shared: &Shared) -> Option<Death> {
+    pub(in crate::world) fn demote(
+        &mut self,
+        actor: ActorId,
+        shared: &mut Shared,
+        now: Time,
+    ) -> Option<Death> {
         if shared.conditions[actor.index()].has_old_primary() {
             return None;
         }
-        let mut old = self.by_actor[actor].old.take()?;
+        let store = &mut self.by_actor[actor];
+        let mut old = store.old.take()?;
+        store.report_all(shared, now);
         let lost = Lost { store: actor, how: StoreLoss::Demotion, changes: old.written_since() };
         Some(Death { cut_off: old.cut_off(), lost: Some(lost) })
     }
@@ -355,6 +373,30 @@ impl StoreState {
         let old = self.old.as_ref().map(|_| Desk::Old);
         let replicas = (0..self.replicas.len() as u32).map(Desk::Replica);
         std::iter::once(Desk::Primary).chain(old).chain(replicas)
+    }
+
+    /// Says how many commands a desk has.
+    fn report(&self, desk: Desk, shared: &mut Shared, now: Time) {
+        let (node, commands) = match desk {
+            Desk::Primary => (0, self.primary.line.len()),
+            Desk::Replica(n) => (1 + n, self.replicas[n as usize].line.len()),
+            Desk::Old => {
+                let commands = self.old.as_ref().map_or(0, |old| old.line.len());
+                (1 + self.replicas.len() as u32, commands)
+            }
+        };
+        let Some(node) = shared.metrics.node(self.actor, node) else { return };
+        let (busy, waiting) = (u32::from(commands > 0), commands.saturating_sub(1) as u32);
+        shared.metrics.set(node, Quantity::Busy, Amount::of(busy), now);
+        shared.metrics.set(node, Quantity::Waiting, Amount::of(waiting), now);
+    }
+
+    /// The same of all desks, after connections broke.
+    fn report_all(&self, shared: &mut Shared, now: Time) {
+        let old = (!self.replicas.is_empty()).then_some(Desk::Old);
+        let replicas = (0..self.replicas.len() as u32).map(Desk::Replica);
+        let desks = std::iter::once(Desk::Primary).chain(replicas).chain(old);
+        desks.for_each(|desk| self.report(desk, shared, now));
     }
 
     fn line(&mut self, desk: Desk) -> &mut VecDeque<Asked> {

@@ -1,0 +1,51 @@
+//! The tables of resources: how full each was, and what happened to it.
+
+use sim_models::outcome::{Outcome, Quantity, Resource, ResourceKind, ResourceLevel};
+
+use super::row;
+use crate::text::Table;
+use crate::words;
+
+/// The levels of the resources that anybody touched, and what happened to them. A service's workers
+/// and queues have a table of their own.
+pub(super) fn tables(outcome: &Outcome) -> Vec<Table> {
+    let touched = || outcome.resources.iter().filter(|resource| resource.is_touched());
+    let levels: Vec<Vec<String>> = touched().flat_map(level_rows).collect();
+    let events: Vec<Vec<String>> = touched().flat_map(event_rows).collect();
+    let mut tables = Vec::new();
+    if !levels.is_empty() {
+        let header = ["Resources", "level", "mean", "worst", "of"];
+        tables.push(Table::new(header, levels).words(1));
+    }
+    if !events.is_empty() {
+        tables.push(Table::new(["Events", "count", "what"], events).words(2));
+    }
+    tables
+}
+
+fn level_rows(resource: &Resource) -> impl Iterator<Item = Vec<String>> {
+    let is_elsewhere = |level: &&ResourceLevel| {
+        let is_of_workers = matches!(level.quantity, Quantity::Busy | Quantity::Waiting);
+        resource.kind == ResourceKind::Instances && is_of_workers
+    };
+    let moved = resource.levels.iter().filter(|level| level.least < level.most);
+    moved.filter(move |level| !is_elsewhere(level)).map(|level| {
+        let bound = level.bound.map_or_else(|| words::NONE.to_owned(), figure);
+        let cells = [level.quantity.to_string(), figure(level.mean), figure(level.worst()), bound];
+        row(&resource.name, cells)
+    })
+}
+
+fn event_rows(resource: &Resource) -> impl Iterator<Item = Vec<String>> {
+    let happened = resource.events.iter().filter(|(_, count)| *count > 0);
+    happened.map(|(event, count)| row(&resource.name, [words::count(*count), event.to_string()]))
+}
+
+/// A level, with as many decimals as a reader can use.
+fn figure(level: f64) -> String {
+    if level >= 100.0 || level == level.trunc() {
+        words::count((level + 0.5) as u64)
+    } else {
+        format!("{level:.2}")
+    }
+}
