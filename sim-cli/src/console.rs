@@ -10,7 +10,7 @@ use clap::ValueEnum;
 use sim_models::SourceError;
 
 use crate::diagnostics::{self, Failure};
-use crate::text::{Style, plain};
+use crate::text::{COLUMNS, Style, plain};
 
 /// When to use colours; `Auto` also heeds `NO_COLOR`.
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -37,6 +37,14 @@ pub fn style() -> Style {
         ColorChoice::Never => Style::plain(),
         _ => Style::coloured(),
     }
+}
+
+/// How many columns a table may take: as many as the terminal has, within reason. What goes to a
+/// file or another program has the same width everywhere.
+pub fn columns() -> usize {
+    let terminal = ::console::Term::stdout();
+    let size = terminal.is_term().then(|| terminal.size_checked()).flatten();
+    size.map_or(COLUMNS, |(_, columns)| usize::from(columns).clamp(60, 160))
 }
 
 /// Writes a result to standard output as it stands.

@@ -12,12 +12,22 @@ const DIGITS: usize = 4;
 /// A figure with its unit: `49.31 /s`, `97.92 %`, `12.3 ms`.
 pub fn figure(unit: Unit, value: f64) -> String {
     match unit {
-        Unit::PerSecond => format!("{} /s", rounded(value, DIGITS)),
+        Unit::PerSecond => per_time(value),
         Unit::Share => share(value),
         Unit::Millis if value < 0.0 => format!("-{}", figure(unit, -value)),
         Unit::Millis => words::duration(Span::from_secs_f64(value / 1000.0)),
         Unit::Ratio | Unit::Count => rounded(value, DIGITS),
     }
+}
+
+/// A rate. What happens less than once in ten seconds is told by the hour or by the day.
+fn per_time(per_second: f64) -> String {
+    let (scale, per) = match per_second.abs() {
+        rare if 0.0 < rare && rare < 0.0001 => (86_400.0, "/d"),
+        rare if 0.0 < rare && rare < 0.1 => (3_600.0, "/h"),
+        _ => (1.0, "/s"),
+    };
+    format!("{} {per}", rounded(per_second * scale, DIGITS))
 }
 
 /// A figure that may be known from below only: `≥ 12.3 ms`.
@@ -43,6 +53,19 @@ pub fn difference(unit: Unit, value: f64) -> String {
 /// An interval: `49.28 /s to 49.35 /s`.
 pub fn interval(unit: Unit, interval: Option<Interval>) -> String {
     ends(interval, |end| figure(unit, end))
+}
+
+/// The same where there is little room: `49.28 to 49.35 /s`.
+pub fn range(unit: Unit, interval: Interval) -> String {
+    let ends = [interval.low, interval.high].map(|end| figure(unit, end));
+    match ends.each_ref().map(|end| end.split_once(' ')) {
+        [Some((low, unit)), Some((_, other))]
+            if unit == other && interval.low.is_finite() && interval.high.is_finite() =>
+        {
+            format!("{low} to {}", ends[1])
+        }
+        _ => self::interval(unit, Some(interval)),
+    }
 }
 
 /// The ends of an interval; one that nothing is known of is left out.

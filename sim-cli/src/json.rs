@@ -9,6 +9,7 @@ mod resources;
 
 use serde::Serialize as Derive;
 use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::Value;
 use sim_core::{Span, Time};
 use sim_models::outcome::{
     ActorSummary, CallSummary, EffectSummary, FaultMissed, Goodput, Grace, InvariantResult,
@@ -24,6 +25,11 @@ const SCHEMA: u32 = 3;
 /// The outcome as one JSON object, pretty-printed, with a newline at its end.
 pub fn object(outcome: &Outcome) -> String {
     pretty(&Object::from(outcome))
+}
+
+/// The same with its row of a decision table.
+pub fn object_in_table(outcome: &Outcome, decision: Value) -> String {
+    pretty(&Object { decision: Some(decision), ..Object::from(outcome) })
 }
 
 /// A value as JSON on several lines, with a newline at its end.
@@ -66,6 +72,9 @@ struct Object<'a> {
     goodput: GoodputView,
     grace: GraceView,
     series: SeriesView<'a>,
+    /// Of several runs: what each answers to the questions that the table asks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decision: Option<Value>,
 }
 
 #[derive(Derive)]
@@ -129,6 +138,7 @@ struct Effect {
     count: u64,
     intents: u64,
     duplicated: u64,
+    intents_duplicated: u64,
     refunded: u64,
     deduplicated: u64,
 }
@@ -233,6 +243,7 @@ impl<'a> From<&'a Outcome> for Object<'a> {
             goodput: GoodputView::from(outcome.goodput),
             grace: GraceView::from(outcome.grace),
             series: SeriesView::from(&outcome.series),
+            decision: None,
         }
     }
 }
@@ -381,6 +392,7 @@ fn effect(summary: &EffectSummary) -> (&str, Effect) {
         count: summary.count,
         intents: summary.intents,
         duplicated: summary.duplicated,
+        intents_duplicated: summary.intents_duplicated,
         refunded: summary.refunded,
         deduplicated: summary.deduplicated,
     };
@@ -532,6 +544,7 @@ mod tests {
       "count": 4012,
       "intents": 4009,
       "duplicated": 3,
+      "intents_duplicated": 3,
       "refunded": 0,
       "deduplicated": 41
     }

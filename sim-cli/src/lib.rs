@@ -31,6 +31,7 @@ mod chart;
 mod chart_file;
 mod command;
 mod console;
+mod decision;
 mod diagnostics;
 mod exit;
 mod export;

@@ -93,6 +93,7 @@ pub fn outage() -> Outcome {
             count: 4_012,
             intents: 4_009,
             duplicated: 3,
+            intents_duplicated: 3,
             refunded: 0,
             deduplicated: 41,
         }],

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::hash::BuildHasher;
+use std::ops::AddAssign;
 
 use hashbrown::HashTable;
 use rustc_hash::FxBuildHasher;
@@ -25,10 +26,24 @@ pub struct EffectSummary {
     pub intents: u64,
     /// Entries beyond an intent's first that no refund took back.
     pub duplicated: u64,
+    /// Intents with such entries.
+    pub intents_duplicated: u64,
     /// Entries that a refund took back.
     pub refunded: u64,
     /// Repeats that a key of the effect's owner turned into the first answer.
     pub deduplicated: u64,
+}
+
+/// Of several runs together; a kind is the same in all of them.
+impl AddAssign<&EffectSummary> for EffectSummary {
+    fn add_assign(&mut self, other: &EffectSummary) {
+        self.count += other.count;
+        self.intents += other.intents;
+        self.duplicated += other.duplicated;
+        self.intents_duplicated += other.intents_duplicated;
+        self.refunded += other.refunded;
+        self.deduplicated += other.deduplicated;
+    }
 }
 
 /// One durable effect.
@@ -275,6 +290,7 @@ impl Ledger {
                 count: totals.count.into(),
                 intents: 0,
                 duplicated: 0,
+                intents_duplicated: 0,
                 refunded: totals.undone,
                 deduplicated: totals.repeated,
             })
@@ -286,7 +302,9 @@ impl Ledger {
             seen[index] = true;
         }
         for (n, net) in self.net.iter().enumerate() {
-            summaries[n % kinds.len()].duplicated += u64::from(net.saturating_sub(1));
+            let summary = &mut summaries[n % kinds.len()];
+            summary.duplicated += u64::from(net.saturating_sub(1));
+            summary.intents_duplicated += u64::from(*net > 1);
         }
         summaries
     }

@@ -30,7 +30,7 @@ pub(crate) fn figures(outcome: &Outcome) -> Vec<Figure> {
     let mut figures: Vec<Figure> = [Kind::Success, Kind::Unanswered, Kind::Goodput]
         .into_iter()
         .chain([Kind::RecoveryTime, Kind::Metastable, Kind::RequestsPerIntent])
-        .chain([Kind::BreakerOpenings])
+        .chain([Kind::Refusals, Kind::BreakerOpenings])
         .map(Figure::of_all)
         .collect();
     if outcome.goodput.degraded > 0 {
@@ -104,6 +104,7 @@ pub(crate) fn read(outcome: &Outcome, figure: &Figure) -> Option<Reading> {
             };
             (offered > 0).then(|| Reading::exact(sent as f64 / offered as f64))
         }
+        Kind::Refusals => refusals(outcome, of),
         Kind::Wasted => load(measured, of, |load| load.wasted),
         Kind::Utilisation => load(measured, of, |load| Some(load.utilisation)),
         Kind::Waiting => load(measured, of, |load| Some(load.waiting_mean)),
@@ -227,6 +228,29 @@ fn latency(
             read.reduce(|a, b| if b.value > a.value { b } else { a })
         }
     }
+}
+
+/// What the policies of a hop, or what an actor turned away; of all together without a name.
+fn refusals(outcome: &Outcome, of: Option<&str>) -> Option<Reading> {
+    const AT_AN_ACTOR: [Counter; 5] = [
+        Counter::Refused,
+        Counter::QueueFull,
+        Counter::NotAdmitted,
+        Counter::DeadlinePassed,
+        Counter::Dropped,
+    ];
+    let by_policies = outcome.calls.iter().map(|call| {
+        let hop = format!("{}->{}", call.from, call.to);
+        (hop, call.rejected.iter().map(|(_, n)| n).sum::<u64>())
+    });
+    let by_actors = outcome.actors.iter().map(|actor| {
+        let counts = AT_AN_ACTOR.into_iter().filter_map(|counter| actor.counter(counter));
+        (actor.name.clone(), counts.sum::<u64>())
+    });
+    let all = by_policies.chain(by_actors);
+    let counts: Vec<u64> =
+        all.filter(|(name, _)| of.is_none_or(|of| name == of)).map(|(_, n)| n).collect();
+    (!counts.is_empty()).then(|| Reading::exact(counts.iter().sum::<u64>() as f64))
 }
 
 fn at(lengths: &Lengths, quantile: Quantile) -> f64 {

@@ -298,6 +298,8 @@ fn what_a_study_cannot_do_is_told() {
         (&["compare", "queue.ron", "--variants", "base,slow"], &["slow", "slower"]),
         (&["compare", "queue.ron", "--variants", "base"], &["one side"]),
         (&["compare", "storm.ron"], &["one side"]),
+        (&["compare", "queue.ron", "--least", "2"], &["2%"]),
+        (&["run", "queue.ron", "--table", "csv"], &["--all"]),
         (&["compare", "queue.ron", "storm.ron", "--variants", "same"], &["one scenario"]),
         (
             &["map", "queue.ron", "--x", "actors.clerk.workers=1,2", "--metric", "p99(user)"],
@@ -348,10 +350,26 @@ fn compare_pairs_by_seed_and_says_what_it_cannot_tell() {
 
     let told = sim_in(&folder, &args);
     println!("{}", told.stdout);
+    assert!(told.stdout.contains("base (baseline)") && told.stdout.contains("worse"));
+    assert!(!told.stdout.contains("slower against base"), "it fits a screen");
+    let rows = found["decision"]["rows"].as_array().expect("rows");
+    for (side, row) in found["sides"].as_array().expect("sides").iter().zip(rows) {
+        assert_eq!(side["name"], row["name"]);
+        assert_eq!(side["metrics"]["goodput"]["mean"], row["cells"]["goodput"]["value"]);
+        let told_as = row["cells"]["goodput"]["text"].as_str().expect("a text");
+        assert!(told.stdout.contains(told_as), "{told_as}");
+    }
+    assert_eq!(rows[0]["cells"]["p50(users)"]["mark"], Value::Null);
+    assert_eq!(rows[1]["cells"]["p50(users)"]["mark"], "equal");
+    assert_eq!(rows[2]["cells"]["p50(users)"]["mark"], "worse");
+    let table = sim_in(&folder, &[&args[..], &["--table", "markdown"]].concat());
+    assert!(table.stdout.starts_with("| variant | verdict |"), "{table:?}");
+
+    let told = sim_in(&folder, &[&args[..], &["-v"]].concat());
     assert!(told.stdout.contains("slower against base, 20 seeds"));
     assert!(told.stdout.contains("no difference") && told.stdout.contains("worse"));
     let files = sim_in(&folder, &["compare", "queue.ron", "storm.ron", "--seeds", "2"]);
-    assert!(files.stdout.contains("storm.ron against queue.ron"), "{files:?}");
+    assert!(files.stdout.contains("queue.ron (baseline)"), "{files:?}");
 }
 
 #[test]

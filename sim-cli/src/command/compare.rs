@@ -10,6 +10,7 @@ use sim_models::study::{Comparison, Contrast, Figure, Judgement, Side};
 
 use crate::changes::{Set, parse_set};
 use crate::chart_file::{self, Charts};
+use crate::decision::{self, BASE, Decision, Format, parse_least};
 use crate::diagnostics::Failure;
 use crate::exit::Exit;
 use crate::file::{ScenarioFile, together, warnings_of};
@@ -47,6 +48,18 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = SEEDS)]
     seeds: u64,
 
+    /// The least difference that matters, as a share of the first side's figure
+    #[arg(long, value_name = "SHARE", default_value = "2%", value_parser = parse_least)]
+    least: f64,
+
+    /// Print the decision table alone
+    #[arg(long, value_name = "FORMAT", conflicts_with_all = ["json", "verbose"])]
+    table: Option<Format>,
+
+    /// Add every figure of each side against the first
+    #[arg(short, long, conflicts_with = "json")]
+    verbose: bool,
+
     #[command(flatten)]
     charts: Charts,
 
@@ -56,9 +69,6 @@ pub struct Args {
 
 /// How many seeds are taken where nobody says so.
 const SEEDS: u64 = 100;
-
-/// The scenario as it stands, among its variants.
-pub(super) const BASE: &str = "base";
 
 /// Runs all sides on the same seeds and shows what differs.
 ///
@@ -72,13 +82,15 @@ pub fn compare(args: &Args, kinds: &Kinds) -> Result<Exit, Failure> {
     let comparison = Comparison::run(&sides, &args.study.options(args.seeds, &tick))?;
     drop(progress);
     let repeat = repeat(args);
-    console::print(&if args.study.json {
-        object(&comparison)
-    } else {
-        text(&comparison, &repeat, &console::style())
+    let decision = Decision::of_comparison(&comparison, args.least);
+    console::print(&match args.table {
+        Some(format) => format.of(&decision, console::columns()),
+        None if args.study.json => object(&comparison, &decision),
+        None => text(args, &comparison, &decision, &repeat),
     })?;
     let name = chart_name(args, sides[0].1.name());
-    args.charts.keep_and_tell(&name, args.study.json, || {
+    let is_data = args.study.json || args.table.is_some();
+    args.charts.keep_and_tell(&name, is_data, || {
         // Timelines are of the first seed, whose runs no study keeps.
         let run = |(_, scenario): &(_, Scenario)| scenario.run(args.study.first_seed);
         let first: Vec<Outcome> = sides.iter().map(run).collect();
@@ -148,7 +160,7 @@ fn chart_name(args: &Args, scenario: &str) -> String {
 }
 
 /// A comparison as one JSON object.
-fn object(comparison: &Comparison) -> String {
+fn object(comparison: &Comparison, decision: &Decision) -> String {
     let mut object = Object::new();
     object.insert("schema".to_owned(), json!(study::json::SCHEMA));
     let side = |side: &Side| {
@@ -176,10 +188,12 @@ fn object(comparison: &Comparison) -> String {
         })
     };
     object.insert("contrasts".to_owned(), comparison.contrasts.iter().map(contrast).collect());
+    object.insert("decision".to_owned(), decision::write::object(decision));
     json::pretty(&object)
 }
 
-fn text(comparison: &Comparison, repeat: &str, style: &Style) -> String {
+fn text(args: &Args, comparison: &Comparison, decision: &Decision, repeat: &str) -> String {
+    let style = &console::style();
     let first = &comparison.sides[0];
     let mut text = style.line("scenario", &first.subject.scenario);
     text += &style.line("study", &extent(&first.subject));
@@ -194,10 +208,20 @@ fn text(comparison: &Comparison, repeat: &str, style: &Style) -> String {
     if first.subject.id.seeds == 1 {
         text += &style.line("interval", "one seed has none; take more seeds");
     }
+    text += &decision::text::text(decision, style, console::columns());
+    if args.verbose {
+        text += &at_length(comparison, style);
+    }
+    text + &style.command("repeat", repeat)
+}
+
+/// Every figure of each side against the first, and the names of the studies.
+fn at_length(comparison: &Comparison, style: &Style) -> String {
+    let mut text = String::new();
     for (n, side) in comparison.sides.iter().enumerate().skip(1) {
         text += &against(comparison, n, side, style);
     }
-    let chance = figure::rounded(100.0 - 100.0 * first.subject.confidence, 6);
+    let chance = figure::rounded(100.0 - 100.0 * comparison.sides[0].subject.confidence, 6);
     text += &format!(
         "\n\"no difference\": the interval of the difference contains 0. Of figures that truly do not\n\
          differ, {chance} % are called better or worse by chance. Latencies of all actors: --json.\n\n"
@@ -206,7 +230,7 @@ fn text(comparison: &Comparison, repeat: &str, style: &Style) -> String {
         let name = format!("{}: {}", side.name, side.subject.id);
         text += &style.line("study id", &name);
     }
-    text + &style.command("repeat", repeat)
+    text
 }
 
 /// One side against the first.

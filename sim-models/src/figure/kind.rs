@@ -36,6 +36,8 @@ pub enum Kind {
     Amplification,
     /// Requests sent to an actor per intent; to all who ask nobody else, by default.
     RequestsPerIntent,
+    /// What was turned away: calls by their own policies, requests by a service.
+    Refusals,
     /// The share of a service's work that nobody wanted any more.
     Wasted,
     /// Busy workers of a service as a share of all.
@@ -80,7 +82,7 @@ pub enum Better {
 
 impl Kind {
     /// Those with a name of their own: all but percentiles and counters.
-    pub const NAMED: [Kind; 18] = [
+    pub const NAMED: [Kind; 19] = [
         Kind::Broken,
         Kind::Duplicated,
         Kind::Metastable,
@@ -93,6 +95,7 @@ impl Kind {
         Kind::RecoveryTime,
         Kind::Amplification,
         Kind::RequestsPerIntent,
+        Kind::Refusals,
         Kind::Wasted,
         Kind::Utilisation,
         Kind::Waiting,
@@ -117,6 +120,7 @@ impl Kind {
             Kind::RecoveryTime => "recovery_time",
             Kind::Amplification => "amplification",
             Kind::RequestsPerIntent => "requests_per_intent",
+            Kind::Refusals => "refusals",
             Kind::Wasted => "wasted",
             Kind::Utilisation => "utilisation",
             Kind::Waiting => "waiting",
@@ -144,6 +148,7 @@ impl Kind {
             }
             Kind::Amplification | Kind::RequestsPerIntent => Unit::Ratio,
             Kind::Duplicated
+            | Kind::Refusals
             | Kind::Waiting
             | Kind::PeakArrivals
             | Kind::BreakerOpenings
@@ -173,6 +178,7 @@ impl Kind {
                 | Kind::Duplicated
                 | Kind::Metastable
                 | Kind::RecoveryTime
+                | Kind::Refusals
                 | Kind::Waited
                 | Kind::PeakArrivals
                 | Kind::Count(_)

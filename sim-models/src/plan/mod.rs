@@ -213,6 +213,7 @@ impl Plan {
             }
             Kind::Amplification => pairs.collect(),
             Kind::RequestsPerIntent => actors(|_| true),
+            Kind::Refusals => pairs.chain(actors(|_| true)).collect(),
             Kind::PeakArrivals | Kind::Count(_) => {
                 actors(|_| true).into_iter().chain(instances).collect()
             }

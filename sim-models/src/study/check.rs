@@ -202,6 +202,7 @@ mod tests {
             values: vec![(GOODPUT, Some(Reading { value: goodput, at_least: false }))],
             asked: Vec::new(),
             goodput: Goodput::default(),
+            effects: Vec::new(),
             latencies: Vec::new(),
             invariants: Vec::new(),
             recovery: None,

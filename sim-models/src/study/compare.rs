@@ -74,10 +74,8 @@ impl Contrast {
     /// is better. A broken promise counts however few seeds broke it.
     pub fn harms(&self) -> bool {
         match self.figure.kind {
-            Kind::Broken | Kind::Duplicated => self.value > self.reference,
-            Kind::Success | Kind::Unanswered | Kind::Goodput | Kind::Metastable => {
-                self.judgement == Judgement::Worse
-            }
+            Kind::Broken | Kind::Duplicated | Kind::Metastable => self.value > self.reference,
+            Kind::Success | Kind::Unanswered | Kind::Goodput => self.judgement == Judgement::Worse,
             _ => false,
         }
     }

@@ -43,7 +43,7 @@ pub struct Percentile {
 
 impl Percentile {
     /// The same in milliseconds, over so many runs.
-    pub(crate) fn estimate(&self, n: u64) -> Estimate {
+    pub fn estimate(&self, n: u64) -> Estimate {
         let ms = |end: Option<Span>| end.map(Span::as_millis_f64);
         let interval = match (ms(self.low), ms(self.high)) {
             (Some(low), Some(high)) => Some(Interval { low, high }),

@@ -2,7 +2,9 @@
 
 use super::percentile::Samples;
 use crate::figure::{Figure, Kind, Stretch};
-use crate::outcome::{ActorKind, Goodput, InvariantResult, Measured, Outcome, Verdict};
+use crate::outcome::{
+    ActorKind, EffectSummary, Goodput, InvariantResult, Measured, Outcome, Verdict,
+};
 use crate::reading::{Reading, figures, population, read};
 use crate::recovery::RecoveryState;
 
@@ -19,6 +21,8 @@ pub(crate) struct Sample {
     pub(crate) asked: Vec<Option<f64>>,
     /// What the users' intents came to.
     pub(crate) goodput: Goodput,
+    /// One per kind of effect, in the same order for all runs.
+    pub(crate) effects: Vec<EffectSummary>,
     pub(crate) latencies: Vec<(Who, Samples)>,
     pub(crate) invariants: Vec<InvariantResult>,
     pub(crate) recovery: Option<RecoveryState>,
@@ -85,6 +89,7 @@ impl Sample {
             values: all.into_iter().map(value).collect(),
             asked: asked.iter().map(|figure| Some(read(outcome, figure)?.value)).collect(),
             goodput: outcome.goodput,
+            effects: outcome.effects.clone(),
             latencies: outcome.measured.iter().flat_map(|m| latencies(outcome, m, asked)).collect(),
             invariants: outcome.invariants.clone(),
             recovery: recovery.map(|recovery| recovery.state.clone()),

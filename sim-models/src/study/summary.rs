@@ -6,12 +6,17 @@ use super::estimate::{Estimate, Interval, Moments, logit, wilson};
 use super::percentile::{LatencySummary, Percentile, Pool};
 use super::sample::{Rank, Reason, Sample, Who};
 use crate::figure::{Figure, Kind, Quantile, Unit};
-use crate::outcome::{Goodput, InvariantResult, InvariantVerdict, Verdict, Violation};
+use crate::outcome::{
+    EffectSummary, Goodput, InvariantResult, InvariantVerdict, Outcome, Verdict, Violation,
+};
 use crate::reading::Reading;
 use crate::recovery::RecoveryState;
 
 /// The most seeds of runs without a verdict that are named.
 const LEFT_OUT_MAX: usize = 10;
+
+/// The confidence of the intervals that one run does not have.
+const ONE_RUN: f64 = 0.95;
 
 /// Many runs of one scenario, reduced in the order of their seeds.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -22,6 +27,8 @@ pub struct Summary {
     pub limited: Option<Limited>,
     /// The users' intents of all runs.
     pub goodput: Goodput,
+    /// The effects of all runs, one per kind.
+    pub effects: Vec<EffectSummary>,
     /// The figures that apply, in a fixed order.
     pub measures: Vec<Measure>,
     /// Those that were asked for, in the order in which they were.
@@ -136,6 +143,20 @@ pub struct LeftOut {
 }
 
 impl Summary {
+    /// One run as a study of one seed: its figures, and no interval of any.
+    pub fn of_run(outcome: &Outcome) -> Summary {
+        let mut tally = Tally::default();
+        tally.add(&Sample::of(outcome, &[]));
+        tally.finish(ONE_RUN, &[])
+    }
+
+    /// A percentile of latencies; `None` where there are none.
+    pub fn percentile(&self, of: &str, quantile: Quantile) -> Option<Percentile> {
+        let mut latencies = self.latencies.iter();
+        let latency = latencies.find(|l| l.of == of && l.during.is_none())?;
+        latency.percentiles.iter().find(|p| p.quantile == quantile).copied()
+    }
+
     /// The judgement over all runs: `Violated`, `Invalid` or `Unhealthy` where one of them is, in
     /// this order, and `NothingChecked` where no run put an invariant to the test.
     pub fn verdict(&self) -> Verdict {
@@ -185,6 +206,7 @@ pub(crate) struct Tally {
     runs: u64,
     limited: Option<Limited>,
     goodput: Goodput,
+    effects: Vec<EffectSummary>,
     moments: BTreeMap<Figure, Counted>,
     pools: BTreeMap<Who, Pool>,
     invariants: Vec<InvariantTally>,
@@ -218,6 +240,12 @@ impl Tally {
         }
         self.runs += 1;
         self.goodput += sample.goodput;
+        for (n, effect) in sample.effects.iter().enumerate() {
+            match self.effects.get_mut(n) {
+                Some(all) => *all += effect,
+                None => self.effects.push(effect.clone()),
+            }
+        }
         if let Some(why) = &sample.unwell {
             let first = UnwellRuns { runs: 0, first_seed: sample.seed, why: why.clone() };
             self.unwell.get_or_insert(first).runs += 1;
@@ -295,6 +323,7 @@ impl Tally {
             runs: self.runs,
             limited: self.limited,
             goodput: self.goodput,
+            effects: self.effects,
             measures,
             asked,
             each: self.each,

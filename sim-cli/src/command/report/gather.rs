@@ -12,6 +12,7 @@ use sim_models::{Scenario, SourceError};
 use super::Args;
 use crate::changes::Changes;
 use crate::command::{compare, map};
+use crate::decision;
 use crate::diagnostics::Failure;
 use crate::file::{ScenarioFile, together, warnings_of};
 use crate::page::{Chapter, Glance, Side, Story, Study};
@@ -42,7 +43,7 @@ pub fn chapters(args: &Args, kinds: &Kinds) -> Result<Vec<Chapter>, Failure> {
 
 /// The variants that were asked for; by default the file as it stands.
 fn sides(args: &Args, file: &ScenarioFile) -> Result<Vec<(String, Scenario)>, Failure> {
-    let name = |variant: Option<&str>| variant.unwrap_or(compare::BASE).to_owned();
+    let name = |variant: Option<&str>| variant.unwrap_or(decision::BASE).to_owned();
     if args.all {
         let all = file.load_all(&args.set)?.into_iter();
         return Ok(all.map(|(variant, side)| (name(variant.as_deref()), side)).collect());
@@ -186,7 +187,7 @@ fn study(
     let comparison = Comparison::run(sides, &options(seeds, &tick))?;
     let first: Vec<Outcome> = sides.iter().map(|(_, scenario)| scenario.run(1)).collect();
     let line = sides.iter().fold(Repeat::new("compare").file(path), |line, (_, side)| {
-        line.option("variant", side.variant().unwrap_or(compare::BASE))
+        line.option("variant", side.variant().unwrap_or(decision::BASE))
     });
     let line = args
         .set

@@ -8,6 +8,7 @@ use sim_core::Span;
 use sim_models::outcome::{ActorKind, Counter, Outcome};
 
 use super::args::Args;
+use crate::decision::{self, Decision, Row};
 use crate::diagnostics::Failure;
 use crate::exit::Exit;
 use crate::file::{ScenarioFile, warnings_of};
@@ -38,20 +39,23 @@ pub fn run(args: &Args, file: &ScenarioFile) -> Result<Exit, Failure> {
             break;
         }
     }
-    console::print(&if args.json {
-        let objects: Vec<String> = outcomes.iter().map(json::object).collect();
-        format!("[\n{}]\n", objects.join(",\n"))
+    let decision = Decision::of_runs(&outcomes);
+    console::print(&if let Some(format) = args.table {
+        format.of(&decision, console::columns())
+    } else if args.json {
+        objects(&outcomes, &decision)
     } else if args.quiet {
         outcomes.iter().map(|outcome| finding::one_line(outcome) + "\n").collect()
     } else {
-        text(&outcomes, &repeat(args))
+        text(args, &outcomes, &decision)
     })?;
     let charts = drawn.into_iter().collect::<Result<Vec<_>, Failure>>()?;
+    let is_data = args.json || args.table.is_some();
     if !args.quiet {
         charts
             .iter()
             .flatten()
-            .try_for_each(|chart| console::tell_where("chart", chart, args.json))?;
+            .try_for_each(|chart| console::tell_where("chart", chart, is_data))?;
     }
     Ok(Exit::from(outcomes[0].verdict))
 }
@@ -70,14 +74,38 @@ fn seeds(outcomes: &[Outcome]) -> String {
     seeds.join(" or ")
 }
 
-/// The table, what each run found, and the command that repeats all.
-fn text(outcomes: &[Outcome], repeat: &str) -> String {
-    let base = &outcomes[0];
-    let mut text = plain(&format!("{}, seed {}", base.scenario, seeds(outcomes)));
+/// An array of all runs, each with its row of the decision table.
+fn objects(outcomes: &[Outcome], decision: &Decision) -> String {
+    let object = |(outcome, row): (&Outcome, &Row)| {
+        json::object_in_table(outcome, decision::write::cells(decision, row))
+    };
+    let objects: Vec<String> = outcomes.iter().zip(&decision.rows).map(object).collect();
+    format!("[\n{}]\n", objects.join(",\n"))
+}
+
+/// The decision table, what was counted where that is asked for, what each run found, and the command
+/// that repeats all.
+fn text(args: &Args, outcomes: &[Outcome], decision: &Decision) -> String {
+    let style = console::style();
+    let mut text = plain(&format!("{}, seed {}", outcomes[0].scenario, seeds(outcomes)));
     text.push('\n');
+    text += &decision::text::text(decision, &style, console::columns());
+    if args.verbose {
+        text += &counts(outcomes);
+    }
+    text.push('\n');
+    for outcome in outcomes {
+        let line = format!("{}: {}", name(outcome), finding::headline(outcome));
+        text += &format!("{}\n", plain(&line));
+    }
+    text.push('\n');
+    text + &style.command("repeat", &repeat(args))
+}
+
+/// What was counted in each run.
+fn counts(outcomes: &[Outcome]) -> String {
     let mut header = vec![
         "variant",
-        "verdict",
         "submitted",
         "succeeded",
         "p99",
@@ -98,18 +126,11 @@ fn text(outcomes: &[Outcome], repeat: &str) -> String {
         }
         notes += "Withheld are retries and hedges that a guard against doing twice did not send.\n";
     }
-    text += &Table::new(header, rows).words(1).text(&Style::plain());
-    text += &format!("{notes}\n");
-    for outcome in outcomes {
-        let line = format!("{}: {}", name(outcome), finding::headline(outcome));
-        text += &format!("{}\n", plain(&line));
-    }
-    text.push('\n');
-    text + &Style::plain().command("repeat", repeat)
+    Table::new(header, rows).text(&Style::plain()) + &notes
 }
 
 fn name(outcome: &Outcome) -> &str {
-    outcome.variant.as_deref().unwrap_or("(base)")
+    outcome.variant.as_deref().unwrap_or(decision::BASE)
 }
 
 fn row(outcome: &Outcome) -> Vec<String> {
@@ -120,7 +141,6 @@ fn row(outcome: &Outcome) -> Vec<String> {
     let peak = |counter| services().filter_map(|service| service.counter(counter)).max();
     vec![
         plain(name(outcome)),
-        outcome.verdict.to_string(),
         words::count(total(Counter::Submitted)),
         words::count(total(Counter::Succeeded)),
         p99.map_or_else(|| words::NONE.to_owned(), words::duration),

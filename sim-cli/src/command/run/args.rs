@@ -4,14 +4,17 @@ use std::path::PathBuf;
 
 use crate::changes::Changes;
 use crate::chart_file::Charts;
+use crate::decision::Format;
 
 /// Run a scenario and show what was found
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-With `--all`, the base scenario and every variant run with one seed and stand in one table. The
+With `--all`, the base scenario and every variant run with one seed and stand in one decision table;
+`-v` adds their counts. One seed proves no difference: `sim compare` tells them apart by many. The
 exit code is that of the base scenario alone: variants exist to show the bad settings.
 
-`--json` prints one object; `--all --json` prints an array of them, the base scenario first.")]
+`--json` prints one object; `--all --json` prints an array of them, the base scenario first, each
+with its row of the table under `decision`.")]
 pub struct Args {
     /// The scenario file
     pub scenario: PathBuf,
@@ -24,8 +27,13 @@ pub struct Args {
     pub seed: Option<u64>,
 
     /// Run the base scenario and every variant, one row each
-    #[arg(long, conflicts_with_all = ["variant", "record", "verbose"])]
+    #[arg(long, conflicts_with_all = ["variant", "record"])]
     pub all: bool,
+
+    /// Print the decision table of `--all` alone
+    #[arg(long, value_name = "FORMAT", requires = "all")]
+    #[arg(conflicts_with_all = ["json", "quiet", "verbose"])]
+    pub table: Option<Format>,
 
     #[command(flatten)]
     pub charts: Charts,
@@ -42,7 +50,7 @@ pub struct Args {
     #[arg(short, long, conflicts_with = "verbose")]
     pub quiet: bool,
 
-    /// Add the whole log
+    /// Add the whole log; with `--all`, counts and what each run found
     #[arg(short, long)]
     pub verbose: bool,
 }
