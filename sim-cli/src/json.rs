@@ -71,6 +71,7 @@ struct Object<'a> {
     warmup_ms: f64,
     goodput: GoodputView,
     grace: GraceView,
+    requests_per_intent: Entries<&'a str, Option<f64>>,
     series: SeriesView<'a>,
     /// Of several runs: what each answers to the questions that the table asks.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -215,6 +216,7 @@ struct Call<'a> {
     unsafe_retries: u64,
     rejected: Entries<&'a str, u64>,
     given_up: Entries<&'a str, u64>,
+    endings: Entries<String, u64>,
 }
 
 impl<'a> From<&'a Outcome> for Object<'a> {
@@ -242,6 +244,7 @@ impl<'a> From<&'a Outcome> for Object<'a> {
             warmup_ms: outcome.warmup.as_millis_f64(),
             goodput: GoodputView::from(outcome.goodput),
             grace: GraceView::from(outcome.grace),
+            requests_per_intent: requests_per_intent(outcome),
             series: SeriesView::from(&outcome.series),
             decision: None,
         }
@@ -376,6 +379,9 @@ impl Serialize for Actor<'_> {
         }
         map.serialize_entry("latency_ms", &self.0.latency.map(LatencyMs::from))?;
         map.serialize_entry("latency_failed_ms", &self.0.latency_failed.map(LatencyMs::from))?;
+        if let Some(goodput) = self.0.goodput {
+            map.serialize_entry("goodput", &GoodputView::from(goodput))?;
+        }
         if let Some(load) = self.0.load {
             map.serialize_entry("load", &Load::from(load))?;
         }
@@ -385,6 +391,17 @@ impl Serialize for Actor<'_> {
         }
         map.end()
     }
+}
+
+/// Of all that is measured: requests sent to each actor that somebody asks, per intent.
+fn requests_per_intent(outcome: &Outcome) -> Entries<&str, Option<f64>> {
+    let whole = outcome.measured.first();
+    let requests = whole.into_iter().flat_map(|whole| &whole.requests);
+    let ratio = |sent: u64| {
+        let offered = outcome.goodput.offered;
+        (offered > 0).then(|| sent as f64 / offered as f64)
+    };
+    Entries(requests.map(|(name, sent)| (&name[..], ratio(*sent))).collect())
 }
 
 fn effect(summary: &EffectSummary) -> (&str, Effect) {
@@ -413,6 +430,7 @@ fn call(summary: &CallSummary) -> (String, Call<'_>) {
         unsafe_retries: summary.unsafe_retries,
         rejected: Entries(summary.rejected.clone()),
         given_up: Entries(summary.given_up.clone()),
+        endings: Entries(summary.endings.iter().map(|(e, n)| (e.id(), *n)).collect()),
     };
     (format!("{}->{}", summary.from, summary.to), call)
 }
@@ -445,6 +463,8 @@ mod tests {
         let (offered, goodput) = (vec![37, 44], vec![36, 44]);
         let counts = Series { width, offered, goodput, ..Series::default() };
         outcome.series = Series { amplification, levels, ..counts };
+        outcome.goodput.offered = 4;
+        outcome.measured[0].requests.push(("psp".to_owned(), 6));
         let point = "api.pay/charged".to_owned();
         outcome.faults_missed.push(FaultMissed {
             label: "api: crashes".to_owned(),
@@ -488,6 +508,15 @@ mod tests {
         let value: serde_json::Value = serde_json::from_str(&object(&outcome)).expect("JSON");
         assert_eq!(value["actors"]["api"]["instances"]["api[0]"]["arrived"], 5_400);
         assert_eq!(value["actors"]["redis"]["instances"], serde_json::Value::Null);
+    }
+
+    #[test]
+    fn a_client_tells_what_its_users_got() {
+        let json = object(&samples::outage());
+        let value: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+        let goodput = &value["actors"]["shoppers"]["goodput"];
+        assert_eq!([&goodput["offered"], &goodput["missed"]], [5_400, 1_391]);
+        assert_eq!(value["actors"]["api"]["goodput"], serde_json::Value::Null);
     }
 
     #[test]
@@ -641,6 +670,12 @@ mod tests {
       "given_up": {
         "attempts_exhausted": 48,
         "not_retryable": 2
+      },
+      "endings": {
+        "200": 4003,
+        "503": 1846,
+        "timed_out": 21,
+        "not_sent": 1322
       }
     }
   },
@@ -673,16 +708,19 @@ mod tests {
   "virtual_ms": 120000.0,
   "warmup_ms": 0.0,
   "goodput": {
-    "offered": 0,
+    "offered": 4,
     "achieved": 0,
     "missed": 0,
     "degraded": 0,
-    "unanswered": 0
+    "unanswered": 4
   },
   "grace": {
     "most_ms": 0.0,
     "taken_ms": 0.0,
     "cut": null
+  },
+  "requests_per_intent": {
+    "psp": 1.5
   },
   "series": {
     "window_ms": 1000.0,

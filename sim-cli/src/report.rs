@@ -8,8 +8,8 @@ use std::fmt::Write as _;
 
 use sim_core::Span;
 use sim_models::outcome::{
-    ActorKind, ActorSummary, CallSummary, Counter, InvariantVerdict, Latency, LogLine, Outcome,
-    ServiceLoad, Violation,
+    ActorKind, ActorSummary, CallSummary, Counter, Goodput, HopEnding, InvariantVerdict, Latency,
+    LogLine, Outcome, ServiceLoad, Violation,
 };
 use sim_models::recovery::RecoveryState;
 
@@ -41,8 +41,10 @@ impl Report<'_> {
         self.verdict();
         self.invariants();
         self.effects();
+        self.clients();
         self.actors();
         self.calls();
+        self.endings();
         for table in resources::tables(self.outcome) {
             self.table(&table);
         }
@@ -153,6 +155,29 @@ impl Report<'_> {
         self.table(&Table::new(header, rows.collect()));
     }
 
+    /// What the users of each client got, and how long it took; successes and failures apart.
+    fn clients(&mut self) {
+        let clients = self.outcome.actors.iter().filter_map(|actor| Some((actor, actor.goodput?)));
+        let clients: Vec<(&ActorSummary, Goodput)> = clients.collect();
+        if clients.is_empty() {
+            return;
+        }
+        let seconds = self.outcome.measured.first().map_or(0.0, |m| m.length.as_secs_f64());
+        let is_degraded = clients.iter().any(|(_, goodput)| goodput.degraded > 0);
+        let rows = clients.iter().map(|(actor, goodput)| {
+            let rate = if seconds > 0.0 { goodput.achieved as f64 / seconds } else { 0.0 };
+            let degraded = is_degraded.then_some(goodput.degraded);
+            let counts = [Some(goodput.offered), Some(goodput.achieved), degraded];
+            let rest = [Some(goodput.missed), Some(goodput.unanswered())];
+            let counts = counts.into_iter().chain(rest).flatten().map(words::count);
+            let goodput = std::iter::once(words::per_second(rate));
+            row(&actor.name, counts.chain(goodput).chain(common_latencies(actor)))
+        });
+        let header = CLIENT_COLUMNS.into_iter();
+        let header = header.filter(|column| is_degraded || *column != DEGRADED);
+        self.table(&fitting(header.map(str::to_owned).collect(), rows.collect()));
+    }
+
     /// One table of counters per kind of actor, then one of latencies over all.
     fn actors(&mut self) {
         let mut kinds: Vec<&ActorKind> = Vec::new();
@@ -161,6 +186,8 @@ impl Report<'_> {
                 kinds.push(&actor.kind);
             }
         }
+        // What a client's submissions came to, each click counted, is more than most want to know.
+        kinds.retain(|kind| self.verbose || **kind != ActorKind::Client);
         for kind in kinds {
             let of_kind: Vec<&ActorSummary> = self.outcome.actors_of(kind.clone()).collect();
             self.table(&counters(kind.name(), &of_kind));
@@ -209,6 +236,27 @@ impl Report<'_> {
         let rows = calls.iter().map(|call| row(&hop(call), figures(call)));
         self.table(&Table::new(header, rows.collect()));
         self.refusals();
+    }
+
+    /// How the attempts over each hop ended, if any of them did not end in success. A hop where all
+    /// did is left out.
+    fn endings(&mut self) {
+        let is_bad = |call: &&CallSummary| call.endings.iter().any(|(e, _)| !e.is_success());
+        let hops: Vec<&CallSummary> = self.outcome.calls.iter().filter(is_bad).collect();
+        let mut columns: Vec<HopEnding> = Vec::new();
+        columns.extend(hops.iter().flat_map(|call| &call.endings).map(|(ending, _)| *ending));
+        columns.sort_unstable();
+        columns.dedup();
+        if columns.is_empty() {
+            return;
+        }
+        let of = |call: &CallSummary, column: &HopEnding| {
+            let found = call.endings.iter().find(|(ending, _)| ending == column);
+            words::count(found.map_or(0, |(_, count)| *count))
+        };
+        let rows = hops.iter().map(|call| row(&hop(call), columns.iter().map(|c| of(call, c))));
+        let header = row("Endings", columns.iter().map(HopEnding::to_string));
+        self.table(&fitting(header, rows.collect()));
     }
 
     fn refusals(&mut self) {
@@ -318,6 +366,43 @@ fn load_row(actor: &ActorSummary) -> Option<Vec<String>> {
     Some(row(&actor.name, figures.into_iter().chain([wasted])))
 }
 
+/// A column that is rare.
+const DEGRADED: &str = "degraded";
+
+/// What is shown of a client. The counts are of intents that arose after the warm-up.
+const CLIENT_COLUMNS: [&str; 10] = [
+    "Clients",
+    "offered",
+    "succeeded",
+    DEGRADED,
+    "failed",
+    "unanswered",
+    "goodput",
+    "p50",
+    "p99",
+    "failed p99",
+];
+
+/// Median and 99th percentile of successes, and the latter of failures.
+fn common_latencies(actor: &ActorSummary) -> [String; 3] {
+    [
+        latency_at(actor.latency, |latency| latency.p50),
+        latency_at(actor.latency, |latency| latency.p99),
+        latency_at(actor.latency_failed, |latency| latency.p99),
+    ]
+}
+
+/// One figure of a latency, if there is one.
+fn latency_at(latency: Option<Latency>, of: impl Fn(&Latency) -> Span) -> String {
+    match latency {
+        Some(latency) => {
+            let span = of(&latency);
+            figure::bound(latency.is_bound(span), words::duration(span))
+        }
+        None => words::NONE.to_owned(),
+    }
+}
+
 /// What is shown of an instance.
 const INSTANCE_COLUMNS: [&str; 9] = [
     "Instance",
@@ -340,22 +425,13 @@ fn instance_row(own: &ActorSummary) -> Vec<String> {
         all(&[Counter::Succeeded]),
         all(&[Counter::Failed, Counter::Unknown, Counter::Refused]),
     ];
-    let at = |latency: Option<Latency>, of: fn(&Latency) -> Span| match latency {
-        Some(latency) => {
-            let span = of(&latency);
-            figure::bound(latency.is_bound(span), words::duration(span))
-        }
-        None => words::NONE.to_owned(),
-    };
-    let latencies =
-        [at(own.latency, |l| l.p50), at(own.latency, |l| l.p99), at(own.latency_failed, |l| l.p99)];
     let load = match own.load {
         Some(load) => {
             [format!("{:.1} %", 100.0 * load.utilisation), format!("{:.2}", load.waiting_mean)]
         }
         None => [words::NONE, words::NONE].map(str::to_owned),
     };
-    row(&own.name, counts.into_iter().chain(latencies).chain(load))
+    row(&own.name, counts.into_iter().chain(common_latencies(own)).chain(load))
 }
 
 /// The counters of actors of one kind: one row per actor, or one per counter where that is
@@ -376,13 +452,19 @@ fn counters(kind: &str, actors: &[&ActorSummary]) -> Table {
     }
     let spoken = |counter: &Counter| counter.name().replace('_', " ");
     let rows = actors.iter().map(|a| row(&a.name, names.iter().map(|name| value(a, name))));
-    let wide = Table::new(row(&corner, names.iter().map(spoken)), rows.collect());
+    fitting(row(&corner, names.iter().map(spoken)), rows.collect())
+}
+
+/// A table, or the same with rows for columns where it is too wide.
+fn fitting(header: Vec<String>, rows: Vec<Vec<String>>) -> Table {
+    let wide = Table::new(header.clone(), rows.clone());
     if wide.width() <= COLUMNS {
         return wide;
     }
-    let rows = names.iter().map(|name| row(&spoken(name), actors.iter().map(|a| value(a, name))));
-    let header = row(&corner, actors.iter().map(|actor| plain(&actor.name)));
-    Table::new(header, rows.collect())
+    let mut all = std::iter::once(header).chain(rows).map(Vec::into_iter).collect::<Vec<_>>();
+    let mut turned = std::iter::from_fn(|| all.iter_mut().map(Iterator::next).collect());
+    let header = turned.next().unwrap_or_default();
+    Table::new(header, turned.collect())
 }
 
 /// Successes and failures apart: a fast failure must not pass for a fast answer.
@@ -518,6 +600,10 @@ Effects   count   intents   duplicated   refunded   deduplicated
 ─────────────────────────────────────────────────────────────────
 charge    4,012     4,009            3          0             41
 
+Clients    offered   succeeded   failed   unanswered   goodput      p50     p99   failed p99
+─────────────────────────────────────────────────────────────────────────────────────────────
+shoppers     5,400       4,009    1,391            0      33/s   130 ms   1.9 s            –
+
 Service   arrived   succeeded   refused
 ────────────────────────────────────────
 api         5,400       5,398         2
@@ -544,6 +630,10 @@ Refusals     count   why
 api -> psp   1,322   rejected: breaker open
 api -> psp      48   gave up: attempts exhausted
 api -> psp       2   gave up: not retryable
+
+Endings        200     503   timed out   not sent
+──────────────────────────────────────────────────
+api -> psp   4,003   1,846          21      1,322
 
 Resources   level     mean   worst   of
 ────────────────────────────────────────

@@ -4,9 +4,9 @@ use sim_core::{LimitHit, Span, Time};
 use sim_models::explore::turning::{Decided, Point, Turn, Turning};
 use sim_models::outcome::{
     ActorKind, ActorSummary, CallSummary, Counter, EffectSummary, FaultWindow, Goodput, Grace,
-    InvariantResult, InvariantVerdict, Latency, LedgerLine, LevelSeries, LogLine, Measured,
-    Outcome, Quantity, Resource, ResourceEvent, ResourceKind, ResourceLevel, RunId, RunLimit,
-    Series, TransitionLine, Verdict, Violation,
+    HopEnding, InvariantResult, InvariantVerdict, Latency, LedgerLine, LevelSeries, LogLine,
+    Measured, Outcome, Quantity, Resource, ResourceEvent, ResourceKind, ResourceLevel, RunId,
+    RunLimit, Series, TransitionLine, Verdict, Violation,
 };
 use sim_models::recovery::{Level, Recovery, RecoveryState};
 use sim_models::study::{
@@ -67,6 +67,7 @@ pub fn outage() -> Outcome {
         variant: Some("naive".to_owned()),
         verdict: Verdict::Violated,
         steps: 48_213,
+        measured: vec![Measured { length: Span::secs(120), ..Measured::default() }],
         ended_at: ms(120_000),
         invariants: vec![
             InvariantResult {
@@ -114,6 +115,12 @@ pub fn outage() -> Outcome {
             unsafe_retries: 0,
             rejected: vec![("breaker_open", 1_322)],
             given_up: vec![("attempts_exhausted", 48), ("not_retryable", 2)],
+            endings: vec![
+                (HopEnding::Status(200), 4_003),
+                (HopEnding::Status(503), 1_846),
+                (HopEnding::TimedOut, 21),
+                (HopEnding::NotSent, 1_322),
+            ],
         }],
         resources: resources(),
         transitions: transitions(),
@@ -433,6 +440,7 @@ fn actors() -> Vec<ActorSummary> {
             latency: Some(latency(90, 640)),
             latency_failed: None,
             load: None,
+            goodput: None,
             instances: Vec::new(),
         },
         ActorSummary {
@@ -442,6 +450,7 @@ fn actors() -> Vec<ActorSummary> {
             latency: None,
             latency_failed: None,
             load: None,
+            goodput: None,
             instances: Vec::new(),
         },
         ActorSummary {
@@ -455,6 +464,7 @@ fn actors() -> Vec<ActorSummary> {
             latency: Some(latency(130, 1_900)),
             latency_failed: None,
             load: None,
+            goodput: Some(Goodput { offered: 5_400, achieved: 4_009, missed: 1_391, degraded: 0 }),
             instances: Vec::new(),
         },
     ]

@@ -74,6 +74,14 @@ fn fraction(value: u64, decimals: usize) -> String {
     }
 }
 
+/// A rate that is not below zero: `45/s`, `1.5/s`.
+pub fn per_second(rate: f64) -> String {
+    match rate {
+        rate if rate >= 10.0 || rate == 0.0 => format!("{}/s", count((rate + 0.5) as u64)),
+        rate => format!("{rate:.1}/s"),
+    }
+}
+
 /// The share of `part` in `whole`: `97.9 %`. An empty whole has no share.
 pub fn share(part: u64, whole: u64) -> Option<String> {
     // Integers round, so that 999 of 1000 never reads as all.

@@ -46,6 +46,19 @@ impl AddAssign<&EffectSummary> for EffectSummary {
     }
 }
 
+/// What happened of one kind of effect, per window of time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EffectSeries {
+    /// The kind, such as `charge`.
+    pub kind: String,
+    /// Entries in the ledger.
+    pub count: Vec<u32>,
+    /// Of those, the ones beyond an intent's first that nothing took back.
+    pub duplicated: Vec<u32>,
+    /// Entries that were taken back, when they were.
+    pub refunded: Vec<u32>,
+}
+
 /// One durable effect.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Entry {
@@ -307,6 +320,43 @@ impl Ledger {
             summary.intents_duplicated += u64::from(*net > 1);
         }
         summaries
+    }
+
+    /// What happened when, per kind, in so many windows of which each instant has one.
+    pub(crate) fn series(
+        &self,
+        kinds: &[String],
+        windows: usize,
+        window_at: impl Fn(Time) -> usize,
+    ) -> Vec<EffectSeries> {
+        let zeros = || vec![0; windows];
+        let series = |kind: &String| EffectSeries {
+            kind: kind.clone(),
+            count: zeros(),
+            duplicated: zeros(),
+            refunded: zeros(),
+        };
+        let mut all: Vec<EffectSeries> = kinds.iter().map(series).collect();
+        let count = |counts: &mut Vec<u32>, at: Time| {
+            if let Some(count) = counts.get_mut(window_at(at)) {
+                *count += 1;
+            }
+        };
+        let mut has_one = vec![false; self.net.len()];
+        for entry in &self.entries {
+            let own = &mut all[entry.kind.index()];
+            count(&mut own.count, entry.at);
+            match self.undoer(entry) {
+                Some(undoer) => count(&mut own.refunded, undoer.at),
+                None => {
+                    let index = entry.intent as usize * kinds.len() + entry.kind.index();
+                    if std::mem::replace(&mut has_one[index], true) {
+                        count(&mut own.duplicated, entry.at);
+                    }
+                }
+            }
+        }
+        all
     }
 
     pub(crate) fn memory_bytes(&self) -> usize {

@@ -48,6 +48,7 @@ pub mod conform;
 pub mod custom;
 pub mod designs;
 mod draft;
+mod endings;
 mod error;
 pub mod explore;
 pub mod figure;

@@ -13,8 +13,9 @@ pub use sim_policies::breaker::{StateName, TransitionReason};
 
 pub use hdrhistogram::Histogram;
 
+pub use crate::endings::HopEnding;
 pub use crate::figure::{Counter, Stretch};
-pub use crate::ledger::EffectSummary;
+pub use crate::ledger::{EffectSeries, EffectSummary};
 pub use crate::lengths::{Latencies, Latency, Lengths};
 pub use crate::log::{LogLine, Story};
 use crate::recovery::{Recovery, SAMPLES_MIN};
@@ -528,6 +529,11 @@ impl Measured {
         found.map(|(_, latencies)| latencies).or_else(of_instance)
     }
 
+    /// What became of a client's intents.
+    pub fn goodput_of(&self, client: &str) -> Option<&Goodput> {
+        self.clients.iter().find(|(found, _)| found == client).map(|(_, goodput)| goodput)
+    }
+
     /// What a service or an instance held on average.
     pub fn load_of(&self, name: &str) -> Option<&ServiceLoad> {
         let found = self.loads.iter().find(|(found, _)| found == name);
@@ -629,6 +635,8 @@ pub struct ActorSummary {
     pub latency_failed: Option<Latency>,
     /// What its workers and its queue held on average, of a service.
     pub load: Option<ServiceLoad>,
+    /// What became of its intents after the warm-up, of a client.
+    pub goodput: Option<Goodput>,
     /// Each of its instances, of a service that has several, up to a thousand: `api[3]`.
     pub instances: Vec<ActorSummary>,
 }
@@ -714,6 +722,8 @@ pub struct CallSummary {
     pub rejected: Vec<(&'static str, u64)>,
     /// Why retrying ended without success, by reason.
     pub given_up: Vec<(&'static str, u64)>,
+    /// How the attempts ended, each once, and what was not sent; those that occurred, in order.
+    pub endings: Vec<(HopEnding, u64)>,
 }
 
 impl CallSummary {
@@ -768,8 +778,61 @@ pub struct Series {
     pub latency_p99: Vec<Option<Span>>,
     /// The levels of resources that ever moved, in the order of [`Outcome::resources`].
     pub levels: Vec<LevelSeries>,
+    /// Median of the time that the submissions took which ended otherwise in the window.
+    pub failed_p50: Vec<Option<Span>>,
+    /// 99th percentile of the same.
+    pub failed_p99: Vec<Option<Span>>,
+    /// Per client, in the scenario's order.
+    pub clients: Vec<ClientSeries>,
+    /// Per service: workers whose work turned out to be wanted by nobody, averaged over the window
+    /// in which it turned out.
+    pub wasted: Vec<(String, Vec<f64>)>,
     /// Per hop, `api->psp`: attempts per call; `None` where nothing was called.
     pub amplification: Vec<(String, Vec<Option<f64>>)>,
+    /// Per actor that is asked and asks nobody itself: requests sent to it per intent, for the
+    /// intents that arose in the window; `None` where none did.
+    pub requests_per_intent: Vec<(String, Vec<Option<f64>>)>,
+    /// Per hop: how what ended in the window did.
+    pub endings: Vec<EndingSeries>,
+    /// Per kind of effect. What happens after the horizon is in the last window.
+    pub effects: Vec<EffectSeries>,
+    /// Per invariant that was broken, by its name: violations. Those after the horizon are in the
+    /// last window.
+    pub violations: Vec<(String, Vec<u32>)>,
+}
+
+/// How the attempts over a hop ended, per window of time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EndingSeries {
+    /// The hop: `api->psp`.
+    pub hop: String,
+    /// Those endings that occurred, in order. What is open at the end is in no window.
+    pub endings: Vec<(HopEnding, Vec<u32>)>,
+}
+
+/// What a client's users got, per window of time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ClientSeries {
+    /// The client's name.
+    pub name: String,
+    /// Intents that arose.
+    pub offered: Vec<u32>,
+    /// Intents that were told success for the first time, a fallback's answer excepted.
+    pub goodput: Vec<u32>,
+    /// Those whose success rests on a fallback's answer.
+    pub degraded: Vec<u32>,
+    /// Intents whose last submission ended without any of them having succeeded.
+    pub failed: Vec<u32>,
+    /// Intents that arose in the window and were never told anything, or not within the grace.
+    pub unanswered: Vec<u32>,
+    /// Median latency of the submissions that succeeded in the window.
+    pub latency_p50: Vec<Option<Span>>,
+    /// 99th percentile of the same.
+    pub latency_p99: Vec<Option<Span>>,
+    /// Median of the time that those took which ended otherwise in the window.
+    pub failed_p50: Vec<Option<Span>>,
+    /// 99th percentile of the same.
+    pub failed_p99: Vec<Option<Span>>,
 }
 
 impl Series {
@@ -782,6 +845,35 @@ impl Series {
     /// Number of windows.
     pub fn len(&self) -> usize {
         self.offered.len()
+    }
+
+    /// The window of an instant; of one after the run, the last.
+    pub(crate) fn window_at(&self, at: Time) -> usize {
+        let window = at.as_nanos().checked_div(self.width.as_nanos()).unwrap_or_default() as usize;
+        window.min(self.len().saturating_sub(1))
+    }
+
+    /// Keeps those invariants that were broken, each with a count for every window.
+    pub(crate) fn settle_violations(&mut self, results: &[InvariantResult]) {
+        let windows = self.len();
+        let all = std::mem::take(&mut self.violations).into_iter().zip(results);
+        let broken = all.filter(|(_, result)| result.violations > 0);
+        self.violations = broken
+            .map(|((name, mut counts), result)| {
+                let late: u32 = counts.drain(windows.min(counts.len())..).sum();
+                counts.resize(windows, 0);
+                if let Some(last) = counts.last_mut() {
+                    *last += late;
+                }
+                // One that is judged by a figure was counted in no window.
+                let first = result.first.as_ref().map(|first| self.window_at(first.at));
+                let judged = first.filter(|_| counts.iter().all(|count| *count == 0));
+                if let Some(count) = judged.and_then(|window| counts.get_mut(window)) {
+                    *count = 1;
+                }
+                (name, counts)
+            })
+            .collect();
     }
 
     /// The intents of the last sixth of the run up to the last that arose, and its beginning, when

@@ -411,7 +411,13 @@ impl Run {
         let world = self.sim.into_model();
         let shared = &world.shared;
         let plan = &*Arc::clone(&shared.plan);
-        let invariants = shared.watch.results(shared.scene(Moment { at: now, step: steps }));
+        let results = shared.watch.results(shared.scene(Moment { at: now, step: steps }));
+        let (invariants, violations): (Vec<_>, Vec<_>) = results.into_iter().unzip();
+        let mut series = shared.metrics.series(plan, end);
+        let window_at = |at| series.window_at(at);
+        series.effects = shared.ledger.series(&plan.kinds, series.len(), window_at);
+        let names = plan.invariants.iter().map(|invariant| invariant.name.clone());
+        series.violations = names.zip(violations).collect();
         let measured = shared.metrics.measured(plan, end);
         let entries = shared.ledger.entries().iter().take(ledger_lines);
         let mut outcome = Outcome {
@@ -445,13 +451,14 @@ impl Run {
             resources: shared.metrics.resource_summaries(end),
             transitions: shared.metrics.transition_lines(plan, |id| world.breakers(id)),
             log_omitted: shared.log.omitted(),
-            series: shared.metrics.series(plan, end),
+            series,
             recovery: shared.metrics.recovery(plan, end),
             faults: shared.metrics.disturbances(plan, end),
             faults_missed: world.faults_missed(),
             log: world.shared.into_story(),
         };
         promises::judge(&mut outcome, plan);
+        outcome.series.settle_violations(&outcome.invariants);
         outcome.verdict = Verdict::of(&outcome);
         outcome
     }

@@ -44,6 +44,7 @@ const HOUSES: &[House] = &[
             &["plan"],
             &[
                 "account",
+                "endings",
                 "intent",
                 "ledger",
                 "lengths",

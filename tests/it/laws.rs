@@ -1,11 +1,13 @@
 //! Laws of every run, whatever fails: nothing is lost from the books, nothing panics, looking on
 //! changes nothing, and neighbours leave each other their luck.
 
+use std::fs;
+
 use proptest::prelude::*;
-use sim_models::outcome::{Outcome, Verdict};
+use sim_models::outcome::{EndingSeries, Outcome, Verdict};
 use sim_models::strategies::{FaultPlans, seeds};
 
-use crate::support::{actor, call, counter, holds, load};
+use crate::support::{actor, call, counter, holds, load, root};
 
 /// A bit of everything that a scenario can be made of.
 const ZOO: &str = r#"Scenario(
@@ -233,6 +235,74 @@ fn calls_are_conserved() {
             let ended = call.success + call.failed + call.unknown + call.abandoned;
             prop_assert_eq!(call.calls, ended, "{:?}", call);
             prop_assert!(call.attempts >= call.retries, "{:?}", call);
+        }
+        Ok(())
+    });
+}
+
+/// Each attempt has one ending at its caller, and what was not sent is no attempt.
+#[test]
+fn attempts_are_conserved() {
+    let broker = root().join("scenarios/webhook.ron");
+    let broker = load(&fs::read_to_string(broker).expect("it is shipped"), None, &[]);
+    for (scenario, cases) in
+        [(load(ZOO, None, &[]), 128), (load(ZOO, Some("libraries"), &[]), 128), (broker, 16)]
+    {
+        holds(cases, (seeds(), FaultPlans::of(&scenario).strategy()), |(seed, faults)| {
+            let outcome = faults.strike(&scenario).run(seed);
+            for call in &outcome.calls {
+                let of = |is_attempt: bool| {
+                    let endings = call.endings.iter().filter(|(e, _)| e.is_attempt() == is_attempt);
+                    endings.map(|(_, count)| count).sum::<u64>()
+                };
+                let rejected: u64 = call.rejected.iter().map(|(_, count)| count).sum();
+                prop_assert_eq!((of(true), of(false)), (call.attempts, rejected), "{:?}", call);
+            }
+            Ok(())
+        });
+    }
+}
+
+/// What is told by window adds up to what is told of the run.
+#[test]
+fn windows_add_up() {
+    let zoo = load(ZOO, None, &[]);
+    let sum = |windows: &[u32]| windows.iter().map(|n| u64::from(*n)).sum::<u64>();
+    holds(128, (seeds(), FaultPlans::of(&zoo).strategy()), |(seed, faults)| {
+        let outcome = faults.strike(&zoo).run(seed);
+        let Outcome { series, .. } = &outcome;
+        for (client, actor) in series.clients.iter().zip(["crowd", "mob", "people"]) {
+            prop_assert_eq!(&client.name, actor);
+            let goodput = self::actor(&outcome, actor).goodput.expect("a client");
+            // There is no warm-up. An answer after the horizon is in no window.
+            prop_assert_eq!(sum(&client.offered), goodput.offered);
+            prop_assert_eq!(sum(&client.unanswered), goodput.unanswered());
+            prop_assert!(sum(&client.goodput) <= goodput.achieved);
+            prop_assert!(sum(&client.failed) <= goodput.missed);
+            let all = sum(&client.goodput) + sum(&client.failed) + sum(&client.degraded);
+            prop_assert!(goodput.unanswered() > 0 || all == goodput.offered, "{:?}", goodput);
+        }
+        let lengths = series.clients.iter().map(|client| client.unanswered.len());
+        prop_assert!(lengths.clone().all(|length| length == series.len()));
+        for (effect, windows) in outcome.effects.iter().zip(&series.effects) {
+            let counted = [&windows.count, &windows.duplicated, &windows.refunded];
+            let told = [effect.count, effect.duplicated, effect.refunded];
+            prop_assert_eq!(counted.map(|counts| sum(counts)), told, "{:?}", effect);
+        }
+        let broken: Vec<(&String, u64)> = outcome
+            .invariants
+            .iter()
+            .filter(|result| result.violations > 0)
+            .map(|result| (&result.name, result.violations))
+            .collect();
+        let by_window = series.violations.iter().map(|(name, counts)| (name, sum(counts)));
+        prop_assert_eq!(by_window.collect::<Vec<_>>(), broken);
+        for (call, EndingSeries { hop, endings }) in outcome.calls.iter().zip(&series.endings) {
+            prop_assert_eq!(&format!("{}->{}", call.from, call.to), hop);
+            for (ending, windows) in endings {
+                let told = call.endings.iter().find(|(found, _)| found == ending);
+                prop_assert!(told.is_some_and(|(_, count)| sum(windows) <= *count), "{}", ending);
+            }
         }
         Ok(())
     });

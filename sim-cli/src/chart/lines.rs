@@ -72,7 +72,7 @@ pub fn rates(series: &Series) -> Option<LinePanel> {
     let rate = |&n: &u32| Some(f64::from(n) / width);
     let line = |name: &str, ink, counts: &[u32]| Line {
         name: name.to_owned(),
-        peak: Some(per_second(counts.iter().max().and_then(rate))),
+        peak: Some(words::per_second(counts.iter().max().and_then(rate).unwrap_or(0.0))),
         ink,
         width,
         values: counts.iter().map(rate).collect(),
@@ -264,13 +264,6 @@ fn named<'a>(
 fn greatest(lines: &[Line]) -> Option<f64> {
     let values = lines.iter().flat_map(|line| line.values.iter().copied().flatten());
     values.reduce(f64::max).filter(|max| *max > 0.0)
-}
-
-fn per_second(rate: Option<f64>) -> String {
-    match rate.unwrap_or(0.0) {
-        rate if rate >= 10.0 || rate == 0.0 => format!("{}/s", words::count((rate + 0.5) as u64)),
-        rate => format!("{rate:.1}/s"),
-    }
 }
 
 impl LinePanel {

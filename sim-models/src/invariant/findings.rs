@@ -1,6 +1,6 @@
 //! What was found of one invariant.
 
-use sim_core::{Moment, Time};
+use sim_core::{Moment, Span, Time};
 use sim_policies::Fate;
 
 use crate::ledger::Entry;
@@ -8,11 +8,15 @@ use crate::log::{Note, Sentence};
 use crate::plan::KindId;
 
 /// What was found of one invariant.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Findings {
     /// Something in the run put it to the test.
     pub exercised: bool,
     pub violations: u64,
+    /// The same by window of time, up to the last that had any.
+    pub by_window: Vec<u32>,
+    width: Span,
+    windows: u64,
     /// The earliest violation.
     pub first: Option<Found>,
     /// Every violation, kept only for who asks for them.
@@ -116,12 +120,19 @@ impl Breach {
 }
 
 impl Findings {
+    /// Nothing yet, to be counted in windows of this width; the last of so many has what is later.
+    pub(super) fn new(width: Span, windows: u64) -> Findings {
+        let (by_window, first, all, all_max) = (Vec::new(), None, None, 0);
+        Findings { exercised: false, violations: 0, by_window, width, windows, first, all, all_max }
+    }
+
     /// Counts a violation. Its words are found only if somebody asks for all, or it is the
     /// earliest so far.
     pub(super) fn violated(&mut self, when: impl Into<When>, breach: impl FnOnce() -> Breach) {
         let when = when.into();
         self.exercised = true;
         self.violations += 1;
+        self.count(when.at);
         let is_first = self.first.as_ref().is_none_or(|first| first.when.is_after(when));
         let all = self.all.as_mut().filter(|all| all.len() < self.all_max);
         if is_first || all.is_some() {
@@ -133,5 +144,14 @@ impl Findings {
                 self.first = Some(found);
             }
         }
+    }
+
+    fn count(&mut self, at: Time) {
+        let window = at.as_nanos().checked_div(self.width.as_nanos()).unwrap_or_default();
+        let window = window.min(self.windows.saturating_sub(1)) as usize;
+        if window >= self.by_window.len() {
+            self.by_window.resize(window + 1, 0);
+        }
+        self.by_window[window] += 1;
     }
 }

@@ -22,9 +22,11 @@ struct Check {
 
 impl Watch {
     pub(crate) fn new(plan: &Plan) -> Watch {
+        let windows =
+            plan.horizon.as_nanos().checked_div(plan.window.as_nanos()).unwrap_or_default();
         let check = |invariant: &InvariantPlan| Check {
             law: law(&invariant.rule, plan),
-            findings: Findings::default(),
+            findings: Findings::new(plan.window, windows + 1),
         };
         let checks: Vec<Check> = plan.invariants.iter().map(check).collect();
         let topics = checks.iter().flat_map(|check| check.law.topics());
@@ -84,12 +86,12 @@ impl Watch {
         all.map(|found| violation(found, now)).collect()
     }
 
-    /// The judgement over every invariant, in the scenario's order.
-    pub(crate) fn results(&self, end: Scene<'_>) -> Vec<InvariantResult> {
+    /// The judgement over every invariant, in the scenario's order, and its violations by window.
+    pub(crate) fn results(&self, end: Scene<'_>) -> Vec<(InvariantResult, Vec<u32>)> {
         let judge = |(check, plan): (&Check, &InvariantPlan)| {
             let mut findings = check.findings.clone();
             check.law.conclude(end, &mut findings);
-            let Findings { exercised, violations, first, .. } = findings;
+            let Findings { exercised, violations, by_window, first, .. } = findings;
             let verdict = match (violations, exercised) {
                 (1.., _) => InvariantVerdict::Violated,
                 (0, true) => InvariantVerdict::Kept,
@@ -97,7 +99,7 @@ impl Watch {
             };
             let first = first.map(|found| violation(found, end));
             let (name, known) = (plan.name.clone(), plan.known);
-            InvariantResult { name, known, verdict, violations, first }
+            (InvariantResult { name, known, verdict, violations, first }, by_window)
         };
         self.checks.iter().zip(&end.plan.invariants).map(judge).collect()
     }

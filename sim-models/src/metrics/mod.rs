@@ -2,6 +2,7 @@
 //!
 //! Metrics only look on. Totals are held in HDR histograms within 0.1 %.
 
+mod endings;
 mod gauge;
 mod levels;
 mod resources;
@@ -14,6 +15,7 @@ use sim_core::{Span, Time};
 use sim_policies::breaker::Transition;
 use sim_policies::{Ending, Fate, Reason};
 
+use crate::endings::HopEnding;
 use crate::outcome::{
     self, ActorSummary, CallSummary, Counter, FaultWindow, Goodput, Latencies, Measured, Series,
     TransitionLine,
@@ -24,6 +26,7 @@ use crate::plan::{
 use crate::recovery::{self, Pulse, Recovery, Terms};
 use crate::resource::{Quantity, Resource, ResourceEvent};
 
+use endings::Endings;
 pub(crate) use gauge::{Areas, Gauge, Level};
 pub(crate) use levels::Amount;
 pub(crate) use resources::ResourceId;
@@ -52,6 +55,7 @@ pub(crate) struct Metrics {
     /// By actor, then by instance: of services that have several, up to [`INSTANCES_MAX`].
     instances: Vec<Vec<ActorMetrics>>,
     pairs: Vec<PairMetrics>,
+    endings: Endings,
     /// When, and by which instance of its caller.
     transitions: Vec<(Time, (BreakerId, u32), Transition)>,
     strikes: Vec<(FaultId, Time, Option<Time>)>,
@@ -172,9 +176,10 @@ impl Metrics {
                 .map(|count| (0..count).map(|_| ActorMetrics::new()).collect())
                 .collect(),
             pairs: vec![PairMetrics::default(); plan.pairs.len()],
+            endings: Endings::new(plan.pairs.len()),
             transitions: Vec::new(),
             strikes: Vec::new(),
-            windows: Windows::new(plan.window, plan.pairs.len()),
+            windows: Windows::new(plan),
             resources: Resources::new(plan),
             pulse: plan.has_trigger().then(|| Pulse::new(plan)),
         };
@@ -224,7 +229,7 @@ impl Metrics {
     pub(crate) fn intended(&mut self, client: ActorId, clicks: u32, now: Time) {
         self.due += if now >= self.from { clicks.into() } else { 0 };
         self.actors[client.index()].intents += 1;
-        self.windows.at(now).offered += 1;
+        self.windows.of_client(client, now).offered += 1;
         if let Some(pulse) = &mut self.pulse {
             pulse.offered(client, now);
         }
@@ -239,7 +244,9 @@ impl Metrics {
     /// An intent's user saw success for the first time.
     pub(crate) fn achieved(&mut self, client: ActorId, is_degraded: bool, arose: Time, now: Time) {
         if self.is_within(now) {
-            self.windows.at(now).goodput += u32::from(!is_degraded);
+            let window = self.windows.of_client(client, now);
+            window.goodput += u32::from(!is_degraded);
+            window.degraded += u32::from(is_degraded);
             match &mut self.pulse {
                 Some(pulse) if is_degraded => pulse.missed(client, arose, now),
                 Some(pulse) => pulse.achieved(client, arose, now),
@@ -247,6 +254,7 @@ impl Metrics {
             }
         }
         if !self.is_late(arose, now) {
+            self.windows.told(client, arose);
             self.count(client, arose, |goodput| match is_degraded {
                 true => goodput.degraded += 1,
                 false => goodput.achieved += 1,
@@ -257,12 +265,13 @@ impl Metrics {
     /// An intent's last submission ended, and none had succeeded.
     pub(crate) fn missed(&mut self, client: ActorId, arose: Time, now: Time) {
         if self.is_within(now) {
-            self.windows.at(now).failed += 1;
+            self.windows.of_client(client, now).failed += 1;
             if let Some(pulse) = &mut self.pulse {
                 pulse.missed(client, arose, now);
             }
         }
         if !self.is_late(arose, now) {
+            self.windows.told(client, arose);
             self.count(client, arose, |goodput| goodput.missed += 1);
         }
     }
@@ -284,11 +293,11 @@ impl Metrics {
             true => tally.open(whose, begun, now),
             false => tally.ended(whose, fate, begun, now),
         });
-        if !self.is_within(now) || fate != Fate::Succeeded {
+        if !self.is_within(now) {
             return;
         }
-        self.windows.succeeded(latency, now);
-        if let Some(pulse) = &mut self.pulse {
+        self.windows.ended(client, fate, latency, now);
+        if let Some(pulse) = self.pulse.as_mut().filter(|_| fate == Fate::Succeeded) {
             pulse.succeeded(client, latency, now);
         }
     }
@@ -318,6 +327,7 @@ impl Metrics {
 
     pub(crate) fn sent(&mut self, pair: PairId, retry: bool, arose: Time, now: Time) {
         self.tallies.iter_mut().filter_map(|t| t.calls(pair, arose)).for_each(|c| c.attempts += 1);
+        self.windows.sent_for(pair, arose);
         if self.is_within(now) {
             self.windows.sent(pair, now);
             self.windows.at(now).retries += u32::from(retry);
@@ -327,8 +337,22 @@ impl Metrics {
         pair.retries += u64::from(retry);
     }
 
-    pub(crate) fn rejected(&mut self, pair: PairId, reason: Reason) {
+    pub(crate) fn rejected(&mut self, pair: PairId, reason: Reason, now: Time) {
         count(&mut self.pairs[pair.index()].rejected, reason);
+        self.attempt_ended(pair, HopEnding::NotSent, now);
+    }
+
+    /// An attempt over a hop has ended for its caller, or none was sent.
+    pub(crate) fn attempt_ended(&mut self, pair: PairId, ending: HopEnding, now: Time) {
+        let place = self.endings.count(pair, ending);
+        if self.is_within(now) {
+            self.windows.attempt_ended(place, now);
+        }
+    }
+
+    /// At the end, somebody still awaits the answer to an attempt.
+    pub(crate) fn attempt_open(&mut self, pair: PairId) {
+        self.endings.count(pair, HopEnding::Open);
     }
 
     pub(crate) fn gave_up(&mut self, pair: PairId, reason: Reason) {
@@ -493,6 +517,9 @@ impl Metrics {
     /// A worker's time went into something that nobody wants any more.
     pub(crate) fn wasted(&mut self, at: At, worked: Span, now: Time) {
         self.tallies.iter_mut().for_each(|tally| tally.wasted(at, worked, now));
+        if self.is_within(now) {
+            self.windows.wasted(at.0, worked, now);
+        }
     }
 
     /// What was measured, the whole first.
@@ -599,6 +626,7 @@ impl Metrics {
             latency: whole.latencies_of(&name).and_then(Latencies::of_success),
             latency_failed: whole.latencies_of(&name).and_then(Latencies::of_failure),
             load: whole.load_of(&name).copied(),
+            goodput: whole.goodput_of(&name).copied(),
             instances: Vec::new(),
             name,
         };
@@ -619,7 +647,8 @@ impl Metrics {
 
     /// The hops' summaries, in order.
     pub(crate) fn call_summaries(&self, plan: &Plan) -> Vec<CallSummary> {
-        let summary = |((from, to), pair): (&(ActorId, ActorId), &PairMetrics)| CallSummary {
+        type Pair<'a> = (usize, (&'a (ActorId, ActorId), &'a PairMetrics));
+        let summary = |(n, ((from, to), pair)): Pair<'_>| CallSummary {
             from: plan.actor_name(*from).to_owned(),
             to: plan.actor_name(*to).to_owned(),
             calls: pair.calls,
@@ -634,8 +663,9 @@ impl Metrics {
             unsafe_retries: pair.unsafe_retries,
             rejected: pair.rejected.clone(),
             given_up: pair.given_up.clone(),
+            endings: self.endings.of(PairId::nth(n)),
         };
-        plan.pairs.iter().zip(&self.pairs).map(summary).collect()
+        plan.pairs.iter().zip(&self.pairs).enumerate().map(summary).collect()
     }
 
     /// The breakers' changes of state, in order. `instances` says how many there are of one.
@@ -706,7 +736,7 @@ impl Metrics {
 
     /// The windows up to `end`.
     pub(crate) fn series(&self, plan: &Plan, end: Time) -> Series {
-        let series = self.windows.clone().finish(plan, end);
+        let series = self.windows.clone().finish(plan, &self.endings, end);
         Series { levels: self.resources.series(series.len(), end), ..series }
     }
 }

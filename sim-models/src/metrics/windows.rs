@@ -1,12 +1,16 @@
-//! Windows of time for the charts: counts, percentiles and attempts.
+//! Windows of time for the charts: counts, percentiles, attempts and wasted work.
 //!
-//! Windows close in time order, and only the last one is open, so that one buffer of latencies
-//! serves them all and their percentiles are exact.
+//! Windows close in time order, and only the last one is open, so that one buffer of latencies a
+//! client serves them all and their percentiles are exact. What counts where its intent arose goes
+//! to a window that may be closed.
 
 use sim_core::{Span, Time};
 
-use crate::outcome::Series;
-use crate::plan::{PairId, Plan};
+use sim_policies::Fate;
+
+use super::Endings;
+use crate::outcome::{ClientSeries, EndingSeries, HopEnding, Series};
+use crate::plan::{ActorId, ActorKind, ActorPlan, PairId, Plan};
 
 /// All windows up to the present one.
 #[derive(Clone, Debug)]
@@ -14,33 +18,90 @@ pub(super) struct Windows {
     width: Span,
     closed: Vec<Window>,
     open: Window,
-    /// Latencies of the open window's successes.
-    latencies: Vec<Span>,
+    /// Per actor: its place among the clients, if it is one.
+    clients: Vec<Option<usize>>,
+    /// Per client: how long those took that ended in the open window.
+    lengths: Vec<Lengths>,
 }
 
 /// What happened in one window.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Window {
-    pub(super) offered: u32,
-    pub(super) goodput: u32,
-    pub(super) failed: u32,
     pub(super) retries: u32,
-    latency_p50: Option<Span>,
-    latency_p99: Option<Span>,
+    /// Of all clients.
+    took: Took,
+    /// By client.
+    clients: Vec<OfClient>,
+    /// By actor, in worker-nanoseconds.
+    wasted: Vec<u64>,
     /// By pair.
     hops: Vec<Hop>,
+    /// By place among all endings, as many as there were then.
+    endings: Vec<u32>,
+}
+
+/// What a client's users got in one window.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct OfClient {
+    pub(super) offered: u32,
+    pub(super) goodput: u32,
+    pub(super) degraded: u32,
+    pub(super) failed: u32,
+    /// Of those that arose in the window, however late they were told.
+    told: u32,
+    took: Took,
+}
+
+/// How long successes and failures took: median and 99th percentile.
+#[derive(Clone, Copy, Debug, Default)]
+struct Took {
+    succeeded: [Option<Span>; 2],
+    failed: [Option<Span>; 2],
+}
+
+/// How long submissions took, by how they ended.
+#[derive(Clone, Debug, Default)]
+struct Lengths {
+    succeeded: Vec<Span>,
+    failed: Vec<Span>,
+}
+
+impl Lengths {
+    fn took(&mut self) -> Took {
+        let percentiles = |of: &mut Vec<Span>| [0.5, 0.99].map(|share| percentile(of, share));
+        Took { succeeded: percentiles(&mut self.succeeded), failed: percentiles(&mut self.failed) }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Hop {
     calls: u32,
     attempts: u32,
+    /// Sent for intents that arose in the window, whenever that was.
+    for_intents: u32,
 }
 
 impl Windows {
-    pub(super) fn new(width: Span, pairs: usize) -> Windows {
-        let open = Window::opening(pairs);
-        Windows { width, closed: Vec::new(), open, latencies: Vec::new() }
+    pub(super) fn new(plan: &Plan) -> Windows {
+        let is_client = |actor: &ActorPlan| matches!(actor.kind, ActorKind::Client(_));
+        let is_client = plan.actors.iter().map(is_client).collect();
+        Windows::over(plan.window, is_client, plan.pairs.len())
+    }
+
+    /// Windows over so many pairs of actors, each of which is a client or not.
+    fn over(width: Span, is_client: Vec<bool>, pairs: usize) -> Windows {
+        let mut places = 0..;
+        let place = |is: bool| is.then(|| places.next()).flatten();
+        let clients: Vec<_> = is_client.into_iter().map(place).collect();
+        let mut windows = Windows {
+            width,
+            closed: Vec::new(),
+            open: Window::default(),
+            lengths: vec![Lengths::default(); clients.iter().flatten().count()],
+            clients,
+        };
+        windows.open = windows.opening(pairs);
+        windows
     }
 
     /// The window of `now`; those before it are closed.
@@ -52,10 +113,40 @@ impl Windows {
         &mut self.open
     }
 
-    /// A submission has succeeded.
-    pub(super) fn succeeded(&mut self, latency: Span, now: Time) {
+    /// What a client's users get in the window of `now`.
+    pub(super) fn of_client(&mut self, client: ActorId, now: Time) -> &mut OfClient {
+        let place = self.place(client);
+        &mut self.at(now).clients[place]
+    }
+
+    fn place(&self, client: ActorId) -> usize {
+        self.clients[client.index()].expect("intents are those of clients")
+    }
+
+    /// The window of an instant that is not after the open window.
+    fn of(&mut self, past: Time) -> Option<&mut Window> {
+        let place = past.as_nanos() / self.width.as_nanos();
+        let closed = self.closed.len() as u64;
+        if place == closed { Some(&mut self.open) } else { self.closed.get_mut(place as usize) }
+    }
+
+    /// The user of an intent has been told how it went.
+    pub(super) fn told(&mut self, client: ActorId, arose: Time) {
+        let place = self.place(client);
+        if let Some(window) = self.of(arose) {
+            window.clients[place].told += 1;
+        }
+    }
+
+    /// A submission has ended.
+    pub(super) fn ended(&mut self, client: ActorId, fate: Fate, took: Span, now: Time) {
         self.at(now);
-        self.latencies.push(latency);
+        let place = self.place(client);
+        let lengths = &mut self.lengths[place];
+        match fate {
+            Fate::Succeeded => lengths.succeeded.push(took),
+            Fate::Failed | Fate::Unknown => lengths.failed.push(took),
+        }
     }
 
     pub(super) fn called(&mut self, pair: PairId, now: Time) {
@@ -75,22 +166,115 @@ impl Windows {
         self.at(now).hops[pair.index()].attempts += 1;
     }
 
-    /// All windows up to the end, without levels: those are kept elsewhere.
-    pub(super) fn finish(mut self, plan: &Plan, end: Time) -> Series {
+    /// The same for an intent that arose some time before.
+    pub(super) fn sent_for(&mut self, pair: PairId, arose: Time) {
+        if let Some(window) = self.of(arose) {
+            window.hops[pair.index()].for_intents += 1;
+        }
+    }
+
+    /// An attempt has ended, or was not sent; it has a place among all endings.
+    pub(super) fn attempt_ended(&mut self, place: usize, now: Time) {
+        let endings = &mut self.at(now).endings;
+        if place >= endings.len() {
+            endings.resize(place + 1, 0);
+        }
+        endings[place] += 1;
+    }
+
+    /// A worker's time turns out to have gone into something that nobody wants any more.
+    pub(super) fn wasted(&mut self, actor: ActorId, worked: Span, now: Time) {
+        let wasted = &mut self.at(now).wasted[actor.index()];
+        *wasted = wasted.saturating_add(worked.as_nanos());
+    }
+
+    /// All windows up to the end, without what is kept elsewhere: levels, effects, violations.
+    pub(super) fn finish(mut self, plan: &Plan, endings: &Endings, end: Time) -> Series {
         self.close(end);
-        let column = |get: fn(&Window) -> u32| self.closed.iter().map(get).collect();
-        let pairs = (0..plan.pairs.len()).map(PairId::nth);
+        let took = |get: fn(&Took) -> Option<Span>| self.column(|w| get(&w.took));
+        let services = plan.actors.iter().enumerate();
+        let services = services.filter(|(_, a)| matches!(a.kind, ActorKind::Service(_)));
+        let pairs = || (0..plan.pairs.len()).map(PairId::nth);
+        let wasted = |(n, actor): (usize, &ActorPlan)| (actor.name.clone(), self.wasted_in(n, end));
         Series {
             width: self.width,
-            offered: column(|w| w.offered),
-            goodput: column(|w| w.goodput),
-            failed: column(|w| w.failed),
-            retries: column(|w| w.retries),
-            latency_p50: self.closed.iter().map(|w| w.latency_p50).collect(),
-            latency_p99: self.closed.iter().map(|w| w.latency_p99).collect(),
+            offered: self.column(|w| w.all(|client| client.offered)),
+            goodput: self.column(|w| w.all(|client| client.goodput)),
+            failed: self.column(|w| w.all(|client| client.failed)),
+            retries: self.column(|w| w.retries),
+            latency_p50: took(|took| took.succeeded[0]),
+            latency_p99: took(|took| took.succeeded[1]),
+            failed_p50: took(|took| took.failed[0]),
+            failed_p99: took(|took| took.failed[1]),
+            clients: self.clients(plan),
             levels: Vec::new(),
-            amplification: pairs.map(|p| (plan.pair_name(p), self.amplification(p))).collect(),
+            wasted: services.map(wasted).collect(),
+            amplification: pairs().map(|p| (plan.pair_name(p), self.amplification(p))).collect(),
+            requests_per_intent: self.requests_per_intent(plan),
+            endings: pairs()
+                .map(|p| EndingSeries { hop: plan.pair_name(p), endings: self.endings(endings, p) })
+                .collect(),
+            effects: Vec::new(),
+            violations: Vec::new(),
         }
+    }
+
+    /// One value a window.
+    fn column<T>(&self, of: impl Fn(&Window) -> T) -> Vec<T> {
+        self.closed.iter().map(of).collect()
+    }
+
+    /// What each client's users got.
+    fn clients(&self, plan: &Plan) -> Vec<ClientSeries> {
+        let clients = plan.actors.iter().zip(&self.clients);
+        let clients = clients.filter_map(|(actor, place)| Some((actor.name.clone(), (*place)?)));
+        let series = |(name, n): (String, usize)| {
+            let count = |get: fn(&OfClient) -> u32| self.column(|w| get(&w.clients[n]));
+            let took = |get: fn(&Took) -> Option<Span>| self.column(|w| get(&w.clients[n].took));
+            ClientSeries {
+                name,
+                offered: count(|own| own.offered),
+                goodput: count(|own| own.goodput),
+                degraded: count(|own| own.degraded),
+                failed: count(|own| own.failed),
+                unanswered: count(|own| own.offered.saturating_sub(own.told)),
+                latency_p50: took(|took| took.succeeded[0]),
+                latency_p99: took(|took| took.succeeded[1]),
+                failed_p50: took(|took| took.failed[0]),
+                failed_p99: took(|took| took.failed[1]),
+            }
+        };
+        clients.map(series).collect()
+    }
+
+    /// The endings that a hop had.
+    fn endings(&self, endings: &Endings, pair: PairId) -> Vec<(HopEnding, Vec<u32>)> {
+        let counted = |place: usize| {
+            self.column(|w: &Window| w.endings.get(place).copied().unwrap_or_default())
+        };
+        let known = endings.places_of(pair).into_iter();
+        // What is open at the end has no window.
+        let ended = known.filter(|(ending, _)| *ending != HopEnding::Open);
+        ended.map(|(ending, place)| (ending, counted(place))).collect()
+    }
+
+    /// Requests per intent to each actor that is asked and asks nobody itself.
+    fn requests_per_intent(&self, plan: &Plan) -> Vec<(String, Vec<Option<f64>>)> {
+        let asks = |actor: ActorId| plan.pairs.iter().any(|(from, _)| *from == actor);
+        let to = |actor: ActorId| {
+            let pairs = plan.pairs.iter().enumerate();
+            let to_it = pairs.filter(move |(_, (_, to))| *to == actor);
+            to_it.map(|(n, _)| n).collect::<Vec<usize>>()
+        };
+        let ratio = |pairs: &[usize], window: &Window| {
+            let offered = window.all(|client| client.offered);
+            let sent: u32 = pairs.iter().map(|pair| window.hops[*pair].for_intents).sum();
+            (offered > 0).then(|| f64::from(sent) / f64::from(offered))
+        };
+        let leaves = (0..plan.actors.len()).map(ActorId::nth).filter(|actor| !asks(*actor));
+        let leaves = leaves.map(|leaf| (plan.actor_name(leaf).to_owned(), to(leaf)));
+        let asked = leaves.filter(|(_, pairs)| !pairs.is_empty());
+        asked.map(|(name, pairs)| (name, self.column(|w| ratio(&pairs, w)))).collect()
     }
 
     /// Closes all windows up to the end of the run.
@@ -102,10 +286,20 @@ impl Windows {
         self.advance(whole.max(touched));
     }
 
+    /// Workers of a service whose work was wasted, on average; the last window may end early.
+    fn wasted_in(&self, service: usize, end: Time) -> Vec<f64> {
+        let mean = |(n, window): (usize, &Window)| {
+            let begun = Time::ZERO + self.width * n as u64;
+            let length = self.width.min(end.max(begun).since(begun)).as_nanos().max(1);
+            window.wasted[service] as f64 / length as f64
+        };
+        self.closed.iter().enumerate().map(mean).collect()
+    }
+
     /// Attempts per call of a hop in each window; `None` where nothing was called.
     fn amplification(&self, pair: PairId) -> Vec<Option<f64>> {
         let ratio = |window: &Window| {
-            let Hop { calls, attempts } = window.hops[pair.index()];
+            let Hop { calls, attempts, .. } = window.hops[pair.index()];
             (calls > 0).then(|| f64::from(attempts) / f64::from(calls))
         };
         self.closed.iter().map(ratio).collect()
@@ -115,22 +309,52 @@ impl Windows {
     #[cold]
     fn advance(&mut self, to: u64) {
         while (self.closed.len() as u64) < to {
-            self.open.latency_p50 = percentile(&mut self.latencies, 0.5);
-            self.open.latency_p99 = percentile(&mut self.latencies, 0.99);
-            self.latencies.clear();
-            let next = Window::opening(self.open.hops.len());
+            self.take_lengths();
+            let next = self.opening(self.open.hops.len());
             self.closed.push(std::mem::replace(&mut self.open, next));
+        }
+    }
+
+    /// The open window's percentiles, of each client and of all.
+    fn take_lengths(&mut self) {
+        for (lengths, client) in self.lengths.iter_mut().zip(&mut self.open.clients) {
+            client.took = lengths.took();
+        }
+        if let ([_], [only]) = (&self.lengths[..], &self.open.clients[..]) {
+            self.open.took = only.took;
+        } else {
+            let mut all = Lengths::default();
+            for lengths in &self.lengths {
+                all.succeeded.extend(&lengths.succeeded);
+                all.failed.extend(&lengths.failed);
+            }
+            self.open.took = all.took();
+        }
+        for Lengths { succeeded, failed } in &mut self.lengths {
+            succeeded.clear();
+            failed.clear();
+        }
+    }
+
+    /// A window in which nothing has happened yet.
+    fn opening(&self, pairs: usize) -> Window {
+        Window {
+            wasted: vec![0; self.clients.len()],
+            clients: vec![OfClient::default(); self.lengths.len()],
+            hops: vec![Hop::default(); pairs],
+            ..Window::default()
         }
     }
 }
 
 impl Window {
-    fn opening(pairs: usize) -> Window {
-        Window { hops: vec![Hop::default(); pairs], ..Window::default() }
+    fn is_touched(&self) -> bool {
+        self.retries + self.all(|own| own.offered + own.goodput + own.degraded + own.failed) > 0
     }
 
-    fn is_touched(&self) -> bool {
-        self.offered + self.goodput + self.failed + self.retries > 0
+    /// The sum over all clients.
+    fn all(&self, of: impl Fn(&OfClient) -> u32) -> u32 {
+        self.clients.iter().map(of).sum()
     }
 }
 
@@ -152,9 +376,32 @@ mod tests {
         Time::ZERO + Span::millis(ms)
     }
 
-    /// Windows of 10 ms over one hop.
+    /// Windows of 10 ms over a client, a service, and the hop between them.
     fn windows() -> Windows {
-        Windows::new(Span::millis(10), 1)
+        Windows::over(Span::millis(10), vec![true, false], 1)
+    }
+
+    #[test]
+    fn wasted_work_counts_when_it_turns_out_and_as_workers() {
+        let mut windows = windows();
+        windows.wasted(ActorId::nth(1), Span::millis(25), at(12));
+        windows.wasted(ActorId::nth(1), Span::millis(5), at(24));
+        windows.close(at(25));
+        assert_eq!(windows.wasted_in(1, at(25)), [0.0, 2.5, 1.0], "the last ends half-way");
+    }
+
+    #[test]
+    fn who_is_told_late_counts_where_the_intent_arose() {
+        let (client, mut windows) = (ActorId::nth(0), windows());
+        for ms in [1, 2, 11] {
+            windows.of_client(client, at(ms)).offered += 1;
+        }
+        windows.told(client, at(2));
+        windows.sent_for(PairId::nth(0), at(2));
+        windows.close(at(20));
+        let of = |n: usize| windows.closed[n].clients[0];
+        assert_eq!([of(0).told, of(1).told], [1, 0]);
+        assert_eq!(windows.closed[0].hops[0].for_intents, 1);
     }
 
     #[test]

@@ -14,6 +14,7 @@ use sim_core::{Handle, Time, mix};
 use sim_policies::Fate;
 use sim_redis::value::Value;
 
+use crate::endings::HopEnding;
 use crate::log::{Handover, Note};
 use crate::plan::{ActorId, ActorKind, Plan, QueueId, Subscriber};
 use crate::pool::Pool;
@@ -39,6 +40,8 @@ pub(crate) struct Delivery {
     key: Value,
     body: Value,
     attempts: u32,
+    /// The latest of them has no answer yet.
+    awaited: bool,
     /// The end of its present visibility timeout.
     timer: Option<Handle>,
     begun: Time,
@@ -85,6 +88,13 @@ impl Brokers {
         Brokers { by_actor, deliveries: Pool::default() }
     }
 
+    /// The run is over, and some attempts have no answer.
+    pub(super) fn count_open(&self, shared: &mut Shared) {
+        for delivery in self.deliveries.iter().filter(|delivery| delivery.awaited) {
+            shared.metrics.attempt_open(delivery.subscriber(&shared.plan).pair);
+        }
+    }
+
     pub(super) fn memory_bytes(&self) -> usize {
         self.deliveries.memory_bytes(0)
     }
@@ -124,8 +134,8 @@ impl Brokers {
         let Stored { queue, lineage, intent, key, body, .. } = *stored;
         let lineage = mix(lineage, subscriber.into());
         let (id, entry) = self.deliveries.take();
-        let (attempts, timer, begun) = (0, None, ctx.now());
-        *entry = Delivery { queue, subscriber, lineage, intent, key, body, attempts, timer, begun };
+        let entry_of = Delivery { queue, subscriber, lineage, intent, ..Delivery::default() };
+        *entry = Delivery { key, body, begun: ctx.now(), ..entry_of };
         let arose = shared.arose(intent, ctx.now());
         shared.metrics.called(entry.subscriber(&shared.plan).pair, arose, ctx.now());
         self.hand_out(id, shared, ctx)
@@ -146,6 +156,7 @@ impl Brokers {
             return None;
         }
         delivery.attempts += 1;
+        delivery.awaited = true;
         let attempt = delivery.attempts;
         if attempt > 1 {
             shared.note(Note::Message { intent, queue, what: Handover::Again(attempt) }, ctx);
@@ -175,12 +186,14 @@ impl Brokers {
         shared: &mut Shared,
         ctx: &mut Ctx,
     ) {
-        let (Some(delivery), Some(broker)) = (self.deliveries.get(id), self.broker_of(id, shared))
-        else {
-            return;
-        };
+        let broker = self.broker_of(id, shared);
+        let (Some(delivery), Some(broker)) = (self.deliveries.get_mut(id), broker) else { return };
         // A dead process hears nothing.
-        if answer.fate() != Fate::Succeeded || shared.conditions[broker.index()].all.down {
+        if shared.conditions[broker.index()].all.down {
+            return;
+        }
+        delivery.attempt_ended(answer.ending.into(), shared, ctx.now());
+        if answer.fate() != Fate::Succeeded {
             return;
         }
         if let Some(timer) = delivery.timer {
@@ -197,7 +210,9 @@ impl Brokers {
         shared: &mut Shared,
         ctx: &mut Ctx,
     ) -> Option<Request> {
-        let Delivery { queue, intent, attempts, .. } = *self.deliveries.get(id)?;
+        let delivery = self.deliveries.get_mut(id)?;
+        delivery.attempt_ended(HopEnding::TimedOut, shared, ctx.now());
+        let Delivery { queue, intent, attempts, .. } = *delivery;
         if attempts < shared.plan.queues[queue.index()].attempts_max {
             return self.hand_out(id, shared, ctx);
         }
@@ -222,6 +237,14 @@ impl Brokers {
 }
 
 impl Delivery {
+    /// The latest attempt has ended, unless it had before: an answer that comes late is that of
+    /// whichever attempt is awaited then.
+    fn attempt_ended(&mut self, ending: HopEnding, shared: &mut Shared, now: Time) {
+        if std::mem::take(&mut self.awaited) {
+            shared.metrics.attempt_ended(self.subscriber(&shared.plan).pair, ending, now);
+        }
+    }
+
     fn subscriber(&self, plan: &Plan) -> Subscriber {
         plan.queues[self.queue.index()].subscribers[self.subscriber as usize]
     }

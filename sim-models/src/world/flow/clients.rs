@@ -139,6 +139,7 @@ impl World {
         }
         self.network.count_open(&mut self.shared, now);
         self.stack.count_open(&mut self.shared, now);
+        self.brokers.count_open(&mut self.shared);
     }
 
     /// Whether nothing more happens to a user's intent: nothing of it runs, is on its way or due.

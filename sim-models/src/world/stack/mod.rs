@@ -54,6 +54,7 @@ use sim_policies::concurrency::Sample;
 use sim_policies::{Ending, Fate, OutOfRange, Reason};
 use sim_redis::value::Value;
 
+use crate::endings::HopEnding;
 use crate::invariant::{Seen, Topic};
 use crate::plan::{ActorId, LayerPlan, PairId, Plan, Server, SiteId, StackId, Target};
 use crate::pool::Pool;
@@ -604,9 +605,24 @@ impl Stack {
         }
         call.in_doubt |= answer.ending.fate() == Fate::Unknown;
         let depth = call.layers.len();
+        self.attempt_ended(id, answer.ending.into(), shared, ctx.now());
         let mut walk = self.walk(id, depth, shared, ctx);
         walk.await_no_more();
         walk.go(Step::Up(answer))
+    }
+
+    /// The attempt of a call has ended. Whoever made a call that was left behind has timed out,
+    /// whatever comes of it.
+    fn attempt_ended(&self, id: CallId, ending: HopEnding, shared: &mut Shared, now: Time) {
+        let is_left = self.calls[self.root(id)].is_left;
+        let ending = if is_left { HopEnding::TimedOut } else { ending };
+        shared.metrics.attempt_ended(self.attempted_pair(id, shared), ending, now);
+    }
+
+    /// Over which hop a call's present attempt goes.
+    fn attempted_pair(&self, id: CallId, shared: &Shared) -> PairId {
+        let Call { site, host, .. } = self.calls[id];
+        shared.plan.sites[host.unwrap_or(site).index()].pair
     }
 
     /// Whether somebody still wants the answer to an attempt. Nobody wants that of a call which was
@@ -673,7 +689,8 @@ impl Stack {
         shared: &'a mut Shared,
         ctx: &'a mut Ctx,
     ) -> Walk<'a> {
-        Walk { stack: self, shared, ctx, call, n, leaves: Leaves::Cancels }
+        let (leaves, ends) = (Leaves::Cancels, HopEnding::Abandoned);
+        Walk { stack: self, shared, ctx, call, n, leaves, ends }
     }
 
     /// A call with all its layers empty.
@@ -709,7 +726,12 @@ impl Stack {
 
     /// The run is over: what is under way counts for as long as it has been.
     pub(in crate::world) fn count_open(&self, shared: &mut Shared, now: Time) {
-        for Call { first, is_left, site, counted_at, begun, .. } in self.calls.iter() {
+        for Call { first, is_left, site, counted_at, begun, awaited, host, .. } in self.calls.iter()
+        {
+            if *awaited > 0 {
+                let attempted = host.unwrap_or(*site);
+                shared.metrics.attempt_open(shared.plan.sites[attempted.index()].pair);
+            }
             // The parts of a call are not calls.
             if *first == 0 && !is_left {
                 let pair = shared.plan.sites[counted_at.unwrap_or(*site).index()].pair;

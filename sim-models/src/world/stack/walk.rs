@@ -7,6 +7,7 @@ use sim_core::{Handle, Span, Time};
 use sim_policies::{Ending, Reason};
 
 use super::{Call, Ended, HangUp, Kind, Layer, Leaves, LettingGo, Onward, Own, Stack, Then, Timer};
+use crate::endings::HopEnding;
 use crate::invariant::Seen;
 use crate::log::{Note, Wait};
 use crate::outcome::RunLimit;
@@ -26,8 +27,9 @@ pub(super) struct Walk<'a> {
     pub(super) ctx: &'a mut Ctx,
     pub(super) call: CallId,
     pub(super) n: usize,
-    /// Why a call is let go of.
+    /// Why a call is let go of, and how its attempts end by that.
     pub(super) leaves: Leaves,
+    pub(super) ends: HopEnding,
 }
 
 /// How a walk goes on from where it stands.
@@ -51,13 +53,7 @@ impl Walk<'_> {
             step = match step {
                 Step::Down => self.down(),
                 Step::Up(answer) => self.up(answer),
-                Step::LetGo(answer) => match self.let_go(self.call, self.n) {
-                    None => Step::Up(answer),
-                    Some(request) => {
-                        let (call, layer) = (self.call, self.n);
-                        Step::Out(Onward::HangUp(request, LettingGo { call, layer, answer }))
-                    }
-                },
+                Step::LetGo(answer) => self.let_go_with(answer),
                 Step::End(answer) => self.end(answer),
                 Step::Wait => self.wait(),
                 Step::Out(onward) => return onward,
@@ -149,12 +145,31 @@ impl Walk<'_> {
         Step::Out(Onward::Waits)
     }
 
+    /// Empties this layer and those inside, which an answer has made needless.
+    fn let_go_with(&mut self, answer: Answer) -> Step {
+        if answer.ending == Ending::TimedOut {
+            self.ends = HopEnding::TimedOut;
+        }
+        let hang_up = self.let_go(self.call, self.n);
+        self.ends = HopEnding::Abandoned;
+        match hang_up {
+            None => Step::Up(answer),
+            Some(request) => {
+                let (call, layer) = (self.call, self.n);
+                Step::Out(Onward::HangUp(request, LettingGo { call, layer, answer }))
+            }
+        }
+    }
+
     /// Empties a call's layers from `first` inwards without counting anything. A request that is to
     /// be hung up first is returned; the rest is done when asked again.
     pub(super) fn let_go(&mut self, id: CallId, first: usize) -> Option<HangUp> {
         let back = (self.call, self.n);
         self.call = id;
         let mut hang_up = self.await_no_more();
+        if hang_up.is_some() {
+            self.stack.attempt_ended(id, self.ends, self.shared, self.ctx.now());
+        }
         self.n = self.the_call().layers.len();
         while hang_up.is_none() && self.n > first {
             self.n -= 1;
@@ -181,7 +196,7 @@ impl Walk<'_> {
 
     pub(super) fn not_sent(&mut self, reason: Reason) -> Answer {
         let (intent, pair) = self.whose();
-        self.shared.metrics.rejected(pair, reason);
+        self.shared.metrics.rejected(pair, reason, self.ctx.now());
         self.shared.note(Note::Rejected { intent, pair, reason }, self.ctx);
         Answer::bare(Ending::Rejected(reason))
     }
