@@ -32,6 +32,8 @@ pub struct Anatomy {
     pub faults: Vec<Part>,
     /// What stands between its actors, by caller and callee in the order in which they are used.
     pub stacks: Vec<Stack>,
+    /// Who sends to whom: callers and callees, then the stores that copy to others.
+    pub hops: Vec<(String, String)>,
 }
 
 /// A part, as it was written.
@@ -70,6 +72,7 @@ impl Anatomy {
             invariants: list("invariants", &mut plan.invariants.iter().map(|own| &own.name)),
             faults: list("faults", &mut plan.faults.iter().map(|own| &own.label)),
             stacks: plan.stacks.iter().filter_map(|own| stack(scenario, own)).collect(),
+            hops: scenario.hops().into_iter().map(|(a, b)| (a.to_owned(), b.to_owned())).collect(),
         }
     }
 }

@@ -10,6 +10,7 @@ mod bands;
 mod canvas;
 mod compare;
 mod curve;
+mod distribution;
 mod dots;
 mod ink;
 mod lanes;
@@ -25,13 +26,16 @@ mod sequence;
 mod sheet;
 mod stack;
 mod timeline;
+mod topology;
 
 pub use compare::comparison;
+pub use distribution::distributions;
 pub use map::map;
 pub use picture::{Picture, style};
 pub use readout::{Readout, readout};
 pub use sequence::sequence;
 pub use timeline::timeline;
+pub use topology::{failing, load, refused, topology};
 
 #[cfg(test)]
 mod tests;

@@ -28,11 +28,12 @@ pub fn text(decision: &Decision, style: &Style, width: usize) -> String {
     for (silence, heads) in decision.left_out() {
         text += &style.line(label(silence), &heads.join("; "));
     }
-    text + &legend(decision, style)
+    let legend = legend(decision);
+    legend.into_iter().fold(text, |text, legend| text + &style.line("marks", &legend))
 }
 
 /// What stands before the heads of columns that say nothing.
-fn label(silence: Silence) -> &'static str {
+pub fn label(silence: Silence) -> &'static str {
     match silence {
         Silence::Kept => "all keep",
         Silence::Untested => "untested",
@@ -41,9 +42,9 @@ fn label(silence: Silence) -> &'static str {
     }
 }
 
-/// What intervals and marks mean.
-fn legend(decision: &Decision, style: &Style) -> String {
-    let Some(terms) = decision.terms else { return String::new() };
+/// What intervals and marks mean; one run has neither.
+pub fn legend(decision: &Decision) -> Option<String> {
+    let terms = decision.terms?;
     let percent = |share: f64| format!("{} %", figure::rounded(100.0 * share, 6));
     let (least, first) = (percent(terms.least), plain(&decision.rows[0].name));
     let confidence = percent(terms.confidence);
@@ -68,7 +69,7 @@ fn legend(decision: &Decision, style: &Style) -> String {
             Mark::Unclear => "unclear: these seeds do not tell.".to_owned(),
         });
     }
-    style.line("marks", &said.join(" "))
+    Some(said.join(" "))
 }
 
 /// Texts in rows and columns; the first column of each block names its rows.

@@ -4,7 +4,10 @@ use maud::{Markup, PreEscaped, html};
 use sim_models::outcome::Verdict;
 
 use super::findings::{self, findings};
-use super::{Chapter, Glance, Part, Room, Side, Study, limits, said, scenario, stories, verdict};
+use super::{
+    Chapter, Glance, Part, Room, Side, Study, decision, hops, limits, said, scenario, stories,
+    verdict,
+};
 use crate::chart::Picture;
 use crate::text::plain;
 use crate::words;
@@ -27,6 +30,10 @@ pub fn chapter(n: usize, chapter: &Chapter, room: Room) -> Markup {
         section .chapter id={ "c" (n) } {
             (head(chapter))
             (verdicts(chapter, n, usize::MAX))
+            @if let Some(told) = &chapter.decision {
+                h3 { "Decide" }
+                (decision::table(told))
+            }
             @if let Some(study) = &chapter.study {
                 h3 { "Many seeds" }
                 (of_many(study, &format!("c{n}-study"), room))
@@ -45,6 +52,7 @@ pub fn chapter(n: usize, chapter: &Chapter, room: Room) -> Markup {
             @if chapter.sides.iter().any(|side| side.topology.is_some()) {
                 h3 { "Who asks whom" }
                 (pictures(chapter, n, room, "topology", &|side| side.topology.iter().collect()))
+                @if room.has(Part::Scenario) { (hops::hops(chapter, n, 0)) }
             }
             (told(chapter, n, room))
             (written(chapter, n, room, &findings))

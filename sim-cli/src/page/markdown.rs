@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use sim_models::outcome::Verdict;
 
 use super::{Chapter, Page, said};
+use crate::decision;
 use crate::story;
 use crate::text::plain;
 
@@ -24,6 +25,9 @@ fn of(chapter: &Chapter, pictures: &[String]) -> String {
     let mut text = format!("## {}: {mark}\n\n", words(&first.scenario));
     if !first.hypothesis.is_empty() {
         let _ = writeln!(text, "Expected: {}\n", words(&first.hypothesis));
+    }
+    if let Some(decision) = &chapter.decision {
+        let _ = writeln!(text, "{}", decision::write::markdown(decision));
     }
     text += "| variant | verdict | finding |\n|---|---|---|\n";
     for side in &chapter.sides {

@@ -5,7 +5,9 @@
 //! A file that would be larger than [`SIZE_MAX`] leaves out the least important parts, and says so.
 
 mod chapter;
+mod decision;
 mod findings;
+mod hops;
 mod limits;
 mod markdown;
 mod numbers;
@@ -19,6 +21,7 @@ use sim_models::anatomy::Anatomy;
 use sim_models::outcome::{Outcome, RunId, Verdict};
 
 use crate::chart::{self, Picture, Readout};
+use crate::decision::Decision;
 use crate::text::plain;
 
 pub use markdown::markdown;
@@ -52,6 +55,8 @@ pub struct Chapter {
     pub text: String,
     /// The base and variants, in the order in which they were asked for; one at least.
     pub sides: Vec<Side>,
+    /// What they keep, serve and cost side by side, where there are several.
+    pub decision: Option<Decision>,
     /// What many seeds say of them, where several were run.
     pub study: Option<Study>,
     /// What is varied in it, where something is.

@@ -21,7 +21,8 @@ fn anatomy(outcome: &Outcome) -> Anatomy {
     let faults = outcome.faults.iter().map(|fault| piece(&fault.label, 3, "")).collect();
     let layers = vec![piece("Breaker", 1, "Breaker(Consecutive(failures: 5))")];
     let (from, to, policy) = ("api".to_owned(), "psp".to_owned(), "provider".to_owned());
-    Anatomy { invariants, faults, stacks: vec![Stack { from, to, policy, layers }] }
+    let hops = vec![(from.clone(), to.clone())];
+    Anatomy { invariants, faults, stacks: vec![Stack { from, to, policy, layers }], hops }
 }
 
 fn side(name: &str, outcome: Outcome) -> Side {
@@ -47,8 +48,8 @@ fn side(name: &str, outcome: Outcome) -> Side {
         anatomy: anatomy(&outcome),
         warnings: vec!["a < b".to_owned()],
         timeline: chart::timeline(&outcome, &repeat),
-        latencies: Vec::new(),
-        topology: None,
+        latencies: chart::distributions(&outcome, &repeat),
+        topology: chart::topology(&outcome, &anatomy(&outcome), &repeat),
         stories: vec![story(Some(0), Ok(told)), story(None, Err("nobody's".to_owned()))],
         figures: crate::report::text(&outcome, &repeat, &crate::text::Style::plain(), false),
         glances: vec![glance(&outcome), glance(&outcome)],
@@ -61,6 +62,7 @@ fn page(sides: Vec<Side>) -> Page {
         label: "payment.ron".to_owned(),
         text: TEXT.to_owned(),
         sides,
+        decision: Some(Decision::of_runs(&[samples::outage(), samples::outage()])),
         study: None,
         map: None,
     };

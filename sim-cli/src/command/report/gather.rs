@@ -13,6 +13,7 @@ use super::Args;
 use crate::changes::Changes;
 use crate::command::{compare, map};
 use crate::decision;
+use crate::decision::Decision;
 use crate::diagnostics::Failure;
 use crate::file::{ScenarioFile, together, warnings_of};
 use crate::page::{Chapter, Glance, Side, Story, Study};
@@ -24,6 +25,9 @@ use crate::{chart, console, finding, report};
 /// Broken promises of a side that get a diagram, and slow intents that do.
 const BROKEN_MAX: usize = 6;
 const SLOW_MAX: usize = 2;
+
+/// The least difference that matters, as `sim compare` has it by default.
+const LEAST: f64 = 0.02;
 
 /// Seeds of a side whose timelines a page holds.
 const GLANCES_MAX: u64 = 50;
@@ -62,11 +66,21 @@ fn chapter(
         let side = Telling { args, path: &file.path, scenario, progress: &progress };
         side.side(name)
     };
+    let told: Vec<Side> = sides.iter().map(told).collect();
+    let (decision, study) = match study(args, &file.path, sides, &progress)? {
+        Some((decision, study)) => (Some(decision), Some(study)),
+        None if told.len() > 1 => {
+            let runs: Vec<Outcome> = told.iter().map(|side| side.outcome.clone()).collect();
+            (Some(Decision::of_runs(&runs)), None)
+        }
+        None => (None, None),
+    };
     Ok(Chapter {
         label: file.path.to_string_lossy().into_owned(),
         text: file.text.clone(),
-        sides: sides.iter().map(told).collect(),
-        study: study(args, &file.path, sides, &progress)?,
+        sides: told,
+        decision,
+        study,
         map: mapped(args, file, &progress)?,
     })
 }
@@ -98,8 +112,8 @@ impl Telling<'_> {
         Side {
             name: name.to_owned(),
             timeline: chart::timeline(&outcome, &repeat),
-            latencies: Vec::new(),
-            topology: None,
+            latencies: chart::distributions(&outcome, &repeat),
+            topology: chart::topology(&outcome, &anatomy, &repeat),
             stories: self.stories(&outcome, first),
             figures: report::text(&outcome, &repeat, &Style::plain(), false),
             warnings: scenario.warnings().iter().map(SourceError::to_string).collect(),
@@ -179,7 +193,7 @@ fn study(
     path: &Path,
     sides: &[(String, Scenario)],
     progress: &Progress,
-) -> Result<Option<Study>, Failure> {
+) -> Result<Option<(Decision, Study)>, Failure> {
     let Some(seeds) = args.seeds.filter(|seeds| *seeds > 1 && sides.len() > 1) else {
         return Ok(None);
     };
@@ -195,7 +209,8 @@ fn study(
         .fold(line, |line, (path, value)| line.option("set", format!("{path}={value}")));
     let repeat = line.option("seeds", seeds).to_string();
     let picture = chart::comparison(&comparison, &first, &repeat);
-    Ok(Some(Study { picture, repeat }))
+    let decision = Decision::of_comparison(&comparison, LEAST);
+    Ok(Some((decision, Study { picture, repeat })))
 }
 
 fn mapped(args: &Args, file: &ScenarioFile, progress: &Progress) -> Result<Option<Study>, Failure> {
