@@ -1,6 +1,7 @@
 //! Whole-system proofs.
 
 mod alone;
+mod book;
 mod caches;
 mod cli;
 mod clients;
