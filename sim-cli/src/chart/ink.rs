@@ -58,6 +58,18 @@ pub enum Ink {
     Blank,
     Band,
     Limit,
+    Success,
+    ClientError,
+    ServerError,
+    ConnectionLost,
+    TimedOut,
+    Abandoned,
+    NotSent,
+    Tally,
+    Unanswered,
+    FailedMedian,
+    FailedTail,
+    Degraded,
 }
 
 /// The inks of queues, in the order in which they are given out.
@@ -79,7 +91,7 @@ pub const SIDES: [Ink; 8] = [
 pub const DOTS: [Ink; 8] =
     [Ink::Dot1, Ink::Dot2, Ink::Dot3, Ink::Dot4, Ink::Dot5, Ink::Dot6, Ink::Dot7, Ink::Dot8];
 
-const ALL: [Ink; 47] = [
+const ALL: [Ink; 59] = [
     Ink::Paper,
     Ink::Text,
     Ink::Muted,
@@ -127,6 +139,18 @@ const ALL: [Ink; 47] = [
     Ink::Blank,
     Ink::Band,
     Ink::Limit,
+    Ink::Success,
+    Ink::ClientError,
+    Ink::ServerError,
+    Ink::ConnectionLost,
+    Ink::TimedOut,
+    Ink::Abandoned,
+    Ink::NotSent,
+    Ink::Tally,
+    Ink::Unanswered,
+    Ink::FailedMedian,
+    Ink::FailedTail,
+    Ink::Degraded,
 ];
 
 /// A colour on white paper and the same colour on dark paper.
@@ -198,6 +222,18 @@ impl Ink {
             Ink::Blank => "blank",
             Ink::Band => "band",
             Ink::Limit => "limit",
+            Ink::Success => "e-ok",
+            Ink::ClientError => "e-4xx",
+            Ink::ServerError => "e-5xx",
+            Ink::ConnectionLost => "e-lost",
+            Ink::TimedOut => "e-late",
+            Ink::Abandoned => "e-left",
+            Ink::NotSent => "e-none",
+            Ink::Tally => "tally",
+            Ink::Unanswered => "unanswered",
+            Ink::FailedMedian => "f50",
+            Ink::FailedTail => "f99",
+            Ink::Degraded => "degraded",
         }
     }
 
@@ -265,6 +301,18 @@ impl Ink {
             Ink::Blank => format!("fill:{};stroke:{};stroke-width:.8", PAPER[mode], MUTED[mode]),
             Ink::Band => fill(BLUE, ";fill-opacity:.2"),
             Ink::Limit => line(VERMILLION, "1.8", "7 3"),
+            Ink::Success => band(GREEN),
+            Ink::ClientError => band(ORANGE),
+            Ink::ServerError => band(VERMILLION),
+            Ink::ConnectionLost => band(PURPLE),
+            Ink::TimedOut => band(BLUE),
+            Ink::Abandoned => band(MUTED),
+            Ink::NotSent => band(INK),
+            Ink::Tally => fill(MUTED, ""),
+            Ink::Unanswered => line(INK, "1.8", "1 3"),
+            Ink::FailedMedian => line(VERMILLION, "1.6", "2 2"),
+            Ink::FailedTail => line(VERMILLION, "1.8", "9 3 2 3"),
+            Ink::Degraded => line(ORANGE, "1.8", "4 2"),
         }
     }
 }
@@ -286,31 +334,77 @@ pub fn style(scope: &str, id: &str) -> String {
         for ink in ALL {
             css += &format!("{scope} .{}{{{}}}\n", ink.class(), ink.declarations(id, mode));
         }
-        for (name, pair, opacity) in
-            [("closed", GREEN, ".16"), ("open", VERMILLION, ".24"), ("halfopen", BLUE, ".16")]
-        {
-            css += &format!("{scope} .{name}-bg{{fill:{};fill-opacity:{opacity}}}\n", pair[mode]);
-            css += &format!("{scope} .{name}-fg{{fill:none;stroke:{}}}\n", pair[mode]);
+        for Fill { ink, pair, opacity, .. } in FILLS {
+            let (name, colour) = (ink.class(), pair[mode]);
+            css += &format!("{scope} .{name}-bg{{fill:{colour};fill-opacity:{opacity}}}\n");
+            css += &format!("{scope} .{name}-fg{{fill:none;stroke:{colour}}}\n");
         }
         css += close;
     }
-    // Closed is plain, open is hatched, half open is barred.
-    let pattern = |name: &str, turn: &str, bars: &str| {
+    let patterns: String = FILLS.iter().map(|fill| fill.pattern(id)).collect();
+    format!("<style>\n{css}</style>\n<defs>\n{patterns}</defs>\n")
+}
+
+/// What an area is filled with: a tint, and strokes over it that tell it from others without colour.
+struct Fill {
+    ink: Ink,
+    pair: Pair,
+    opacity: &'static str,
+    /// By how many degrees the strokes are turned.
+    turn: u16,
+    /// Through a tile of 7 px; nothing is plain.
+    strokes: &'static str,
+    /// How wide they are.
+    width: &'static str,
+}
+
+const UPRIGHT: &str = "M3.5 0V7";
+const CROSSED: &str = "M3.5 0V7M0 3.5H7";
+const DOTTED: &str = "M2.5 3.5H4.5";
+
+const FILLS: [Fill; 10] = [
+    fill(Ink::Closed, GREEN, ".16", 0, "", "0"),
+    fill(Ink::Open, VERMILLION, ".24", 45, UPRIGHT, "2.4"),
+    fill(Ink::HalfOpen, BLUE, ".16", 0, UPRIGHT, "2.4"),
+    fill(Ink::Success, GREEN, ".3", 0, "", "0"),
+    fill(Ink::ClientError, ORANGE, ".24", 135, UPRIGHT, "1.4"),
+    fill(Ink::ServerError, VERMILLION, ".3", 45, UPRIGHT, "2.4"),
+    fill(Ink::ConnectionLost, PURPLE, ".2", 0, CROSSED, "1.4"),
+    fill(Ink::TimedOut, BLUE, ".22", 90, UPRIGHT, "2"),
+    fill(Ink::Abandoned, MUTED, ".2", 0, DOTTED, "2"),
+    fill(Ink::NotSent, INK, ".04", 0, UPRIGHT, ".7"),
+];
+
+const fn fill(
+    ink: Ink,
+    pair: Pair,
+    opacity: &'static str,
+    turn: u16,
+    strokes: &'static str,
+    width: &'static str,
+) -> Fill {
+    Fill { ink, pair, opacity, turn, strokes, width }
+}
+
+impl Fill {
+    /// The pattern of the figure `id`.
+    fn pattern(&self, id: &str) -> String {
+        let Fill { ink, turn, strokes, width, .. } = self;
+        let name = ink.class();
+        let turn = match turn {
+            0 => String::new(),
+            _ => format!(" patternTransform=\"rotate({turn})\""),
+        };
+        let strokes = match *strokes {
+            "" => String::new(),
+            _ => format!("<path class=\"{name}-fg\" stroke-width=\"{width}\" d=\"{strokes}\"/>"),
+        };
         format!(
             "<pattern id=\"{id}-{name}\" width=\"7\" height=\"7\" \
              patternUnits=\"userSpaceOnUse\"{turn}>\
-             <rect class=\"{name}-bg\" width=\"7\" height=\"7\"/>{bars}</pattern>\n"
+             <rect class=\"{name}-bg\" width=\"7\" height=\"7\"/>{strokes}</pattern>\n"
         )
-    };
-    let bar =
-        |name: &str| format!("<path class=\"{name}-fg\" stroke-width=\"2.4\" d=\"M3.5 0V7\"/>");
-    let turn = " patternTransform=\"rotate(45)\"";
-    format!(
-        "<style>\n{css}</style>\n<defs>\n{}{}{}</defs>\n",
-        pattern("closed", "", ""),
-        pattern("open", turn, &bar("open")),
-        pattern("halfopen", "", &bar("halfopen"))
-    )
+    }
 }
 
 #[cfg(test)]

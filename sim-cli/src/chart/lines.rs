@@ -3,7 +3,7 @@
 use plotters::element::PathElement;
 use plotters::style::text_anchor::HPos;
 use sim_core::Span;
-use sim_models::outcome::{LevelSeries, Quantity, Series};
+use sim_models::outcome::{ClientSeries, LevelSeries, Quantity, Series};
 
 use super::axis::Scale;
 use super::canvas::{Canvas, Drawn, Face, LEFT, RIGHT, WIDTH};
@@ -20,6 +20,9 @@ const LINES_MAX: usize = 3;
 
 /// Attempts per call from which on a hop is worth a line: below, the label would read 1.0.
 const AMPLIFIED: f64 = 1.05;
+
+/// The most of a service's busy workers that may work for nobody without a line.
+const WASTED: f64 = 0.05;
 
 /// Size of a direct label, in px.
 const LABEL_SIZE: f64 = 11.5;
@@ -85,6 +88,22 @@ pub fn rates(series: &Series) -> Option<LinePanel> {
             lines.push(line(name, ink, counts));
         }
     }
+    // Who was never answered counts where the intent arose, the others where it ended.
+    let of_all = |of: fn(&ClientSeries) -> &[u32]| {
+        let mut all = vec![0; series.offered.len()];
+        for client in &series.clients {
+            all.iter_mut().zip(of(client)).for_each(|(all, own)| *all += own);
+        }
+        all
+    };
+    for (name, ink, counts) in [
+        ("degraded", Ink::Degraded, of_all(|client| &client.degraded)),
+        ("never answered", Ink::Unanswered, of_all(|client| &client.unanswered)),
+    ] {
+        if counts.iter().any(|&n| n > 0) {
+            lines.push(line(name, ink, &counts));
+        }
+    }
     // Last, and so on top; no goodput at all is a finding too.
     lines.push(line("goodput", Ink::Goodput, &series.goodput));
     let max = greatest(&lines)?;
@@ -96,7 +115,7 @@ pub fn rates(series: &Series) -> Option<LinePanel> {
     })
 }
 
-/// Median and tail latency, if any intent ended.
+/// Median and tail latency, if any intent ended: of successes, and of failures where there are any.
 pub fn latencies(series: &Series) -> Option<LinePanel> {
     let width = series.width.as_secs_f64();
     let line = |name: &str, ink, spans: &[Option<Span>]| Line {
@@ -106,23 +125,76 @@ pub fn latencies(series: &Series) -> Option<LinePanel> {
         width,
         values: spans.iter().map(|span| span.map(|span| span.as_nanos() as f64)).collect(),
     };
-    let lines = vec![
+    let mut lines = vec![
         line("p50", Ink::Median, &series.latency_p50),
         line("p99", Ink::Tail, &series.latency_p99),
+        line("failed, p50", Ink::FailedMedian, &series.failed_p50),
+        line("failed, p99", Ink::FailedTail, &series.failed_p99),
     ];
-    greatest(&lines)?;
-    let nanos = || {
-        let all = series.latency_p50.iter().chain(&series.latency_p99).flatten();
-        all.map(|span| span.as_nanos()).filter(|&n| n > 0)
+    lines.retain(|line| line.values.iter().any(Option::is_some));
+    let failed = lines.iter().any(|line| matches!(line.ink, Ink::FailedMedian | Ink::FailedTail));
+    let title = match failed {
+        true => "Latency of submissions, successes and failures apart",
+        false => "Latency of submissions that succeeded",
     };
-    let scale = Scale::lengths(nanos().min()?, nanos().max()?);
+    lengths(lines, title, 130.0)
+}
+
+/// Lengths of time in nanoseconds.
+fn lengths(lines: Vec<Line>, title: &str, height: f64) -> Option<LinePanel> {
+    greatest(&lines)?;
+    let all = || lines.iter().flat_map(|line| line.values.iter().flatten()).filter(|n| **n > 0.0);
+    let (min, max) = (all().copied().reduce(f64::min)?, all().copied().reduce(f64::max)?);
+    let scale = Scale::lengths(min as u64, max as u64);
     let log = if scale.is_log() { " (log scale)" } else { "" };
-    Some(LinePanel {
-        title: format!("Latency of submissions that succeeded{log}"),
-        height: 130.0,
-        scale,
-        lines,
-    })
+    Some(LinePanel { title: format!("{title}{log}"), height, scale, lines })
+}
+
+/// Goodput of each client, where there are several.
+pub fn goodput_of_clients(series: &Series) -> Option<LinePanel> {
+    let width = series.width.as_secs_f64();
+    let (clients, more) = several_clients(series)?;
+    let values = |own: &ClientSeries| {
+        own.goodput.iter().map(|&n| Some(f64::from(n) / width)).collect::<Vec<_>>()
+    };
+    let lines = clients.into_iter().map(|(own, ink)| {
+        let values = values(own);
+        let peak = values.iter().flatten().copied().fold(0.0, f64::max);
+        let peak = Some(words::per_second(peak));
+        // A client that gets nothing is a finding.
+        Line { name: own.name.clone(), peak, ink, width, values }
+    });
+    let lines: Vec<Line> = lines.collect();
+    let max = greatest(&lines)?;
+    let title = format!("Goodput of each client per second{more}");
+    Some(LinePanel { title, height: several(&lines, 110.0), scale: Scale::counts(max), lines })
+}
+
+/// Tail latency of each client, where there are several.
+pub fn tails_of_clients(series: &Series) -> Option<LinePanel> {
+    let width = series.width.as_secs_f64();
+    let (clients, more) = several_clients(series)?;
+    let lines = clients.into_iter().map(|(own, ink)| {
+        let peak = own.latency_p99.iter().flatten().max().map(|&max| words::duration(max));
+        let values = own.latency_p99.iter().map(|span| span.map(|span| span.as_nanos() as f64));
+        Line { name: own.name.clone(), peak, ink, width, values: values.collect() }
+    });
+    let lines: Vec<Line> = lines.collect();
+    let height = several(&lines, 110.0);
+    lengths(lines, &format!("p99 latency of each client's successes{more}"), height)
+}
+
+/// The clients with their inks, if two or more ever asked for something; and how many are not drawn.
+fn several_clients(series: &Series) -> Option<(Vec<(&ClientSeries, Ink)>, String)> {
+    let total = |own: &ClientSeries| own.offered.iter().map(|n| u64::from(*n)).sum::<u64>();
+    let mut clients: Vec<_> = series.clients.iter().filter(|own| total(own) > 0).collect();
+    // A stable sort: equal clients stay in the scenario's order.
+    clients.sort_by_key(|own| std::cmp::Reverse(total(own)));
+    let more = match clients.len().saturating_sub(QUEUES.len()) {
+        0 => String::new(),
+        n => format!("; {n} smaller not drawn"),
+    };
+    (clients.len() > 1).then(|| (clients.into_iter().zip(QUEUES).collect(), more))
 }
 
 /// The longest queues, if any request or command ever waited.
@@ -158,6 +230,36 @@ pub fn busy(series: &Series) -> Option<LinePanel> {
 
 fn most(values: &[f64]) -> f64 {
     values.iter().copied().fold(0.0, f64::max)
+}
+
+/// Workers whose work nobody wanted, of services where that was a share worth a line.
+pub fn wasted(series: &Series) -> Option<LinePanel> {
+    let lines = inks(series).into_iter().filter_map(|(name, ink)| {
+        let (_, wasted) = series.wasted.iter().find(|(of, _)| of == name)?;
+        let busy = most(&series.level(name, Quantity::Busy)?.mean);
+        let is_much = most(wasted) >= WASTED * busy;
+        is_much.then(|| (name, ink, wasted.iter().map(|mean| Some(*mean)).collect()))
+    });
+    let peak = |max: f64| if max < 10.0 { format!("{max:.1}") } else { format!("{max:.0}") };
+    let title = "Wasted work: workers' time that nobody wanted, counted when that turned out";
+    named(lines, series, &peak, title.to_owned())
+}
+
+/// Requests per intent to the services at the ends of the chains, `far` from any user, where a
+/// decision of a user ever cost clearly more than it does at other times.
+pub fn end_to_end(series: &Series, far: &[&str]) -> Option<LinePanel> {
+    let is_more = |ratios: &[Option<f64>]| {
+        let known = || ratios.iter().flatten().copied().filter(|ratio| *ratio > 0.0);
+        let (least, most) = (known().fold(f64::MAX, f64::min), known().fold(0.0, f64::max));
+        most >= AMPLIFIED && most >= 1.2 * least
+    };
+    let leaves = series.requests_per_intent.iter();
+    let leaves = leaves.filter(|(name, ratios)| far.contains(&&name[..]) && is_more(ratios));
+    let lines = leaves.zip(QUEUES).take(LINES_MAX);
+    let lines = lines.map(|((name, ratios), ink)| (name.as_str(), ink, ratios.clone()));
+    let peak = |max: f64| format!("{max:.1}");
+    let title = "End to end: requests to the last hop per intent, by when the intent arose";
+    named(lines, series, &peak, title.to_owned())
 }
 
 /// The hops that ever sent clearly more attempts than there were calls: the three that sent most.
@@ -203,13 +305,8 @@ pub fn tails(runs: &[Run]) -> Option<LinePanel> {
         }
     });
     let lines: Vec<Line> = lines.collect();
-    greatest(&lines)?;
-    let all = || lines.iter().flat_map(|line| line.values.iter().flatten()).filter(|n| **n > 0.0);
-    let (min, max) = (all().copied().reduce(f64::min)?, all().copied().reduce(f64::max)?);
-    let scale = Scale::lengths(min as u64, max as u64);
-    let log = if scale.is_log() { " (log scale)" } else { "" };
-    let title = format!("p99 latency of submissions that succeeded{}{log}", windows(runs));
-    Some(LinePanel { title, height: several(&lines, 150.0), scale, lines })
+    let height = several(&lines, 150.0);
+    lengths(lines, &format!("p99 latency of submissions that succeeded{}", windows(runs)), height)
 }
 
 /// Room for all labels of a panel.

@@ -23,8 +23,10 @@ mod picture;
 mod readout;
 mod region;
 mod sequence;
+mod shares;
 mod sheet;
 mod stack;
+mod strips;
 mod timeline;
 mod topology;
 

@@ -42,7 +42,7 @@ pub fn readout(outcome: &Outcome) -> Readout {
     let panels = panels(outcome).panels.into_iter();
     let lines = panels.filter_map(|panel| match panel {
         Panel::Lines(lines) => Some(lines.readout()),
-        Panel::Lanes(_) | Panel::Bands(_) => None,
+        Panel::Lanes(_) | Panel::Bands(_) | Panel::Shares(_) | Panel::Strips(_) => None,
     });
     Readout { end: end(outcome).as_secs_f64(), panels: lines.collect(), spans: spans(outcome) }
 }

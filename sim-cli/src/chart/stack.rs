@@ -11,7 +11,9 @@ use super::ink::Ink;
 use super::lanes::LanePanel;
 use super::lines::LinePanel;
 use super::measure;
+use super::shares::SharePanel;
 use super::sheet::MARGIN;
+use super::strips::StripPanel;
 
 /// Room for a panel's title above its plot, and between two panels, in px.
 pub const TITLE: f64 = 28.0;
@@ -22,6 +24,8 @@ pub enum Panel {
     Lanes(LanePanel),
     Lines(LinePanel),
     Bands(BandPanel),
+    Shares(SharePanel),
+    Strips(StripPanel),
 }
 
 /// Panels over the time from zero to an end.
@@ -83,6 +87,8 @@ impl Panel {
             Panel::Lanes(panel) => panel.title(),
             Panel::Lines(panel) => panel.title.clone(),
             Panel::Bands(panel) => panel.title(),
+            Panel::Shares(panel) => panel.title.clone(),
+            Panel::Strips(panel) => panel.title(),
         }
     }
 
@@ -91,6 +97,8 @@ impl Panel {
             Panel::Lanes(panel) => panel.height(),
             Panel::Lines(panel) => panel.height,
             Panel::Bands(panel) => panel.height(),
+            Panel::Shares(panel) => panel.height,
+            Panel::Strips(panel) => panel.height(),
         }
     }
 
@@ -99,6 +107,8 @@ impl Panel {
             Panel::Lanes(panel) => panel.draw(canvas, top),
             Panel::Lines(panel) => panel.draw(canvas, top),
             Panel::Bands(panel) => panel.draw(canvas, top),
+            Panel::Shares(panel) => panel.draw(canvas, top),
+            Panel::Strips(panel) => panel.draw(canvas, top),
         }
     }
 }

@@ -1,18 +1,18 @@
 //! The timeline of a run as one SVG.
 
 use sim_core::Time;
-use sim_models::outcome::{FaultWindow, Outcome};
+use sim_models::outcome::{ActorKind, FaultWindow, Outcome};
 
 use super::canvas::Canvas;
 use super::picture::Picture;
 use super::sheet::Sheet;
 use super::stack::{Panel, Stack};
-use super::{bands, lanes, lines};
+use super::{bands, lanes, lines, shares, strips};
 use crate::{finding, words};
 
-/// The timeline of a run. Over one axis of virtual time it shows load,
-/// result, latency, queues, busy workers, amplification, breakers, faults and violations. `repeat`
-/// is the command that repeats the run; it stands in the corner together with the run's id.
+/// The timeline of a run. Over one axis of virtual time it shows load, result, latency, clients,
+/// endings, queues, busy workers, wasted work, amplification, breakers, ledger, faults and violations.
+/// `repeat` is the command that repeats the run; it stands in the corner together with the run's id.
 pub fn timeline(outcome: &Outcome, repeat: &str) -> Picture {
     let stack = panels(outcome);
     let identity = format!("{} · digest {:016x}", outcome.run_id, outcome.digest);
@@ -43,18 +43,40 @@ pub fn panels(outcome: &Outcome) -> Stack {
     let canvas = Canvas::new(sheet, 0.0, end.as_secs_f64());
     let series = &outcome.series;
     let timed = (!series.width.is_zero()).then_some(series);
-    let panels = [
+    let endings = timed.map(shares::endings).unwrap_or_default();
+    let before = [
         lanes::faults(&disturbances(outcome), &canvas).map(Panel::Lanes),
         outcome.recovery.as_ref().and_then(|r| lanes::recovery(r, &canvas)).map(Panel::Lanes),
         timed.and_then(lines::rates).map(Panel::Lines),
+        timed.and_then(lines::goodput_of_clients).map(Panel::Lines),
         timed.and_then(lines::latencies).map(Panel::Lines),
+        timed.and_then(lines::tails_of_clients).map(Panel::Lines),
+    ];
+    let after = [
         timed.and_then(lines::queues).map(Panel::Lines),
         timed.and_then(lines::busy).map(Panel::Lines),
+        timed.and_then(lines::wasted).map(Panel::Lines),
         timed.and_then(lines::amplification).map(Panel::Lines),
+        timed.and_then(|series| lines::end_to_end(series, &far(outcome))).map(Panel::Lines),
         bands::breakers(&outcome.transitions).map(Panel::Bands),
+        timed.and_then(strips::ledger).map(Panel::Strips),
+        timed.and_then(strips::violations).map(Panel::Strips),
         lanes::broken(&outcome.invariants, &canvas).map(Panel::Lanes),
     ];
-    Stack { end, panels: panels.into_iter().flatten().collect() }
+    let endings = endings.into_iter().map(Panel::Shares);
+    let panels = before.into_iter().flatten().chain(endings).chain(after.into_iter().flatten());
+    Stack { end, panels: panels.collect() }
+}
+
+/// The services behind others: what a user's decision costs there, no single hop tells.
+fn far(outcome: &Outcome) -> Vec<&str> {
+    let kind = |name: &str| outcome.actor(name).map(|actor| &actor.kind);
+    let is_far = |name: &str| {
+        let mut callers = outcome.calls.iter().filter(|call| call.to == name);
+        callers.any(|call| kind(&call.from) != Some(&ActorKind::Client))
+    };
+    let services = outcome.actors_of(ActorKind::Service).map(|actor| &actor.name[..]);
+    services.filter(|name| is_far(name)).collect()
 }
 
 /// What disturbed the system: its faults, or the trigger that the scenario states.
