@@ -7,6 +7,9 @@
 
 mod resources;
 
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize as Derive;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value;
@@ -20,7 +23,7 @@ use sim_models::recovery::{Level, Recovery, RecoveryState};
 use resources::{ResourceView, SeriesView};
 
 /// The version of the contract.
-const SCHEMA: u32 = 3;
+pub const SCHEMA: u32 = 3;
 
 /// The outcome as one JSON object, pretty-printed, with a newline at its end.
 pub fn object(outcome: &Outcome) -> String {
@@ -47,8 +50,11 @@ impl<K: Serialize, V: Serialize> Serialize for Entries<K, V> {
     }
 }
 
-#[derive(Derive)]
+/// What `sim run --json` prints; with `--all`, an array of these.
+#[derive(Derive, JsonSchema)]
+#[schemars(rename = "run")]
 struct Object<'a> {
+    /// The version of this contract.
     schema: u32,
     scenario: &'a str,
     variant: Option<&'a str>,
@@ -78,14 +84,14 @@ struct Object<'a> {
     decision: Option<Value>,
 }
 
-#[derive(Derive)]
+#[derive(Derive, JsonSchema)]
 struct Missed<'a> {
     fault: &'a str,
     #[serde(flatten)]
     reason: Reason,
 }
 
-#[derive(Derive)]
+#[derive(Derive, JsonSchema)]
 struct GoodputView {
     offered: u64,
     achieved: u64,
@@ -95,7 +101,7 @@ struct GoodputView {
 }
 
 /// For how long who waited at the horizon was waited for.
-#[derive(Derive)]
+#[derive(Derive, JsonSchema)]
 struct GraceView {
     most_ms: f64,
     taken_ms: f64,
@@ -103,14 +109,14 @@ struct GraceView {
 }
 
 /// Why something is as it is: an id that stays, and a text for people.
-#[derive(Derive)]
+#[derive(Derive, JsonSchema)]
 struct Reason {
     reason: &'static str,
     why: String,
 }
 
 /// A service's workers and its queue, averaged over time.
-#[derive(Derive)]
+#[derive(Derive, JsonSchema)]
 struct Load {
     busy: f64,
     waiting: f64,
@@ -118,7 +124,7 @@ struct Load {
     wasted: Option<f64>,
 }
 
-#[derive(Derive)]
+#[derive(Derive, JsonSchema)]
 struct Invariant<'a> {
     name: &'a str,
     verdict: &'static str,
@@ -127,14 +133,14 @@ struct Invariant<'a> {
     first: Option<First<'a>>,
 }
 
-#[derive(Derive)]
+#[derive(Derive, JsonSchema)]
 struct First<'a> {
     at_ms: f64,
     step: Option<u64>,
     witness: &'a str,
 }
 
-#[derive(Derive)]
+#[derive(Derive, JsonSchema)]
 struct Effect {
     count: u64,
     intents: u64,
@@ -144,7 +150,7 @@ struct Effect {
     deduplicated: u64,
 }
 
-#[derive(Derive)]
+#[derive(Derive, JsonSchema)]
 struct Transition<'a> {
     at_ms: f64,
     policy: &'a str,
@@ -157,7 +163,7 @@ struct Transition<'a> {
     reason: Reason,
 }
 
-#[derive(Derive)]
+#[derive(Derive, JsonSchema)]
 struct RecoveryView {
     client: Option<String>,
     state: &'static str,
@@ -174,7 +180,7 @@ struct RecoveryView {
     last: LevelView,
 }
 
-#[derive(Derive)]
+#[derive(Derive, JsonSchema)]
 struct LevelView {
     from_ms: f64,
     to_ms: f64,
@@ -190,7 +196,7 @@ struct LevelView {
 /// The counters stand beside `kind` and `latency_ms`, each under its own name.
 struct Actor<'a>(&'a ActorSummary);
 
-#[derive(Derive)]
+#[derive(Derive, JsonSchema)]
 struct LatencyMs {
     p50: f64,
     p90: f64,
@@ -202,7 +208,7 @@ struct LatencyMs {
     open_from: Option<f64>,
 }
 
-#[derive(Derive)]
+#[derive(Derive, JsonSchema)]
 struct Call<'a> {
     calls: u64,
     attempts: u64,
@@ -217,6 +223,50 @@ struct Call<'a> {
     rejected: Entries<&'a str, u64>,
     given_up: Entries<&'a str, u64>,
     endings: Entries<String, u64>,
+}
+
+impl<K, V: JsonSchema> JsonSchema for Entries<K, V> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        format!("by_name_{}", V::schema_name()).into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "object",
+            "additionalProperties": generator.subschema_for::<V>(),
+        })
+    }
+}
+
+impl JsonSchema for Actor<'_> {
+    fn schema_name() -> Cow<'static, str> {
+        "Actor".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let latency = generator.subschema_for::<Option<LatencyMs>>();
+        json_schema!({
+            "type": "object",
+            "properties": {
+                "kind": { "type": "string" },
+                "latency_ms": latency.clone(),
+                "latency_failed_ms": latency,
+                "load": generator.subschema_for::<Load>(),
+                "instances": generator.subschema_for::<Entries<&str, Actor<'_>>>(),
+            },
+            "required": ["kind", "latency_ms", "latency_failed_ms"],
+            "additionalProperties": { "type": "integer", "minimum": 0 },
+        })
+    }
+}
+
+/// The JSON schema of the object.
+pub fn schema() -> Schema {
+    schemars::schema_for!(Object<'static>)
 }
 
 impl<'a> From<&'a Outcome> for Object<'a> {

@@ -51,6 +51,7 @@ mod samples;
 mod shipped;
 mod story;
 mod study;
+mod suite;
 mod text;
 mod turning;
 mod words;

@@ -38,6 +38,8 @@ pub struct BrokenPromise {
 /// One intent, and what its user knows in the end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IntentLine {
+    /// Its number among all of the run.
+    pub(crate) number: u32,
     /// `shoppers-17`.
     pub name: String,
     /// The client at which it arose.
@@ -90,6 +92,7 @@ pub(crate) fn intents(plan: &Plan, intents: &Intents, metrics: &Metrics) -> Vec<
         let in_time = |(at, _): &(Time, IntentState)| !metrics.is_late(intent.begun, *at);
         let counted = intent.counted.filter(in_time);
         IntentLine {
+            number: n,
             name: intents.name(plan, n),
             client: plan.actor_name(intent.client).to_owned(),
             arose: intent.begun,

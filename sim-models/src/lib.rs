@@ -31,6 +31,7 @@
 //! | load, change and run a scenario | [`Draft`], [`Scenario`], [`Error`] |
 //! | read what a run found | [`outcome`], [`recovery`] |
 //! | read all that happened, line by line | [`account`] |
+//! | see each request as a tree of spans | [`activity`] |
 //! | run many seeds | [`study`] |
 //! | find faults that break a promise | [`explore`](mod@explore) |
 //! | draw random faults | `strategies`, with the feature `proptest` |
@@ -42,6 +43,7 @@
 //! **Invariant:** this crate has never heard of terminals or SVG.
 
 pub mod account;
+pub mod activity;
 pub mod anatomy;
 mod compile;
 pub mod conform;

@@ -136,9 +136,9 @@ impl Run {
         Some(Traced { outcome: self.conclude(), lineage: lineage.unwrap_or_default(), intents })
     }
 
-    /// Runs to the end, and keeps all that happens to these intents.
-    pub(crate) fn finish_told(mut self, intents: Vec<u32>) -> Told {
-        self.sim.act(|world, _| world.shared.trace = Some(Box::new(Trace::of(intents))));
+    /// Runs to the end, and keeps all that happens to the first so many intents, and to these.
+    pub(crate) fn finish_told(mut self, first: u32, intents: Vec<u32>) -> Told {
+        self.sim.act(|world, _| world.shared.trace = Some(Box::new(Trace::of(first, intents))));
         self.exhaust();
         let mut trace = None;
         self.sim.act(|world, _| trace = world.shared.trace.take());

@@ -1,4 +1,4 @@
-//! The messages and store commands of some intents, kept for who asks why.
+//! The messages, calls and store commands of some intents, kept for who asks why, or draws them.
 //!
 //! What was decided stands in the log.
 //!
@@ -7,11 +7,11 @@
 use std::collections::BTreeMap;
 
 use sim_core::Time;
-use sim_policies::Ending;
+use sim_policies::{Ending, Fate};
 use sim_redis::value::{TextId, Value};
 
 use crate::log::Loss;
-use crate::plan::{ActorId, EndpointId, KindId, KvOp, Node, QueueId};
+use crate::plan::{ActorId, EndpointId, KindId, KvOp, Node, PairId, QueueId};
 
 /// A trace with more events than this is no story any more.
 const EVENTS_MAX: usize = 1_000_000;
@@ -22,17 +22,55 @@ pub(crate) type Place = (ActorId, Option<u32>);
 /// What happened to some intents, and every command that their stores carried out.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Trace {
-    /// Whose messages are kept; everybody's would be a load test.
+    /// Whose messages are kept: the first so many intents, and these, in order.
+    first: u32,
     intents: Vec<u32>,
+    /// Submissions and calls, each from its beginning to its end.
+    pub spells: Vec<Spell>,
+    spell_of: BTreeMap<u64, u32>,
+    /// What each thing belongs to, by lineages: an attempt to its call, a branch to its task.
+    pub parents: BTreeMap<u64, u64>,
+    /// A bound has left something out.
+    pub is_cut: bool,
     pub messages: Vec<Message>,
     by_lineage: BTreeMap<u64, u32>,
     pub commands: Vec<Command>,
     pub events: Vec<Event>,
 }
 
+/// Something that lasts: a submission, or a call over all its attempts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Spell {
+    pub lineage: u64,
+    pub intent: u32,
+    pub what: Lasting,
+    pub begun: Time,
+    /// When it ended and how, if it did.
+    pub ended: Option<(Time, SpellEnd)>,
+}
+
+/// What lasts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Lasting {
+    Submission(u32),
+    Call { pair: PairId, instance: u32 },
+}
+
+/// How it ends.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum SpellEnd {
+    /// Of a submission: the user is told.
+    Told(Fate),
+    /// Of a call: what its caller may conclude.
+    Ended(Ending, Fate),
+    /// Nobody wants to know any more.
+    Abandoned,
+}
+
 /// One attempt's message and its answer.
 #[derive(Clone, Debug)]
 pub(crate) struct Message {
+    pub lineage: u64,
     pub intent: u32,
     pub from: Place,
     pub to: Place,
@@ -42,6 +80,8 @@ pub(crate) struct Message {
     /// The network made a second one of it.
     pub is_copy: bool,
     pub answer: Option<(Ending, Value)>,
+    /// When its sender stopped waiting: the answer had come, or a timeout was over.
+    pub awaited_until: Option<Time>,
     /// For a command: where its record stands among those carried out.
     pub command: Option<u32>,
 }
@@ -130,18 +170,61 @@ pub(crate) struct When {
 }
 
 impl Trace {
-    /// One that keeps what happens to these intents.
-    pub(crate) fn of(intents: Vec<u32>) -> Trace {
-        Trace { intents, ..Trace::default() }
+    /// One that keeps what happens to the first so many intents, and to these.
+    pub(crate) fn of(first: u32, mut intents: Vec<u32>) -> Trace {
+        intents.sort_unstable();
+        Trace { first, intents, ..Trace::default() }
     }
 
     pub(crate) fn keeps(&self, intent: u32) -> bool {
-        self.intents.contains(&intent)
+        intent < self.first || self.intents.binary_search(&intent).is_ok()
+    }
+
+    /// One thing belongs to another.
+    pub(crate) fn belongs(&mut self, child: u64, parent: u64) {
+        if self.parents.len() < EVENTS_MAX {
+            self.parents.insert(child, parent);
+        }
+    }
+
+    /// A submission or a call begins.
+    pub(crate) fn begins(&mut self, spell: Spell) {
+        if self.spells.len() < EVENTS_MAX {
+            self.spell_of.insert(spell.lineage, self.spells.len() as u32);
+            self.spells.push(spell);
+        } else {
+            self.is_cut = true;
+        }
+    }
+
+    /// A submission or a call ends.
+    pub(crate) fn ends(&mut self, lineage: u64, at: Time, how: SpellEnd) {
+        if let Some(&spell) = self.spell_of.get(&lineage) {
+            self.spells[spell as usize].ended.get_or_insert((at, how));
+        }
+    }
+
+    /// The place of a message among all, by its lineage.
+    pub(crate) fn message_of(&self, lineage: u64) -> Option<u32> {
+        self.by_lineage.get(&lineage).copied()
+    }
+
+    /// The place of a submission or a call among all, by its lineage.
+    pub(crate) fn spell_of(&self, lineage: u64) -> Option<u32> {
+        self.spell_of.get(&lineage).copied()
+    }
+
+    /// The sender of a message stops waiting.
+    pub(crate) fn awaits_no_more(&mut self, lineage: u64, at: Time) {
+        if let Some(&message) = self.by_lineage.get(&lineage) {
+            self.messages[message as usize].awaited_until.get_or_insert(at);
+        }
     }
 
     /// A message leaves its sender.
     pub(crate) fn sent(&mut self, lineage: u64, when: When, message: impl FnOnce() -> Message) {
         if self.events.len() >= EVENTS_MAX {
+            self.is_cut = true;
             return;
         }
         let number = self.messages.len() as u32;
@@ -184,6 +267,8 @@ impl Trace {
         let When { at, step, notes } = when;
         if self.events.len() < EVENTS_MAX {
             self.events.push(Event { at, step, notes, what });
+        } else {
+            self.is_cut = true;
         }
     }
 }

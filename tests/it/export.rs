@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
+use sim_models::activity::{Activity, ActivityKind, ActivityState};
 
 use crate::support::{refused, root, run, scratch, shipped, sim_in};
 
@@ -150,7 +151,9 @@ fn an_account_changes_nothing_about_a_run() {
 #[test]
 fn two_exports_are_equal_to_the_byte() {
     let (_, file, options) = cases().remove(2);
-    for format in ["csv", "jsonl"] {
+    for (format, count) in
+        [("csv", 15), ("jsonl", 15), ("otlp", 1), ("perfetto", 1), ("openmetrics", 1)]
+    {
         let [one, other] = ["one", "other"]
             .map(|name| export(&format!("export-{name}-{format}"), &file, &options, format));
         let mut files = 0;
@@ -160,7 +163,7 @@ fn two_exports_are_equal_to_the_byte() {
             assert!(fs::read(entry.path()).unwrap() == again, "{:?}", entry.file_name());
             files += 1;
         }
-        assert_eq!(files, 14, "{format}");
+        assert_eq!(files, count, "{format}");
     }
 }
 
@@ -198,6 +201,77 @@ fn what_cannot_be_exported_is_refused() {
     refused(&with(&["--format", "csv", "--out", "taken"]), &["cannot write", "taken"]);
 }
 
+/// Exports a run as one file, beside what `sim run --json` says, and has a script read both.
+fn consume(script: &str, format: &str, file: &str) {
+    for (name, scenario, options) in cases() {
+        let folder = export(&format!("export-{format}-{name}"), &scenario, &options, format);
+        let run = folder.join("run.json");
+        fs::write(&run, told(&scenario, &options).to_string()).unwrap();
+        if !consumed(script, &[&folder.join(file), &run]) {
+            return;
+        }
+    }
+}
+
+#[test]
+fn prometheus_parses_the_counts() {
+    consume("openmetrics.py", "openmetrics", "metrics.txt");
+}
+
+#[test]
+fn opentelemetry_reads_the_spans() {
+    consume("spans.py", "otlp", "spans.otlp.jsonl");
+}
+
+#[test]
+fn perfetto_reads_the_trace() {
+    consume("trace_events.py", "perfetto", "trace.perfetto");
+}
+
+#[test]
+fn activities_lie_in_what_they_are_a_part_of_and_none_is_missing() {
+    for (name, variant) in [("payment", Some("naive")), ("webhook", None), ("stack_orders", None)] {
+        let scenario = shipped(name, variant);
+        let all = scenario.activities(scenario.seed(), u32::MAX);
+        let outcome = run(&scenario);
+        assert_eq!(all.outcome.digest, outcome.digest, "{name}: drawing changes nothing");
+        assert_eq!((all.intents_omitted, all.is_cut), (0, false), "{name}");
+        for (n, activity) in all.activities.iter().enumerate() {
+            let Some(parent) = activity.parent else {
+                assert_eq!(activity.intent, n);
+                continue;
+            };
+            assert!(parent < n, "{name}: a part comes after its whole");
+            let parent = &all.activities[parent];
+            assert!(parent.from <= activity.from, "{name}: {parent:?} {activity:?}");
+            let orphan = parent.kind == ActivityKind::Intent
+                && matches!(activity.kind, ActivityKind::Attempt | ActivityKind::Command);
+            assert!(!orphan, "{name}: {activity:?} is a part of nothing");
+        }
+        let of = |kind| all.activities.iter().filter(|a| a.kind == kind).count() as u64;
+        let sent: u64 = outcome.calls.iter().map(|call| call.attempts).sum();
+        let calls: u64 = outcome.calls.iter().map(|call| call.calls).sum();
+        assert!(of(ActivityKind::Attempt) + of(ActivityKind::Command) >= sent, "{name}");
+        assert!(of(ActivityKind::Call) <= calls, "{name}");
+        let open = |a: &&Activity| a.kind == ActivityKind::Intent && a.state == ActivityState::Open;
+        let told: u64 = all.activities.iter().filter(open).count() as u64;
+        assert!(told >= outcome.goodput.unanswered(), "{name}");
+    }
+}
+
+#[test]
+fn who_is_in_a_violation_is_drawn_however_few_are() {
+    let scenario = shipped("payment", Some("naive"));
+    let few = scenario.activities(scenario.seed(), 3);
+    let account = scenario.account(scenario.seed());
+    for broken in &account.violations {
+        let intent = broken.violation.intent.as_deref().expect("an intent is charged twice");
+        let is_it = |a: &Activity| a.kind == ActivityKind::Intent && a.name == intent;
+        assert!(few.activities.iter().any(is_it), "{intent}");
+    }
+    assert!(few.intents_omitted > 7_000);
+}
+
 #[test]
 fn pandas_and_duckdb_read_the_tables() {
     for (name, file, options) in cases() {
@@ -208,6 +282,103 @@ fn pandas_and_duckdb_read_the_tables() {
             if !consumed("tables.py", &[&folder, Path::new(format), &run]) {
                 return;
             }
+        }
+    }
+}
+
+/// A scenario that is never put to the test, beside the one that breaks.
+const IDLE: &str = r#"Scenario(
+    name: "idle", about: "Nobody pays.", horizon: "5s",
+    actors: {
+        "users": Client(load: Burst(count: 1), does: [Call("api.look")]),
+        "api": Service(workers: 1, endpoints: { "look": [], "pay": [Effect("charge")] }),
+    },
+    invariants: [AtMostOnce("charge")],
+)
+"#;
+
+const STEADY: &str = r#"Scenario(
+    name: "steady", about: "All is well.", horizon: "5s",
+    actors: {
+        "users": Client(load: Open(rate: "5/s"), does: [Call("api.get")]),
+        "api": Service(workers: 2, endpoints: { "get": [Effect("charge")] }),
+    },
+    invariants: [AtMostOnce("charge"), AllAnswered],
+)
+"#;
+
+#[test]
+fn a_pipeline_sees_a_failure_exactly_when_the_exit_code_is_1() {
+    let folder = scratch("export-verdicts");
+    for (name, text, sets, code) in [
+        ("steady", STEADY, "horizon=5s", 0),
+        ("idle", IDLE, "horizon=5s", 1),
+        ("overload", OVERLOAD, "horizon=20s", 1),
+        ("limited", STEADY, "limits=(steps: 40)", 1),
+    ] {
+        fs::write(folder.join("a.ron"), text).unwrap();
+        let (xml, rows) = (format!("{name}.xml"), format!("{name}.jsonl"));
+        let mut args = vec!["check", "a.ron", "--seeds", "3", "--set", sets, "--summary", "all.md"];
+        args.extend(["--junit", &xml, "--rows", &rows]);
+        let told = sim_in(&folder, &args);
+        assert_eq!(told.code, Some(code), "{name}: {told:?}");
+        let verdicts = fs::read_to_string(folder.join(&xml)).unwrap();
+        let is_bad = verdicts.contains("<failure") || verdicts.contains("<error");
+        assert_eq!(is_bad, code == 1, "{name}: {verdicts}");
+        let kept: Vec<Value> = fs::read_to_string(folder.join(&rows))
+            .unwrap()
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        let seeds: Vec<u64> = kept.iter().map(|row| row["seed"].as_u64().unwrap()).collect();
+        assert_eq!(seeds, [1, 2, 3], "{name}: who hit a limit has a row too");
+        let is_limited = name == "limited";
+        assert!(kept.iter().all(|row| row["limit"].is_null() != is_limited), "{name}: {kept:?}");
+        assert!(kept.iter().all(|row| row["success"].is_null() == is_limited), "{name}: {kept:?}");
+        consumed("junit.py", &[&folder.join(&xml), Path::new(&code.to_string())]);
+    }
+    let summary = fs::read_to_string(folder.join("all.md")).unwrap();
+    assert_eq!(summary.matches("\n### ").count() + 1, 4, "each is appended: {summary}");
+    let args = ["explore", "a.ron", "--budget", "40", "--set", "limits=(steps: 100000)"];
+    let told = sim_in(&folder, &[&args[..], &["--junit", "search.xml"]].concat());
+    let verdicts = fs::read_to_string(folder.join("search.xml")).unwrap();
+    let is_bad = verdicts.contains("<failure") || verdicts.contains("<error");
+    assert_eq!(is_bad, told.code == Some(1), "{verdicts}");
+    refused(&sim_in(&folder, &["check", "a.ron", "--rows", "rows.xls"]), &["rows.xls", ".csv"]);
+}
+
+#[test]
+fn what_is_printed_as_json_is_as_its_schema_says() {
+    let folder = scratch("export-schema");
+    fs::write(folder.join("a.ron"), OVERLOAD).unwrap();
+    let payment = root().join("scenarios/payment.ron");
+    let payment = payment.to_str().expect("UTF-8");
+    let crash = root().join("scenarios/failure-modes/FM-01-crash-after-charge.ron");
+    let crash = crash.to_str().expect("UTF-8");
+    let few = ["--seeds", "3"];
+    for (command, args) in [
+        ("run", &[payment, "--variant", "naive"][..]),
+        ("run", &["a.ron"]),
+        ("run", &["a.ron", "--set", "limits=(steps: 1000)"]),
+        ("check", &[&["a.ron", "--each", "--metric", "p99(users)"], &few[..]].concat()),
+        ("check", &[payment, "--seeds", "2"]),
+        ("check", &[&["a.ron", "--each", "--set", "limits=(steps: 1000)"], &few[..]].concat()),
+        ("compare", &[&[crash, "--variants", "base,correct"], &few[..]].concat()),
+        ("map", &[&["a.ron", "--x", "actors.api.workers=1,2"], &few[..]].concat()),
+        ("explore", &[crash, "--set", "faults=[]", "--budget", "60"]),
+        ("why", &[crash]),
+        ("why", &["a.ron", "--intent", "users-3"]),
+    ] {
+        let told = sim_in(&folder, &[&[command], args, &["--json"]].concat());
+        let output = folder.join("output.json");
+        assert!(told.stdout.starts_with('{'), "{command} {args:?}: {told:?}");
+        fs::write(&output, &told.stdout).unwrap();
+        let schema = folder.join(format!("{command}.json"));
+        let told = sim_in(&folder, &["schema", command]);
+        assert_eq!(told.code, Some(0), "{told:?}");
+        fs::write(&schema, &told.stdout).unwrap();
+        if !consumed("schema.py", &[&schema, &output]) {
+            return;
         }
     }
 }

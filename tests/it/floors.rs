@@ -62,7 +62,7 @@ const HOUSES: &[House] = &[
             &["run", "scenario", "draft", "conform"],
             &["anatomy", "study", "strategies"],
             &["why"],
-            &["explore"],
+            &["explore", "activity"],
             &["prelude"],
         ],
     },

@@ -15,7 +15,9 @@ use crate::exit::Exit;
 use crate::file::ScenarioFile;
 use crate::repeat::Repeat;
 use crate::study::progress::Progress;
+use crate::study::rows::RowsFile;
 use crate::study::{self, StudyArgs, extent, limited, unanswered};
+use crate::suite::{SuiteFiles, of_check};
 use crate::text::{Style, Table, plain};
 use crate::words::{self, NONE};
 use crate::{console, figure, json};
@@ -48,6 +50,13 @@ pub struct Args {
     #[arg(long)]
     each: bool,
 
+    /// Write one row a run: seed, what it broke, figures; as CSV or JSON Lines, by FILE's ending
+    #[arg(long, value_name = "FILE")]
+    rows: Option<RowsFile>,
+
+    #[command(flatten)]
+    verdicts: SuiteFiles,
+
     #[command(flatten)]
     study: StudyArgs,
 }
@@ -67,14 +76,20 @@ pub fn check(args: &Args, kinds: &Kinds) -> Result<Exit, Failure> {
     let progress = Progress::new(args.seeds);
     let tick = || progress.tick();
     let mut options = args.study.options(args.seeds, &tick);
-    if args.each {
+    if args.each || args.rows.is_some() {
         options.each = true;
         let common = [Kind::Success, Kind::Unanswered, Kind::Goodput, Kind::LatencyMax];
         options.figures.extend(common.map(Figure::of_all));
         options.figures.dedup();
     }
-    let check = Check::run(&scenario, &options, until.as_ref())?;
+    let mut check = Check::run(&scenario, &options, until.as_ref())?;
     drop(progress);
+    if let Some(rows) = &args.rows {
+        rows.keep(&check.summary)?;
+    }
+    if !args.each {
+        check.summary.each.clear();
+    }
     let Changes { variant, set } = &args.changes;
     let replay = |seed| Repeat::run(&args.scenario, variant.as_deref(), set, seed).to_string();
     console::print(&if args.study.json {
@@ -82,6 +97,10 @@ pub fn check(args: &Args, kinds: &Kinds) -> Result<Exit, Failure> {
     } else {
         text(&check, &repeat(args), &replay, &console::style())
     })?;
+    if args.verdicts.is_asked() {
+        let suite = of_check(&check, headline(&check.summary), &replay, &repeat(args));
+        args.verdicts.keep(&suite)?;
+    }
     Ok(Exit::from(check.summary.verdict()))
 }
 
@@ -289,7 +308,8 @@ fn each(summary: &Summary, style: &Style) -> String {
     let row = |row: &Row| {
         let values = figures().zip(&row.values);
         let values = values.map(|(figure, value)| figure::optional(figure.unit(), *value));
-        let broken = row.broken.join(", ");
+        let limit = row.limit.as_ref().map(|limit| format!("nothing: {}", limit.text));
+        let broken = limit.unwrap_or_else(|| row.broken.join(", "));
         std::iter::once(row.seed.to_string()).chain(values).chain([plain(&broken)]).collect()
     };
     let header = std::iter::once("Seed".to_owned()).chain(figures().map(ToString::to_string));

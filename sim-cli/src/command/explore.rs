@@ -20,11 +20,12 @@ use crate::file::ScenarioFile;
 use crate::repeat::Repeat;
 use crate::running::stop_on_interrupt;
 use crate::study::progress::Progress;
+use crate::suite::{Searched, SuiteFiles, of_explore};
 use crate::text::{Style, labelled, plain};
 use crate::{chart, console, fixes, json, output, words};
 
 /// The version of the object that `--json` prints.
-const SCHEMA: u32 = 1;
+pub(super) const SCHEMA: u32 = 1;
 
 /// Find the faults under which a scenario's promises break, and shrink each to a small scenario
 #[derive(Debug, clap::Args)]
@@ -82,6 +83,9 @@ pub struct Args {
     /// Try what would have prevented the findings: other designs, single changes; and at what price
     #[arg(long)]
     fix: bool,
+
+    #[command(flatten)]
+    verdicts: SuiteFiles,
 
     /// Print one JSON object instead of text
     #[arg(long)]
@@ -180,6 +184,23 @@ pub fn explore(args: &Args, kinds: &Kinds) -> Result<Exit, Failure> {
             + &style.command("repeat", &repeat)
     })?;
     let is_clean = report.findings.is_empty() && report.is_checked() && report.singles_left == 0;
+    if args.verdicts.is_asked() {
+        let show = |n: usize| match &kept[n] {
+            Some(path) => Repeat::new("run").file(path).to_string(),
+            None => alone(args, &report.findings[n]),
+        };
+        let headline = headline(&report, &Style::plain());
+        let searched = Searched {
+            promises: scenario.run(seed).invariants.into_iter().map(|i| i.name).collect(),
+            headline: headline.split_whitespace().collect::<Vec<_>>().join(" "),
+            extent: extent(&report),
+            repeat,
+            show: &show,
+            is_stopped,
+            is_clean,
+        };
+        args.verdicts.keep(&of_explore(&report, searched))?;
+    }
     Ok(if is_clean { Exit::Kept } else { Exit::Broken })
 }
 

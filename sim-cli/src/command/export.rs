@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use sim_models::account::Account;
+use sim_models::activity::Activities;
 use sim_models::custom::Kinds;
 
 use crate::changes::Changes;
 use crate::diagnostics::Failure;
 use crate::exit::Exit;
-use crate::export::{Format, What};
+use crate::export::{Format, What, Writer};
 use crate::file::ScenarioFile;
 use crate::{chart_file, console, output};
 
@@ -18,7 +19,7 @@ use crate::{chart_file, console, output};
 #[command(after_help = "\
 Each table is a file such as `series.csv`. Times are milliseconds of virtual time, and a column
 names its unit. What is missing is empty in CSV and null elsewhere. `run` says how much bounds left out.
-docs/EXPORT.md describes each table.
+docs/EXPORT.md describes each table, and how spans, traces and counts are made.
 
 The exit code is 0 when the files are written, whatever the verdict.")]
 pub struct Args {
@@ -32,7 +33,7 @@ pub struct Args {
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
 
-    /// How the files are written
+    /// How the run is written
     #[arg(long, value_name = "FORMAT")]
     format: Format,
 
@@ -40,33 +41,73 @@ pub struct Args {
     #[arg(long, value_name = "TABLES", value_delimiter = ',')]
     what: Vec<What>,
 
+    /// With otlp and perfetto: how many intents are drawn, the first ones; those that a violation
+    /// names are drawn in any case [default: 1000]
+    #[arg(long, value_name = "N")]
+    intents: Option<u32>,
+
     /// Where the files go, in place of a folder below `out` that is named after the run
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
 
+/// So many intents are drawn unless another number is asked for: a trace of a few megabytes.
+const INTENTS: u32 = 1_000;
+
 /// Runs the scenario and writes the files.
 ///
 /// # Errors
-/// A scenario that cannot be loaded, or a file that cannot be written.
+/// A scenario that cannot be loaded, an option that the format does not have, or a file that cannot be
+/// written.
 pub fn export(args: &Args, kinds: &Kinds) -> Result<Exit, Failure> {
+    let writer = args.format.writer();
+    check(args, writer)?;
     let file = ScenarioFile::read(&args.scenario, kinds)?;
     let scenario = file.load_changed(&args.changes)?;
     console::warn(scenario.warnings());
     let seed = args.seed.unwrap_or(scenario.seed());
-    let account = scenario.account(seed);
     let Changes { variant, set } = &args.changes;
     let own = || chart_file::of_run(&scenario, variant.as_deref(), seed, set);
     let own = || Path::new("out").join(chart_file::file_name(&own()));
     let folder = args.out.clone().unwrap_or_else(own);
-    for what in tables(&args.what) {
-        let table = what.of(&account);
-        let path = folder.join(format!("{}.{}", table.name, args.format.extension()));
-        output::write(&path, &args.format.write(&table))?;
-        console::tell_where("table", &path, false)?;
+    match writer {
+        Writer::Tables(extension, write) => {
+            let account = scenario.account(seed);
+            for what in tables(&args.what) {
+                let table = what.of(&account);
+                let name = format!("{}.{extension}", table.name);
+                keep("table", &folder.join(name), &write(&table))?;
+            }
+            say_omitted(&account);
+        }
+        Writer::Requests(name, write) => {
+            let activities = scenario.activities(seed, args.intents.unwrap_or(INTENTS));
+            keep("trace", &folder.join(name), &write(&activities))?;
+            say_undrawn(&activities);
+        }
+        Writer::Counts(name, write) => {
+            keep("counts", &folder.join(name), write(&scenario.run(seed)).as_bytes())?;
+        }
     }
-    say_omitted(&account);
     Ok(Exit::Kept)
+}
+
+/// An option that would change nothing is a mistake.
+fn check(args: &Args, writer: Writer) -> Result<(), Failure> {
+    if !args.what.is_empty() && !matches!(writer, Writer::Tables(..)) {
+        let help = "`--format csv` and `--format jsonl` write tables";
+        return Err(Failure::with_help("--what chooses tables, and this format has none", help));
+    }
+    if args.intents.is_some() && !matches!(writer, Writer::Requests(..)) {
+        let help = "`--format otlp` and `--format perfetto` draw requests";
+        return Err(Failure::with_help("--intents is about requests that are drawn", help));
+    }
+    Ok(())
+}
+
+fn keep(what: &str, path: &Path, content: &[u8]) -> Result<(), Failure> {
+    output::write(path, content)?;
+    console::tell_where(what, path, false)
 }
 
 /// Those that are asked for, each once and in the order in which they are described.
@@ -87,6 +128,16 @@ fn say_omitted(account: &Account) {
     }
 }
 
+fn say_undrawn(run: &Activities) {
+    if run.intents_omitted > 0 {
+        let more = run.intents_omitted;
+        console::note(&format!("{more} intents are not drawn; `--intents N` draws more"));
+    }
+    if run.is_cut {
+        console::note("the requests are too many: messages or notes of later ones are left out");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -97,5 +148,16 @@ mod tests {
         let args: Args = typed("export x.ron --format csv --what series,run,series");
         assert_eq!(tables(&args.what), [What::Run, What::Series]);
         assert_eq!(tables(&[]), What::value_variants());
+    }
+
+    #[test]
+    fn an_option_that_changes_nothing_is_refused() {
+        let refused = |line: &str| {
+            let args: Args = typed(line);
+            check(&args, args.format.writer()).is_err()
+        };
+        assert!(refused("export x.ron --format otlp --what run"));
+        assert!(refused("export x.ron --format csv --intents 3"));
+        assert!(!refused("export x.ron --format perfetto --intents 3"));
     }
 }

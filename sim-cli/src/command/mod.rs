@@ -109,7 +109,7 @@ impl Command {
             Command::New(args) => new::new(args),
             Command::Validate(args) => validate::validate(args, kinds),
             Command::Conform(args) => conform::conform(args),
-            Command::Schema(args) => schema::schema_of_the_language(args),
+            Command::Schema(args) => schema::schema(args),
             Command::Completions(args) => completions::completions(args),
             Command::Man(args) => man::man(args),
             Command::Help(args) => help::help(args),

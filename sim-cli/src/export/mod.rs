@@ -1,40 +1,59 @@
-//! What a run is to other programs: tables as CSV and JSON Lines.
+//! What a run is to other programs: tables, spans, a trace, counts.
 //!
-//! A [`Table`](table::Table) is made once, and each format writes it. Two exports of a run are equal,
-//! byte for byte. Times are milliseconds of virtual time and numbers are finite. What is missing is
-//! `null`, or empty in CSV.
+//! A [`Table`] is made once, and each format of tables writes it. Two exports of a run are equal, byte for
+//! byte. Times are of virtual time and numbers are finite. What is missing is `null`, or empty in CSV.
 
+mod openmetrics;
+mod otlp;
+mod perfetto;
+mod protobuf;
 pub mod table;
 pub mod tables;
 mod text;
 
+use sim_models::activity::Activities;
+use sim_models::outcome::Outcome;
+
 pub use tables::What;
+pub use text::{csv, json_lines};
 
 use table::Table;
 
-/// How tables are written.
+/// How a run is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
-    /// Comma-separated values, a header first
+    /// Tables: comma-separated values, a header first
     Csv,
-    /// One JSON object a line
+    /// Tables: one JSON object a line
     Jsonl,
+    /// Requests as OpenTelemetry spans: OTLP/JSON, one request a line
+    Otlp,
+    /// Requests, faults, breakers and counts as a Perfetto trace
+    Perfetto,
+    /// The final counts as OpenMetrics text
+    Openmetrics,
+}
+
+/// What a format shows of a run.
+#[derive(Clone, Copy)]
+pub enum Writer {
+    /// Each table in a file of its own, which ends so.
+    Tables(&'static str, fn(&Table) -> Vec<u8>),
+    /// Requests, in a file of this name.
+    Requests(&'static str, fn(&Activities) -> Vec<u8>),
+    /// Counts, in a file of this name.
+    Counts(&'static str, fn(&Outcome) -> String),
 }
 
 impl Format {
-    /// How its files end.
-    pub const fn extension(self) -> &'static str {
+    /// What it shows, and how it is written.
+    pub const fn writer(self) -> Writer {
         match self {
-            Format::Csv => "csv",
-            Format::Jsonl => "jsonl",
-        }
-    }
-
-    /// A table in this format.
-    pub fn write(self, table: &Table) -> Vec<u8> {
-        match self {
-            Format::Csv => text::csv(table),
-            Format::Jsonl => text::json_lines(table),
+            Format::Csv => Writer::Tables("csv", text::csv),
+            Format::Jsonl => Writer::Tables("jsonl", text::json_lines),
+            Format::Otlp => Writer::Requests("spans.otlp.jsonl", otlp::lines),
+            Format::Perfetto => Writer::Requests("trace.perfetto", perfetto::trace),
+            Format::Openmetrics => Writer::Counts("metrics.txt", openmetrics::text),
         }
     }
 }

@@ -21,6 +21,8 @@ pub enum What {
     Intents,
     /// What is counted and averaged of each actor and instance
     Actors,
+    /// How much of each resource there was, was in use or waited for, and what happened to it
+    Resources,
     /// What became of the calls of each hop
     Calls,
     /// Why calls were refused or given up, by hop
@@ -51,6 +53,7 @@ impl What {
             What::Violations => violations(account),
             What::Intents => intents(account),
             What::Actors => actors(outcome),
+            What::Resources => resources(outcome),
             What::Calls => calls(outcome),
             What::Reasons => reasons(outcome),
             What::Effects => effects(outcome),
@@ -223,6 +226,52 @@ fn figures(actor: &ActorSummary) -> Vec<(&'static str, Cell)> {
         ]
     });
     counts.chain(load).collect()
+}
+
+fn resources(outcome: &Outcome) -> Table {
+    let columns = [
+        ("resource", Text),
+        ("kind", Text),
+        ("figure", Text),
+        ("unit", Text),
+        ("bound", Number),
+        ("mean", Number),
+        ("least", Number),
+        ("most", Number),
+        ("count", Count),
+    ];
+    let mut table = Table::new("resources", &columns);
+    for resource in &outcome.resources {
+        let (name, kind) = (&resource.name, resource.kind.id());
+        for level in &resource.levels {
+            table.push([
+                name.into(),
+                kind.into(),
+                level.quantity.id().into(),
+                level.quantity.unit().into(),
+                level.bound.into(),
+                level.mean.into(),
+                level.least.into(),
+                level.most.into(),
+                Cell::Missing,
+            ]);
+        }
+        for (event, count) in &resource.events {
+            let none = Cell::Missing;
+            table.push([
+                name.into(),
+                kind.into(),
+                event.id().into(),
+                none.clone(),
+                none.clone(),
+                none.clone(),
+                none.clone(),
+                none,
+                (*count).into(),
+            ]);
+        }
+    }
+    table
 }
 
 fn calls(outcome: &Outcome) -> Table {

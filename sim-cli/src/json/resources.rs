@@ -1,5 +1,6 @@
 //! Resources and series in JSON. A list of windows stands on one line.
 
+use schemars::JsonSchema;
 use serde::Serialize as Derive;
 use serde::ser::Serialize;
 use serde_json::value::RawValue;
@@ -8,14 +9,14 @@ use sim_models::outcome::{LevelSeries, Resource, ResourceLevel, Series};
 
 use super::Entries;
 
-#[derive(Derive)]
+#[derive(Derive, JsonSchema)]
 pub(super) struct ResourceView {
     kind: &'static str,
     levels: Entries<&'static str, LevelView>,
     events: Entries<&'static str, u64>,
 }
 
-#[derive(Derive)]
+#[derive(Derive, JsonSchema)]
 struct LevelView {
     unit: &'static str,
     bound: Option<f64>,
@@ -25,24 +26,33 @@ struct LevelView {
 }
 
 /// What happened per window of time.
-#[derive(Derive)]
+#[derive(Derive, JsonSchema)]
 pub(super) struct SeriesView<'a> {
     window_ms: f64,
+    #[schemars(with = "Vec<u32>")]
     offered: Box<RawValue>,
+    #[schemars(with = "Vec<u32>")]
     goodput: Box<RawValue>,
+    #[schemars(with = "Vec<u32>")]
     failed: Box<RawValue>,
+    #[schemars(with = "Vec<u32>")]
     retries: Box<RawValue>,
+    #[schemars(with = "Vec<Option<f64>>")]
     latency_p50_ms: Box<RawValue>,
+    #[schemars(with = "Vec<Option<f64>>")]
     latency_p99_ms: Box<RawValue>,
+    #[schemars(with = "Entries<&'static str, Vec<Option<f64>>>")]
     amplification: Entries<&'a str, Box<RawValue>>,
     levels: Vec<LevelSeriesView<'a>>,
 }
 
-#[derive(Derive)]
+#[derive(Derive, JsonSchema)]
 struct LevelSeriesView<'a> {
     resource: &'a str,
     level: &'static str,
+    #[schemars(with = "Vec<Option<f64>>")]
     mean: Box<RawValue>,
+    #[schemars(with = "Vec<Option<f64>>")]
     worst: Box<RawValue>,
 }
 

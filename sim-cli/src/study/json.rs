@@ -52,7 +52,12 @@ pub fn summary(summary: &Summary, replay: Option<&dyn Fn(u64) -> String>) -> Obj
     let row = |row: &Row| {
         let figures = summary.asked.iter().map(|m| m.figure.to_string());
         let values: Object = figures.zip(row.values.iter().map(|v| json!(v))).collect();
-        json!({ "seed": row.seed, "broken": row.broken, "figures": values })
+        json!({
+            "seed": row.seed,
+            "limit": row.limit.as_ref().map(|limit| limit.id),
+            "broken": row.broken,
+            "figures": values,
+        })
     };
     let invariants = summary.invariants.iter().map(|tally| invariant(tally, replay));
     entries(json!({

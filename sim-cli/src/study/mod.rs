@@ -3,6 +3,7 @@
 
 pub mod json;
 pub mod progress;
+pub mod rows;
 
 use clap::Args;
 use sim_models::study::{Figure, Options, Subject, Summary};

@@ -139,7 +139,7 @@ fn replicate(
     let crew = Crew::new(options)?;
     let mut tally = Tally::default();
     let add = |tally: &mut Tally, sample: Sample| {
-        if options.each && sample.limit.is_none() {
+        if options.each {
             tally.keep(&sample);
         }
         tally.add(&sample);

@@ -61,6 +61,8 @@ pub struct Measure {
 pub struct Row {
     /// Its seed.
     pub seed: u64,
+    /// The limit that ended it early; then it says nothing else.
+    pub limit: Option<Reason>,
     /// The invariants that it broke.
     pub broken: Vec<String>,
     /// One value per figure that was asked for; `None` where it has none.
@@ -227,9 +229,14 @@ impl Tally {
     /// Keeps what a run says of the figures that were asked for.
     pub(crate) fn keep(&mut self, sample: &Sample) {
         let is_broken = |i: &&InvariantResult| i.verdict == InvariantVerdict::Violated;
+        let (seed, limit) = (sample.seed, sample.limit.clone());
+        if limit.is_some() {
+            let values = vec![None; sample.asked.len()];
+            return self.each.push(Row { seed, limit, broken: Vec::new(), values });
+        }
         let broken = sample.invariants.iter().filter(is_broken).map(|i| i.name.clone());
-        let (seed, values) = (sample.seed, sample.asked.clone());
-        self.each.push(Row { seed, broken: broken.collect(), values });
+        let values = sample.asked.clone();
+        self.each.push(Row { seed, limit, broken: broken.collect(), values });
     }
 
     pub(crate) fn add(&mut self, sample: &Sample) {

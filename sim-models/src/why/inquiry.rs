@@ -88,7 +88,7 @@ impl<'a> Inquiry<'a> {
                 _ => self.nothing_broken(),
             });
         }
-        let told = self.scenario.start(self.seed).finish_told(numbers.clone());
+        let told = self.scenario.start(self.seed).finish_told(0, numbers.clone());
         Ok(rows::sequence(self.scenario, &told, &numbers, violation))
     }
 

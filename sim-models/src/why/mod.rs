@@ -38,7 +38,7 @@ mod marks;
 mod rows;
 #[cfg(test)]
 mod tests;
-mod words;
+pub(crate) mod words;
 
 use std::fmt;
 

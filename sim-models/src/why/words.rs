@@ -9,7 +9,7 @@ use crate::source::Tree;
 use crate::trace::{Asks, Message};
 
 /// `charge, key tx-4, attempt 2`.
-pub(super) fn request(message: &Message, plan: &Plan, texts: &Texts) -> String {
+pub(crate) fn request(message: &Message, plan: &Plan, texts: &Texts) -> String {
     let mut text = match &message.asks {
         Asks::Endpoint(endpoint) => {
             let program = plan.endpoints[endpoint.index()];

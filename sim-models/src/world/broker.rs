@@ -132,7 +132,9 @@ impl Brokers {
         ctx: &mut Ctx,
     ) -> Option<Request> {
         let Stored { queue, lineage, intent, key, body, .. } = *stored;
-        let lineage = mix(lineage, subscriber.into());
+        let of = lineage;
+        let lineage = mix(of, subscriber.into());
+        shared.belongs(intent, lineage, of);
         let (id, entry) = self.deliveries.take();
         let entry_of = Delivery { queue, subscriber, lineage, intent, ..Delivery::default() };
         *entry = Delivery { key, body, begun: ctx.now(), ..entry_of };
@@ -162,6 +164,7 @@ impl Brokers {
             shared.note(Note::Message { intent, queue, what: Handover::Again(attempt) }, ctx);
         }
         let arose = shared.arose(intent, ctx.now());
+        shared.belongs(intent, mix(lineage, attempt.into()), lineage);
         shared.metrics.sent(pair, attempt > 1, arose, ctx.now());
         Some(Request {
             from: broker,

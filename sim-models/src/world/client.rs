@@ -13,6 +13,7 @@ use crate::plan::{
     ActorId, ActorKind, ActorPlan, Arrivals, ClientPlan, Doing, KindId, LoadPlan, Plan, ProgramId,
     Requests,
 };
+use crate::trace::Lasting;
 use crate::world::ids::TaskId;
 use crate::world::shared::{ByActor, Shared};
 use crate::world::task::Submission;
@@ -290,6 +291,7 @@ impl Clients {
         shared.intents[intent].submitted += 1;
         let Intent { client, lineage, keys, instance, .. } = shared.intents[intent];
         let lineage = mix(lineage, submission.into());
+        shared.begins(lineage, intent, Lasting::Submission(submission), ctx);
         shared.metrics.submitted(client);
         shared.show(Seen::Submitted { client }, ctx);
         let does = match (refund, keys) {

@@ -18,7 +18,7 @@ use crate::log::{Log, Note, Story};
 use crate::metrics::Metrics;
 use crate::outcome::RunLimit;
 use crate::plan::{ActorId, DistId, Plan};
-use crate::trace::{Trace, When};
+use crate::trace::{Lasting, Spell, SpellEnd, Trace, When};
 
 /// What every part of the world may read, and to whom it reports.
 ///
@@ -37,7 +37,7 @@ pub(crate) struct Shared {
     pub(crate) log: Log,
     /// Kept only for who explores.
     pub(crate) lineage: Option<Lineage>,
-    /// Kept only for who asks why.
+    /// Kept only for who asks why, or draws requests.
     pub(crate) trace: Option<Box<Trace>>,
     /// Why the world has stopped on its own.
     pub(super) runaway: Option<RunLimit>,
@@ -133,6 +133,30 @@ impl Shared {
         let trace = self.trace.as_deref_mut()?;
         let when = When { at: ctx.now(), step: ctx.step(), notes: self.log.count() };
         trace.keeps(intent).then_some((trace, when))
+    }
+
+    /// One thing belongs to another, if anybody wants to know.
+    #[inline]
+    pub(super) fn belongs(&mut self, intent: u32, child: u64, parent: u64) {
+        if let Some(trace) = self.trace.as_deref_mut().filter(|trace| trace.keeps(intent)) {
+            trace.belongs(child, parent);
+        }
+    }
+
+    /// A submission or a call begins, if anybody wants to know.
+    #[inline]
+    pub(super) fn begins(&mut self, lineage: u64, intent: u32, what: Lasting, ctx: &Ctx) {
+        if let Some((trace, When { at: begun, .. })) = self.tracing(intent, ctx) {
+            trace.begins(Spell { lineage, intent, what, begun, ended: None });
+        }
+    }
+
+    /// A submission or a call ends, if anybody wants to know.
+    #[inline]
+    pub(super) fn ends(&mut self, lineage: u64, intent: u32, how: SpellEnd, ctx: &Ctx) {
+        if let Some((trace, When { at, .. })) = self.tracing(intent, ctx) {
+            trace.ends(lineage, at, how);
+        }
     }
 
     /// Writes a line of the story.

@@ -3,6 +3,8 @@
 mod object;
 mod page;
 
+pub(super) use object::SCHEMA;
+
 use std::path::PathBuf;
 
 use sim_models::Scenario;

@@ -9,7 +9,7 @@ use crate::text::plain;
 use crate::turning;
 
 /// The version of the object.
-const SCHEMA: u32 = 1;
+pub(crate) const SCHEMA: u32 = 1;
 
 pub(super) fn object(sequence: &Sequence, turned: Option<&Turning>, repeat: &str) -> String {
     let lifelines = sequence

@@ -4,6 +4,7 @@ use sim_core::mix;
 use sim_redis::value::Value;
 
 use crate::plan::{Operand, SiteId, Target, builtin};
+use crate::trace::Lasting;
 use crate::world::ids::{CallId, TaskId};
 use crate::world::network::{Answer, Order, Payload, Request, Sender};
 use crate::world::stack::{Attempt, Begin, Ended, Leaves, Onward, Woken};
@@ -21,6 +22,11 @@ impl World {
         ctx: &mut Ctx,
     ) -> Result<Answer, CallId> {
         let Task { intent, deadline, seat, .. } = self.tasks.all[task];
+        let (of, pair) =
+            (self.tasks.all[task].lineage(), self.shared.plan.sites[site.index()].pair);
+        self.shared.belongs(intent, lineage, of);
+        let what = Lasting::Call { pair, instance: seat.instance };
+        self.shared.begins(lineage, intent, what, ctx);
         let (key, instance) = (self.tasks.all[task].get(builtin::KEY), seat.instance);
         let begin = Begin { task, site, instance, lineage, intent, key, deadline };
         let (call, onward) = self.stack.begin(begin, &mut self.shared, ctx);
@@ -157,6 +163,7 @@ impl World {
             ..Request::default()
         };
         let arose = self.shared.arose(intent, ctx.now());
+        self.shared.belongs(intent, mix(lineage, number.into()), self.stack.lineage_of(call));
         self.shared.metrics.sent(pair, number > 1, arose, ctx.now());
         self.stack.sends(call, id, actor, &mut self.shared, ctx);
         self.network.post(id, &mut self.shared, ctx);

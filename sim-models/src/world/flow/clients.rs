@@ -6,6 +6,7 @@ use sim_policies::{Ending, Fate};
 use crate::intent::Intent;
 use crate::log::Note;
 use crate::plan::{ActorId, Doing, ProgramId};
+use crate::trace::SpellEnd;
 use crate::world::client::{Clients, Told, plan_of};
 use crate::world::ids::TaskId;
 use crate::world::stack::Leaves;
@@ -172,13 +173,14 @@ impl World {
         else {
             unreachable!("only submissions end here")
         };
-        let program = self.tasks.all[task].program();
+        let (program, lineage) = (self.tasks.all[task].program(), self.tasks.all[task].lineage());
         let refunded = refunded.filter(|_| fate == Fate::Succeeded);
         if let Some(handle) = leave {
             ctx.cancel(handle);
         }
         self.tasks.all.free(task);
         let submission = task.word();
+        self.shared.ends(lineage, intent, SpellEnd::Told(fate), ctx);
         let is_refund = plan_of(&self.shared.plan, actor).refund == Some(program);
         let told =
             Told { submission, intent, begun, fate, refunded, ending, is_degraded, is_refund };

@@ -72,6 +72,7 @@ impl Request {
             }
         };
         Message {
+            lineage: self.lineage,
             intent: self.intent,
             from: (self.from, Some(self.from_instance)),
             to: (self.to, None),
@@ -80,6 +81,7 @@ impl Request {
             key: self.key,
             is_copy: self.is_copy,
             answer: None,
+            awaited_until: None,
             command: None,
         }
     }

@@ -113,6 +113,7 @@ impl Network {
         ctx: &mut Ctx,
     ) {
         let copy = self.requests[id].clone();
+        shared.belongs(copy.intent, lineage, copy.lineage);
         let (twin, entry) = self.requests.take();
         *entry = Request { lineage, aimed, is_copy: true, ..copy };
         if later.is_zero() {

@@ -85,7 +85,7 @@ impl Verbs for Held {
         if hang_up.is_some() {
             at.hold(self.into());
         } else {
-            at.stack.forget_call(other, at.shared);
+            at.stack.forget_call(other, at.shared, at.ctx);
         }
         hang_up
     }

@@ -31,12 +31,14 @@ impl Walk<'_> {
     pub(super) fn leave_behind(&mut self, child: CallId) {
         let sent = self.stack.calls[self.stack.whole(child)].sent;
         let task = self.stack.calls[self.stack.root(child)].task;
+        let of = self.stack.lineage_of(child);
         let call = &mut self.stack.calls[child];
         let lineage = nth(call.lineage, LEFT, sent);
         (call.parent, call.is_left, call.task) = (None, true, task);
         (call.sent, call.lineage) = (sent, lineage);
         self.stack.left.push(child);
         let (intent, pair) = self.whose();
+        self.shared.belongs(intent, lineage, of);
         self.shared.note(Note::LeftBehind { intent, pair }, self.ctx);
     }
 }

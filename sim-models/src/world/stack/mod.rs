@@ -58,6 +58,7 @@ use crate::endings::HopEnding;
 use crate::invariant::{Seen, Topic};
 use crate::plan::{ActorId, LayerPlan, PairId, Plan, Server, SiteId, StackId, Target};
 use crate::pool::Pool;
+use crate::trace::SpellEnd;
 use crate::world::ids::{CallId, CallName, RequestId, TaskId};
 use crate::world::network::Answer;
 use crate::world::{Ctx, Shared};
@@ -649,7 +650,7 @@ impl Stack {
         walk.leaves = leaves;
         let hang_up = walk.let_go(id, 0);
         if hang_up.is_none() {
-            self.forget_call(id, shared);
+            self.forget_call(id, shared, ctx);
         }
         hang_up
     }
@@ -666,6 +667,11 @@ impl Stack {
             root = parent;
         }
         root
+    }
+
+    /// The lineage of the call of which this one is made.
+    pub(in crate::world) fn lineage_of(&self, id: CallId) -> u64 {
+        self.calls[self.root(id)].lineage
     }
 
     /// The call that counts the attempts: parts of a call, such as hedges, share its count.
@@ -721,6 +727,11 @@ impl Stack {
                 ctx.now(),
             );
         }
+        let Call { parent, is_left, lineage, intent, .. } = self.calls[id];
+        if parent.is_none() && !is_left {
+            let how = SpellEnd::Ended(answer.ending, answer.fate());
+            shared.ends(lineage, intent, how, ctx);
+        }
         self.calls.free(id);
     }
 
@@ -741,9 +752,13 @@ impl Stack {
     }
 
     /// Nobody wants to know how a call ends, and it holds nothing any more.
-    fn forget_call(&mut self, id: CallId, shared: &mut Shared) {
-        if !self.calls[id].is_left {
+    fn forget_call(&mut self, id: CallId, shared: &mut Shared, ctx: &Ctx) {
+        let Call { parent, is_left, lineage, intent, .. } = self.calls[id];
+        if !is_left {
             shared.metrics.abandoned(self.counted_pair(id, shared));
+            if parent.is_none() {
+                shared.ends(lineage, intent, SpellEnd::Abandoned, ctx);
+            }
         }
         self.calls.free(id);
     }

@@ -3,7 +3,7 @@
 //! It asks each layer what happens next, and goes on until the call waits, has its answer, or needs
 //! something from outside.
 
-use sim_core::{Handle, Span, Time};
+use sim_core::{Handle, Span, Time, mix};
 use sim_policies::{Ending, Reason};
 
 use super::{Call, Ended, HangUp, Kind, Layer, Leaves, LettingGo, Onward, Own, Stack, Then, Timer};
@@ -12,6 +12,7 @@ use crate::invariant::Seen;
 use crate::log::{Note, Wait};
 use crate::outcome::RunLimit;
 use crate::plan::{LayerPlan, PairId};
+use crate::trace::When;
 use crate::world::ids::CallId;
 use crate::world::network::Answer;
 use crate::world::{Ctx, Event, Shared, nth};
@@ -186,7 +187,10 @@ impl Walk<'_> {
         if std::mem::take(&mut call.awaited) == 0 {
             return None;
         }
-        let request = call.request;
+        let Call { request, lineage, attempt, intent, .. } = *call;
+        if let Some((trace, When { at, .. })) = self.shared.tracing(intent, self.ctx) {
+            trace.awaits_no_more(mix(lineage, attempt.into()), at);
+        }
         if let Some((to, intent, key)) = self.stack.flight(self.call, self.shared) {
             let call = self.call.word();
             self.shared.show(Seen::Settled { to, call, intent, key }, self.ctx);

@@ -86,6 +86,7 @@ impl Tasks {
         shared: &mut Shared,
     ) -> TaskId {
         let Task { actor, program, intent, deadline, spent, seat, .. } = self.all[of];
+        shared.belongs(intent, lineage, self.all[of].lineage);
         let child = self.begin(actor, program, intent, lineage, shared);
         let registers = self.all[of].registers.clone();
         let entry = &mut self.all[child];

@@ -175,6 +175,10 @@ impl Task {
         self.program
     }
 
+    pub(in crate::world) fn lineage(&self) -> u64 {
+        self.lineage
+    }
+
     pub(in crate::world) fn get(&self, reg: Reg) -> Value {
         self.registers[reg.index()]
     }
