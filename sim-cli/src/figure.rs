@@ -12,22 +12,12 @@ const DIGITS: usize = 4;
 /// A figure with its unit: `49.31 /s`, `97.92 %`, `12.3 ms`.
 pub fn figure(unit: Unit, value: f64) -> String {
     match unit {
-        Unit::PerSecond => per_time(value),
+        Unit::PerSecond => format!("{} /s", rounded(value, DIGITS)),
         Unit::Share => share(value),
         Unit::Millis if value < 0.0 => format!("-{}", figure(unit, -value)),
         Unit::Millis => words::duration(Span::from_secs_f64(value / 1000.0)),
         Unit::Ratio | Unit::Count => rounded(value, DIGITS),
     }
-}
-
-/// A rate. What happens less than once in ten seconds is told by the hour or by the day.
-fn per_time(per_second: f64) -> String {
-    let (scale, per) = match per_second.abs() {
-        rare if 0.0 < rare && rare < 0.0001 => (86_400.0, "/d"),
-        rare if 0.0 < rare && rare < 0.1 => (3_600.0, "/h"),
-        _ => (1.0, "/s"),
-    };
-    format!("{} {per}", rounded(per_second * scale, DIGITS))
 }
 
 /// A figure that may be known from below only: `≥ 12.3 ms`.
@@ -57,14 +47,23 @@ pub fn interval(unit: Unit, interval: Option<Interval>) -> String {
 
 /// The same where there is little room: `49.28 to 49.35 /s`.
 pub fn range(unit: Unit, interval: Interval) -> String {
-    let ends = [interval.low, interval.high].map(|end| figure(unit, end));
-    match ends.each_ref().map(|end| end.split_once(' ')) {
-        [Some((low, unit)), Some((_, other))]
-            if unit == other && interval.low.is_finite() && interval.high.is_finite() =>
-        {
-            format!("{low} to {}", ends[1])
+    short_ends(interval, |end| figure(unit, end))
+}
+
+/// The interval of a difference where there is little room: `-1.2 to +3 ms`.
+pub fn difference_range(unit: Unit, interval: Interval) -> String {
+    short_ends(interval, |end| difference(unit, end))
+}
+
+/// The ends of an interval; a unit that both have is written once.
+fn short_ends(interval: Interval, end: impl Fn(f64) -> String) -> String {
+    let is_bounded = interval.low.is_finite() && interval.high.is_finite();
+    let both = [interval.low, interval.high].map(&end);
+    match both.each_ref().map(|end| end.split_once(' ')) {
+        [Some((low, unit)), Some((_, other))] if unit == other && is_bounded => {
+            format!("{low} to {}", both[1])
         }
-        _ => self::interval(unit, Some(interval)),
+        _ => ends(Some(interval), end),
     }
 }
 
@@ -141,5 +140,10 @@ mod tests {
         assert_eq!(difference(Unit::Millis, 2.0), "+2 ms");
         assert_eq!(difference(Unit::Share, -0.5), "-50.00 points");
         assert_eq!(interval(Unit::Ratio, None), NONE);
+        let apart = Interval { low: -0.002, high: 0.5 };
+        assert_eq!(difference_range(Unit::Share, apart), "-0.200 to +50.00 points");
+        assert_eq!(range(Unit::Millis, Interval { low: 900.0, high: 1500.0 }), "900 ms to 1.5 s");
+        let open = Interval { low: 900.0, high: f64::INFINITY };
+        assert_eq!(range(Unit::Millis, open), "at least 900 ms");
     }
 }

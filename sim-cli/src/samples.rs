@@ -12,6 +12,7 @@ use sim_models::recovery::{Level, Recovery, RecoveryState};
 use sim_models::study::{
     Axis, Cell, Comparison, Contrast, Estimate, Figure, Interval, Judgement, Kind, LatencySummary,
     Map, Measure, Percentile, Quantile, RecoveryTally, Region, Side, StudyId, Subject, Summary,
+    Typical,
 };
 use sim_models::why::{self, Sequence};
 use sim_policies::breaker::{StateName, TransitionReason};
@@ -206,7 +207,8 @@ pub fn comparison(sides: usize) -> (Comparison, Vec<Outcome>) {
         }
         run
     });
-    (Comparison { contrasts: contrasts.collect(), sides: compared }, runs.collect())
+    let typical = Some(Typical { seed: 7, alike: 17, of: 20 });
+    (Comparison { contrasts: contrasts.collect(), sides: compared, typical }, runs.collect())
 }
 
 fn subject(n: usize) -> Subject {

@@ -4,10 +4,13 @@
 //! A side keeps its colour and its dash in all panels: they are given out in the order of the
 //! sides. The others are compared with the first.
 
-use sim_core::{Time, math};
+use std::collections::BTreeSet;
+use std::iter;
+
+use sim_core::Time;
 use sim_models::outcome::{ActorKind, Outcome};
 use sim_models::study::{
-    Comparison, Contrast, Figure, Judgement, Kind, LatencySummary, Quantile, Side, Unit,
+    Comparison, Contrast, Figure, Kind, LatencySummary, Quantile, Side, Typical, Unit,
 };
 
 use super::axis::Scale;
@@ -21,17 +24,26 @@ use super::sheet::Sheet;
 use super::stack::{GAP, Panel, Stack, TITLE, title};
 use super::timeline::{disturbances, end};
 use super::{lanes, lines};
+use crate::decision::{Decision, Finding, LEAST};
 use crate::{figure, words};
 
-/// The comparison. `first` is the run with the first seed of each side,
-/// in the sides' order: timelines are of these. `repeat` is the command that repeats all.
-pub fn comparison(comparison: &Comparison, first: &[Outcome], repeat: &str) -> Picture {
-    let figure = Comparing::new(comparison, first);
+/// The comparison. Timelines are of `runs`, those of one seed, in the sides' order; the title is
+/// what the decision table shows. `repeat` is the command that repeats all.
+pub fn comparison(
+    comparison: &Comparison,
+    decision: &Decision,
+    runs: &[Outcome],
+    repeat: &str,
+) -> Picture {
+    let finding = decision.finding(runs.first().and_then(trigger).as_deref());
+    let figure = Comparing::new(comparison, decision, runs, finding.as_ref());
     let evidence = evidence(comparison);
-    let mut sheet = Sheet::new(figure.id(), &headline(comparison))
+    let headline = finding.map_or_else(|| nothing(comparison), |finding| finding.text);
+    let names: Vec<String> = comparison.sides.iter().map(|s| format!("“{}”", s.name)).collect();
+    let mut sheet = Sheet::new(figure.id(), &headline)
         .evidence(&evidence)
         .subject(&figure.subject())
-        .describe(&format!("{} {evidence}", figure.subject()));
+        .describe(&format!("{} {evidence} {}.", figure.subject(), names.join(", ")));
     for side in &comparison.sides {
         sheet = sheet.corner(&format!("{} · {}", side.subject.id, short(&side.name)));
     }
@@ -40,8 +52,13 @@ pub fn comparison(comparison: &Comparison, first: &[Outcome], repeat: &str) -> P
     sheet.picture(figure.height(), end, |canvas, top| figure.draw(canvas, top))
 }
 
+/// More sides than that have no row in the panel of figures.
+const DOTTED_MAX: usize = 24;
+
 struct Comparing<'a> {
     comparison: &'a Comparison,
+    /// The seed of the timelines.
+    seed: Option<u64>,
     stack: Stack,
     /// The actor whose latencies are shown, and the panel.
     nines: Option<(String, NinesPanel)>,
@@ -49,15 +66,21 @@ struct Comparing<'a> {
 }
 
 impl<'a> Comparing<'a> {
-    fn new(comparison: &'a Comparison, first: &[Outcome]) -> Comparing<'a> {
+    fn new(
+        comparison: &'a Comparison,
+        decision: &Decision,
+        runs: &[Outcome],
+        finding: Option<&Finding>,
+    ) -> Comparing<'a> {
         let shown = comparison.sides.len().min(SIDES.len());
         let sides = &comparison.sides[..shown];
         let nines = nines(sides);
         let actor = nines.as_ref().map(|(actor, _)| actor.as_str());
         Comparing {
             comparison,
-            stack: timelines(sides, &first[..first.len().min(shown)]),
-            dots: figures(comparison, sides, actor),
+            seed: runs.first().map(|run| run.run_id.seed),
+            stack: timelines(sides, &runs[..runs.len().min(shown)]),
+            dots: figures(comparison, decision, actor, finding),
             nines,
         }
     }
@@ -73,18 +96,24 @@ impl<'a> Comparing<'a> {
     fn subject(&self) -> String {
         let sides = &self.comparison.sides;
         let first = &sides[0].subject;
-        let names: Vec<String> =
-            sides.iter().map(|side| format!("“{}”", short(&side.name))).collect();
         let omitted = match sides.len().saturating_sub(SIDES.len()) {
             0 => String::new(),
-            n => format!(" The last {n} are not drawn."),
+            n => format!(" The last {n} have no lines, only figures."),
         };
-        let seed = first.id.first.seed;
-        format!(
-            "{}: {}. Timelines are of seed {seed}; everything else is of all seeds.{omitted}",
-            first.scenario,
-            names.join(", ")
-        )
+        let timelines = self.whose_timelines().unwrap_or_default();
+        format!("{}. {timelines}{omitted}", first.scenario)
+    }
+
+    /// Which seed the timelines are of, and how many others end otherwise.
+    fn whose_timelines(&self) -> Option<String> {
+        let seed = self.seed?;
+        let others = match self.comparison.typical {
+            Some(Typical { alike, of, seed: typical }) if typical == seed && of > 1 => {
+                format!(", in the middle of the {alike} of {of} that end alike on every side")
+            }
+            _ => String::new(),
+        };
+        Some(format!("Timelines are of seed {seed}{others}; everything else is of all seeds."))
     }
 
     fn height(&self) -> f64 {
@@ -164,13 +193,29 @@ fn nines(sides: &[Side]) -> Option<(String, NinesPanel)> {
 }
 
 /// The figures that say most, with those of all sides.
-fn figures(comparison: &Comparison, sides: &[Side], actor: Option<&str>) -> Option<DotPanel> {
-    let mut columns = Vec::new();
-    for figure in candidates(sides, actor) {
-        let column = column(comparison, sides, &figure);
+fn figures(
+    comparison: &Comparison,
+    decision: &Decision,
+    actor: Option<&str>,
+    finding: Option<&Finding>,
+) -> Option<DotPanel> {
+    let least = decision.terms.map_or(LEAST, |terms| terms.least);
+    let sides = &comparison.sides[..comparison.sides.len().min(DOTTED_MAX)];
+    let found = finding.map(|finding| finding.figure.clone());
+    let mut columns: Vec<Column> = Vec::new();
+    let mut seen = BTreeSet::new();
+    // What the title says is drawn, and stands first.
+    for figure in found.into_iter().chain(candidates(sides, actor)) {
+        if !seen.insert(figure.clone()) {
+            continue;
+        }
+        let column = column(comparison, sides, &figure, least);
         columns.extend(column.filter(|_| columns.len() < dots::COLUMNS_MAX));
     }
-    let sides = sides.iter().zip(SIDES).zip(DOTS);
+    // More sides than there are lines have no colour of their own: their names stand beside.
+    let lines = SIDES.map(Some).into_iter().chain(iter::repeat(None));
+    let dots = DOTS.into_iter().chain(iter::repeat(Ink::Muted));
+    let sides = sides.iter().zip(lines).zip(dots);
     let sides = sides.map(|((side, line), dot)| (side.name.clone(), line, dot)).collect();
     (!columns.is_empty()).then_some(DotPanel { sides, columns })
 }
@@ -208,7 +253,7 @@ fn candidates(sides: &[Side], actor: Option<&str>) -> Vec<Figure> {
     .collect()
 }
 
-fn column(comparison: &Comparison, sides: &[Side], figure: &Figure) -> Option<Column> {
+fn column(comparison: &Comparison, sides: &[Side], figure: &Figure, least: f64) -> Option<Column> {
     let readings: Vec<_> = sides.iter().map(|side| reading(side, figure)).collect();
     let ends = readings.iter().flatten().flat_map(|(value, interval)| {
         [Some(*value), interval.map(|i| i.0), interval.map(|i| i.1)].into_iter().flatten()
@@ -221,7 +266,7 @@ fn column(comparison: &Comparison, sides: &[Side], figure: &Figure) -> Option<Co
         _ if side == 0 => {
             readings[0].map_or_else(String::new, |(value, _)| figure::figure(unit, value))
         }
-        Some(contrast) => difference(contrast),
+        Some(contrast) => difference(contrast, least),
         None => readings[side].map_or_else(String::new, |(value, _)| figure::figure(unit, value)),
     };
     let cell = |(side, reading): (usize, &Option<Reading>)| {
@@ -275,64 +320,37 @@ fn contrast<'a>(comparison: &'a Comparison, figure: &Figure, side: usize) -> Opt
     comparison.contrasts.iter().find(|c| c.side == side && c.figure == *figure)
 }
 
-/// `-430 ms to -395 ms: better`.
-fn difference(contrast: &Contrast) -> String {
+/// `-430 to -395 ms: better`.
+fn difference(contrast: &Contrast, least: f64) -> String {
     let unit = contrast.figure.unit();
     match contrast.difference.interval {
         Some(interval) => {
-            let interval = figure::difference_interval(unit, Some(interval));
-            format!("{interval}: {}", contrast.judgement)
+            let interval = figure::difference_range(unit, interval);
+            format!("{interval}: {}", contrast.mark(least))
         }
         None => format!("{}, no interval", figure::difference(unit, contrast.difference.mean)),
     }
 }
 
-/// The other side's figure against the first side's that says most: sure, and large.
-fn headline(comparison: &Comparison) -> String {
-    let first = short(&comparison.sides[0].name);
-    let of = |judgement| {
-        let judged = comparison.contrasts.iter().filter(move |c| c.judgement == judgement);
-        let judged = judged.filter(|contrast| figure::is_of_users(comparison, contrast));
-        judged.max_by(|a, b| weight(a).total_cmp(&weight(b)))
-    };
-    // What is broken or not served comes before whatever is faster.
-    let harm = comparison.contrasts.iter().filter(|contrast| contrast.harms());
-    let harm = harm.min_by(|a, b| a.figure.cmp(&b.figure));
-    let better = of(Judgement::Better).or_else(|| of(Judgement::Worse));
-    let Some(contrast) = harm.or(better) else {
-        return match comparison.sides.len() {
-            1 => format!("“{first}” by itself"),
-            2 => format!("Nothing tells “{}” from “{first}”", short(&comparison.sides[1].name)),
-            _ => format!("Nothing tells any side from “{first}”"),
-        };
-    };
-    let Contrast { figure, side, reference, value, .. } = contrast;
-    let (verb, unit) = (if value < reference { "cuts" } else { "raises" }, figure.unit());
-    let per = match figure {
-        Figure { kind: Kind::PeakArrivals, .. } => " arrivals per 100 ms",
-        _ => "",
-    };
-    format!(
-        "“{}” {verb} {} from {} to {}{per}",
-        short(&comparison.sides[*side].name),
-        noun(figure),
-        figure::figure(unit, *reference),
-        figure::figure(unit, *value),
-    )
+/// What is said where nothing tells the sides apart.
+fn nothing(comparison: &Comparison) -> String {
+    let name = |n: usize| &comparison.sides[n].name;
+    match comparison.sides.len() {
+        1 => format!("“{}” on its own", name(0)),
+        2 => format!("Nothing tells “{}” from “{}”", name(1), name(0)),
+        _ => format!("Nothing tells any side from “{}”", name(0)),
+    }
 }
 
-/// How much a contrast says: the logarithm of the ratio of its figures; whether a system comes
-/// back at all counts more.
-fn weight(contrast: &Contrast) -> f64 {
-    let least = 0.01 * contrast.reference.abs().max(contrast.value.abs()).max(0.1);
-    let ratio = (contrast.value.abs() + least) / (contrast.reference.abs() + least);
-    let factor = match contrast.figure.kind {
-        Kind::Broken | Kind::Metastable | Kind::Duplicated => 2.0,
-        Kind::Goodput | Kind::Success => 3.0,
-        Kind::Percentile(_) => 0.5,
-        _ => 1.0,
-    };
-    factor * math::ln(ratio).abs()
+/// What disturbed a run, where it was one thing: `psp: slow for 5 s`.
+pub fn trigger(run: &Outcome) -> Option<String> {
+    match &disturbances(run)[..] {
+        [one] => {
+            let lasted = words::duration(one.to.since(one.from));
+            Some(format!("{} for {lasted}", one.label))
+        }
+        _ => None,
+    }
 }
 
 fn evidence(comparison: &Comparison) -> String {
@@ -354,34 +372,6 @@ fn evidence(comparison: &Comparison) -> String {
 /// A name that leaves room for others beside it.
 fn short(name: &str) -> String {
     measure::clip(name, 1.0, 28.0)
-}
-
-/// What a figure is called in a sentence.
-fn noun(figure: &Figure) -> String {
-    let of = figure.of.as_deref().unwrap_or("all");
-    match figure.kind {
-        Kind::Broken => format!("the share of runs that break {of}"),
-        Kind::Duplicated => format!("duplicates of {of}"),
-        Kind::Metastable => "the share of runs that stay down".to_owned(),
-        Kind::Success => "the share of success".to_owned(),
-        Kind::Unanswered => "the share of intents without an answer".to_owned(),
-        Kind::Degraded => "the share of success by fallback".to_owned(),
-        Kind::Goodput => "goodput".to_owned(),
-        Kind::Percentile(quantile) => format!("the {quantile} of {of}"),
-        Kind::LatencyMean => format!("the mean latency of {of}"),
-        Kind::LatencyMax => format!("the longest latency of {of}"),
-        Kind::RecoveryTime => "the time to recover".to_owned(),
-        Kind::Amplification => format!("attempts per call of {of}"),
-        Kind::RequestsPerIntent => "requests per intent".to_owned(),
-        Kind::Refusals => "refusals".to_owned(),
-        Kind::Wasted => format!("the wasted share of {of}'s work"),
-        Kind::Utilisation => format!("the utilisation of {of}"),
-        Kind::Waiting => format!("the mean queue of {of}"),
-        Kind::Waited => format!("the share that waits at {of}"),
-        Kind::PeakArrivals => format!("the peak at {of}"),
-        Kind::BreakerOpenings => "how often breakers open".to_owned(),
-        Kind::Count(counter) => format!("{} of {of}", counter.name().replace('_', " ")),
-    }
 }
 
 /// What a figure is called over its column, with its unit.

@@ -15,7 +15,7 @@ use super::canvas::{Canvas, Drawn, Face, LEFT, RIGHT};
 use super::compare::{column_title, scale};
 use super::ink::Ink;
 use super::measure;
-use super::region::{letter, name, plain, region_ink, short};
+use super::region::{letter, plain, region_ink, short, spoken};
 use crate::figure;
 
 /// Heights of a panel's plot, its title, the gap under it, and the row of regions, in px.
@@ -91,7 +91,7 @@ impl<'a> Curves<'a> {
     /// where it goes.
     pub fn finding(&self) -> Option<String> {
         let panel = self.panels.first()?;
-        let (axis, values) = (name(&self.map.x.path), &self.map.x.values);
+        let (axis, values) = (spoken(&self.map.x.path), &self.map.x.values);
         let told = |n: usize, point: &Point| {
             let value = figure::bound(point.at_least, figure::figure(panel.unit, point.value));
             format!("{value} at {}", plain(&values[n]))
@@ -204,7 +204,7 @@ impl<'a> Curves<'a> {
         }
         let bold = Face { style: FontStyle::Bold, ..Face::new(12.0, Ink::Text) };
         let room = RIGHT - LEFT;
-        let path = measure::clip(&format!("{} →", self.map.x.path), bold.measured(), room);
+        let path = measure::clip(&format!("{} →", spoken(&self.map.x.path)), bold.measured(), room);
         canvas.text(path, LEFT, y + 36.0, bold)
     }
 

@@ -27,8 +27,8 @@ pub const COLUMNS_MAX: usize = 4;
 
 /// Figures of sides.
 pub struct DotPanel {
-    /// Name and inks of each side.
-    pub sides: Vec<(String, Ink, Ink)>,
+    /// Name and inks of each side; one without a line elsewhere has none here.
+    pub sides: Vec<(String, Option<Ink>, Ink)>,
     /// At most [`COLUMNS_MAX`].
     pub columns: Vec<Column>,
 }
@@ -67,9 +67,14 @@ impl DotPanel {
         for (n, (name, line, _)) in self.sides.iter().enumerate() {
             let y = rows + n as f64 * ROW;
             canvas.line((MARGIN, y), (WIDTH - MARGIN, y), Ink::Grid)?;
-            canvas.line((MARGIN, y + 13.0), (MARGIN + 26.0, y + 13.0), *line)?;
-            let name = measure::clip(name, 11.5, NAMES - 44.0);
-            canvas.text(name, MARGIN + 34.0, y + 13.0, Face::new(11.5, Ink::Text).middle())?;
+            if let Some(line) = line {
+                canvas.line((MARGIN, y + 13.0), (MARGIN + 26.0, y + 13.0), *line)?;
+            }
+            let lines = measure::wrap(name, 11.5, NAMES - 44.0, 2);
+            for (line, name) in lines.into_iter().enumerate() {
+                let y = y + 13.0 + 14.0 * line as f64;
+                canvas.text(name, MARGIN + 34.0, y, Face::new(11.5, Ink::Text).middle())?;
+            }
         }
         let all = WIDTH - 2.0 * MARGIN - NAMES;
         let wide = all / self.columns.len().max(1) as f64;
@@ -87,7 +92,7 @@ impl Column {
         canvas: &Canvas,
         (left, right): (f64, f64),
         top: f64,
-        sides: &[(String, Ink, Ink)],
+        sides: &[(String, Option<Ink>, Ink)],
     ) -> Drawn {
         let bold = Face { style: FontStyle::Bold, ..Face::new(11.0, Ink::Text) };
         canvas.text(

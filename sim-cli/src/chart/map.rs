@@ -14,7 +14,7 @@ use super::curve::Curves;
 use super::ink::Ink;
 use super::measure;
 use super::picture::Picture;
-use super::region::{letter, name, plain, region_ink, short};
+use super::region::{letter, plain, region_ink, short, spoken};
 use super::sheet::{MARGIN, Sheet};
 use crate::words;
 
@@ -84,11 +84,11 @@ fn threshold(map: &Map) -> Option<String> {
     let (x, y) = (&map.x, &map.y);
     let with = match y.is_none() {
         true => "Stable".to_owned(),
-        false => format!("With {} = {}: stable", name(&y.path), plain(&y.values[row])),
+        false => format!("With {} = {}: stable", spoken(&y.path), plain(&y.values[row])),
     };
     Some(format!(
         "{with} up to {} = {}, {} from {} on",
-        name(&x.path),
+        spoken(&x.path),
         plain(&x.values[stable - 1]),
         region.name(),
         plain(&x.values[first])
@@ -214,14 +214,14 @@ impl<'a> Grid<'a> {
         let bold = Face { style: FontStyle::Bold, ..Face::new(12.0, Ink::Text) };
         let room = self.key_x() - MARGIN - LEFT;
         canvas.text(
-            measure::clip(&format!("{} →", map.x.path), bold.measured(), room),
+            measure::clip(&format!("{} →", spoken(&map.x.path)), bold.measured(), room),
             LEFT,
             bottom + 36.0,
             bold,
         )?;
         if !map.y.is_none() {
             let room = self.key_x() - 2.0 * MARGIN;
-            let title = measure::clip(&format!("{} ↓", map.y.path), bold.measured(), room);
+            let title = measure::clip(&format!("{} ↓", spoken(&map.y.path)), bold.measured(), room);
             canvas.text(title, MARGIN, cells - 10.0, bold)?;
             for (n, value) in map.y.values.iter().enumerate() {
                 let y = cells + (n as f64 + 0.5) * self.high;

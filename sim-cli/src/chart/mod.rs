@@ -30,7 +30,7 @@ mod strips;
 mod timeline;
 mod topology;
 
-pub use compare::comparison;
+pub use compare::{comparison, trigger};
 pub use distribution::distributions;
 pub use map::map;
 pub use picture::{Picture, style};

@@ -22,8 +22,10 @@ fn sequence(sequence: &Sequence, turning: Option<&Turning>, repeat: &str) -> Str
 }
 
 fn comparison(comparison: &Comparison, first: &[Outcome], repeat: &str) -> String {
-    super::comparison(comparison, first, repeat).document()
+    let decision = Decision::of_comparison(comparison, 0.02);
+    super::comparison(comparison, &decision, first, repeat).document()
 }
+use crate::decision::Decision;
 use crate::samples::{self, ms};
 
 const REPEAT: &str = "sim run payment.ron --set \"a=<b>\" --seed 7";
@@ -183,9 +185,9 @@ fn a_comparison_states_its_finding_and_every_side() {
     let svg = comparison(&compared, &runs, REPEAT);
     assert_sound_svg(&svg);
     assert_eq!(svg, comparison(&compared, &runs, REPEAT));
-    let title = "“budget” cuts the peak at api from 500 to 18.52 arrivals per 100 ms";
+    let title = "“budget”: goodput 38 /s; “base”: 30 /s";
     assert!(svg.contains(&format!("-title\">{title}</title>")), "{svg}");
-    for content in ["full jitter", "99.9 %", "+7.4 /s to +8.6 /s: better", "s1..20-v", "repeat: "] {
+    for content in ["full jitter", "99.9 %", "+7.4 to +8.6 /s: better", "s1..20-v", "repeat: "] {
         assert!(svg.contains(content), "{content}");
     }
     // A side has one ink in all panels: two timelines, the distribution and the figures.
@@ -218,8 +220,8 @@ fn a_map_states_its_threshold_and_its_regions() {
     let drawn = map(&samples::map(9, 6), &[], REPEAT);
     assert_sound_svg(&drawn);
     assert_eq!(drawn, map(&samples::map(9, 6), &[], REPEAT));
-    let title = "With checkout[0].attempts = 6: stable up to users.load.rate = 12/s, metastable \
-        from 20/s on";
+    let title = "With attempts of policy checkout[0] = 6: stable up to rate of users = 12/s, \
+        metastable from 20/s on";
     assert!(drawn.contains(&format!("-title\">{title}</title>")), "{drawn}");
     for content in ["stable", "vulnerable", "metastable", "overloaded", "60 %", "class=\"border\""]
     {
@@ -251,7 +253,7 @@ fn a_map_of_one_axis_is_a_curve_with_its_promise() {
     let promise: Promise = "p99(users) < 500ms".parse().expect("a promise");
     let drawn = map(&samples::curve(7), &[promise], REPEAT);
     assert_sound_svg(&drawn);
-    let title = "p99(users) &lt; 500ms is broken at users.load.rate = 24/s: 550 ms";
+    let title = "p99(users) &lt; 500ms is broken at rate of users = 24/s: 550 ms";
     assert!(drawn.contains(&format!("-title\">{title}</title>")), "{drawn}");
     for content in
         ["p99 latency, users", "&lt; 500ms", "class=\"band\"", "class=\"limit\"", "≥ 1 s"]

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use sim_models::Scenario;
 use sim_models::custom::Kinds;
 use sim_models::outcome::Outcome;
-use sim_models::study::{Comparison, Contrast, Figure, Judgement, Side};
+use sim_models::study::{Comparison, Contrast, Figure, Judgement, Side, Typical};
 
 use crate::changes::{Set, parse_set};
 use crate::chart_file::{self, Charts};
@@ -18,7 +18,7 @@ use crate::repeat::Repeat;
 use crate::study::json::Object;
 use crate::study::progress::Progress;
 use crate::study::{self, StudyArgs, extent, limited, unanswered};
-use crate::text::{Style, Table, paint, plain};
+use crate::text::{Style, Table, labelled, paint, plain};
 use crate::{chart, console, figure, json, words};
 
 /// Run variants on the same seeds, and tell which differences are more than luck
@@ -91,10 +91,11 @@ pub fn compare(args: &Args, kinds: &Kinds) -> Result<Exit, Failure> {
     let name = chart_name(args, sides[0].1.name());
     let is_data = args.study.json || args.table.is_some();
     args.charts.keep_and_tell(&name, is_data, || {
-        // Timelines are of the first seed, whose runs no study keeps.
-        let run = |(_, scenario): &(_, Scenario)| scenario.run(args.study.first_seed);
-        let first: Vec<Outcome> = sides.iter().map(run).collect();
-        chart::comparison(&comparison, &first, &repeat)
+        // No study keeps runs; that of the seed that stands for the others is done again.
+        let seed = comparison.typical.map_or(args.study.first_seed, |typical| typical.seed);
+        let run = |(_, scenario): &(_, Scenario)| scenario.run(seed);
+        let runs: Vec<Outcome> = sides.iter().map(run).collect();
+        chart::comparison(&comparison, &decision, &runs, &repeat)
     })?;
     Ok(Exit::Kept)
 }
@@ -188,6 +189,10 @@ fn object(comparison: &Comparison, decision: &Decision) -> String {
         })
     };
     object.insert("contrasts".to_owned(), comparison.contrasts.iter().map(contrast).collect());
+    let typical = comparison
+        .typical
+        .map(|Typical { seed, alike, of }| json!({ "seed": seed, "alike": alike, "of": of }));
+    object.insert("typical".to_owned(), json!(typical));
     object.insert("decision".to_owned(), decision::write::object(decision));
     json::pretty(&object)
 }
@@ -195,7 +200,10 @@ fn object(comparison: &Comparison, decision: &Decision) -> String {
 fn text(args: &Args, comparison: &Comparison, decision: &Decision, repeat: &str) -> String {
     let style = &console::style();
     let first = &comparison.sides[0];
-    let mut text = style.line("scenario", &first.subject.scenario);
+    let mut text = decision
+        .finding(None)
+        .map_or_else(String::new, |finding| labelled(style.head, "FOUND", &finding.text) + "\n");
+    text += &style.line("scenario", &first.subject.scenario);
     text += &style.line("study", &extent(&first.subject));
     for side in &comparison.sides {
         if let Some(said) = limited(&side.summary) {

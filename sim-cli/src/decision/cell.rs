@@ -17,6 +17,8 @@ pub struct Cell {
     pub at_least: bool,
     /// It rests on every run; not on some of them only, as where others tested nothing.
     pub is_whole: bool,
+    /// How many of how many, where it is a count: runs, duplicates and intents, intents.
+    pub part: Option<(u64, u64)>,
     /// What people read: `12/20 broke`, `28.01 /s`, `never tested`.
     pub said: String,
     /// Where the true value lies; `None` of one run.
@@ -37,7 +39,7 @@ impl Cell {
             Kind::Unanswered if figure.of.is_none() && figure.during.is_none() => {
                 let (open, offered) = (summary.goodput.unanswered(), summary.goodput.offered);
                 let said = format!("{} of {}", words::count(open), words::count(offered));
-                Cell { said, ..measured(summary, figure) }
+                Cell { said, part: Some((open, offered)), ..measured(summary, figure) }
             }
             Kind::Metastable => stays_down(summary.recovery.as_ref(), is_study),
             Kind::RecoveryTime => recovery_time(summary, figure),
@@ -72,7 +74,7 @@ impl Cell {
             said: figure::bound(at_least, figure::figure(unit, estimate.mean)),
             interval: estimate.interval,
             range: estimate.interval.and_then(|interval| range(unit, estimate.mean, interval)),
-            mark: None,
+            ..Cell::default()
         }
     }
 }
@@ -123,6 +125,7 @@ fn promise(summary: &Summary, figure: &Figure, is_study: bool) -> Cell {
     Cell {
         value: Some(*broken as f64 / tested as f64),
         is_whole: *vacuous == 0,
+        part: Some((*broken, tested)),
         said,
         interval: *rate,
         range: rate.map(|rate| figure::range(Unit::Share, rate)),
@@ -141,7 +144,12 @@ fn duplicates(summary: &Summary, figure: &Figure) -> Cell {
                 (words::count(effect.duplicated), words::count(effect.intents));
             let cell = measured(summary, figure);
             let range = cell.range.map(|range| format!("{range} a run"));
-            Cell { said: format!("{duplicated} for {intents}"), range, ..cell }
+            Cell {
+                said: format!("{duplicated} for {intents}"),
+                part: Some((effect.duplicated, effect.intents)),
+                range,
+                ..cell
+            }
         }
         None => Cell::without("never done"),
     }
@@ -167,6 +175,7 @@ fn stays_down(tally: Option<&RecoveryTally>, is_study: bool) -> Cell {
     Cell {
         value: Some(down as f64 / tested as f64),
         is_whole: tested == tally.runs(),
+        part: Some((down, tested)),
         said,
         interval: tally.metastable_rate,
         range: tally.metastable_rate.map(|rate| figure::range(Unit::Share, rate)),

@@ -8,6 +8,7 @@
 //! that nobody has is no zero, who never got an answer counts, and one run proves no difference.
 
 mod cell;
+mod finding;
 mod format;
 pub mod text;
 pub mod write;
@@ -21,10 +22,14 @@ use sim_models::study::{Comparison, Figure, Kind, Mark, Quantile, Summary};
 mod tests;
 
 pub use cell::Cell;
+pub use finding::Finding;
 pub use format::{Format, parse_least};
 
 /// The scenario as it stands, among its variants.
 pub const BASE: &str = "base";
+
+/// The least difference that matters, where nobody says so: a share of the first row's figure.
+pub const LEAST: f64 = 0.02;
 
 /// What is told of several variants.
 #[derive(Clone, Debug)]

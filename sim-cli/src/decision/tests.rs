@@ -253,3 +253,49 @@ fn twelve_variants_fit_a_terminal() {
         assert!(table.count() <= 60, "{text}");
     }
 }
+
+fn recovering(metastable: &[u64]) -> Decision {
+    let summary = |metastable: &u64| {
+        let recovery = RecoveryTally {
+            recovered: 20 - metastable,
+            metastable: *metastable,
+            ..RecoveryTally::default()
+        };
+        Summary { runs: 20, recovery: Some(recovery), ..Summary::default() }
+    };
+    let summaries: Vec<Summary> = metastable.iter().map(summary).collect();
+    let names = ["base", "no budget", "no limit", "short queue"];
+    let names = names.iter().take(metastable.len()).map(|name| (*name).to_owned()).collect();
+    let terms = Terms { least: 0.02, confidence: 0.95 };
+    Decision::of(names, &summaries.iter().collect::<Vec<_>>(), Some(terms), &|_, _| None)
+}
+
+#[test]
+fn the_finding_is_the_gravest_and_ties_are_ties() {
+    let found = |decision: &Decision, trigger| decision.finding(trigger).map(|found| found.text);
+    let said = |metastable: &[u64]| found(&recovering(metastable), Some("db: slow for 5 s"));
+    for (metastable, text) in [
+        (&[0, 20][..], "“no budget”: db: slow for 5 s, and 0 of 20 runs come back; “base”: all"),
+        (
+            &[0, 20, 20, 0],
+            "“no budget” and “no limit”: db: slow for 5 s, and 0 of 20 runs come back; the others: all",
+        ),
+        (&[20, 20], "every variant: db: slow for 5 s, and 0 of 20 runs come back"),
+        (&[20, 3], "“base”: db: slow for 5 s, and 0 of 20 runs come back; “no budget”: 17"),
+    ] {
+        assert_eq!(said(metastable).as_deref(), Some(text));
+    }
+    assert_eq!(said(&[0, 0]), None, "nothing tells them apart");
+
+    let sides = [None, Some("retries"), Some(SAME)];
+    let study = Decision::of_comparison(&compared(&sides, 8), 0.02);
+    let money = study.finding(None).expect("who asks again pays again");
+    assert_eq!((money.figure.kind, &money.rows[..]), (Kind::Duplicated, &[1][..]));
+    assert!(money.text.contains("duplicates of charge for"), "{}", money.text);
+    assert!(money.text.ends_with(" intents; the others: none"), "{}", money.text);
+    let runs = sides.map(|variant| side(variant).1.run(1));
+    let money = Decision::of_runs(&runs).finding(None).expect("one run shows it");
+    assert_eq!((money.figure.kind, &money.rows[..]), (Kind::Duplicated, &[1][..]));
+    let same = compared(&[None, Some(SAME)], 8);
+    assert_eq!(found(&Decision::of_comparison(&same, 0.02), None), None);
+}

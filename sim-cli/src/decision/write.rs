@@ -100,7 +100,17 @@ pub fn object(decision: &Decision) -> Value {
             "cells": cells(decision, row),
         })
     };
+    let finding = decision.finding(None).map(|finding| {
+        let name = |n: &usize| &decision.rows[*n].name;
+        json!({
+            "figure": finding.figure.to_string(),
+            "rows": finding.rows.iter().map(name).collect::<Vec<_>>(),
+            "against": finding.against.iter().map(name).collect::<Vec<_>>(),
+            "text": finding.text,
+        })
+    });
     json!({
+        "finding": finding,
         "least": decision.terms.map(|terms| terms.least),
         "columns": columns.collect::<Vec<Value>>(),
         "rows": decision.rows.iter().enumerate().map(row).collect::<Vec<Value>>(),

@@ -20,6 +20,7 @@ use super::percentile::{self, Lack, Percentile, Pool, Reading};
 use super::replicate::{Crew, Misuse, Options};
 use super::sample::{Sample, Who};
 use super::summary::{Summary, Tally};
+use super::typical::{Ends, Typical};
 use crate::Scenario;
 use crate::figure::{Better, Figure, Kind, Quantile};
 use crate::outcome::InvariantVerdict;
@@ -31,6 +32,8 @@ pub struct Comparison {
     pub sides: Vec<Side>,
     /// One line per figure and further side: by figure, then by side.
     pub contrasts: Vec<Contrast>,
+    /// The seed that stands for the others; `None` when none brought all sides to their horizon.
+    pub typical: Option<Typical>,
 }
 
 /// One side of a comparison.
@@ -170,6 +173,7 @@ impl Comparison {
             }
         });
         let contrasts = duel.contrasts(options.confidence);
+        let typical = duel.ends.typical();
         let tallies = duel.tallies.into_iter().zip(duel.pools);
         let side =
             |((name, scenario), (tally, pools)): (&(String, Scenario), (Tally, Pools))| Side {
@@ -178,7 +182,8 @@ impl Comparison {
                 summary: tally.finish(options.confidence, &options.figures),
                 pairs: pools.pairs,
             };
-        Ok(Comparison { sides: sides.iter().zip(tallies).map(side).collect(), contrasts })
+        let sides = sides.iter().zip(tallies).map(side).collect();
+        Ok(Comparison { sides, contrasts, typical })
     }
 }
 
@@ -191,6 +196,7 @@ struct Duel<'a> {
     pools: Vec<Pools>,
     /// Per figure and side: first's, this side's, and the differences.
     pairings: BTreeMap<(Figure, usize), Pairing>,
+    ends: Ends,
 }
 
 /// The samples of the seeds in which both a side and the first one reached their horizon.
@@ -229,11 +235,13 @@ impl Duel<'_> {
             tallies: vec![Tally::default(); sides],
             pools: vec![Pools::default(); sides],
             pairings: BTreeMap::new(),
+            ends: Ends::default(),
         }
     }
 
     /// Adds the runs of all sides with one seed.
     fn add(&mut self, round: &[Sample]) {
+        self.ends.add(round);
         for (tally, sample) in self.tallies.iter_mut().zip(round) {
             tally.add(sample);
         }

@@ -21,6 +21,7 @@ mod percentile;
 mod replicate;
 mod sample;
 mod summary;
+mod typical;
 
 pub use crate::figure::{Better, Figure, Kind, Quantile, Stretch, Unit};
 pub use axis::Axis;
@@ -36,6 +37,8 @@ pub use sample::Reason;
 pub use summary::{
     InvariantTally, LeftOut, Limited, Measure, RecoveryTally, Row, Summary, UnwellRuns,
 };
+
+pub use typical::Typical;
 
 use std::fmt;
 

@@ -12,8 +12,7 @@ use sim_models::{Scenario, SourceError};
 use super::Args;
 use crate::changes::Changes;
 use crate::command::{compare, map};
-use crate::decision;
-use crate::decision::Decision;
+use crate::decision::{self, Decision};
 use crate::diagnostics::Failure;
 use crate::file::{ScenarioFile, together, warnings_of};
 use crate::page::{Chapter, Glance, Side, Story, Study};
@@ -25,9 +24,6 @@ use crate::{chart, console, finding, report};
 /// Broken promises of a side that get a diagram, and slow intents that do.
 const BROKEN_MAX: usize = 6;
 const SLOW_MAX: usize = 2;
-
-/// The least difference that matters, as `sim compare` has it by default.
-const LEAST: f64 = 0.02;
 
 /// Seeds of a side whose timelines a page holds.
 const GLANCES_MAX: u64 = 50;
@@ -199,7 +195,9 @@ fn study(
     };
     let tick = || progress.tick();
     let comparison = Comparison::run(sides, &options(seeds, &tick))?;
-    let first: Vec<Outcome> = sides.iter().map(|(_, scenario)| scenario.run(1)).collect();
+    let decision = Decision::of_comparison(&comparison, decision::LEAST);
+    let seed = comparison.typical.map_or(1, |typical| typical.seed);
+    let runs: Vec<Outcome> = sides.iter().map(|(_, scenario)| scenario.run(seed)).collect();
     let line = sides.iter().fold(Repeat::new("compare").file(path), |line, (_, side)| {
         line.option("variant", side.variant().unwrap_or(decision::BASE))
     });
@@ -208,8 +206,7 @@ fn study(
         .iter()
         .fold(line, |line, (path, value)| line.option("set", format!("{path}={value}")));
     let repeat = line.option("seeds", seeds).to_string();
-    let picture = chart::comparison(&comparison, &first, &repeat);
-    let decision = Decision::of_comparison(&comparison, LEAST);
+    let picture = chart::comparison(&comparison, &decision, &runs, &repeat);
     Ok(Some((decision, Study { picture, repeat })))
 }
 

@@ -13,7 +13,7 @@ use crate::diagnostics::Failure;
 use crate::exit::Exit;
 use crate::file::{ScenarioFile, warnings_of};
 use crate::repeat::Repeat;
-use crate::text::{Style, Table, plain};
+use crate::text::{Style, Table, labelled, plain};
 use crate::{chart, chart_file, console, finding, json, running, words};
 
 /// Runs the base scenario and every variant. The base alone decides how the command ends.
@@ -89,6 +89,9 @@ fn text(args: &Args, outcomes: &[Outcome], decision: &Decision) -> String {
     let style = console::style();
     let mut text = plain(&format!("{}, seed {}", outcomes[0].scenario, seeds(outcomes)));
     text.push('\n');
+    if let Some(finding) = decision.finding(chart::trigger(&outcomes[0]).as_deref()) {
+        text += &labelled(style.head, "FOUND", &finding.text);
+    }
     text += &decision::text::text(decision, &style, console::columns());
     if args.verbose {
         text += &counts(outcomes);
