@@ -2,6 +2,7 @@
 
 mod alone;
 mod book;
+mod browser;
 mod caches;
 mod cli;
 mod clients;

@@ -5,7 +5,7 @@ use std::fs;
 use crate::support::{root, scratch, sim_in};
 
 /// A payment whose answer is lost, so that the retry charges twice; `safe` has a key.
-const SHOP: &str = r#"Scenario(
+pub const SHOP: &str = r#"Scenario(
     name: "shop", about: "Users pay.", hypothesis: "Nobody pays twice.", horizon: "20s",
     actors: {
         "users": Client(
