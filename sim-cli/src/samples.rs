@@ -515,7 +515,7 @@ fn resources() -> Vec<Resource> {
 
 /// A service's queue, of so many in each window.
 pub fn waiting(service: &str, queue: Vec<u32>) -> LevelSeries {
-    let lengths: Vec<f64> = queue.into_iter().map(f64::from).collect();
+    let lengths: Vec<Option<f64>> = queue.into_iter().map(f64::from).map(Some).collect();
     LevelSeries {
         resource: service.to_owned(),
         kind: ResourceKind::Instances,

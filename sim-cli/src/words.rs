@@ -16,6 +16,15 @@ pub fn named(scenario: &str, variant: Option<&str>) -> String {
     }
 }
 
+/// An amount, with as many decimals as a reader can use: `1,234`, `0.61`, `3`.
+pub fn amount(amount: f64) -> String {
+    if amount >= 100.0 || amount == amount.trunc() {
+        count((amount + 0.5) as u64)
+    } else {
+        format!("{amount:.2}")
+    }
+}
+
 /// A count with its thousands set off: `12,345`.
 pub fn count(n: u64) -> String {
     let digits = n.to_string();

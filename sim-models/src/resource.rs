@@ -69,11 +69,11 @@ pub struct LevelSeries {
     pub quantity: Quantity,
     /// The most that there can be, where that is known and never moves.
     pub bound: Option<f64>,
-    /// The mean in each window.
-    pub mean: Vec<f64>,
+    /// The mean in each window; `None` for a share of nothing.
+    pub mean: Vec<Option<f64>>,
     /// In each window the extreme that is worse: the least of what there should be much of, the
     /// most of all else.
-    pub worst: Vec<f64>,
+    pub worst: Vec<Option<f64>>,
 }
 
 /// The variants of an enum with the ids that they have in JSON, which stay as they are.
@@ -113,28 +113,68 @@ named! {
         Instances = "instances",
         /// A node of a store: it carries out one command at a time.
         Store = "store",
+        /// A cache that each instance of a service has.
+        Cache = "cache",
+        /// A queue of a broker.
+        Queue = "queue",
+        /// A limit on the calls under way.
+        Bulkhead = "bulkhead",
+        /// Connections that are kept.
+        Connections = "connections",
+        /// What all calls of a caller may retry together.
+        Budget = "retry_budget",
+        /// A limit on the calls per time.
+        RateLimiter = "rate_limiter",
+        /// A limit on the calls under way that finds its own height.
+        AdaptiveLimit = "concurrency_limit",
+        /// A throttle that refuses at random.
+        Throttle = "throttle",
+        /// The choice among hosts that leaves out those that fail.
+        OutlierDetection = "outlier_detection",
     }
 }
 
 named! {
-    /// What is measured of a resource.
+    /// What is measured of a resource. Of a policy that several instances have, the value is that of
+    /// the instance that is worst off; who waits is counted over all of them.
     Quantity {
         /// Workers that are taken; of a store's node, whether it carries out a command.
         Busy = "busy",
-        /// Requests or commands that wait in line.
+        /// Requests, commands or calls that wait for their turn.
         Waiting = "waiting",
         /// Instances that take requests.
         Up = "up",
+        /// Reads that found their key, or lookups that found a value, as a share of all.
+        HitRatio = "hit_ratio",
+        /// Messages that nobody has acknowledged.
+        Lag = "lag",
+        /// Calls under way.
+        InUse = "in_use",
+        /// Connections that are open and not in use.
+        Idle = "idle",
+        /// What is left to spend.
+        Tokens = "tokens",
+        /// The most calls that may be under way.
+        Limit = "limit",
+        /// The chance that a call is refused.
+        Refusing = "refusing",
+        /// Hosts that are taken out.
+        Ejected = "ejected",
     }
 }
 
 impl Quantity {
     /// Whether little of it is worse than much.
     pub const fn is_worst_low(self) -> bool {
-        match self {
-            Quantity::Up => true,
-            Quantity::Busy | Quantity::Waiting => false,
-        }
+        matches!(
+            self,
+            Quantity::Up | Quantity::HitRatio | Quantity::Idle | Quantity::Tokens | Quantity::Limit
+        )
+    }
+
+    /// Whether it is counted over all instances that have one.
+    pub(crate) const fn is_summed(self) -> bool {
+        matches!(self, Quantity::Waiting)
     }
 
     /// Which extreme is worse: `least` or `most`.
@@ -142,12 +182,18 @@ impl Quantity {
         if self.is_worst_low() { "least" } else { "most" }
     }
 
-    /// In what it is counted.
+    /// In what it is counted; a share is from 0 to 1.
     pub const fn unit(self) -> &'static str {
         match self {
             Quantity::Busy => "workers",
             Quantity::Waiting => "requests",
             Quantity::Up => "instances",
+            Quantity::HitRatio | Quantity::Refusing => "share",
+            Quantity::Lag => "messages",
+            Quantity::InUse | Quantity::Limit => "calls",
+            Quantity::Idle => "connections",
+            Quantity::Tokens => "tokens",
+            Quantity::Ejected => "hosts",
         }
     }
 }
@@ -159,24 +205,61 @@ named! {
         Crashed = "crashed",
         /// An instance or a node that had died came back.
         Restarted = "restarted",
+        /// An autoscaler started an instance.
+        Started = "started",
+        /// An autoscaler took an instance out.
+        Stopped = "stopped",
+        /// A read found its key, or a lookup a value.
+        Hit = "hits",
+        /// A lookup found a value that was stale, and had it worked out anew meanwhile.
+        Stale = "stale",
+        /// A read or a lookup found nothing.
+        Missed = "misses",
+        /// A miss waited for somebody else's computation.
+        Coalesced = "coalesced",
+        /// A value was worked out.
+        Computed = "computations",
+        /// A key that nobody wrote again was past its time.
+        Expired = "expired",
+        /// A key or a value made room for others.
+        Evicted = "evicted",
+        /// A message was stored.
+        Stored = "stored",
+        /// A message was handed out once more.
+        Redelivered = "redelivered",
+        /// A message was handed out too often, and is given up.
+        Dead = "dead",
+        /// A call was let in at once.
+        Admitted = "admitted",
+        /// A retry was paid for.
+        Granted = "granted",
+        /// A call had to wait.
+        Waited = "waited",
+        /// A call or a retry was refused.
+        Refused = "refused",
+        /// A host was taken out.
+        Ejected = "ejected",
+        /// A host came back.
+        Returned = "returned",
+        /// So many hosts were out that the ejected ones were asked as well.
+        Panicked = "panicked",
     }
 }
 
 impl ResourceKind {
-    /// What is measured of it.
-    pub(crate) const fn quantities(self) -> &'static [Quantity] {
-        match self {
-            ResourceKind::Instances => &[Quantity::Busy, Quantity::Waiting, Quantity::Up],
-            ResourceKind::Store => &[Quantity::Busy, Quantity::Waiting],
-        }
-    }
-
     /// What is counted of it.
     pub(crate) const fn events(self) -> &'static [ResourceEvent] {
+        use ResourceEvent::*;
         match self {
-            ResourceKind::Instances | ResourceKind::Store => {
-                &[ResourceEvent::Crashed, ResourceEvent::Restarted]
-            }
+            ResourceKind::Instances => &[Crashed, Restarted, Started, Stopped],
+            ResourceKind::Store => &[Crashed, Restarted, Hit, Missed, Expired, Evicted],
+            ResourceKind::Cache => &[Hit, Stale, Missed, Coalesced, Computed, Evicted],
+            ResourceKind::Queue => &[Stored, Redelivered, Dead],
+            ResourceKind::Bulkhead | ResourceKind::RateLimiter => &[Admitted, Waited, Refused],
+            ResourceKind::Connections => &[Admitted, Waited],
+            ResourceKind::Budget => &[Granted, Refused],
+            ResourceKind::AdaptiveLimit | ResourceKind::Throttle => &[Admitted, Refused],
+            ResourceKind::OutlierDetection => &[Ejected, Returned, Panicked, Refused],
         }
     }
 }

@@ -419,6 +419,7 @@ impl Run {
         let names = plan.invariants.iter().map(|invariant| invariant.name.clone());
         series.violations = names.zip(violations).collect();
         let measured = shared.metrics.measured(plan, end);
+        let series = shared.metrics.series(plan, end);
         let entries = shared.ledger.entries().iter().take(ledger_lines);
         let mut outcome = Outcome {
             run_id: self.id,
@@ -448,7 +449,7 @@ impl Run {
             actors: shared.metrics.actor_summaries(plan, &measured[0]),
             measured,
             calls: shared.metrics.call_summaries(plan),
-            resources: shared.metrics.resource_summaries(end),
+            resources: shared.metrics.resource_summaries(&series, end),
             transitions: shared.metrics.transition_lines(plan, |id| world.breakers(id)),
             log_omitted: shared.log.omitted(),
             series,

@@ -31,7 +31,8 @@ fn growth(
     let sets = [sets, &[("invariants", "[]"), ("breaks", "[]")]].concat();
     outcomes(&case("hotos21", variant, &sets), runs, |outcome| {
         let queue = &outcome.series.level("db", Quantity::Waiting).expect("a queue").worst;
-        (queue[until] - queue[from]) / (until - from) as f64
+        let length = |second: usize| queue[second].expect("a level");
+        (length(until) - length(from)) / (until - from) as f64
     })
 }
 

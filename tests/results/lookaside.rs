@@ -16,7 +16,7 @@ fn answered(outcome: &Outcome) -> f64 {
 
 /// How many wait for the database at the end of a second.
 fn waiting(outcome: &Outcome, second: usize) -> f64 {
-    outcome.series.level("db", Quantity::Waiting).expect("a queue").worst[second]
+    outcome.series.level("db", Quantity::Waiting).expect("a queue").worst[second].expect("a level")
 }
 
 /// What the queue of the database gains per second, late.

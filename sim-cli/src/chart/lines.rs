@@ -42,8 +42,8 @@ pub struct LinePanel {
 
 struct Line {
     name: String,
-    /// The greatest value in words, which stays where the name is cut.
-    peak: Option<String>,
+    /// The greatest value in words, or the least, which stays where the name is cut: `peak 5/s`.
+    extreme: Option<String>,
     ink: Ink,
     /// Length of a window in seconds.
     width: f64,
@@ -52,10 +52,11 @@ struct Line {
 }
 
 impl Line {
-    /// What stands beside it in `room` px: its name, cut where it is long, and its peak.
+    /// What stands beside it in `room` px: its name, cut where it is long, and its extreme.
     fn label(&self, room: f64) -> String {
-        let peak = self.peak.as_ref().map_or(String::new(), |peak| format!(", peak {peak}"));
-        measure::clip(&self.name, LABEL_SIZE, room - measure::width(&peak, LABEL_SIZE)) + &peak
+        let extreme = self.extreme.as_ref().map_or(String::new(), |said| format!(", {said}"));
+        measure::clip(&self.name, LABEL_SIZE, room - measure::width(&extreme, LABEL_SIZE))
+            + &extreme
     }
 }
 
@@ -75,7 +76,10 @@ pub fn rates(series: &Series) -> Option<LinePanel> {
     let rate = |&n: &u32| Some(f64::from(n) / width);
     let line = |name: &str, ink, counts: &[u32]| Line {
         name: name.to_owned(),
-        peak: Some(words::per_second(counts.iter().max().and_then(rate).unwrap_or(0.0))),
+        extreme: Some({
+            let most = counts.iter().max().and_then(rate).unwrap_or(0.0);
+            format!("peak {}", words::per_second(most))
+        }),
         ink,
         width,
         values: counts.iter().map(rate).collect(),
@@ -120,7 +124,7 @@ pub fn latencies(series: &Series) -> Option<LinePanel> {
     let width = series.width.as_secs_f64();
     let line = |name: &str, ink, spans: &[Option<Span>]| Line {
         name: name.to_owned(),
-        peak: spans.iter().flatten().max().map(|&max| words::duration(max)),
+        extreme: spans.iter().flatten().max().map(|&max| format!("peak {}", words::duration(max))),
         ink,
         width,
         values: spans.iter().map(|span| span.map(|span| span.as_nanos() as f64)).collect(),
@@ -160,9 +164,9 @@ pub fn goodput_of_clients(series: &Series) -> Option<LinePanel> {
     let lines = clients.into_iter().map(|(own, ink)| {
         let values = values(own);
         let peak = values.iter().flatten().copied().fold(0.0, f64::max);
-        let peak = Some(words::per_second(peak));
+        let extreme = Some(format!("peak {}", words::per_second(peak)));
         // A client that gets nothing is a finding.
-        Line { name: own.name.clone(), peak, ink, width, values }
+        Line { name: own.name.clone(), extreme, ink, width, values }
     });
     let lines: Vec<Line> = lines.collect();
     let max = greatest(&lines)?;
@@ -175,9 +179,10 @@ pub fn tails_of_clients(series: &Series) -> Option<LinePanel> {
     let width = series.width.as_secs_f64();
     let (clients, more) = several_clients(series)?;
     let lines = clients.into_iter().map(|(own, ink)| {
-        let peak = own.latency_p99.iter().flatten().max().map(|&max| words::duration(max));
+        let most = own.latency_p99.iter().flatten().max();
+        let extreme = most.map(|&max| format!("peak {}", words::duration(max)));
         let values = own.latency_p99.iter().map(|span| span.map(|span| span.as_nanos() as f64));
-        Line { name: own.name.clone(), peak, ink, width, values: values.collect() }
+        Line { name: own.name.clone(), extreme, ink, width, values: values.collect() }
     });
     let lines: Vec<Line> = lines.collect();
     let height = several(&lines, 110.0);
@@ -200,8 +205,8 @@ fn several_clients(series: &Series) -> Option<(Vec<(&ClientSeries, Ink)>, String
 /// The longest queues, if any request or command ever waited.
 pub fn queues(series: &Series) -> Option<LinePanel> {
     let queues = inks(series).into_iter().map(|(name, ink)| {
-        let lengths = series.level(name, Quantity::Waiting).map_or(&[][..], |queue| &queue.worst);
-        (name, ink, lengths.iter().copied().map(Some).collect())
+        let lengths = series.level(name, Quantity::Waiting);
+        (name, ink, lengths.map_or_else(Vec::new, |queue| queue.worst.clone()))
     });
     let waiting = series.levels.iter().filter(|level| level.quantity == Quantity::Waiting);
     let more = match waiting.count().saturating_sub(QUEUES.len()) {
@@ -221,15 +226,13 @@ pub fn busy(series: &Series) -> Option<LinePanel> {
         .collect();
     busy.sort_by(|a, b| most(b.2).total_cmp(&most(a.2)));
     busy.truncate(LINES_MAX);
-    let busy = busy
-        .into_iter()
-        .map(|(name, ink, means)| (name, ink, means.iter().map(|mean| Some(*mean)).collect()));
+    let busy = busy.into_iter().map(|(name, ink, means)| (name, ink, means.clone()));
     let peak = |max: f64| if max < 10.0 { format!("{max:.1}") } else { format!("{max:.0}") };
     named(busy, series, &peak, "Busy workers, averaged over each window".to_owned())
 }
 
-fn most(values: &[f64]) -> f64 {
-    values.iter().copied().fold(0.0, f64::max)
+pub(super) fn most(values: &[Option<f64>]) -> f64 {
+    values.iter().flatten().copied().fold(0.0, f64::max)
 }
 
 /// Workers whose work nobody wanted, of services where that was a share worth a line.
@@ -237,7 +240,7 @@ pub fn wasted(series: &Series) -> Option<LinePanel> {
     let lines = inks(series).into_iter().filter_map(|(name, ink)| {
         let (_, wasted) = series.wasted.iter().find(|(of, _)| of == name)?;
         let busy = most(&series.level(name, Quantity::Busy)?.mean);
-        let is_much = most(wasted) >= WASTED * busy;
+        let is_much = wasted.iter().copied().fold(0.0, f64::max) >= WASTED * busy;
         is_much.then(|| (name, ink, wasted.iter().map(|mean| Some(*mean)).collect()))
     });
     let peak = |max: f64| if max < 10.0 { format!("{max:.1}") } else { format!("{max:.0}") };
@@ -264,7 +267,6 @@ pub fn end_to_end(series: &Series, far: &[&str]) -> Option<LinePanel> {
 
 /// The hops that ever sent clearly more attempts than there were calls: the three that sent most.
 pub fn amplification(series: &Series) -> Option<LinePanel> {
-    let most = |ratios: &[Option<f64>]| ratios.iter().flatten().copied().fold(0.0, f64::max);
     let mut hops: Vec<_> =
         series.amplification.iter().filter(|(_, r)| most(r) >= AMPLIFIED).collect();
     hops.sort_by(|(_, a), (_, b)| most(b).total_cmp(&most(a)));
@@ -283,7 +285,7 @@ pub fn goodputs(runs: &[Run]) -> Option<LinePanel> {
     let lines = runs.iter().filter(|run| !run.series.width.is_zero()).map(|run| {
         let width = run.series.width.as_secs_f64();
         let values = run.series.goodput.iter().map(|&n| Some(f64::from(n) / width)).collect();
-        Line { name: run.name.to_owned(), peak: None, ink: run.ink, width, values }
+        Line { name: run.name.to_owned(), extreme: None, ink: run.ink, width, values }
     });
     let lines: Vec<Line> = lines.collect();
     let max = greatest(&lines)?;
@@ -298,7 +300,7 @@ pub fn tails(runs: &[Run]) -> Option<LinePanel> {
         let width = run.series.width.as_secs_f64();
         Line {
             name: run.name.to_owned(),
-            peak: None,
+            extreme: None,
             ink: run.ink,
             width,
             values: values.collect(),
@@ -323,12 +325,16 @@ fn windows(runs: &[Run]) -> String {
     }
 }
 
-/// Services and stores with their inks, which they keep in all panels: by the length of their
+/// Services, stores and policies with a queue, with the inks which they keep in all panels: by the length of their
 /// queues, then in the scenario's order, as far as inks go.
 fn inks(series: &Series) -> Vec<(&str, Ink)> {
     let mut resources: Vec<(f64, &str)> = Vec::new();
     for LevelSeries { resource, quantity, worst, .. } in &series.levels {
-        let length = if *quantity == Quantity::Waiting { most(worst) } else { 0.0 };
+        let length = match quantity {
+            Quantity::Waiting => most(worst),
+            Quantity::Busy => 0.0,
+            _ => continue,
+        };
         match resources.iter_mut().find(|(_, name)| name == resource) {
             Some((longest, _)) => *longest = longest.max(length),
             None => resources.push((length, resource)),
@@ -349,12 +355,35 @@ fn named<'a>(
     let width = series.width.as_secs_f64();
     let lines = lines.filter_map(|(name, ink, values)| {
         let max = values.iter().flatten().copied().fold(0.0, f64::max);
-        let (name, peak) = (name.to_owned(), Some(peak(max)));
-        (max > 0.0).then_some(Line { name, peak, ink, width, values })
+        let (name, extreme) = (name.to_owned(), Some(format!("peak {}", peak(max))));
+        (max > 0.0).then_some(Line { name, extreme, ink, width, values })
     });
     let lines: Vec<Line> = lines.collect();
     let max = greatest(&lines)?;
     Some(LinePanel { title, height: 110.0, scale: Scale::counts(max), lines })
+}
+
+/// A panel of lines, each with its extreme in words: of counts, or of shares of one.
+pub(super) fn extremes(
+    lines: Vec<(String, String, Vec<Option<f64>>)>,
+    width: Span,
+    are_shares: bool,
+    title: String,
+) -> Option<LinePanel> {
+    let width = width.as_secs_f64();
+    let lines = lines.into_iter().zip(QUEUES).map(|((name, extreme, values), ink)| Line {
+        name,
+        extreme: Some(extreme),
+        ink,
+        width,
+        values,
+    });
+    let lines: Vec<Line> = lines.collect();
+    let scale = match are_shares {
+        true => Scale::shares(1.0),
+        false => Scale::counts(greatest(&lines)?),
+    };
+    (!lines.is_empty()).then_some(LinePanel { title, height: 110.0, scale, lines })
 }
 
 /// The greatest value, if one is above zero.
@@ -491,8 +520,9 @@ mod tests {
 
     #[test]
     fn a_peak_survives_a_long_name() {
-        let (name, peak) = ("storefront->recommendations".to_owned(), Some("2.5".to_owned()));
-        let line = Line { name, peak, ink: Ink::Offered, width: 1.0, values: Vec::new() };
+        let name = "storefront->recommendations".to_owned();
+        let extreme = Some("peak 2.5".to_owned());
+        let line = Line { name, extreme, ink: Ink::Offered, width: 1.0, values: Vec::new() };
         let label = line.label(150.0);
         assert!(label.starts_with("storef") && label.ends_with("…, peak 2.5"), "{label}");
         assert!(measure::width(&label, LABEL_SIZE) <= 150.0, "{label}");

@@ -22,6 +22,7 @@ mod numbers;
 mod picture;
 mod readout;
 mod region;
+mod resources;
 mod sequence;
 mod shares;
 mod sheet;

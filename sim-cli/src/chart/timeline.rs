@@ -7,11 +7,12 @@ use super::canvas::Canvas;
 use super::picture::Picture;
 use super::sheet::Sheet;
 use super::stack::{Panel, Stack};
-use super::{bands, lanes, lines, shares, strips};
+use super::{bands, lanes, lines, resources, shares, strips};
 use crate::{finding, words};
 
 /// The timeline of a run. Over one axis of virtual time it shows load, result, latency, clients,
-/// endings, queues, busy workers, wasted work, amplification, breakers, ledger, faults and violations.
+/// endings, queues, busy workers, wasted work, amplification, resources,
+/// breakers, ledger, faults and violations.
 /// `repeat` is the command that repeats the run; it stands in the corner together with the run's id.
 pub fn timeline(outcome: &Outcome, repeat: &str) -> Picture {
     let stack = panels(outcome);
@@ -58,6 +59,9 @@ pub fn panels(outcome: &Outcome) -> Stack {
         timed.and_then(lines::wasted).map(Panel::Lines),
         timed.and_then(lines::amplification).map(Panel::Lines),
         timed.and_then(|series| lines::end_to_end(series, &far(outcome))).map(Panel::Lines),
+    ];
+    let resources = timed.map_or_else(Vec::new, |_| resources::panels(outcome));
+    let last = [
         bands::breakers(&outcome.transitions).map(Panel::Bands),
         timed.and_then(strips::ledger).map(Panel::Strips),
         timed.and_then(strips::violations).map(Panel::Strips),
@@ -65,6 +69,8 @@ pub fn panels(outcome: &Outcome) -> Stack {
     ];
     let endings = endings.into_iter().map(Panel::Shares);
     let panels = before.into_iter().flatten().chain(endings).chain(after.into_iter().flatten());
+    let panels = panels.chain(resources.into_iter().map(Panel::Lines));
+    let panels = panels.chain(last.into_iter().flatten());
     Stack { end, panels: panels.collect() }
 }
 

@@ -197,15 +197,16 @@ fn breakers(outcome: &Outcome, end: Time) -> BTreeMap<String, Vec<Slice>> {
 }
 
 fn counters(trace: &mut Trace, group: u64, series: &Series) {
-    let mut add = |name: &str, values: Vec<f64>| {
+    let mut add = |name: &str, values: Vec<Option<f64>>| {
         let counter = Message::default();
         let track = trace.describe(name, Some(group), |track| track.message(8, &counter));
         for (n, value) in values.into_iter().enumerate() {
+            let Some(value) = value else { continue };
             let event = Message::default().number(9, COUNTER).number(11, track);
             trace.event(Time::ZERO + series.width * n as u64, &event.double(44, value));
         }
     };
-    let counts = |counts: &[u32]| counts.iter().map(|count| f64::from(*count)).collect();
+    let counts = |counts: &[u32]| counts.iter().map(|count| Some(f64::from(*count))).collect();
     add("offered", counts(&series.offered));
     add("goodput", counts(&series.goodput));
     add("failed", counts(&series.failed));

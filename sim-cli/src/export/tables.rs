@@ -457,7 +457,7 @@ fn series(series: &Series, end: Time) -> Table {
     add("run", None, "latency_p50_ms", lengths(&series.latency_p50));
     add("run", None, "latency_p99_ms", lengths(&series.latency_p99));
     for level in &series.levels {
-        let values = |values: &[f64]| values.iter().map(|value| (*value).into()).collect();
+        let values = |values: &[Option<f64>]| values.iter().map(|value| (*value).into()).collect();
         let (quantity, extreme) = (level.quantity.id(), level.quantity.worst());
         for (which, of) in [("mean", &level.mean), (extreme, &level.worst)] {
             let figure = format!("{quantity}_{which}");

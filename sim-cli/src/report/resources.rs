@@ -30,8 +30,13 @@ fn level_rows(resource: &Resource) -> impl Iterator<Item = Vec<String>> {
     };
     let moved = resource.levels.iter().filter(|level| level.least < level.most);
     moved.filter(move |level| !is_elsewhere(level)).map(|level| {
-        let bound = level.bound.map_or_else(|| words::NONE.to_owned(), figure);
-        let cells = [level.quantity.to_string(), figure(level.mean), figure(level.worst()), bound];
+        let bound = level.bound.map_or_else(|| words::NONE.to_owned(), words::amount);
+        let cells = [
+            level.quantity.to_string(),
+            words::amount(level.mean),
+            words::amount(level.worst()),
+            bound,
+        ];
         row(&resource.name, cells)
     })
 }
@@ -39,13 +44,4 @@ fn level_rows(resource: &Resource) -> impl Iterator<Item = Vec<String>> {
 fn event_rows(resource: &Resource) -> impl Iterator<Item = Vec<String>> {
     let happened = resource.events.iter().filter(|(_, count)| *count > 0);
     happened.map(|(event, count)| row(&resource.name, [words::count(*count), event.to_string()]))
-}
-
-/// A level, with as many decimals as a reader can use.
-fn figure(level: f64) -> String {
-    if level >= 100.0 || level == level.trunc() {
-        words::count((level + 0.5) as u64)
-    } else {
-        format!("{level:.2}")
-    }
 }

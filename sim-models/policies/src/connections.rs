@@ -49,6 +49,11 @@ impl Connections {
         self.idle.push(now);
     }
 
+    /// Connections that are kept and were not used for longer than they may be.
+    pub fn idle(&self, now: Time) -> u32 {
+        self.idle.iter().filter(|since| now.since(**since) < self.config.idle).count() as u32
+    }
+
     /// The callee is gone, and with it the other end of all of them.
     pub fn break_all(&mut self) {
         self.idle.clear();

@@ -613,7 +613,7 @@ impl Outlier {
     pub fn pick(&mut self, draw: u64) -> Option<u32> {
         self.luck = mix(self.luck, draw);
         let (hosts, in_service) = (self.hosts.len() as u64, self.in_service.len() as u64);
-        let panic = 100 * in_service < u64::from(self.config.panic_threshold) * hosts;
+        let panic = self.is_in_panic();
         let among = if panic { hosts } else { in_service };
         if among == 0 {
             return None;
@@ -625,6 +625,17 @@ impl Outlier {
         self.turn = self.turn.wrapping_add(1);
         // Both are below the number of hosts, which is 32 bits wide.
         Some(if panic { index as u32 } else { self.in_service[index as usize] })
+    }
+
+    /// Hosts that are taken out at the moment.
+    pub fn ejected(&self) -> u32 {
+        self.hosts.len() as u32 - self.in_service()
+    }
+
+    /// Whether so many are out that the ejected ones are used as well.
+    pub fn is_in_panic(&self) -> bool {
+        let (hosts, in_service) = (self.hosts.len() as u64, u64::from(self.in_service()));
+        100 * in_service < u64::from(self.config.panic_threshold) * hosts
     }
 
     /// Hosts in service at the moment.

@@ -41,6 +41,8 @@ pub struct Mode<'a> {
 /// A command that is being carried out.
 pub(crate) struct Exec<'a> {
     pub(crate) rows: &'a mut Rows,
+    /// Counts the keys that are removed because they have expired.
+    pub(crate) expired: &'a mut u64,
     pub(crate) texts: &'a mut Texts,
     /// The node's wall clock.
     pub(crate) now_ms: i64,
@@ -67,6 +69,7 @@ impl Exec<'_> {
         if row.deadline.is_past(self.now_ms) && self.mode.role != Role::Stream {
             if self.mode.role == Role::Primary {
                 row.clear();
+                *self.expired += 1;
                 if let Some(log) = &mut self.mode.log {
                     log.push(Command::del(key));
                 }

@@ -61,6 +61,8 @@ impl Watched {
 #[derive(Clone, Debug, Default)]
 pub struct Store {
     pub(crate) rows: Rows,
+    /// Keys that were removed because they had expired, since somebody last asked.
+    expired: u64,
 }
 
 /// Stores are equal when they hold the same keys with the same values and deadlines, whenever
@@ -118,8 +120,9 @@ impl Store {
         command: &Command,
         texts: &mut Texts,
     ) -> Reply {
-        let rows = &mut self.rows;
-        let mut exec = Exec { rows, texts, now_ms, mode, has_written: false, dirty: false };
+        let Store { rows, expired } = self;
+        let mut exec =
+            Exec { rows, expired, texts, now_ms, mode, has_written: false, dirty: false };
         exec.call(command).unwrap_or_else(Reply::Error)
     }
 
@@ -148,6 +151,16 @@ impl Store {
     /// Forgets all keys, as `FLUSHALL` or a restart without persistence does.
     pub fn flush(&mut self) {
         self.rows.taken_mut().map(|(_, row)| row).for_each(Row::clear);
+    }
+
+    /// How many keys a command found expired, and removed, since this was asked last.
+    pub fn take_expired(&mut self) -> u64 {
+        std::mem::take(&mut self.expired)
+    }
+
+    /// How many keys have expired by `now_ms` that nobody has touched since; looks at every row.
+    pub fn expired_untouched(&self, now_ms: i64) -> usize {
+        self.rows.taken().filter(|(_, row)| row.has_expired(now_ms)).count()
     }
 
     /// The number of keys that exist at `now_ms`; looks at every row.

@@ -16,6 +16,24 @@ impl Amount {
         Amount(n as u64 * 1000)
     }
 
+    /// The nearest thousandth; nothing of what is below zero or no number.
+    pub(crate) fn near(amount: f64) -> Amount {
+        Amount((amount * 1000.0 + 0.5) as u64)
+    }
+
+    /// One more or one less.
+    pub(super) fn and(self, more: i32) -> Amount {
+        Amount(self.0.saturating_add_signed(i64::from(more) * 1000))
+    }
+
+    pub(super) fn plus(self, more: Amount) -> Amount {
+        Amount(self.0 + more.0)
+    }
+
+    pub(super) fn minus(self, less: Amount) -> Amount {
+        Amount(self.0.saturating_sub(less.0))
+    }
+
     pub(crate) fn as_f64(self) -> f64 {
         self.0 as f64 / 1000.0
     }
@@ -94,6 +112,11 @@ impl Held {
         }
     }
 
+    /// The level as it was last set.
+    pub(super) fn level(&self) -> Amount {
+        self.now
+    }
+
     /// The level is another from now on.
     #[inline]
     pub(super) fn set(&mut self, level: Amount, now: Time, clock: Clock) {
@@ -106,7 +129,12 @@ impl Held {
         self.settle(now, clock);
         self.now = level;
         self.has_moved = true;
-        self.open.becomes(level);
+        if now + clock.width == self.ends {
+            // What was held before has lasted no time in this window.
+            self.open = Stretch::at(level);
+        } else {
+            self.open.becomes(level);
+        }
         self.whole.becomes(level);
     }
 
@@ -161,6 +189,44 @@ impl Held {
     }
 }
 
+/// A share of what is counted, such as hits of lookups, in each window so far.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Share {
+    /// How many were meant, and how many there were, by window.
+    windows: Vec<[u32; 2]>,
+    /// From the warm-up on.
+    whole: [u64; 2],
+}
+
+impl Share {
+    pub(super) fn count(&mut self, is_meant: bool, now: Time, clock: Clock) {
+        let n = (now.as_nanos() / clock.width.as_nanos()) as usize;
+        if self.windows.len() <= n {
+            self.windows.resize(n + 1, [0, 0]);
+        }
+        let [meant, all] = &mut self.windows[n];
+        (*meant, *all) = (*meant + u32::from(is_meant), *all + 1);
+        if now >= clock.from {
+            self.whole = [self.whole[0] + u64::from(is_meant), self.whole[1] + 1];
+        }
+    }
+
+    /// The share of the whole; `None` of nothing.
+    pub(super) fn whole(&self) -> Option<f64> {
+        let [meant, all] = self.whole;
+        (all > 0).then(|| meant as f64 / all as f64)
+    }
+
+    /// The share of so many windows.
+    pub(super) fn windows(&self, count: usize) -> Vec<Option<f64>> {
+        let share = |n: usize| {
+            let [meant, all] = self.windows.get(n).copied().unwrap_or_default();
+            (all > 0).then(|| f64::from(meant) / f64::from(all))
+        };
+        (0..count).map(share).collect()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -189,6 +255,10 @@ mod tests {
         let extremes = windows(at(40));
         let extremes: Vec<_> = extremes.iter().map(|w| [w.least.0, w.most.0]).collect();
         assert_eq!(extremes, [[0, 3000], [3000, 3000], [0, 3000], [0, 0]]);
+        let mut held = busy(CLOCK);
+        held.set(Amount::of(2), at(30), CLOCK);
+        let last = held.windows(4, at(40), CLOCK)[3];
+        assert_eq!([last.least.0, last.most.0], [2000, 2000], "nothing lasts no time");
     }
 
     #[test]
@@ -203,5 +273,15 @@ mod tests {
         let Closed { mean, most, .. } = held.whole(at(40), clock);
         assert_eq!(mean, 2.5);
         assert_eq!(most.0, 5000);
+    }
+
+    #[test]
+    fn a_share_is_of_what_was_counted_in_its_window() {
+        let mut share = Share::default();
+        for (is_meant, ms) in [(true, 1), (false, 2), (true, 25)] {
+            share.count(is_meant, at(ms), CLOCK);
+        }
+        assert_eq!(share.windows(4), [Some(0.5), None, Some(1.0), None]);
+        assert_eq!(share.whole(), Some(1.0), "the warm-up is left out");
     }
 }

@@ -21,7 +21,8 @@ use crate::outcome::{
     TransitionLine,
 };
 use crate::plan::{
-    self, ActorId, ActorKind, ActorPlan, BreakerId, EndpointId, FaultId, PairId, Plan,
+    self, ActorId, ActorKind, ActorPlan, BreakerId, EndpointId, FaultId, PairId, Plan, QueueId,
+    ServiceCacheId, StackId,
 };
 use crate::recovery::{self, Pulse, Recovery, Terms};
 use crate::resource::{Quantity, Resource, ResourceEvent};
@@ -492,9 +493,58 @@ impl Metrics {
         }
     }
 
-    /// What is known of each resource, in order.
-    pub(crate) fn resource_summaries(&self, end: Time) -> Vec<Resource> {
-        self.resources.summaries(end)
+    /// What a policy keeps of an instance of its caller is this from now on.
+    pub(crate) fn set_of(
+        &mut self,
+        of: (ResourceId, u32),
+        quantity: Quantity,
+        level: Amount,
+        now: Time,
+    ) {
+        if self.is_within(now) {
+            self.resources.set_of(of, quantity, level, now);
+        }
+    }
+
+    /// A level of a resource is so much higher or lower.
+    pub(crate) fn change(&mut self, of: ResourceId, quantity: Quantity, by: i32, now: Time) {
+        if self.is_within(now) {
+            self.resources.change(of, quantity, by, now);
+        }
+    }
+
+    /// A read of a store, or a lookup in a cache, found something or did not.
+    pub(crate) fn looked(&mut self, of: ResourceId, is_hit: bool, now: Time) {
+        let event = if is_hit { ResourceEvent::Hit } else { ResourceEvent::Missed };
+        self.resources.count(of, event, 1);
+        if self.is_within(now) {
+            self.resources.looked(of, is_hit, now);
+        }
+    }
+
+    /// Something has happened to a resource, so often.
+    pub(crate) fn happened(&mut self, to: ResourceId, event: ResourceEvent, times: u64) {
+        self.resources.count(to, event, times);
+    }
+
+    /// The resource of a queue of a broker.
+    pub(crate) fn queue(&self, queue: QueueId) -> ResourceId {
+        self.resources.of_queue(queue)
+    }
+
+    /// The resource of a cache of a service.
+    pub(crate) fn cache_of(&self, cache: ServiceCacheId) -> ResourceId {
+        self.resources.of_cache(cache)
+    }
+
+    /// The resource that a layer of a stack is, if it is one.
+    pub(crate) fn layer(&self, stack: StackId, layer: usize) -> Option<ResourceId> {
+        self.resources.of_layer(stack, layer)
+    }
+
+    /// What is known of each resource, in order, and their levels in the windows of a series.
+    pub(crate) fn resource_summaries(&self, series: &Series, end: Time) -> Vec<Resource> {
+        self.resources.summaries(series.len(), end)
     }
 
     /// A service's instance holds more or less than before.

@@ -1,12 +1,20 @@
 //! Every resource of a run: where its levels and its counts are kept.
 //!
-//! The world names a resource by its id, which it looks up once or by an index, and sets a level or
-//! counts an event. What is measured and counted of which kind stands in [`crate::resource`].
+//! The world names a resource by its id and sets a level or counts an event. What there is to be
+//! known of a kind stands in [`crate::resource`]; what a policy has of it, in [`of_layer`].
+
+use std::collections::BTreeMap;
 
 use sim_core::Time;
+use sim_policies::budget::{BudgetConfig, RetryBudget};
+use sim_policies::bulkhead::Bulkhead;
+use sim_policies::concurrency::ConcurrencyLimiter;
+use sim_policies::rate_limiter::RateLimiter;
 
-use super::levels::{Amount, Clock, Held};
-use crate::plan::{ActorId, ActorKind, Plan};
+use super::levels::{Amount, Clock, Closed, Held, Share};
+use crate::plan::{
+    ActorId, ActorKind, KvPlan, LayerPlace, LayerPlan, Plan, QueueId, ServiceCacheId, StackId,
+};
 use crate::resource::{
     LevelSeries, Quantity, Resource, ResourceEvent, ResourceKind, ResourceLevel,
 };
@@ -20,85 +28,178 @@ pub(crate) struct ResourceId(u32);
 pub(super) struct Resources {
     clock: Clock,
     all: Vec<Observed>,
-    levels: Vec<Held>,
-    events: Vec<u64>,
-    /// By actor: a service's own, or that of a store's primary; its replicas follow.
+    /// By actor: a service's own, or that of a store's primary; its other nodes follow.
     by_actor: Vec<Option<ResourceId>>,
+    queues: Vec<ResourceId>,
+    caches: Vec<ResourceId>,
+    /// By stack, then by layer.
+    layers: Vec<Vec<Option<ResourceId>>>,
 }
 
-/// What a resource is, and where its levels and events begin.
+/// What is known of a resource.
 #[derive(Clone, Debug)]
 struct Observed {
     name: String,
     kind: ResourceKind,
-    /// By quantity of its kind.
-    bounds: Vec<Option<Amount>>,
-    levels: usize,
-    events: usize,
+    levels: Vec<Level>,
+    hits: Option<Share>,
+    /// In the order of what is counted of its kind.
+    events: Vec<u64>,
+}
+
+#[derive(Clone, Debug)]
+struct Level {
+    quantity: Quantity,
+    bound: Option<Amount>,
+    held: Held,
+    /// Of a policy that several instances have.
+    each: Option<Each>,
+}
+
+/// A level of each instance, as far as they are known.
+#[derive(Clone, Debug, Default)]
+struct Each {
+    own: Vec<Option<Amount>>,
+    /// How many have which.
+    counts: BTreeMap<Amount, u32>,
+    sum: Amount,
+}
+
+/// What is measured of a resource, its bound, and what it begins with.
+type Measure = (Quantity, Option<Amount>, Amount);
+
+const NONE: Amount = Amount::of(0);
+
+impl Each {
+    /// The level of one is this from now on; what that makes of all together.
+    fn set(&mut self, instance: u32, level: Amount, quantity: Quantity) -> Amount {
+        let n = instance as usize;
+        self.own.resize(self.own.len().max(n + 1), None);
+        let before = self.own[n].replace(level);
+        if before == Some(level) {
+            return self.all(quantity);
+        }
+        if let Some(before) = before {
+            let count = self.counts.get_mut(&before).expect("it was counted");
+            *count -= 1;
+            if *count == 0 {
+                self.counts.remove(&before);
+            }
+            self.sum = self.sum.minus(before);
+        }
+        *self.counts.entry(level).or_default() += 1;
+        self.sum = self.sum.plus(level);
+        self.all(quantity)
+    }
+
+    fn all(&self, quantity: Quantity) -> Amount {
+        let worst = match quantity.is_worst_low() {
+            true => self.counts.first_key_value(),
+            false => self.counts.last_key_value(),
+        };
+        if quantity.is_summed() { self.sum } else { worst.map_or(NONE, |(level, _)| *level) }
+    }
 }
 
 impl Resources {
     pub(super) fn new(plan: &Plan) -> Resources {
         let clock = Clock { width: plan.window, from: Time::ZERO + plan.warmup };
-        let (all, levels, events) = (Vec::new(), Vec::new(), Vec::new());
-        let by_actor = vec![None; plan.actors.len()];
-        let mut resources = Resources { clock, all, levels, events, by_actor };
-        for (n, actor) in plan.actors.iter().enumerate() {
-            resources.by_actor[n] = match &actor.kind {
+        let mut resources = Resources {
+            clock,
+            all: Vec::new(),
+            by_actor: Vec::new(),
+            queues: Vec::new(),
+            caches: Vec::new(),
+            layers: Vec::new(),
+        };
+        for actor in &plan.actors {
+            let own = match &actor.kind {
                 ActorKind::Service(service) => {
-                    let (name, up) = (actor.name.clone(), Amount::of(service.instances));
-                    let workers = service.instances_max().saturating_mul(service.workers);
-                    let bound = |quantity| match quantity {
-                        Quantity::Busy => Some(Amount::of(workers)),
-                        Quantity::Up => Some(Amount::of(service.instances_max())),
-                        _ => None,
-                    };
-                    let id = resources.add(name, ResourceKind::Instances, bound);
-                    resources.begin(id, Quantity::Up, up);
-                    Some(id)
+                    let most = service.instances_max();
+                    let workers = Amount::of(most.saturating_mul(service.workers));
+                    let levels = [
+                        (Quantity::Busy, Some(workers), NONE),
+                        (Quantity::Waiting, None, NONE),
+                        (Quantity::Up, Some(Amount::of(most)), Amount::of(service.instances)),
+                    ];
+                    Some(resources.add(actor.name.clone(), ResourceKind::Instances, &levels))
                 }
-                ActorKind::Kv(store) => {
-                    let replicas = store.replicas.iter();
-                    let replicas = replicas.map(|name| format!("{}, replica {name}", actor.name));
-                    let has_old = !store.replicas.is_empty();
-                    let old = has_old.then(|| format!("{}, replaced primary", actor.name));
-                    let mut nodes = std::iter::once(actor.name.clone()).chain(replicas).chain(old);
-                    let mut add = |name| {
-                        let one = |quantity| (quantity == Quantity::Busy).then(|| Amount::of(1));
-                        resources.add(name, ResourceKind::Store, one)
-                    };
-                    let primary = nodes.next().map(&mut add);
-                    nodes.for_each(|name| {
-                        add(name);
-                    });
-                    primary
-                }
+                ActorKind::Kv(store) => Some(resources.add_store(&actor.name, store)),
                 ActorKind::Client(_) | ActorKind::Broker | ActorKind::Custom(_) => None,
             };
+            resources.by_actor.push(own);
         }
+        for queue in &plan.queues {
+            let levels = [(Quantity::Lag, None, NONE)];
+            let id = resources.add(queue.name.clone(), ResourceKind::Queue, &levels);
+            resources.queues.push(id);
+        }
+        for cache in &plan.service_caches {
+            let name = format!("{}, cache {}", plan.actor_name(cache.owner), cache.name);
+            let id = resources.add(name, ResourceKind::Cache, &[]);
+            resources.caches.push(id);
+        }
+        (0..plan.stacks.len()).for_each(|n| resources.add_stack(plan, StackId::nth(n)));
         resources
     }
 
-    fn add(
-        &mut self,
-        name: String,
-        kind: ResourceKind,
-        bound: impl Fn(Quantity) -> Option<Amount>,
-    ) -> ResourceId {
-        let id = ResourceId(u32::try_from(self.all.len()).expect("the file's size bounds them"));
-        let bounds = kind.quantities().iter().map(|quantity| bound(*quantity)).collect();
-        let (levels, events) = (self.levels.len(), self.events.len());
-        self.all.push(Observed { name, kind, bounds, levels, events });
-        let held = || Held::new(Amount::default(), self.clock);
-        self.levels.resize_with(levels + kind.quantities().len(), held);
-        self.events.resize(events + kind.events().len(), 0);
-        id
+    /// The nodes of a store: the primary, its replicas, and a primary that a replica has replaced.
+    fn add_store(&mut self, name: &str, store: &KvPlan) -> ResourceId {
+        let replicas = store.replicas.iter().map(|replica| format!("{name}, replica {replica}"));
+        let has_old = !store.replicas.is_empty();
+        let old = has_old.then(|| format!("{name}, replaced primary"));
+        let levels = [(Quantity::Busy, Some(Amount::of(1)), NONE), (Quantity::Waiting, None, NONE)];
+        let primary = self.add(name.to_owned(), ResourceKind::Store, &levels);
+        for node in replicas.chain(old) {
+            self.add(node, ResourceKind::Store, &levels);
+        }
+        primary
     }
 
-    /// The level with which the run begins.
-    fn begin(&mut self, id: ResourceId, quantity: Quantity, level: Amount) {
-        let n = self.place(id, quantity);
-        self.levels[n] = Held::new(level, self.clock);
+    fn add_stack(&mut self, plan: &Plan, stack: StackId) {
+        let of = &plan.stacks[stack.index()];
+        let mut kinds = Vec::new();
+        let mut ids = Vec::new();
+        for (layer, each) in of.layers.iter().enumerate() {
+            let Some((kind, levels)) = of_layer(each) else {
+                ids.push(None);
+                continue;
+            };
+            kinds.push(kind);
+            let nth = match kinds.iter().filter(|own| **own == kind).count() {
+                1 => String::new(),
+                n => format!(" {n}"),
+            };
+            let id = self.add(format!("{}, {kind}{nth}", of.name), kind, &levels);
+            if plan.names_instances(LayerPlace { stack, layer }) {
+                for level in &mut self.all[id.0 as usize].levels {
+                    level.each = Some(Each::default());
+                    // So many for each: there is no bound for all of them.
+                    level.bound = level.bound.filter(|_| !level.quantity.is_summed());
+                }
+            }
+            ids.push(Some(id));
+        }
+        self.layers.push(ids);
+    }
+
+    fn add(&mut self, name: String, kind: ResourceKind, levels: &[Measure]) -> ResourceId {
+        let id = ResourceId(u32::try_from(self.all.len()).expect("the file's size bounds them"));
+        let level = |(quantity, bound, begin): &Measure| Level {
+            quantity: *quantity,
+            bound: *bound,
+            held: Held::new(*begin, self.clock),
+            each: None,
+        };
+        let has_hits = matches!(kind, ResourceKind::Store | ResourceKind::Cache);
+        self.all.push(Observed {
+            name,
+            kind,
+            levels: levels.iter().map(level).collect(),
+            hits: has_hits.then(Share::default),
+            events: vec![0; kind.events().len()],
+        });
+        id
     }
 
     /// The resource of a service, or of the primary of a store.
@@ -112,44 +213,101 @@ impl Resources {
         self.of_actor(store).map(|ResourceId(primary)| ResourceId(primary + node))
     }
 
-    fn place(&self, ResourceId(id): ResourceId, quantity: Quantity) -> usize {
-        let Observed { kind, levels, .. } = self.all[id as usize];
-        let n = kind.quantities().iter().position(|own| *own == quantity);
-        levels + n.expect("a quantity of its kind")
+    pub(super) fn of_queue(&self, queue: QueueId) -> ResourceId {
+        self.queues[queue.index()]
     }
 
-    #[inline]
-    pub(super) fn set(&mut self, id: ResourceId, quantity: Quantity, level: Amount, now: Time) {
-        let n = self.place(id, quantity);
-        self.levels[n].set(level, now, self.clock);
+    pub(super) fn of_cache(&self, cache: ServiceCacheId) -> ResourceId {
+        self.caches[cache.index()]
     }
 
+    pub(super) fn of_layer(&self, stack: StackId, layer: usize) -> Option<ResourceId> {
+        self.layers[stack.index()][layer]
+    }
+
+    fn level(&mut self, ResourceId(id): ResourceId, quantity: Quantity) -> Option<&mut Level> {
+        self.all[id as usize].levels.iter_mut().find(|level| level.quantity == quantity)
+    }
+
+    /// A level is this from now on; what is not measured of a resource is nothing to it.
+    pub(super) fn set(&mut self, id: ResourceId, quantity: Quantity, to: Amount, now: Time) {
+        let clock = self.clock;
+        if let Some(level) = self.level(id, quantity) {
+            level.held.set(to, now, clock);
+        }
+    }
+
+    /// The same of what one instance has.
+    pub(super) fn set_of(
+        &mut self,
+        (id, instance): (ResourceId, u32),
+        quantity: Quantity,
+        to: Amount,
+        now: Time,
+    ) {
+        let clock = self.clock;
+        let Some(level) = self.level(id, quantity) else { return };
+        let all = match &mut level.each {
+            Some(each) => each.set(instance, to, quantity),
+            None => to,
+        };
+        level.held.set(all, now, clock);
+    }
+
+    /// A level is so much higher or lower from now on.
+    pub(super) fn change(&mut self, id: ResourceId, quantity: Quantity, by: i32, now: Time) {
+        let clock = self.clock;
+        if let Some(level) = self.level(id, quantity) {
+            level.held.set(level.held.level().and(by), now, clock);
+        }
+    }
+
+    /// A read or a lookup found something, or did not.
+    pub(super) fn looked(&mut self, ResourceId(id): ResourceId, is_hit: bool, now: Time) {
+        if let Some(hits) = &mut self.all[id as usize].hits {
+            hits.count(is_hit, now, self.clock);
+        }
+    }
+
+    /// Something has happened so often; what is not counted of a resource is nothing to it.
     pub(super) fn count(&mut self, ResourceId(id): ResourceId, event: ResourceEvent, times: u64) {
-        let Observed { kind, events, .. } = self.all[id as usize];
-        let n = kind.events().iter().position(|own| *own == event);
-        self.events[events + n.expect("an event of its kind")] += times;
+        let Observed { kind, events, .. } = &mut self.all[id as usize];
+        if let Some(n) = kind.events().iter().position(|own| *own == event) {
+            events[n] += times;
+        }
     }
 
     /// What there is to say of each, in order.
-    pub(super) fn summaries(&self, end: Time) -> Vec<Resource> {
+    pub(super) fn summaries(&self, count: usize, end: Time) -> Vec<Resource> {
+        let level = |Level { quantity, bound, held, .. }: &Level| {
+            let whole = held.whole(end, self.clock);
+            ResourceLevel {
+                quantity: *quantity,
+                bound: bound.map(Amount::as_f64),
+                mean: whole.mean,
+                least: whole.least.as_f64(),
+                most: whole.most.as_f64(),
+            }
+        };
+        let hits = |share: &Share| {
+            let windows = share.windows(count).into_iter().flatten();
+            let (least, most) = (windows.clone().reduce(f64::min), windows.reduce(f64::max));
+            Some(ResourceLevel {
+                quantity: Quantity::HitRatio,
+                bound: Some(1.0),
+                mean: share.whole()?,
+                least: least?,
+                most: most?,
+            })
+        };
         let summary = |observed: &Observed| {
-            let Observed { name, kind, bounds, levels, events } = observed;
-            let level = |(n, quantity): (usize, &Quantity)| {
-                let whole = self.levels[levels + n].whole(end, self.clock);
-                ResourceLevel {
-                    quantity: *quantity,
-                    bound: bounds[n].map(Amount::as_f64),
-                    mean: whole.mean,
-                    least: whole.least.as_f64(),
-                    most: whole.most.as_f64(),
-                }
-            };
-            let counts = kind.events().iter().copied().zip(self.events[*events..].iter().copied());
+            let Observed { name, kind, levels, events, hits: share } = observed;
+            let share = share.as_ref().and_then(hits);
             Resource {
                 name: name.clone(),
                 kind: *kind,
-                levels: kind.quantities().iter().enumerate().map(level).collect(),
-                events: counts.collect(),
+                levels: levels.iter().map(level).chain(share).collect(),
+                events: kind.events().iter().copied().zip(events.iter().copied()).collect(),
             }
         };
         self.all.iter().map(summary).collect()
@@ -157,27 +315,83 @@ impl Resources {
 
     /// The levels that ever moved, in so many windows of a run that ended at an instant.
     pub(super) fn series(&self, count: usize, end: Time) -> Vec<LevelSeries> {
-        let of_resource = |observed: &Observed| {
-            let Observed { name, kind, bounds, levels, .. } = observed.clone();
-            let held = self.levels[levels..].iter().zip(kind.quantities()).zip(bounds);
-            let moved = held.filter(|((held, _), _)| held.has_moved());
-            let series = moved.map(|((held, quantity), bound)| {
+        let of_resource = |Observed { name, kind, levels, hits, .. }: &Observed| {
+            let series = |quantity: Quantity, bound: Option<Amount>, mean, worst| {
+                let (resource, kind) = (name.clone(), *kind);
+                let bound = bound.map(Amount::as_f64);
+                LevelSeries { resource, kind, quantity, bound, mean, worst }
+            };
+            let moved = levels.iter().filter(|level| level.held.has_moved());
+            let moved = moved.map(|Level { quantity, bound, held, .. }| {
                 let windows = held.windows(count, end, self.clock);
-                let worst = windows.iter().map(|window| match quantity.is_worst_low() {
+                let worst = |window: &Closed| match quantity.is_worst_low() {
                     true => window.least.as_f64(),
                     false => window.most.as_f64(),
-                });
-                LevelSeries {
-                    resource: name.clone(),
-                    kind,
-                    quantity: *quantity,
-                    bound: bound.map(Amount::as_f64),
-                    worst: worst.collect(),
-                    mean: windows.iter().map(|window| window.mean).collect(),
-                }
+                };
+                let mean = windows.iter().map(|window| Some(window.mean)).collect();
+                let worst = windows.iter().map(|window| Some(worst(window))).collect();
+                series(*quantity, *bound, mean, worst)
             });
-            series.collect::<Vec<LevelSeries>>()
+            let hits = hits.iter().filter(|share| share.whole().is_some());
+            let hits = hits.map(|share| {
+                let windows = share.windows(count);
+                series(Quantity::HitRatio, Some(Amount::of(1)), windows.clone(), windows)
+            });
+            moved.chain(hits).collect::<Vec<LevelSeries>>()
         };
         self.all.iter().flat_map(of_resource).collect()
     }
+}
+
+/// What a policy has of a resource, if it has any: the bound is of one instance.
+fn of_layer(layer: &LayerPlan) -> Option<(ResourceKind, Vec<Measure>)> {
+    let checked = "the scenario was checked";
+    Some(match layer {
+        LayerPlan::Bulkhead(config) => {
+            let bulkhead = Bulkhead::new(config).expect(checked);
+            let in_use = (Quantity::InUse, Some(Amount::of(bulkhead.limit())), NONE);
+            let places = Some(bulkhead.places()).filter(|places| *places < u32::MAX);
+            let waiting = (Quantity::Waiting, places.map(Amount::of), NONE);
+            (ResourceKind::Bulkhead, vec![in_use, waiting])
+        }
+        LayerPlan::Connections(_) => {
+            (ResourceKind::Connections, vec![(Quantity::Idle, None, NONE)])
+        }
+        LayerPlan::Retry(retry) => {
+            let config = retry.budget.as_ref()?;
+            let budget = RetryBudget::new(config).expect(checked);
+            let left = budget.left(Time::ZERO).map(Amount::near);
+            let is_full = matches!(
+                config,
+                BudgetConfig::Bucket(_) | BudgetConfig::Grpc(_) | BudgetConfig::Aws(_)
+            );
+            let tokens = left.map(|left| (Quantity::Tokens, Some(left).filter(|_| is_full), left));
+            (ResourceKind::Budget, tokens.into_iter().collect())
+        }
+        LayerPlan::RateLimiter(plan) => {
+            let limiter = RateLimiter::new(&plan.limit).expect(checked);
+            let permits = limiter.available(Time::ZERO).map(Amount::near);
+            let tokens = permits.map(|permits| (Quantity::Tokens, Some(permits), permits));
+            (ResourceKind::RateLimiter, tokens.into_iter().collect())
+        }
+        LayerPlan::ConcurrencyLimit(config) => {
+            let limit = ConcurrencyLimiter::new(config).expect(checked).limit();
+            let limit = (Quantity::Limit, None, Amount::of(limit));
+            (ResourceKind::AdaptiveLimit, vec![limit, (Quantity::InUse, None, NONE)])
+        }
+        LayerPlan::Throttle(_) => {
+            (ResourceKind::Throttle, vec![(Quantity::Refusing, Some(Amount::of(1)), NONE)])
+        }
+        LayerPlan::Outlier(outlier) => {
+            let hosts = Some(Amount::of(outlier.hosts.len() as u32));
+            (ResourceKind::OutlierDetection, vec![(Quantity::Ejected, hosts, NONE)])
+        }
+        LayerPlan::Timeout(_)
+        | LayerPlan::Deadline(_)
+        | LayerPlan::Breaker(_)
+        | LayerPlan::Hedge(_)
+        | LayerPlan::Upstream(_)
+        | LayerPlan::Fallback(_)
+        | LayerPlan::Custom(_) => return None,
+    })
 }

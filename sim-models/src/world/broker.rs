@@ -16,6 +16,7 @@ use sim_redis::value::Value;
 
 use crate::endings::HopEnding;
 use crate::log::{Handover, Note};
+use crate::outcome::{Quantity, ResourceEvent};
 use crate::plan::{ActorId, ActorKind, Plan, QueueId, Subscriber};
 use crate::pool::Pool;
 use crate::world::ids::{DeliveryId, DeliveryName};
@@ -120,6 +121,7 @@ impl Brokers {
         let subscribers = plan.subscribers.len() as u32;
         ctx.observe(shared.texts.fingerprint(key));
         shared.note(Note::Message { intent, queue, what: Handover::Stored }, ctx);
+        shared.metrics.happened(shared.metrics.queue(queue), ResourceEvent::Stored, 1);
         Stored { queue, lineage, intent, key, body, subscribers }
     }
 
@@ -138,6 +140,8 @@ impl Brokers {
         let (id, entry) = self.deliveries.take();
         let entry_of = Delivery { queue, subscriber, lineage, intent, ..Delivery::default() };
         *entry = Delivery { key, body, begun: ctx.now(), ..entry_of };
+        let held = shared.metrics.queue(queue);
+        shared.metrics.change(held, Quantity::Lag, 1, ctx.now());
         let arose = shared.arose(intent, ctx.now());
         shared.metrics.called(entry.subscriber(&shared.plan).pair, arose, ctx.now());
         self.hand_out(id, shared, ctx)
@@ -162,6 +166,7 @@ impl Brokers {
         let attempt = delivery.attempts;
         if attempt > 1 {
             shared.note(Note::Message { intent, queue, what: Handover::Again(attempt) }, ctx);
+            shared.metrics.happened(shared.metrics.queue(queue), ResourceEvent::Redelivered, 1);
         }
         let arose = shared.arose(intent, ctx.now());
         shared.belongs(intent, mix(lineage, attempt.into()), lineage);
@@ -220,12 +225,15 @@ impl Brokers {
             return self.hand_out(id, shared, ctx);
         }
         shared.note(Note::Message { intent, queue, what: Handover::Dead }, ctx);
+        shared.metrics.happened(shared.metrics.queue(queue), ResourceEvent::Dead, 1);
         self.end(id, Fate::Failed, shared, ctx);
         None
     }
 
     fn end(&mut self, id: DeliveryId, fate: Fate, shared: &mut Shared, ctx: &mut Ctx) {
-        let begun = self.deliveries[id].begun;
+        let Delivery { begun, queue, .. } = self.deliveries[id];
+        let held = shared.metrics.queue(queue);
+        shared.metrics.change(held, Quantity::Lag, -1, ctx.now());
         let pair = self.deliveries[id].subscriber(&shared.plan).pair;
         ctx.observe(mix(pair.0.into(), fate as u64));
         shared.metrics.call_ended(pair, fate, begun, ctx.now());

@@ -103,6 +103,10 @@ impl Build for Config {
 }
 
 impl Machine for Aws {
+    fn left(&self, _now: Time) -> Option<f64> {
+        Some(f64::from(self.available))
+    }
+
     fn withdraw(&mut self, ticket: &mut Ticket, _now: Time, ending: Ending) -> bool {
         let acquired = self.acquire(Kind::of(ending, self.config.service_name));
         // A refusal leaves the cost of the retry before in place.

@@ -70,6 +70,10 @@ impl Build for Config {
 }
 
 impl Machine for Bucket {
+    fn left(&self, _now: Time) -> Option<f64> {
+        Some(self.tokens as f64 / 1000.0)
+    }
+
     fn begin(&mut self, _ticket: &mut Ticket, _now: Time) {
         self.tokens = self.capacity.min(self.tokens + self.per_call);
     }

@@ -119,6 +119,10 @@ impl Build for Config {
 }
 
 impl Machine for Envoy {
+    fn left(&self, _now: Time) -> Option<f64> {
+        Some(self.limit().saturating_sub(self.retries) as f64)
+    }
+
     fn begin(&mut self, ticket: &mut Ticket, _now: Time) {
         ticket.active = true;
         self.requests += 1;

@@ -132,6 +132,10 @@ impl Build for Config {
 }
 
 impl Machine for Finagle {
+    fn left(&self, now: Time) -> Option<f64> {
+        Some(self.clone().balance(now) as f64)
+    }
+
     fn begin(&mut self, _ticket: &mut Ticket, now: Time) {
         self.adder.add(self.deposit, millis(now));
     }

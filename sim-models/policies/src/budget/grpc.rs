@@ -108,6 +108,10 @@ impl Build for Config {
 }
 
 impl Machine for Grpc {
+    fn left(&self, _now: Time) -> Option<f64> {
+        Some(self.tokens)
+    }
+
     fn attempt_ended(&mut self, ticket: &mut Ticket, _now: Time, ending: Ending) {
         ticket.counted = EndingSet::RETRYABLE.contains(ending);
         if ending.is_success() {

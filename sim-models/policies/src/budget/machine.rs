@@ -35,6 +35,13 @@ pub trait Machine {
     /// is taken then.
     fn withdraw(&mut self, ticket: &mut Ticket, now: Time, ending: Ending) -> bool;
 
+    /// How much is left at `now`, in what the library counts; `None` where it keeps no such number.
+    /// Asking changes nothing.
+    fn left(&self, now: Time) -> Option<f64> {
+        let _ = now;
+        None
+    }
+
     /// The call is over, in whatever way. An abandoned call has not succeeded.
     fn end(&mut self, ticket: Ticket, now: Time, succeeded: bool) {
         let _ = (ticket, now, succeeded);

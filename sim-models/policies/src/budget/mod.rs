@@ -120,6 +120,11 @@ impl RetryBudget {
         if permitted { Ok(()) } else { Err(Reason::RetryBudgetExhausted) }
     }
 
+    /// See [`Machine::left`].
+    pub fn left(&self, now: Time) -> Option<f64> {
+        self.machine().left(now)
+    }
+
     /// The call is over, in whatever way. An abandoned call has not succeeded.
     pub fn end(&mut self, ticket: Ticket, now: Time, succeeded: bool) {
         self.machine_mut().end(ticket, now, succeeded);

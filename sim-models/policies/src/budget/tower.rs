@@ -151,6 +151,10 @@ impl Build for Config {
 }
 
 impl Machine for Tower {
+    fn left(&self, _now: Time) -> Option<f64> {
+        Some(self.balance().max(0) as f64)
+    }
+
     fn attempt_ended(&mut self, _ticket: &mut Ticket, now: Time, ending: Ending) {
         if ending.is_success() {
             self.deposit(now);

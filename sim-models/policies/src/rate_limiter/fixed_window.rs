@@ -64,6 +64,16 @@ impl Build for Config {
 }
 
 impl Machine for FixedWindow {
+    fn available(&self, now: Time) -> Option<f64> {
+        let current = now.as_nanos() / self.config.window.as_nanos();
+        let taken = match self.index.cmp(&current) {
+            std::cmp::Ordering::Less => 0,
+            std::cmp::Ordering::Equal => self.taken,
+            std::cmp::Ordering::Greater => self.config.limit,
+        };
+        Some(f64::from(self.config.limit - taken))
+    }
+
     fn acquire(&mut self, now: Time, permits: u32, max_wait: Span) -> Result<Span, Reason> {
         let Config { limit, window } = self.config;
         let current = now.as_nanos() / window.as_nanos();

@@ -14,6 +14,13 @@ pub trait Machine {
     /// cannot give so many at once. Nothing was taken.
     fn acquire(&mut self, now: Time, permits: u32, max_wait: Span) -> Result<Span, Reason>;
 
+    /// How many permits are there at `now`; `None` where the limiter keeps no such number. Asking
+    /// changes nothing.
+    fn available(&self, now: Time) -> Option<f64> {
+        let _ = now;
+        None
+    }
+
     /// How long a caller of the library waits when it says nothing else: Resilience4j's
     /// `timeoutDuration`, Failsafe's `maxWaitTime`. `None` where the caller always says.
     fn default_wait(&self) -> Option<Span> {

@@ -96,6 +96,11 @@ impl RateLimiter {
         }
     }
 
+    /// As [`Machine::available`].
+    pub fn available(&self, now: Time) -> Option<f64> {
+        self.machine().available(now)
+    }
+
     /// As [`Machine::default_wait`].
     pub fn default_wait(&self) -> Option<Span> {
         self.machine().default_wait()

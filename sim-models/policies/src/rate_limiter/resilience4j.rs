@@ -161,6 +161,10 @@ impl Build for Config {
 }
 
 impl Machine for Resilience4j {
+    fn available(&self, now: Time) -> Option<f64> {
+        Some(Resilience4j::available(self, now).max(0) as f64)
+    }
+
     fn acquire(&mut self, now: Time, permits: u32, max_wait: Span) -> Result<Span, Reason> {
         self.refresh(now);
         let wait = wait_until(now, self.usable_at(now, permits), max_wait)?;

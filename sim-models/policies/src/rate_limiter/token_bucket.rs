@@ -111,6 +111,16 @@ impl Build for Config {
 }
 
 impl Machine for TokenBucket {
+    fn available(&self, now: Time) -> Option<f64> {
+        // Permits that are reserved ahead are not there.
+        let Some(passed) = (now.as_nanos() / self.step).checked_sub(self.refills) else {
+            return Some(0.0);
+        };
+        let full = u128::from(self.config.burst) * self.token;
+        let level = self.level + u128::from(passed) * u128::from(self.config.permits);
+        Some(level.min(full) as f64 / self.token as f64)
+    }
+
     fn acquire(&mut self, now: Time, permits: u32, max_wait: Span) -> Result<Span, Reason> {
         // No product here reaches 2⁹⁷: times have 64 bits, numbers of permits 32.
         let inflow = u128::from(self.config.permits);

@@ -133,6 +133,7 @@ impl World {
 
     /// At the end of the run: for how long those have waited who have no answer.
     pub(crate) fn count_open(&mut self, now: Time) {
+        self.stores.count_expired(&mut self.shared, now);
         for Task { actor, origin, .. } in self.tasks.all.iter() {
             if let Origin::Submission { begun, .. } = *origin {
                 self.shared.metrics.still_open(*actor, begun, now);

@@ -80,7 +80,7 @@ impl World {
             self.network.requests[request].held = false;
             self.turn_away(request, Ending::Reset, ctx);
         }
-        self.stack.forget(actor, None);
+        self.stack.forget(actor, None, &mut self.shared, ctx.now());
         self.faults.unpark((actor, None), ctx);
     }
 }

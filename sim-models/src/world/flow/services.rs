@@ -224,7 +224,7 @@ impl World {
         }
         self.report_level(actor, ctx);
         self.services.forget(actor, only, &self.shared.plan);
-        self.stack.forget(actor, only);
+        self.stack.forget(actor, only, &mut self.shared, ctx.now());
         self.faults.unpark((actor, only), ctx);
     }
 
@@ -238,7 +238,7 @@ impl World {
     /// An instance is up: a new process, which remembers nothing.
     pub(in crate::world) fn started(&mut self, actor: ActorId, instance: u32, ctx: &Ctx) {
         if self.services.started(actor, instance, &mut self.shared, ctx.now()) {
-            self.stack.forget(actor, Some(instance));
+            self.stack.forget(actor, Some(instance), &mut self.shared, ctx.now());
         }
     }
 

@@ -8,6 +8,7 @@ use super::admission::Admission;
 use super::instance::{Instance, InstanceState};
 use super::{ServiceState, Services};
 use crate::log::Note;
+use crate::outcome::ResourceEvent;
 use crate::plan::ActorId;
 use crate::world::shared::Shared;
 use crate::world::{Ctx, Event};
@@ -51,6 +52,9 @@ impl Services {
                 service.report(actor, shared, ctx.now());
             }
         }
+        let (started, stopped) = (wanted.saturating_sub(count), count.saturating_sub(wanted));
+        shared.metrics.happened_at(actor, ResourceEvent::Started, started.into());
+        shared.metrics.happened_at(actor, ResourceEvent::Stopped, stopped.into());
         shared.note(Note::Scaled { actor, from: count, to: wanted }, ctx);
     }
 

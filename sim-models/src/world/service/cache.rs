@@ -20,6 +20,7 @@ use std::collections::BTreeMap;
 use sim_core::{Draw, Span, Time};
 use sim_redis::value::Value;
 
+use crate::outcome::ResourceEvent;
 use crate::plan::{ActorId, CachedId, CachedPlan, Plan, Reg, ServiceCacheId, ServiceCachePlan};
 use crate::world::ids::TaskId;
 use crate::world::shared::Shared;
@@ -210,6 +211,13 @@ impl Caches {
         let plan = &shared.plan.service_caches[cache.index()];
         let state = self.states.entry((cache, instance)).or_default();
         let look = state.look(plan, key, now, draw);
+        let observed = shared.metrics.cache_of(cache);
+        shared.metrics.looked(observed, matches!(look, Look::Fresh(_) | Look::Stale(_)), now);
+        match look {
+            Look::Stale(_) => shared.metrics.happened(observed, ResourceEvent::Stale, 1),
+            Look::Awaited(_) => shared.metrics.happened(observed, ResourceEvent::Coalesced, 1),
+            Look::Fresh(_) | Look::Early | Look::Unknown => {}
+        }
         let counts = shared.metrics.cache(actor);
         match look {
             Look::Fresh(_) | Look::Stale(_) => counts.hits += 1,
@@ -241,6 +249,7 @@ impl Caches {
             state.flights.insert(key, flight);
         }
         shared.metrics.cache(actor).computations += 1;
+        shared.metrics.happened(shared.metrics.cache_of(cache), ResourceEvent::Computed, 1);
         flight
     }
 
@@ -271,6 +280,8 @@ impl Caches {
             let plan = &shared.plan.service_caches[cache.index()];
             let evicted = state.store(plan, key, value, (begun, now));
             shared.metrics.cache(plan.owner).evicted += evicted;
+            let observed = shared.metrics.cache_of(cache);
+            shared.metrics.happened(observed, ResourceEvent::Evicted, evicted);
         } else if let Some(entry) = state.entries.get_mut(&key) {
             entry.refreshed = false;
         }

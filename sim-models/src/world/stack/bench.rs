@@ -118,7 +118,7 @@ impl Bench {
 
     /// An owner crashes, or one of its instances.
     pub(super) fn crash(&mut self, owner: ActorId, only: Option<u32>) {
-        self.0.act(|desk, _| desk.stack.forget(owner, only));
+        self.0.act(|desk, ctx| desk.stack.forget(owner, only, &mut desk.shared, ctx.now()));
     }
 
     /// How many attempts were sent.

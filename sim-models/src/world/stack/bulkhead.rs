@@ -4,8 +4,10 @@ use sim_core::Time;
 use sim_policies::Reason;
 use sim_policies::bulkhead::{Bulkhead, BulkheadConfig, BulkheadPermit, Entry, Place};
 
-use super::{HangUp, Layer, Then, Timer, Verbs, Walk, Woken, checked, nothing_comes_up};
+use super::{HangUp, Layer, Say, Then, Timer, Verbs, Walk, Woken, checked, nothing_comes_up};
 use crate::log::Wait;
+use crate::metrics::Amount;
+use crate::outcome::Quantity;
 use crate::pool::Id;
 use crate::world::network::Answer;
 
@@ -28,6 +30,11 @@ impl Verbs for Held {
 
     fn fresh(plan: &BulkheadConfig) -> Bulkhead {
         checked(Bulkhead::new(plan))
+    }
+
+    fn levels(bulkhead: &mut Bulkhead, _now: Time, say: Say<'_>) {
+        say(Quantity::InUse, Amount::of(bulkhead.in_use()));
+        say(Quantity::Waiting, Amount::of(bulkhead.queued()));
     }
 
     fn enter(at: &mut Walk<'_>) -> Then {

@@ -1,9 +1,11 @@
 //! A concurrency limit: bounds the calls in flight by what the callee seems to bear.
 
-use sim_core::Draw;
+use sim_core::{Draw, Time};
 use sim_policies::concurrency::{ConcurrencyLimiter, LimitConfig, LimitPermit, Sample};
 
-use super::{HangUp, Then, Verbs, Walk, checked};
+use super::{HangUp, Say, Then, Verbs, Walk, checked};
+use crate::metrics::Amount;
+use crate::outcome::Quantity;
 use crate::world::network::Answer;
 
 /// A permit of the limit.
@@ -16,6 +18,11 @@ impl Verbs for Held {
 
     fn fresh(plan: &LimitConfig) -> ConcurrencyLimiter {
         checked(ConcurrencyLimiter::new(plan))
+    }
+
+    fn levels(limiter: &mut ConcurrencyLimiter, _now: Time, say: Say<'_>) {
+        say(Quantity::Limit, Amount::of(limiter.limit()));
+        say(Quantity::InUse, Amount::of(limiter.in_flight()));
     }
 
     fn enter(at: &mut Walk<'_>) -> Then {

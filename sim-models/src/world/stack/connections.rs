@@ -1,10 +1,12 @@
 //! Connections: a call takes one that is open, or waits until a new one is.
 
-use sim_core::Span;
+use sim_core::{Span, Time};
 use sim_policies::Ending;
 use sim_policies::connections::{Config, Connections};
 
-use super::{HangUp, Memory, Stack, Then, Timer, Verbs, Walk, nothing_comes_up};
+use super::{HangUp, Memory, Say, Stack, Then, Timer, Verbs, Walk, nothing_comes_up};
+use crate::metrics::Amount;
+use crate::outcome::Quantity;
 use crate::plan::{ActorId, StackPlan};
 use crate::world::network::Answer;
 
@@ -22,6 +24,10 @@ impl Verbs for Held {
 
     fn fresh(plan: &Config) -> Connections {
         Connections::new(*plan)
+    }
+
+    fn levels(connections: &mut Connections, now: Time, say: Say<'_>) {
+        say(Quantity::Idle, Amount::of(connections.idle(now)));
     }
 
     fn enter(at: &mut Walk<'_>) -> Then {

@@ -8,7 +8,10 @@
 //! A row is made by the first call of an instance: one that never calls costs nothing. The places of
 //! what belongs to no instance are the same in all rows.
 
+use sim_core::Time;
+
 use super::{Ctx, Memory};
+use crate::metrics::Metrics;
 use crate::plan::{ActorId, LayerPlace, Plan, StackId, StackPlan};
 
 /// What every layer of every stack remembers. A stack belongs to one caller and its use for one
@@ -117,6 +120,30 @@ impl Kept {
                 let own = of.common.iter().zip(places).zip(&stack.layers);
                 for ((_, place), layer) in own.filter(|((common, _), _)| common.is_none()) {
                     self.memories[*place as usize].renew(layer);
+                }
+            }
+        }
+    }
+
+    /// Says how full all layers of the stacks of a kind are.
+    pub(super) fn report(
+        &mut self,
+        plan: &Plan,
+        is_meant: impl Fn(&StackPlan) -> bool,
+        metrics: &mut Metrics,
+        now: Time,
+    ) {
+        let stacks = self.stacks.iter().zip(&plan.stacks).enumerate();
+        for (n, (of, _)) in stacks.filter(|(_, (_, stack))| is_meant(stack)) {
+            for (instance, row) in (0..).zip(&of.rows) {
+                let Some(Row(row)) = row else { continue };
+                for layer in 0..of.common.len() {
+                    let Some(id) = metrics.layer(StackId::nth(n), layer) else { continue };
+                    let instance = if of.common[layer].is_some() { 0 } else { instance };
+                    let place = self.places[*row as usize + layer];
+                    self.memories[place as usize].levels(now, &mut |quantity, level| {
+                        metrics.set_of((id, instance), quantity, level, now);
+                    });
                 }
             }
         }

@@ -56,6 +56,8 @@ use sim_redis::value::Value;
 
 use crate::endings::HopEnding;
 use crate::invariant::{Seen, Topic};
+use crate::metrics::Amount;
+use crate::outcome::Quantity;
 use crate::plan::{ActorId, LayerPlan, PairId, Plan, Server, SiteId, StackId, Target};
 use crate::pool::Pool;
 use crate::trace::SpellEnd;
@@ -138,6 +140,9 @@ trait Verbs: Sized + Into<Layer> {
     /// The run begins, for a memory that all instances have in common.
     fn start(_memory: &mut Self::Memory, _plan: &Self::Plan, _ctx: &mut Ctx) {}
 
+    /// Says how full the layer is, for those who look on.
+    fn levels(_memory: &mut Self::Memory, _now: Time, _say: Say<'_>) {}
+
     /// A call comes in.
     fn enter(at: &mut Walk<'_>) -> Then;
 
@@ -169,6 +174,9 @@ trait Verbs: Sized + Into<Layer> {
     /// returned, and what is still held stays in its place until the layer is asked again.
     fn let_go(self, at: &mut Walk<'_>) -> Option<HangUp>;
 }
+
+/// Hears a level of a resource.
+type Say<'a> = &'a mut dyn FnMut(Quantity, Amount);
 
 /// What happens next, as a layer decides.
 enum Then {
@@ -257,6 +265,12 @@ macro_rules! layers {
             fn renew(&mut self, layer: &LayerPlan) {
                 match self {
                     $(Memory::$name(own) => $file::Held::renew(own, $file::Held::plan(layer)),)*
+                }
+            }
+
+            fn levels(&mut self, now: Time, say: Say<'_>) {
+                match self {
+                    $(Memory::$name(own) => $file::Held::levels(own, now, say),)*
                 }
             }
 
@@ -559,6 +573,7 @@ impl Stack {
         }
         let mut walk = self.walk(id, layer.into(), shared, ctx);
         let then = walk.take_layer().timer(number, &mut walk);
+        walk.decided(&then, false);
         let step = walk.follow(then);
         walk.go(step)
     }
@@ -587,6 +602,7 @@ impl Stack {
         }
         let mut walk = self.walk(call, layer.into(), shared, ctx);
         let then = walk.take_layer().woken(&mut walk);
+        walk.decided(&then, false);
         let step = walk.follow(then);
         walk.go(step)
     }
@@ -684,8 +700,15 @@ impl Stack {
     }
 
     /// A restarted process, or all of an actor, has forgotten what its policies had counted.
-    pub(in crate::world) fn forget(&mut self, owner: ActorId, only: Option<u32>) {
+    pub(in crate::world) fn forget(
+        &mut self,
+        owner: ActorId,
+        only: Option<u32>,
+        shared: &mut Shared,
+        now: Time,
+    ) {
         self.kept.renew(&self.plan, owner, only);
+        self.kept.report(&self.plan, |stack| stack.owner == owner, &mut shared.metrics, now);
     }
 
     fn walk<'a>(

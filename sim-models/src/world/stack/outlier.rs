@@ -4,9 +4,11 @@ use sim_core::{Draw, Time, mix};
 use sim_policies::Reason;
 use sim_policies::outlier::{Ejection, Outlier};
 
-use super::{HangUp, Kind, Own, Stack, Then, Verbs, Walk, checked};
+use super::{HangUp, Kind, Own, Say, Stack, Then, Verbs, Walk, checked};
 use crate::log::Note;
-use crate::plan::{OutlierId, OutlierPlan};
+use crate::metrics::Amount;
+use crate::outcome::{Quantity, ResourceEvent};
+use crate::plan::{LayerPlace, OutlierId, OutlierPlan};
 use crate::world::network::Answer;
 use crate::world::{Ctx, Event, Shared, of_instance};
 
@@ -38,11 +40,20 @@ impl Verbs for Held {
         outlier.machine = Held::fresh(plan).machine;
     }
 
+    fn levels(outlier: &mut Remembered, _now: Time, say: Say<'_>) {
+        say(Quantity::Ejected, Amount::of(outlier.machine.ejected()));
+    }
+
     fn enter(at: &mut Walk<'_>) -> Then {
         let draw = at.shared.luck.host.at(at.draw_index()).next_u64();
-        let Some(host) = at.own::<Held>().memory.machine.pick(draw) else {
+        let machine = &mut at.own::<Held>().memory.machine;
+        let panics = machine.is_in_panic();
+        let Some(host) = machine.pick(draw) else {
             return Then::Refused(Reason::AllEjected);
         };
+        if panics {
+            at.count(ResourceEvent::Panicked);
+        }
         let site = &at.shared.plan.sites[at.the_call().site.index()];
         let chosen = site.instead(at.n, host as usize);
         at.the_call_mut().host = Some(chosen);
@@ -82,6 +93,13 @@ impl Remembered {
             };
             ctx.observe(mix(of_instance(outlier.0, instance), u64::from(host) << 1 | out));
             shared.note(Note::Ejection { outlier, instance, ejection }, ctx);
+            let LayerPlace { stack, layer } = shared.plan.outliers[outlier.index()];
+            if let Some(id) = shared.metrics.layer(stack, layer) {
+                let event = if out == 1 { ResourceEvent::Ejected } else { ResourceEvent::Returned };
+                shared.metrics.happened(id, event, 1);
+                let level = Amount::of(self.machine.ejected());
+                shared.metrics.set_of((id, instance), Quantity::Ejected, level, ctx.now());
+            }
         }
         if self.sweep.is_none()
             && let Some(at) = self.machine.wakes_at()

@@ -1,10 +1,12 @@
 //! A rate limiter: bounds the calls per time, and may let a call wait for its turn.
 
-use sim_core::Span;
+use sim_core::{Span, Time};
 use sim_policies::rate_limiter::RateLimiter;
 
-use super::{HangUp, Layer, Then, Timer, Verbs, Walk, checked, nothing_comes_up};
+use super::{HangUp, Layer, Say, Then, Timer, Verbs, Walk, checked, nothing_comes_up};
 use crate::log::Wait;
+use crate::metrics::Amount;
+use crate::outcome::Quantity;
 use crate::plan::RateLimiterPlan;
 use crate::world::network::Answer;
 
@@ -18,6 +20,12 @@ impl Verbs for Held {
 
     fn fresh(plan: &RateLimiterPlan) -> RateLimiter {
         checked(RateLimiter::new(&plan.limit))
+    }
+
+    fn levels(limiter: &mut RateLimiter, now: Time, say: Say<'_>) {
+        if let Some(permits) = limiter.available(now) {
+            say(Quantity::Tokens, Amount::near(permits));
+        }
     }
 
     fn enter(at: &mut Walk<'_>) -> Then {

@@ -1,13 +1,15 @@
 //! A retry: a failed attempt is followed by another, after a wait.
 
-use sim_core::{Draw, Span};
+use sim_core::{Draw, Span, Time};
 use sim_policies::aws::ClientRateLimiter;
 use sim_policies::budget::{RetryBudget, Ticket};
 use sim_policies::{Decision, Ending, Failed, Fate, Reason, RetryState};
 
-use super::{Call, HangUp, Own, Then, Timer, Verbs, Walk, checked};
+use super::{Call, HangUp, Own, Say, Then, Timer, Verbs, Walk, checked};
 use crate::invariant::Seen;
 use crate::log::{Note, Wait};
+use crate::metrics::Amount;
+use crate::outcome::{Quantity, ResourceEvent};
 use crate::plan::{RetryPlan, Site};
 use crate::world::network::Answer;
 
@@ -49,6 +51,12 @@ impl Verbs for Held {
             budget: plan.budget.as_ref().map(|config| checked(RetryBudget::new(config))),
             pacer: plan.pacer.as_ref().map(|_| ClientRateLimiter::new()),
             waits: 0,
+        }
+    }
+
+    fn levels(memory: &mut Remembered, now: Time, say: Say<'_>) {
+        if let Some(left) = memory.budget.as_ref().and_then(|budget| budget.left(now)) {
+            say(Quantity::Tokens, Amount::near(left));
         }
     }
 
@@ -190,7 +198,10 @@ impl Held {
             return Err(Reason::DeadlinePassed { deadline });
         }
         if let Some(budget) = &mut at.own::<Held>().memory.budget {
-            budget.withdraw(&mut self.ticket, now, ending)?;
+            let granted = budget.withdraw(&mut self.ticket, now, ending);
+            let refused = granted.is_err();
+            at.count(if refused { ResourceEvent::Refused } else { ResourceEvent::Granted });
+            granted?;
         }
         Ok((attempt, after))
     }

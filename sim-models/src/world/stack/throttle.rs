@@ -1,10 +1,12 @@
 //! Adaptive throttling: refuses calls at random, the more the callee rejects.
 
-use sim_core::Draw;
+use sim_core::{Draw, Time};
 use sim_policies::Ending;
 use sim_policies::throttle::{AdaptiveThrottle, Config};
 
-use super::{HangUp, Then, Verbs, Walk, checked};
+use super::{HangUp, Say, Then, Verbs, Walk, checked};
+use crate::metrics::Amount;
+use crate::outcome::Quantity;
 use crate::world::network::Answer;
 
 /// The call was let in; the throttle wants to know whether it is accepted.
@@ -17,6 +19,10 @@ impl Verbs for Held {
 
     fn fresh(plan: &Config) -> AdaptiveThrottle {
         checked(AdaptiveThrottle::new(plan))
+    }
+
+    fn levels(throttle: &mut AdaptiveThrottle, now: Time, say: Say<'_>) {
+        say(Quantity::Refusing, Amount::near(throttle.rejection_rate(now)));
     }
 
     fn enter(at: &mut Walk<'_>) -> Then {

@@ -10,7 +10,8 @@ use super::{Call, Ended, HangUp, Kind, Layer, Leaves, LettingGo, Onward, Own, St
 use crate::endings::HopEnding;
 use crate::invariant::Seen;
 use crate::log::{Note, Wait};
-use crate::outcome::RunLimit;
+use crate::metrics::ResourceId;
+use crate::outcome::{ResourceEvent, RunLimit};
 use crate::plan::{LayerPlan, PairId};
 use crate::trace::When;
 use crate::world::ids::CallId;
@@ -69,7 +70,9 @@ impl Walk<'_> {
     pub(super) fn down(&mut self) -> Step {
         let depth = self.the_call().layers.len();
         while self.n < depth {
-            match self.enter() {
+            let then = self.enter();
+            self.decided(&then, true);
+            match then {
                 Then::Down(layer) => {
                     self.hold(layer);
                     self.n += 1;
@@ -84,7 +87,9 @@ impl Walk<'_> {
         let first = usize::from(self.the_call().first);
         while self.n > first {
             self.n -= 1;
-            match self.take_layer().leave(answer, self) {
+            let then = self.take_layer().leave(answer, self);
+            self.decided(&then, false);
+            match then {
                 Then::Up(instead) => answer = instead,
                 then => return self.follow(then),
             }
@@ -175,6 +180,7 @@ impl Walk<'_> {
         while hang_up.is_none() && self.n > first {
             self.n -= 1;
             hang_up = self.take_layer().let_go(self);
+            self.report_levels();
         }
         (self.call, self.n) = back;
         hang_up
@@ -196,6 +202,39 @@ impl Walk<'_> {
             self.shared.show(Seen::Settled { to, call, intent, key }, self.ctx);
         }
         Some(request)
+    }
+
+    /// A layer has decided, about a call that came in or otherwise: those who look on hear of it.
+    pub(super) fn decided(&mut self, then: &Then, enters: bool) {
+        match then {
+            Then::Down(_) if enters => self.count(ResourceEvent::Admitted),
+            Then::Stays(_) if enters => self.count(ResourceEvent::Waited),
+            Then::Refused(_) => self.count(ResourceEvent::Refused),
+            _ => {}
+        }
+        self.report_levels();
+    }
+
+    /// The resource that the layer is at which the walk stands, if it is one.
+    fn resource(&self) -> Option<ResourceId> {
+        self.shared.metrics.layer(self.the_call().stack, self.n)
+    }
+
+    /// Something has happened to what the layer has.
+    pub(super) fn count(&mut self, event: ResourceEvent) {
+        if let Some(resource) = self.resource() {
+            self.shared.metrics.happened(resource, event, 1);
+        }
+    }
+
+    /// Says how full the layer is.
+    fn report_levels(&mut self) {
+        let Some(resource) = self.resource() else { return };
+        let (instance, row, now) = (self.instance(), self.the_call().row, self.ctx.now());
+        let Walk { stack: Stack { kept, .. }, shared, .. } = self;
+        kept.at(row, self.n).levels(now, &mut |quantity, level| {
+            shared.metrics.set_of((resource, instance), quantity, level, now);
+        });
     }
 
     pub(super) fn not_sent(&mut self, reason: Reason) -> Answer {

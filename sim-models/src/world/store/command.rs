@@ -177,6 +177,25 @@ pub(in crate::world) fn keys(op: &Op, texts: &mut Texts) -> Vec<Key> {
     keys
 }
 
+/// Whether a read found what it asked for; `None` of a command that is no read, or was refused.
+pub(in crate::world) fn found(op: &Op, reply: &Reply) -> Option<bool> {
+    if !op.nature().reads {
+        return None;
+    }
+    match reply {
+        Reply::Error(_) => None,
+        Reply::Nil => Some(false),
+        Reply::Array(items) => Some(!items.is_empty()),
+        // No such key, or no time to live: `PTTL`. No such thing, or none in it.
+        Reply::Int(n) => Some(match op {
+            KvOp::Pttl(_) => *n != -2,
+            KvOp::Exists(_) | KvOp::HLen(_) | KvOp::LLen(_) | KvOp::ZCard(_) => *n > 0,
+            _ => true,
+        }),
+        _ => Some(true),
+    }
+}
+
 /// What a client is answered.
 pub(in crate::world) fn answer(op: &Op, reply: Reply, texts: &mut Texts) -> Answer {
     let body = match reply {

@@ -3,6 +3,7 @@
 use sim_redis::{Command, Eviction};
 
 use crate::log::Note;
+use crate::outcome::ResourceEvent;
 use crate::plan::{ActorId, FaultId};
 use crate::world::Ctx;
 use crate::world::shared::Shared;
@@ -25,6 +26,7 @@ impl Stores {
         let count = (store.primary.data.evictable(policy).len() as f64 * share + 0.5) as usize;
         let removed = store.primary.data.evict(policy, count, &mut draws);
         shared.note(Note::Evicted { store: actor, keys: removed.len() as u32 }, ctx);
+        shared.metrics.happened_at(actor, ResourceEvent::Evicted, removed.len() as u64);
         let now_ms = shared.wall_ms(actor, 0, ctx.now());
         store.removed(removed, now_ms, shared, ctx);
     }
@@ -43,6 +45,7 @@ impl Stores {
             let now_ns = i64::try_from(ctx.now().as_nanos()).unwrap_or(i64::MAX);
             let now_ms = now_ns.saturating_add(before_ns).div_euclid(1_000_000);
             let removed = store.primary.data.expire_all(now_ms);
+            shared.metrics.happened_at(actor, ResourceEvent::Expired, removed.len() as u64);
             store.removed(removed, now_ms, shared, ctx);
         }
     }

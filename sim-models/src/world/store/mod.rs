@@ -202,6 +202,14 @@ impl Stores {
         }
     }
 
+    /// The run is over: keys that have expired and that nobody has touched since.
+    pub(in crate::world) fn count_expired(&self, shared: &mut Shared, now: Time) {
+        for (actor, store) in self.by_actor.iter() {
+            let expired = store.primary.data.expired_untouched(shared.wall_ms(actor, 0, now));
+            shared.metrics.happened_at(actor, ResourceEvent::Expired, expired as u64);
+        }
+    }
+
     /// The store forgets everything, and tells its followers.
     pub(in crate::world) fn flush(&mut self, actor: ActorId, shared: &mut Shared, ctx: &Ctx) {
         let now_ms = shared.wall_ms(actor, 0, ctx.now());
@@ -375,17 +383,23 @@ impl StoreState {
         std::iter::once(Desk::Primary).chain(old).chain(replicas)
     }
 
+    /// The number of the node at which a desk is, for those who look on.
+    fn node(&self, desk: Desk) -> u32 {
+        match desk {
+            Desk::Primary => 0,
+            Desk::Replica(n) => 1 + n,
+            Desk::Old => 1 + self.replicas.len() as u32,
+        }
+    }
+
     /// Says how many commands a desk has.
     fn report(&self, desk: Desk, shared: &mut Shared, now: Time) {
-        let (node, commands) = match desk {
-            Desk::Primary => (0, self.primary.line.len()),
-            Desk::Replica(n) => (1 + n, self.replicas[n as usize].line.len()),
-            Desk::Old => {
-                let commands = self.old.as_ref().map_or(0, |old| old.line.len());
-                (1 + self.replicas.len() as u32, commands)
-            }
+        let commands = match desk {
+            Desk::Primary => self.primary.line.len(),
+            Desk::Replica(n) => self.replicas[n as usize].line.len(),
+            Desk::Old => self.old.as_ref().map_or(0, |old| old.line.len()),
         };
-        let Some(node) = shared.metrics.node(self.actor, node) else { return };
+        let Some(node) = shared.metrics.node(self.actor, self.node(desk)) else { return };
         let (busy, waiting) = (u32::from(commands > 0), commands.saturating_sub(1) as u32);
         shared.metrics.set(node, Quantity::Busy, Amount::of(busy), now);
         shared.metrics.set(node, Quantity::Waiting, Amount::of(waiting), now);
@@ -433,6 +447,7 @@ impl StoreState {
             Desk::Replica(n) => {
                 let op = &asked.order.op;
                 let reply = self.read_replica(n, op, shared, ctx.now());
+                self.look_on(desk, op, &reply, shared, ctx.now());
                 self.tell(&asked, By::Replica(n), &reply, shared, ctx);
                 Some(command::answer(op, reply, &mut shared.texts))
             }
@@ -476,7 +491,11 @@ impl StoreState {
                 reply
             }
         };
-        let by = if self.primary.deposed_at().is_some() { By::Old } else { By::Primary };
+        let (by, desk) = match self.primary.deposed_at() {
+            Some(_) => (By::Old, Desk::Old),
+            None => (By::Primary, Desk::Primary),
+        };
+        self.look_on(desk, &asked.order.op, &reply, shared, ctx.now());
         self.tell(&asked, by, &reply, shared, ctx);
         Some(command::answer(&asked.order.op, reply, &mut shared.texts))
     }
@@ -516,6 +535,16 @@ impl StoreState {
         if let Some(trace) = &mut shared.trace {
             trace.command(lineage, command);
         }
+    }
+
+    /// Whether a read found something, and which keys turned out to have expired.
+    fn look_on(&mut self, desk: Desk, op: &Op, reply: &Reply, shared: &mut Shared, now: Time) {
+        let Some(node) = shared.metrics.node(self.actor, self.node(desk)) else { return };
+        if let Some(is_hit) = command::found(op, reply) {
+            shared.metrics.looked(node, is_hit, now);
+        }
+        let expired = self.primary.data.take_expired();
+        shared.metrics.happened(node, ResourceEvent::Expired, expired);
     }
 
     /// One command on the primary; what it changes is noted.
