@@ -363,7 +363,7 @@ fn what_is_printed_as_json_is_as_its_schema_says() {
         ("check", &[&["a.ron", "--each", "--metric", "p99(users)"], &few[..]].concat()),
         ("check", &[payment, "--seeds", "2"]),
         ("check", &[&["a.ron", "--each", "--set", "limits=(steps: 1000)"], &few[..]].concat()),
-        ("compare", &[&[crash, "--variants", "base,correct"], &few[..]].concat()),
+        ("compare", &[&[crash, "--variants", "base,corrected"], &few[..]].concat()),
         ("map", &[&["a.ron", "--x", "actors.api.workers=1,2"], &few[..]].concat()),
         ("explore", &[crash, "--set", "faults=[]", "--budget", "60"]),
         ("why", &[crash]),
