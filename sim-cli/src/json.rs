@@ -256,6 +256,7 @@ impl JsonSchema for Actor<'_> {
                 "latency_ms": latency.clone(),
                 "latency_failed_ms": latency,
                 "load": generator.subschema_for::<Load>(),
+                "goodput": generator.subschema_for::<GoodputView>(),
                 "instances": generator.subschema_for::<Entries<&str, Actor<'_>>>(),
             },
             "required": ["kind", "latency_ms", "latency_failed_ms"],

@@ -50,17 +50,17 @@ fn every_command_knows_the_programs_actors() {
         ("validate own.ron", "ok  own.ron: own, 1 variant"),
         ("list .", "Calls to an actor written in Rust."),
         ("run own.ron --record run.sim", "KEPT  AllAnswered held"),
-        ("run own.ron --all", "(base): AllAnswered held"),
+        ("run own.ron --all", "base (baseline)      kept"),
         ("replay run.sim", "identical: "),
         ("check own.ron --seeds 2", "1 invariant held with each of 2 seeds"),
-        ("compare own.ron --seeds 2", "more against base"),
-        ("compare own.ron --seeds 2 --variants more,base", "base against more"),
+        ("compare own.ron --seeds 2 -v", "more against base"),
+        ("compare own.ron --seeds 2 -v --variants more,base", "base against more"),
         ("map own.ron --x actors.users.load.rate=\"2/s\",\"3/s\" --seeds 2", "\"3/s\""),
     ] {
         let said = said(&folder, line);
         assert!(said.contains(wanted), "{line}: {said}");
     }
-    let compared = said(&folder, "compare own.ron --seeds 2");
+    let compared = said(&folder, "compare own.ron --seeds 2 -v");
     assert!(compared.contains("latency_mean(users)"), "{compared}");
     for figure in ["latency_mean(echo)", "p99(echo)"] {
         assert!(!compared.contains(figure), "latencies that users have are compared: {compared}");

@@ -419,7 +419,6 @@ impl Run {
         let names = plan.invariants.iter().map(|invariant| invariant.name.clone());
         series.violations = names.zip(violations).collect();
         let measured = shared.metrics.measured(plan, end);
-        let series = shared.metrics.series(plan, end);
         let entries = shared.ledger.entries().iter().take(ledger_lines);
         let mut outcome = Outcome {
             run_id: self.id,

@@ -45,7 +45,7 @@ fn said_when(verdict: Verdict) -> &'static str {
             "no invariant was stated, or nothing in the run put one to the test"
         }
         Verdict::Unhealthy => "no invariant was broken, and yet the system was not well (below)",
-        Verdict::Invalid => "a limit ended the run before its horizon",
+        Verdict::Invalid => "a limit, or Ctrl-C, ended the run before its horizon",
         Verdict::Violated => "an invariant was broken, also one that `breaks` lists",
     }
 }

@@ -186,7 +186,9 @@ fn stretches(rates: &[f64]) -> Vec<std::ops::Range<usize>> {
 mod tests {
     use super::*;
 
-    fn series(endings: Vec<(&str, Vec<(HopEnding, Vec<u32>)>)>) -> Series {
+    type Counts = Vec<(HopEnding, Vec<u32>)>;
+
+    fn series(endings: Vec<(&str, Counts)>) -> Series {
         let hop = |(hop, endings): (&str, _)| EndingSeries { hop: hop.to_owned(), endings };
         let endings = endings.into_iter().map(hop).collect();
         Series { width: Span::secs(2), endings, ..Series::default() }

@@ -157,10 +157,10 @@ impl Decision {
             (Kind::Duplicated, _) if part == 0 => "none".to_owned(),
             (Kind::Duplicated, _) => words::count(part),
             (Kind::Broken, true) => format!("in {}", number(part)),
-            (Kind::Broken, false) => "keeps it".to_owned(),
+            (Kind::Broken, false) => "kept".to_owned(),
             (Kind::Metastable, true) if part == 0 => "all".to_owned(),
             (Kind::Metastable, true) => number(its_whole - part),
-            (Kind::Metastable, false) => "comes back".to_owned(),
+            (Kind::Metastable, false) => "recovered".to_owned(),
             _ => cell.said.clone(),
         }
     }

@@ -101,7 +101,7 @@ mod tests {
       <skipped message="nothing exercised it"/>
     </testcase>
     <testcase classname="payment, variant &quot;naive&quot;" name="ExactlyOnce(&quot;charge&quot;)">
-      <failure message="broken with 1 of 2 seeds">shoppers-1 &amp; co twice
+      <failure message="broken with 1 of 2 seeds">shoppers-1 &amp; co� twice
 sim check x.ron --set &apos;a&lt;b&apos;</failure>
     </testcase>
     <testcase classname="payment, variant &quot;naive&quot;" name="every run reaches its horizon">
