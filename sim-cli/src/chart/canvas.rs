@@ -19,6 +19,14 @@ pub const WIDTH: f64 = 1100.0;
 pub const LEFT: f64 = 72.0;
 /// Where the end of the run lies; the rest is room for direct labels.
 pub const RIGHT: f64 = 900.0;
+/// Pixel columns of the time axis: what has more windows than that is drawn by column, which looks the
+/// same and keeps the file small.
+pub const COLUMNS: usize = (RIGHT - LEFT) as usize;
+
+/// Size of a direct label, in px.
+pub const LABEL_SIZE: f64 = 11.5;
+/// Height of its line, in px.
+pub const LABEL: f64 = 15.0;
 
 /// Drawing into a string cannot fail, but plotters cannot know.
 pub type Drawn = Result<(), DrawingAreaErrorKind<std::convert::Infallible>>;

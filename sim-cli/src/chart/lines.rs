@@ -6,14 +6,10 @@ use sim_core::Span;
 use sim_models::outcome::{ClientSeries, LevelSeries, Quantity, Series};
 
 use super::axis::Scale;
-use super::canvas::{Canvas, Drawn, Face, LEFT, RIGHT, WIDTH};
+use super::canvas::{COLUMNS, Canvas, Drawn, Face, LABEL, LABEL_SIZE, LEFT, RIGHT, WIDTH};
 use super::ink::{Ink, QUEUES};
 use super::{measure, numbers};
 use crate::words;
-
-/// Pixel columns of the time axis. More windows than that are drawn as least and greatest value
-/// per column, which looks the same and keeps the file small.
-const COLUMNS: usize = (RIGHT - LEFT) as usize;
 
 /// Busy services and amplified hops beyond that are not drawn.
 const LINES_MAX: usize = 3;
@@ -23,12 +19,6 @@ const AMPLIFIED: f64 = 1.05;
 
 /// The most of a service's busy workers that may work for nobody without a line.
 const WASTED: f64 = 0.05;
-
-/// Size of a direct label, in px.
-const LABEL_SIZE: f64 = 11.5;
-
-/// Height of a direct label, in px.
-const LABEL: f64 = 15.0;
 
 /// Lines over a common scale.
 pub struct LinePanel {

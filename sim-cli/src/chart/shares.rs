@@ -8,20 +8,13 @@ use sim_core::Span;
 use sim_models::outcome::{EndingSeries, HopEnding, Series};
 
 use super::axis::Scale;
-use super::canvas::{Canvas, Drawn, Face, LEFT, RIGHT, WIDTH};
+use super::canvas::{COLUMNS, Canvas, Drawn, Face, LABEL, LABEL_SIZE, LEFT, RIGHT, WIDTH};
 use super::ink::Ink;
 use super::measure;
 use crate::words;
 
 /// Hops beyond that are counted instead of drawn.
 const HOPS_MAX: usize = 3;
-
-/// Pixel columns of the time axis: more windows than that are added up.
-const COLUMNS: usize = (RIGHT - LEFT) as usize;
-
-/// Size of a label, and the height of its line, in px.
-const LABEL_SIZE: f64 = 11.5;
-const LABEL: f64 = 15.0;
 
 /// The stack of one hop.
 pub struct SharePanel {

@@ -3,7 +3,7 @@
 
 use sim_models::outcome::{EffectSeries, Series};
 
-use super::canvas::{Canvas, Drawn, Face, LEFT, RIGHT, WIDTH};
+use super::canvas::{COLUMNS, Canvas, Drawn, Face, LABEL_SIZE, LEFT, RIGHT, WIDTH};
 use super::ink::Ink;
 use super::measure;
 use crate::words;
@@ -18,11 +18,6 @@ const LEAST: f64 = 2.5;
 
 /// Rows beyond that are counted instead of drawn.
 const ROWS_MAX: usize = 8;
-
-/// Pixel columns of the time axis: of more windows than that, the greatest counts.
-const COLUMNS: usize = (RIGHT - LEFT) as usize;
-
-const SIZE: f64 = 11.5;
 
 /// Strips with labels.
 pub struct StripPanel {
@@ -132,19 +127,22 @@ impl Row {
         canvas.line((LEFT, line), (RIGHT, line), Ink::Axis)?;
         let x = RIGHT + 8.0;
         let room = WIDTH - 4.0 - x;
-        let face = Face::new(SIZE, Ink::Text).middle();
+        let face = Face::new(LABEL_SIZE, Ink::Text).middle();
         match &self.bad {
             // Beside each other the two might not fit.
             Some(bad) => {
-                let label = measure::clip(&self.label, SIZE, room);
+                let label = measure::clip(&self.label, LABEL_SIZE, room);
                 canvas.text(label, x, top + self.above() - 6.0, face)?;
                 canvas.rect(x..x + 7.0, line + 3.5..line + 11.5, Ink::Broken)?;
-                let bad = measure::clip(bad, SIZE, room - 12.0);
+                let bad = measure::clip(bad, LABEL_SIZE, room - 12.0);
                 canvas.text(bad, x + 12.0, line + 8.0, face)
             }
-            None => {
-                canvas.text(measure::clip(&self.label, SIZE, room), x, line - ABOVE / 2.0, face)
-            }
+            None => canvas.text(
+                measure::clip(&self.label, LABEL_SIZE, room),
+                x,
+                line - ABOVE / 2.0,
+                face,
+            ),
         }
     }
 }
