@@ -3,6 +3,7 @@
 //! A run of the scenario as it stands has the scenario's name. What differs from it stands in the name, so
 //! that no chart takes the place of another: the variant, the seed, what was set.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use sim_models::Scenario;
@@ -30,9 +31,41 @@ pub struct Charts {
     /// Draw no chart
     #[arg(long, conflicts_with = "out")]
     no_chart: bool,
+
+    /// Write each chart as PNG as well
+    #[cfg(feature = "png")]
+    #[arg(long, conflicts_with = "no_chart")]
+    png: bool,
+}
+
+/// Writes a figure to `path`, which ends in `.svg`, and where it is asked for the same as PNG beside
+/// it.
+///
+/// # Errors
+/// When one of them cannot be written.
+pub fn write(path: &Path, picture: &Picture, as_png: bool) -> io::Result<()> {
+    let document = picture.document();
+    output::fill(path, &document)?;
+    #[cfg(feature = "png")]
+    if as_png {
+        output::fill(&path.with_extension("png"), &crate::png::png(&document))?;
+    }
+    #[cfg(not(feature = "png"))]
+    assert!(!as_png, "nobody can ask for it");
+    Ok(())
 }
 
 impl Charts {
+    #[cfg(feature = "png")]
+    fn is_png(&self) -> bool {
+        self.png
+    }
+
+    #[cfg(not(feature = "png"))]
+    fn is_png(&self) -> bool {
+        false
+    }
+
     /// Draws and writes a chart. Returns its path, if there is one.
     ///
     /// # Errors
@@ -48,7 +81,7 @@ impl Charts {
         }
         let folder = self.out.as_deref().unwrap_or(Path::new("out"));
         let path = folder.join(format!("{}.svg", file_name(name)));
-        match output::fill(&path, &draw().document()) {
+        match write(&path, &draw(), self.is_png()) {
             Ok(()) => Ok(Some(path)),
             Err(error) if self.out.is_some() => Err(output::unwritable(&path, &error)),
             Err(error) => {

@@ -42,6 +42,8 @@ mod fixes;
 mod json;
 mod output;
 mod page;
+#[cfg(feature = "png")]
+mod png;
 mod record;
 mod repeat;
 mod report;

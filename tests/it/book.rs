@@ -144,27 +144,60 @@ fn pages(folder: &str) -> Vec<String> {
     pages
 }
 
-/// The places that a page links to, but for those of other sites and of its own.
-fn links(text: &str) -> Vec<&str> {
+/// Where a page links to, but for other sites: a page, or nothing for its own, and a place on it.
+fn links(text: &str) -> Vec<(&str, &str)> {
     let ends = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
-    let ends = ends.map(|link| link.split('#').next().unwrap_or_default());
-    ends.filter(|link| !link.is_empty() && !link.contains("://")).collect()
+    let ends = ends.filter(|link| !link.contains("://") && !link.contains(char::is_whitespace));
+    ends.map(|link| link.split_once('#').unwrap_or((link, ""))).collect()
+}
+
+/// The names that GitHub and mdbook give to the headings of a page.
+fn anchors(text: &str) -> Vec<String> {
+    let mut is_code = false;
+    let mut anchors: Vec<String> = Vec::new();
+    for line in text.lines() {
+        is_code ^= line.starts_with("```");
+        let title = line.trim_start_matches('#');
+        if is_code || title.len() == line.len() || !title.starts_with(' ') {
+            continue;
+        }
+        let kept = title.trim().chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+        let name: String = kept.flat_map(char::to_lowercase).collect();
+        let name = name.replace(' ', "-");
+        let same = anchors.iter().filter(|other| **other == name).count();
+        anchors.push(if same == 0 { name } else { format!("{name}-{same}") });
+    }
+    anchors
 }
 
 #[test]
 fn the_book_has_each_page_once_and_no_link_leads_nowhere() {
-    let summary = fs::read_to_string(root().join("docs/SUMMARY.md")).expect("the summary");
-    let mut listed: Vec<String> = links(&summary).iter().map(|l| format!("docs/{l}")).collect();
+    let read = |page: &str| fs::read_to_string(root().join(page)).expect("the page");
+    let summary = read("docs/SUMMARY.md");
+    let mut listed: Vec<String> =
+        links(&summary).iter().map(|(page, _)| format!("docs/{page}")).collect();
     listed.push("docs/SUMMARY.md".to_owned());
     listed.sort();
     let mut all = [pages("docs"), pages("docs/how-to")].concat();
     all.sort();
     assert_eq!(listed, all);
-    for page in all.iter().map(String::as_str).chain(["README.md", "scenarios/README.md"]) {
-        let text = fs::read_to_string(root().join(page)).expect("the page");
+    let others = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"];
+    let mut lost = Vec::new();
+    let others = others.into_iter().chain(["scenarios/README.md", "scenarios/incidents/README.md"]);
+    for page in all.iter().map(String::as_str).chain(others) {
+        let text = read(page);
         let folder = root().join(page).parent().expect("its folder").to_owned();
-        for link in links(&text) {
-            assert!(folder.join(link).exists(), "{page} links to {link}");
+        for (target, place) in links(&text) {
+            let file = if target.is_empty() { root().join(page) } else { folder.join(target) };
+            let is_there = file.exists()
+                && (place.is_empty()
+                    || anchors(&fs::read_to_string(&file).expect("a page"))
+                        .iter()
+                        .any(|name| name == place));
+            if !is_there {
+                lost.push(format!("{page} links to {target}#{place}"));
+            }
         }
     }
+    assert!(lost.is_empty(), "{}", lost.join("\n"));
 }

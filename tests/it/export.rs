@@ -348,6 +348,37 @@ fn a_pipeline_sees_a_failure_exactly_when_the_exit_code_is_1() {
 }
 
 #[test]
+fn each_run_of_a_comparison_and_of_a_map_has_a_row() {
+    let folder = scratch("export-rows");
+    fs::write(folder.join("a.ron"), STEADY).unwrap();
+    fs::write(folder.join("b.ron"), OVERLOAD).unwrap();
+    let rows = |args: &[&str], keys: &[&str]| {
+        let plain = sim_in(&folder, args);
+        let told = sim_in(&folder, &[args, &["--rows", "rows.jsonl"]].concat());
+        assert_eq!(told.stdout, plain.stdout, "rows change nothing else");
+        let text = fs::read_to_string(folder.join("rows.jsonl")).unwrap();
+        let cell = |row: &Value, key: &&str| row[key].as_str().expect("a text").to_owned();
+        let row = |line: &str| -> (Vec<String>, u64, f64) {
+            let row: Value = serde_json::from_str(line).unwrap();
+            let own = keys.iter().chain(&["verdict"]).map(|key| cell(&row, key)).collect();
+            (own, row["seed"].as_u64().unwrap(), row["success"].as_f64().unwrap())
+        };
+        text.lines().map(row).collect::<Vec<_>>()
+    };
+    let texts = |own: &[&str]| own.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+    let own = rows(&["compare", "a.ron", "b.ron", "--seeds", "2", "--no-chart"], &["side"]);
+    let all: Vec<(Vec<String>, u64)> = own.iter().map(|row| (row.0.clone(), row.1)).collect();
+    let [a, b] = [["a.ron", "kept"], ["b.ron", "violated"]].map(|own| texts(&own));
+    assert_eq!(all, [(a.clone(), 1), (a, 2), (b.clone(), 1), (b, 2)]);
+    assert!(own[0].2 == 1.0 && own[2].2 < 1.0, "{own:?}");
+    let map = ["map", "a.ron", "--x", "horizon=4s,5s", "--seeds", "1", "--no-chart"];
+    let map = [&map[..], &["--y", "actors.api.workers=1,2"]].concat();
+    let cells: Vec<Vec<String>> = rows(&map, &["x", "y"]).into_iter().map(|row| row.0).collect();
+    let all = [["4s", "1"], ["5s", "1"], ["4s", "2"], ["5s", "2"]];
+    assert_eq!(cells, all.map(|[x, y]| texts(&[x, y, "kept"])));
+}
+
+#[test]
 fn what_is_printed_as_json_is_as_its_schema_says() {
     let folder = scratch("export-schema");
     fs::write(folder.join("a.ron"), OVERLOAD).unwrap();

@@ -15,7 +15,7 @@ use crate::exit::Exit;
 use crate::file::ScenarioFile;
 use crate::repeat::Repeat;
 use crate::study::progress::Progress;
-use crate::study::rows::RowsFile;
+use crate::study::rows::{self, RowsFile};
 use crate::study::{self, StudyArgs, extent, limited, unanswered};
 use crate::suite::{SuiteFiles, of_check};
 use crate::text::{Style, Table, plain};
@@ -77,15 +77,14 @@ pub fn check(args: &Args, kinds: &Kinds) -> Result<Exit, Failure> {
     let tick = || progress.tick();
     let mut options = args.study.options(args.seeds, &tick);
     if args.each || args.rows.is_some() {
-        options.each = true;
-        let common = [Kind::Success, Kind::Unanswered, Kind::Goodput, Kind::LatencyMax];
-        options.figures.extend(common.map(Figure::of_all));
+        rows::each(&mut options);
+        options.figures.push(Figure::of_all(Kind::LatencyMax));
         options.figures.dedup();
     }
     let mut check = Check::run(&scenario, &options, until.as_ref())?;
     drop(progress);
     if let Some(rows) = &args.rows {
-        rows.keep(&check.summary)?;
+        rows.keep(&[], &[(Vec::new(), &check.summary)])?;
     }
     if !args.each {
         check.summary.each.clear();

@@ -17,6 +17,7 @@ use crate::file::{ScenarioFile, together, warnings_of};
 use crate::repeat::Repeat;
 use crate::study::json::Object;
 use crate::study::progress::Progress;
+use crate::study::rows::{self, RowsFile};
 use crate::study::{self, StudyArgs, extent, limited, unanswered};
 use crate::text::{Style, Table, labelled, paint, plain};
 use crate::{chart, console, figure, json, words};
@@ -60,6 +61,11 @@ pub struct Args {
     #[arg(short, long, conflicts_with = "json")]
     verbose: bool,
 
+    /// Write one row a side and seed: what the run broke, figures; as CSV or JSON Lines, by FILE's
+    /// ending
+    #[arg(long, value_name = "FILE")]
+    rows: Option<RowsFile>,
+
     #[command(flatten)]
     charts: Charts,
 
@@ -79,8 +85,15 @@ pub fn compare(args: &Args, kinds: &Kinds) -> Result<Exit, Failure> {
     console::warn(&warnings_of(sides.iter().map(|(_, scenario)| scenario)));
     let progress = Progress::new(args.seeds.saturating_mul(sides.len() as u64));
     let tick = || progress.tick();
-    let comparison = Comparison::run(&sides, &args.study.options(args.seeds, &tick))?;
+    let mut options = args.study.options(args.seeds, &tick);
+    if args.rows.is_some() {
+        rows::each(&mut options);
+    }
+    let mut comparison = Comparison::run(&sides, &options)?;
     drop(progress);
+    if let Some(rows) = &args.rows {
+        keep(rows, &mut comparison, args.study.metric.len())?;
+    }
     let repeat = repeat(args);
     let decision = Decision::of_comparison(&comparison, args.least);
     console::print(&match args.table {
@@ -98,6 +111,14 @@ pub fn compare(args: &Args, kinds: &Kinds) -> Result<Exit, Failure> {
         chart::comparison(&comparison, &decision, &runs, &repeat)
     })?;
     Ok(Exit::Kept)
+}
+
+/// Writes the runs of all sides. What is told of the comparison is as without them.
+fn keep(rows: &RowsFile, comparison: &mut Comparison, asked: usize) -> Result<(), Failure> {
+    let groups = comparison.sides.iter().map(|side| (vec![side.name.clone()], &side.summary));
+    rows.keep(&["side"], &groups.collect::<Vec<_>>())?;
+    comparison.sides.iter_mut().for_each(|side| rows::forget(&mut side.summary, asked));
+    Ok(())
 }
 
 /// The sides that were asked for.

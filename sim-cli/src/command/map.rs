@@ -15,6 +15,7 @@ use crate::exit::Exit;
 use crate::file::{ScenarioFile, together, warnings_of};
 use crate::repeat::Repeat;
 use crate::study::progress::Progress;
+use crate::study::rows::{self, Group, RowsFile};
 use crate::study::{self, StudyArgs, extent};
 use crate::text::{Style, Table, plain};
 use crate::words::{self, NONE};
@@ -48,6 +49,11 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = 5)]
     seeds: u64,
 
+    /// Write one row a cell and seed: what the run broke, figures; as CSV or JSON Lines, by FILE's
+    /// ending
+    #[arg(long, value_name = "FILE")]
+    rows: Option<RowsFile>,
+
     #[command(flatten)]
     charts: Charts,
 
@@ -67,8 +73,15 @@ pub fn map(args: &Args, kinds: &Kinds) -> Result<Exit, Failure> {
     console::warn(&warnings_of(cells.iter()));
     let progress = Progress::new(args.seeds.saturating_mul(cells.len() as u64));
     let tick = || progress.tick();
-    let map = Map::run(&base, axes, &cells, &args.study.options(args.seeds, &tick))?;
+    let mut options = args.study.options(args.seeds, &tick);
+    if args.rows.is_some() {
+        rows::each(&mut options);
+    }
+    let mut map = Map::run(&base, axes, &cells, &options)?;
     drop(progress);
+    if let Some(rows) = &args.rows {
+        keep(rows, &mut map, args.study.metric.len())?;
+    }
     let repeat = repeat(args);
     console::print(&if args.study.json {
         object(&map)
@@ -79,6 +92,16 @@ pub fn map(args: &Args, kinds: &Kinds) -> Result<Exit, Failure> {
     args.charts
         .keep_and_tell(&name, args.study.json, || chart::map(&map, &base.promises(), &repeat))?;
     Ok(Exit::Kept)
+}
+
+/// Writes the runs of all cells. What is told of the map is as without them.
+fn keep(rows: &RowsFile, map: &mut Map, asked: usize) -> Result<(), Failure> {
+    let place = |y: &String, x: &String| vec![x.clone(), y.clone()];
+    let places = map.y.values.iter().flat_map(|y| map.x.values.iter().map(move |x| place(y, x)));
+    let groups: Vec<Group<'_>> = places.zip(map.cells.iter().map(|cell| &cell.summary)).collect();
+    rows.keep(&["x", "y"], &groups)?;
+    map.cells.iter_mut().for_each(|cell| rows::forget(&mut cell.summary, asked));
+    Ok(())
 }
 
 /// The command that repeats a map.

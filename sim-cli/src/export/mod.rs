@@ -5,6 +5,8 @@
 
 mod openmetrics;
 mod otlp;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod perfetto;
 mod protobuf;
 pub mod table;
@@ -14,6 +16,8 @@ mod text;
 use sim_models::activity::Activities;
 use sim_models::outcome::Outcome;
 
+#[cfg(feature = "parquet")]
+pub use parquet::parquet;
 pub use tables::What;
 pub use text::{csv, json_lines};
 
@@ -26,6 +30,9 @@ pub enum Format {
     Csv,
     /// Tables: one JSON object a line
     Jsonl,
+    /// Tables: Apache Parquet
+    #[cfg(feature = "parquet")]
+    Parquet,
     /// Requests as OpenTelemetry spans: OTLP/JSON, one request a line
     Otlp,
     /// Requests, faults, breakers and counts as a Perfetto trace
@@ -51,6 +58,8 @@ impl Format {
         match self {
             Format::Csv => Writer::Tables("csv", text::csv),
             Format::Jsonl => Writer::Tables("jsonl", text::json_lines),
+            #[cfg(feature = "parquet")]
+            Format::Parquet => Writer::Tables("parquet", parquet),
             Format::Otlp => Writer::Requests("spans.otlp.jsonl", otlp::lines),
             Format::Perfetto => Writer::Requests("trace.perfetto", perfetto::trace),
             Format::Openmetrics => Writer::Counts("metrics.txt", openmetrics::text),

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use sim_models::study::{Figure, Summary, Unit};
+use sim_models::study::{Figure, Kind as Measured, Options, Row, Summary, Unit};
 
 use crate::diagnostics::Failure;
 use crate::export::table::{Cell, Kind, Table};
@@ -17,6 +17,9 @@ pub struct RowsFile {
     write: fn(&Table) -> Vec<u8>,
 }
 
+/// Runs that belong together: what sets them apart from others, one text a column, and what they say.
+pub type Group<'a> = (Vec<String>, &'a Summary);
+
 impl FromStr for RowsFile {
     type Err = String;
 
@@ -26,6 +29,8 @@ impl FromStr for RowsFile {
         let write = match ending {
             Some("csv") => csv,
             Some("jsonl") => json_lines,
+            #[cfg(feature = "parquet")]
+            Some("parquet") => crate::export::parquet,
             _ => return Err("write a file that ends in `.csv` or `.jsonl`".to_owned()),
         };
         Ok(RowsFile { path, write })
@@ -33,28 +38,51 @@ impl FromStr for RowsFile {
 }
 
 impl RowsFile {
-    /// Writes the runs that a study has kept.
+    /// Writes the runs that a study has kept. `keys` names the columns that set groups apart.
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn keep(&self, summary: &Summary) -> Result<(), Failure> {
-        output::write(&self.path, &(self.write)(&table(summary)))
+    pub fn keep(&self, keys: &[&str], groups: &[Group<'_>]) -> Result<(), Failure> {
+        output::write(&self.path, &(self.write)(&table(keys, groups)))
     }
 }
 
-fn table(summary: &Summary) -> Table {
-    let figures: Vec<String> = summary.asked.iter().map(|m| column(&m.figure)).collect();
-    let mut columns = vec![("seed", Kind::Count), ("limit", Kind::Text), ("broken", Kind::Text)];
+/// Has a study keep each of its runs, with the figures that were asked for and the usual ones.
+pub fn each(options: &mut Options<'_>) {
+    options.each = true;
+    for figure in [Measured::Success, Measured::Unanswered, Measured::Goodput].map(Figure::of_all) {
+        if !options.figures.contains(&figure) {
+            options.figures.push(figure);
+        }
+    }
+}
+
+/// Leaves of a study what it says without rows, where so many figures were asked for.
+pub fn forget(summary: &mut Summary, asked: usize) {
+    summary.each.clear();
+    summary.asked.truncate(asked);
+}
+
+fn table(keys: &[&str], groups: &[Group<'_>]) -> Table {
+    let asked = groups.first().map_or(&[][..], |(_, summary)| &summary.asked);
+    let figures: Vec<String> = asked.iter().map(|measure| column(&measure.figure)).collect();
+    let mut columns: Vec<(&str, Kind)> = keys.iter().map(|key| (*key, Kind::Text)).collect();
+    let own = [("seed", Kind::Count), ("verdict", Kind::Text), ("limit", Kind::Text)];
+    columns.extend(own.into_iter().chain([("broken", Kind::Text)]));
     columns.extend(figures.iter().map(|figure| (figure.as_str(), Kind::Number)));
     let mut table = Table::new("rows", &columns);
-    for row in &summary.each {
-        let broken = Some(row.broken.join("; ")).filter(|broken| !broken.is_empty());
-        let mut cells: Vec<Cell> =
-            vec![row.seed.into(), row.limit.as_ref().map(|limit| limit.id).into(), broken.into()];
-        cells.extend(row.values.iter().map(|value| Cell::from(*value)));
-        table.add(cells);
+    for (group, summary) in groups {
+        summary.each.iter().for_each(|row| table.add(cells(group, row)));
     }
     table
+}
+
+fn cells(group: &[String], row: &Row) -> Vec<Cell> {
+    let broken = Some(row.broken.join("; ")).filter(|broken| !broken.is_empty());
+    let limit = row.limit.as_ref().map(|limit| limit.id);
+    let own = [row.seed.into(), row.verdict.name().into(), limit.into(), broken.into()];
+    let values = row.values.iter().map(|value| Cell::from(*value));
+    group.iter().map(Cell::from).chain(own).chain(values).collect()
 }
 
 /// A figure with its unit, where it has one.

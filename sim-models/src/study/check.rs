@@ -189,7 +189,7 @@ fn look(tally: &Tally, until: &Until, confidence: f64) -> Look {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outcome::Goodput;
+    use crate::outcome::{Goodput, Verdict};
     use crate::reading::Reading;
     use sim_core::{Dist, Purpose, Streams};
 
@@ -198,6 +198,7 @@ mod tests {
     fn sample(seed: u64, goodput: f64) -> Sample {
         Sample {
             seed,
+            verdict: Verdict::Kept,
             limit: None,
             values: vec![(GOODPUT, Some(Reading { value: goodput, at_least: false }))],
             asked: Vec::new(),

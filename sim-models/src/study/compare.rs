@@ -166,6 +166,9 @@ impl Comparison {
         };
         let runs = options.seeds.saturating_mul(count);
         crew.in_order(0..runs, work, |sample| {
+            if options.each {
+                duel.tallies[round.len()].keep(&sample);
+            }
             round.push(sample);
             if round.len() == sides.len() {
                 duel.add(&round);

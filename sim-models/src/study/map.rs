@@ -81,7 +81,12 @@ impl Map {
             (place(n), Sample::of(&cells[place(n)].run(seed), &options.figures))
         };
         let runs = options.seeds.saturating_mul(cells.len() as u64);
-        crew.in_order(0..runs, work, |(cell, sample)| tallies[cell].add(&sample));
+        crew.in_order(0..runs, work, |(cell, sample)| {
+            if options.each {
+                tallies[cell].keep(&sample);
+            }
+            tallies[cell].add(&sample);
+        });
         let cell = |tally: Tally| Cell::new(tally.finish(options.confidence, &options.figures));
         let subject = Subject::new(base, options);
         Ok(Map { subject, x, y, cells: tallies.into_iter().map(cell).collect() })

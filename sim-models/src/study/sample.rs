@@ -13,6 +13,7 @@ use crate::recovery::RecoveryState;
 #[derive(Clone, Debug)]
 pub(crate) struct Sample {
     pub(crate) seed: u64,
+    pub(crate) verdict: Verdict,
     /// The limit that ended it early; then nothing else of it counts.
     pub(crate) limit: Option<Reason>,
     /// The figures, with a value where it has one.
@@ -85,6 +86,7 @@ impl Sample {
         };
         Sample {
             seed: outcome.run_id.seed,
+            verdict: outcome.verdict,
             limit: outcome.limit.as_ref().filter(|_| is_invalid).map(|l| Reason::new(l.name(), l)),
             values: all.into_iter().map(value).collect(),
             asked: asked.iter().map(|figure| Some(read(outcome, figure)?.value)).collect(),

@@ -61,6 +61,8 @@ pub struct Measure {
 pub struct Row {
     /// Its seed.
     pub seed: u64,
+    /// How it was judged.
+    pub verdict: Verdict,
     /// The limit that ended it early; then it says nothing else.
     pub limit: Option<Reason>,
     /// The invariants that it broke.
@@ -229,14 +231,15 @@ impl Tally {
     /// Keeps what a run says of the figures that were asked for.
     pub(crate) fn keep(&mut self, sample: &Sample) {
         let is_broken = |i: &&InvariantResult| i.verdict == InvariantVerdict::Violated;
-        let (seed, limit) = (sample.seed, sample.limit.clone());
+        let Sample { seed, verdict, .. } = *sample;
+        let limit = sample.limit.clone();
         if limit.is_some() {
             let values = vec![None; sample.asked.len()];
-            return self.each.push(Row { seed, limit, broken: Vec::new(), values });
+            return self.each.push(Row { seed, verdict, limit, broken: Vec::new(), values });
         }
         let broken = sample.invariants.iter().filter(is_broken).map(|i| i.name.clone());
         let values = sample.asked.clone();
-        self.each.push(Row { seed, limit, broken: broken.collect(), values });
+        self.each.push(Row { seed, verdict, limit, broken: broken.collect(), values });
     }
 
     pub(crate) fn add(&mut self, sample: &Sample) {

@@ -24,8 +24,9 @@ DIR/report.html needs nothing beside it: no network, no scripts, no fonts. It ho
 timelines, who asks whom, how each promise broke, the slowest intents, and the scenario with what was
 found at its lines. DIR/report.md is for a pull request, and the pictures lie beside both.
 
-Several files become one page with a chapter each. With --seeds every side runs on seeds 1 to N: the
-first is told in full, and scripts choose among all. With --x and --y the page has a map as well.
+Several files become one page with a chapter each. With --seeds every side runs on seeds 1 to N, and all
+are counted: the first is told in full, and scripts choose among the first twenty. With --x and --y the
+page has a map as well.
 
 The file is never larger than 2 MB; what it leaves out for that, it names. The exit code is 0 when all
 runs of the first side of each file are KEPT.")]
@@ -69,6 +70,11 @@ pub struct Args {
     /// Where the files go
     #[arg(long, value_name = "DIR", default_value = "out")]
     out: PathBuf,
+
+    /// Write each picture as PNG as well
+    #[cfg(feature = "png")]
+    #[arg(long)]
+    png: bool,
 }
 
 /// Runs what was asked for, and writes what was found.
@@ -77,7 +83,11 @@ pub struct Args {
 /// A scenario that cannot be read or run, or a file that cannot be written.
 pub fn report(args: &Args, kinds: &Kinds) -> Result<Exit, Failure> {
     let page = Page { chapters: gather::chapters(args, kinds)?, repeat: repeat(args) };
-    let written = write::page(&page, &args.out)?;
+    #[cfg(feature = "png")]
+    let as_png = args.png;
+    #[cfg(not(feature = "png"))]
+    let as_png = false;
+    let written = write::page(&page, &args.out, as_png)?;
     for chapter in &page.chapters {
         for side in &chapter.sides {
             let glance = &side.glances[0];

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::chart::Picture;
-use crate::chart_file::file_name;
+use crate::chart_file::{self, file_name};
 use crate::diagnostics::Failure;
 use crate::output;
 use crate::page::{self, Chapter, Page, Side};
@@ -11,18 +11,21 @@ use crate::page::{self, Chapter, Page, Side};
 /// What was written, and where.
 type Written = Vec<(&'static str, PathBuf)>;
 
-/// Writes all files of a page; the page itself comes first in what is returned.
+/// Writes all files of a page; the page itself comes first in what is returned. Each picture is PNG
+/// as well where that is asked for.
 ///
 /// # Errors
 /// A file that cannot be written.
-pub fn page(page: &Page, out: &Path) -> Result<Written, Failure> {
+pub fn page(page: &Page, out: &Path, as_png: bool) -> Result<Written, Failure> {
     let mut names = Vec::new();
     let mut pictures = Vec::new();
     for chapter in &page.chapters {
         let mut own = Vec::new();
         for (name, picture) in pictures_of(chapter) {
             let file = format!("{}.svg", unused(&name, &mut names));
-            output::write(&out.join(&file), &picture.document())?;
+            let path = out.join(&file);
+            chart_file::write(&path, picture, as_png)
+                .map_err(|error| output::unwritable(&path, &error))?;
             own.push(file);
         }
         pictures.push(own);
