@@ -1,4 +1,5 @@
-// Uses a report as a reader does, and writes what came of it into the page.
+// Uses a report as a reader does, and writes what came of it into the title: that of the page, and
+// that of the page which has it in a frame.
 (async () => {
   const faults = [];
   const check = (is, what) => { if (!is) faults.push(what); };
@@ -6,16 +7,20 @@
   document.addEventListener("securitypolicyviolation", () => faults.push("something was to be loaded"));
 
   const panels = document.querySelector(".panels");
-  check(panels && panels.querySelectorAll("svg.chart").length > 3, "the panels are drawn");
-  const middle = () => {
-    const box = panels.querySelector("svg").getBoundingClientRect();
-    return { clientX: box.left + box.width * 0.4, clientY: box.top + 40, bubbles: true };
-  };
-  panels.querySelector("svg").dispatchEvent(new PointerEvent("pointermove", middle()));
+  check(panels && panels.querySelectorAll("svg.plot").length > 3, "the panels are drawn");
+  check(panels.querySelector("path.e-ok[data-line]"), "layers that lie on each other are drawn");
+  check(panels.querySelector("g[data-line] rect.broken"), "bars are drawn");
+  check(all("details.timeline").every((still) => !still.open), "what is drawn twice is folded");
+  const plot = panels.querySelector("svg.plot");
+  const box0 = plot.getBoundingClientRect();
+  check(Math.abs(box0.width / plot.viewBox.baseVal.width - 1) < 0.05, "words have their own size");
+  const middle = () => ({ clientX: box0.left + box0.width * 0.4, clientY: box0.top + 40, bubbles: true });
+  plot.dispatchEvent(new PointerEvent("pointermove", middle()));
   const cursors = all(".cursor").filter((cursor) => cursor.getAttribute("visibility") === "visible");
   check(cursors.length > 2, "one cursor stands in all panels");
   check(new Set(cursors.map((cursor) => cursor.getAttribute("transform"))).size === 1, "at one instant");
   check(all(".readout").some((text) => /offered \d/.test(text.textContent)), "a value is read out");
+  check(all(".readout .value").every((value) => value.textContent !== ""), "each panel is read out");
   check(document.querySelector(".reading").textContent.includes("at "), "the instant is told");
 
   const lines = () => all(".panels [data-line]").length;
@@ -64,4 +69,5 @@
   const paper = getComputedStyle(document.body).backgroundColor;
   check(paper === (dark ? "rgb(20, 23, 28)" : "rgb(255, 255, 255)"), `the paper is ${paper}`);
   document.title = faults.length ? faults.join("; ") : `all is well, dark ${dark}, ${innerWidth} px`;
-})().catch((error) => { document.title = `a script failed: ${error}`; });
+})().catch((error) => { document.title = `a script failed: ${error}`; })
+  .finally(() => { if (parent !== window) parent.postMessage(document.title, "*"); });

@@ -390,6 +390,7 @@ impl LinePanel {
         };
         numbers::Lines {
             title: self.title.clone(),
+            kind: "lines",
             unit: self.scale.measure.id(),
             lines: self.lines.iter().map(line).collect(),
         }

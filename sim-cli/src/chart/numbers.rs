@@ -1,17 +1,19 @@
-//! Lines as numbers: what a script needs to draw them again.
+//! Panels as numbers: what a script needs to draw them again.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::axis::Measure;
 
 /// More windows than that are given as their least and greatest values.
 const COLUMNS: usize = 600;
 
-/// A panel of lines.
+/// A panel of lines, of layers that lie on each other, or of rows of bars.
 #[derive(Clone, Debug, Serialize)]
 pub struct Lines {
     /// What they show.
     pub title: String,
+    /// `lines`, `stack` with the lowest layer first, or `bars`.
+    pub kind: &'static str,
     /// `count`, `ns`, `ms` or `share`.
     pub unit: &'static str,
     /// Each of them.
@@ -28,9 +30,10 @@ pub struct Line {
     /// The length of a window in seconds.
     pub width: f64,
     /// The greatest value of each window; `null` where there is none.
+    #[serde(serialize_with = "short")]
     pub most: Vec<Option<f64>>,
     /// The least value of each, where it is another one.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "short_too")]
     pub least: Option<Vec<Option<f64>>>,
 }
 
@@ -60,6 +63,31 @@ impl Measure {
             Measure::Nanos => "ns",
             Measure::Millis => "ms",
             Measure::Share => "share",
+        }
+    }
+}
+
+/// Whole numbers without a fraction: most of them are, and `.0` would be a third of the room.
+fn short<S: Serializer>(values: &[Option<f64>], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(values.iter().map(|value| value.map(Number)))
+}
+
+fn short_too<S: Serializer>(
+    values: &Option<Vec<Option<f64>>>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    short(values.as_deref().unwrap_or_default(), serializer)
+}
+
+struct Number(f64);
+
+impl Serialize for Number {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let whole = self.0 as i64;
+        if whole as f64 == self.0 {
+            serializer.serialize_i64(whole)
+        } else {
+            serializer.serialize_f64(self.0)
         }
     }
 }

@@ -18,7 +18,7 @@ const SPANS_MAX: usize = 300;
 pub struct Readout {
     /// The end of the axis.
     pub end: f64,
-    /// Panels of lines, from top to bottom.
+    /// Panels of windows, from top to bottom.
     pub panels: Vec<Lines>,
     /// What struck, what broke, and what breakers did.
     pub spans: Vec<Span>,
@@ -42,7 +42,10 @@ pub fn readout(outcome: &Outcome) -> Readout {
     let panels = panels(outcome).panels.into_iter();
     let lines = panels.filter_map(|panel| match panel {
         Panel::Lines(lines) => Some(lines.readout()),
-        Panel::Lanes(_) | Panel::Bands(_) | Panel::Shares(_) | Panel::Strips(_) => None,
+        Panel::Shares(stack) => Some(stack.readout()),
+        Panel::Strips(strips) => Some(strips.readout()),
+        // What lasts is among the spans.
+        Panel::Lanes(_) | Panel::Bands(_) => None,
     });
     Readout { end: end(outcome).as_secs_f64(), panels: lines.collect(), spans: spans(outcome) }
 }
@@ -83,6 +86,7 @@ fn spans(outcome: &Outcome) -> Vec<Span> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::numbers::Line;
     use super::*;
     use crate::samples;
 
@@ -97,6 +101,11 @@ mod tests {
         let most = outcome.series.offered.iter().max().copied().unwrap_or(0);
         let top = offered.most.iter().copied().flatten().fold(0.0, f64::max);
         assert_eq!(top, f64::from(most) / width);
+        let endings = shown.panels.iter().find(|panel| panel.kind == "stack").expect("endings");
+        let sum = |line: &Line| line.most.iter().copied().flatten().sum::<f64>() * line.width;
+        let all: f64 = endings.lines.iter().map(sum).sum();
+        let counted = outcome.series.endings[0].endings.iter().flat_map(|(_, counts)| counts);
+        assert_eq!(all, counted.map(|n| f64::from(*n)).sum::<f64>());
         let kinds = |kind| shown.spans.iter().filter(|span| span.kind == kind).count();
         assert_eq!((kinds("fault"), kinds("broken"), kinds("open")), (1, 1, 1));
     }

@@ -11,6 +11,7 @@ use super::axis::Scale;
 use super::canvas::{COLUMNS, Canvas, Drawn, Face, LABEL, LABEL_SIZE, LEFT, RIGHT, WIDTH};
 use super::ink::Ink;
 use super::measure;
+use super::numbers::{Line, Lines};
 use crate::words;
 
 /// Hops beyond that are counted instead of drawn.
@@ -116,6 +117,20 @@ impl SharePanel {
             layers,
             width,
         })
+    }
+
+    /// What it shows, as numbers.
+    pub fn readout(&self) -> Lines {
+        let line = |layer: &Layer| {
+            let rates: Vec<Option<f64>> = layer.rates.iter().copied().map(Some).collect();
+            Line::new(&layer.label, layer.ink.class(), self.width, &rates)
+        };
+        Lines {
+            title: self.title.clone(),
+            kind: "stack",
+            unit: self.scale.measure.id(),
+            lines: self.layers.iter().map(line).collect(),
+        }
     }
 
     /// Draws the panel with its plot's upper edge at `top`.

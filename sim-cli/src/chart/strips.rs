@@ -3,9 +3,11 @@
 
 use sim_models::outcome::{EffectSeries, Series};
 
+use super::axis::Measure;
 use super::canvas::{COLUMNS, Canvas, Drawn, Face, LABEL_SIZE, LEFT, RIGHT, WIDTH};
 use super::ink::Ink;
 use super::measure;
+use super::numbers::{Line, Lines};
 use crate::words;
 
 /// Height of a row in px; above its line, and below it.
@@ -97,6 +99,23 @@ impl StripPanel {
     /// Height in px.
     pub fn height(&self) -> f64 {
         self.rows.iter().map(Row::height).sum()
+    }
+
+    /// What it shows, as numbers: a row of bars for what stands above a line, and one for what hangs
+    /// below it.
+    pub fn readout(&self) -> Lines {
+        let line = |name: &str, ink: Ink, counts: &[u32]| {
+            let counts: Vec<Option<f64>> = counts.iter().map(|n| Some(f64::from(*n))).collect();
+            Line::new(name, ink.class(), self.width, &counts)
+        };
+        let row = |row: &Row| {
+            let above = (!row.above.is_empty()).then(|| line(&row.label, Ink::Tally, &row.above));
+            let bad = row.bad.as_ref().map(|bad| format!("{}: {bad}", row.label));
+            let below = bad.map(|bad| line(&bad, Ink::Broken, &row.below));
+            above.into_iter().chain(below)
+        };
+        let lines = self.rows.iter().flat_map(row).collect();
+        Lines { title: self.title(), kind: "bars", unit: Measure::Count.id(), lines }
     }
 
     /// Draws the panel with its upper edge at `top`.

@@ -5,8 +5,8 @@ use sim_models::outcome::Verdict;
 
 use super::findings::{self, findings};
 use super::{
-    Chapter, Glance, Part, Room, Side, Study, decision, hops, limits, said, scenario, stories,
-    verdict,
+    Chapter, Glance, Part, Room, Side, Study, decision, hops, limits, prose, said, scenario,
+    stories, verdict,
 };
 use crate::chart::Picture;
 use crate::text::plain;
@@ -22,14 +22,14 @@ const LOG_MAX: usize = 1_000;
 pub fn chapter(n: usize, chapter: &Chapter, room: Room) -> Markup {
     if !room.has(Part::Chapters) {
         return html! {
-            section id={ "c" (n) } { (head(chapter)) (verdicts(chapter, n, SIDES_MAX)) }
+            section id={ "c" (n) } { (head(chapter)) (verdicts(chapter, n, SIDES_MAX, false)) }
         };
     }
     let findings = findings(chapter, n);
     html! {
         section .chapter id={ "c" (n) } {
             (head(chapter))
-            (verdicts(chapter, n, usize::MAX))
+            (verdicts(chapter, n, usize::MAX, true))
             @if let Some(told) = &chapter.decision {
                 h3 { "Decide" }
                 (decision::table(told))
@@ -63,36 +63,57 @@ pub fn chapter(n: usize, chapter: &Chapter, room: Room) -> Markup {
     }
 }
 
+/// What was found, then what was expected.
 fn head(chapter: &Chapter) -> Markup {
     let outcome = &chapter.sides[0].outcome;
     html! {
-        h2 .chapter { (said(&outcome.scenario)) " " (verdict(chapter.verdict())) }
-        @if !outcome.about.is_empty() { p .about { (said(&outcome.about)) } }
+        h2 .chapter { (said(&outcome.scenario)) " " (marks(chapter)) }
+        p .finding-of-all { (said(&chapter.finding())) "." }
         @if !outcome.hypothesis.is_empty() {
-            p .hypothesis { strong { "Expected: " } (said(&outcome.hypothesis)) }
+            p .hypothesis { strong { "Expected: " } (prose(&outcome.hypothesis)) }
+        }
+        @if !outcome.about.is_empty() { p .about { (prose(&outcome.about)) } }
+    }
+}
+
+/// The verdicts of all sides, the worst first; where they differ, of how many.
+pub fn marks(chapter: &Chapter) -> Markup {
+    let all = chapter.sides.len();
+    html! {
+        @for (mark, count) in chapter.verdicts() {
+            (verdict(mark)) " "
+            @if count < all { span .of { (count) " of " (all) " " } }
         }
     }
 }
 
-/// One row a side: what its first seed found, and how many seeds found what.
-fn verdicts(chapter: &Chapter, n: usize, most: usize) -> Markup {
+/// One row a side: what its first seed found, and how many seeds found what. `is_whole` where the
+/// page has what its links lead to.
+fn verdicts(chapter: &Chapter, n: usize, most: usize, is_whole: bool) -> Markup {
     let sides = &chapter.sides;
     let omitted = sides.len().saturating_sub(most);
+    let many = sides[0].verdicts.len() > 1;
     html! {
-        div .wide {
-            table .verdicts {
-                thead { tr {
-                    th { "variant" } th { "verdict" } th { "finding of seed "
-                        (sides[0].outcome.run_id.seed) }
-                    @if sides[0].glances.len() > 1 { th { "all seeds" } }
-                } }
-                tbody {
-                    @for (number, side) in sides.iter().enumerate().take(most) {
-                        tr {
-                            th { a href={ "#c" (n) "-s" (number) } { (said(&side.name)) } }
-                            td { (verdict(side.verdict())) }
-                            td { (said(&side.glances[0].headline)) }
-                            @if side.glances.len() > 1 { td { (tally(&side.glances)) } }
+        @if sides.len() > 1 || many {
+            div .wide {
+                table .verdicts {
+                    thead { tr {
+                        th { "variant" } th { "verdict" }
+                        @if many { th { (words::counted(sides[0].verdicts.len() as u64, "seed")) } }
+                        th { "finding of seed " (sides[0].outcome.run_id.seed) }
+                    } }
+                    tbody {
+                        @for (number, side) in sides.iter().enumerate().take(most) {
+                            tr {
+                                th {
+                                    @if is_whole {
+                                        a href={ "#c" (n) "-s" (number) } { (said(&side.name)) }
+                                    } @else { (said(&side.name)) }
+                                }
+                                td { (verdict(side.verdict())) }
+                                @if many { td { (tally(&side.verdicts)) } }
+                                td { (said(&side.glances[0].headline)) }
+                            }
                         }
                     }
                 }
@@ -103,9 +124,9 @@ fn verdicts(chapter: &Chapter, n: usize, most: usize) -> Markup {
 }
 
 /// `4 violated, 1 kept`.
-fn tally(glances: &[Glance]) -> String {
+fn tally(verdicts: &[Verdict]) -> String {
     let count = |verdict: Verdict| {
-        let n = glances.iter().filter(|glance| glance.verdict == verdict).count() as u64;
+        let n = verdicts.iter().filter(|own| **own == verdict).count() as u64;
         (n > 0).then(|| format!("{} {verdict}", words::count(n)))
     };
     Verdict::ALL.into_iter().filter_map(count).collect::<Vec<_>>().join(", ")
@@ -133,7 +154,7 @@ fn pictures(
     html! {
         @for (number, side) in chapter.sides.iter().enumerate() {
             @if shows(number) && !of(side).is_empty() {
-                details open[number == 0] {
+                details .(kind) open[number == 0] {
                     summary { (said(&side.name)) ", seed " (side.outcome.run_id.seed) }
                     @for (nth, picture) in of(side).into_iter().enumerate() {
                         div .wide {
@@ -146,28 +167,35 @@ fn pictures(
     }
 }
 
-/// What broke, what took longest, and all figures, side by side.
+/// What broke, what took longest, and all figures, side by side; what kept all is folded.
 fn told(chapter: &Chapter, n: usize, room: Room) -> Markup {
     html! {
+        h3 { "What happened" }
         @for (number, side) in chapter.sides.iter().enumerate() {
             @let id = format!("c{n}-s{number}");
-            section .side id=(id) {
-                h3 { "What happened: " (said(&side.name)) " " (verdict(side.outcome.verdict)) }
-                p { (said(&side.glances[0].headline)) "." }
-                (stories::invariants(side, &id, room))
-                @if side.stories.iter().any(|story| story.breaks.is_none()) {
-                    h4 { "The slowest" }
-                    (stories::slowest(side, &id, room))
+            details .side open[number == 0 || side.outcome.verdict != Verdict::Kept] {
+                summary {
+                    h4 { (said(&side.name)) " " (verdict(side.outcome.verdict)) }
+                    " " (said(&side.glances[0].headline))
                 }
-                details .figures {
-                    summary { "All figures" }
-                    // A link to what is within opens it.
-                    div id={ (id) "-figures" } {
-                        @if room.has(Part::Figures) { pre { (multiline(&side.figures)) } }
-                        @else { p .repeat { code { (plain(&side.repeat)) } } }
+                // A link to what is within opens it.
+                div id=(id) {
+                    (stories::invariants(side, &id, room))
+                    @if side.stories.iter().any(|story| story.breaks.is_none()) {
+                        h4 { "The slowest" }
+                        (stories::slowest(side, &id, room))
+                    }
+                    details .figures {
+                        summary { "All figures" }
+                        div id={ (id) "-figures" } {
+                            @if room.has(Part::Figures) { pre { (multiline(&side.figures)) } }
+                            @else { p .repeat { code { (plain(&side.repeat)) } } }
+                        }
+                    }
+                    @if room.has(if number == 0 { Part::Log } else { Part::Logs }) {
+                        (log(side, &id))
                     }
                 }
-                @if room.has(Part::Log) { (log(side, &id)) }
             }
         }
     }
@@ -217,15 +245,33 @@ fn written(chapter: &Chapter, n: usize, room: Room, findings: &[findings::Findin
     }
 }
 
-/// The commands that repeat every run, with what they must give.
+/// The commands that repeat every run, with what they must give: of each side the first, then all.
 fn repeats(chapter: &Chapter, n: usize) -> Markup {
+    let first = chapter.sides.iter().map(|side| &side.glances[0]);
+    let others = chapter.sides.iter().flat_map(|side| &side.glances[1..]);
     html! {
         h3 id={ "c" (n) "-repeat" } { "Repeat it" }
+        (commands(first))
+        @if others.clone().next().is_some() {
+            details {
+                summary { "The other seeds" }
+                (commands(others))
+            }
+        }
+        @if chapter.sides[0].verdicts.len() > chapter.sides[0].glances.len() {
+            p .quiet { "Further seeds were run and are counted above; " code { "--seed" }
+                " repeats any of them." }
+        }
+    }
+}
+
+fn commands<'a>(glances: impl Iterator<Item = &'a Glance>) -> Markup {
+    html! {
         div .wide {
             table .repeats {
                 thead { tr { th { "command" } th { "verdict" } th { "digest" } th { "run" } } }
                 tbody {
-                    @for glance in chapter.sides.iter().flat_map(|side| &side.glances) {
+                    @for glance in glances {
                         tr {
                             td { code { (plain(&glance.repeat)) } }
                             td { (glance.verdict.to_string()) }

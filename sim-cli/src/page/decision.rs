@@ -1,4 +1,4 @@
-//! The decision table of a chapter: what each variant keeps, serves and costs.
+//! The decision table of a chapter: what each variant keeps, serves and costs. Verdicts stand above it.
 
 use maud::{Markup, html};
 
@@ -12,14 +12,13 @@ pub fn table(decision: &Decision) -> Markup {
         div .wide {
             table .decision {
                 thead { tr {
-                    th { "variant" } th { "verdict" }
+                    th { "variant" }
                     @for n in &shown { th { (said(&decision.columns[*n].head)) } }
                 } }
                 tbody {
                     @for (n, row) in decision.rows.iter().enumerate() {
                         tr {
                             th { (said(&row.label(n))) }
-                            td { strong .(row.verdict.name()) { (row.verdict.to_string()) } }
                             @for n in &shown { td { (answer(&row.cells[*n])) } }
                         }
                     }
@@ -39,7 +38,21 @@ fn answer(cell: &Cell) -> Markup {
         @if let Some(mark) = cell.mark {
             strong .mark .{ "is-" (mark.id()) } { (mark.to_string()) } " "
         }
-        (said(&cell.said))
-        @if let Some(range) = &cell.range { br; span .quiet { (said(range)) } }
+        (together(&cell.said))
+        @if let Some(range) = &cell.range { br; span .quiet { (with_unit(range)) } }
+    }
+}
+
+/// A figure on one line.
+fn together(text: &str) -> String {
+    said(text).replace(' ', "\u{a0}")
+}
+
+/// An interval, whose last number keeps its unit.
+fn with_unit(text: &str) -> String {
+    let text = said(text);
+    match text.rsplit_once(' ') {
+        Some((numbers, unit)) => format!("{numbers}\u{a0}{unit}"),
+        None => text,
     }
 }

@@ -12,8 +12,8 @@ pub struct Finding {
     pub id: String,
     /// The line, from 1.
     pub line: usize,
-    /// The side that it is of.
-    pub side: usize,
+    /// The sides that it is of.
+    pub sides: Vec<usize>,
     /// What was found, about which part.
     pub what: String,
     /// Something is broken, or was refused.
@@ -37,16 +37,22 @@ const REFUSES: [(&str, &[&str]); 11] = [
     ("Custom", &[]),
 ];
 
-/// All findings of a chapter, by side. Only what stands in its file has a line there.
+/// All findings of a chapter, by line: what is found of several sides is told once. Only what stands
+/// in its file has a line there.
 pub fn findings(chapter: &Chapter, n: usize) -> Vec<Finding> {
-    let mut found = Vec::new();
+    let mut found: Vec<Finding> = Vec::new();
     for (number, side) in chapter.sides.iter().enumerate() {
         let mut add = |part: &Part, (what, is_bad, more): Said| {
-            if part.spot.label == chapter.label {
-                let id = format!("c{n}-f{}", found.len());
-                let finding =
-                    Finding { id, line: part.spot.line, side: number, what, is_bad, more };
-                found.push(finding);
+            let line = part.spot.line;
+            let same = found.iter_mut().find(|other| other.line == line && other.what == what);
+            match same {
+                _ if part.spot.label != chapter.label => {}
+                Some(other) if other.sides.contains(&number) => {}
+                Some(other) => other.sides.push(number),
+                None => {
+                    let (id, sides) = (format!("c{n}-f{}", found.len()), vec![number]);
+                    found.push(Finding { id, line, sides, what, is_bad, more });
+                }
             }
         };
         for (place, part) in side.anatomy.invariants.iter().enumerate() {
@@ -63,6 +69,7 @@ pub fn findings(chapter: &Chapter, n: usize) -> Vec<Finding> {
             }
         }
     }
+    found.sort_by_key(|finding| finding.line);
     found
 }
 
@@ -112,9 +119,9 @@ fn of_stack<'a>(side: &'a Side, stack: &'a Stack, more: String) -> Vec<(&'a Part
         let all: u64 = reasons.iter().map(|(_, n)| n).sum();
         let each = reasons
             .iter()
-            .map(|(reason, n)| format!("{} {}", words::count(*n), reason.replace('_', " ")));
+            .map(|(reason, n)| format!("{}, {} times", reason.replace('_', " "), words::count(*n)));
         let each: Vec<String> = each.collect();
-        let what = format!("{}->{}: {}", stack.from, stack.to, each.join(", "));
+        let what = format!("{}->{}: {}", stack.from, stack.to, each.join("; "));
         (all > 0).then(|| (part, (what, true, Some(more.clone()))))
     };
     stack.layers.iter().filter_map(said).collect()

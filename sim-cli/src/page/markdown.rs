@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use sim_models::outcome::Verdict;
 
-use super::{Chapter, Page, said};
+use super::{Chapter, Page, prose, said};
 use crate::decision;
 use crate::story;
 use crate::text::plain;
@@ -21,10 +21,16 @@ pub fn markdown(page: &Page, pictures: &[Vec<String>]) -> String {
 
 fn of(chapter: &Chapter, pictures: &[String]) -> String {
     let first = &chapter.sides[0].outcome;
-    let mark = chapter.verdict().to_string().to_uppercase();
-    let mut text = format!("## {}: {mark}\n\n", words(&first.scenario));
+    let all = chapter.sides.len();
+    let mark = |(verdict, count): (Verdict, usize)| {
+        let verdict = verdict.to_string().to_uppercase();
+        if count < all { format!("{verdict} {count} of {all}") } else { verdict }
+    };
+    let marks: Vec<String> = chapter.verdicts().into_iter().map(mark).collect();
+    let mut text = format!("## {}: {}\n\n", words(&first.scenario), marks.join(", "));
+    let _ = writeln!(text, "**{}.**\n", words(&chapter.finding()));
     if !first.hypothesis.is_empty() {
-        let _ = writeln!(text, "Expected: {}\n", words(&first.hypothesis));
+        let _ = writeln!(text, "Expected: {}\n", escaped(&prose(&first.hypothesis)));
     }
     if let Some(decision) = &chapter.decision {
         let _ = writeln!(text, "{}", decision::write::markdown(decision));
@@ -40,7 +46,7 @@ fn of(chapter: &Chapter, pictures: &[String]) -> String {
     }
     text += &first_story(chapter);
     text += "Repeat it:\n\n```sh\n";
-    for glance in chapter.sides.iter().flat_map(|side| &side.glances) {
+    for glance in chapter.sides.iter().map(|side| &side.glances[0]) {
         let _ = writeln!(text, "{}  # digest {:016x}", plain(&glance.repeat), glance.digest);
     }
     text + "```\n\n"
@@ -64,8 +70,12 @@ fn first_story(chapter: &Chapter) -> String {
 
 /// Text that no renderer of Markdown takes for anything else.
 fn words(text: &str) -> String {
+    escaped(&said(text))
+}
+
+fn escaped(text: &str) -> String {
     let mut safe = String::new();
-    for c in said(text).chars() {
+    for c in text.chars() {
         match c {
             '<' => safe += "&lt;",
             '>' => safe += "&gt;",

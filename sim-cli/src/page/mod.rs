@@ -29,8 +29,12 @@ pub use markdown::markdown;
 /// What a review tool or a mail still takes: two million bytes.
 pub const SIZE_MAX: usize = 2_000_000;
 
-/// Names and sentences from a file are cut there.
+/// Names and sentences from a file are cut there, and what its author wrote of it here.
 const TEXT_MAX: usize = 600;
+const PROSE_MAX: usize = 6_000;
+
+/// So many seeds of each side are still there when there is no room for all.
+const SEEDS_LEAST: usize = 5;
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
@@ -93,7 +97,9 @@ pub struct Side {
     pub stories: Vec<Story>,
     /// The report of the terminal.
     pub figures: String,
-    /// All seeds, the first among them.
+    /// The verdict of every seed that ran, from the first on.
+    pub verdicts: Vec<Verdict>,
+    /// The first seeds, those that can be chosen; the first of all among them.
     pub glances: Vec<Glance>,
 }
 
@@ -128,8 +134,10 @@ pub struct Story {
 /// What may be left out where there is no room, the least important first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Part {
-    Seeds,
+    Logs,
+    ManySeeds,
     Log,
+    Seeds,
     Slowest,
     Figures,
     Numbers,
@@ -141,9 +149,11 @@ enum Part {
 }
 
 impl Part {
-    const ALL: [Part; 10] = [
-        Part::Seeds,
+    const ALL: [Part; 12] = [
+        Part::Logs,
+        Part::ManySeeds,
         Part::Log,
+        Part::Seeds,
         Part::Slowest,
         Part::Figures,
         Part::Numbers,
@@ -156,8 +166,10 @@ impl Part {
 
     const fn name(self) -> &'static str {
         match self {
-            Part::Seeds => "the timelines of all seeds but the first",
+            Part::Logs => "the logs of all variants but the first",
+            Part::ManySeeds => "the timelines of all seeds but the first five",
             Part::Log => "the log",
+            Part::Seeds => "the timelines of all seeds but the first",
             Part::Slowest => "the diagrams of the slowest intents",
             Part::Figures => "the tables of the terminal",
             Part::Numbers => "the numbers behind the timelines, and with them cursor and zoom",
@@ -219,7 +231,8 @@ fn document(page: &Page, room: Room) -> Markup {
                             @for (n, chapter) in page.chapters.iter().enumerate() {
                                 li {
                                     a href={ "#c" (n) } { (said(&chapter.name())) }
-                                    " " (verdict(chapter.verdict()))
+                                    " " (chapter::marks(chapter)) br;
+                                    (said(&chapter.finding())) "."
                                 }
                             }
                         }
@@ -273,16 +286,42 @@ impl Chapter {
     pub fn verdict(&self) -> Verdict {
         self.sides[0].verdict()
     }
+
+    /// What its sides were judged, the worst first, and how many of them were.
+    pub fn verdicts(&self) -> Vec<(Verdict, usize)> {
+        let count = |verdict: Verdict| {
+            let n = self.sides.iter().filter(|side| side.verdict() == verdict).count();
+            (n > 0).then_some((verdict, n))
+        };
+        WORST_FIRST.into_iter().filter_map(count).collect()
+    }
+
+    /// What tells its sides apart; of one alone, or where nothing does, what the first side found.
+    pub fn finding(&self) -> String {
+        let first = &self.sides[0].glances[0];
+        let trigger = chart::trigger(&self.sides[0].outcome);
+        let told = self.decision.as_ref().and_then(|told| told.finding(trigger.as_deref()));
+        told.map_or_else(|| first.headline.clone(), |finding| finding.text)
+    }
 }
 
 impl Side {
     /// The worst of its runs.
     pub fn verdict(&self) -> Verdict {
-        let of = |verdict: &Verdict| self.glances.iter().any(|glance| glance.verdict == *verdict);
-        let worst = [Verdict::Violated, Verdict::Invalid, Verdict::Unhealthy, Verdict::Kept];
-        worst.into_iter().find(of).unwrap_or(Verdict::NothingChecked)
+        let of = |verdict: &Verdict| self.verdicts.contains(verdict);
+        WORST_FIRST.into_iter().find(of).unwrap_or(Verdict::NothingChecked)
     }
 }
+
+/// Which verdict of several stands for all: one run that is not well is enough, and one that was put
+/// to the test.
+const WORST_FIRST: [Verdict; 5] = [
+    Verdict::Violated,
+    Verdict::Invalid,
+    Verdict::Unhealthy,
+    Verdict::Kept,
+    Verdict::NothingChecked,
+];
 
 /// A verdict as a mark whose word says it all.
 fn verdict(verdict: Verdict) -> Markup {
@@ -291,8 +330,17 @@ fn verdict(verdict: Verdict) -> Markup {
 
 /// What a file says, as a page can hold it: without control characters, and not without end.
 fn said(text: &str) -> String {
+    cut(text, TEXT_MAX)
+}
+
+/// What an author wrote of a scenario: all of it, unless it is longer than anybody reads.
+fn prose(text: &str) -> String {
+    cut(text, PROSE_MAX)
+}
+
+fn cut(text: &str, most: usize) -> String {
     let text = plain(text);
-    match text.char_indices().nth(TEXT_MAX) {
+    match text.char_indices().nth(most) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text,
     }

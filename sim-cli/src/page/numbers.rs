@@ -24,7 +24,11 @@ struct OfRun<'a> {
 /// The numbers of each chapter's sides, as JSON that no text in it can end.
 pub fn embedded(page: &Page, room: Room) -> String {
     let sides = if room.has(Part::Variants) { usize::MAX } else { 1 };
-    let seeds = if room.has(Part::Seeds) { usize::MAX } else { 1 };
+    let seeds = match (room.has(Part::Seeds), room.has(Part::ManySeeds)) {
+        (true, true) => usize::MAX,
+        (true, false) => super::SEEDS_LEAST,
+        _ => 1,
+    };
     let side = |side: &'_ Side| {
         let runs = side.glances.iter().take(seeds).map(|glance| OfRun {
             seed: glance.run_id.seed.to_string(),

@@ -27,12 +27,14 @@ pub fn text(chapter: &Chapter, n: usize, findings: &[Finding]) -> Markup {
     }
 }
 
-/// All findings as a list that leads to their lines.
+/// What is bad of the findings, as a list that leads to their lines.
 pub fn list(chapter: &Chapter, n: usize, findings: &[Finding]) -> Markup {
+    let bad: Vec<&Finding> = findings.iter().filter(|finding| finding.is_bad).collect();
     html! {
+        @if bad.is_empty() { p { "At no line anything broke, missed or was refused." } }
         ul .findings {
-            @for finding in findings {
-                li .bad[finding.is_bad] {
+            @for finding in bad {
+                li .bad {
                     a href={ "#c" (n) "-L" (finding.line) } { "line " (finding.line) }
                     " " (of(chapter, finding)) " " (more(finding))
                 }
@@ -41,12 +43,12 @@ pub fn list(chapter: &Chapter, n: usize, findings: &[Finding]) -> Markup {
     }
 }
 
-/// Whose it is needs to be said only where there are several.
+/// Whose it is needs to be said only where it is not of all.
 fn of(chapter: &Chapter, finding: &Finding) -> Markup {
+    let names = finding.sides.iter().map(|side| &chapter.sides[*side].name[..]);
+    let names: Vec<&str> = names.collect();
     html! {
-        @if chapter.sides.len() > 1 {
-            em { (said(&chapter.sides[finding.side].name)) ": " }
-        }
+        @if names.len() < chapter.sides.len() { em { (said(&names.join(", "))) ": " } }
         (said(&finding.what))
     }
 }

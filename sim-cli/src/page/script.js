@@ -4,7 +4,10 @@
 (() => {
   // Asked of the page, so that no address stands in it.
   const SVG = document.querySelector("svg.chart").namespaceURI;
-  const [WIDTH, LEFT, RIGHT, HEIGHT] = [1100, 72, 900, 120];
+  // Heights in px: of a panel's plot, and of a row of bars.
+  const [PLOT, ROW] = [92, 22];
+  // Narrower than that, numbers stand closer to the edge.
+  const NARROW = 600;
 
   const node = (name, attributes = {}, children = []) => {
     const made = document.createElementNS(SVG, name);
@@ -46,24 +49,43 @@
     place.append(tools, reading, panels);
     place.hidden = false;
 
-    const x = (at) => LEFT + (at - shown.from) / (shown.to - shown.from) * (RIGHT - LEFT);
-    const when = (px) => shown.from + (px - LEFT) / (RIGHT - LEFT) * (shown.to - shown.from);
+    // Everything is drawn in px of the page, so that words keep their size on a phone.
+    let [width, left, right] = [0, 0, 0];
+    const measure = () => {
+      width = Math.max(panels.clientWidth || 1100, 240);
+      [left, right] = width < NARROW ? [46, width - 8] : [72, width - 24];
+    };
+    const x = (at) => left + (at - shown.from) / (shown.to - shown.from) * (right - left);
+    const when = (px) => shown.from + (px - left) / (right - left) * (shown.to - shown.from);
     const value = (line, at) => {
       const window = Math.floor(at / line.width);
       return window < 0 ? null : line.most[Math.min(window, line.most.length - 1)];
     };
+    // A rectangle from an instant to another, where they are shown.
+    const block = (name, from, to, y, height, title) => {
+      if (to < shown.from || from > shown.to) return [];
+      const [a, b] = [x(Math.max(from, shown.from)), x(Math.min(to, shown.to))];
+      const children = title ? [node("title", {}, [title])] : [];
+      return [node("rect", { class: name, x: a.toFixed(1), y, width: Math.max(b - a, 1.5).toFixed(1), height }, children)];
+    };
+    const lasts = (span) => `${span.label}: ${seconds(span.from)} to ${seconds(span.to)}`;
 
     const scale = (panel, lines) => {
       let most = 0, least = Infinity;
-      for (const line of lines) for (const list of [line.most, line.least || []]) for (const v of list) {
-        if (v === null) continue;
-        most = Math.max(most, v);
-        if (v > 0) least = Math.min(least, v);
+      if (panel.kind === "stack") {
+        for (let n = 0; n < lines[0].most.length; n += 1)
+          most = Math.max(most, lines.reduce((sum, line) => sum + (line.most[n] || 0), 0));
+      } else {
+        for (const line of lines) for (const list of [line.most, line.least || []]) for (const v of list) {
+          if (v === null) continue;
+          most = Math.max(most, v);
+          if (v > 0) least = Math.min(least, v);
+        }
       }
-      const log = (panel.unit === "ns" || panel.unit === "ms") && most / least > 30;
-      if (!log) return { y: (v) => HEIGHT - 8 - v / (most || 1) * (HEIGHT - 30), most, least: 0 };
+      const log = panel.kind === "lines" && (panel.unit === "ns" || panel.unit === "ms") && most / least > 30;
+      if (!log) return { y: (v) => PLOT - 4 - v / (most || 1) * (PLOT - 14), most, least: 0 };
       const [a, b] = [Math.log(least), Math.log(most)];
-      const y = (v) => HEIGHT - 8 - (Math.log(Math.max(v, least)) - a) / (b - a) * (HEIGHT - 30);
+      const y = (v) => PLOT - 4 - (Math.log(Math.max(v, least)) - a) / (b - a) * (PLOT - 14);
       return { y, most, least };
     };
 
@@ -73,99 +95,147 @@
         const [from, to] = [n * line.width, Math.min((n + 1) * line.width, shown.to)];
         if (to <= shown.from || from >= shown.to) return;
         if (most === null) { open = false; return; }
-        const [left, right] = [x(Math.max(from, shown.from)), x(to)];
+        const [a, b] = [x(Math.max(from, shown.from)), x(to)];
         const least = line.least ? line.least[n] : most;
-        d += `${open ? "L" : "M"}${left.toFixed(1)} ${y(least).toFixed(1)}`;
-        d += `V${y(most).toFixed(1)}H${right.toFixed(1)}`;
+        d += `${open ? "L" : "M"}${a.toFixed(1)} ${y(least).toFixed(1)}`;
+        d += `V${y(most).toFixed(1)}H${b.toFixed(1)}`;
         open = true;
       });
       return d;
     };
 
-    const ground = (svg, spans, height) => {
-      for (const span of spans) {
-        if (span.to < shown.from || span.from > shown.to) continue;
-        const [a, b] = [x(Math.max(span.from, shown.from)), x(Math.min(span.to, shown.to))];
-        const title = node("title", {}, [`${span.label}: ${seconds(span.from)} to ${seconds(span.to)}`]);
-        if (span.kind === "fault")
-          svg.append(node("rect", { class: "shade", x: a, y: 16, width: Math.max(b - a, 1), height: height - 24 }, [title]));
-        if (span.kind === "broken")
-          svg.append(node("path", { class: "brokenline", d: `M${a} 16V${height - 8}` }, [title]));
-      }
+    // The layer of a stack over what lies below it: one shape for each stretch in which it is there.
+    const layer = (line, floor, y) => {
+      let d = "", above = "", below = [];
+      const close = () => {
+        if (above) d += `M${above}L${below.reverse().join("L")}Z`;
+        [above, below] = ["", []];
+      };
+      line.most.forEach((rate, n) => {
+        const [from, to] = [Math.max(n * line.width, shown.from), Math.min((n + 1) * line.width, shown.to)];
+        if (to <= from) return;
+        if (!rate) { close(); return; }
+        const [a, b] = [x(from).toFixed(1), x(to).toFixed(1)];
+        const [high, low] = [y(floor[n] + rate).toFixed(1), y(floor[n]).toFixed(1)];
+        above += `${above ? "L" : ""}${a} ${high}L${b} ${high}`;
+        below.push(`${a} ${low}`, `${b} ${low}`);
+      });
+      close();
+      return d;
     };
 
-    const frame = (title, height) => node("svg", {
-      class: "chart", viewBox: `0 0 ${WIDTH} ${height}`, width: WIDTH, height, role: "img", "aria-label": title,
-    }, [node("text", { class: "text", x: 20, y: 11, "font-size": 12, "font-weight": 600 }, [title])]);
-
+    // A title, the key with a value under the cursor for each name, and what is drawn.
     const cursors = [];
+    const readers = [];
+    const panel = (title, height) => {
+      const svg = node("svg", {
+        class: "chart plot", viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": title,
+      });
+      const key = element("p", { class: "key" }, title ? [element("strong", {}, [title])] : []);
+      panels.append(element("div", { class: "panel" }, [key, svg]));
+      return { svg, key };
+    };
+    const named = (key, swatch, name, read) => {
+      const value = element("span", { class: "value" });
+      const sample = node("svg", { class: "chart", width: 26, height: 10, "aria-hidden": "true" }, [swatch]);
+      key.append(element("span", { class: "readout", "data-name": name }, [sample, ` ${name} `, value]), " ");
+      readers.push((at) => { value.textContent = at === null ? "" : read(at); });
+    };
+    const stroke = (ink) => node("path", { class: ink, d: "M0 5H26" });
+    const filled = (ink) => node("rect", { class: ink, width: 26, height: 10 });
     const point = (svg, height) => {
-      const cursor = node("path", { class: "whisker cursor", d: `M0 14V${height - 6}`, visibility: "hidden" });
+      const cursor = node("path", { class: "whisker cursor", d: `M0 0V${height}`, visibility: "hidden" });
       svg.append(cursor);
       cursors.push(cursor);
     };
-
-    const lines = (side, panel) => {
-      const own = panel.lines.filter((line) => !shown.hidden.has(line.name));
-      const title = shown.sides.size > 1 ? `${sides[side].name}: ${panel.title}` : panel.title;
-      const svg = frame(title, HEIGHT);
-      const { y, most, least } = scale(panel, panel.lines);
-      ground(svg, run(side).spans, HEIGHT);
-      for (const mark of [least, most]) {
-        svg.append(node("path", { class: "grid", d: `M${LEFT} ${y(mark).toFixed(1)}H${RIGHT}` }));
-        svg.append(node("text", { class: "muted", x: LEFT - 8, y: y(mark) + 4, "font-size": 11, "text-anchor": "end" }, [said(panel.unit, mark)]));
+    const ground = (svg, spans, height) => {
+      for (const span of spans) {
+        if (span.kind === "fault") svg.append(...block("shade", span.from, span.to, 0, height, lasts(span)));
+        if (span.kind === "broken" && span.from >= shown.from && span.from <= shown.to)
+          svg.append(node("path", { class: "brokenline", d: `M${x(span.from).toFixed(1)} 0V${height}` }, [node("title", {}, [lasts(span)])]));
       }
-      own.forEach((line) => {
-        svg.append(node("path", { class: line.ink, d: path(line, y), "data-line": line.name }));
-      });
-      own.forEach((line, n) => {
-        const at = 26 + n * 15;
-        svg.append(node("path", { class: line.ink, d: `M${RIGHT + 8} ${at}H${RIGHT + 34}` }));
-        svg.append(node("text", { class: "text readout", x: RIGHT + 40, y: at + 4, "font-size": 11.5, "data-name": line.name }, [line.name]));
-      });
-      point(svg, HEIGHT);
-      svg.reading = { own, unit: panel.unit };
-      return svg;
     };
 
-    const strip = (side) => {
-      const spans = run(side).spans.filter((span) => span.kind === "open" || span.kind === "halfopen");
-      if (spans.length === 0) return null;
-      const names = [...new Set(spans.map((span) => span.label.replace(/: [^:]*$/, "")))].slice(0, 8);
-      const height = 24 + names.length * 18;
-      const svg = frame(`${shown.sides.size > 1 ? sides[side].name + ": " : ""}Breakers that are not closed`, height);
-      for (const span of spans) {
-        const row = names.indexOf(span.label.replace(/: [^:]*$/, ""));
-        if (row < 0 || span.to < shown.from || span.from > shown.to) continue;
-        const [a, b] = [x(Math.max(span.from, shown.from)), x(Math.min(span.to, shown.to))];
-        svg.append(node("rect", { class: span.kind, x: a, y: 18 + row * 18, width: Math.max(b - a, 2), height: 14 },
-          [node("title", {}, [`${span.label}: ${seconds(span.from)} to ${seconds(span.to)}`])]));
+    const drawn = (side, own, title) => {
+      const { svg, key } = panel(title, PLOT);
+      const lines = own.lines.filter((line) => !shown.hidden.has(line.name));
+      const { y, most, least } = scale(own, own.lines);
+      ground(svg, run(side).spans, PLOT);
+      for (const mark of [least, most]) {
+        svg.append(node("path", { class: "grid", d: `M${left} ${y(mark).toFixed(1)}H${right}` }));
+        svg.append(node("text", { class: "muted", x: left - 6, y: y(mark) + 4, "font-size": 11, "text-anchor": "end" }, [said(own.unit, mark)]));
       }
-      names.forEach((name, row) =>
-        svg.append(node("text", { class: "text", x: RIGHT + 8, y: 29 + row * 18, "font-size": 11.5 }, [name])));
-      point(svg, height);
-      return svg;
+      const floor = own.lines[0].most.map(() => 0);
+      for (const line of lines) {
+        const d = own.kind === "stack" ? layer(line, floor, y) : path(line, y);
+        svg.append(node("path", { class: line.ink, d, "data-line": line.name }));
+        if (own.kind === "stack") line.most.forEach((rate, n) => { floor[n] += rate || 0; });
+        named(key, own.kind === "stack" ? filled(line.ink) : stroke(line.ink), line.name, (at) => said(own.unit, value(line, at)));
+      }
+      point(svg, PLOT);
+    };
+
+    // A row of bars for each line, each as long as its greatest allows.
+    const bars = (side, own, title) => {
+      panels.append(element("p", { class: "key" }, [element("strong", {}, [title])]));
+      for (const line of own.lines) {
+        if (shown.hidden.has(line.name)) continue;
+        const { svg, key } = panel("", ROW);
+        const most = Math.max(1, ...line.most);
+        ground(svg, run(side).spans, ROW);
+        const group = node("g", { "data-line": line.name });
+        line.most.forEach((count, n) => {
+          const tall = Math.max(count / most * (ROW - 3), 2);
+          if (count) group.append(...block(line.ink, n * line.width, (n + 1) * line.width, (ROW - 1 - tall).toFixed(1), tall.toFixed(1)));
+        });
+        svg.append(group, node("path", { class: "axis", d: `M${left} ${ROW - 1}H${right}` }));
+        named(key, filled(line.ink), line.name, (at) => said(own.unit, value(line, at)));
+        point(svg, ROW);
+      }
+    };
+
+    const breakers = (side) => {
+      const spans = run(side).spans.filter((span) => span.kind === "open" || span.kind === "halfopen");
+      const name = (span) => span.label.replace(/: [^:]*$/, "");
+      const names = [...new Set(spans.map(name))].slice(0, 8);
+      names.forEach((breaker, n) => {
+        const title = `${shown.sides.size > 1 ? `${sides[side].name}: ` : ""}Breakers that are not closed`;
+        const { svg, key } = panel(n === 0 ? title : "", ROW);
+        const own = spans.filter((span) => name(span) === breaker);
+        for (const span of own) svg.append(...block(span.kind, span.from, span.to, 3, ROW - 6, lasts(span)));
+        svg.append(node("path", { class: "axis", d: `M${left} ${ROW - 1}H${right}` }));
+        named(key, filled(own[0].kind), breaker, (at) => {
+          const now = own.filter((span) => span.from <= at && at < span.to).pop();
+          return now ? now.label.slice(breaker.length + 2) : "closed";
+        });
+        point(svg, ROW);
+      });
     };
 
     const axis = () => {
-      const svg = node("svg", { class: "chart", viewBox: `0 0 ${WIDTH} 24`, width: WIDTH, height: 24, "aria-hidden": "true" });
-      for (let n = 0; n <= 8; n += 1) {
-        const at = shown.from + (shown.to - shown.from) * n / 8;
-        svg.append(node("text", { class: "muted", x: x(at), y: 14, "font-size": 11, "text-anchor": "middle" }, [seconds(at)]));
+      const svg = node("svg", { class: "chart plot", viewBox: `0 0 ${width} 20`, width, height: 20, "aria-hidden": "true" });
+      const ticks = width < NARROW ? 4 : 8;
+      for (let n = 0; n <= ticks; n += 1) {
+        const at = shown.from + (shown.to - shown.from) * n / ticks;
+        const anchor = n === ticks ? "end" : "middle";
+        svg.append(node("text", { class: "muted", x: x(at), y: 14, "font-size": 11, "text-anchor": anchor }, [seconds(at)]));
       }
-      return svg;
+      panels.append(svg);
     };
 
     const draw = () => {
-      cursors.length = 0;
+      measure();
+      [cursors.length, readers.length] = [0, 0];
       panels.replaceChildren();
-      const titles = [...new Set([...shown.sides].flatMap((side) => run(side).panels.map((panel) => panel.title)))];
+      const titles = [...new Set([...shown.sides].flatMap((side) => run(side).panels.map((own) => own.title)))];
       for (const title of titles) for (const side of shown.sides) {
-        const panel = run(side).panels.find((own) => own.title === title);
-        if (panel && panel.lines.some((line) => !shown.hidden.has(line.name))) panels.append(lines(side, panel));
+        const own = run(side).panels.find((other) => other.title === title);
+        if (!own || own.lines.every((line) => shown.hidden.has(line.name))) continue;
+        const whole = shown.sides.size > 1 ? `${sides[side].name}: ${title}` : title;
+        if (own.kind === "bars") bars(side, own, whole); else drawn(side, own, whole);
       }
-      for (const side of shown.sides) { const own = strip(side); if (own) panels.append(own); }
-      panels.append(axis());
+      for (const side of shown.sides) breakers(side);
+      axis();
       show(shown.at);
     };
 
@@ -177,13 +247,7 @@
         cursor.setAttribute("visibility", is ? "visible" : "hidden");
         if (is) cursor.setAttribute("transform", `translate(${x(at).toFixed(1)} 0)`);
       }
-      for (const svg of panels.children) {
-        if (!svg.reading) continue;
-        const texts = svg.querySelectorAll(".readout");
-        svg.reading.own.forEach((line, n) => {
-          texts[n].textContent = is ? `${line.name} ${said(svg.reading.unit, value(line, at))}` : line.name;
-        });
-      }
+      for (const read of readers) read(is ? at : null);
       const [side] = shown.sides;
       const meanwhile = is && side !== undefined
         ? run(side).spans.filter((span) => span.from <= at && at <= span.to).map((span) => span.label) : [];
@@ -238,13 +302,16 @@
     ]));
 
     const time = (event) => {
-      const svg = event.target.closest("svg");
+      const svg = event.target.closest("svg.plot");
       if (!svg) return null;
       const box = svg.getBoundingClientRect();
-      return when((event.clientX - box.left) / box.width * WIDTH);
+      return when((event.clientX - box.left) / box.width * width);
     };
     let pressed = null;
-    panels.addEventListener("pointerdown", (event) => { pressed = time(event); });
+    panels.addEventListener("pointerdown", (event) => {
+      pressed = time(event);
+      if (pressed !== null) show(pressed);
+    });
     panels.addEventListener("pointermove", (event) => { const at = time(event); if (at !== null) show(at); });
     panels.addEventListener("pointerleave", () => { pressed = null; show(null); });
     panels.addEventListener("pointerup", (event) => {
@@ -264,8 +331,11 @@
       else return;
       event.preventDefault();
     });
+    addEventListener("resize", () => { if (panels.clientWidth !== width) draw(); });
     whole();
     draw();
+    // What the panels show need not stand below them as well.
+    for (const still of place.parentElement.querySelectorAll("details.timeline")) still.open = false;
   };
 
   // A field that leaves only the lines of a log that have a text.

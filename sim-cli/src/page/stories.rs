@@ -7,17 +7,17 @@ use super::{Part, Room, Side, Story, said};
 use crate::text::plain;
 use crate::{story, words};
 
-/// Every invariant of a side, and the first violation of each that broke. `id` is the side's.
+/// Every invariant of a side: how each that broke did first, then those that did not. `id` is the
+/// side's.
 pub fn invariants(side: &Side, id: &str, room: Room) -> Markup {
     let outcome = &side.outcome;
+    let all = || outcome.invariants.iter().enumerate();
+    let broke = |result: &InvariantResult| result.verdict == InvariantVerdict::Violated;
     html! {
         @if outcome.invariants.is_empty() { p { "No invariant is stated." } }
-        @for (place, result) in outcome.invariants.iter().enumerate() {
+        @for (place, result) in all().filter(|(_, result)| broke(result)) {
             div .invariant id={ (id) "-i" (place) } {
-                p {
-                    strong .mark .(result.verdict.name()) { (result.verdict.to_string()) }
-                    " " code { (said(&result.name)) } (note(result))
-                }
+                (line(result))
                 @if let Some(first) = &result.first {
                     p .witness { (said(&first.witness)) }
                     pre .story {
@@ -32,6 +32,20 @@ pub fn invariants(side: &Side, id: &str, room: Room) -> Markup {
                     }
                 }
             }
+        }
+        ul .held {
+            @for (place, result) in all().filter(|(_, result)| !broke(result)) {
+                li id={ (id) "-i" (place) } { (line(result)) }
+            }
+        }
+    }
+}
+
+fn line(result: &InvariantResult) -> Markup {
+    html! {
+        p {
+            strong .mark .(result.verdict.name()) { (result.verdict.to_string()) }
+            " " code { (said(&result.name)) } (note(result))
         }
     }
 }

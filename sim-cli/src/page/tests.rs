@@ -52,6 +52,7 @@ fn side(name: &str, outcome: Outcome) -> Side {
         topology: chart::topology(&outcome, &anatomy(&outcome), &repeat),
         stories: vec![story(Some(0), Ok(told)), story(None, Err("nobody's".to_owned()))],
         figures: crate::report::text(&outcome, &repeat, &crate::text::Style::plain(), false),
+        verdicts: vec![outcome.verdict; 2],
         glances: vec![glance(&outcome), glance(&outcome)],
         outcome,
     }
@@ -171,7 +172,7 @@ fn each_finding_stands_at_its_line_and_leads_to_more() {
     let at = html[line(2)..line(3)].contains("broken: 3 violations, first at 34.127s");
     assert!(at, "{broken}");
     assert!(html[line(3)..].contains("psp: errors 100% (503): struck from 30s to 50s"));
-    assert!(html[line(1)..line(2)].contains("api-&gt;psp: 1,322 breaker open"));
+    assert!(html[line(1)..line(2)].contains("api-&gt;psp: breaker open, 1,322 times"));
 }
 
 #[test]
@@ -181,7 +182,8 @@ fn a_page_that_is_too_large_leaves_out_the_least_and_says_so() {
     let html = super::html(&page);
     assert!(html.len() <= SIZE_MAX);
     assert_well_formed(&html);
-    for part in [Part::Seeds, Part::Log, Part::Slowest, Part::Figures] {
+    for part in [Part::Logs, Part::ManySeeds, Part::Log, Part::Seeds, Part::Slowest, Part::Figures]
+    {
         assert!(html.contains(part.name()), "{part:?}");
     }
     assert!(!html.contains(Part::Numbers.name()) && html.contains("id=\"numbers\""));
@@ -206,8 +208,8 @@ fn the_numbers_of_scripts_are_those_of_the_run() {
 #[test]
 fn one_run_that_breaks_makes_the_verdict() {
     let mut side = side("base", samples::outage());
-    side.glances[0].verdict = Verdict::Kept;
+    side.verdicts[0] = Verdict::Kept;
     assert_eq!(side.verdict(), Verdict::Violated);
-    side.glances[1].verdict = Verdict::NothingChecked;
+    side.verdicts[1] = Verdict::NothingChecked;
     assert_eq!(side.verdict(), Verdict::Kept);
 }

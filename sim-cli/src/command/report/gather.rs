@@ -5,7 +5,7 @@ use std::path::Path;
 use sim_models::anatomy::Anatomy;
 use sim_models::custom::Kinds;
 use sim_models::outcome::{InvariantVerdict, Outcome};
-use sim_models::study::{Axis, Comparison, Map, Options};
+use sim_models::study::{Axis, Check, Comparison, Map, Options, Summary};
 use sim_models::why::{Inquiry, Slow, Subject};
 use sim_models::{Scenario, SourceError};
 
@@ -25,8 +25,8 @@ use crate::{chart, console, finding, report};
 const BROKEN_MAX: usize = 6;
 const SLOW_MAX: usize = 2;
 
-/// Seeds of a side whose timelines a page holds.
-const GLANCES_MAX: u64 = 50;
+/// Seeds of a side whose timelines a page holds; all that are asked for are counted.
+const GLANCES_MAX: u64 = 20;
 
 /// The chapters of all files.
 ///
@@ -62,14 +62,26 @@ fn chapter(
         let side = Telling { args, path: &file.path, scenario, progress: &progress };
         side.side(name)
     };
-    let told: Vec<Side> = sides.iter().map(told).collect();
-    let (decision, study) = match study(args, &file.path, sides, &progress)? {
-        Some((decision, study)) => (Some(decision), Some(study)),
-        None if told.len() > 1 => {
+    let mut told: Vec<Side> = sides.iter().map(told).collect();
+    let seeds = args.seeds.filter(|seeds| *seeds > 1);
+    let (decision, study) = match (seeds, sides) {
+        (Some(seeds), [(_, only)]) => {
+            let tick = || progress.tick();
+            told[0].count(&Check::run(only, &options(seeds, &tick), None)?.summary);
+            (None, None)
+        }
+        (Some(seeds), _) => {
+            let (comparison, study) = study(args, &file.path, (sides, seeds), &progress)?;
+            for (side, own) in told.iter_mut().zip(&comparison.sides) {
+                side.count(&own.summary);
+            }
+            (Some(Decision::of_comparison(&comparison, decision::LEAST)), Some(study))
+        }
+        (None, [_]) => (None, None),
+        (None, _) => {
             let runs: Vec<Outcome> = told.iter().map(|side| side.outcome.clone()).collect();
             (Some(Decision::of_runs(&runs)), None)
         }
-        None => (None, None),
     };
     Ok(Chapter {
         label: file.path.to_string_lossy().into_owned(),
@@ -79,6 +91,13 @@ fn chapter(
         study,
         map: mapped(args, file, &progress)?,
     })
+}
+
+impl Side {
+    /// Takes the verdicts of all seeds from a study that kept its runs.
+    fn count(&mut self, summary: &Summary) {
+        self.verdicts = summary.each.iter().map(|row| row.verdict).collect();
+    }
 }
 
 /// One side under way.
@@ -114,6 +133,7 @@ impl Telling<'_> {
             figures: report::text(&outcome, &repeat, &Style::plain(), false),
             warnings: scenario.warnings().iter().map(SourceError::to_string).collect(),
             anatomy,
+            verdicts: glances.iter().map(|glance| glance.verdict).collect(),
             glances,
             outcome,
             repeat,
@@ -183,16 +203,13 @@ impl Telling<'_> {
     }
 }
 
-/// All sides on many seeds.
+/// All sides on many seeds, and their picture.
 fn study(
     args: &Args,
     path: &Path,
-    sides: &[(String, Scenario)],
+    (sides, seeds): (&[(String, Scenario)], u64),
     progress: &Progress,
-) -> Result<Option<(Decision, Study)>, Failure> {
-    let Some(seeds) = args.seeds.filter(|seeds| *seeds > 1 && sides.len() > 1) else {
-        return Ok(None);
-    };
+) -> Result<(Comparison, Study), Failure> {
     let tick = || progress.tick();
     let comparison = Comparison::run(sides, &options(seeds, &tick))?;
     let decision = Decision::of_comparison(&comparison, decision::LEAST);
@@ -207,7 +224,7 @@ fn study(
         .fold(line, |line, (path, value)| line.option("set", format!("{path}={value}")));
     let repeat = line.option("seeds", seeds).to_string();
     let picture = chart::comparison(&comparison, &decision, &runs, &repeat);
-    Ok(Some((decision, Study { picture, repeat })))
+    Ok((comparison, Study { picture, repeat }))
 }
 
 fn mapped(args: &Args, file: &ScenarioFile, progress: &Progress) -> Result<Option<Study>, Failure> {
@@ -230,5 +247,5 @@ fn mapped(args: &Args, file: &ScenarioFile, progress: &Progress) -> Result<Optio
 }
 
 fn options<'a>(seeds: u64, progress: &'a (dyn Fn() + Sync)) -> Options<'a> {
-    Options { seeds, progress, ..Options::default() }
+    Options { seeds, progress, each: true, ..Options::default() }
 }
