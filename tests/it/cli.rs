@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::support::{Told, binary, refused, root, scenarios_in, scratch, sim_in};
+use crate::support::{Told, binary, refused, root, same_as_written, scenarios_in, scratch, sim_in};
 
 const GOOD: &str = r#"Scenario(
     name: "good", about: "A scenario to break.", horizon: "10s",
@@ -213,11 +213,14 @@ fn the_printed_command_repeats_the_run() {
 fn the_picture_in_the_readme_is_the_one_that_is_drawn() {
     let folder = scratch("picture");
     let out = folder.to_str().expect("UTF-8");
-    sim_in(root(), &["run", "scenarios/payment.ron", "--out", out, "-q"]);
-    let drawn = fs::read_to_string(folder.join("payment.svg")).expect("a chart");
-    let shown = fs::read_to_string(root().join("docs/payment.svg")).expect("the picture");
-    // A whole chart on the terminal would help nobody.
-    assert!(drawn == shown, "run: sim run scenarios/payment.ron --out docs");
+    let readme = fs::read_to_string(root().join("README.md")).expect("the page");
+    let line = readme.lines().find(|line| line.starts_with("sim compare ")).expect("its command");
+    let line = words(line);
+    let args: Vec<&str> = line[1..].iter().map(String::as_str).chain(["--out", out]).collect();
+    sim_in(root(), &args);
+    let drawn = fs::read_dir(&folder).expect("the folder").next().expect("a chart");
+    let drawn = fs::read_to_string(drawn.expect("an entry").path()).expect("a chart");
+    same_as_written("docs/finding.svg", &drawn);
 }
 
 #[test]

@@ -86,6 +86,8 @@ fn spans(outcome: &Outcome) -> Vec<Span> {
 
 #[cfg(test)]
 mod tests {
+    use sim_models::outcome::{EndingSeries, HopEnding};
+
     use super::super::numbers::Line;
     use super::*;
     use crate::samples;
@@ -101,12 +103,19 @@ mod tests {
         let most = outcome.series.offered.iter().max().copied().unwrap_or(0);
         let top = offered.most.iter().copied().flatten().fold(0.0, f64::max);
         assert_eq!(top, f64::from(most) / width);
-        let endings = shown.panels.iter().find(|panel| panel.kind == "stack").expect("endings");
-        let sum = |line: &Line| line.most.iter().copied().flatten().sum::<f64>() * line.width;
-        let all: f64 = endings.lines.iter().map(sum).sum();
-        let counted = outcome.series.endings[0].endings.iter().flat_map(|(_, counts)| counts);
-        assert_eq!(all, counted.map(|n| f64::from(*n)).sum::<f64>());
         let kinds = |kind| shown.spans.iter().filter(|span| span.kind == kind).count();
         assert_eq!((kinds("fault"), kinds("broken"), kinds("open")), (1, 1, 1));
+    }
+    #[test]
+    fn each_ending_is_in_a_layer() {
+        let counts = [vec![3, 0, 5], vec![0, 2, 0]];
+        let endings = [HopEnding::Status(200), HopEnding::TimedOut].into_iter().zip(counts);
+        let mut outcome = samples::outage();
+        outcome.series.endings =
+            vec![EndingSeries { hop: "api->psp".to_owned(), endings: endings.collect() }];
+        let shown = readout(&outcome);
+        let stack = shown.panels.iter().find(|panel| panel.kind == "stack").expect("a stack");
+        let sum = |line: &Line| line.most.iter().copied().flatten().sum::<f64>() * line.width;
+        assert_eq!(stack.lines.iter().map(sum).collect::<Vec<_>>(), [8.0, 2.0]);
     }
 }
