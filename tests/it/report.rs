@@ -72,6 +72,22 @@ fn a_page_is_the_same_again() {
 }
 
 #[test]
+fn every_seed_that_ran_is_counted_also_where_its_timeline_is_not_there() {
+    let folder = scratch("report-seeds");
+    fs::write(folder.join("shop.ron"), SHOP).unwrap();
+    let many = ["shop.ron", "--seeds", "25"];
+    assert_eq!(sim_in(&folder, &[&["report"][..], &many].concat()).code, Some(1));
+    sim_in(&folder, &[&["check"][..], &many, &["--rows", "rows.jsonl"]].concat());
+    let rows = fs::read_to_string(folder.join("rows.jsonl")).unwrap();
+    let count = |verdict: &str| rows.matches(&format!("\"verdict\":\"{verdict}\"")).count();
+    let (violated, kept) = (count("violated"), count("kept"));
+    assert!(violated > 0 && kept > 0 && violated + kept == 25, "{rows}");
+    let html = fs::read_to_string(folder.join("out/report.html")).unwrap();
+    assert!(html.contains(&format!("<td>{violated} violated, {kept} kept</td>")), "{violated}");
+    assert!(html.contains("sim run shop.ron --seed 20<") && !html.contains("--seed 21<"));
+}
+
+#[test]
 fn several_files_are_chapters_and_mistakes_are_told_as_elsewhere() {
     let folder = scratch("report-several");
     fs::write(folder.join("shop.ron"), SHOP).unwrap();
