@@ -17,7 +17,7 @@ run = json.loads(pathlib.Path(run).read_text())
 READ = {
     "csv": (pandas.read_csv, "read_csv"),
     "jsonl": (lambda path: pandas.read_json(path, lines=True), "read_json"),
-    "parquet": (pandas.read_parquet, "read_parquet"),
+    "parquet": (lambda path: duckdb.sql(f"from '{path}'").df(), "read_parquet"),
 }
 read, function = READ[form]
 
