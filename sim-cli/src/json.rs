@@ -16,9 +16,9 @@ use serde_json::Value;
 use sim_core::{Span, Time};
 use sim_models::outcome::{
     ActorSummary, CallSummary, EffectSummary, FaultMissed, Goodput, Grace, InvariantResult,
-    Latency, Outcome, RunLimit, ServiceLoad, TransitionLine, Violation,
+    Latency, LogLine, Outcome, RunLimit, ServiceLoad, TransitionLine, Violation,
 };
-use sim_models::recovery::{Level, Recovery, RecoveryState};
+use sim_models::recovery::{Failing, Level, Recovery, RecoveryState};
 
 use resources::{ResourceView, SeriesView};
 
@@ -67,6 +67,8 @@ struct Object<'a> {
     invariants: Vec<Invariant<'a>>,
     effects: Entries<&'a str, Effect>,
     transitions: Vec<Transition<'a>>,
+    /// What autoscalers and outlier detection decided, and why.
+    decisions: Vec<Decision<'a>>,
     faults_missed: Vec<Missed<'a>>,
     recovery: Option<RecoveryView>,
     actors: Entries<&'a str, Actor<'a>>,
@@ -151,6 +153,13 @@ struct Effect {
 }
 
 #[derive(Derive, JsonSchema)]
+struct Decision<'a> {
+    at_ms: f64,
+    who: &'a str,
+    what: &'a str,
+}
+
+#[derive(Derive, JsonSchema)]
 struct Transition<'a> {
     at_ms: f64,
     policy: &'a str,
@@ -170,6 +179,8 @@ struct RecoveryView {
     reason: Option<&'static str>,
     why: Option<String>,
     failing: Option<Reason>,
+    /// What was still out of its bounds after the trigger, until it recovered.
+    held_up_by: Option<Reason>,
     trigger_ms: [f64; 2],
     at_ms: Option<f64>,
     after_ms: Option<f64>,
@@ -285,6 +296,7 @@ impl<'a> From<&'a Outcome> for Object<'a> {
             invariants: outcome.invariants.iter().map(Invariant::from).collect(),
             effects: Entries(outcome.effects.iter().map(effect).collect()),
             transitions: outcome.transitions.iter().map(Transition::from).collect(),
+            decisions: outcome.decisions.iter().map(Decision::from).collect(),
             faults_missed: outcome.faults_missed.iter().map(Missed::from).collect(),
             recovery: outcome.recovery.as_ref().map(RecoveryView::from),
             actors: Entries(outcome.actors.iter().map(|a| (&a.name[..], Actor(a))).collect()),
@@ -340,13 +352,14 @@ impl From<&Recovery> for RecoveryView {
             _ => None,
         };
         let (id, why) = recovery.state.why().unzip();
-        let failing = recovery.failing;
+        let named = |failing: Failing| reason(failing.name(), &failing);
         RecoveryView {
             client: recovery.client.clone(),
             state: recovery.state.name(),
             reason: id,
             why,
-            failing: failing.map(|failing| reason(failing.name(), &failing)),
+            failing: recovery.failing.map(named),
+            held_up_by: recovery.held_up_by.map(named),
             trigger_ms: [ms(recovery.trigger.0), ms(recovery.trigger.1)],
             at_ms: recovered.map(|(at, _)| ms(at)),
             after_ms: recovered.map(|(_, after)| after.as_millis_f64()),
@@ -393,6 +406,12 @@ impl<'a> From<&'a Violation> for First<'a> {
     }
 }
 
+impl<'a> From<&'a LogLine> for Decision<'a> {
+    fn from(line: &'a LogLine) -> Decision<'a> {
+        Decision { at_ms: ms(line.at), who: &line.who, what: &line.what }
+    }
+}
+
 impl<'a> From<&'a TransitionLine> for Transition<'a> {
     fn from(line: &'a TransitionLine) -> Transition<'a> {
         Transition {
@@ -401,7 +420,7 @@ impl<'a> From<&'a TransitionLine> for Transition<'a> {
             instance: line.instance,
             from: line.from.id(),
             to: line.to.id(),
-            reason: reason(line.reason.id(), &line.reason),
+            reason: reason(line.reason.id(), &line.why()),
         }
     }
 }
@@ -636,9 +655,10 @@ mod tests {
       "from": "closed",
       "to": "open",
       "reason": "consecutive_failures",
-      "why": "consecutive failures"
+      "why": "consecutive failures (5, threshold 5)"
     }
   ],
+  "decisions": [],
   "faults_missed": [
     {
       "fault": "api: crashes",
@@ -652,6 +672,7 @@ mod tests {
     "reason": null,
     "why": null,
     "failing": null,
+    "held_up_by": null,
     "trigger_ms": [
       30000.0,
       50000.0

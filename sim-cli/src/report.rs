@@ -49,6 +49,7 @@ impl Report<'_> {
             self.table(&table);
         }
         self.transitions();
+        self.decisions();
         if self.verbose {
             self.log();
         }
@@ -285,8 +286,23 @@ impl Report<'_> {
         }
         self.head("Breakers");
         for t in all.iter().take(TRANSITIONS_MAX) {
-            let what = format!("{} -> {}: {}", t.from, t.to, t.reason);
+            let what = format!("{} -> {}: {}", t.from, t.to, t.why());
             self.line(format!("  {}", told(t.at, &t.breaker(), &what)));
+        }
+        if all.len() > TRANSITIONS_MAX {
+            let more = words::count((all.len() - TRANSITIONS_MAX) as u64);
+            self.line(format!("  … and {more} more"));
+        }
+    }
+
+    fn decisions(&mut self) {
+        let all = &self.outcome.decisions;
+        if all.is_empty() {
+            return;
+        }
+        self.head("Decisions");
+        for line in all.iter().take(TRANSITIONS_MAX) {
+            self.line(format!("  {}", told(line.at, &line.who, &line.what)));
         }
         if all.len() > TRANSITIONS_MAX {
             let more = words::count((all.len() - TRANSITIONS_MAX) as u64);
@@ -645,9 +661,9 @@ Events   count   what
 redis        1   crashed
 
 Breakers
-       30.412s  api->psp provider: closed -> open: consecutive failures
+       30.412s  api->psp provider: closed -> open: consecutive failures (5, threshold 5)
        60.431s  api->psp provider: open -> half-open: open time over
-       60.733s  api->psp provider: half-open -> closed: tests succeeded
+       60.733s  api->psp provider: half-open -> closed: tests succeeded (3, threshold 3)
 
 Log
           5.2s  api->psp, shoppers-17: attempt 2 in 1s after timed out

@@ -15,6 +15,7 @@ use sim_models::study::{
     Typical,
 };
 use sim_models::why::{self, Sequence};
+use sim_policies::Weighed;
 use sim_policies::breaker::{StateName, TransitionReason};
 
 /// The arguments of a command that was typed as `run x.ron --seed 3`.
@@ -53,6 +54,7 @@ pub fn empty() -> Outcome {
         calls: Vec::new(),
         resources: Vec::new(),
         transitions: Vec::new(),
+        decisions: Vec::new(),
         log: Vec::new().into(),
         log_omitted: 0,
         series: Series::default(),
@@ -158,6 +160,8 @@ fn outage_recovery() -> Recovery {
         hold: Span::secs(30),
         drain: Some(Span::secs(30)),
         lull: None,
+        held_up_by: None,
+        grain: Span::secs(1),
         failing: None,
         state: RecoveryState::Recovered { at: ms(61_000), after: Span::secs(11) },
     }
@@ -383,11 +387,11 @@ fn charge(at: u64, id: u64) -> LedgerLine {
 fn transitions() -> Vec<TransitionLine> {
     use StateName::{Closed, HalfOpen, Open};
     [
-        (30_412, Closed, Open, TransitionReason::ConsecutiveFailures),
-        (60_431, Open, HalfOpen, TransitionReason::OpenTimeOver),
-        (60_733, HalfOpen, Closed, TransitionReason::TestsSucceeded),
+        (30_412, Closed, Open, TransitionReason::ConsecutiveFailures, Some(5)),
+        (60_431, Open, HalfOpen, TransitionReason::OpenTimeOver, None),
+        (60_733, HalfOpen, Closed, TransitionReason::TestsSucceeded, Some(3)),
     ]
-    .map(|(at, from, to, reason)| TransitionLine {
+    .map(|(at, from, to, reason, calls)| TransitionLine {
         at: ms(at),
         policy: "api->psp provider".to_owned(),
         instance: None,
@@ -395,6 +399,7 @@ fn transitions() -> Vec<TransitionLine> {
         from,
         to,
         reason,
+        weighed: calls.map(|calls: u32| Weighed::calls(calls, calls)),
     })
     .to_vec()
 }

@@ -72,7 +72,7 @@ pub(crate) enum Note {
     Scaled {
         actor: ActorId,
         from: u32,
-        to: u32,
+        looked: Looked,
     },
     TooLate {
         intent: u32,
@@ -216,20 +216,41 @@ pub(crate) enum Loss {
     Hung,
 }
 
+/// What an autoscaler found when it looked, and how many instances it wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Looked {
+    pub wanted: u32,
+    /// How much was in use since the last look, of all that there was.
+    pub used_percent: u32,
+    /// How much should be.
+    pub target_percent: u32,
+}
+
+/// The most decisions that are kept beside the notes.
+const DECISIONS_MAX: usize = 10_000;
+
 /// The notes of a run.
 #[derive(Clone, Debug)]
 pub(crate) struct Log {
     notes: Vec<(Time, u64, Note)>,
     notes_max: u64,
     omitted: u64,
+    /// Those of autoscalers and outlier detection once more: they are few, and a story that is
+    /// full must not hide them.
+    decisions: Vec<(Time, u64, Note)>,
 }
 
 impl Log {
     pub(crate) fn new(notes_max: u64) -> Log {
-        Log { notes: Vec::new(), notes_max, omitted: 0 }
+        Log { notes: Vec::new(), notes_max, omitted: 0, decisions: Vec::new() }
     }
 
     pub(crate) fn push(&mut self, at: Time, step: u64, note: Note) {
+        if let Note::Scaled { .. } | Note::Ejection { .. } = note
+            && self.decisions.len() < DECISIONS_MAX
+        {
+            self.decisions.push((at, step, note));
+        }
         if (self.notes.len() as u64) < self.notes_max {
             self.notes.push((at, step, note));
         } else {
@@ -259,13 +280,14 @@ impl Log {
     /// The notes as sentences, once somebody reads them.
     pub(crate) fn into_story(self, plan: Arc<Plan>, texts: Texts, intents: Intents) -> Story {
         Story::told(move || {
-            let line = |&(at, step, note): &(Time, u64, Note)| {
-                let Sentence { intent, who, what } = note.sentence(&plan, &texts);
-                let intent = intent.map(|intent| intents.name(&plan, intent));
-                LogLine { at, step, intent, who, what }
-            };
+            let line = |noted: &(Time, u64, Note)| LogLine::of(noted, &plan, &texts, &intents);
             self.notes.iter().map(line).collect()
         })
+    }
+
+    /// What autoscalers and outlier detection decided, in order.
+    pub(crate) fn decisions(&self, plan: &Plan, texts: &Texts, intents: &Intents) -> Vec<LogLine> {
+        self.decisions.iter().map(|noted| LogLine::of(noted, plan, texts, intents)).collect()
     }
 }
 
@@ -282,6 +304,15 @@ pub struct LogLine {
     pub who: String,
     /// What happened: `attempt 2 in 2s after timed out`.
     pub what: String,
+}
+
+impl LogLine {
+    fn of(noted: &(Time, u64, Note), plan: &Plan, texts: &Texts, intents: &Intents) -> LogLine {
+        let &(at, step, note) = noted;
+        let Sentence { intent, who, what } = note.sentence(plan, texts);
+        let intent = intent.map(|intent| intents.name(plan, intent));
+        LogLine { at, step, intent, who, what }
+    }
 }
 
 /// The lines of a run's story, in order. They are put into words when the first is read.
@@ -374,11 +405,17 @@ fn words(note: Note, plan: &Plan, texts: &Texts) -> (Option<u32>, String, String
             let what = format!("attempt {attempt}: hedged, no answer yet");
             (Some(intent), plan.pair_name(pair), what)
         }
-        Note::Scaled { actor, from, to } => (
-            None,
-            plan.actor_name(actor).to_owned(),
-            format!("autoscaler: {to} instances instead of {from}"),
-        ),
+        Note::Scaled { actor, from, looked: Looked { wanted, used_percent, target_percent } } => {
+            let why = match wanted < from {
+                true => ", as at every look that counts",
+                false => "",
+            };
+            let what = format!(
+                "autoscaler: {wanted} instances instead of {from}: {used_percent} % in use, target \
+                 {target_percent} %{why}"
+            );
+            (None, plan.actor_name(actor).to_owned(), what)
+        }
         Note::TooLate { intent, actor } => {
             let what = "deadline already passed, not begun".to_owned();
             (Some(intent), plan.actor_name(actor).to_owned(), what)
@@ -386,8 +423,8 @@ fn words(note: Note, plan: &Plan, texts: &Texts) -> (Option<u32>, String, String
         Note::Ejection { outlier, instance, ejection } => {
             let name = |host: u32| plan.actor_name(plan.outlier_host(outlier, host));
             let what = match ejection {
-                Ejection::Ejected { host, cause, until } => {
-                    format!("{} ejected until {until}: {cause}", name(host))
+                Ejection::Ejected { host, cause, weighed, until } => {
+                    format!("{} ejected until {until}: {cause} ({weighed})", name(host))
                 }
                 Ejection::Returned { host } => format!("{} is back", name(host)),
             };
@@ -448,8 +485,8 @@ fn words(note: Note, plan: &Plan, texts: &Texts) -> (Option<u32>, String, String
             (Some(intent), USER.to_owned(), "leaves without an answer".to_owned())
         }
         Note::Transition { breaker, instance, transition } => {
-            let what = format!("{} -> {}: {}", transition.from, transition.to, transition.reason);
-            (None, plan.layer_name(plan.breakers[breaker.index()], instance), what)
+            let breaker = plan.layer_name(plan.breakers[breaker.index()], instance);
+            (None, breaker, transition.to_string())
         }
         Note::StoreLost { store, how, writes } => {
             let what = match how {

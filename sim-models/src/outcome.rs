@@ -9,7 +9,8 @@ use std::ops::AddAssign;
 use sim_core::{Span, Time};
 
 pub use sim_core::LimitHit;
-pub use sim_policies::breaker::{StateName, TransitionReason};
+pub use sim_policies::Weighed;
+pub use sim_policies::breaker::{Because, StateName, TransitionReason};
 
 pub use hdrhistogram::Histogram;
 
@@ -71,6 +72,8 @@ pub struct Outcome {
     pub resources: Vec<Resource>,
     /// Every change of a breaker's state, in order.
     pub transitions: Vec<TransitionLine>,
+    /// What autoscalers and outlier detection decided and why, in order, up to a bound.
+    pub decisions: Vec<LogLine>,
     /// The decisions of policies and the story of faults, in order, up to a bound.
     pub log: Story,
     /// How many lines the bound kept out of `log`.
@@ -734,7 +737,7 @@ impl CallSummary {
 }
 
 /// One change of a breaker's state.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct TransitionLine {
     /// When.
     pub at: Time,
@@ -750,12 +753,19 @@ pub struct TransitionLine {
     pub to: StateName,
     /// What brought it about.
     pub reason: TransitionReason,
+    /// The numbers on which that rests, where there are some.
+    pub weighed: Option<Weighed>,
 }
 
 impl TransitionLine {
     /// Which breaker: `api->psp provider`, or `api[3]->psp provider` where there are several.
     pub fn breaker(&self) -> String {
         crate::plan::name_of_layer(&self.policy, self.instance)
+    }
+
+    /// Why, with the numbers: `failure rate (5 of 5 are 100 %, threshold 50 %)`.
+    pub fn why(&self) -> String {
+        Because { reason: self.reason, weighed: self.weighed }.to_string()
     }
 }
 

@@ -111,6 +111,8 @@ named! {
     ResourceKind {
         /// The instances of a service, with their workers and queues.
         Instances = "instances",
+        /// One of several instances of a service.
+        Instance = "instance",
         /// A node of a store: it carries out one command at a time.
         Store = "store",
         /// A cache that each instance of a service has.
@@ -213,6 +215,8 @@ named! {
         Hit = "hits",
         /// A lookup found a value that was stale, and had it worked out anew meanwhile.
         Stale = "stale",
+        /// A lookup worked a value out anew before it had expired: neither a hit nor a miss.
+        Early = "early",
         /// A read or a lookup found nothing.
         Missed = "misses",
         /// A miss waited for somebody else's computation.
@@ -252,8 +256,9 @@ impl ResourceKind {
         use ResourceEvent::*;
         match self {
             ResourceKind::Instances => &[Crashed, Restarted, Started, Stopped],
+            ResourceKind::Instance => &[],
             ResourceKind::Store => &[Crashed, Restarted, Hit, Missed, Expired, Evicted],
-            ResourceKind::Cache => &[Hit, Stale, Missed, Coalesced, Computed, Evicted],
+            ResourceKind::Cache => &[Hit, Stale, Early, Missed, Coalesced, Computed, Evicted],
             ResourceKind::Queue => &[Stored, Redelivered, Dead],
             ResourceKind::Bulkhead | ResourceKind::RateLimiter => &[Admitted, Waited, Refused],
             ResourceKind::Connections => &[Admitted, Waited],

@@ -450,6 +450,7 @@ impl Run {
             calls: shared.metrics.call_summaries(plan),
             resources: shared.metrics.resource_summaries(&series, end),
             transitions: shared.metrics.transition_lines(plan, |id| world.breakers(id)),
+            decisions: shared.decisions(),
             log_omitted: shared.log.omitted(),
             series,
             recovery: shared.metrics.recovery(plan, end),

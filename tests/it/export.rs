@@ -152,7 +152,7 @@ fn an_account_changes_nothing_about_a_run() {
 fn two_exports_are_equal_to_the_byte() {
     let (_, file, options) = cases().remove(2);
     for (format, count) in
-        [("csv", 15), ("jsonl", 15), ("otlp", 1), ("perfetto", 1), ("openmetrics", 1)]
+        [("csv", 16), ("jsonl", 16), ("otlp", 1), ("perfetto", 1), ("openmetrics", 1)]
     {
         let [one, other] = ["one", "other"]
             .map(|name| export(&format!("export-{name}-{format}"), &file, &options, format));

@@ -34,6 +34,7 @@ mod recovery;
 mod redis;
 mod redis_traces;
 mod report;
+mod resources;
 mod resp;
 mod sound_designs;
 mod stacks;

@@ -135,6 +135,37 @@ fn an_outage_ends_with_its_fault() {
     assert!(at >= seconds(105) && after <= Span::secs(5), "{at} {after}");
 }
 
+/// A breaker that stays open for five seconds after a fault of two: it serves nobody until then,
+/// and a `hold` of thirty has room for that on average.
+fn held_open(within: &str, horizon: &str) -> Outcome {
+    let breaker = r#"[Breaker(Consecutive(failures: 5), open_for: "5s", close_after: 1)]"#;
+    let rest = format!(r#"invariants: [RecoversWithin("{within}")]"#);
+    let text = faulty_text(r#"At("60s", for: "2s", Errors("api", status: 500))"#, &rest);
+    load(&text, None, &[("policies.p", breaker), ("horizon", &format!("\"{horizon}\""))]).run(1)
+}
+
+#[test]
+fn a_bad_beginning_is_no_recovery_whatever_makes_up_for_it() {
+    let outcome = held_open("2s", "300s");
+    let closed = outcome.transitions.last().expect("it closes again").at;
+    let recovery = outcome.recovery.expect("a trigger");
+    let RecoveryState::Recovered { at, .. } = recovery.state else { panic!("{recovery:?}") };
+    assert!((seconds(64)..seconds(70)).contains(&closed), "{closed}");
+    assert!(at + recovery.grain >= closed, "nobody is served before {closed}: {recovery}");
+    assert!(at <= closed + Span::secs(3), "all are from then on: {recovery}");
+    assert!(matches!(recovery.held_up_by, Some(Failing::Goodput { .. })), "{recovery:?}");
+    assert!(recovery.to_string().contains(", held up by goodput "), "{recovery}");
+}
+
+#[test]
+fn a_longer_run_does_not_hide_that_it_came_back_too_late() {
+    let verdict = |within: &str, horizon: &str| held_open(within, horizon).invariants[0].verdict;
+    for horizon in ["120s", "300s", "20m"] {
+        assert_eq!(verdict("2s", horizon), InvariantVerdict::Violated, "{horizon}");
+        assert_eq!(verdict("10s", horizon), InvariantVerdict::Kept, "{horizon}");
+    }
+}
+
 #[test]
 fn a_relapse_voids_the_recovery() {
     // The trigger is stated to be the first outage only.

@@ -31,6 +31,8 @@ fn recovery(state: RecoveryState, failing: Option<Failing>) -> Recovery {
         drain: None,
         lull: None,
         failing,
+        held_up_by: None,
+        grain: Span::secs(1),
         state,
     }
 }
@@ -84,7 +86,7 @@ fn states() -> Vec<(&'static str, &'static str, String)> {
     let states = [
         recovery(RecoveryState::Unhealthy(unhealthy), None),
         recovery(RecoveryState::Undisturbed, None),
-        Recovery { lull: Some((at(150), at(200))), ..recovery(back, None) },
+        Recovery { held_up_by: failing, lull: Some((at(150), at(200))), ..recovery(back, None) },
         recovery(RecoveryState::Metastable, failing),
         recovery(RecoveryState::Undecided(Undecided::LoadEnds(Span::secs(30))), failing),
     ];
@@ -93,7 +95,8 @@ fn states() -> Vec<(&'static str, &'static str, String)> {
             RecoveryState::Unhealthy(_) => "it was not well before the trigger",
             RecoveryState::Undisturbed => "nothing left its bounds, beyond what chance explains",
             RecoveryState::Recovered { .. } => {
-                "well for a `hold` from this instant on, never below half the goodput later"
+                "well for a `hold` from this instant on, its beginning included, and never below \
+                 half the goodput later"
             }
             RecoveryState::Metastable => {
                 "down at the end, though a backlog had time to drain; or it grows without goodput"
@@ -213,6 +216,11 @@ Latencies after the trigger are of those who come in the stretch.
 **A load** is at least half of what was asked for before. Empty time shows nothing. A recovery begins
 when the load is there, and its sentence names the time without.
 
+**The beginning** counts by itself: where the first stretches from an instant on, up to a tenth of a
+`hold`, are out of their bounds by more than chance explains, the recovery is later, however good the rest of
+the `hold` is. The sentence names what was out of its bounds last. Instants are told to the slot, a thirtieth of
+a `hold`.
+
 | verdict | when | said as |
 |---|---|---|
 {states}
@@ -239,7 +247,8 @@ a tenth of the run. A quick client's answer after 9 s is still success then: pro
 ## Reasons
 
 JSON has them as ids that stay, beside their texts. `reason` and `why` stand beside the verdict of
-`recovery`; `failing` is what is out of bounds in the last `hold`, with its two numbers.
+`recovery`; `failing` is what is out of bounds in the last `hold`, with its two numbers, and `held_up_by` what was
+before it recovered.
 
 | of | id | text |
 |---|---|---|

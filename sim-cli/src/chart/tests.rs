@@ -137,6 +137,7 @@ fn a_million_windows_and_transitions_stay_small() {
             from: states[i as usize % 6],
             to: states[(i as usize + 1) % 6],
             reason: TransitionReason::TestFailed,
+            weighed: None,
         })
         .collect();
     outcome.faults = (0..10_000)

@@ -190,7 +190,7 @@ fn breakers(outcome: &Outcome, end: Time) -> BTreeMap<String, Vec<Slice>> {
         }
         slices.last_mut().expect("it has a first state").to = line.at;
         let mut next = state(line.to, line.at);
-        next.said.push(("why", line.reason.to_string()));
+        next.said.push(("why", line.why()));
         slices.push(next);
     }
     breakers

@@ -3,7 +3,7 @@
 
 use sim_core::{Span, Time};
 use sim_models::account::Account;
-use sim_models::outcome::{ActorSummary, Goodput, Lengths, Measured, Outcome, Series};
+use sim_models::outcome::{ActorSummary, Goodput, Lengths, LogLine, Measured, Outcome, Series};
 
 use super::table::Kind::{Count, Flag, Number, Text};
 use super::table::{Cell, Table};
@@ -33,6 +33,8 @@ pub enum What {
     Ledger,
     /// Every change of a breaker's state
     Transitions,
+    /// What autoscalers and outlier detection decided, and why
+    Decisions,
     /// When which fault was active, and which never struck
     Faults,
     /// The event log: decisions, losses, effects, faults
@@ -59,8 +61,9 @@ impl What {
             What::Effects => effects(outcome),
             What::Ledger => ledger(outcome),
             What::Transitions => transitions(outcome),
+            What::Decisions => lines("decisions", &outcome.decisions),
             What::Faults => faults(outcome),
-            What::Log => log(outcome),
+            What::Log => lines("log", &outcome.log),
             What::Series => series(&outcome.series, outcome.ended_at),
             What::Histograms => histograms(outcome),
         }
@@ -393,7 +396,7 @@ fn transitions(outcome: &Outcome) -> Table {
             line.from.id().into(),
             line.to.id().into(),
             line.reason.id().into(),
-            line.reason.to_string().into(),
+            line.why().into(),
         ]);
     }
     table
@@ -413,11 +416,11 @@ fn faults(outcome: &Outcome) -> Table {
     table
 }
 
-fn log(outcome: &Outcome) -> Table {
+fn lines(name: &'static str, lines: &[LogLine]) -> Table {
     let columns =
         [("at_ms", Number), ("step", Count), ("intent", Text), ("who", Text), ("what", Text)];
-    let mut table = Table::new("log", &columns);
-    for line in outcome.log.iter() {
+    let mut table = Table::new(name, &columns);
+    for line in lines {
         table.push([
             line.at.into(),
             line.step.into(),

@@ -392,7 +392,7 @@ fn cases() -> Vec<Case> {
                 steady!("Fail(500)"),
                 r#"Transitions("users->shop guarded", expect: [("3s", Open)])"#,
                 "2s",
-                "users->shop guarded: closed -> open: consecutive failures",
+                "users->shop guarded: closed -> open: consecutive failures (3, threshold 3)",
             ),
         ),
         with(

@@ -6,10 +6,12 @@ use super::row;
 use crate::text::Table;
 use crate::words;
 
-/// The levels of the resources that anybody touched, and what happened to them. A service's workers
-/// and queues have a table of their own.
+/// The levels of the resources that anybody touched, and what happened to them. Workers and queues
+/// of a service, and each instance of several, have tables of their own.
 pub(super) fn tables(outcome: &Outcome) -> Vec<Table> {
-    let touched = || outcome.resources.iter().filter(|resource| resource.is_touched());
+    let is_here =
+        |resource: &&Resource| resource.is_touched() && resource.kind != ResourceKind::Instance;
+    let touched = || outcome.resources.iter().filter(is_here);
     let levels: Vec<Vec<String>> = touched().flat_map(level_rows).collect();
     let events: Vec<Vec<String>> = touched().flat_map(event_rows).collect();
     let mut tables = Vec::new();

@@ -30,23 +30,38 @@ pub struct Connections {
     config: Config,
     /// Since when each is unused, the latest last.
     idle: Vec<Time>,
+    /// Those that are opened or in use.
+    in_use: u32,
 }
 
 impl Connections {
     /// None is open yet.
     pub fn new(config: Config) -> Connections {
-        Connections { config, idle: Vec::new() }
+        Connections { config, idle: Vec::new(), in_use: 0 }
     }
 
     /// Takes a connection: how long until it can be used; an open one can at once.
     pub fn take(&mut self, now: Time) -> Span {
         self.idle.retain(|since| now.since(*since) < self.config.idle);
+        self.in_use += 1;
         if self.idle.pop().is_some() { Span::ZERO } else { self.config.connect }
     }
 
     /// The call that used a connection was answered over it.
     pub fn give_back(&mut self, now: Time) {
+        self.close();
         self.idle.push(now);
+    }
+
+    /// The connection of a call is closed: it broke, or nobody waits for an answer over it. One of
+    /// before a restart may come late, and is none of those that are counted.
+    pub fn close(&mut self) {
+        self.in_use = self.in_use.saturating_sub(1);
+    }
+
+    /// Connections that calls have taken: those that are being opened, and those in use.
+    pub const fn in_use(&self) -> u32 {
+        self.in_use
     }
 
     /// Connections that are kept and were not used for longer than they may be.
@@ -94,6 +109,7 @@ mod tests {
             pool.give_back(at(secs));
         }
         assert_eq!(pool.idle.len(), 1, "the other one was not used since 1 s");
+        assert_eq!((pool.in_use(), pool.idle(at(12))), (0, 1));
     }
 
     #[test]

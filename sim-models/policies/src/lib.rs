@@ -23,6 +23,7 @@ pub mod proxy;
 pub mod rate_limiter;
 pub mod retry;
 pub mod throttle;
+pub mod weighed;
 
 pub use backoff::{Backoff, Growth, Jitter};
 pub use breaker::{Breaker, BreakerConfig};
@@ -39,3 +40,4 @@ pub use outlier::Outlier;
 pub use rate_limiter::{RateLimiter, RateLimiterConfig};
 pub use retry::{Advice, Decision, Failed, Retry, RetryConfig, RetryState};
 pub use throttle::AdaptiveThrottle;
+pub use weighed::Weighed;

@@ -40,6 +40,7 @@ use std::fmt;
 use sim_core::{Span, Time, mix};
 
 use super::out_of_range::{above_zero, at_least_one};
+use super::weighed::{Counted, Minimum, Threshold, Weighed};
 use super::{Ending, OutOfRange};
 
 /// When a host is ejected, for how long, and how the next host is chosen.
@@ -252,7 +253,7 @@ impl fmt::Display for Cause {
 }
 
 /// A change of the set of hosts in service.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Ejection {
     /// A host was taken out.
     Ejected {
@@ -260,6 +261,8 @@ pub enum Ejection {
         host: u32,
         /// Why.
         cause: Cause,
+        /// The numbers on which that rests, of failures.
+        weighed: Weighed,
         /// The first sweep at or after this returns it.
         until: Time,
     },
@@ -347,6 +350,15 @@ impl Tally {
     fn success_rate(self) -> f64 {
         self.successes as f64 * 100.0 / self.total as f64
     }
+
+    /// Its failures against a share of them in percent, of so many requests at least.
+    fn weighed(self, percent: f64, volume: u64) -> Weighed {
+        Weighed {
+            counted: Counted::Of(self.total - self.successes, self.total),
+            threshold: Threshold::Percent(percent),
+            minimum: Minimum::plain(volume),
+        }
+    }
 }
 
 impl Host {
@@ -422,15 +434,16 @@ impl Outlier {
             let reached = host.consecutive_gateway_failure;
             // Equal, not above: a host that is ejected meanwhile keeps counting past it.
             if reached == self.config.consecutive_gateway_failure
-                && self.in_a_row(number, Cause::ConsecutiveGatewayFailure, now, changes)
+                && self.in_a_row(number, (Cause::ConsecutiveGatewayFailure, reached), now, changes)
             {
                 self.hosts[number as usize].consecutive_gateway_failure = 0;
             }
         } else {
             host.consecutive_gateway_failure = 0;
         }
-        if self.hosts[number as usize].consecutive_5xx == self.config.consecutive_5xx
-            && self.in_a_row(number, Cause::Consecutive5xx, now, changes)
+        let reached = self.hosts[number as usize].consecutive_5xx;
+        if reached == self.config.consecutive_5xx
+            && self.in_a_row(number, (Cause::Consecutive5xx, reached), now, changes)
         {
             self.hosts[number as usize].consecutive_5xx = 0;
         }
@@ -447,7 +460,7 @@ impl Outlier {
         let failures = host.consecutive_local_origin_failure.saturating_add(1);
         host.consecutive_local_origin_failure = failures;
         if failures == self.config.consecutive_local_origin_failure
-            && self.in_a_row(number, Cause::ConsecutiveLocalOriginFailure, now, changes)
+            && self.in_a_row(number, (Cause::ConsecutiveLocalOriginFailure, failures), now, changes)
         {
             self.hosts[number as usize].consecutive_local_origin_failure = 0;
         }
@@ -458,19 +471,27 @@ impl Outlier {
     fn in_a_row(
         &mut self,
         number: u32,
-        cause: Cause,
+        (cause, failures): (Cause, u32),
         now: Time,
         changes: &mut Vec<Ejection>,
     ) -> bool {
         if self.is_ejected(number) {
             return false;
         }
-        self.eject(number, cause, now, changes);
+        // As many as it takes.
+        let weighed = Weighed::calls(failures, failures);
+        self.eject(number, (cause, weighed), now, changes);
         true
     }
 
     /// Ejects a host that stands out, if the share of ejected hosts and luck allow.
-    fn eject(&mut self, number: u32, cause: Cause, now: Time, changes: &mut Vec<Ejection>) {
+    fn eject(
+        &mut self,
+        number: u32,
+        (cause, weighed): (Cause, Weighed),
+        now: Time,
+        changes: &mut Vec<Ejection>,
+    ) {
         let hosts = self.hosts.len() as u64;
         let ejected = hosts - self.in_service.len() as u64;
         let allowed = 100 * (ejected + 1) <= u64::from(self.config.max_ejection_percent) * hosts;
@@ -489,7 +510,7 @@ impl Outlier {
         let lasts = (base * u64::from(host.backoff)).min(max) + jitter;
         host.ejected = Some(Ejected { since: now, lasts });
         self.in_service.retain(|other| *other != number);
-        changes.push(Ejection::Ejected { host: number, cause, until: now + lasts });
+        changes.push(Ejection::Ejected { host: number, cause, weighed, until: now + lasts });
     }
 
     /// The next sweep, or `None` when one would find nothing to do. What is recorded may bring it
@@ -570,7 +591,8 @@ impl Outlier {
             let cause = Cause::SuccessRate(origin);
             self.eject_all(cause, now, changes, |host| {
                 let tally = host.past(origin);
-                enough(tally, rate_volume) && tally.success_rate() < threshold
+                (enough(tally, rate_volume) && tally.success_rate() < threshold)
+                    .then(|| tally.weighed(100.0 - threshold, rate_volume))
             });
         }
         if failures > 0 && failures >= self.config.failure_percentage_minimum_hosts {
@@ -578,7 +600,8 @@ impl Outlier {
             let cause = Cause::FailurePercentage(origin);
             self.eject_all(cause, now, changes, |host| {
                 let tally = host.past(origin);
-                enough(tally, failure_volume) && 100.0 - tally.success_rate() >= threshold
+                (enough(tally, failure_volume) && 100.0 - tally.success_rate() >= threshold)
+                    .then(|| tally.weighed(threshold, failure_volume))
             });
         }
     }
@@ -589,12 +612,14 @@ impl Outlier {
         cause: Cause,
         now: Time,
         changes: &mut Vec<Ejection>,
-        stands_out: impl Fn(&Host) -> bool,
+        stands_out: impl Fn(&Host) -> Option<Weighed>,
     ) {
         for number in 0..self.hosts.len() as u32 {
             let host = &self.hosts[number as usize];
-            if host.ejected.is_none() && stands_out(host) {
-                self.eject(number, cause, now, changes);
+            if host.ejected.is_none()
+                && let Some(weighed) = stands_out(host)
+            {
+                self.eject(number, (cause, weighed), now, changes);
             }
         }
     }
@@ -932,7 +957,8 @@ mod tests {
         outlier.backed_off = 1;
         let told = record(&mut outlier, 0, 0, BROKEN, 5);
         let cause = Cause::Consecutive5xx;
-        assert_eq!(told, [Ejection::Ejected { host: 0, cause, until: at(45) }]);
+        let weighed = Weighed::calls(5u32, 5u32);
+        assert_eq!(told, [Ejection::Ejected { host: 0, cause, weighed, until: at(45) }]);
         assert_eq!(sweep_until(&mut outlier, 50).last().map(|(now, _)| *now), Some(at(50)));
     }
 
@@ -1019,7 +1045,8 @@ mod tests {
         let cause = Cause::ConsecutiveGatewayFailure;
         let until = at(30);
         let told = record(&mut outlier, 0, 0, GATEWAY, 1);
-        assert_eq!(told, [Ejection::Ejected { host: 0, cause, until }]);
+        let weighed = Weighed::calls(5u32, 5u32);
+        assert_eq!(told, [Ejection::Ejected { host: 0, cause, weighed, until }]);
     }
 
     /// 200 requests to each host in the first interval, of which the first host fails some.
@@ -1039,8 +1066,14 @@ mod tests {
     fn a_success_rate_far_below_the_mean_ejects_at_the_sweep() {
         // Five hosts: one below four equal ones lies exactly two deviations below the mean.
         let cause = Cause::SuccessRate(Origin::External);
-        let ejected = (at(10), Ejection::Ejected { host: 0, cause, until: at(40) });
-        assert_eq!(interval(eager(), 5, 20), [ejected]);
+        let told = interval(eager(), 5, 20);
+        let [(when, Ejection::Ejected { host: 0, cause: found, weighed, until })] = told[..] else {
+            panic!("one ejection: {told:?}")
+        };
+        assert_eq!((when, found, until), (at(10), cause, at(40)));
+        // The mean of 98 % less 1.9 deviations of 4 % each is 90.4 %.
+        let said = weighed.to_string();
+        assert_eq!(said, "20 of 200 are 10 %, threshold 9.6 %, minimum 100");
         assert_eq!(interval(eager(), 4, 20), [], "too few hosts");
         assert_eq!(interval(eager(), 5, 0), [], "all alike: nobody is below the mean");
         let stricter = Config { success_rate_stdev_factor: 2001, ..eager() };
@@ -1059,7 +1092,8 @@ mod tests {
         };
         assert_eq!(interval(config.clone(), 5, 79), []);
         let cause = Cause::FailurePercentage(Origin::External);
-        let ejected = (at(10), Ejection::Ejected { host: 0, cause, until: at(40) });
+        let weighed = Tally { successes: 120, total: 200 }.weighed(40.0, 50);
+        let ejected = (at(10), Ejection::Ejected { host: 0, cause, weighed, until: at(40) });
         assert_eq!(interval(config, 5, 80), [ejected]);
     }
 

@@ -1,4 +1,8 @@
 //! `RecoversWithin`: some time after the trigger, submissions succeed again.
+//!
+//! Enough of them must, of those that begin in the first tenth of a `hold` after the deadline, in the
+//! first `hold`, and in all the time that follows: a long run must not dilute what its beginning
+//! lacks. How long they take is not asked; the verdict of recovery tells that.
 
 use std::ops::RangeInclusive;
 
@@ -6,11 +10,15 @@ use sim_core::{Span, Time, math};
 use sim_policies::Fate;
 
 use super::goodput::{Failure, too_few};
-use super::{Findings, Law, Scene, Seen, Topic};
+use super::{Breach, Findings, Law, Scene, Seen, Topic, When};
 use crate::plan::{ActorKind, Plan};
+use crate::recovery::SAMPLES_MIN;
 
 /// The share of submissions that must succeed for a run to count as recovered.
 const RECOVERED: f64 = 0.9;
+
+/// Of fewer submissions at once after the deadline chance decides.
+const AT_ONCE_MIN: u64 = 100;
 
 /// When the trigger is over is not known until the end.
 #[derive(Debug)]
@@ -48,6 +56,42 @@ impl Recovery {
         // Less than that by no more than chance explains is as before.
         open + returning.max((due - 3.0 * math::sqrt(due)).max(0.0) as u64)
     }
+
+    /// The first part of a stretch of time: so long, and longer while fewer than so many begin in
+    /// it.
+    fn first(
+        &self,
+        plan: &Plan,
+        struck: Time,
+        all: &RangeInclusive<Time>,
+        (mut length, least): (Span, u64),
+    ) -> RangeInclusive<Time> {
+        loop {
+            let first = *all.start()..=(*all.start() + length).min(*all.end());
+            if first.end() == all.end() || self.asked(plan, struck, &first) >= least {
+                return first;
+            }
+            length = length * 2;
+        }
+    }
+
+    /// Why too few of those succeed that begin in a stretch of time, if so few do.
+    fn missed(
+        &self,
+        end: Scene<'_>,
+        struck: Time,
+        stretch: &RangeInclusive<Time>,
+    ) -> Option<(When, Breach)> {
+        let asked = self.asked(end.plan, struck, stretch);
+        let is_in = |begun: &Time| stretch.contains(begun);
+        let succeeded = self.successes.iter().filter(|(begun, _)| is_in(begun)).count() as u64;
+        let failures = self.failures.iter().filter(|(begun, _)| is_in(begun));
+        let failures: Vec<Failure> = failures.map(|(_, failure)| *failure).collect();
+        let (when, breach) = too_few(end, "users", succeeded, asked, RECOVERED, &failures)?;
+        let (from, to) = (stretch.start(), stretch.end());
+        let witness = format!("from {from} to {to}, {}", breach.witness);
+        Some((when, Breach { witness, ..breach }))
+    }
 }
 
 impl Law for Recovery {
@@ -83,19 +127,17 @@ impl Law for Recovery {
         // Who came too late to be done by the end says nothing; who waits for longer does.
         let patience = slowest.min(end.plan.recovery.unanswered_after);
         let latest = Time::ZERO + end.now.at.since(Time::ZERO + patience);
-        let stretch = deadline..=latest;
-        let asked = self.asked(end.plan, struck, &stretch);
-        let succeeded = successes.filter(|(begun, _)| stretch.contains(begun)).count() as u64;
-        if asked == 0 {
+        let all = deadline..=latest;
+        if self.asked(end.plan, struck, &all) == 0 {
             return;
         }
         findings.exercised = true;
-        let failures = self.failures.iter().filter(|(begun, _)| stretch.contains(begun));
-        let failures: Vec<Failure> = failures.map(|(_, failure)| *failure).collect();
-        if let Some((when, mut breach)) =
-            too_few(end, "users", succeeded, asked, RECOVERED, &failures)
-        {
-            breach.witness = format!("from {deadline} on, {}", breach.witness);
+        let hold = end.plan.recovery.hold;
+        let [at_once, soon] = [(hold / 10, AT_ONCE_MIN), (hold, SAMPLES_MIN)]
+            .map(|least| self.first(end.plan, struck, &all, least));
+        let stretches = [at_once, soon, all];
+        let missed = stretches.iter().find_map(|stretch| self.missed(end, struck, stretch));
+        if let Some((when, breach)) = missed {
             findings.violated(when, || breach);
         }
     }

@@ -63,8 +63,8 @@ pub enum Invariant<A: Addresses = Names> {
     FailedImpliesNone(#[schemars(extend("x-wanted" = "kind"))] A::Kind),
     /// Every submission came to an end before the run did.
     AllAnswered,
-    /// Of the submissions begun from this long after the last fault healed, or the last spike
-    /// ended, nine in ten succeed.
+    /// From this long after the last fault healed, or spike ended, nine in ten submissions succeed:
+    /// at once, within a `hold`, and of all.
     #[schemars(example = r#"RecoversWithin("30s")"#)]
     RecoversWithin(Span),
     /// At least this share of a client's submissions in a stretch of time succeed.

@@ -30,6 +30,7 @@ use crate::resource::{Quantity, Resource, ResourceEvent};
 use endings::Endings;
 pub(crate) use gauge::{Areas, Gauge, Level};
 pub(crate) use levels::Amount;
+pub(crate) use resources::Door;
 pub(crate) use resources::ResourceId;
 use resources::Resources;
 use tally::Tally;
@@ -85,27 +86,8 @@ struct ActorMetrics {
     dropped: u64,
     cancelled: u64,
     queue_len_max: u32,
-    /// Of a service with caches.
-    cache: Option<CacheCounts>,
     peak: Peak,
     peak_retries: Peak,
-}
-
-/// What the caches of a service did.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct CacheCounts {
-    /// Lookups that found a value.
-    pub hits: u64,
-    /// Lookups that found none.
-    pub misses: u64,
-    /// Values worked out.
-    pub computations: u64,
-    /// Misses that waited for somebody else's computation.
-    pub coalesced: u64,
-    /// Lookups that worked a value out anew before it had expired.
-    pub early: u64,
-    /// Values that made room for others.
-    pub evicted: u64,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -157,6 +139,16 @@ impl Peak {
 /// An actor, and its instance where one is known.
 pub(crate) type At = (ActorId, Option<u32>);
 
+/// What is counted of the caches of a service, in the order of [`Resources::cache_counts`].
+const CACHE_COUNTERS: [Counter; 6] = [
+    Counter::Hits,
+    Counter::Misses,
+    Counter::Computations,
+    Counter::Coalesced,
+    Counter::Early,
+    Counter::Evicted,
+];
+
 /// The window in which peaks of arrivals are reported.
 pub(crate) const PEAK_WINDOW: Span = Span::millis(100);
 
@@ -165,7 +157,7 @@ impl Metrics {
         let from = Time::ZERO + plan.warmup;
         let whole = std::iter::once(None);
         let stretches = whole.chain(plan.stretches.iter().copied().map(Some));
-        let mut metrics = Metrics {
+        Metrics {
             from,
             until: Time::ZERO + plan.horizon,
             grace: plan.grace,
@@ -183,11 +175,7 @@ impl Metrics {
             windows: Windows::new(plan),
             resources: Resources::new(plan),
             pulse: plan.has_trigger().then(|| Pulse::new(plan)),
-        };
-        for cache in &plan.service_caches {
-            metrics.cache(cache.owner);
         }
-        metrics
     }
 
     pub(crate) fn submitted(&mut self, client: ActorId) {
@@ -463,10 +451,7 @@ impl Metrics {
         self.tallies.iter_mut().for_each(|tally| tally.level((actor, None), level, now));
         if let Some(id) = self.resources.of_actor(actor) {
             let Level { busy, waiting, up, .. } = level;
-            let all = [(Quantity::Busy, busy), (Quantity::Waiting, waiting), (Quantity::Up, up)];
-            for (quantity, count) in all {
-                self.resources.set(id, quantity, Amount::of(count), now);
-            }
+            self.resources.set_all(id, [busy, waiting, up].map(Amount::of), now);
         }
         if let Some(pulse) = &mut self.pulse {
             pulse.waiting(actor, level.waiting, now);
@@ -479,11 +464,38 @@ impl Metrics {
         self.resources.of_node(store, node)
     }
 
-    /// A level of a resource is this from now on.
-    pub(crate) fn set(&mut self, of: ResourceId, quantity: Quantity, level: Amount, now: Time) {
+    /// A node of a store holds more or fewer commands than before.
+    pub(crate) fn level_of_node(&mut self, node: ResourceId, busy: u32, waiting: u32, now: Time) {
         if self.is_within(now) {
-            self.resources.set(of, quantity, level, now);
+            self.resources.set_all(node, [busy, waiting].map(Amount::of), now);
         }
+    }
+
+    /// The end of a window of a layer of an instance that is over, and that nobody was told of:
+    /// each once, in order.
+    pub(crate) fn window_over(&mut self, of: (ResourceId, u32), now: Time) -> Option<Time> {
+        self.resources.window_over(of, now)
+    }
+
+    /// A service lets a request in, or answers this instead: 429 by its rate, 503 by its limit on
+    /// concurrency.
+    pub(crate) fn let_in(&mut self, service: ActorId, instead: Option<Ending>) {
+        let Door { rate, concurrency } = self.door(service);
+        let is_by_rate = instead == Some(Ending::Status(429));
+        for (id, refuses) in [(rate, is_by_rate), (concurrency, instead.is_some() && !is_by_rate)] {
+            let Some(id) = id else { continue };
+            match (refuses, instead) {
+                (true, _) => self.resources.count(id, ResourceEvent::Refused, 1),
+                (false, None) => self.resources.count(id, ResourceEvent::Admitted, 1),
+                // The other one has refused it.
+                (false, Some(_)) => {}
+            }
+        }
+    }
+
+    /// What stands before the workers of a service.
+    pub(crate) fn door(&self, service: ActorId) -> Door {
+        self.resources.of_door(service)
     }
 
     /// Something has happened to instances of a service, or to a store, so often.
@@ -513,12 +525,11 @@ impl Metrics {
         }
     }
 
-    /// A read of a store, or a lookup in a cache, found something or did not.
-    pub(crate) fn looked(&mut self, of: ResourceId, is_hit: bool, now: Time) {
-        let event = if is_hit { ResourceEvent::Hit } else { ResourceEvent::Missed };
+    /// A read of a store, or a lookup in a cache, was a hit, or something else.
+    pub(crate) fn looked(&mut self, of: ResourceId, event: ResourceEvent, now: Time) {
         self.resources.count(of, event, 1);
         if self.is_within(now) {
-            self.resources.looked(of, is_hit, now);
+            self.resources.looked(of, event == ResourceEvent::Hit, now);
         }
     }
 
@@ -562,6 +573,9 @@ impl Metrics {
         }
         let at = (actor, Some(instance));
         self.tallies.iter_mut().for_each(|tally| tally.level(at, level, now));
+        if let Some(id) = self.resources.of_instance(actor, instance) {
+            self.resources.set_all(id, [level.busy, level.waiting, level.up].map(Amount::of), now);
+        }
     }
 
     /// A worker's time went into something that nobody wants any more.
@@ -603,11 +617,6 @@ impl Metrics {
 
     pub(crate) fn queue_full(&mut self, at: At) {
         self.each(at).for_each(|own| own.queue_full += 1);
-    }
-
-    /// The counts of a service's caches.
-    pub(crate) fn cache(&mut self, actor: ActorId) -> &mut CacheCounts {
-        self.actors[actor.index()].cache.get_or_insert_default()
     }
 
     /// A request was not let in.
@@ -664,34 +673,43 @@ impl Metrics {
 
     /// The actors' summaries, in order.
     pub(crate) fn actor_summaries(&self, plan: &Plan, whole: &Measured) -> Vec<ActorSummary> {
-        let summary = |name: String, kind: &ActorKind, metrics: &ActorMetrics| ActorSummary {
-            kind: match kind {
-                ActorKind::Client(_) => outcome::ActorKind::Client,
-                ActorKind::Service(_) => outcome::ActorKind::Service,
-                ActorKind::Kv { .. } => outcome::ActorKind::Store,
-                ActorKind::Broker => outcome::ActorKind::Broker,
-                ActorKind::Custom(custom) => outcome::ActorKind::Custom(custom.kind.clone()),
-            },
-            counters: metrics.counters(kind),
-            latency: whole.latencies_of(&name).and_then(Latencies::of_success),
-            latency_failed: whole.latencies_of(&name).and_then(Latencies::of_failure),
-            load: whole.load_of(&name).copied(),
-            goodput: whole.goodput_of(&name).copied(),
-            instances: Vec::new(),
-            name,
-        };
-        let actors = plan.actors.iter().zip(&self.actors).zip(&self.instances);
-        let all = actors.map(|((ActorPlan { name, kind, .. }, metrics), instances)| {
-            let initial = match kind {
-                ActorKind::Service(service) => service.instances,
-                _ => 1,
+        // Caches are of the service, not of one of its instances.
+        let cached = |actor: usize| self.resources.cache_counts(plan, ActorId::nth(actor));
+        let summary =
+            |name: String, kind: &ActorKind, metrics: &ActorMetrics, cached| ActorSummary {
+                kind: match kind {
+                    ActorKind::Client(_) => outcome::ActorKind::Client,
+                    ActorKind::Service(_) => outcome::ActorKind::Service,
+                    ActorKind::Kv { .. } => outcome::ActorKind::Store,
+                    ActorKind::Broker => outcome::ActorKind::Broker,
+                    ActorKind::Custom(custom) => outcome::ActorKind::Custom(custom.kind.clone()),
+                },
+                counters: metrics.counters(kind, cached),
+                latency: whole.latencies_of(&name).and_then(Latencies::of_success),
+                latency_failed: whole.latencies_of(&name).and_then(Latencies::of_failure),
+                load: whole.load_of(&name).copied(),
+                goodput: whole.goodput_of(&name).copied(),
+                instances: Vec::new(),
+                name,
             };
-            // One that an autoscaler never started did nothing.
-            let existed = |(n, own): &(u32, &ActorMetrics)| *n < initial || own.arrived > 0;
-            let apart = (0..).zip(instances).filter(existed);
-            let apart = apart.map(|(n, own)| summary(plan::instance_name(name, n), kind, own));
-            ActorSummary { instances: apart.collect(), ..summary(name.clone(), kind, metrics) }
-        });
+        let actors = plan.actors.iter().zip(&self.actors).zip(&self.instances);
+        let all = actors.enumerate().map(
+            |(nth, ((ActorPlan { name, kind, .. }, metrics), instances))| {
+                let initial = match kind {
+                    ActorKind::Service(service) => service.instances,
+                    _ => 1,
+                };
+                // One that an autoscaler never started did nothing.
+                let existed = |(n, own): &(u32, &ActorMetrics)| *n < initial || own.arrived > 0;
+                let apart = (0..).zip(instances).filter(existed);
+                let apart =
+                    apart.map(|(n, own)| summary(plan::instance_name(name, n), kind, own, None));
+                ActorSummary {
+                    instances: apart.collect(),
+                    ..summary(name.clone(), kind, metrics, cached(nth))
+                }
+            },
+        );
         all.collect()
     }
 
@@ -733,6 +751,7 @@ impl Metrics {
             from: transition.from,
             to: transition.to,
             reason: transition.reason,
+            weighed: transition.weighed,
         });
         lines.collect()
     }
@@ -827,7 +846,6 @@ impl ActorMetrics {
             dropped: 0,
             cancelled: 0,
             queue_len_max: 0,
-            cache: None,
             peak: Peak::new(PEAK_WINDOW),
             peak_retries: Peak::new(PEAK_WINDOW),
         }
@@ -841,7 +859,7 @@ impl ActorMetrics {
         }
     }
 
-    fn counters(&self, kind: &ActorKind) -> Vec<(Counter, u64)> {
+    fn counters(&self, kind: &ActorKind, cached: Option<[u64; 6]>) -> Vec<(Counter, u64)> {
         let ended = [
             (Counter::Succeeded, self.succeeded),
             (Counter::Failed, self.failed),
@@ -868,16 +886,8 @@ impl ActorMetrics {
             counters.push((Counter::Cancelled, self.cancelled));
             counters.push((Counter::QueueLenMax, self.queue_len_max.into()));
         }
-        if let Some(cache) = self.cache {
-            counters.extend([
-                (Counter::Hits, cache.hits),
-                (Counter::Misses, cache.misses),
-                (Counter::Computations, cache.computations),
-                (Counter::Coalesced, cache.coalesced),
-                (Counter::Early, cache.early),
-                (Counter::Evicted, cache.evicted),
-            ]);
-        }
+        counters
+            .extend(cached.into_iter().flat_map(|counts| CACHE_COUNTERS.into_iter().zip(counts)));
         counters.push((Counter::PeakArrivals, self.peak.max));
         counters.push((Counter::PeakRetries, self.peak_retries.max));
         counters

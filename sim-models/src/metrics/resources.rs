@@ -13,7 +13,8 @@ use sim_policies::rate_limiter::RateLimiter;
 
 use super::levels::{Amount, Clock, Closed, Held, Share};
 use crate::plan::{
-    ActorId, ActorKind, KvPlan, LayerPlace, LayerPlan, Plan, QueueId, ServiceCacheId, StackId,
+    self, ActorId, ActorKind, ActorPlan, AdmissionPlan, KvPlan, LayerPlace, LayerPlan, Plan,
+    QueueId, ServiceCacheId, ServicePlan, StackId,
 };
 use crate::resource::{
     LevelSeries, Quantity, Resource, ResourceEvent, ResourceKind, ResourceLevel,
@@ -32,8 +33,19 @@ pub(super) struct Resources {
     by_actor: Vec<Option<ResourceId>>,
     queues: Vec<ResourceId>,
     caches: Vec<ResourceId>,
+    /// By actor: the first of its instances, where each has figures of its own.
+    instances: Vec<Option<ResourceId>>,
+    /// By actor.
+    doors: Vec<Door>,
     /// By stack, then by layer.
     layers: Vec<Vec<Option<ResourceId>>>,
+}
+
+/// What stands before the workers of a service: limits on what is let in.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Door {
+    pub(crate) rate: Option<ResourceId>,
+    pub(crate) concurrency: Option<ResourceId>,
 }
 
 /// What is known of a resource.
@@ -45,6 +57,8 @@ struct Observed {
     hits: Option<Share>,
     /// In the order of what is counted of its kind.
     events: Vec<u64>,
+    /// By instance: the end of the window that nobody was told of yet.
+    windows: Vec<Time>,
 }
 
 #[derive(Clone, Debug)]
@@ -110,6 +124,8 @@ impl Resources {
             by_actor: Vec::new(),
             queues: Vec::new(),
             caches: Vec::new(),
+            instances: Vec::new(),
+            doors: Vec::new(),
             layers: Vec::new(),
         };
         for actor in &plan.actors {
@@ -140,6 +156,14 @@ impl Resources {
             resources.caches.push(id);
         }
         (0..plan.stacks.len()).for_each(|n| resources.add_stack(plan, StackId::nth(n)));
+        for (n, actor) in plan.actors.iter().enumerate() {
+            resources.add_instances(plan, ActorId::nth(n));
+            let door = match &actor.kind {
+                ActorKind::Service(service) => resources.add_door(&actor.name, service),
+                _ => Door::default(),
+            };
+            resources.doors.push(door);
+        }
         resources
     }
 
@@ -156,6 +180,72 @@ impl Resources {
         primary
     }
 
+    /// Each instance of a service of several.
+    fn add_instances(&mut self, plan: &Plan, actor: ActorId) {
+        let count = plan.instances_apart(actor);
+        let ActorPlan { name, kind, .. } = &plan.actors[actor.index()];
+        let mut first = None;
+        if let ActorKind::Service(service) = kind {
+            for n in 0..count {
+                let is_up = u32::from(n < service.instances);
+                let levels = [
+                    (Quantity::Busy, Some(Amount::of(service.workers)), NONE),
+                    (Quantity::Waiting, None, NONE),
+                    (Quantity::Up, Some(Amount::of(1)), Amount::of(is_up)),
+                ];
+                let id = self.add(plan::instance_name(name, n), ResourceKind::Instance, &levels);
+                first = first.or(Some(id));
+            }
+        }
+        self.instances.push(first);
+    }
+
+    /// The limits of a service on what it lets in.
+    fn add_door(&mut self, name: &str, service: &ServicePlan) -> Door {
+        let checked = "the scenario was checked";
+        let AdmissionPlan { rate, concurrency } = &service.admission;
+        let has_several = service.instances_max() > 1;
+        let rate = rate.as_ref().map(|limit| {
+            let limiter = RateLimiter::new(limit.policy()).expect(checked);
+            let permits = limiter.available(Time::ZERO).map(Amount::near);
+            let tokens = permits.map(|permits| (Quantity::Tokens, Some(permits), permits));
+            let levels: Vec<Measure> = tokens.into_iter().collect();
+            let name = format!("{name}, {}", ResourceKind::RateLimiter);
+            self.add_layer(
+                name,
+                (ResourceKind::RateLimiter, levels),
+                has_several && !limit.is_shared(),
+            )
+        });
+        let concurrency = concurrency.as_ref().map(|limit| {
+            let most = ConcurrencyLimiter::new(limit.policy()).expect(checked).limit();
+            let levels =
+                vec![(Quantity::Limit, None, Amount::of(most)), (Quantity::InUse, None, NONE)];
+            let name = format!("{name}, {}", ResourceKind::AdaptiveLimit);
+            let is_each = has_several && !limit.is_shared();
+            self.add_layer(name, (ResourceKind::AdaptiveLimit, levels), is_each)
+        });
+        Door { rate, concurrency }
+    }
+
+    /// What a policy has, which each instance may have.
+    fn add_layer(
+        &mut self,
+        name: String,
+        (kind, levels): (ResourceKind, Vec<Measure>),
+        is_each: bool,
+    ) -> ResourceId {
+        let id = self.add(name, kind, &levels);
+        if is_each {
+            for level in &mut self.all[id.0 as usize].levels {
+                level.each = Some(Each::default());
+                // So many for each: there is no bound for all of them.
+                level.bound = level.bound.filter(|_| !level.quantity.is_summed());
+            }
+        }
+        id
+    }
+
     fn add_stack(&mut self, plan: &Plan, stack: StackId) {
         let of = &plan.stacks[stack.index()];
         let mut kinds = Vec::new();
@@ -170,15 +260,9 @@ impl Resources {
                 1 => String::new(),
                 n => format!(" {n}"),
             };
-            let id = self.add(format!("{}, {kind}{nth}", of.name), kind, &levels);
-            if plan.names_instances(LayerPlace { stack, layer }) {
-                for level in &mut self.all[id.0 as usize].levels {
-                    level.each = Some(Each::default());
-                    // So many for each: there is no bound for all of them.
-                    level.bound = level.bound.filter(|_| !level.quantity.is_summed());
-                }
-            }
-            ids.push(Some(id));
+            let is_each = plan.names_instances(LayerPlace { stack, layer });
+            let name = format!("{}, {kind}{nth}", of.name);
+            ids.push(Some(self.add_layer(name, (kind, levels), is_each)));
         }
         self.layers.push(ids);
     }
@@ -198,6 +282,7 @@ impl Resources {
             levels: levels.iter().map(level).collect(),
             hits: has_hits.then(Share::default),
             events: vec![0; kind.events().len()],
+            windows: Vec::new(),
         });
         id
     }
@@ -221,6 +306,15 @@ impl Resources {
         self.caches[cache.index()]
     }
 
+    /// One of several instances of a service.
+    pub(super) fn of_instance(&self, actor: ActorId, instance: u32) -> Option<ResourceId> {
+        self.instances[actor.index()].map(|ResourceId(first)| ResourceId(first + instance))
+    }
+
+    pub(super) fn of_door(&self, service: ActorId) -> Door {
+        self.doors[service.index()]
+    }
+
     pub(super) fn of_layer(&self, stack: StackId, layer: usize) -> Option<ResourceId> {
         self.layers[stack.index()][layer]
     }
@@ -229,15 +323,42 @@ impl Resources {
         self.all[id as usize].levels.iter_mut().find(|level| level.quantity == quantity)
     }
 
-    /// A level is this from now on; what is not measured of a resource is nothing to it.
-    pub(super) fn set(&mut self, id: ResourceId, quantity: Quantity, to: Amount, now: Time) {
+    /// All levels are these from now on, in their order.
+    pub(super) fn set_all<const N: usize>(
+        &mut self,
+        ResourceId(id): ResourceId,
+        to: [Amount; N],
+        now: Time,
+    ) {
         let clock = self.clock;
-        if let Some(level) = self.level(id, quantity) {
+        for (level, to) in self.all[id as usize].levels.iter_mut().zip(to) {
             level.held.set(to, now, clock);
         }
     }
 
-    /// The same of what one instance has.
+    /// The end of a window that is over, each once, of what an instance has.
+    pub(super) fn window_over(
+        &mut self,
+        (ResourceId(id), instance): (ResourceId, u32),
+        now: Time,
+    ) -> Option<Time> {
+        let width = self.clock.width;
+        let windows = &mut self.all[id as usize].windows;
+        if windows.len() <= instance as usize {
+            // It is told of from its first call on.
+            let next = Time::ZERO + width * (now.as_nanos() / width.as_nanos() + 1);
+            windows.resize(instance as usize + 1, next);
+        }
+        let next = &mut windows[instance as usize];
+        let over = *next;
+        (over <= now).then(|| {
+            *next += width;
+            over
+        })
+    }
+
+    /// What one instance has of a level is this from now on; what is not measured of a resource is
+    /// nothing to it.
     pub(super) fn set_of(
         &mut self,
         (id, instance): (ResourceId, u32),
@@ -277,6 +398,22 @@ impl Resources {
         }
     }
 
+    /// Hits, misses, computations, misses that waited, early computations and evictions of all
+    /// caches of a service, if it has any.
+    pub(super) fn cache_counts(&self, plan: &Plan, owner: ActorId) -> Option<[u64; 6]> {
+        use ResourceEvent::{Coalesced, Computed, Early, Evicted, Hit, Missed};
+        let own = plan.service_caches.iter().zip(&self.caches);
+        let own = own.filter(|(cache, _)| cache.owner == owner).map(|(_, id)| id);
+        own.map(|ResourceId(id)| {
+            let Observed { kind, events, .. } = &self.all[*id as usize];
+            [Hit, Missed, Computed, Coalesced, Early, Evicted].map(|event| {
+                let place = kind.events().iter().position(|own| *own == event);
+                place.map_or(0, |n| events[n])
+            })
+        })
+        .reduce(|a, b| std::array::from_fn(|n| a[n] + b[n]))
+    }
+
     /// What there is to say of each, in order.
     pub(super) fn summaries(&self, count: usize, end: Time) -> Vec<Resource> {
         let level = |Level { quantity, bound, held, .. }: &Level| {
@@ -301,7 +438,7 @@ impl Resources {
             })
         };
         let summary = |observed: &Observed| {
-            let Observed { name, kind, levels, events, hits: share } = observed;
+            let Observed { name, kind, levels, events, hits: share, .. } = observed;
             let share = share.as_ref().and_then(hits);
             Resource {
                 name: name.clone(),
@@ -355,7 +492,8 @@ fn of_layer(layer: &LayerPlan) -> Option<(ResourceKind, Vec<Measure>)> {
             (ResourceKind::Bulkhead, vec![in_use, waiting])
         }
         LayerPlan::Connections(_) => {
-            (ResourceKind::Connections, vec![(Quantity::Idle, None, NONE)])
+            let levels = vec![(Quantity::Idle, None, NONE), (Quantity::InUse, None, NONE)];
+            (ResourceKind::Connections, levels)
         }
         LayerPlan::Retry(retry) => {
             let config = retry.budget.as_ref()?;

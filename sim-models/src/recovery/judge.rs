@@ -163,6 +163,8 @@ impl<'a> Judge<'a> {
             Err(_) => None,
         };
         let recovered = is_healthy.ok().and_then(|()| self.recovered());
+        let held_up_by = recovered.and_then(|(_, until)| until);
+        let recovered = recovered.map(|(at, _)| at);
         let state = match is_healthy {
             Ok(()) => self.state(recovered, drain),
             Err(why) => RecoveryState::Unhealthy(why),
@@ -176,6 +178,8 @@ impl<'a> Judge<'a> {
             drain,
             lull: is_healthy.ok().and_then(|()| self.lull(recovered.unwrap_or(end))),
             failing,
+            held_up_by,
+            grain: self.grain,
             state,
         }
     }
@@ -214,28 +218,59 @@ impl<'a> Judge<'a> {
     }
 
     /// The beginning of the first stretch after the trigger in which all was well, unless it
-    /// relapsed after that.
-    fn recovered(&self) -> Option<usize> {
+    /// relapsed after that; and what had been out of bounds until then.
+    fn recovered(&self) -> Option<(usize, Option<Failing>)> {
         let mut stretch = Stretch::new(self.slots, self.healed, self.hold)?;
-        let mut recovered = None;
+        let (mut recovered, mut until) = (None, None);
         loop {
             if self.has_load(&stretch).is_ok() {
                 let first = stretch.range.start;
                 match recovered {
-                    // Empty time before the load is back is no part of a recovery.
-                    None if self.failing(&stretch).is_none() && self.has_begun(first) => {
-                        recovered = Some(first);
+                    None => {
+                        // Empty time before the load is back is no part of a recovery, nor is a
+                        // bad beginning that a good end makes up for.
+                        let failing = self.failing(&stretch).or_else(|| self.begins_out(first));
+                        if failing.is_some() {
+                            until = failing;
+                        } else if self.has_begun(first) {
+                            recovered = Some(first);
+                        }
                     }
                     Some(_) if self.ratio(&stretch) < RELAPSE * self.ratio_before() => {
                         recovered = None;
                     }
-                    _ => {}
+                    Some(_) => {}
                 }
             }
             if !stretch.slide() {
-                return recovered;
+                return recovered.map(|first| (first, until));
             }
         }
+    }
+
+    /// What is out of bounds in a short stretch from a slot on, by more than chance explains.
+    fn begins_out(&self, slot: usize) -> Option<Failing> {
+        let shorts = (1..=self.short()).filter_map(|length| Stretch::new(self.slots, slot, length));
+        shorts.into_iter().find_map(|short| self.is_out(&short))
+    }
+
+    /// Slots of a stretch in which an outage shows.
+    fn short(&self) -> usize {
+        (self.hold / 10).max(1)
+    }
+
+    /// What is out of bounds in a short stretch by more than chance explains: three standard
+    /// deviations of a count, or of the number of latencies above a median.
+    fn is_out(&self, short: &Stretch<'_>) -> Option<Failing> {
+        let (within, before) = (self.terms.within, self.ratio_before());
+        let asked = self.asked(&short.range, short.offered, short.returning);
+        if before * asked / within - short.goodput as f64 > 3.0 * math::sqrt(asked) {
+            return Some(Failing::Goodput { before, now: self.ratio(short) });
+        }
+        let (before, now) = (self.before.latency_p50?, short.percentile(50)?);
+        let (slow, all) = (short.slower_than(before * within) as f64, short.samples() as f64);
+        let is_slow = slow - all / 2.0 > 1.5 * math::sqrt(all);
+        is_slow.then_some(Failing::Median { before, now })
     }
 
     /// What is asked for in some slots: the intents that arose, and those that the populations
@@ -324,12 +359,9 @@ impl<'a> Judge<'a> {
         stretch.slower_than(bound) as f64 > due + 3.0 * chance + 3.0
     }
 
-    /// Some short stretch is out of bounds by more than chance explains: three standard
-    /// deviations of a count, or of the number of latencies above a median. Or some stretch of a
+    /// Some short stretch is out of bounds by more than chance explains, or some stretch of a
     /// `hold` has a bad tail.
     fn is_degraded(&self, range: Range<usize>) -> bool {
-        let before = self.ratio_before();
-        let bound = self.before.latency_p50.map_or(Span::MAX, |p50| p50 * self.terms.within);
         let slots = &self.slots[..range.end.min(self.slots.len())];
         let any = |length: usize, is_out: &dyn Fn(&Stretch<'_>) -> bool| {
             let Some(mut stretch) = Stretch::new(slots, range.start, length) else { return false };
@@ -342,12 +374,8 @@ impl<'a> Judge<'a> {
                 }
             }
         };
-        any((self.hold / 10).max(1), &|short| {
-            let asked = self.asked(&short.range, short.offered, short.returning);
-            let short_of = before * asked / self.terms.within - short.goodput as f64;
-            let (slow, all) = (short.slower_than(bound) as f64, short.samples() as f64);
-            short_of > 3.0 * math::sqrt(asked) || slow - all / 2.0 > 1.5 * math::sqrt(all)
-        }) || any(self.hold, &|stretch| self.has_bad_tail(stretch))
+        any(self.short(), &|short| self.is_out(short).is_some())
+            || any(self.hold, &|stretch| self.has_bad_tail(stretch))
     }
 
     /// What the run lacks to show that the system stays down on its own, if it lacks anything.

@@ -51,6 +51,10 @@ pub struct Recovery {
     /// What was out of its bounds in the last `hold`; `None` when nothing was, or there was no
     /// load by which to judge.
     pub failing: Option<Failing>,
+    /// What was still out of its bounds after the trigger, until it recovered.
+    pub held_up_by: Option<Failing>,
+    /// Instants are told to the slot, which is so long.
+    pub grain: Span,
     /// The verdict.
     pub state: RecoveryState,
 }
@@ -292,13 +296,12 @@ impl fmt::Display for Recovery {
             RecoveryState::Unhealthy(why) => write!(f, " before the trigger: {why}"),
             RecoveryState::Undisturbed => write!(f, " by the trigger"),
             RecoveryState::Recovered { at, after } => {
+                let at = Time::ZERO + seconds(at.since(Time::ZERO));
                 write!(f, " {} after the trigger ended, at {at}", seconds(*after))?;
-                match self.lull {
-                    Some((from, to)) => {
-                        write!(f, ", with less than half of the load between {from} and {to}")
-                    }
-                    None => Ok(()),
+                if let Some((from, to)) = self.lull {
+                    write!(f, ", with less than half of the load between {from} and {to}")?;
                 }
+                self.held_up_by.map_or(Ok(()), |failing| write!(f, ", held up by {failing}"))
             }
             RecoveryState::Metastable => {
                 let since = self.last.to.since(self.trigger.1);

@@ -14,7 +14,7 @@ use crate::intent::Intents;
 use crate::invariant::{Scene, Seen, Watch};
 use crate::ledger::{Deed, Ledger, Recorded};
 use crate::lineage::{self, Lineage, State, What};
-use crate::log::{Log, Note, Story};
+use crate::log::{Log, LogLine, Note, Story};
 use crate::metrics::Metrics;
 use crate::outcome::RunLimit;
 use crate::plan::{ActorId, DistId, Plan};
@@ -201,6 +201,11 @@ impl Shared {
     /// `shoppers-17`.
     pub(crate) fn intent_name(&self, intent: u32) -> String {
         self.intents.name(&self.plan, intent)
+    }
+
+    /// What autoscalers and outlier detection decided.
+    pub(crate) fn decisions(&self) -> Vec<LogLine> {
+        self.log.decisions(&self.plan, &self.texts, &self.intents)
     }
 
     /// What the log keeps, once the run is over.

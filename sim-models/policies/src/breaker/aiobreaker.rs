@@ -34,8 +34,8 @@ use serde::{Deserialize, Serialize};
 use sim_core::{Span, Time};
 
 use super::machine::{
-    Admission, Admitted, Change, Machine, Permit, Preset, StateName, Transition, TransitionReason,
-    Verdict,
+    Admission, Admitted, Because, Change, Machine, Permit, Preset, StateName, Transition,
+    TransitionReason, Verdict,
 };
 use crate::family::Build;
 use crate::{OutOfRange, Reason};
@@ -81,14 +81,14 @@ impl Aiobreaker {
         self.failures
     }
 
-    fn enter(&mut self, state: State, reason: TransitionReason, changes: &mut Vec<Change>) {
+    fn enter(&mut self, state: State, why: impl Into<Because>, changes: &mut Vec<Change>) {
         let from = self.state.name();
         self.state = state;
         self.period += 1;
         if state == State::Closed {
             self.failures = 0;
         }
-        changes.push(Change::Transition(Transition { from, to: state.name(), reason }));
+        changes.push(Change::Transition(Transition::new(from, state.name(), why)));
     }
 
     fn succeed(&mut self, admitted: Admitted, changes: &mut Vec<Change>) {
@@ -107,13 +107,15 @@ impl Aiobreaker {
         if !admitted.half_open && self.failures < u64::from(self.config.fail_max) {
             return;
         }
-        let reason = match (admitted.half_open, self.state) {
-            (true, _) if admitted.period == self.period => TransitionReason::TestFailed,
-            (false, State::Closed) => TransitionReason::ConsecutiveFailures,
-            _ => TransitionReason::LateFailure,
+        let because = match (admitted.half_open, self.state) {
+            (true, _) if admitted.period == self.period => TransitionReason::TestFailed.into(),
+            (false, State::Closed) => {
+                TransitionReason::ConsecutiveFailures.on_calls(self.failures, self.config.fail_max)
+            }
+            _ => Because::from(TransitionReason::LateFailure),
         };
         let until = now + self.config.timeout_duration;
-        self.enter(State::Open { until }, reason, changes);
+        self.enter(State::Open { until }, because, changes);
     }
 }
 

@@ -33,7 +33,8 @@ use serde::{Deserialize, Serialize};
 use sim_core::{Span, Time};
 
 use super::machine::{
-    Admission, Change, Machine, Permit, Preset, StateName, Transition, TransitionReason, Verdict,
+    Admission, Because, Change, Machine, Permit, Preset, StateName, Transition, TransitionReason,
+    Verdict,
 };
 use crate::family::Build;
 use crate::{OutOfRange, Reason};
@@ -92,11 +93,11 @@ impl Circuitbreaker {
         }
     }
 
-    fn enter(&mut self, state: State, reason: TransitionReason, changes: &mut Vec<Change>) {
+    fn enter(&mut self, state: State, why: impl Into<Because>, changes: &mut Vec<Change>) {
         let from = self.state.name();
         self.state = state;
         self.period += 1;
-        changes.push(Change::Transition(Transition { from, to: state.name(), reason }));
+        changes.push(Change::Transition(Transition::new(from, state.name(), why)));
     }
 
     fn succeed(&mut self, permit: Permit, changes: &mut Vec<Change>) {
@@ -116,12 +117,14 @@ impl Circuitbreaker {
         if self.failures < self.threshold {
             return;
         }
-        let reason = match self.state {
-            State::Closed => TransitionReason::ConsecutiveFailures,
-            State::HalfOpen if permit.tag == self.period => TransitionReason::TestFailed,
-            State::HalfOpen | State::Open { .. } => TransitionReason::LateFailure,
+        let because = match self.state {
+            State::Closed => {
+                TransitionReason::ConsecutiveFailures.on_calls(self.failures, self.threshold)
+            }
+            State::HalfOpen if permit.tag == self.period => TransitionReason::TestFailed.into(),
+            State::HalfOpen | State::Open { .. } => Because::from(TransitionReason::LateFailure),
         };
-        self.enter(State::Open { until: now + self.timeout }, reason, changes);
+        self.enter(State::Open { until: now + self.timeout }, because, changes);
     }
 }
 

@@ -50,9 +50,11 @@ use serde::{Deserialize, Serialize};
 use sim_core::{Span, Time};
 
 use super::machine::{
-    Admission, Change, Machine, Permit, Preset, StateName, Transition, TransitionReason, Verdict,
+    Admission, Because, Change, Machine, Permit, Preset, StateName, Transition, TransitionReason,
+    Verdict,
 };
 use crate::family::Build;
+use crate::weighed::{Counted, Minimum, Threshold, Weighed};
 use crate::{OutOfRange, Reason};
 
 /// Bounds the memory of a window. The library has no bound.
@@ -223,13 +225,13 @@ struct Tally {
 }
 
 impl Cockatiel {
-    fn enter(&mut self, state: State, reason: TransitionReason, changes: &mut Vec<Change>) {
+    fn enter(&mut self, state: State, why: impl Into<Because>, changes: &mut Vec<Change>) {
         let from = self.state.name();
         self.state = state;
-        changes.push(Change::Transition(Transition { from, to: state.name(), reason }));
+        changes.push(Change::Transition(Transition::new(from, state.name(), why)));
     }
 
-    fn open(&mut self, now: Time, reason: TransitionReason, changes: &mut Vec<Change>) {
+    fn open(&mut self, now: Time, why: impl Into<Because>, changes: &mut Vec<Change>) {
         let step = match self.state {
             State::Open { .. } => return,
             State::Closed => 0,
@@ -237,12 +239,12 @@ impl Cockatiel {
         };
         let opened_at = Time::ZERO + Span::millis(clock(now));
         let until = opened_at + self.half_open_after.delay(step);
-        self.enter(State::Open { until, step }, reason, changes);
+        self.enter(State::Open { until, step }, why, changes);
     }
 
-    fn close(&mut self, reason: TransitionReason, changes: &mut Vec<Change>) {
+    fn close(&mut self, why: impl Into<Because>, changes: &mut Vec<Change>) {
         if let State::HalfOpen { .. } = self.state {
-            self.enter(State::Closed, reason, changes);
+            self.enter(State::Closed, why, changes);
         }
     }
 
@@ -259,14 +261,11 @@ impl Cockatiel {
             Verdict::Failure => {
                 self.window.record(false, now);
                 if self.window.is_tripped() {
-                    let reason = match (self.state, &self.window) {
-                        (State::HalfOpen { .. }, _) => TransitionReason::LateFailure,
-                        (_, Window::Consecutive { .. }) => TransitionReason::ConsecutiveFailures,
-                        (_, Window::Count(_) | Window::Sampling(_)) => {
-                            TransitionReason::FailureRate
-                        }
+                    let because = match self.state {
+                        State::HalfOpen { .. } => TransitionReason::LateFailure.into(),
+                        State::Closed | State::Open { .. } => self.window.because(),
                     };
-                    self.open(now, reason, changes);
+                    self.open(now, because, changes);
                 }
             }
         }
@@ -439,6 +438,27 @@ impl Window {
             Window::Sampling(buckets) => {
                 buckets.tally.total() as f64 >= buckets.minimum
                     && buckets.tally.exceeds(buckets.threshold)
+            }
+        }
+    }
+
+    /// Why it is tripped.
+    fn because(&self) -> Because {
+        let rate = |tally: Tally, threshold: f64, minimum: u64| {
+            TransitionReason::FailureRate.on(Weighed {
+                counted: Counted::Of(tally.failures, tally.total()),
+                threshold: Threshold::Percent(threshold * 100.0),
+                minimum: Minimum::plain(minimum),
+            })
+        };
+        match self {
+            Window::Consecutive { threshold, failures } => {
+                TransitionReason::ConsecutiveFailures.on_calls(*failures, *threshold)
+            }
+            Window::Count(ring) => rate(ring.tally, ring.threshold, ring.minimum.into()),
+            // So many whole calls are at least as many as that.
+            Window::Sampling(buckets) => {
+                rate(buckets.tally, buckets.threshold, buckets.minimum.ceil() as u64)
             }
         }
     }

@@ -25,7 +25,8 @@ use serde::{Deserialize, Serialize};
 use sim_core::{Span, Time};
 
 use super::machine::{
-    Admission, Change, Machine, Permit, Preset, StateName, Transition, TransitionReason, Verdict,
+    Admission, Because, Change, Machine, Permit, Preset, StateName, Transition, TransitionReason,
+    Verdict,
 };
 use crate::family::Build;
 use crate::out_of_range::{above_zero, at_least_one};
@@ -97,11 +98,11 @@ pub struct Consecutive {
 
 impl Consecutive {
     /// Begins a new period, which makes all permits of the old one late.
-    fn enter(&mut self, state: State, reason: TransitionReason, changes: &mut Vec<Change>) {
+    fn enter(&mut self, state: State, why: impl Into<Because>, changes: &mut Vec<Change>) {
         let from = self.state.name();
         self.state = state;
         self.period += 1;
-        changes.push(Change::Transition(Transition { from, to: state.name(), reason }));
+        changes.push(Change::Transition(Transition::new(from, state.name(), why)));
     }
 }
 
@@ -178,7 +179,9 @@ impl Machine for Consecutive {
             }
             (State::Closed { failures }, Verdict::Failure) => {
                 if failures + 1 == self.config.failures {
-                    self.enter(reopened, TransitionReason::ConsecutiveFailures, changes);
+                    let because = TransitionReason::ConsecutiveFailures
+                        .on_calls(failures + 1, self.config.failures);
+                    self.enter(reopened, because, changes);
                 } else {
                     self.state = State::Closed { failures: failures + 1 };
                 }
@@ -189,7 +192,9 @@ impl Machine for Consecutive {
             (State::HalfOpen { successes, .. }, Verdict::Success) => {
                 if successes + 1 == self.config.close_after {
                     let closed = State::Closed { failures: 0 };
-                    self.enter(closed, TransitionReason::TestsSucceeded, changes);
+                    let because = TransitionReason::TestsSucceeded
+                        .on_calls(successes + 1, self.config.close_after);
+                    self.enter(closed, because, changes);
                 } else {
                     self.state = State::HalfOpen { successes: successes + 1, probing: false };
                 }
@@ -309,17 +314,17 @@ mod tests {
                 Admission::Parked => panic!("this breaker parks nobody"),
             }
             for change in changes.drain(..) {
-                let Change::Transition(Transition { from, to, reason }) = change else { continue };
-                story.push(format!("{now}: {from} -> {to}, {reason}"));
+                let Change::Transition(transition) = change else { continue };
+                story.push(format!("{now}: {transition}"));
             }
         }
         assert_eq!(refused, (7..=35).collect::<Vec<u64>>());
         assert_eq!(
             story,
             [
-                "6s: closed -> open, consecutive failures",
-                "36s: open -> half-open, open time over",
-                "38s: half-open -> closed, tests succeeded",
+                "6s: closed -> open: consecutive failures (5, threshold 5)",
+                "36s: open -> half-open: open time over",
+                "38s: half-open -> closed: tests succeeded (3, threshold 3)",
             ]
         );
         assert_eq!(breaker.state, State::Closed { failures: 0 });

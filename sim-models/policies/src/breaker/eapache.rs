@@ -31,7 +31,8 @@ use serde::{Deserialize, Serialize};
 use sim_core::{Span, Time};
 
 use super::machine::{
-    Admission, Change, Machine, Permit, Preset, StateName, Transition, TransitionReason, Verdict,
+    Admission, Because, Change, Machine, Permit, Preset, StateName, Transition, TransitionReason,
+    Verdict,
 };
 use crate::family::Build;
 use crate::{OutOfRange, Reason};
@@ -83,22 +84,23 @@ enum State {
 const CLOSED: u64 = 0;
 
 impl Eapache {
-    fn enter(&mut self, state: State, reason: TransitionReason, changes: &mut Vec<Change>) {
+    fn enter(&mut self, state: State, why: impl Into<Because>, changes: &mut Vec<Change>) {
         let from = self.state.name();
         self.state = state;
         self.period += 1;
-        changes.push(Change::Transition(Transition { from, to: state.name(), reason }));
+        changes.push(Change::Transition(Transition::new(from, state.name(), why)));
     }
 
     fn succeed(&mut self, late: bool, changes: &mut Vec<Change>) {
         if let State::HalfOpen { successes } = &mut self.state {
             *successes = successes.saturating_add(1);
             if *successes == self.config.success_threshold {
-                let reason = match late {
+                let because = match late {
                     true => TransitionReason::LateSuccess,
                     false => TransitionReason::TestsSucceeded,
-                };
-                self.enter(State::Closed { errors: 0, last: Time::ZERO }, reason, changes);
+                }
+                .on_calls(*successes, self.config.success_threshold);
+                self.enter(State::Closed { errors: 0, last: Time::ZERO }, because, changes);
             }
         }
     }
@@ -112,7 +114,9 @@ impl Eapache {
                 }
                 (*errors, *last) = (errors.saturating_add(1), now);
                 if *errors == self.config.error_threshold {
-                    self.enter(open, TransitionReason::Failures, changes);
+                    let because =
+                        TransitionReason::Failures.on_calls(*errors, self.config.error_threshold);
+                    self.enter(open, because, changes);
                 }
             }
             State::HalfOpen { .. } => {

@@ -52,10 +52,12 @@ use serde::{Deserialize, Serialize};
 use sim_core::{Span, Time};
 
 use super::machine::{
-    Admission, Change, Machine, Permit, Preset, StateName, Transition, TransitionReason, Verdict,
+    Admission, Because, Change, Machine, Permit, Preset, StateName, Transition, TransitionReason,
+    Verdict,
 };
 use crate::family::Build;
 use crate::out_of_range::at_least_one;
+use crate::weighed::{Counted, Minimum, Threshold, Weighed};
 use crate::{OutOfRange, Reason};
 
 /// `TimedCircuitStats.DEFAULT_BUCKET_COUNT`.
@@ -429,31 +431,37 @@ impl Failsafe {
         }
     }
 
-    fn enter(&mut self, state: State, reason: TransitionReason, changes: &mut Vec<Change>) {
+    fn enter(&mut self, state: State, why: impl Into<Because>, changes: &mut Vec<Change>) {
         let from = self.state.name();
         self.state = state;
         self.period += 1;
-        changes.push(Change::Transition(Transition { from, to: state.name(), reason }));
+        changes.push(Change::Transition(Transition::new(from, state.name(), why)));
     }
 
     /// `ClosedState.checkThreshold`: what opens a closed breaker, if anything does.
-    fn trips(&self) -> Option<TransitionReason> {
+    fn trips(&self) -> Option<Because> {
         let counts = self.closed.counts();
         let Config { failure_threshold, failure_rate_threshold, .. } = self.config;
         if counts.executions < self.config.failure_execution_threshold {
             return None;
         }
+        let counted = Counted::Of(counts.failures.into(), counts.executions.into());
+        let minimum = Minimum::plain(self.config.failure_execution_threshold);
         if failure_rate_threshold > 0 {
             let over = counts.failure_rate() >= failure_rate_threshold;
-            return over.then_some(TransitionReason::FailureRate);
+            let threshold = Threshold::Percent(failure_rate_threshold.into());
+            let because = TransitionReason::FailureRate.on(Weighed { counted, threshold, minimum });
+            return over.then_some(because);
         }
         let in_a_row = self.config.failure_thresholding_period.is_none()
             && self.config.failure_thresholding_capacity == failure_threshold;
-        (counts.failures >= failure_threshold).then_some(if in_a_row {
-            TransitionReason::ConsecutiveFailures
-        } else {
-            TransitionReason::Failures
-        })
+        let reason = match in_a_row {
+            true => TransitionReason::ConsecutiveFailures,
+            false => TransitionReason::Failures,
+        };
+        let threshold = Threshold::Calls(failure_threshold.into());
+        let because = reason.on(Weighed { counted, threshold, minimum });
+        (counts.failures >= failure_threshold).then_some(because)
     }
 
     /// `HalfOpenState.checkThreshold`: where a half-open breaker goes, if anywhere.

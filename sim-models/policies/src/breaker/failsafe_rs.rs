@@ -41,11 +41,13 @@ use serde::{Deserialize, Serialize};
 use sim_core::{Span, Time, math};
 
 use super::machine::{
-    Admission, Change, Machine, Permit, Preset, StateName, Transition, TransitionReason, Verdict,
+    Admission, Because, Change, Machine, Permit, Preset, StateName, Transition, TransitionReason,
+    Verdict,
 };
 use crate::family::Build;
 use crate::luck::Luck;
 use crate::out_of_range::within;
+use crate::weighed::{Counted, Minimum, Threshold, Weighed};
 use crate::{OutOfRange, Reason};
 
 /// `MAX_RETRIES`: the exponent grows no further.
@@ -212,6 +214,15 @@ impl Row {
 }
 
 impl SuccessRate {
+    /// The numbers on which it fails: of failures, where the library has successes.
+    fn weighed(&self) -> Weighed {
+        Weighed {
+            counted: Counted::Average(1.0 - self.average, self.requests.sum()),
+            threshold: Threshold::Percent((1.0 - self.required) * 100.0),
+            minimum: Minimum::plain(self.requests_min),
+        }
+    }
+
     fn sample(&mut self, now: Time, sample: f64) {
         let at = millis(now, self.since);
         if self.sampled == 0 {
@@ -231,7 +242,7 @@ impl SuccessRate {
         self.sample(now, 0.0);
         let is_dead = self.sampled >= self.window_ms
             && self.average < self.required
-            && self.requests.counts.iter().sum::<u64>() >= self.requests_min.into();
+            && self.requests.sum() >= self.requests_min.into();
         is_dead.then(|| self.waits.next(uniform))
     }
 }
@@ -244,6 +255,10 @@ impl Slices {
             current: 0,
             begun: now,
         }
+    }
+
+    fn sum(&self) -> u64 {
+        self.counts.iter().sum()
     }
 
     fn count(&mut self, now: Time) {
@@ -320,13 +335,16 @@ impl FailsafeRs {
         let by_rate = self.rate.as_mut().and_then(|rate| rate.failed(now, uniform));
         let by_row = self.row.as_mut().and_then(|row| row.failed(uniform));
         let Some(wait) = by_rate.max(by_row).or(last) else { return };
-        let reason = match last {
-            Some(_) if permit.tag == self.period => TransitionReason::TestFailed,
-            Some(_) => TransitionReason::LateFailure,
-            None if by_row.is_some() => TransitionReason::ConsecutiveFailures,
-            None => TransitionReason::FailureRate,
+        let because = match (last, &self.row, &self.rate) {
+            (Some(_), ..) if permit.tag == self.period => TransitionReason::TestFailed.into(),
+            (Some(_), ..) => TransitionReason::LateFailure.into(),
+            (None, Some(row), _) if by_row.is_some() => {
+                TransitionReason::ConsecutiveFailures.on_calls(row.failures, row.failures_max)
+            }
+            (None, _, Some(rate)) => TransitionReason::FailureRate.on(rate.weighed()),
+            (None, _, None) => unreachable!("one of the two has failed"),
         };
-        self.enter(State::Open { until: now + wait, wait }, reason, changes);
+        self.enter(State::Open { until: now + wait, wait }, because, changes);
     }
 
     /// Both policies begin anew.
@@ -341,11 +359,11 @@ impl FailsafeRs {
         }
     }
 
-    fn enter(&mut self, state: State, reason: TransitionReason, changes: &mut Vec<Change>) {
+    fn enter(&mut self, state: State, why: impl Into<Because>, changes: &mut Vec<Change>) {
         let from = self.state.name();
         self.state = state;
         self.period += 1;
-        changes.push(Change::Transition(Transition { from, to: state.name(), reason }));
+        changes.push(Change::Transition(Transition::new(from, state.name(), why)));
     }
 }
 

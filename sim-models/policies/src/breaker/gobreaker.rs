@@ -39,10 +39,12 @@ use serde::{Deserialize, Serialize};
 use sim_core::{Span, Time};
 
 use super::machine::{
-    Admission, Change, Machine, Permit, Preset, StateName, Transition, TransitionReason, Verdict,
+    Admission, Because, Change, Machine, Permit, Preset, StateName, Transition, TransitionReason,
+    Verdict,
 };
 use crate::family::Build;
 use crate::out_of_range::{at_least_one, within};
+use crate::weighed::{Counted, Minimum, Threshold, Weighed};
 use crate::{OutOfRange, Reason};
 
 /// More buckets than anyone configures, few enough to allocate.
@@ -86,11 +88,25 @@ impl ReadyToTrip {
         }
     }
 
-    const fn reason(self) -> TransitionReason {
+    /// Why it holds.
+    fn because(self, counts: Counts) -> Because {
+        let counted = Counted::Of(counts.total_failures.into(), counts.requests.into());
         match self {
-            ReadyToTrip::ConsecutiveFailures(_) => TransitionReason::ConsecutiveFailures,
-            ReadyToTrip::Failures(_) => TransitionReason::Failures,
-            ReadyToTrip::FailureRatio { .. } => TransitionReason::FailureRate,
+            ReadyToTrip::ConsecutiveFailures(n) => {
+                TransitionReason::ConsecutiveFailures.on_calls(counts.consecutive_failures, n)
+            }
+            ReadyToTrip::Failures(n) => TransitionReason::Failures.on(Weighed {
+                counted,
+                threshold: Threshold::Calls(n.into()),
+                minimum: None,
+            }),
+            ReadyToTrip::FailureRatio { ratio, min_requests } => {
+                TransitionReason::FailureRate.on(Weighed {
+                    counted,
+                    threshold: Threshold::Percent(ratio * 100.0),
+                    minimum: Minimum::plain(min_requests),
+                })
+            }
         }
     }
 }
@@ -319,13 +335,13 @@ impl Gobreaker {
         &mut self,
         state: State,
         now: Time,
-        reason: TransitionReason,
+        why: impl Into<Because>,
         changes: &mut Vec<Change>,
     ) {
         let from = self.state.name();
         self.state = state;
         self.new_generation(now);
-        changes.push(Change::Transition(Transition { from, to: state.name(), reason }));
+        changes.push(Change::Transition(Transition::new(from, state.name(), why)));
     }
 }
 
@@ -408,13 +424,15 @@ impl Machine for Gobreaker {
             (State::Closed { .. }, Verdict::Failure) => {
                 let rule = self.config.ready_to_trip;
                 if rule.holds(counts) {
-                    self.enter(reopened, now, rule.reason(), changes);
+                    self.enter(reopened, now, rule.because(counts), changes);
                 }
             }
             (State::HalfOpen, Verdict::Success) => {
                 if counts.consecutive_successes >= self.config.max_requests {
                     let closed = self.closed(now);
-                    self.enter(closed, now, TransitionReason::TestsSucceeded, changes);
+                    let because = TransitionReason::TestsSucceeded
+                        .on_calls(counts.consecutive_successes, self.config.max_requests);
+                    self.enter(closed, now, because, changes);
                 }
             }
             (State::Closed { .. } | State::HalfOpen, _) => {}

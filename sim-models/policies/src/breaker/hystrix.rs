@@ -44,10 +44,12 @@ use serde::{Deserialize, Serialize};
 use sim_core::{Span, Time};
 
 use super::machine::{
-    Admission, Change, Machine, Permit, Preset, StateName, Transition, TransitionReason, Verdict,
+    Admission, Because, Change, Machine, Permit, Preset, StateName, Transition, TransitionReason,
+    Verdict,
 };
 use crate::family::Build;
 use crate::out_of_range::above_zero;
+use crate::weighed::{Counted, Minimum, Threshold, Weighed};
 use crate::{OutOfRange, Reason};
 
 /// More buckets than anyone configures (the default is 20), few enough to allocate.
@@ -386,16 +388,26 @@ impl Hystrix {
         Time::ZERO + Span::millis(since.saturating_add(1)) + self.config.sleep_window
     }
 
-    fn enter(&mut self, state: State, reason: TransitionReason, changes: &mut Vec<Change>) {
+    fn enter(&mut self, state: State, why: impl Into<Because>, changes: &mut Vec<Change>) {
         let from = self.state.name();
         self.state = state;
         self.period += 1;
-        changes.push(Change::Transition(Transition { from, to: state.name(), reason }));
+        changes.push(Change::Transition(Transition::new(from, state.name(), why)));
     }
 
-    fn open(&mut self, now: Time, reason: TransitionReason, changes: &mut Vec<Change>) {
+    /// Why it opens: what the snapshot counts.
+    fn because(&self) -> Because {
+        let HealthCounts { total, errors } = self.health.snapshot;
+        TransitionReason::FailureRate.on(Weighed {
+            counted: Counted::Of(errors, total),
+            threshold: Threshold::Percent(self.config.error_threshold_percentage.into()),
+            minimum: Minimum::plain(self.config.request_volume_threshold),
+        })
+    }
+
+    fn open(&mut self, now: Time, why: impl Into<Because>, changes: &mut Vec<Change>) {
         let until = self.after_sleep(now);
-        self.enter(State::Open { until }, reason, changes);
+        self.enter(State::Open { until }, why, changes);
     }
 
     /// Closes, with an empty window whose ticks are counted from `now`.
@@ -510,7 +522,7 @@ impl Machine for Hystrix {
                 && self.state == State::Closed
                 && self.illness.is_ill(self.health.snapshot)
             {
-                self.open(now, TransitionReason::FailureRate, changes);
+                self.open(now, self.because(), changes);
             }
             if !self.config.force_closed
                 && let Err(reason) = self.ask(now, changes)
@@ -570,7 +582,7 @@ impl Machine for Hystrix {
                 self.health.tick();
                 self.forecast.renew(&self.health, self.illness);
             }
-            self.open(now, TransitionReason::FailureRate, changes);
+            self.open(now, self.because(), changes);
         }
     }
 }

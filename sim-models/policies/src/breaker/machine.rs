@@ -4,6 +4,7 @@ use std::fmt;
 
 use sim_core::{Span, Time};
 
+use crate::weighed::Weighed;
 use crate::{Ending, EndingSet, Reason};
 
 /// A breaker's state by its common name.
@@ -38,7 +39,7 @@ pub enum Verdict {
 }
 
 /// A change of state, for the log and the transition table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Transition {
     /// The state it left.
     pub from: StateName,
@@ -46,6 +47,8 @@ pub struct Transition {
     pub to: StateName,
     /// What brought it about.
     pub reason: TransitionReason,
+    /// The numbers on which that rests, where there are some.
+    pub weighed: Option<Weighed>,
 }
 
 /// What brought a change of state about.
@@ -75,8 +78,17 @@ pub enum TransitionReason {
     Manual,
 }
 
+/// A reason, with its numbers where it has some.
+#[derive(Clone, Copy, Debug)]
+pub struct Because {
+    /// The reason.
+    pub reason: TransitionReason,
+    /// The numbers on which it rests.
+    pub weighed: Option<Weighed>,
+}
+
 /// Something that a breaker tells its listeners.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Change {
     /// It has changed its state.
     Transition(Transition),
@@ -266,6 +278,47 @@ impl fmt::Display for StateName {
             StateName::Disabled => "disabled",
             StateName::MetricsOnly => "metrics only",
         })
+    }
+}
+
+impl From<TransitionReason> for Because {
+    fn from(reason: TransitionReason) -> Because {
+        Because { reason, weighed: None }
+    }
+}
+
+impl TransitionReason {
+    /// With the numbers on which it rests.
+    pub const fn on(self, weighed: Weighed) -> Because {
+        Because { reason: self, weighed: Some(weighed) }
+    }
+
+    /// So many calls, of as many as it takes.
+    pub fn on_calls(self, calls: impl Into<u64>, threshold: impl Into<u64>) -> Because {
+        self.on(Weighed::calls(calls, threshold))
+    }
+}
+
+impl Transition {
+    /// From one state to another, for a reason that may have its numbers.
+    pub fn new(from: StateName, to: StateName, because: impl Into<Because>) -> Transition {
+        let Because { reason, weighed } = because.into();
+        Transition { from, to, reason, weighed }
+    }
+}
+
+/// As a person reads it: `closed -> open: failure rate (5 of 5 are 100 %, threshold 50 %)`.
+impl fmt::Display for Transition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Transition { from, to, reason, weighed } = *self;
+        write!(f, "{from} -> {to}: {}", Because { reason, weighed })
+    }
+}
+
+impl fmt::Display for Because {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.reason)?;
+        self.weighed.map_or(Ok(()), |weighed| write!(f, " ({weighed})"))
     }
 }
 

@@ -47,7 +47,8 @@ use sim_core::Time;
 use crate::family::{Build, family};
 
 pub use self::machine::{
-    Admission, Change, Machine, Permit, Preset, StateName, Transition, TransitionReason, Verdict,
+    Admission, Because, Change, Machine, Permit, Preset, StateName, Transition, TransitionReason,
+    Verdict,
 };
 
 family! {

@@ -45,10 +45,12 @@ use serde::{Deserialize, Serialize};
 use sim_core::{Span, Time};
 
 use super::machine::{
-    Admission, Change, Machine, Permit, Preset, StateName, Transition, TransitionReason, Verdict,
+    Admission, Because, Change, Machine, Permit, Preset, StateName, Transition, TransitionReason,
+    Verdict,
 };
 use crate::family::Build;
 use crate::out_of_range::{at_least_one, within};
+use crate::weighed::{Counted, Minimum, Threshold, Weighed};
 use crate::{OutOfRange, Reason};
 
 /// The longest delay of a timer in Node.js, which fires longer ones after 1 ms.
@@ -202,10 +204,10 @@ impl Opossum {
         matches!(self.state, State::HalfOpen { pending_close: true })
     }
 
-    fn enter(&mut self, state: State, reason: TransitionReason, changes: &mut Vec<Change>) {
+    fn enter(&mut self, state: State, why: impl Into<Because>, changes: &mut Vec<Change>) {
         let from = self.state.name();
         self.state = state;
-        changes.push(Change::Transition(Transition { from, to: state.name(), reason }));
+        changes.push(Change::Transition(Transition::new(from, state.name(), why)));
     }
 
     fn is_current_test(&self, tag: u64) -> bool {
@@ -229,10 +231,12 @@ impl Opossum {
         if now < self.warm_at {
             return;
         }
-        let reason = match self.state {
+        let because = match self.state {
             State::Open { .. } => return,
-            State::HalfOpen { .. } if self.is_current_test(tag) => TransitionReason::TestFailed,
-            State::HalfOpen { .. } => TransitionReason::LateFailure,
+            State::HalfOpen { .. } if self.is_current_test(tag) => {
+                TransitionReason::TestFailed.into()
+            }
+            State::HalfOpen { .. } => Because::from(TransitionReason::LateFailure),
             State::Closed => {
                 let Counts { fires, failures, .. } = self.rolling.sum;
                 // Without a fire in the window this is infinite, and opens.
@@ -242,10 +246,14 @@ impl Opossum {
                 if !is_tripped {
                     return;
                 }
-                TransitionReason::FailureRate
+                TransitionReason::FailureRate.on(Weighed {
+                    counted: Counted::Of(failures, fires),
+                    threshold: Threshold::Percent(self.config.error_threshold_percentage),
+                    minimum: Minimum::plain(self.config.volume_threshold),
+                })
             }
         };
-        self.enter(State::Open { until: now + self.config.reset_timeout }, reason, changes);
+        self.enter(State::Open { until: now + self.config.reset_timeout }, because, changes);
     }
 
     fn reject(&mut self, reason: Reason) -> Admission {

@@ -47,10 +47,12 @@ use serde::{Deserialize, Serialize};
 use sim_core::{Span, Time};
 
 use super::machine::{
-    Admission, Change, Machine, Permit, Preset, StateName, Transition, TransitionReason, Verdict,
+    Admission, Because, Change, Machine, Permit, Preset, StateName, Transition, TransitionReason,
+    Verdict,
 };
 use crate::family::Build;
 use crate::out_of_range::within;
+use crate::weighed::{Counted, Minimum, Threshold, Weighed};
 use crate::{Backoff, Jitter, OutOfRange, Reason};
 
 /// `HealthMetrics.NumberOfWindows`.
@@ -153,13 +155,13 @@ impl Polly {
         self.turn_closed(TransitionReason::Manual, changes);
     }
 
-    fn turn_closed(&mut self, reason: TransitionReason, changes: &mut Vec<Change>) {
+    fn turn_closed(&mut self, why: impl Into<Because>, changes: &mut Vec<Change>) {
         self.half_open_attempts = 0;
         self.health.clear();
-        self.enter(State::Closed, reason, changes);
+        self.enter(State::Closed, why, changes);
     }
 
-    fn turn_open(&mut self, now: Time, reason: TransitionReason, changes: &mut Vec<Change>) {
+    fn turn_open(&mut self, now: Time, why: impl Into<Because>, changes: &mut Vec<Change>) {
         let lasts = match &self.generator {
             None => self.config.break_duration,
             // The first break comes before any test, the first delay before the first retry.
@@ -167,16 +169,16 @@ impl Polly {
                 generator.delay(self.half_open_attempts.saturating_add(1), Span::ZERO, 0)
             }
         };
-        self.enter(State::Open { until: now + lasts }, reason, changes);
+        self.enter(State::Open { until: now + lasts }, why, changes);
     }
 
     /// Tells of the new state, unless it is in a state of that name already.
-    fn enter(&mut self, state: State, reason: TransitionReason, changes: &mut Vec<Change>) {
+    fn enter(&mut self, state: State, why: impl Into<Because>, changes: &mut Vec<Change>) {
         let (from, to) = (self.state.name(), state.name());
         self.state = state;
         if from != to {
             self.period += 1;
-            changes.push(Change::Transition(Transition { from, to, reason }));
+            changes.push(Change::Transition(Transition::new(from, to, why)));
         }
     }
 
@@ -274,7 +276,13 @@ impl Machine for Polly {
             (State::Closed, true) => {
                 self.health.record(now, failed);
                 if self.should_break() {
-                    self.turn_open(now, TransitionReason::FailureRate, changes);
+                    let Sums { successes, failures } = self.health.sums;
+                    let because = TransitionReason::FailureRate.on(Weighed {
+                        counted: Counted::Of(failures, successes + failures),
+                        threshold: Threshold::Percent(self.config.failure_ratio * 100.0),
+                        minimum: Minimum::plain(self.config.minimum_throughput),
+                    });
+                    self.turn_open(now, because, changes);
                 }
             }
             (State::Closed, false) | (State::Open { .. } | State::Isolated, _) => {

@@ -29,7 +29,8 @@ use serde::{Deserialize, Serialize};
 use sim_core::{Span, Time};
 
 use super::machine::{
-    Admission, Change, Machine, Permit, Preset, StateName, Transition, TransitionReason, Verdict,
+    Admission, Because, Change, Machine, Permit, Preset, StateName, Transition, TransitionReason,
+    Verdict,
 };
 use crate::family::Build;
 use crate::{OutOfRange, Reason};
@@ -81,11 +82,11 @@ impl Purgatory {
         }
     }
 
-    fn enter(&mut self, state: State, reason: TransitionReason, changes: &mut Vec<Change>) {
+    fn enter(&mut self, state: State, why: impl Into<Because>, changes: &mut Vec<Change>) {
         let from = self.state.name();
         self.state = state;
         self.period += 1;
-        changes.push(Change::Transition(Transition { from, to: state.name(), reason }));
+        changes.push(Change::Transition(Transition::new(from, state.name(), why)));
     }
 }
 
@@ -126,7 +127,9 @@ impl Machine for Purgatory {
             (State::Closed { failures }, Verdict::Failure) => {
                 *failures += 1;
                 if *failures >= u64::from(self.config.default_threshold) {
-                    self.enter(open, ConsecutiveFailures, changes);
+                    let because =
+                        ConsecutiveFailures.on_calls(*failures, self.config.default_threshold);
+                    self.enter(open, because, changes);
                 }
             }
             (State::HalfOpen, Verdict::Success | Verdict::Ignored) => {

@@ -44,8 +44,8 @@ use serde::{Deserialize, Serialize};
 use sim_core::{Span, Time};
 
 use super::machine::{
-    Admission, Admitted, Change, Machine, Permit, Preset, StateName, Transition, TransitionReason,
-    Verdict,
+    Admission, Admitted, Because, Change, Machine, Permit, Preset, StateName, Transition,
+    TransitionReason, Verdict,
 };
 use crate::family::Build;
 use crate::{OutOfRange, Reason};
@@ -129,7 +129,7 @@ impl Pybreaker {
         self.successes
     }
 
-    fn enter(&mut self, state: State, reason: TransitionReason, changes: &mut Vec<Change>) {
+    fn enter(&mut self, state: State, why: impl Into<Because>, changes: &mut Vec<Change>) {
         let from = self.state.name();
         self.state = state;
         self.period += 1;
@@ -137,7 +137,7 @@ impl Pybreaker {
         if state == State::Closed {
             self.failures = 0;
         }
-        changes.push(Change::Transition(Transition { from, to: state.name(), reason }));
+        changes.push(Change::Transition(Transition::new(from, state.name(), why)));
     }
 
     fn succeed(&mut self, admitted: Admitted, changes: &mut Vec<Change>) {
@@ -150,7 +150,8 @@ impl Pybreaker {
                 } else {
                     TransitionReason::LateSuccess
                 };
-                self.enter(State::Closed, reason, changes);
+                let because = reason.on_calls(self.successes, self.config.success_threshold);
+                self.enter(State::Closed, because, changes);
             }
         }
     }
@@ -160,13 +161,15 @@ impl Pybreaker {
         if !admitted.half_open && self.failures < u64::from(self.config.fail_max) {
             return;
         }
-        let reason = match (admitted.half_open, self.state) {
-            (true, _) if admitted.period == self.period => TransitionReason::TestFailed,
-            (false, State::Closed) => TransitionReason::ConsecutiveFailures,
-            _ => TransitionReason::LateFailure,
+        let because = match (admitted.half_open, self.state) {
+            (true, _) if admitted.period == self.period => TransitionReason::TestFailed.into(),
+            (false, State::Closed) => {
+                TransitionReason::ConsecutiveFailures.on_calls(self.failures, self.config.fail_max)
+            }
+            _ => Because::from(TransitionReason::LateFailure),
         };
         let until = microseconds(now) + self.config.reset_timeout_rounded();
-        self.enter(State::Open { until }, reason, changes);
+        self.enter(State::Open { until }, because, changes);
     }
 }
 
@@ -364,7 +367,7 @@ mod tests {
         breaker.settle(permit, at(secs), verdict, &mut changes);
         match changes[..] {
             [] => None,
-            [Change::Transition(Transition { from, to, reason })] => {
+            [Change::Transition(Transition { from, to, reason, .. })] => {
                 Some(format!("{from} -> {to}, {reason}"))
             }
             _ => panic!("one end brings at most one transition"),

@@ -34,10 +34,12 @@ use serde::{Deserialize, Serialize};
 use sim_core::{Span, Time};
 
 use super::machine::{
-    Admission, Change, Machine, Permit, Preset, StateName, Transition, TransitionReason, Verdict,
+    Admission, Because, Change, Machine, Permit, Preset, StateName, Transition, TransitionReason,
+    Verdict,
 };
 use crate::family::Build;
 use crate::out_of_range::within;
+use crate::weighed::{Counted, Threshold, Weighed};
 use crate::{OutOfRange, Reason};
 
 /// More places than any ring needs, and few enough for memory.
@@ -125,14 +127,32 @@ impl Ring {
         self.failures += usize::from(failed);
         was_full.then_some(self.failures as f32 / self.len as f32)
     }
+
+    /// Its failures against a rate of them.
+    fn failures(&self, rate: f32) -> Weighed {
+        Weighed {
+            counted: Counted::Of(self.failures as u64, self.len as u64),
+            threshold: Threshold::Percent(f64::from(rate) * 100.0),
+            minimum: None,
+        }
+    }
+
+    /// Its successes against what a rate of failures leaves.
+    fn successes(&self, rate: f32) -> Weighed {
+        Weighed {
+            counted: Counted::Of((self.len - self.failures) as u64, self.len as u64),
+            threshold: Threshold::Percent(100.0 - f64::from(rate) * 100.0),
+            minimum: None,
+        }
+    }
 }
 
 impl Recloser {
-    fn enter(&mut self, state: State, reason: TransitionReason, changes: &mut Vec<Change>) {
+    fn enter(&mut self, state: State, why: impl Into<Because>, changes: &mut Vec<Change>) {
         let from = self.state.name();
         self.state = state;
         self.period += 1;
-        changes.push(Change::Transition(Transition { from, to: self.state.name(), reason }));
+        changes.push(Change::Transition(Transition::new(from, self.state.name(), why)));
     }
 }
 
@@ -193,27 +213,35 @@ impl Machine for Recloser {
             State::Closed(ring) => {
                 if ring.record(failed).is_some_and(|rate| rate >= config.error_rate_closed) {
                     let open = State::Open { until: now + config.open_wait, openings: 1 };
-                    self.enter(open, TransitionReason::FailureRate, changes);
+                    let because =
+                        TransitionReason::FailureRate.on(ring.failures(config.error_rate_closed));
+                    self.enter(open, because, changes);
                 }
             }
             State::HalfOpen { ring, openings } => {
                 let Some(rate) = ring.record(failed) else { return };
                 let times = if config.open_wait_times_flaps { *openings + 1 } else { 1 };
                 let openings = openings.saturating_add(1);
+                let failures = ring.failures(config.error_rate_half_open);
+                let successes = ring.successes(config.error_rate_half_open);
                 if failed && rate >= config.error_rate_half_open {
                     let wait = config.open_wait * u64::from(times);
                     let reason = match late {
                         true => TransitionReason::LateFailure,
                         false => TransitionReason::TestFailed,
                     };
-                    self.enter(State::Open { until: now + wait, openings }, reason, changes);
+                    self.enter(
+                        State::Open { until: now + wait, openings },
+                        reason.on(failures),
+                        changes,
+                    );
                 } else if !failed && rate <= config.error_rate_half_open {
                     let closed = State::Closed(Ring::new(config.closed_len));
                     let reason = match late {
                         true => TransitionReason::LateSuccess,
                         false => TransitionReason::TestsSucceeded,
                     };
-                    self.enter(closed, reason, changes);
+                    self.enter(closed, reason.on(successes), changes);
                 }
             }
             State::Open { .. } => {}

@@ -65,6 +65,12 @@ impl Build for Config {
 }
 
 impl Machine for FailureRatio {
+    /// Failed attempts after which it still permits a retry, and the one after which it does not.
+    fn left(&self, _now: Time) -> Option<f64> {
+        let (most, failures) = (self.calls * self.max, self.failures * SCALE);
+        Some(most.checked_sub(failures).map_or(0.0, |rest| (rest / SCALE + 1) as f64))
+    }
+
     fn begin(&mut self, _ticket: &mut Ticket, _now: Time) {
         self.calls += 1;
     }

@@ -1,7 +1,8 @@
 //! The laws of breakers: a story is played, and [`Promises::hold`] looks at every step of it.
 //!
 //! ```text
-//! changes name the state     each transition leaves the state that the one before entered
+//! changes name the state     each transition leaves the state that the one before entered, and
+//!                            the numbers of its reason reach their threshold
 //! refusals name the state    "open" only while open, "probing" only while half-open
 //! open refuses               until the instant that a refusal names, and no longer
 //! half-open is bounded       by its number of tests, and is not refused below it
@@ -34,7 +35,7 @@
 //!             self.until = None;
 //!             let (from, to) = (StateName::Open, StateName::Closed);
 //!             let reason = TransitionReason::OpenTimeOver;
-//!             changes.push(Change::Transition(Transition { from, to, reason }));
+//!             changes.push(Change::Transition(Transition::new(from, to, reason)));
 //!         }
 //!         Admission::Admitted(Permit::new(now, 0))
 //!     }
@@ -44,7 +45,7 @@
 //!             self.until = Some(now + Span::secs(10));
 //!             let (from, to) = (StateName::Closed, StateName::Open);
 //!             let reason = TransitionReason::ConsecutiveFailures;
-//!             changes.push(Change::Transition(Transition { from, to, reason }));
+//!             changes.push(Change::Transition(Transition::new(from, to, reason)));
 //!         }
 //!     }
 //!
@@ -450,8 +451,10 @@ fn refused_until(answer: &Admission) -> Option<Time> {
 
 fn changes_name_the_state<M: Subject, X: Debug>(step: &Step<M, X>) {
     let mut state = step.before.state();
-    for Transition { from, to, .. } in step.transitions() {
+    for Transition { from, to, weighed, .. } in step.transitions() {
         assert_eq!(from, state, "a transition leaves the state that it was in: {step:?}");
+        let rests = weighed.is_none_or(|weighed| weighed.is_reached());
+        assert!(rests, "the numbers of a reason reach its threshold: {step:?}");
         state = to;
     }
     assert_eq!(state, step.after.state(), "a change of state is reported: {step:?}");

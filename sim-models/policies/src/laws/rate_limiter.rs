@@ -1,5 +1,6 @@
 //! The laws of rate limiters. No wait is longer than accepted, and grants come in the order of
-//! their requests. A refusal names an instant at which the permits are there, and takes nothing.
+//! their requests. A refusal names an instant at which the permits are there, and takes nothing. As
+//! many as are said to be available may be used at once, and no more.
 
 use std::fmt::Debug;
 
@@ -42,6 +43,10 @@ pub fn play<L: Machine + Clone, S: PartialEq + Debug>(
     for &Request { gap, permits, max_wait } in requests {
         now += gap;
         let before = limiter.clone();
+        if let Some(there) = before.available(now) {
+            let goes = before.clone().acquire(now, permits, Span::ZERO).is_ok();
+            assert_eq!(goes, f64::from(permits) <= there, "{permits} of {there} at {now}");
+        }
         match limiter.acquire(now, permits, max_wait) {
             Ok(wait) => {
                 assert!(wait <= max_wait, "it waits {wait}, and accepted {max_wait}");

@@ -170,6 +170,18 @@ impl Machine for Failsafe {
         }
     }
 
+    fn available(&self, now: Time) -> Option<f64> {
+        let mut refreshed = self.clone();
+        refreshed.refresh(now);
+        Some(match refreshed.stats {
+            Stats::Smooth { interval, next_free } => {
+                let is_free = now.as_nanos() / interval * interval >= next_free;
+                f64::from(u8::from(is_free))
+            }
+            Stats::Bursty { available, .. } => available.max(0) as f64,
+        })
+    }
+
     fn default_wait(&self) -> Option<Span> {
         Some(self.max_wait_time())
     }

@@ -20,6 +20,8 @@
 //! Reference: J. Turner, "New directions in communications", 1986; ITU-T I.371, "Generic cell rate
 //! algorithm"; nginx' `limit_req`, whose `burst` is the `capacity` here.
 //!
+//! It keeps no permits: a call goes at once only when nobody is before it.
+//!
 //! Left out: nginx' `nodelay`, which lets the queue go at once; it is a token bucket
 //! ([`super::token_bucket`]) of `capacity + 1`.
 

@@ -72,7 +72,29 @@ impl Build for Config {
     }
 }
 
+impl SlidingLog {
+    /// When the nth of the last uses leaves the window, the oldest first.
+    fn leaves(&self, n: usize) -> u64 {
+        let oldest = (self.next + self.uses.len() - self.written) % self.uses.len();
+        let used = self.uses[(oldest + n) % self.uses.len()].as_nanos();
+        used.saturating_add(self.config.window.as_nanos())
+    }
+}
+
 impl Machine for SlidingLog {
+    fn available(&self, now: Time) -> Option<f64> {
+        // Uses are in order: half of the rest is looked at each time.
+        let (mut gone, mut rest) = (0, self.written);
+        while gone < rest {
+            let middle = (gone + rest) / 2;
+            match self.leaves(middle) <= now.as_nanos() {
+                true => gone = middle + 1,
+                false => rest = middle,
+            }
+        }
+        Some((self.uses.len() - (self.written - gone)) as f64)
+    }
+
     fn acquire(&mut self, now: Time, permits: u32, max_wait: Span) -> Result<Span, Reason> {
         let (limit, permits) = (self.uses.len(), permits as usize);
         let at = if permits > limit {

@@ -105,6 +105,19 @@ impl Build for Config {
 }
 
 impl Machine for SlidingWindow {
+    fn available(&self, now: Time) -> Option<f64> {
+        if self.last_use > now {
+            // Whoever comes now comes after permits that are reserved.
+            return Some(0.0);
+        }
+        let window = self.config.window.as_nanos();
+        let (index, offset) = (now.as_nanos() / window, now.as_nanos() % window);
+        let counts = self.counts.at(index);
+        let weighed = u128::from(counts.last) * u128::from(window - offset);
+        let taken = u128::from(counts.this) + weighed.div_ceil(u128::from(window));
+        Some(u128::from(self.config.limit).saturating_sub(taken) as f64)
+    }
+
     fn acquire(&mut self, now: Time, permits: u32, max_wait: Span) -> Result<Span, Reason> {
         let earliest = now.max(self.last_use);
         let current = earliest.as_nanos() / self.config.window.as_nanos();

@@ -13,6 +13,8 @@ use sim_policies::Ending;
 use sim_policies::concurrency::{ConcurrencyLimiter, LimitPermit, Sample};
 use sim_policies::rate_limiter::RateLimiter;
 
+use crate::metrics::{Amount, Door, Metrics};
+use crate::outcome::Quantity;
 use crate::plan::AdmissionPlan;
 use crate::world::ids::RequestId;
 
@@ -70,6 +72,19 @@ impl Admission {
             self.permits.insert(id.word(), permit);
         }
         Ok(())
+    }
+
+    /// Says how much is left, for those who look on.
+    pub(super) fn report(&self, door: Door, instance: u32, metrics: &mut Metrics, now: Time) {
+        if let (Some(rate), Some(id)) = (&self.rate, door.rate)
+            && let Some(permits) = rate.available(now)
+        {
+            metrics.set_of((id, instance), Quantity::Tokens, Amount::near(permits), now);
+        }
+        if let (Some(limit), Some(id)) = (&self.concurrency, door.concurrency) {
+            metrics.set_of((id, instance), Quantity::Limit, Amount::of(limit.limit()), now);
+            metrics.set_of((id, instance), Quantity::InUse, Amount::of(limit.in_flight()), now);
+        }
     }
 
     /// A request has its answer: whatever it held is given back. `draw` is asked for only then.

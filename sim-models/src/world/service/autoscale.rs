@@ -32,7 +32,8 @@ impl Services {
             matches!(own.state, InstanceState::Up | InstanceState::Starting { .. })
         };
         let count = service.instances.iter().filter(|own| is_meant(own)).count() as u32;
-        let wanted = scaling.decide(&plan, count, ctx.now());
+        let looked = scaling.decide(&plan, count, ctx.now());
+        let wanted = looked.wanted;
         match wanted.cmp(&count) {
             Ordering::Equal => return,
             Ordering::Greater => {
@@ -55,7 +56,7 @@ impl Services {
         let (started, stopped) = (wanted.saturating_sub(count), count.saturating_sub(wanted));
         shared.metrics.happened_at(actor, ResourceEvent::Started, started.into());
         shared.metrics.happened_at(actor, ResourceEvent::Stopped, stopped.into());
-        shared.note(Note::Scaled { actor, from: count, to: wanted }, ctx);
+        shared.note(Note::Scaled { actor, from: count, looked }, ctx);
     }
 
     /// A task of a service begins to work.

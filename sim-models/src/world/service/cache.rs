@@ -72,7 +72,6 @@ struct Flight {
 pub(in crate::world) struct Wanted {
     pub(in crate::world) cached: CachedId,
     pub(in crate::world) key: Value,
-    pub(in crate::world) actor: ActorId,
     pub(in crate::world) instance: u32,
     /// Addresses the luck of the lookup.
     pub(in crate::world) lineage: u64,
@@ -205,28 +204,23 @@ impl Caches {
         shared: &mut Shared,
         now: Time,
     ) -> Look {
-        let Wanted { cached, key, actor, instance, lineage } = wanted;
+        let Wanted { cached, key, instance, lineage } = wanted;
         let cache = shared.plan.cached[cached.index()].cache;
         let draw = shared.luck.early.at(lineage).unit_open();
         let plan = &shared.plan.service_caches[cache.index()];
         let state = self.states.entry((cache, instance)).or_default();
         let look = state.look(plan, key, now, draw);
         let observed = shared.metrics.cache_of(cache);
-        shared.metrics.looked(observed, matches!(look, Look::Fresh(_) | Look::Stale(_)), now);
-        match look {
-            Look::Stale(_) => shared.metrics.happened(observed, ResourceEvent::Stale, 1),
-            Look::Awaited(_) => shared.metrics.happened(observed, ResourceEvent::Coalesced, 1),
-            Look::Fresh(_) | Look::Early | Look::Unknown => {}
-        }
-        let counts = shared.metrics.cache(actor);
-        match look {
-            Look::Fresh(_) | Look::Stale(_) => counts.hits += 1,
-            Look::Early => counts.early += 1,
-            Look::Awaited(_) => {
-                counts.misses += 1;
-                counts.coalesced += 1;
-            }
-            Look::Unknown => counts.misses += 1,
+        let (event, also) = match look {
+            Look::Fresh(_) => (ResourceEvent::Hit, None),
+            Look::Stale(_) => (ResourceEvent::Hit, Some(ResourceEvent::Stale)),
+            Look::Early => (ResourceEvent::Early, None),
+            Look::Awaited(_) => (ResourceEvent::Missed, Some(ResourceEvent::Coalesced)),
+            Look::Unknown => (ResourceEvent::Missed, None),
+        };
+        shared.metrics.looked(observed, event, now);
+        if let Some(also) = also {
+            shared.metrics.happened(observed, also, 1);
         }
         look
     }
@@ -238,7 +232,7 @@ impl Caches {
         shared: &mut Shared,
         now: Time,
     ) -> u64 {
-        let Wanted { cached, key, actor, instance, .. } = wanted;
+        let Wanted { cached, key, instance, .. } = wanted;
         let cache = shared.plan.cached[cached.index()].cache;
         self.next += 1;
         let flight = self.next;
@@ -248,7 +242,6 @@ impl Caches {
             let state = self.states.entry((cache, instance)).or_default();
             state.flights.insert(key, flight);
         }
-        shared.metrics.cache(actor).computations += 1;
         shared.metrics.happened(shared.metrics.cache_of(cache), ResourceEvent::Computed, 1);
         flight
     }
@@ -279,7 +272,6 @@ impl Caches {
         if !has_failed {
             let plan = &shared.plan.service_caches[cache.index()];
             let evicted = state.store(plan, key, value, (begun, now));
-            shared.metrics.cache(plan.owner).evicted += evicted;
             let observed = shared.metrics.cache_of(cache);
             shared.metrics.happened(observed, ResourceEvent::Evicted, evicted);
         } else if let Some(entry) = state.entries.get_mut(&key) {

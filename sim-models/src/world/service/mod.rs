@@ -139,7 +139,9 @@ impl Services {
         let instance = request.instance;
         let at = (actor, Some(instance));
         let service = &mut self.by_actor[actor];
-        if let Err(ending) = service.admit(id, instance, now) {
+        let admitted = service.admit(id, instance, now);
+        shared.metrics.let_in(actor, admitted.err());
+        if let Err(ending) = admitted {
             shared.metrics.not_admitted(at);
             return Arrived::Away(id, ending);
         }
@@ -353,7 +355,10 @@ impl Services {
     pub(in crate::world) fn new(plan: &Plan) -> Services {
         let by_actor = ByActor::new(plan, |id| match &plan.actors[id.index()].kind {
             ActorKind::Service(service) => {
-                Some(ServiceState::new(service.clone(), plan.instances_apart(id) > 0))
+                let limits = &service.admission;
+                let has_door = limits.rate.is_some() || limits.concurrency.is_some();
+                let is_watched = has_door || plan.instances_apart(id) > 0;
+                Some(ServiceState::new(service.clone(), is_watched))
             }
             _ => None,
         });

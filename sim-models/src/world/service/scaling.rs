@@ -10,6 +10,7 @@ use std::collections::BinaryHeap;
 
 use sim_core::Time;
 
+use crate::log::Looked;
 use crate::metrics::{Areas, Gauge, Level};
 use crate::plan::{AutoscalePlan, ScaleMetric};
 
@@ -66,8 +67,8 @@ impl Scaling {
         done
     }
 
-    /// How many instances there should be, of `count` that there are or will be.
-    pub(super) fn decide(&mut self, plan: &AutoscalePlan, count: u32, now: Time) -> u32 {
+    /// How many instances there should be, of `count` that there are or will be, and why.
+    pub(super) fn decide(&mut self, plan: &AutoscalePlan, count: u32, now: Time) -> Looked {
         let level = self.gauge.level();
         self.gauge.set(level, now);
         let Areas { workers, busy, waiting } = self.gauge.areas();
@@ -95,7 +96,12 @@ impl Scaling {
         self.wanted.retain(|(at, _)| now.since(*at) < plan.down_after);
         self.wanted.push((now, wanted));
         let most = self.wanted.iter().map(|(_, wanted)| *wanted).max().unwrap_or(wanted);
-        if wanted > count { wanted } else { most.min(count) }
+        let percent = (100 * used).checked_div(workers).unwrap_or_default();
+        Looked {
+            wanted: if wanted > count { wanted } else { most.min(count) },
+            used_percent: u32::try_from(percent).unwrap_or(u32::MAX),
+            target_percent: plan.target_percent,
+        }
     }
 }
 
@@ -127,7 +133,7 @@ mod tests {
             Level { workers: 4 * count, busy, waiting: 0, ..Level::default() },
             at(15 * (look - 1)),
         );
-        scaling.decide(&plan(), count, at(15 * look))
+        scaling.decide(&plan(), count, at(15 * look)).wanted
     }
 
     #[test]
@@ -138,9 +144,9 @@ mod tests {
         let near = |workers, busy| Level { workers, busy, waiting: 0, ..Level::default() };
         scaling.note(near(100, 54), at(0));
         let plan = AutoscalePlan { workers: 50, ..plan() };
-        assert_eq!(scaling.decide(&plan, 2, at(15)), 2, "54 % is within a tenth of 50 %");
+        assert_eq!(scaling.decide(&plan, 2, at(15)).wanted, 2, "54 % is within a tenth of 50 %");
         scaling.note(near(100, 56), at(15));
-        assert_eq!(scaling.decide(&plan, 2, at(30)), 3);
+        assert_eq!(scaling.decide(&plan, 2, at(30)).wanted, 3);
     }
 
     /// Eight of eight workers are taken, half of the time by work; eight requests wait.
@@ -152,10 +158,11 @@ mod tests {
             scaling.works(at(10), at(30));
         }
         let plan = AutoscalePlan { metric, max: 100, ..plan() };
-        let first = scaling.decide(&plan, 2, at(20));
-        assert_eq!(scaling.decide(&AutoscalePlan { down_after: Span::ZERO, ..plan }, 2, at(40)), {
-            if metric == ScaleMetric::Cpu { 2 } else { first }
-        });
+        let first = scaling.decide(&plan, 2, at(20)).wanted;
+        assert_eq!(
+            scaling.decide(&AutoscalePlan { down_after: Span::ZERO, ..plan }, 2, at(40)).wanted,
+            { if metric == ScaleMetric::Cpu { 2 } else { first } }
+        );
         first
     }
 
@@ -180,7 +187,8 @@ mod tests {
     fn it_stays_within_its_bounds() {
         let mut scaling = Scaling::default();
         scaling.note(Level { workers: 40, busy: 40, waiting: 0, ..Level::default() }, at(0));
-        assert_eq!(scaling.decide(&plan(), 10, at(15)), 10);
+        let looked = Looked { wanted: 10, used_percent: 100, target_percent: 50 };
+        assert_eq!(scaling.decide(&plan(), 10, at(15)), looked);
         assert_eq!(wanted(&mut Scaling::default(), 0, 1, 1), 1);
     }
 }

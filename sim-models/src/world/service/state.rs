@@ -27,13 +27,13 @@ pub(in crate::world) struct ServiceState {
     pub(super) level: Level,
     /// Instances whose level has changed since the last report.
     touched: Vec<u32>,
-    /// Figures of each instance are kept apart.
-    is_apart: bool,
+    /// Somebody looks at each instance.
+    is_watched: bool,
     pub(super) scaling: Option<Scaling>,
 }
 
 impl ServiceState {
-    pub(super) fn new(service: ServicePlan, is_apart: bool) -> ServiceState {
+    pub(super) fn new(service: ServicePlan, is_watched: bool) -> ServiceState {
         let up = |_| Instance::new(&service, InstanceState::Up);
         let mut state = ServiceState {
             admission: Admission::shared(&service.admission),
@@ -41,7 +41,7 @@ impl ServiceState {
             balancer: Balancer::new(service.balancer, service.stale),
             level: Level::default(),
             touched: Vec::new(),
-            is_apart,
+            is_watched,
             scaling: service.autoscale.map(|_| Scaling::default()),
             plan: service,
         };
@@ -63,7 +63,7 @@ impl ServiceState {
 
     /// The level of an instance changes.
     pub(super) fn touch(&mut self, instance: u32) {
-        if self.is_apart {
+        if self.is_watched {
             self.touched.push(instance);
         }
     }
@@ -79,12 +79,15 @@ impl ServiceState {
             scaling.note(self.level, now);
         }
         shared.metrics.level(actor, self.level, now);
+        let door = shared.metrics.door(actor);
+        self.admission.report(door, 0, &mut shared.metrics, now);
         for n in self.touched.drain(..) {
             let own = &self.instances[n as usize];
             let up = self.balancer.is_up(n).into();
             let workers = up * self.plan.workers;
             let level = Level { workers, busy: own.busy, waiting: own.waiting(), up };
             shared.metrics.level_of_instance((actor, n), level, now);
+            own.admission.report(door, n, &mut shared.metrics, now);
         }
     }
 

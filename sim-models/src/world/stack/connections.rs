@@ -22,12 +22,15 @@ impl Verbs for Held {
     type Plan = Config;
     type Memory = Connections;
 
+    const DRIFTS: bool = true;
+
     fn fresh(plan: &Config) -> Connections {
         Connections::new(*plan)
     }
 
     fn levels(connections: &mut Connections, now: Time, say: Say<'_>) {
         say(Quantity::Idle, Amount::of(connections.idle(now)));
+        say(Quantity::InUse, Amount::of(connections.in_use()));
     }
 
     fn enter(at: &mut Walk<'_>) -> Then {
@@ -41,9 +44,10 @@ impl Verbs for Held {
     /// Keeps a connection over which an answer came; any other is closed.
     fn leave(self, answer: Answer, at: &mut Walk<'_>) -> Then {
         let Held::Connected = self else { nothing_comes_up() };
-        if let Ending::Status(_) = answer.ending {
-            let own = at.own::<Held>();
-            own.memory.give_back(own.ctx.now());
+        let own = at.own::<Held>();
+        match answer.ending {
+            Ending::Status(_) => own.memory.give_back(own.ctx.now()),
+            _ => own.memory.close(),
         }
         Then::Up(answer)
     }
@@ -59,6 +63,7 @@ impl Verbs for Held {
         if let Held::Connecting(timer) = self {
             timer.cancel(at.ctx);
         }
+        at.own::<Held>().memory.close();
         None
     }
 }

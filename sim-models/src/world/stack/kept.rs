@@ -11,7 +11,7 @@
 use sim_core::Time;
 
 use super::{Ctx, Memory};
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, ResourceId};
 use crate::plan::{ActorId, LayerPlace, Plan, StackId, StackPlan};
 
 /// What every layer of every stack remembers. A stack belongs to one caller and its use for one
@@ -36,6 +36,24 @@ struct OfStack {
 /// Where the places of an instance's layers begin.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Row(u32);
+
+impl Memory {
+    /// Says how full the layer of an instance is.
+    pub(super) fn report(&mut self, of: (ResourceId, u32), metrics: &mut Metrics, now: Time) {
+        self.settle(of, metrics, now);
+        self.levels(now, &mut |quantity, level| metrics.set_of(of, quantity, level, now));
+    }
+
+    /// Says how full the layer was when each window ended that is over, if time alone changes it.
+    pub(super) fn settle(&mut self, of: (ResourceId, u32), metrics: &mut Metrics, now: Time) {
+        if !self.drifts() {
+            return;
+        }
+        while let Some(at) = metrics.window_over(of, now) {
+            self.levels(at, &mut |quantity, level| metrics.set_of(of, quantity, level, at));
+        }
+    }
+}
 
 impl Kept {
     pub(super) fn new(plan: &Plan) -> Kept {
@@ -141,9 +159,7 @@ impl Kept {
                     let Some(id) = metrics.layer(StackId::nth(n), layer) else { continue };
                     let instance = if of.common[layer].is_some() { 0 } else { instance };
                     let place = self.places[*row as usize + layer];
-                    self.memories[place as usize].levels(now, &mut |quantity, level| {
-                        metrics.set_of((id, instance), quantity, level, now);
-                    });
+                    self.memories[place as usize].report((id, instance), metrics, now);
                 }
             }
         }

@@ -129,6 +129,9 @@ trait Verbs: Sized + Into<Layer> {
     /// It remembers nothing of calls: all instances have one.
     const IS_COMMON: bool = false;
 
+    /// Its levels change with time alone: tokens come back, what was counted is forgotten.
+    const DRIFTS: bool = false;
+
     /// What a process that has just started remembers.
     fn fresh(plan: &Self::Plan) -> Self::Memory;
 
@@ -259,6 +262,12 @@ macro_rules! layers {
             fn is_common(layer: &LayerPlan) -> bool {
                 match layer {
                     $(LayerPlan::$name(_) => $file::Held::IS_COMMON,)*
+                }
+            }
+
+            fn drifts(&self) -> bool {
+                match self {
+                    $(Memory::$name(_) => $file::Held::DRIFTS,)*
                 }
             }
 
@@ -759,7 +768,8 @@ impl Stack {
     }
 
     /// The run is over: what is under way counts for as long as it has been.
-    pub(in crate::world) fn count_open(&self, shared: &mut Shared, now: Time) {
+    pub(in crate::world) fn count_open(&mut self, shared: &mut Shared, now: Time) {
+        self.kept.report(&self.plan, |_| true, &mut shared.metrics, now);
         for Call { first, is_left, site, counted_at, begun, awaited, host, .. } in self.calls.iter()
         {
             if *awaited > 0 {

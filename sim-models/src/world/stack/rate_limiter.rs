@@ -18,6 +18,8 @@ impl Verbs for Held {
     type Plan = RateLimiterPlan;
     type Memory = RateLimiter;
 
+    const DRIFTS: bool = true;
+
     fn fresh(plan: &RateLimiterPlan) -> RateLimiter {
         checked(RateLimiter::new(&plan.limit))
     }

@@ -46,6 +46,8 @@ impl Verbs for Held {
     type Plan = RetryPlan;
     type Memory = Remembered;
 
+    const DRIFTS: bool = true;
+
     fn fresh(plan: &RetryPlan) -> Remembered {
         Remembered {
             budget: plan.budget.as_ref().map(|config| checked(RetryBudget::new(config))),

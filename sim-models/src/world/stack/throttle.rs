@@ -17,6 +17,8 @@ impl Verbs for Held {
     type Plan = Config;
     type Memory = AdaptiveThrottle;
 
+    const DRIFTS: bool = true;
+
     fn fresh(plan: &Config) -> AdaptiveThrottle {
         checked(AdaptiveThrottle::new(plan))
     }

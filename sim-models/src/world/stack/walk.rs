@@ -70,6 +70,7 @@ impl Walk<'_> {
     pub(super) fn down(&mut self) -> Step {
         let depth = self.the_call().layers.len();
         while self.n < depth {
+            self.settle_levels();
             let then = self.enter();
             self.decided(&then, true);
             match then {
@@ -232,9 +233,15 @@ impl Walk<'_> {
         let Some(resource) = self.resource() else { return };
         let (instance, row, now) = (self.instance(), self.the_call().row, self.ctx.now());
         let Walk { stack: Stack { kept, .. }, shared, .. } = self;
-        kept.at(row, self.n).levels(now, &mut |quantity, level| {
-            shared.metrics.set_of((resource, instance), quantity, level, now);
-        });
+        kept.at(row, self.n).report((resource, instance), &mut shared.metrics, now);
+    }
+
+    /// Says how full the layer was at the end of each window since it was last asked.
+    fn settle_levels(&mut self) {
+        let Some(resource) = self.resource() else { return };
+        let (instance, row, now) = (self.instance(), self.the_call().row, self.ctx.now());
+        let Walk { stack: Stack { kept, .. }, shared, .. } = self;
+        kept.at(row, self.n).settle((resource, instance), &mut shared.metrics, now);
     }
 
     pub(super) fn not_sent(&mut self, reason: Reason) -> Answer {
@@ -268,6 +275,7 @@ impl Walk<'_> {
     }
 
     pub(super) fn take_layer(&mut self) -> Layer {
+        self.settle_levels();
         std::mem::take(&mut self.stack.calls[self.call].layers[self.n])
     }
 

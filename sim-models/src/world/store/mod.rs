@@ -27,8 +27,7 @@ use sim_redis::{Key, Mode, Reply, Role, ServerCommand, Store};
 
 use crate::invariant::{Seen, Topic, Write};
 use crate::log::{Note, StoreLoss};
-use crate::metrics::Amount;
-use crate::outcome::{Quantity, ResourceEvent};
+use crate::outcome::ResourceEvent;
 use crate::plan::{ActorId, ActorKind, Fsync, KvOp, KvPlan, Node, Persistence, Plan};
 use crate::trace::{By, Command, State};
 use crate::world::condition::End;
@@ -401,8 +400,7 @@ impl StoreState {
         };
         let Some(node) = shared.metrics.node(self.actor, self.node(desk)) else { return };
         let (busy, waiting) = (u32::from(commands > 0), commands.saturating_sub(1) as u32);
-        shared.metrics.set(node, Quantity::Busy, Amount::of(busy), now);
-        shared.metrics.set(node, Quantity::Waiting, Amount::of(waiting), now);
+        shared.metrics.level_of_node(node, busy, waiting, now);
     }
 
     /// The same of all desks, after connections broke.
@@ -541,7 +539,8 @@ impl StoreState {
     fn look_on(&mut self, desk: Desk, op: &Op, reply: &Reply, shared: &mut Shared, now: Time) {
         let Some(node) = shared.metrics.node(self.actor, self.node(desk)) else { return };
         if let Some(is_hit) = command::found(op, reply) {
-            shared.metrics.looked(node, is_hit, now);
+            let event = if is_hit { ResourceEvent::Hit } else { ResourceEvent::Missed };
+            shared.metrics.looked(node, event, now);
         }
         let expired = self.primary.data.take_expired();
         shared.metrics.happened(node, ResourceEvent::Expired, expired);

@@ -154,7 +154,7 @@ impl Tasks {
         task.lookups += 1;
         task.pc = exit;
         let lineage = nth(task.lineage, child::CACHED, task.lookups);
-        Wanted { cached, key, actor: task.actor, instance: task.seat.instance, lineage }
+        Wanted { cached, key, instance: task.seat.instance, lineage }
     }
 
     /// The value that a task waits for is there, or an error instead. One that has been called off

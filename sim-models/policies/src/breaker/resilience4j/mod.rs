@@ -58,9 +58,11 @@ use sim_core::{Span, Time};
 pub use self::config::{Config, ExponentialWait, SlidingWindowType, StateAfterWait};
 use self::window::{Call, Window};
 use super::machine::{
-    Admission, Change, Machine, Permit, Preset, StateName, Transition, TransitionReason, Verdict,
+    Admission, Because, Change, Machine, Permit, Preset, StateName, Transition, TransitionReason,
+    Verdict,
 };
 use crate::family::Build;
+use crate::weighed::{Counted, Minimum, Threshold, Weighed};
 use crate::{OutOfRange, Reason};
 
 /// A transition by hand, named as the library's method.
@@ -264,34 +266,34 @@ impl Resilience4j {
         Ok(())
     }
 
-    fn close(&mut self, now: Time, reason: TransitionReason, changes: &mut Vec<Change>) {
+    fn close(&mut self, now: Time, why: impl Into<Because>, changes: &mut Vec<Change>) {
         self.openings = Openings::NONE;
         self.start_counting(InUse::Sliding, now);
-        self.enter(State::Closed, reason, changes);
+        self.enter(State::Closed, why, changes);
     }
 
     /// Keeps the window in use: it shows what opened the breaker.
-    fn open(&mut self, now: Time, reason: TransitionReason, changes: &mut Vec<Change>) {
+    fn open(&mut self, now: Time, why: impl Into<Because>, changes: &mut Vec<Change>) {
         let until = now + self.count_opening();
-        self.enter(State::Open { until }, reason, changes);
+        self.enter(State::Open { until }, why, changes);
     }
 
-    fn half_open(&mut self, now: Time, reason: TransitionReason, changes: &mut Vec<Change>) {
+    fn half_open(&mut self, now: Time, why: impl Into<Because>, changes: &mut Vec<Change>) {
         let longest = self.config.max_wait_duration_in_half_open_state.as_millis();
         let half_open = State::HalfOpen {
             permits: self.config.permitted_number_of_calls_in_half_open_state,
             until: (longest > 0).then(|| now + Span::millis(longest)),
         };
         self.start_counting(InUse::Trial, now);
-        self.enter(half_open, reason, changes);
+        self.enter(half_open, why, changes);
     }
 
     /// Tells of the new state, unless it has the name of the old one.
-    fn enter(&mut self, state: State, reason: TransitionReason, changes: &mut Vec<Change>) {
+    fn enter(&mut self, state: State, why: impl Into<Because>, changes: &mut Vec<Change>) {
         let (from, to) = (self.state.name(), state.name());
         self.state = state;
         if from != to {
-            changes.push(Change::Transition(Transition { from, to, reason }));
+            changes.push(Change::Transition(Transition::new(from, to, why)));
         }
     }
 
@@ -336,10 +338,32 @@ impl Resilience4j {
 
     /// Counts a result that met the breaker half-open, and decides if it is the last one needed.
     fn judge_trial(&mut self, now: Time, call: Call, changes: &mut Vec<Change>) {
-        match self.record(now, call).map(Exceeded::reason) {
-            None => {}
-            Some(Some(reason)) => self.open(now, reason, changes),
-            Some(None) => self.close(now, TransitionReason::TestsSucceeded, changes),
+        let Some(exceeded) = self.record(now, call) else { return };
+        let reason = exceeded.reason().unwrap_or(TransitionReason::TestsSucceeded);
+        let because = reason.on(self.weighed(reason, now));
+        match reason {
+            TransitionReason::TestsSucceeded => self.close(now, because, changes),
+            _ => self.open(now, because, changes),
+        }
+    }
+
+    /// The window in use, as a change of state for this reason rests on it.
+    fn weighed(&mut self, reason: TransitionReason, now: Time) -> Weighed {
+        let Counters { calls, failed, slow, .. } = self.counters(now);
+        let slow_rate = f64::from(self.config.slow_call_rate_threshold);
+        let failure_rate = f64::from(self.config.failure_rate_threshold);
+        let (counted, threshold) = match reason {
+            TransitionReason::SlowCallRate => (slow, slow_rate),
+            // Tests succeed while few enough fail.
+            TransitionReason::TestsSucceeded => (calls - failed, 100.0 - failure_rate),
+            _ => (failed, failure_rate),
+        };
+        let configured = u64::from(self.config.minimum_number_of_calls);
+        let effective = self.metrics().minimum_calls;
+        Weighed {
+            counted: Counted::Of(counted, calls),
+            threshold: Threshold::Percent(threshold),
+            minimum: Some(Minimum { configured, effective }),
         }
     }
 }
@@ -431,7 +455,8 @@ impl Machine for Resilience4j {
                 if exceeded.slow_call_rate {
                     changes.push(Change::SlowCallRateExceeded);
                 }
-                self.open(now, reason, changes);
+                let because = reason.on(self.weighed(reason, now));
+                self.open(now, because, changes);
             }
             State::MetricsOnly { told_failure_rate, told_slow_call_rate } => {
                 let Some(exceeded) = self.record(now, call) else { return };
