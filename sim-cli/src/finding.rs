@@ -3,7 +3,7 @@
 use sim_models::outcome::{Grace, InvariantResult, InvariantVerdict, Outcome, Verdict, Violation};
 
 use crate::text::plain;
-use crate::words;
+use crate::{chart, decision, words};
 
 /// What the run found: the first broken invariant, or what held.
 pub fn headline(outcome: &Outcome) -> String {
@@ -37,6 +37,47 @@ pub fn headline(outcome: &Outcome) -> String {
                 n => format!("{found}; {} withheld", words::counted(n, "repeat")),
             }
         }
+    }
+}
+
+/// What hurts most in the run: the title of its picture. Where nothing does, it is the headline.
+pub fn title(outcome: &Outcome) -> String {
+    harms(outcome).into_iter().next().unwrap_or_else(|| headline(outcome))
+}
+
+/// What stands under the title: the rest of what was found.
+pub fn beside_title(outcome: &Outcome) -> String {
+    let harms = harms(outcome);
+    let headline = (!harms.is_empty()).then(|| headline(outcome));
+    let rest =
+        harms.iter().skip(1).take(BESIDE_MAX).filter(|harm| Some(*harm) != headline.as_ref());
+    let told = headline.iter().filter(|headline| harms.first() != Some(headline));
+    let all = told.chain(rest).cloned().chain([evidence(outcome)]);
+    all.collect::<Vec<_>>().join(". ")
+}
+
+/// More would not be read under a title.
+const BESIDE_MAX: usize = 3;
+
+/// What hurts in a run that says anything, the gravest first.
+fn harms(outcome: &Outcome) -> Vec<String> {
+    match outcome.verdict {
+        Verdict::Invalid => Vec::new(),
+        _ => {
+            let harms = decision::of_run(outcome, trigger(outcome).as_deref(), &headline(outcome));
+            harms.iter().map(|harm| words::sentence(&plain(harm))).collect()
+        }
+    }
+}
+
+/// What disturbed a run, where it was one thing: `psp: slow for 5 s`.
+pub fn trigger(outcome: &Outcome) -> Option<String> {
+    match &chart::disturbances(outcome)[..] {
+        [one] => {
+            let lasted = words::duration(one.to.since(one.from));
+            Some(format!("{} for {lasted}", one.label))
+        }
+        _ => None,
     }
 }
 

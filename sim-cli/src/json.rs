@@ -6,6 +6,7 @@
 //! Fields may be added; a change of meaning changes `schema`.
 
 mod resources;
+mod series;
 
 use std::borrow::Cow;
 
@@ -20,7 +21,8 @@ use sim_models::outcome::{
 };
 use sim_models::recovery::{Failing, Level, Recovery, RecoveryState};
 
-use resources::{ResourceView, SeriesView};
+use resources::ResourceView;
+use series::SeriesView;
 
 /// The version of the contract.
 pub const SCHEMA: u32 = 3;
@@ -150,6 +152,7 @@ struct Effect {
     intents_duplicated: u64,
     refunded: u64,
     deduplicated: u64,
+    merged: u64,
 }
 
 #[derive(Derive, JsonSchema)]
@@ -482,6 +485,7 @@ fn effect(summary: &EffectSummary) -> (&str, Effect) {
         intents_duplicated: summary.intents_duplicated,
         refunded: summary.refunded,
         deduplicated: summary.deduplicated,
+        merged: summary.merged,
     };
     (&summary.kind, effect)
 }
@@ -518,7 +522,9 @@ pub fn ms(at: Time) -> f64 {
 mod tests {
     use super::*;
     use crate::samples;
-    use sim_models::outcome::{MissedBecause, Series};
+    use sim_models::outcome::{
+        ClientSeries, EffectSeries, EndingSeries, HopEnding, MissedBecause, Series,
+    };
     use sim_policies::breaker::{StateName, TransitionReason};
 
     #[test]
@@ -532,7 +538,7 @@ mod tests {
         let amplification = vec![("api->psp".to_owned(), vec![Some(1.5), None])];
         let (offered, goodput) = (vec![37, 44], vec![36, 44]);
         let counts = Series { width, offered, goodput, ..Series::default() };
-        outcome.series = Series { amplification, levels, ..counts };
+        outcome.series = windows(Series { amplification, levels, ..counts });
         outcome.goodput.offered = 4;
         outcome.measured[0].requests.push(("psp".to_owned(), 6));
         let point = "api.pay/charged".to_owned();
@@ -543,6 +549,27 @@ mod tests {
         let version = sim_models::outcome::RunId::ENGINE;
         let expected = PINNED.replace("{version}", version);
         assert_eq!(object(&outcome), expected);
+    }
+
+    /// The same with what happened to a client, at a hop, in the ledger and to a promise.
+    fn windows(series: Series) -> Series {
+        let (offered, unanswered) = (vec![37, 44], vec![0, 2]);
+        let failed_p99 = vec![None, Some(Span::millis(900))];
+        let name = "shoppers".to_owned();
+        let client =
+            ClientSeries { name, offered, unanswered, failed_p99, ..ClientSeries::default() };
+        let endings =
+            vec![(HopEnding::Status(200), vec![36, 44]), (HopEnding::TimedOut, vec![1, 0])];
+        let (kind, count, duplicated) = ("charge".to_owned(), vec![37, 45], vec![0, 1]);
+        let effect = EffectSeries { kind, count, duplicated, ..EffectSeries::default() };
+        Series {
+            clients: vec![client],
+            endings: vec![EndingSeries { hop: "api->psp".to_owned(), endings }],
+            wasted: vec![("psp".to_owned(), vec![0.0, 0.25])],
+            effects: vec![effect],
+            violations: vec![("ExactlyOnce(\"charge\")".to_owned(), vec![0, 1])],
+            ..series
+        }
     }
 
     #[test]
@@ -645,7 +672,8 @@ mod tests {
       "duplicated": 3,
       "intents_duplicated": 3,
       "refunded": 0,
-      "deduplicated": 41
+      "deduplicated": 41,
+      "merged": 0
     }
   },
   "transitions": [
@@ -802,8 +830,44 @@ mod tests {
     "retries": [],
     "latency_p50_ms": [],
     "latency_p99_ms": [],
+    "failed_p50_ms": [],
+    "failed_p99_ms": [],
+    "clients": {
+      "shoppers": {
+        "offered": [37,44],
+        "goodput": [],
+        "degraded": [],
+        "failed": [],
+        "unanswered": [0,2],
+        "latency_p50_ms": [],
+        "latency_p99_ms": [],
+        "failed_p50_ms": [],
+        "failed_p99_ms": [null,900.0]
+      }
+    },
+    "endings": {
+      "api->psp": {
+        "200": [36,44],
+        "timed_out": [1,0]
+      }
+    },
     "amplification": {
       "api->psp": [1.5,null]
+    },
+    "requests_per_intent": {},
+    "wasted": {
+      "psp": [0.0,0.25]
+    },
+    "effects": {
+      "charge": {
+        "count": [37,45],
+        "duplicated": [0,1],
+        "refunded": [],
+        "merged": []
+      }
+    },
+    "violations": {
+      "ExactlyOnce(\"charge\")": [0,1]
     },
     "levels": [
       {

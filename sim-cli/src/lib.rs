@@ -51,6 +51,7 @@ mod running;
 #[cfg(test)]
 mod samples;
 mod shipped;
+mod spoken;
 mod story;
 mod study;
 mod suite;

@@ -148,11 +148,15 @@ impl Report<'_> {
         if self.outcome.effects.is_empty() {
             return;
         }
-        let header = ["Effects", "count", "intents", "duplicated", "refunded", "deduplicated"];
+        let header =
+            ["Effects", "count", "intents", "duplicated", "refunded", "deduplicated", "merged"];
+        // Where no intent got another's effect there is nothing to say of it.
+        let last = self.outcome.effects.iter().any(|e| e.merged > 0);
         let rows = self.outcome.effects.iter().map(|e| {
-            let counts = [e.count, e.intents, e.duplicated, e.refunded, e.deduplicated];
-            row(&e.kind, counts.map(words::count))
+            let counts = [e.count, e.intents, e.duplicated, e.refunded, e.deduplicated, e.merged];
+            row(&e.kind, counts.map(words::count)).into_iter().take(6 + usize::from(last)).collect()
         });
+        let header = header.into_iter().take(6 + usize::from(last));
         self.table(&Table::new(header, rows.collect()));
     }
 

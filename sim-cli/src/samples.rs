@@ -100,6 +100,7 @@ pub fn outage() -> Outcome {
             intents_duplicated: 3,
             refunded: 0,
             deduplicated: 41,
+            merged: 0,
         }],
         ledger: vec![charge(3_200, 4), charge(34_127, 9)],
         actors: actors(),

@@ -30,6 +30,8 @@ pub struct Anatomy {
     pub invariants: Vec<Part>,
     /// Its faults, in its order. Several may have one name.
     pub faults: Vec<Part>,
+    /// Its links, in its order, each called by its ends: `api->psp`.
+    pub links: Vec<Part>,
     /// What stands between its actors, by caller and callee in the order in which they are used.
     pub stacks: Vec<Stack>,
     /// Who sends to whom: callers and callees, then the stores that copy to others.
@@ -71,6 +73,7 @@ impl Anatomy {
         Anatomy {
             invariants: list("invariants", &mut plan.invariants.iter().map(|own| &own.name)),
             faults: list("faults", &mut plan.faults.iter().map(|own| &own.label)),
+            links: (0..).map_while(|n| link(scenario, n)).collect(),
             stacks: plan.stacks.iter().filter_map(|own| stack(scenario, own)).collect(),
             hops: scenario.hops().into_iter().map(|(a, b)| (a.to_owned(), b.to_owned())).collect(),
         }
@@ -80,6 +83,14 @@ impl Anatomy {
 fn part(scenario: &Scenario, name: &str, path: String) -> Option<Part> {
     let spot = scenario.document().spot(&path)?;
     Some(Part { name: name.to_owned(), path, spot })
+}
+
+fn link(scenario: &Scenario, n: usize) -> Option<Part> {
+    let end = |which: &str| {
+        let text = scenario.document().text_of(&format!("links[{n}].{which}"))?;
+        Some(text.trim_matches('"').to_owned())
+    };
+    part(scenario, &format!("{}->{}", end("from")?, end("to")?), format!("links[{n}]"))
 }
 
 /// A stack that has policies; a call without any has none.
@@ -110,6 +121,7 @@ mod tests {
         "users": Client(load: Burst(count: 1), does: [Call("psp.charge", policy: "again")]),
         "psp": Service(workers: 1, endpoints: { "charge": [Effect("charge")] }),
     },
+    links: [Link(from: "users", to: "psp", latency: Const("1ms"))],
     policies: { "again": [
         Retry(attempts: 2, backoff: Constant("1s")),
         Timeout("2s"),
@@ -128,9 +140,11 @@ mod tests {
     fn each_part_knows_its_line_and_its_words() {
         let anatomy = Anatomy::of(&Scenario::text("shop.ron", TEXT).load().unwrap());
         let lines = |parts: &[Part]| parts.iter().map(|part| part.spot.line).collect::<Vec<_>>();
-        assert_eq!(lines(&anatomy.invariants), [13, 14]);
-        assert_eq!(lines(&anatomy.faults), [11, 11]);
-        assert_eq!(lines(&anatomy.stacks[0].layers), [8, 9]);
+        assert_eq!(lines(&anatomy.invariants), [14, 15]);
+        assert_eq!(lines(&anatomy.faults), [12, 12]);
+        assert_eq!(lines(&anatomy.stacks[0].layers), [9, 10]);
+        let links: Vec<&str> = anatomy.links.iter().map(|own| &own.name[..]).collect();
+        assert_eq!((links, lines(&anatomy.links)), (vec!["users->psp"], vec![8]));
         assert_eq!(anatomy.stacks[0].layers[1].name, "Timeout");
         assert_eq!(anatomy.stacks[0].layers[1].spot.text, "Timeout(\"2s\")");
         assert_eq!(anatomy.invariants[0].name, "AtMostOnce(\"charge\")");
@@ -140,7 +154,7 @@ mod tests {
     fn what_a_variant_or_an_override_says_is_found_where_it_is_said() {
         let draft = Scenario::text("shop.ron", TEXT).variant("hasty");
         let anatomy = Anatomy::of(&draft.set("faults[1].at", "7s").load().unwrap());
-        assert_eq!(anatomy.stacks[0].layers[0].spot.line, 17);
+        assert_eq!(anatomy.stacks[0].layers[0].spot.line, 18);
         let draft = Scenario::text("shop.ron", TEXT).set("policies.again", "[Timeout(\"9s\")]");
         let anatomy = Anatomy::of(&draft.load().unwrap());
         assert_eq!(anatomy.stacks[0].layers[0].spot.label, "--set");

@@ -3,7 +3,7 @@
 //! A crash loses tasks and volatile state, never the ledger. It is keyed on the *intent*, never
 //! on the idempotency key: otherwise a client that makes a new key per retry would look innocent.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::BuildHasher;
 use std::ops::AddAssign;
 
@@ -32,6 +32,8 @@ pub struct EffectSummary {
     pub refunded: u64,
     /// Repeats that a key of the effect's owner turned into the first answer.
     pub deduplicated: u64,
+    /// Intents that were given another intent's entry, as both came under one key.
+    pub merged: u64,
 }
 
 /// Of several runs together; a kind is the same in all of them.
@@ -43,6 +45,7 @@ impl AddAssign<&EffectSummary> for EffectSummary {
         self.intents_duplicated += other.intents_duplicated;
         self.refunded += other.refunded;
         self.deduplicated += other.deduplicated;
+        self.merged += other.merged;
     }
 }
 
@@ -57,6 +60,8 @@ pub struct EffectSeries {
     pub duplicated: Vec<u32>,
     /// Entries that were taken back, when they were.
     pub refunded: Vec<u32>,
+    /// Intents that were given another intent's entry, when they were first.
+    pub merged: Vec<u32>,
 }
 
 /// One durable effect.
@@ -140,6 +145,16 @@ pub(crate) struct Ledger {
     fences: BTreeMap<Fence, i64>,
     /// Effects in force per intent and kind.
     net: Vec<u32>,
+    /// Each time that an intent was given another's entry, in order.
+    merges: Vec<Merge>,
+}
+
+/// An intent was given another's entry.
+#[derive(Clone, Copy, Debug)]
+struct Merge {
+    at: Time,
+    kind: KindId,
+    intent: u32,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -157,6 +172,7 @@ impl Ledger {
             by_key: HashTable::new(),
             fences: BTreeMap::new(),
             net: Vec::new(),
+            merges: Vec::new(),
         }
     }
 
@@ -175,7 +191,10 @@ impl Ledger {
             && keep.is_none_or(|keep| at <= self.entries[earlier as usize].at + keep)
         {
             self.totals[kind.index()].repeated += 1;
-            let number = self.entries[earlier as usize].number;
+            let Entry { number, intent: owner, .. } = self.entries[earlier as usize];
+            if owner != intent {
+                self.merges.push(Merge { at, kind, intent });
+            }
             return Ok(Recorded { number, repeated: true });
         }
         let totals = &mut self.totals[kind.index()];
@@ -306,6 +325,7 @@ impl Ledger {
                 intents_duplicated: 0,
                 refunded: totals.undone,
                 deduplicated: totals.repeated,
+                merged: 0,
             })
             .collect();
         let mut seen = vec![false; self.net.len()];
@@ -319,7 +339,16 @@ impl Ledger {
             summary.duplicated += u64::from(net.saturating_sub(1));
             summary.intents_duplicated += u64::from(*net > 1);
         }
+        for merge in self.first_merges() {
+            summaries[merge.kind.index()].merged += 1;
+        }
         summaries
+    }
+
+    /// Of each intent and kind, the first time that another's entry was given to it.
+    fn first_merges(&self) -> impl Iterator<Item = &Merge> {
+        let mut known = BTreeSet::new();
+        self.merges.iter().filter(move |merge| known.insert((merge.kind.index(), merge.intent)))
     }
 
     /// What happened when, per kind, in so many windows of which each instant has one.
@@ -335,6 +364,7 @@ impl Ledger {
             count: zeros(),
             duplicated: zeros(),
             refunded: zeros(),
+            merged: zeros(),
         };
         let mut all: Vec<EffectSeries> = kinds.iter().map(series).collect();
         let count = |counts: &mut Vec<u32>, at: Time| {
@@ -356,6 +386,9 @@ impl Ledger {
                 }
             }
         }
+        for merge in self.first_merges() {
+            count(&mut all[merge.kind.index()].merged, merge.at);
+        }
         all
     }
 
@@ -364,6 +397,7 @@ impl Ledger {
             + self.net.capacity() * 4
             + self.by_key.capacity() * 5
             + self.fences.len() * 2 * size_of::<(Fence, i64)>()
+            + self.merges.capacity() * size_of::<Merge>()
     }
 }
 
@@ -404,6 +438,18 @@ mod tests {
         assert_eq!((at(0).number, at(10).number, at(10).repeated), (1, 1, true));
         assert!(!at(11).repeated, "remembered for 10 s from the first on");
         assert_eq!((at(21).number, at(22).number), (2, 3), "and then from the second on");
+    }
+
+    #[test]
+    fn an_intent_that_gets_anothers_entry_is_merged_once_and_a_repeat_of_its_own_is_not() {
+        let (mut ledger, kinds) = (Ledger::new(2), ["charge".to_owned(), "refund".to_owned()]);
+        for intent in [7, 7, 8, 8, 9] {
+            record(&mut ledger, CHARGE, intent, Value::Int(1));
+        }
+        let summary = &ledger.summaries(&kinds)[0];
+        assert_eq!((summary.count, summary.deduplicated, summary.merged), (1, 4, 2));
+        let series = ledger.series(&kinds, 1, |_| 0);
+        assert_eq!((&series[0].merged, &series[1].merged), (&vec![2], &vec![0]));
     }
 
     #[test]

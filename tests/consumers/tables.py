@@ -78,6 +78,16 @@ offered = series[(series.kind == "run") & (series.figure == "offered")].value.su
 same("offered in windows", offered, len(frame("intents")))
 wide = series[series.kind == "run"].pivot(index="from_ms", columns="figure", values="value")
 same("windows", wide.index.is_monotonic_increasing, True)
+sums = series.groupby(["kind", "of", "figure"]).value.sum()
+for kind, windows in run["series"]["effects"].items():
+    for figure, counts in windows.items():
+        same(f"{figure} of {kind}", sums["effect", kind, figure], sum(counts))
+    same(f"{kind} in windows", sum(windows["count"]), effects[kind])
+for client, windows in run["series"]["clients"].items():
+    same(f"unanswered of {client}", sums["client", client, "unanswered"], sum(windows["unanswered"]))
+for hop, endings in run["series"]["endings"].items():
+    for ending, counts in endings.items():
+        same(f"{ending} of {hop}", sums["hop", hop, f"ended_{ending}"], sum(counts))
 
 [(latest,)] = ask("select max(at_ms) from {log}")
 assert latest <= run["virtual_ms"] + run["grace"]["taken_ms"] + 1e-6, latest

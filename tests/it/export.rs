@@ -136,6 +136,59 @@ fn every_violation_has_a_row() {
     }
 }
 
+/// The windows of a list in JSON, added up.
+fn sum(counts: &Value) -> u64 {
+    counts.as_array().expect("windows").iter().map(|n| n.as_u64().expect("a count")).sum()
+}
+
+#[test]
+fn windows_in_json_and_in_tables_add_up_to_the_run() {
+    for (name, file, options) in cases() {
+        let told = told(&file, &options);
+        let folder = export(&format!("export-windows-{name}"), &file, &options, "jsonl");
+        let rows = rows(&folder, "series");
+        let row_sum = |kind: &str, of: &str, figure: &str| {
+            let is_it = |row: &&Value| row["kind"] == kind && row["of"] == of;
+            let rows = rows.iter().filter(is_it).filter(|row| row["figure"] == figure);
+            rows.map(|row| row["value"].as_f64().expect("a count")).sum::<f64>() as u64
+        };
+        let windows = &told["series"];
+        let of = |key: &str| windows[key].as_object().expect("by name").iter();
+        assert_eq!(of("clients").len(), 1, "{name}");
+        for (client, own) in of("clients") {
+            let goodput = &told["actors"][client]["goodput"];
+            let told = [&goodput["offered"], &goodput["unanswered"]];
+            for (figure, told) in ["offered", "unanswered"].into_iter().zip(told) {
+                assert_eq!(sum(&own[figure]), *told, "{name}: {figure} of {client}");
+                assert_eq!(row_sum("client", client, figure), *told, "{name}: {figure}");
+            }
+            let length = own["failed_p99_ms"].as_array().expect("windows").len();
+            assert_eq!(length, windows["offered"].as_array().expect("windows").len());
+        }
+        for (effect, own) in of("effects") {
+            for figure in ["count", "duplicated", "refunded", "merged"] {
+                let told = &told["effects"][effect][figure];
+                assert_eq!(sum(&own[figure]), *told, "{name}: {figure} of {effect}");
+                assert_eq!(row_sum("effect", effect, figure), *told, "{name}: {figure}");
+            }
+        }
+        let promises = told["invariants"].as_array().expect("a list");
+        for promise in promises.iter().filter(|promise| promise["violations"] != 0) {
+            let promised = promise["name"].as_str().expect("a name");
+            let found = sum(&windows["violations"][promised]);
+            assert_eq!(found, promise["violations"], "{name}: {promised}");
+            assert_eq!(row_sum("promise", promised, "violations"), found, "{name}: {promised}");
+        }
+        for (hop, endings) in of("endings") {
+            for (ending, own) in endings.as_object().expect("by ending") {
+                let told = told["calls"][hop]["endings"][ending].as_u64().expect("a count");
+                assert!(sum(own) <= told, "{name}: {ending} of {hop}");
+                assert_eq!(row_sum("hop", hop, &format!("ended_{ending}")), sum(own), "{name}");
+            }
+        }
+    }
+}
+
 #[test]
 fn an_account_changes_nothing_about_a_run() {
     for (name, variant) in [("payment", Some("naive")), ("double_click", None), ("webhook", None)] {

@@ -285,8 +285,8 @@ fn windows_add_up() {
         let lengths = series.clients.iter().map(|client| client.unanswered.len());
         prop_assert!(lengths.clone().all(|length| length == series.len()));
         for (effect, windows) in outcome.effects.iter().zip(&series.effects) {
-            let counted = [&windows.count, &windows.duplicated, &windows.refunded];
-            let told = [effect.count, effect.duplicated, effect.refunded];
+            let counted = [&windows.count, &windows.duplicated, &windows.refunded, &windows.merged];
+            let told = [effect.count, effect.duplicated, effect.refunded, effect.merged];
             prop_assert_eq!(counted.map(|counts| sum(counts)), told, "{:?}", effect);
         }
         let broken: Vec<(&String, u64)> = outcome

@@ -35,7 +35,7 @@ pub fn comparison(
     runs: &[Outcome],
     repeat: &str,
 ) -> Picture {
-    let finding = decision.finding(runs.first().and_then(trigger).as_deref());
+    let finding = decision.finding(runs.first().and_then(crate::finding::trigger).as_deref());
     let figure = Comparing::new(comparison, decision, runs, finding.as_ref());
     let evidence = evidence(comparison);
     let headline = finding.map_or_else(|| nothing(comparison), |finding| finding.text);
@@ -339,17 +339,6 @@ fn nothing(comparison: &Comparison) -> String {
         1 => format!("“{}” on its own", name(0)),
         2 => format!("Nothing tells “{}” from “{}”", name(1), name(0)),
         _ => format!("Nothing tells any side from “{}”", name(0)),
-    }
-}
-
-/// What disturbed a run, where it was one thing: `psp: slow for 5 s`.
-pub fn trigger(run: &Outcome) -> Option<String> {
-    match &disturbances(run)[..] {
-        [one] => {
-            let lasted = words::duration(one.to.since(one.from));
-            Some(format!("{} for {lasted}", one.label))
-        }
-        _ => None,
     }
 }
 

@@ -15,8 +15,9 @@ use super::canvas::{Canvas, Drawn, Face, LEFT, RIGHT};
 use super::compare::{column_title, scale};
 use super::ink::Ink;
 use super::measure;
-use super::region::{letter, plain, region_ink, short, spoken};
+use super::region::{letter, region_ink, short};
 use crate::figure;
+use crate::spoken::{Spoken, plain};
 
 /// Heights of a panel's plot, its title, the gap under it, and the row of regions, in px.
 const PLOT: f64 = 150.0;
@@ -35,6 +36,7 @@ const PANELS_MAX: usize = 6;
 /// All figures of a map of one axis.
 pub struct Curves<'a> {
     map: &'a Map,
+    axis: &'a Spoken,
     /// Where each value stands, as a share of the width.
     places: Vec<f64>,
     panels: Vec<Panel>,
@@ -61,7 +63,7 @@ struct Point {
 
 impl<'a> Curves<'a> {
     /// The figures that were asked for, or success and attempts per call.
-    pub fn new(map: &'a Map, promises: &[Promise]) -> Curves<'a> {
+    pub fn new(map: &'a Map, axis: &'a Spoken, promises: &[Promise]) -> Curves<'a> {
         let measures = |cell: &Cell| match cell.summary.asked.is_empty() {
             false => cell.summary.asked.clone(),
             true => cell.summary.usual(),
@@ -84,14 +86,14 @@ impl<'a> Curves<'a> {
             Panel::new(figure, points.collect(), kept.cloned().collect())
         };
         let panels = figures.into_iter().take(PANELS_MAX).map(panel).collect();
-        Curves { map, places: places(&map.x.values), panels }
+        Curves { map, axis, places: places(&map.x.values), panels }
     }
 
     /// What the first figure does along the axis: where it breaks its promise, or from where to
     /// where it goes.
     pub fn finding(&self) -> Option<String> {
         let panel = self.panels.first()?;
-        let (axis, values) = (spoken(&self.map.x.path), &self.map.x.values);
+        let (axis, values) = (&self.axis.name, &self.map.x.values);
         let told = |n: usize, point: &Point| {
             let value = figure::bound(point.at_least, figure::figure(panel.unit, point.value));
             format!("{value} at {}", plain(&values[n]))
@@ -109,7 +111,7 @@ impl<'a> Curves<'a> {
             let first = |is: &dyn Fn(&Point) -> bool| {
                 (0..values.len()).filter_map(known).find(|(_, point)| !is(point))
             };
-            let at = |n: usize| format!("{axis} = {}", plain(&values[n]));
+            let at = |n: usize| self.axis.at(&values[n]);
             return Some(match (first(&keeps), first(&is_sure)) {
                 (Some((n, point)), _) => {
                     let value = figure::figure(panel.unit, point.value);
@@ -204,7 +206,7 @@ impl<'a> Curves<'a> {
         }
         let bold = Face { style: FontStyle::Bold, ..Face::new(12.0, Ink::Text) };
         let room = RIGHT - LEFT;
-        let path = measure::clip(&format!("{} →", spoken(&self.map.x.path)), bold.measured(), room);
+        let path = measure::clip(&format!("{} →", self.axis.name), bold.measured(), room);
         canvas.text(path, LEFT, y + 36.0, bold)
     }
 

@@ -6,7 +6,8 @@
 use plotters::style::FontStyle;
 use plotters::style::text_anchor::HPos;
 use sim_core::Span;
-use sim_models::figure::Promise;
+use sim_models::Scenario;
+use sim_models::anatomy::Anatomy;
 use sim_models::study::{Cell, Map, Region};
 
 use super::canvas::{Canvas, Drawn, Face};
@@ -14,9 +15,10 @@ use super::curve::Curves;
 use super::ink::Ink;
 use super::measure;
 use super::picture::Picture;
-use super::region::{letter, plain, region_ink, short, spoken};
+use super::region::{letter, region_ink, short};
 use super::sheet::{MARGIN, Sheet};
-use crate::words;
+use crate::spoken::{Spoken, plain};
+use crate::{decision, words};
 
 /// Where the cells begin and end, in px; to the right stands the key.
 const LEFT: f64 = 150.0;
@@ -32,20 +34,26 @@ const FOOT: f64 = 46.0;
 /// Height of the key's entry.
 const ENTRY: f64 = 40.0;
 
-/// The map: a grid, or curves where it has one axis. `promises` are
-/// those that the scenario makes on figures, `repeat` is the command that draws it again.
-pub fn map(map: &Map, promises: &[Promise], repeat: &str) -> Picture {
+/// The map of a scenario: a grid, or curves where it has one axis. `repeat` is the command that
+/// draws it again.
+pub fn map(map: &Map, base: &Scenario, repeat: &str) -> Picture {
+    let anatomy = Anatomy::of(base);
+    let [x, y] = [&map.x, &map.y].map(|axis| Spoken::of(&anatomy, &axis.path));
     let subject = &map.subject;
     let variant = subject.variant.iter().map(|variant| format!(", variant “{variant}”"));
     let of = format!("{}{}", subject.scenario, variant.collect::<String>());
-    let (threshold, summary) = (threshold(map), summary(map));
-    let (x, y) = (&map.x.path, &map.y.path);
-    let across = if !map.y.is_none() { format!("{x} across, {y} down") } else { x.clone() };
+    let summary = summary(map);
+    let across = match map.y.is_none() {
+        true => x.name.clone(),
+        false => format!("{} across, {} down", x.name, y.name),
+    };
     let seeds = words::counted(subject.id.seeds, "seed");
-    let curves = map.y.is_none().then(|| Curves::new(map, promises));
+    let curves = map.y.is_none().then(|| Curves::new(map, &x, &base.promises()));
     let asked = !map.cells[0].summary.asked.is_empty();
     let finding = curves.as_ref().filter(|_| asked).and_then(Curves::finding);
-    let finding = finding.or(threshold);
+    let harm = |is_graver| decision::along(map, [&x, &y], is_graver);
+    let finding = finding.or_else(|| harm(true)).or_else(|| threshold(map, [&x, &y]));
+    let finding = finding.or_else(|| harm(false));
     let sheet = Sheet::new(format!("map-{:016x}", id(map)), finding.as_ref().unwrap_or(&summary))
         .evidence(if finding.is_some() { &summary } else { "" })
         .subject(&format!("{of}, {seeds} per cell, {} each.", subject.horizon))
@@ -55,7 +63,7 @@ pub fn map(map: &Map, promises: &[Promise], repeat: &str) -> Picture {
     if let Some(curves) = curves {
         return sheet.picture(curves.height(), 1.0, |canvas, top| curves.draw(canvas, top));
     }
-    let grid = Grid::new(map);
+    let grid = Grid::new(map, [&x, &y]);
     sheet.picture(grid.height(), 1.0, |canvas, top| grid.draw(canvas, top))
 }
 
@@ -66,7 +74,7 @@ fn id(map: &Map) -> u64 {
 
 /// Up to where a system is stable and from where on it is not, in the last row that has such a
 /// threshold.
-fn threshold(map: &Map) -> Option<String> {
+fn threshold(map: &Map, [across, down]: [&Spoken; 2]) -> Option<String> {
     let columns = map.x.values.len();
     let of_row = |row: usize| {
         let regions: Vec<_> = (0..columns).map(|x| map.cell(x, row).region).collect();
@@ -84,12 +92,11 @@ fn threshold(map: &Map) -> Option<String> {
     let (x, y) = (&map.x, &map.y);
     let with = match y.is_none() {
         true => "Stable".to_owned(),
-        false => format!("With {} = {}: stable", spoken(&y.path), plain(&y.values[row])),
+        false => format!("With {}: stable", down.at(&y.values[row])),
     };
     Some(format!(
-        "{with} up to {} = {}, {} from {} on",
-        spoken(&x.path),
-        plain(&x.values[stable - 1]),
+        "{with} up to {}, {} from {} on",
+        across.at(&x.values[stable - 1]),
         region.name(),
         plain(&x.values[first])
     ))
@@ -117,15 +124,16 @@ fn summary(map: &Map) -> String {
 /// The cells on paper.
 struct Grid<'a> {
     map: &'a Map,
+    axes: [&'a Spoken; 2],
     wide: f64,
     high: f64,
 }
 
 impl<'a> Grid<'a> {
-    fn new(map: &'a Map) -> Grid<'a> {
+    fn new(map: &'a Map, axes: [&'a Spoken; 2]) -> Grid<'a> {
         let columns = map.x.values.len().max(1) as f64;
         let wide = ((RIGHT - LEFT) / columns).min(CELL_MAX);
-        Grid { map, wide, high: (wide * 0.62).clamp(CELL_LOW, CELL_HIGH) }
+        Grid { map, axes, wide, high: (wide * 0.62).clamp(CELL_LOW, CELL_HIGH) }
     }
 
     fn right(&self) -> f64 {
@@ -214,14 +222,14 @@ impl<'a> Grid<'a> {
         let bold = Face { style: FontStyle::Bold, ..Face::new(12.0, Ink::Text) };
         let room = self.key_x() - MARGIN - LEFT;
         canvas.text(
-            measure::clip(&format!("{} →", spoken(&map.x.path)), bold.measured(), room),
+            measure::clip(&format!("{} →", self.axes[0].name), bold.measured(), room),
             LEFT,
             bottom + 36.0,
             bold,
         )?;
         if !map.y.is_none() {
             let room = self.key_x() - 2.0 * MARGIN;
-            let title = measure::clip(&format!("{} ↓", spoken(&map.y.path)), bold.measured(), room);
+            let title = measure::clip(&format!("{} ↓", self.axes[1].name), bold.measured(), room);
             canvas.text(title, MARGIN, cells - 10.0, bold)?;
             for (n, value) in map.y.values.iter().enumerate() {
                 let y = cells + (n as f64 + 0.5) * self.high;

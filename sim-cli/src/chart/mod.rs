@@ -31,13 +31,13 @@ mod strips;
 mod timeline;
 mod topology;
 
-pub use compare::{comparison, trigger};
+pub use compare::comparison;
 pub use distribution::distributions;
 pub use map::map;
 pub use picture::{Picture, style};
 pub use readout::{Readout, readout};
 pub use sequence::sequence;
-pub use timeline::timeline;
+pub use timeline::{disturbances, timeline};
 pub use topology::{failing, load, refused, topology};
 
 #[cfg(test)]

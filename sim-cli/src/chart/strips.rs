@@ -39,7 +39,8 @@ struct Row {
 }
 
 /// The ledger: effects above the line, and below it those beyond an intent's first that nothing took
-/// back. One kind alone, of which each intent has one, says nothing that goodput does not.
+/// back. Who was given another's has a row of their own. One kind alone, of which each intent has
+/// one, says nothing that goodput does not.
 pub fn ledger(series: &Series) -> Option<StripPanel> {
     let total = |counts: &[u32]| counts.iter().map(|n| u64::from(*n)).sum::<u64>();
     let row = |effect: &EffectSeries| {
@@ -56,8 +57,21 @@ pub fn ledger(series: &Series) -> Option<StripPanel> {
         }
     };
     let effects = series.effects.iter().filter(|effect| total(&effect.count) > 0);
-    let rows: Vec<Row> = effects.map(row).collect();
-    let is_plain = |effect: &EffectSeries| total(&effect.duplicated) + total(&effect.refunded) == 0;
+    let merged = |effect: &EffectSeries| {
+        let merged = total(&effect.merged);
+        (merged > 0).then(|| Row {
+            label: format!("{} shared", effect.kind),
+            bad: Some(format!("{} got another's", words::counted(merged, "intent"))),
+            above: Vec::new(),
+            below: effect.merged.clone(),
+        })
+    };
+    let rows = effects.flat_map(|effect| std::iter::once(row(effect)).chain(merged(effect)));
+    let rows: Vec<Row> = rows.collect();
+    let is_plain = |effect: &EffectSeries| {
+        let bad = [&effect.duplicated, &effect.refunded, &effect.merged];
+        bad.into_iter().all(|counts| total(counts) == 0)
+    };
     if rows.len() < 2 && series.effects.iter().all(is_plain) {
         return None;
     }

@@ -1,6 +1,6 @@
 use sim_core::{Span, Time};
+use sim_models::Scenario;
 use sim_models::explore::turning::Turning;
-use sim_models::figure::Promise;
 use sim_models::outcome::{FaultWindow, Outcome, Series, TransitionLine, Verdict};
 use sim_models::study::{Comparison, Map};
 use sim_models::why::Sequence;
@@ -13,8 +13,23 @@ fn timeline(outcome: &Outcome, repeat: &str) -> String {
     super::timeline(outcome, repeat).document()
 }
 
-fn map(map: &Map, promises: &[Promise], repeat: &str) -> String {
-    super::map(map, promises, repeat).document()
+/// A map of a shop that makes these promises.
+fn map(map: &Map, promises: &str, repeat: &str) -> String {
+    let text = format!(
+        r#"Scenario(
+            name: "shop", about: "", horizon: "1m",
+            actors: {{
+                "users": Client(
+                    load: Open(rate: "1/s"), does: [Call("api.pay", policy: "checkout")],
+                ),
+                "api": Service(workers: 1, endpoints: {{ "pay": [] }}),
+            }},
+            policies: {{ "checkout": [Retry(attempts: 2)] }},
+            invariants: [{promises}],
+        )"#
+    );
+    let base = Scenario::text("shop.ron", text).load().expect("a scenario");
+    super::map(map, &base, repeat).document()
 }
 
 fn sequence(sequence: &Sequence, turning: Option<&Turning>, repeat: &str) -> String {
@@ -78,10 +93,11 @@ fn equal_outcomes_give_equal_bytes() {
 #[test]
 fn the_finding_is_the_title() {
     let svg = assert_sound(&samples::outage());
-    let title = "ExactlyOnce(&quot;charge&quot;) broken at 34.127s, 3 times in all";
+    let title = "3 duplicates of charge for 4,009 intents";
     assert!(svg.contains(&format!("-title\">{title}</title>")), "{svg}");
     assert!(svg.contains("r1-000000000000abcd-s7-v"));
     assert!(svg.contains("repeat: sim run payment.ron --set &quot;a=&lt;b&gt;&quot; --seed 7"));
+    assert!(svg.contains("ExactlyOnce(&quot;charge&quot;) broken at 34.127s, 3 times in all. "));
     for content in ["psp: errors 100% (503)", "api-&gt;psp provider", "goodput, peak 51/s"] {
         assert!(svg.contains(content), "{content}");
     }
@@ -218,10 +234,10 @@ fn comparisons_of_any_size_are_drawn() {
 
 #[test]
 fn a_map_states_its_threshold_and_its_regions() {
-    let drawn = map(&samples::map(9, 6), &[], REPEAT);
+    let drawn = map(&samples::map(9, 6), "", REPEAT);
     assert_sound_svg(&drawn);
-    assert_eq!(drawn, map(&samples::map(9, 6), &[], REPEAT));
-    let title = "With attempts of policy checkout[0] = 6: stable up to rate of users = 12/s, \
+    assert_eq!(drawn, map(&samples::map(9, 6), "", REPEAT));
+    let title = "With attempts of Retry in checkout = 6: stable up to rate of users = 12/s, \
         metastable from 20/s on";
     assert!(drawn.contains(&format!("-title\">{title}</title>")), "{drawn}");
     for content in ["stable", "vulnerable", "metastable", "overloaded", "60 %", "class=\"border\""]
@@ -233,7 +249,7 @@ fn a_map_states_its_threshold_and_its_regions() {
 #[test]
 fn maps_of_any_size_are_drawn() {
     for (columns, rows) in [(1, 1), (2, 1), (1, 7), (12, 12), (60, 40)] {
-        assert_sound_svg(&map(&samples::map(columns, rows), &[], REPEAT));
+        assert_sound_svg(&map(&samples::map(columns, rows), "", REPEAT));
     }
     let mut hostile = samples::map(3, 2);
     let name = samples::hostile().scenario;
@@ -246,13 +262,12 @@ fn maps_of_any_size_are_drawn() {
         cell.success = None;
         cell.summary.recovery = None;
     });
-    assert_sound_svg(&map(&hostile, &[], REPEAT));
+    assert_sound_svg(&map(&hostile, "", REPEAT));
 }
 
 #[test]
 fn a_map_of_one_axis_is_a_curve_with_its_promise() {
-    let promise: Promise = "p99(users) < 500ms".parse().expect("a promise");
-    let drawn = map(&samples::curve(7), &[promise], REPEAT);
+    let drawn = map(&samples::curve(7), "Threshold(\"p99(users) < 500ms\")", REPEAT);
     assert_sound_svg(&drawn);
     let title = "p99(users) &lt; 500ms is broken at rate of users = 24/s: 550 ms";
     assert!(drawn.contains(&format!("-title\">{title}</title>")), "{drawn}");
@@ -261,14 +276,14 @@ fn a_map_of_one_axis_is_a_curve_with_its_promise() {
     {
         assert!(drawn.contains(content), "{content}");
     }
-    assert_sound_svg(&map(&samples::curve(1), &[], REPEAT));
+    assert_sound_svg(&map(&samples::curve(1), "", REPEAT));
     let mut unknown = samples::curve(40);
     unknown.cells.iter_mut().step_by(2).for_each(|cell| cell.summary.asked[0].estimate = None);
     unknown.x.path = samples::hostile().scenario;
     unknown.x.values = vec![samples::hostile().scenario; 40];
-    assert_sound_svg(&map(&unknown, &[], REPEAT));
+    assert_sound_svg(&map(&unknown, "", REPEAT));
     unknown.cells.iter_mut().for_each(|cell| cell.summary.asked.clear());
-    assert_sound_svg(&map(&unknown, &[], REPEAT));
+    assert_sound_svg(&map(&unknown, "", REPEAT));
 }
 
 #[test]

@@ -18,8 +18,8 @@ pub fn timeline(outcome: &Outcome, repeat: &str) -> Picture {
     let stack = panels(outcome);
     let identity = format!("{} · digest {:016x}", outcome.run_id, outcome.digest);
     let ended = format!("{} steps, ended at {}", words::count(outcome.steps), outcome.ended_at);
-    let evidence = finding::evidence(outcome);
-    let mut sheet = Sheet::new(format!("sim-{:016x}", outcome.digest), &finding::headline(outcome))
+    let evidence = finding::beside_title(outcome);
+    let mut sheet = Sheet::new(format!("sim-{:016x}", outcome.digest), &finding::title(outcome))
         .evidence(&evidence)
         .subject(&subtitle(outcome))
         .corner(&format!("{identity} · {ended}"))

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 use sim_models::Scenario;
 use sim_models::SourceError;
+use sim_models::anatomy::Anatomy;
 use sim_models::custom::Kinds;
 use sim_models::study::{Axis, Cell, Estimate, Map, Measure, RecoveryTally, Region, Unit};
 
@@ -14,6 +15,7 @@ use crate::diagnostics::Failure;
 use crate::exit::Exit;
 use crate::file::{ScenarioFile, together, warnings_of};
 use crate::repeat::Repeat;
+use crate::spoken::Spoken;
 use crate::study::progress::Progress;
 use crate::study::rows::{self, Group, RowsFile};
 use crate::study::{self, StudyArgs, extent};
@@ -86,11 +88,10 @@ pub fn map(args: &Args, kinds: &Kinds) -> Result<Exit, Failure> {
     console::print(&if args.study.json {
         object(&map)
     } else {
-        text(&map, &repeat, &console::style())
+        text(&map, &Anatomy::of(&base), &repeat, &console::style())
     })?;
     let name = chart_name(args, &map.subject.scenario);
-    args.charts
-        .keep_and_tell(&name, args.study.json, || chart::map(&map, &base.promises(), &repeat))?;
+    args.charts.keep_and_tell(&name, args.study.json, || chart::map(&map, &base, &repeat))?;
     Ok(Exit::Kept)
 }
 
@@ -194,14 +195,14 @@ fn object(map: &Map) -> String {
     json::pretty(&object)
 }
 
-fn text(map: &Map, repeat: &str, style: &Style) -> String {
+fn text(map: &Map, anatomy: &Anatomy, repeat: &str, style: &Style) -> String {
     let subject = &map.subject;
     let name = words::named(&subject.scenario, subject.variant.as_deref());
     let mut text = style.line("scenario", &name);
     text += &style.line("study", &format!("{} per cell", extent(subject)));
-    text += &style.line("across", &map.x.path);
+    text += &style.line("across", &Spoken::of(anatomy, &map.x.path).name);
     if !map.y.is_none() {
-        text += &style.line("down", &map.y.path);
+        text += &style.line("down", &Spoken::of(anatomy, &map.y.path).name);
     }
     let is_judged = map.cells.iter().any(|cell| cell.region.is_some());
     if let Some(asked) = map.cells[0].summary.asked.first() {

@@ -7,7 +7,7 @@
 
 use sim_models::study::{Better, Figure, Kind, Mark};
 
-use super::{Cell, Column, Decision};
+use super::{Cell, Column, Decision, LEAST};
 use crate::text::plain;
 use crate::words;
 
@@ -31,24 +31,43 @@ impl Decision {
     /// The gravest of what tells its rows apart. `trigger` is what disturbed all of them, as in `a
     /// fault of 5s`.
     pub fn finding(&self, trigger: Option<&str>) -> Option<Finding> {
-        let mut columns: Vec<usize> = (0..self.columns.len()).collect();
-        columns.sort_by_key(|n| gravity(&self.columns[*n].figure));
-        columns.into_iter().find_map(|column| self.finding_of(column, trigger))
+        self.by_gravity().into_iter().find_map(|column| self.finding_of(column, trigger))
+    }
+
+    /// The places of the columns that can be harm, the gravest first.
+    pub fn by_gravity(&self) -> Vec<usize> {
+        let gravity = |n: &usize| gravity(&self.columns[*n].figure);
+        let mut columns: Vec<usize> =
+            (0..self.columns.len()).filter(|n| gravity(n).is_some()).collect();
+        columns.sort_by_key(gravity);
+        columns
     }
 
     fn finding_of(&self, column: usize, trigger: Option<&str>) -> Option<Finding> {
         let figure = &self.columns[column].figure;
-        gravity(figure)?;
         let (rows, against) = match is_fact(figure.kind) {
             true => self.extremes(column)?,
             false => self.marked(column).or_else(|| self.far_apart(column))?,
         };
+        if self.is_by_load(column, rows[0], against.first().copied()) {
+            return None;
+        }
         let text = self.sentence(column, (&rows, &against), trigger);
         Some(Finding { figure: figure.clone(), rows, against, text })
     }
 
     fn cell(&self, row: usize, column: usize) -> &Cell {
         &self.rows[row].cells[column]
+    }
+
+    /// Who is asked for more serves more and refuses more, without being any better or worse.
+    fn is_by_load(&self, column: usize, row: usize, against: Option<usize>) -> bool {
+        let grows = matches!(self.columns[column].figure.kind, Kind::Goodput | Kind::Refusals);
+        let Some(against) = against.filter(|_| grows) else { return false };
+        let [this, that] = [row, against].map(|row| self.rows[row].offered);
+        let is_other = this.abs_diff(that) as f64 > LEAST * this.max(that) as f64;
+        let value = |row: usize| self.cell(row, column).value;
+        is_other && (value(row) > value(against)) == (this > that)
     }
 
     /// The rows that say the same as one of them.
@@ -110,12 +129,26 @@ impl Decision {
         (rows, against): (&[usize], &[usize]),
         trigger: Option<&str>,
     ) -> String {
+        let said = self.said(rows[0], column, trigger);
+        let (_, whole) = self.cell(rows[0], column).part.unwrap_or_default();
+        let who = self.names(rows, false);
+        match against {
+            [] => format!("{who}: {said}"),
+            [first, ..] => {
+                let other = self.names(against, against.len() + rows.len() == self.rows.len());
+                format!("{who}: {said}; {other}: {}", self.other(*first, column, whole))
+            }
+        }
+    }
+
+    /// What a row says of a question, without its name: `107 duplicates of charge for 7,445 intents`.
+    pub(super) fn said(&self, row: usize, column: usize, trigger: Option<&str>) -> String {
         let Column { figure, head, .. } = &self.columns[column];
         let of = plain(figure.of.as_deref().unwrap_or("all"));
-        let this = self.cell(rows[0], column);
+        let this = self.cell(row, column);
         let (part, whole) = this.part.unwrap_or_default();
         let is_study = self.terms.is_some();
-        let said = match figure.kind {
+        match figure.kind {
             Kind::Duplicated => {
                 let (part, intents) =
                     (words::counted(part, "duplicate"), words::counted(whole, "intent"));
@@ -133,14 +166,6 @@ impl Decision {
             Kind::Unanswered => format!("{} intents get no answer", this.said),
             Kind::Success => format!("{} are served", this.said),
             _ => format!("{head} {}", this.said),
-        };
-        let who = self.names(rows, false);
-        match against {
-            [] => format!("{who}: {said}"),
-            [first, ..] => {
-                let other = self.names(against, against.len() + rows.len() == self.rows.len());
-                format!("{who}: {said}; {other}: {}", self.other(*first, column, whole))
-            }
         }
     }
 
@@ -177,6 +202,11 @@ impl Decision {
             [] => String::new(),
         }
     }
+}
+
+/// What is graver than that a system stays down: money, and promises.
+pub(super) fn is_graver(figure: &Figure) -> bool {
+    gravity(figure) < gravity(&Figure::of_all(Kind::Metastable))
 }
 
 /// What one run shows for good.

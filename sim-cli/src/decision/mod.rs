@@ -10,13 +10,14 @@
 mod cell;
 mod finding;
 mod format;
+mod harm;
 pub mod text;
 pub mod write;
 
 use std::collections::BTreeSet;
 
 use sim_models::outcome::{ActorKind, Outcome, Verdict};
-use sim_models::study::{Comparison, Figure, Kind, Mark, Quantile, Summary};
+use sim_models::study::{Comparison, Figure, Kind, Map, Mark, Quantile, Summary};
 
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,7 @@ mod tests;
 pub use cell::Cell;
 pub use finding::Finding;
 pub use format::{Format, parse_least};
+pub use harm::{along, of_run};
 
 /// The scenario as it stands, among its variants.
 pub const BASE: &str = "base";
@@ -98,6 +100,8 @@ pub struct Row {
     pub runs: u64,
     /// Runs that a limit ended.
     pub limited: u64,
+    /// What its users asked for in a run, on average: intents.
+    pub offered: u64,
     /// One per column.
     pub cells: Vec<Cell>,
 }
@@ -128,6 +132,15 @@ impl Decision {
         Decision::of(names, &summaries.iter().collect::<Vec<_>>(), None, &|_, _| None)
     }
 
+    /// Of what each cell of a map says.
+    pub fn of_cells(map: &Map) -> Decision {
+        let summaries: Vec<&Summary> = map.cells.iter().map(|cell| &cell.summary).collect();
+        let (seeds, confidence) = (map.subject.id.seeds, map.subject.confidence);
+        let terms = Terms { least: LEAST, confidence };
+        let names = vec![String::new(); summaries.len()];
+        Decision::of(names, &summaries, (seeds > 1).then_some(terms), &|_, _| None)
+    }
+
     fn of(
         names: Vec<String>,
         summaries: &[&Summary],
@@ -140,6 +153,7 @@ impl Decision {
             verdict: summary.verdict(),
             runs: summary.runs,
             limited: summary.limited.as_ref().map_or(0, |limited| limited.runs),
+            offered: summary.goodput.offered / summary.runs.max(1),
             cells: figures
                 .iter()
                 .map(|figure| {

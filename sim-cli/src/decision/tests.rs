@@ -3,10 +3,12 @@
 
 use serde_json::Value;
 use sim_models::Scenario;
-use sim_models::study::{Comparison, InvariantTally, Options, RecoveryTally};
+use sim_models::anatomy::Anatomy;
+use sim_models::study::{Axis, Comparison, InvariantTally, Map, Options, RecoveryTally};
 
 use super::*;
 use crate::samples;
+use crate::spoken::Spoken;
 use crate::study::json::summary;
 use crate::text::Style;
 
@@ -298,4 +300,120 @@ fn the_finding_is_the_gravest_and_ties_are_ties() {
     assert_eq!((money.figure.kind, &money.rows[..]), (Kind::Duplicated, &[1][..]));
     let same = compared(&[None, Some(SAME)], 8);
     assert_eq!(found(&Decision::of_comparison(&same, 0.02), None), None);
+}
+
+/// More users, and no other difference.
+const BUSIER: &str = r#"Scenario(
+    name: "busy", about: "", horizon: "20s",
+    actors: {
+        "users": Client(load: Open(rate: "20/s"), does: [Call("api.get")]),
+        "api": Service(workers: 4, queue: Fifo(limit: 100), endpoints: { "get": [Work(Const("20ms"))] }),
+    },
+    variants: { "twice": { "actors.users.load.rate": "40/s" } },
+)"#;
+
+#[test]
+fn who_is_asked_for_more_is_not_better_because_more_is_served() {
+    let side = |variant: Option<&str>| {
+        let scenario = Scenario::text("busy.ron", BUSIER);
+        let scenario = variant.into_iter().fold(scenario, |all, name| all.variant(name));
+        (variant.unwrap_or(BASE).to_owned(), scenario.load().expect("a scenario"))
+    };
+    let options = Options { seeds: 4, jobs: 1, ..Options::default() };
+    let study = Comparison::run(&[side(None), side(Some("twice"))], &options).expect("a study");
+    let study = Decision::of_comparison(&study, LEAST);
+    assert_eq!(cell(&study, 1, "goodput").mark, Some(Mark::Better));
+    let runs = [None, Some("twice")].map(|variant| side(variant).1.run(1));
+    for decision in [study, Decision::of_runs(&runs)] {
+        let found = decision.finding(None).map(|found| found.figure.kind);
+        assert_ne!(found, Some(Kind::Goodput), "{:?}", decision.finding(None));
+    }
+}
+
+/// A map of the shop over the attempts of its retries.
+fn shop_map(attempts: &str) -> Option<String> {
+    let load = |set: &[(&str, &str)]| {
+        let scenario = Scenario::text("shop.ron", SHOP).variant("retries");
+        let scenario = set.iter().fold(scenario, |all, (path, value)| all.set(*path, value));
+        scenario.load().expect("a scenario")
+    };
+    let x: Axis = format!("policies.p[0].attempts={attempts}").parse().expect("an axis");
+    let cells: Vec<Scenario> = x.values.iter().map(|value| load(&[(&x.path, value)])).collect();
+    let options = Options { seeds: 2, jobs: 1, ..Options::default() };
+    let base = load(&[]);
+    let names = [&x.path[..], ""].map(|path| Spoken::of(&Anatomy::of(&base), path));
+    let map = Map::run(&base, [x, Axis::none()], &cells, &options).expect("a map");
+    along(&map, [&names[0], &names[1]], true)
+}
+
+#[test]
+fn a_map_says_from_where_on_payments_are_doubled() {
+    let said = |attempts| shop_map(attempts).unwrap_or_default();
+    let from = said("1,2,4");
+    let beginning = "From attempts of Retry in p = 2 on, not up to 1: ";
+    assert!(from.starts_with(beginning) && from.contains(" duplicates of charge for "), "{from}");
+    assert!(said("4,2,1").starts_with("Up to attempts of Retry in p = 2, not from 1 on: "));
+    assert!(said("2,4").starts_with("At every attempts of Retry in p: "), "{}", said("2,4"));
+    assert!(said("1,3").starts_with("With attempts of Retry in p = 3: "), "{}", said("1,3"));
+    assert!(said("3,1,3").starts_with("At 2 of 3 values: "), "{}", said("3,1,3"));
+    assert_eq!(shop_map("1"), None, "who asks once pays once");
+}
+
+/// The numbers of a text: without what sets off thousands, in milliseconds where they are lengths.
+fn numbers(text: &str) -> Vec<f64> {
+    let words: Vec<&str> = text.split([' ', ';', ':', '(', ')', '"']).collect();
+    let number = |(n, word): (usize, &&str)| {
+        let number: f64 = word.trim_matches(['.', ',']).replace(',', "").parse().ok()?;
+        Some(match words.get(n + 1).map(|unit| unit.trim_matches(['.', ','])) {
+            Some("s") => number * 1_000.0,
+            Some("us") => number / 1_000.0,
+            _ => number,
+        })
+    };
+    words.iter().enumerate().filter_map(number).collect()
+}
+
+#[test]
+fn every_number_of_a_title_is_in_the_json() {
+    fn collect(value: &Value, all: &mut Vec<f64>) {
+        match value {
+            Value::Number(number) => all.extend(number.as_f64()),
+            Value::Array(items) => items.iter().for_each(|item| collect(item, all)),
+            Value::Object(fields) => fields.values().for_each(|field| collect(field, all)),
+            _ => {}
+        }
+    }
+    let mut told = 0;
+    for variant in [None, Some("retries")] {
+        for seed in 1..=3 {
+            let outcome = side(variant).1.run(seed);
+            let title = crate::finding::title(&outcome);
+            let json = serde_json::from_str(&crate::json::object(&outcome)).expect("JSON");
+            let mut known = Vec::new();
+            collect(&json, &mut known);
+            for number in numbers(&title) {
+                let is_it = |known: &f64| (known - number).abs() <= 0.01 * number.abs();
+                assert!(known.iter().any(is_it), "{number} of {title}");
+                told += 1;
+            }
+            assert!(!title.starts_with("All"), "{title}");
+        }
+    }
+    assert!(told >= 6, "{told}");
+}
+
+#[test]
+fn the_title_of_a_run_is_its_gravest_harm() {
+    let title = |variant| crate::finding::title(&side(variant).1.run(1));
+    assert!(
+        title(None).contains(" failed") || title(None).contains("no answer"),
+        "{}",
+        title(None)
+    );
+    assert!(title(Some("retries")).contains(" duplicates of charge for "));
+    let mut outcome = side(None).1.run(1);
+    outcome.effects[0].merged = 12;
+    assert_eq!(crate::finding::title(&outcome), "12 intents got another's charge");
+    outcome.verdict = Verdict::Invalid;
+    assert!(crate::finding::title(&outcome).starts_with("Nothing can be concluded"));
 }

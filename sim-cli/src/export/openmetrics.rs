@@ -183,6 +183,8 @@ fn effects(page: &mut Page, outcome: &Outcome) {
     family("sim_effects_refunded", "Taken back.", |effect| effect.refunded);
     let help = "Repeats that a key turned into the first answer.";
     family("sim_effects_deduplicated", help, |effect| effect.deduplicated);
+    let help = "Intents that were given another intent's effect.";
+    family("sim_effects_merged", help, |effect| effect.merged);
 }
 
 fn latencies(page: &mut Page, outcome: &Outcome) {

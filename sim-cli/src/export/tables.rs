@@ -3,7 +3,10 @@
 
 use sim_core::{Span, Time};
 use sim_models::account::Account;
-use sim_models::outcome::{ActorSummary, Goodput, Lengths, LogLine, Measured, Outcome, Series};
+use sim_models::outcome::{
+    ActorSummary, ClientSeries, EffectSeries, EndingSeries, Goodput, Lengths, LogLine, Measured,
+    Outcome, Series,
+};
 
 use super::table::Kind::{Count, Flag, Number, Text};
 use super::table::{Cell, Table};
@@ -344,6 +347,7 @@ fn effects(outcome: &Outcome) -> Table {
         ("duplicated", Count),
         ("refunded", Count),
         ("deduplicated", Count),
+        ("merged", Count),
     ];
     let mut table = Table::new("effects", &columns);
     for effect in &outcome.effects {
@@ -354,6 +358,7 @@ fn effects(outcome: &Outcome) -> Table {
             effect.duplicated.into(),
             effect.refunded.into(),
             effect.deduplicated.into(),
+            effect.merged.into(),
         ]);
     }
     table
@@ -441,37 +446,89 @@ fn series(series: &Series, end: Time) -> Table {
         ("figure", Text),
         ("value", Number),
     ];
-    let mut table = Table::new("series", &columns);
-    let counts = |counts: &[u32]| counts.iter().map(|n| f64::from(*n).into()).collect();
-    let lengths = |lengths: &[Option<Span>]| lengths.iter().map(|l| (*l).into()).collect();
-    let mut add = |kind: &str, of: Option<&String>, figure: &str, values: Vec<Cell>| {
-        for (n, value) in values.into_iter().enumerate() {
-            let from = Time::ZERO + series.width * n as u64;
-            // The last window ends with the run.
-            let to = (from + series.width).min(end.max(from));
-            let (from, to) = (from.into(), to.into());
-            table.push([from, to, kind.into(), of.into(), figure.into(), value]);
-        }
-    };
-    add("run", None, "offered", counts(&series.offered));
-    add("run", None, "goodput", counts(&series.goodput));
-    add("run", None, "failed", counts(&series.failed));
-    add("run", None, "retries", counts(&series.retries));
-    add("run", None, "latency_p50_ms", lengths(&series.latency_p50));
-    add("run", None, "latency_p99_ms", lengths(&series.latency_p99));
+    let mut windows = Windows { table: Table::new("series", &columns), width: series.width, end };
+    windows.add("run", None, "offered", &series.offered);
+    windows.add("run", None, "goodput", &series.goodput);
+    windows.add("run", None, "failed", &series.failed);
+    windows.add("run", None, "retries", &series.retries);
+    windows.add("run", None, "latency_p50_ms", &series.latency_p50);
+    windows.add("run", None, "latency_p99_ms", &series.latency_p99);
+    windows.add("run", None, "failed_p50_ms", &series.failed_p50);
+    windows.add("run", None, "failed_p99_ms", &series.failed_p99);
+    series.clients.iter().for_each(|own| windows.client(own));
+    for (of, workers) in &series.wasted {
+        windows.add("service", Some(of), "wasted_workers", workers);
+    }
+    for (of, ratios) in &series.requests_per_intent {
+        windows.add("actor", Some(of), "requests_per_intent", ratios);
+    }
     for level in &series.levels {
-        let values = |values: &[Option<f64>]| values.iter().map(|value| (*value).into()).collect();
+        let (kind, of) = (level.kind.id(), Some(&level.resource));
         let (quantity, extreme) = (level.quantity.id(), level.quantity.worst());
-        for (which, of) in [("mean", &level.mean), (extreme, &level.worst)] {
-            let figure = format!("{quantity}_{which}");
-            add(level.kind.id(), Some(&level.resource), &figure, values(of));
+        windows.add(kind, of, &format!("{quantity}_mean"), &level.mean);
+        windows.add(kind, of, &format!("{quantity}_{extreme}"), &level.worst);
+    }
+    for (of, ratios) in &series.amplification {
+        windows.add("hop", Some(of), "attempts_per_call", ratios);
+    }
+    for EndingSeries { hop, endings } in &series.endings {
+        for (ending, counts) in endings {
+            windows.add("hop", Some(hop), &format!("ended_{}", ending.id()), counts);
         }
     }
-    for (name, amplification) in &series.amplification {
-        let ratios = amplification.iter().map(|ratio| (*ratio).into()).collect();
-        add("hop", Some(name), "attempts_per_call", ratios);
+    for EffectSeries { kind, count, duplicated, refunded, merged } in &series.effects {
+        windows.add("effect", Some(kind), "count", count);
+        windows.add("effect", Some(kind), "duplicated", duplicated);
+        windows.add("effect", Some(kind), "refunded", refunded);
+        windows.add("effect", Some(kind), "merged", merged);
     }
-    table
+    for (of, counts) in &series.violations {
+        windows.add("promise", Some(of), "violations", counts);
+    }
+    windows.table
+}
+
+/// The table of series while it is filled.
+struct Windows {
+    table: Table,
+    width: Span,
+    end: Time,
+}
+
+impl Windows {
+    /// One row a window.
+    fn add<V: Copy + Into<Cell>>(
+        &mut self,
+        kind: &str,
+        of: Option<&String>,
+        figure: &str,
+        values: &[V],
+    ) {
+        for (n, value) in values.iter().enumerate() {
+            let from = Time::ZERO + self.width * n as u64;
+            // The last window ends with the run.
+            let to = (from + self.width).min(self.end.max(from));
+            let value = match (*value).into() {
+                Cell::Count(count) => Cell::Number(count as f64),
+                value => value,
+            };
+            let (from, to) = (from.into(), to.into());
+            self.table.push([from, to, kind.into(), of.into(), figure.into(), value]);
+        }
+    }
+
+    fn client(&mut self, own: &ClientSeries) {
+        let (kind, of) = ("client", Some(&own.name));
+        self.add(kind, of, "offered", &own.offered);
+        self.add(kind, of, "goodput", &own.goodput);
+        self.add(kind, of, "degraded", &own.degraded);
+        self.add(kind, of, "failed", &own.failed);
+        self.add(kind, of, "unanswered", &own.unanswered);
+        self.add(kind, of, "latency_p50_ms", &own.latency_p50);
+        self.add(kind, of, "latency_p99_ms", &own.latency_p99);
+        self.add(kind, of, "failed_p50_ms", &own.failed_p50);
+        self.add(kind, of, "failed_p99_ms", &own.failed_p99);
+    }
 }
 
 fn histograms(outcome: &Outcome) -> Table {

@@ -299,7 +299,7 @@ impl Chapter {
     /// What tells its sides apart; of one alone, or where nothing does, what the first side found.
     pub fn finding(&self) -> String {
         let first = &self.sides[0].glances[0];
-        let trigger = chart::trigger(&self.sides[0].outcome);
+        let trigger = crate::finding::trigger(&self.sides[0].outcome);
         let told = self.decision.as_ref().and_then(|told| told.finding(trigger.as_deref()));
         told.map_or_else(|| first.headline.clone(), |finding| finding.text)
     }

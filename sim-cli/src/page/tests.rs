@@ -22,7 +22,8 @@ fn anatomy(outcome: &Outcome) -> Anatomy {
     let layers = vec![piece("Breaker", 1, "Breaker(Consecutive(failures: 5))")];
     let (from, to, policy) = ("api".to_owned(), "psp".to_owned(), "provider".to_owned());
     let hops = vec![(from.clone(), to.clone())];
-    Anatomy { invariants, faults, stacks: vec![Stack { from, to, policy, layers }], hops }
+    let stacks = vec![Stack { from, to, policy, layers }];
+    Anatomy { invariants, faults, links: Vec::new(), stacks, hops }
 }
 
 fn side(name: &str, outcome: Outcome) -> Side {

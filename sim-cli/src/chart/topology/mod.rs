@@ -392,7 +392,8 @@ mod tests {
     fn anatomy() -> Anatomy {
         let hop = |from: &str, to: &str| (from.to_owned(), to.to_owned());
         let hops = vec![hop("shoppers", "api"), hop("api", "psp"), hop("api", "redis")];
-        Anatomy { invariants: Vec::new(), faults: Vec::new(), stacks: Vec::new(), hops }
+        let (faults, links, stacks) = (Vec::new(), Vec::new(), Vec::new());
+        Anatomy { invariants: Vec::new(), faults, links, stacks, hops }
     }
 
     #[test]

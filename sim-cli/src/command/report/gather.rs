@@ -243,7 +243,7 @@ fn mapped(args: &Args, file: &ScenarioFile, progress: &Progress) -> Result<Optio
         }
     }
     let repeat = line.option("seeds", seeds).to_string();
-    Ok(Some(Study { picture: chart::map(&map, &base.promises(), &repeat), repeat }))
+    Ok(Some(Study { picture: chart::map(&map, &base, &repeat), repeat }))
 }
 
 fn options<'a>(seeds: u64, progress: &'a (dyn Fn() + Sync)) -> Options<'a> {

@@ -89,7 +89,7 @@ fn text(args: &Args, outcomes: &[Outcome], decision: &Decision) -> String {
     let style = console::style();
     let mut text = plain(&format!("{}, seed {}", outcomes[0].scenario, seeds(outcomes)));
     text.push('\n');
-    if let Some(finding) = decision.finding(chart::trigger(&outcomes[0]).as_deref()) {
+    if let Some(finding) = decision.finding(finding::trigger(&outcomes[0]).as_deref()) {
         text += &labelled(style.head, "FOUND", &finding.text);
     }
     text += &decision::text::text(decision, &style, console::columns());
