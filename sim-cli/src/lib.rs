@@ -57,6 +57,7 @@ mod study;
 mod suite;
 mod text;
 mod turning;
+mod watch;
 mod words;
 
 use std::process::ExitCode;

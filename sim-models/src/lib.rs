@@ -38,6 +38,7 @@
 //! | write an actor or a policy in Rust | [`custom`] |
 //! | go step by step, or keep a record | [`Run`] |
 //! | point at the parts of a scenario | [`anatomy`] |
+//! | list the numbers of a scenario that can be changed | [`knob`] |
 //! | look up a word of the language | [`language`] |
 //!
 //! **Invariant:** this crate has never heard of terminals or SVG.
@@ -45,6 +46,7 @@
 pub mod account;
 pub mod activity;
 pub mod anatomy;
+mod axis;
 mod compile;
 pub mod conform;
 pub mod custom;
@@ -56,6 +58,7 @@ pub mod explore;
 pub mod figure;
 mod intent;
 mod invariant;
+pub mod knob;
 pub mod language;
 mod ledger;
 mod lengths;

@@ -11,6 +11,7 @@ use crate::compile::{self, Points};
 use crate::custom::Kinds;
 use crate::error::Error;
 use crate::figure::{Figure, Kind, Promise};
+use crate::knob::{self, Knob};
 use crate::language;
 use crate::outcome::{Outcome, RunId};
 use crate::plan::{ActorKind, ActorPlan, FaultEntry, InvariantPlan, Plan, Rule};
@@ -50,6 +51,8 @@ impl Scenario {
     ) -> Result<Scenario, Vec<SourceError>> {
         let mut document =
             Document::parse(name, text, language::shorthand()).map_err(|e| vec![e])?;
+        // Of the file as it stands: a variant may lack what a knob turns.
+        let mut mistakes = knob::mistakes(&document);
         let mut applied = String::new();
         if let Some(variant) = &choice.variant {
             document.overlay(&format!("variants.{}", path_key(variant))).map_err(|e| vec![e])?;
@@ -59,7 +62,15 @@ impl Scenario {
             document.set("--set", path, value).map_err(|e| vec![e])?;
             applied.push_str(&format!("{path}\n{value}\n"));
         }
-        let (plan, seed) = compile(&document, kinds, files, Points::Asked)?;
+        let compiled = compile(&document, kinds, files, Points::Asked);
+        let (plan, seed) = match compiled {
+            Ok(compiled) if mistakes.is_empty() => compiled,
+            Ok(_) => return Err(mistakes),
+            Err(own) => {
+                mistakes.splice(0..0, own);
+                return Err(mistakes);
+            }
+        };
         let scenario_hash = hash(text, &plan.files);
         Ok(Scenario {
             document,
@@ -242,6 +253,17 @@ impl Scenario {
             to.iter().map(move |to| (actor.name.as_str(), name(*to)))
         });
         calls.chain(copies).collect()
+    }
+
+    /// Every number in it that can be changed, in the order of the text. That of the seed, which is
+    /// chosen otherwise, is none of them.
+    pub fn numbers(&self) -> Vec<Knob> {
+        knob::numbers(&self.document)
+    }
+
+    /// The values that its author chose to be turned, as far as a variant has them.
+    pub fn knobs(&self) -> Vec<Knob> {
+        knob::chosen(&self.document)
     }
 
     /// How long a run lasts.

@@ -18,12 +18,16 @@ const PHONE: &str = "<!DOCTYPE html><title>nothing was said</title>
 <iframe src=\"used.html\" style=\"border: 0; width: 400px; height: 800px\"></iframe>
 ";
 
-/// The browser's name, if there is one.
 fn browser() -> Option<&'static str> {
+    found("a report in a browser")
+}
+
+/// The browser's name, if there is one; without it, something is not tested.
+pub fn found(what: &str) -> Option<&'static str> {
     let is_there = |name: &&str| Command::new(name).arg("--version").output().is_ok();
     let found = ["chromium", "chromium-browser", "google-chrome"].into_iter().find(is_there);
     if found.is_none() {
-        eprintln!("SKIPPED: a report in a browser; no Chromium is installed");
+        eprintln!("SKIPPED: {what}; no Chromium is installed");
     }
     found
 }

@@ -39,8 +39,8 @@ const HOUSES: &[House] = &[
         sources: "sim-models/src",
         within: &[],
         floors: &[
-            &["pool", "source", "custom", "figure"],
-            &["language", "designs", "error"],
+            &["axis", "pool", "source", "custom", "figure"],
+            &["knob", "language", "designs", "error"],
             &["plan"],
             &[
                 "account",

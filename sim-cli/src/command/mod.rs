@@ -17,6 +17,7 @@ mod report;
 mod run;
 mod schema;
 mod validate;
+mod watch;
 mod why;
 
 use clap::{Parser, Subcommand};
@@ -40,6 +41,7 @@ Examples:
   sim why checkout.ron                    the violation as a sequence diagram, with reasons
   sim export checkout.ron --format csv    its figures, log and ledger as tables for other programs
   sim report checkout.ron --all           one HTML file for a review: out/report.html
+  sim watch checkout.ron                  a page that runs it again on save and on moving a slider
   sim replay run.sim                      prove that it repeats, step by step
   sim conform traces/                     prove that policies behave like their libraries
   sim help Retry                          what a word of the language means, with its defaults
@@ -78,6 +80,7 @@ pub enum Command {
     Why(why::Args),
     Export(export::Args),
     Report(report::Args),
+    Watch(watch::Args),
     Replay(replay::Args),
     List(list::Args),
     New(new::Args),
@@ -104,6 +107,7 @@ impl Command {
             Command::Why(args) => why::why(args, kinds),
             Command::Export(args) => export::export(args, kinds),
             Command::Report(args) => report::report(args, kinds),
+            Command::Watch(args) => watch::watch(args, kinds),
             Command::Replay(args) => replay::replay(args, kinds),
             Command::List(args) => list::list(args, kinds),
             Command::New(args) => new::new(args),

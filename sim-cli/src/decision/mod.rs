@@ -126,9 +126,14 @@ impl Decision {
 
     /// Of one run of each variant. It marks no difference: one seed proves none.
     pub fn of_runs(outcomes: &[Outcome]) -> Decision {
-        let summaries: Vec<Summary> = outcomes.iter().map(Summary::of_run).collect();
         let name = |outcome: &Outcome| outcome.variant.clone().unwrap_or(BASE.to_owned());
-        let names = outcomes.iter().map(name).collect();
+        Decision::of_named_runs(outcomes.iter().map(|outcome| (name(outcome), outcome)))
+    }
+
+    /// The same of runs that have names of their own.
+    pub fn of_named_runs<'a>(runs: impl Iterator<Item = (String, &'a Outcome)>) -> Decision {
+        let of = |(name, outcome): (String, &Outcome)| (name, Summary::of_run(outcome));
+        let (names, summaries): (Vec<String>, Vec<Summary>) = runs.map(of).unzip();
         Decision::of(names, &summaries.iter().collect::<Vec<_>>(), None, &|_, _| None)
     }
 

@@ -142,7 +142,7 @@ fn of_many(study: &Study, id: &str, room: Room) -> Markup {
 }
 
 /// Pictures of a kind of all sides: the first is open, the others unfold.
-fn pictures(
+pub fn pictures(
     chapter: &Chapter,
     n: usize,
     room: Room,
@@ -168,7 +168,7 @@ fn pictures(
 }
 
 /// What broke, what took longest, and all figures, side by side; what kept all is folded.
-fn told(chapter: &Chapter, n: usize, room: Room) -> Markup {
+pub fn told(chapter: &Chapter, n: usize, room: Room) -> Markup {
     html! {
         h3 { "What happened" }
         @for (number, side) in chapter.sides.iter().enumerate() {
@@ -232,7 +232,7 @@ fn log(side: &Side, id: &str) -> Markup {
     }
 }
 
-fn written(chapter: &Chapter, n: usize, room: Room, findings: &[findings::Finding]) -> Markup {
+pub fn written(chapter: &Chapter, n: usize, room: Room, findings: &[findings::Finding]) -> Markup {
     html! {
         h3 { "The scenario, and what was found at its lines" }
         @if room.has(Part::Scenario) {

@@ -9,6 +9,7 @@ mod decision;
 mod findings;
 mod hops;
 mod limits;
+mod live;
 mod markdown;
 mod numbers;
 mod scenario;
@@ -19,11 +20,14 @@ mod tests;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sim_models::anatomy::Anatomy;
 use sim_models::outcome::{Outcome, RunId, Verdict};
+use sim_models::{Scenario, SourceError};
 
 use crate::chart::{self, Picture, Readout};
 use crate::decision::Decision;
-use crate::text::plain;
+use crate::text::{Style, plain};
+use crate::{finding, report};
 
+pub use live::live;
 pub use markdown::markdown;
 
 /// What a review tool or a mail still takes: two million bytes.
@@ -36,8 +40,11 @@ const PROSE_MAX: usize = 6_000;
 /// So many seeds of each side are still there when there is no room for all.
 const SEEDS_LEAST: usize = 5;
 
-const STYLE: &str = include_str!("style.css");
-const SCRIPT: &str = include_str!("script.js");
+/// How all that a page shows looks.
+pub const STYLE: &str = include_str!("style.css");
+
+/// What lets a reader point, zoom and choose. A page that has no numbers yet calls `tell` itself.
+pub const SCRIPT: &str = include_str!("script.js");
 
 /// Nothing may be loaded, whatever stands in the page.
 const POLICY: &str = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; \
@@ -305,7 +312,40 @@ impl Chapter {
     }
 }
 
+impl Glance {
+    /// Of a run that a command repeats.
+    pub fn of(outcome: &Outcome, repeat: String) -> Glance {
+        Glance {
+            run_id: outcome.run_id.clone(),
+            digest: outcome.digest,
+            verdict: outcome.verdict,
+            headline: finding::headline(outcome),
+            repeat,
+            numbers: chart::readout(outcome),
+        }
+    }
+}
+
 impl Side {
+    /// Of one run that a command repeats, without the stories of its intents.
+    pub fn of(name: &str, scenario: &Scenario, outcome: Outcome, repeat: String) -> Side {
+        let anatomy = Anatomy::of(scenario);
+        Side {
+            name: name.to_owned(),
+            timeline: chart::timeline(&outcome, &repeat),
+            latencies: chart::distributions(&outcome, &repeat),
+            topology: chart::topology(&outcome, &anatomy, &repeat),
+            stories: Vec::new(),
+            figures: report::text(&outcome, &repeat, &Style::plain(), false),
+            warnings: scenario.warnings().iter().map(SourceError::to_string).collect(),
+            anatomy,
+            verdicts: vec![outcome.verdict],
+            glances: vec![Glance::of(&outcome, repeat.clone())],
+            outcome,
+            repeat,
+        }
+    }
+
     /// The worst of its runs.
     pub fn verdict(&self) -> Verdict {
         let of = |verdict: &Verdict| self.verdicts.contains(verdict);
@@ -324,12 +364,12 @@ const WORST_FIRST: [Verdict; 5] = [
 ];
 
 /// A verdict as a mark whose word says it all.
-fn verdict(verdict: Verdict) -> Markup {
+pub fn verdict(verdict: Verdict) -> Markup {
     html! { strong .verdict .(verdict.name()) { (verdict.to_string().to_uppercase()) } }
 }
 
 /// What a file says, as a page can hold it: without control characters, and not without end.
-fn said(text: &str) -> String {
+pub fn said(text: &str) -> String {
     cut(text, TEXT_MAX)
 }
 

@@ -1,8 +1,9 @@
 //! What the scripts of a page draw: the numbers behind its timelines.
 
 use serde::Serialize;
+use serde_json::Value;
 
-use super::{Page, Part, Room, Side, said};
+use super::{Chapter, Page, Part, Room, Side, said};
 use crate::chart::Readout;
 
 #[derive(Serialize)]
@@ -23,6 +24,13 @@ struct OfRun<'a> {
 
 /// The numbers of each chapter's sides, as JSON that no text in it can end.
 pub fn embedded(page: &Page, room: Room) -> String {
+    let json = serde_json::to_string(&of(&page.chapters, room));
+    // Within a script `</` would end it, and `<!--` would begin a comment.
+    json.expect("names are strings, numbers finite").replace('<', "\\u003c")
+}
+
+/// The numbers of each chapter's sides.
+pub fn of(chapters: &[Chapter], room: Room) -> Vec<Vec<Value>> {
     let sides = if room.has(Part::Variants) { usize::MAX } else { 1 };
     let seeds = match (room.has(Part::Seeds), room.has(Part::ManySeeds)) {
         (true, true) => usize::MAX,
@@ -38,11 +46,9 @@ pub fn embedded(page: &Page, room: Room) -> String {
         });
         serde_json::to_value(OfSide { name: said(&side.name), runs: runs.collect() })
     };
-    let chapters = page.chapters.iter().map(|chapter| {
+    let chapters = chapters.iter().map(|chapter| {
         let sides = chapter.sides.iter().take(sides).map(side);
         sides.collect::<Result<Vec<_>, _>>().expect("names are strings, numbers finite")
     });
-    let json = serde_json::to_string(&chapters.collect::<Vec<_>>());
-    // Within a script `</` would end it, and `<!--` would begin a comment.
-    json.expect("names are strings, numbers finite").replace('<', "\\u003c")
+    chapters.collect()
 }

@@ -1,6 +1,7 @@
 "use strict";
 // Draws the timelines of a report from the numbers in it: one cursor for all panels, zoom, choice of
-// series, variants and seeds, and a search in logs. Without it the page says the same with pictures.
+// series, variants and seeds, and a search in logs. Without it the page says the same with pictures. A
+// page that gets its numbers later calls `tell`.
 (() => {
   // Asked of the page, so that no address stands in it.
   const SVG = document.querySelector("svg.chart").namespaceURI;
@@ -36,9 +37,10 @@
       : number(value);
   const seconds = (at) => `${Number(at.toFixed(3))} s`;
 
-  // A chapter's panels. `shown` is all that a reader chose.
-  const explore = (place, sides) => {
-    const shown = { sides: new Set([0]), seed: 0, hidden: new Set(), from: 0, to: 0, at: null };
+  // A chapter's panels. `shown` is all that a reader chose, and may have chosen before.
+  const explore = (place, sides, before) => {
+    const first = before ? sides.map((_, n) => n) : [0];
+    const shown = { sides: new Set(first), seed: 0, hidden: new Set(before?.hidden), from: 0, to: 0, at: null };
     const run = (side) => sides[side].runs[Math.min(shown.seed, sides[side].runs.length - 1)];
     const end = () => Math.max(...[...shown.sides].map((side) => run(side).end));
     const whole = () => { shown.from = 0; shown.to = end(); };
@@ -51,10 +53,16 @@
 
     // Everything is drawn in px of the page, so that words keep their size on a phone.
     let [width, left, right] = [0, 0, 0];
+    // Where there is room, two sides that are compared stand beside each other.
+    let [isTwo, host, room] = [false, panels, 0];
     const measure = () => {
-      width = Math.max(panels.clientWidth || 1100, 240);
+      room = panels.clientWidth;
+      isTwo = before !== undefined && shown.sides.size === 2 && room >= 1000;
+      panels.classList.toggle("two", isTwo);
+      width = Math.max(isTwo ? (room - 16) / 2 : room || 1100, 240);
       [left, right] = width < NARROW ? [46, width - 8] : [72, width - 24];
     };
+    const cell = () => { host = element("div"); panels.append(host); };
     const x = (at) => left + (at - shown.from) / (shown.to - shown.from) * (right - left);
     const when = (px) => shown.from + (px - left) / (right - left) * (shown.to - shown.from);
     const value = (line, at) => {
@@ -70,9 +78,9 @@
     };
     const lasts = (span) => `${span.label}: ${seconds(span.from)} to ${seconds(span.to)}`;
 
-    const scale = (panel, lines) => {
+    const scale = (panel, groups) => {
       let most = 0, least = Infinity;
-      if (panel.kind === "stack") {
+      for (const lines of groups) if (panel.kind === "stack") {
         for (let n = 0; n < lines[0].most.length; n += 1)
           most = Math.max(most, lines.reduce((sum, line) => sum + (line.most[n] || 0), 0));
       } else {
@@ -132,7 +140,7 @@
         class: "chart plot", viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": title,
       });
       const key = element("p", { class: "key" }, title ? [element("strong", {}, [title])] : []);
-      panels.append(element("div", { class: "panel" }, [key, svg]));
+      host.append(element("div", { class: "panel" }, [key, svg]));
       return { svg, key };
     };
     const named = (key, swatch, name, read) => {
@@ -156,10 +164,10 @@
       }
     };
 
-    const drawn = (side, own, title) => {
+    const drawn = (side, own, title, groups) => {
       const { svg, key } = panel(title, PLOT);
       const lines = own.lines.filter((line) => !shown.hidden.has(line.name));
-      const { y, most, least } = scale(own, own.lines);
+      const { y, most, least } = scale(own, groups);
       ground(svg, run(side).spans, PLOT);
       for (const mark of [least, most]) {
         svg.append(node("path", { class: "grid", d: `M${left} ${y(mark).toFixed(1)}H${right}` }));
@@ -177,7 +185,7 @@
 
     // A row of bars for each line, each as long as its greatest allows.
     const bars = (side, own, title) => {
-      panels.append(element("p", { class: "key" }, [element("strong", {}, [title])]));
+      host.append(element("p", { class: "key" }, [element("strong", {}, [title])]));
       for (const line of own.lines) {
         if (shown.hidden.has(line.name)) continue;
         const { svg, key } = panel("", ROW);
@@ -220,7 +228,7 @@
         const anchor = n === ticks ? "end" : "middle";
         svg.append(node("text", { class: "muted", x: x(at), y: 14, "font-size": 11, "text-anchor": anchor }, [seconds(at)]));
       }
-      panels.append(svg);
+      host.append(svg);
     };
 
     const draw = () => {
@@ -228,14 +236,19 @@
       [cursors.length, readers.length] = [0, 0];
       panels.replaceChildren();
       const titles = [...new Set([...shown.sides].flatMap((side) => run(side).panels.map((own) => own.title)))];
-      for (const title of titles) for (const side of shown.sides) {
-        const own = run(side).panels.find((other) => other.title === title);
-        if (!own || own.lines.every((line) => shown.hidden.has(line.name))) continue;
-        const whole = shown.sides.size > 1 ? `${sides[side].name}: ${title}` : title;
-        if (own.kind === "bars") bars(side, own, whole); else drawn(side, own, whole);
+      for (const title of titles) {
+        const all = [...shown.sides].map((side) => [side, run(side).panels.find((own) => own.title === title)]);
+        // One scale for all sides, so that heights can be compared.
+        const groups = all.flatMap(([, own]) => (own ? [own.lines] : []));
+        for (const [side, own] of all) {
+          cell();
+          if (!own || own.lines.every((line) => shown.hidden.has(line.name))) continue;
+          const whole = shown.sides.size > 1 ? `${sides[side].name}: ${title}` : title;
+          if (own.kind === "bars") bars(side, own, whole); else drawn(side, own, whole, groups);
+        }
       }
-      for (const side of shown.sides) breakers(side);
-      axis();
+      for (const side of shown.sides) { cell(); breakers(side); }
+      for (let n = 0; n < (isTwo ? 2 : 1); n += 1) { cell(); axis(); }
       show(shown.at);
     };
 
@@ -278,7 +291,7 @@
     const toggle = (set, key, is) => { if (is) set.add(key); else set.delete(key); draw(); };
 
     if (sides.length > 1) {
-      tools.append(group("variants", sides.map((side, n) => choice(side.name, n === 0, (is) => {
+      tools.append(group("variants", sides.map((side, n) => choice(side.name, shown.sides.has(n), (is) => {
         toggle(shown.sides, n, is);
         shown.sides = new Set([...shown.sides].sort((a, b) => a - b));
         if (shown.sides.size > 0) draw();
@@ -291,7 +304,7 @@
       tools.append(group("seeds", [seeds]));
     }
     const names = [...new Set(sides.flatMap((side) => side.runs[0].panels.flatMap((panel) => panel.lines.map((line) => line.name))))];
-    const series = group("series", names.map((name) => choice(name, true, (is) => toggle(shown.hidden, name, !is))));
+    const series = group("series", names.map((name) => choice(name, !shown.hidden.has(name), (is) => toggle(shown.hidden, name, !is))));
     tools.append(element("details", {}, [element("summary", {}, ["series"]), series]));
     const middle = () => (shown.from + shown.to) / 2;
     const span = () => shown.to - shown.from;
@@ -331,11 +344,14 @@
       else return;
       event.preventDefault();
     });
-    addEventListener("resize", () => { if (panels.clientWidth !== width) draw(); });
+    addEventListener("resize", () => { if (place.isConnected && panels.clientWidth !== room) draw(); });
     whole();
+    if (before?.to > 0 && before.is_zoomed()) [shown.from, shown.to] = [before.from, Math.min(before.to, end())];
     draw();
     // What the panels show need not stand below them as well.
     for (const still of place.parentElement.querySelectorAll("details.timeline")) still.open = false;
+    shown.is_zoomed = () => shown.from > 0 || shown.to < end();
+    return shown;
   };
 
   // A field that leaves only the lines of a log that have a text.
@@ -355,9 +371,15 @@
     log.querySelector("summary").after(element("p", { class: "tools" }, [field, count]));
   };
 
-  const chapters = JSON.parse(document.getElementById("numbers").textContent);
-  for (const place of document.querySelectorAll(".explorer")) explore(place, chapters[place.dataset.chapter]);
-  for (const log of document.querySelectorAll("details.log")) search(log);
+  // Makes what stands below an element usable; what was chosen of a chapter before is chosen again.
+  const tell = (root, chapters, before) => {
+    for (const log of root.querySelectorAll("details.log")) search(log);
+    const places = [...root.querySelectorAll(".explorer")];
+    return places.map((place) => explore(place, chapters[place.dataset.chapter], before?.[place.dataset.chapter]));
+  };
+  const numbers = document.getElementById("numbers");
+  if (numbers) tell(document, JSON.parse(numbers.textContent));
+  else globalThis.tell = tell;
   addEventListener("beforeprint", () => {
     for (const folded of document.querySelectorAll("details:not(.log)")) folded.open = true;
   });

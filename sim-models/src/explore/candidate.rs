@@ -525,6 +525,7 @@ fn counted_on(tree: &Tree, found: &mut Vec<Span>) {
                 | "grace"
                 | "variants"
                 | "breaks"
+                | "knobs"
                 | "hypothesis"
                 | "about"
                 | "faults"

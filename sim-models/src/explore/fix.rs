@@ -270,7 +270,7 @@ impl Exploration<'_> {
         let name = format!("{} fixed", scenario.name());
         tree.set("name", text(&name));
         tree.set("about", text(&format!("{}: {}.", scenario.name(), names.join("; and "))));
-        for field in ["variants", "breaks", "hypothesis"] {
+        for field in ["variants", "breaks", "knobs", "hypothesis"] {
             tree.remove(field);
         }
         Fix {

@@ -78,6 +78,7 @@ pub(super) fn tell(
     let mut tree = scenario.document().tree();
     tree.remove("variants");
     tree.remove("breaks");
+    tree.remove("knobs");
     tree.remove("hypothesis");
     tree.set("seed", Tree::read(&finding.seed.to_string())?);
     let name = counterexample_name(scenario);

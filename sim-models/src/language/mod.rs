@@ -94,6 +94,10 @@ pub(crate) struct Scenario {
     /// Changed copies of the scenario: path → new value.
     #[serde(default)]
     pub variants: BTreeMap<String, BTreeMap<String, Ignored>>,
+    /// Values that `sim watch` offers to change: paths, each alone or with the values that it takes, as
+    /// an axis of `sim map` has them.
+    #[serde(default)]
+    pub knobs: Vec<String>,
     /// What counts as recovery.
     #[serde(default)]
     pub recovery: Recovery,

@@ -155,6 +155,13 @@ impl Patchwork {
         SourceError { place, message: message.into(), help }
     }
 
+    /// Where a span of the resulting text was written, if all of it stands in the file.
+    pub fn place_in_file(&self, span: Range<usize>) -> Option<Range<usize>> {
+        let length = span.len();
+        let Site { source, range } = self.site(span);
+        (source == 0 && range.len() == length).then_some(range)
+    }
+
     /// Where a span of the resulting text was written, and how.
     pub fn spot(&self, span: Range<usize>) -> Spot {
         let Site { source, range } = self.site(span);

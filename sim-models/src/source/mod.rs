@@ -15,6 +15,7 @@ mod names;
 mod path;
 mod print;
 mod read;
+mod scalars;
 mod spot;
 mod tree;
 
@@ -36,6 +37,7 @@ pub use names::Shorthand;
 pub(crate) use path::last_name;
 pub use path::path_key;
 pub(crate) use print::Tree;
+pub(crate) use scalars::Scalar;
 pub use spot::Spot;
 
 /// Gives the text of a file by its name in a scenario, or says why it cannot.
@@ -151,6 +153,16 @@ impl Document {
             _ => mixture.expect("there is one, or it was read"),
         };
         Err(self.patches.blame(fault))
+    }
+
+    /// Why a path leads to nothing, and what may be meant; `None` when there is a value.
+    pub(crate) fn absence(&self, path: &str) -> Option<(String, Option<String>)> {
+        let segments = match path::parse(path) {
+            Ok(segments) => segments,
+            Err(why) => return Some((why, None)),
+        };
+        let (node, depth) = self.root.nearest(&segments);
+        (depth < segments.len()).then(|| absence(node, &segments, depth))
     }
 
     /// The text of the value at `path`.

@@ -1,7 +1,7 @@
 //! Two values of a scenario, varied together: where it is stable, and where it is not.
 
+use super::Axis;
 use super::Subject;
-use super::axis::Axis;
 use super::estimate::Estimate;
 use super::replicate::{Crew, Misuse, Options};
 use super::sample::Sample;

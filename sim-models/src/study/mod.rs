@@ -9,7 +9,6 @@
 //! else. Only whole runs go to other threads, and they are reduced in the order of their seeds, so
 //! that the number of threads cannot move a bit.
 
-mod axis;
 mod check;
 mod compare;
 #[cfg(test)]
@@ -23,8 +22,8 @@ mod sample;
 mod summary;
 mod typical;
 
+pub use crate::axis::Axis;
 pub use crate::figure::{Better, Figure, Kind, Quantile, Stretch, Unit};
-pub use axis::Axis;
 pub use check::{Check, Stop, Until};
 pub use compare::{Comparison, Contrast, Judgement, Side};
 pub use estimate::{Estimate, Interval, wilson};

@@ -2,12 +2,11 @@
 
 use std::path::Path;
 
-use sim_models::anatomy::Anatomy;
+use sim_models::Scenario;
 use sim_models::custom::Kinds;
 use sim_models::outcome::{InvariantVerdict, Outcome};
 use sim_models::study::{Axis, Check, Comparison, Map, Options, Summary};
 use sim_models::why::{Inquiry, Slow, Subject};
-use sim_models::{Scenario, SourceError};
 
 use super::Args;
 use crate::changes::Changes;
@@ -18,8 +17,7 @@ use crate::file::{ScenarioFile, together, warnings_of};
 use crate::page::{Chapter, Glance, Side, Story, Study};
 use crate::repeat::Repeat;
 use crate::study::progress::Progress;
-use crate::text::Style;
-use crate::{chart, console, finding, report};
+use crate::{chart, console};
 
 /// Broken promises of a side that get a diagram, and slow intents that do.
 const BROKEN_MAX: usize = 6;
@@ -120,24 +118,11 @@ impl Telling<'_> {
         };
         let first = *seeds.start();
         let outcome = self.run(first);
-        let mut glances = vec![self.glance(&outcome)];
-        glances.extend(seeds.skip(1).map(|seed| self.glance(&self.run(seed))));
-        let repeat = self.repeat("run").option("seed", first).to_string();
-        let anatomy = Anatomy::of(scenario);
-        Side {
-            name: name.to_owned(),
-            timeline: chart::timeline(&outcome, &repeat),
-            latencies: chart::distributions(&outcome, &repeat),
-            topology: chart::topology(&outcome, &anatomy, &repeat),
-            stories: self.stories(&outcome, first),
-            figures: report::text(&outcome, &repeat, &Style::plain(), false),
-            warnings: scenario.warnings().iter().map(SourceError::to_string).collect(),
-            anatomy,
-            verdicts: glances.iter().map(|glance| glance.verdict).collect(),
-            glances,
-            outcome,
-            repeat,
-        }
+        let stories = self.stories(&outcome, first);
+        let mut side = Side::of(name, scenario, outcome, self.of_run(first));
+        side.glances.extend(seeds.skip(1).map(|seed| self.glance(seed)));
+        let verdicts = side.glances.iter().map(|glance| glance.verdict).collect();
+        Side { stories, verdicts, ..side }
     }
 
     fn run(&self, seed: u64) -> Outcome {
@@ -145,15 +130,12 @@ impl Telling<'_> {
         self.scenario.run(seed)
     }
 
-    fn glance(&self, outcome: &Outcome) -> Glance {
-        Glance {
-            run_id: outcome.run_id.clone(),
-            digest: outcome.digest,
-            verdict: outcome.verdict,
-            headline: finding::headline(outcome),
-            repeat: self.repeat("run").option("seed", outcome.run_id.seed).to_string(),
-            numbers: chart::readout(outcome),
-        }
+    fn glance(&self, seed: u64) -> Glance {
+        Glance::of(&self.run(seed), self.of_run(seed))
+    }
+
+    fn of_run(&self, seed: u64) -> String {
+        self.repeat("run").option("seed", seed).to_string()
     }
 
     /// A command with all that changes the scenario.

@@ -1,4 +1,4 @@
-//! A value of a scenario that a map varies: `actors.users.load.rate=20/s..60/s/5`.
+//! A value of a scenario that a map varies, or a knob turns: `actors.users.load.rate=20/s..60/s/5`.
 
 use std::str::FromStr;
 
