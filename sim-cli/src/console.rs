@@ -31,20 +31,31 @@ pub fn choose_colour(color: Color) {
     choice.write_global();
 }
 
-/// How text for standard output is set off.
+/// How text for standard output is set: as wide as the terminal, within reason. What goes to a file or
+/// another program has the same width everywhere.
+#[expect(clippy::disallowed_methods, reason = "it decides how a text is set, and no result")]
 pub fn style() -> Style {
-    match AutoStream::choice(&io::stdout()) {
+    let style = match AutoStream::choice(&io::stdout()) {
         ColorChoice::Never => Style::plain(),
         _ => Style::coloured(),
+    };
+    let terminal = ::console::Term::stdout();
+    if !terminal.is_term() {
+        return style;
     }
+    let columns = terminal.size_checked().map_or(COLUMNS, |(_, columns)| usize::from(columns));
+    let style = Style { columns: columns.clamp(60, 160), ..style };
+    if draws_blocks(|name| std::env::var(name).ok()) { style } else { style.in_letters() }
 }
 
-/// How many columns a table may take: as many as the terminal has, within reason. What goes to a
-/// file or another program has the same width everywhere.
-pub fn columns() -> usize {
-    let terminal = ::console::Term::stdout();
-    let size = terminal.is_term().then(|| terminal.size_checked()).flatten();
-    size.map_or(COLUMNS, |(_, columns)| usize::from(columns).clamp(60, 160))
+/// Whether a terminal shows more than letters, by its environment: it is not `dumb`, and its locale is
+/// of UTF-8 or says nothing.
+fn draws_blocks(variable: impl Fn(&str) -> Option<String>) -> bool {
+    let set = |name: &&str| variable(name).filter(|value| !value.is_empty());
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(set).unwrap_or_default();
+    let locale = locale.to_ascii_lowercase();
+    let is_of_letters = !locale.is_empty() && !locale.contains("utf8") && !locale.contains("utf-8");
+    variable("TERM").as_deref() != Some("dumb") && !is_of_letters
 }
 
 /// Writes a result to standard output as it stands.
@@ -95,4 +106,21 @@ pub fn complain(failure: &Failure) {
 
 fn is_styled() -> bool {
     AutoStream::choice(&io::stderr()) != ColorChoice::Never
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dumb_terminal_and_an_old_locale_get_letters() {
+        let draws = |set: &[(&str, &str)]| {
+            let set: Vec<(&str, &str)> = set.to_vec();
+            draws_blocks(|name| set.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned()))
+        };
+        assert!(draws(&[("TERM", "xterm")]) && draws(&[("LANG", "de_DE.UTF-8")]));
+        assert!(draws(&[("LC_ALL", "C.utf8"), ("LANG", "C")]));
+        assert!(!draws(&[("TERM", "dumb")]) && !draws(&[("LANG", "C")]));
+        assert!(!draws(&[("LC_ALL", "POSIX"), ("LANG", "en_US.UTF-8")]));
+    }
 }

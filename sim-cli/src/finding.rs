@@ -1,9 +1,11 @@
 //! A run's finding in one sentence, shared by the terminal, the chart's title and the report.
 
-use sim_models::outcome::{Grace, InvariantResult, InvariantVerdict, Outcome, Verdict, Violation};
+use sim_models::outcome::{
+    FaultWindow, Grace, InvariantResult, InvariantVerdict, Outcome, Verdict, Violation,
+};
 
 use crate::text::plain;
-use crate::{chart, decision, words};
+use crate::{decision, words};
 
 /// What the run found: the first broken invariant, or what held.
 pub fn headline(outcome: &Outcome) -> String {
@@ -70,9 +72,20 @@ fn harms(outcome: &Outcome) -> Vec<String> {
     }
 }
 
+/// What disturbed the system: its faults, or the trigger that the scenario states.
+pub fn disturbances(outcome: &Outcome) -> Vec<FaultWindow> {
+    match &outcome.recovery {
+        Some(recovery) if outcome.faults.is_empty() => {
+            let (from, to) = recovery.trigger;
+            vec![FaultWindow { label: "trigger".to_owned(), from, to }]
+        }
+        _ => outcome.faults.clone(),
+    }
+}
+
 /// What disturbed a run, where it was one thing: `psp: slow for 5 s`.
 pub fn trigger(outcome: &Outcome) -> Option<String> {
-    match &chart::disturbances(outcome)[..] {
+    match &disturbances(outcome)[..] {
         [one] => {
             let lasted = words::duration(one.to.since(one.from));
             Some(format!("{} for {lasted}", one.label))

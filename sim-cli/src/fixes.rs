@@ -8,7 +8,7 @@ use sim_models::study::{Contrast, Kind, Quantile, Unit};
 
 use crate::repeat::Repeat;
 use crate::study::json::estimate;
-use crate::text::{Style, Table, labelled};
+use crate::text::{Style, Table};
 use crate::words;
 
 /// The most changes that a table has; JSON has all.
@@ -42,24 +42,24 @@ pub fn text(fixes: &Fixes, files: &[Option<PathBuf>], style: &Style) -> String {
     let Some(best) = all.first() else {
         if fixes.findings == 0 {
             let said = "Nothing was found, so there is nothing to prevent";
-            return labelled(style.head, "FIX", said);
+            return style.labelled(style.head, "FIX", said);
         }
         let said = match fixes.useless.len() {
             0 => "No change that is known here applies to this scenario".to_owned(),
             n => format!("{} keep no broken promise", words::counted(n as u64, "known change")),
         };
-        return labelled(style.unsure, "NO FIX", &said) + &in_vain(fixes, style);
+        return style.labelled(style.unsure, "NO FIX", &said) + &in_vain(fixes, style);
     };
     let runs = words::counted(best.runs, "run");
     let mut text = match best.keeps_all() {
         true => {
             let said =
                 format!("{}: every promise was kept in {runs}", words::sentence(&best.name()));
-            labelled(style.good, "FIX", &said)
+            style.labelled(style.good, "FIX", &said)
         }
         false => {
             let said = format!("Nothing that was tried keeps every promise in {runs}");
-            labelled(style.unsure, "NO FIX", &said)
+            style.labelled(style.unsure, "NO FIX", &said)
         }
     };
     let rows = || all.iter().take(ROWS_MAX);
@@ -99,7 +99,8 @@ pub fn text(fixes: &Fixes, files: &[Option<PathBuf>], style: &Style) -> String {
     text += &in_vain(fixes, style);
     for (n, (fix, file)) in all.iter().zip(files).take(TOLD_MAX).enumerate() {
         text.push('\n');
-        text += &labelled(style.head, &format!("fix {}", n + 1), &words::sentence(&fix.name()));
+        text +=
+            &style.labelled(style.head, &format!("fix {}", n + 1), &words::sentence(&fix.name()));
         for (path, value) in fix.sets() {
             // On one line, whatever its length: a shell takes it as it stands.
             text += &style.command("set", &set_of(path, value));

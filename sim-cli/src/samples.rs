@@ -222,6 +222,7 @@ fn subject(n: usize) -> Subject {
         scenario: "payment".to_owned(),
         variant: None,
         id: StudyId { first: RunId { scenario_hash: 0xabcd, overrides_hash, seed: 1 }, seeds: 20 },
+        seeds_asked: 20,
         horizon: Span::secs(120),
         warmup: Span::ZERO,
         grace: Span::secs(12),

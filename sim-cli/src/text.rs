@@ -1,11 +1,11 @@
 //! Text for a terminal: what sets words off, labels before lines, and tables.
 //!
-//! All of it is made for 100 columns. Colour repeats what the words already say.
+//! It is as wide as the terminal, and elsewhere 100 columns. Colour repeats what the words say.
 
 use comfy_table::{CellAlignment, LineStyle, TableStyle};
 use sim_models::outcome::Verdict;
 
-/// The width that lines and tables keep to where they can.
+/// The width of a page that is no terminal.
 pub const COLUMNS: usize = 100;
 
 /// The width of a label with the gap after it, and the start of its text's further lines.
@@ -16,9 +16,15 @@ const NEW_LINE: &str = "\n          ";
 const TABLE: TableStyle =
     TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
 
-/// How the words of a text are set off.
-#[derive(Clone, Copy, Debug, Default)]
+/// How a text is set: its width, what draws its lines, and what sets its words off.
+#[derive(Clone, Copy, Debug)]
 pub struct Style {
+    /// The width that lines and tables keep to where they can.
+    pub columns: usize,
+    /// Eight heights of a line over time, the lowest first.
+    pub blocks: [char; 8],
+    /// A stretch of time.
+    pub bar: char,
     pub good: anstyle::Style,
     pub bad: anstyle::Style,
     pub unsure: anstyle::Style,
@@ -28,8 +34,23 @@ pub struct Style {
 
 impl Style {
     /// No escape sequences at all.
-    pub fn plain() -> Style {
-        Style::default()
+    pub const fn plain() -> Style {
+        let none = anstyle::Style::new();
+        Style {
+            columns: COLUMNS,
+            blocks: ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'],
+            bar: '━',
+            good: none,
+            bad: none,
+            unsure: none,
+            head: none,
+            dim: none,
+        }
+    }
+
+    /// For a terminal that draws letters only.
+    pub fn in_letters(self) -> Style {
+        Style { blocks: ['_', '.', '-', '~', '=', '+', '*', '#'], bar: '=', ..self }
     }
 
     /// For a terminal that shows colours.
@@ -41,6 +62,7 @@ impl Style {
             unsure: Yellow.on_default().bold(),
             head: anstyle::Style::new().bold(),
             dim: anstyle::Style::new().dimmed(),
+            ..Style::plain()
         }
     }
 
@@ -57,7 +79,22 @@ impl Style {
 
     /// A label and its text, wrapped to the width of a page.
     pub fn line(&self, label: &str, text: &str) -> String {
-        labelled(self.dim, label, text)
+        self.labelled(self.dim, label, text)
+    }
+
+    /// A label in a colour of its own, and its text wrapped to the width of a page.
+    pub fn labelled(&self, colour: anstyle::Style, label: &str, text: &str) -> String {
+        let label = paint(colour, &format!("{label:<8}"));
+        let lines = textwrap::wrap(&plain(text), self.columns - LABEL).join(NEW_LINE);
+        format!("{label}  {lines}\n")
+    }
+
+    /// A text wrapped to the width of a page, below the first line so far to the right.
+    pub fn hanging(&self, first: &str, text: &str, indent: usize) -> String {
+        let below = " ".repeat(indent);
+        let options = textwrap::Options::new(self.columns).subsequent_indent(&below);
+        let options = options.initial_indent(first).break_words(false);
+        textwrap::fill(&plain(text), options) + "\n"
     }
 
     /// A label and its text on one line, so that a shell takes it.
@@ -65,13 +102,6 @@ impl Style {
         let label = paint(self.dim, &format!("{label:<8}"));
         format!("{label}  {}\n", plain(text))
     }
-}
-
-/// A label in a colour of its own, and its text wrapped to the width of a page.
-pub fn labelled(colour: anstyle::Style, label: &str, text: &str) -> String {
-    let label = paint(colour, &format!("{label:<8}"));
-    let lines = textwrap::wrap(&plain(text), COLUMNS - LABEL).join(NEW_LINE);
-    format!("{label}  {lines}\n")
 }
 
 /// `text` set off by a style.

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use sim_models::explore::turning::{Decided, Point, Turn, Turning};
 use sim_models::why::{Sequence, What};
 
-use crate::text::{Style, Table, labelled, plain};
+use crate::text::{Style, Table, plain};
 use crate::words;
 
 /// Longer tables are not read; points where the share stays are left out of them.
@@ -40,7 +40,7 @@ pub fn headline(turning: &Turning) -> String {
 
 /// The finding, and a table of the probability over the story.
 pub fn text(turning: &Turning, style: &Style) -> String {
-    let mut text = labelled(style.head, "TURN", &headline(turning));
+    let mut text = style.labelled(style.head, "TURN", &headline(turning));
     text += &style.line("that is", &turning.sentence());
     if turning.is_cut {
         let cut = "The search ended at its bound of events. With more, shares would be surer, and \

@@ -49,6 +49,14 @@ pub fn sentence(text: &str) -> String {
     rest.next().map_or_else(String::new, |first| first.to_uppercase().chain(rest).collect())
 }
 
+/// The first sentence of a text.
+pub fn first_sentence(text: &str) -> &str {
+    let text = text.trim();
+    let ends = text.match_indices('.').map(|(at, _)| at + 1);
+    let mut ends = ends.filter(|&end| text[end..].starts_with(char::is_whitespace));
+    &text[..ends.next().unwrap_or(text.len())]
+}
+
 /// A measured length in three significant digits and the unit that suits it: `12.3 ms`, `1.5 s`.
 /// From two minutes on it reads as a clock would: `2m30s`.
 pub fn duration(span: Span) -> String {
@@ -119,6 +127,13 @@ mod tests {
             assert_eq!(duration(Span::nanos(nanos)), text, "{nanos}");
         }
         assert!(duration(Span::MAX).ends_with('s'));
+    }
+
+    #[test]
+    fn a_sentence_ends_before_a_space() {
+        assert_eq!(first_sentence("Pay $2.50 twice. Or not."), "Pay $2.50 twice.");
+        assert_eq!(first_sentence(" Just this "), "Just this");
+        assert_eq!(first_sentence(""), "");
     }
 
     #[test]

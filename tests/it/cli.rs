@@ -348,3 +348,34 @@ fn a_run_that_is_interrupted_tells_what_it_has() {
     let all = interrupted(&folder, &["run", "endless.ron", "--all"]);
     assert!(all.stderr.contains("called off: 1 of 2 were begun"), "{}", all.stderr);
 }
+
+/// A study of a run that does not end in a test's time: none of its seeds is done, and it says so.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_study_that_is_interrupted_says_how_many_seeds_are_done() {
+    let folder = scratch("interrupted-study");
+    let endless = GOOD.replace(r#"horizon: "10s""#, r#"horizon: "30d""#);
+    let endless = endless.replace(r#", until: "5s""#, "");
+    fs::write(folder.join("endless.ron"), endless).unwrap();
+    let told = interrupted(&folder, &["check", "endless.ron", "--junit", "verdicts.xml"]);
+    assert_eq!(told.code, Some(1), "{}", told.stderr);
+    assert!(
+        told.stdout.starts_with("INVALID  Called off after 0 of 100 seeds\n"),
+        "{}",
+        told.stdout
+    );
+    let junit = fs::read_to_string(folder.join("verdicts.xml")).expect("verdicts are written");
+    assert!(junit.contains("called off after 0 of 100 seeds"), "{junit}");
+    for study in [
+        &["compare", "endless.ron", "--json", "--seeds", "7"][..],
+        &["map", "endless.ron", "--json", "--seeds", "7", "--x", "horizon=29d,30d"],
+    ] {
+        let told = interrupted(&folder, study);
+        assert_eq!(told.code, Some(1), "{}", told.stderr);
+        let json: Value = serde_json::from_str(&told.stdout).expect("one JSON object");
+        let subject = if json["sides"].is_array() { &json["sides"][0] } else { &json };
+        assert_eq!(subject["stopped"], true);
+        assert_eq!((&subject["seeds"], &subject["seeds_asked"]), (&0.into(), &7.into()));
+    }
+    assert!(!folder.join("out").exists(), "there is nothing to draw");
+}

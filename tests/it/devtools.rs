@@ -24,6 +24,7 @@ pub struct Chromium {
 
 impl Chromium {
     /// Starts it, with its profile in a folder.
+    #[expect(clippy::disallowed_methods, reason = "it only listens to a browser")]
     pub fn start(browser: &str, folder: &Path) -> Chromium {
         let profile = format!("--user-data-dir={}", folder.join("profile").display());
         // The pipe is that of file descriptors 3 and 4.

@@ -154,7 +154,7 @@ fn windows_in_json_and_in_tables_add_up_to_the_run() {
         };
         let windows = &told["series"];
         let of = |key: &str| windows[key].as_object().expect("by name").iter();
-        assert_eq!(of("clients").len(), 1, "{name}");
+        assert!(of("clients").len() > 0, "{name}");
         for (client, own) in of("clients") {
             let goodput = &told["actors"][client]["goodput"];
             let told = [&goodput["offered"], &goodput["unanswered"]];

@@ -158,7 +158,7 @@ fn search(text: &str) -> Option<(u32, usize)> {
 /// The story of the first broken promise, as `sim run` tells it.
 fn story(file: &Path) -> String {
     let folder = support::scratch("failure-modes");
-    let told = sim_in(&folder, &["run", &file.display().to_string()]);
+    let told = sim_in(&folder, &["run", &file.display().to_string(), "-v"]);
     assert_eq!(told.code, Some(1), "{}", told.stderr);
     let violated = told.stdout.lines().skip_while(|line| !line.starts_with("  violated"));
     let body = violated.skip(1).take_while(|line| line.starts_with("      "));

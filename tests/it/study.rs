@@ -3,13 +3,15 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use proptest::prelude::*;
 use serde_json::Value;
 use sim_models::Scenario;
-use sim_models::outcome::ActorKind;
+use sim_models::outcome::{ActorKind, Verdict};
 use sim_models::study::{
-    Check, Comparison, Contrast, Figure, Judgement, Kind, Lack, Map, Options, Region, Stop, Until,
+    Axis, Check, Comparison, Contrast, Figure, Judgement, Kind, Lack, Map, Options, Region, Stop,
+    Until,
 };
 
 use crate::support::{holds, load, refused, scratch, sim_in};
@@ -62,6 +64,67 @@ fn the_number_of_threads_changes_nothing() {
     let sides = sides(&["base", "slower"]);
     let compare = |jobs| Comparison::run(&sides, &options(20, jobs)).expect("a study");
     assert_eq!(compare(1), compare(3));
+}
+
+/// As long as it was asked at most so many times.
+fn patience(asks: u64) -> impl Fn() -> bool + Sync {
+    let asked = AtomicU64::new(0);
+    move || asked.fetch_add(1, Ordering::Relaxed) < asks
+}
+
+#[test]
+fn a_study_that_is_called_off_is_that_of_its_first_seeds() {
+    let scenario = load(QUEUE, None, &[("horizon", "10s")]);
+    let cells = ["5ms", "9ms"].map(|work| {
+        let work = format!("Work(Exponential({work:?}))");
+        load(QUEUE, None, &[("horizon", "10s"), ("actors.clerk.endpoints.serve[0]", &work)])
+    });
+    let sides = [("a", &cells[0]), ("b", &cells[1])].map(|(n, s)| (n.to_owned(), s.clone()));
+    let axes = || ["w=5ms,9ms".parse().expect("an axis"), Axis::none()];
+    for jobs in [1, 3] {
+        let goes_on = patience(60);
+        let called_off = Options { goes_on: &goes_on, ..options(500, jobs) };
+        let mut check = Check::run(&scenario, &called_off, None).expect("a study");
+        let done = check.subject.id.seeds;
+        assert!(0 < done && done < 500 && check.subject.is_called_off(), "{done} seeds");
+        assert_eq!(check.stop, Stop::CalledOff);
+        let whole = Check::run(&scenario, &options(done, jobs), None).expect("a study");
+        (check.stop, check.subject.seeds_asked) = (Stop::AllSeeds, done);
+        assert_eq!(check, whole);
+
+        let goes_on = patience(90);
+        let called_off = Options { goes_on: &goes_on, ..options(500, jobs) };
+        let mut compared = Comparison::run(&sides, &called_off).expect("a study");
+        let done = compared.sides[0].subject.id.seeds;
+        assert!(0 < done && done < 500, "{done} seeds");
+        let whole = Comparison::run(&sides, &options(done, jobs)).expect("a study");
+        compared.sides.iter_mut().for_each(|side| side.subject.seeds_asked = done);
+        assert_eq!(compared, whole);
+
+        let goes_on = patience(90);
+        let called_off = Options { goes_on: &goes_on, ..options(500, jobs) };
+        let mut map = Map::run(&scenario, axes(), &cells, &called_off).expect("a study");
+        let done = map.subject.id.seeds;
+        assert!(0 < done && done < 500, "{done} seeds");
+        let whole = Map::run(&scenario, axes(), &cells, &options(done, jobs)).expect("a study");
+        map.subject.seeds_asked = done;
+        assert_eq!(map, whole);
+    }
+}
+
+#[test]
+fn a_check_that_is_called_off_keeps_nothing() {
+    let (goes_on, never) = (patience(30), || false);
+    let calm = load(QUEUE, None, &[("invariants", "[ExactlyOnce(\"served\")]")]);
+    let check = |goes_on| {
+        let options = Options { goes_on, ..options(500, 1) };
+        Check::run(&calm, &options, None).expect("a study")
+    };
+    assert_eq!(check(&|| true).verdict(), Verdict::Kept);
+    let some = check(&goes_on);
+    assert_eq!((some.summary.verdict(), some.verdict()), (Verdict::Kept, Verdict::Invalid));
+    let none = check(&never);
+    assert_eq!((none.subject.id.seeds, none.verdict()), (0, Verdict::Invalid));
 }
 
 #[test]

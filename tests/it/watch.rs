@@ -134,7 +134,9 @@ fn every_number_is_there_with_its_place() {
         let place = |n: usize| number["place"][n].as_u64().expect("a place") as usize;
         let line = text.lines().nth(place(0) - 1).unwrap();
         let written = line[place(1)..place(2)].trim_matches('"');
-        assert_eq!(number["value"], *written, "{number}");
+        // What no path reaches is set with what it is a part of.
+        let value = number["value"].as_str().expect("a value");
+        assert!(value.contains(written), "{number}");
     }
     let knobs: Vec<&str> =
         shown["knobs"].as_array().unwrap().iter().filter_map(|own| own["path"].as_str()).collect();

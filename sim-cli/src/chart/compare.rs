@@ -22,7 +22,7 @@ use super::nines::{Curve, NinesPanel};
 use super::picture::Picture;
 use super::sheet::Sheet;
 use super::stack::{GAP, Panel, Stack, TITLE, title};
-use super::timeline::{disturbances, end};
+use super::timeline::end;
 use super::{lanes, lines};
 use crate::decision::{Decision, Finding, LEAST};
 use crate::{figure, words};
@@ -169,7 +169,10 @@ fn timelines(sides: &[Side], first: &[Outcome]) -> Stack {
         .map(|((side, outcome), ink)| lines::Run { name: &side.name, ink, series: &outcome.series })
         .collect();
     let panels = [
-        first.first().and_then(|run| lanes::faults(&disturbances(run), &canvas)).map(Panel::Lanes),
+        first
+            .first()
+            .and_then(|run| lanes::faults(&crate::finding::disturbances(run), &canvas))
+            .map(Panel::Lanes),
         lines::goodputs(&runs).map(Panel::Lines),
         lines::tails(&runs).map(Panel::Lines),
     ];

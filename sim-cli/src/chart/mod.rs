@@ -37,7 +37,7 @@ pub use map::map;
 pub use picture::{Picture, style};
 pub use readout::{Readout, readout};
 pub use sequence::sequence;
-pub use timeline::{disturbances, timeline};
+pub use timeline::timeline;
 pub use topology::{failing, load, refused, topology};
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use sim_policies::breaker::StateName;
 
 use super::numbers::Lines;
 use super::stack::Panel;
-use super::timeline::{disturbances, end, panels};
+use super::timeline::{end, panels};
 
 /// More spans than that are not given; the picture draws what they are.
 const SPANS_MAX: usize = 300;
@@ -56,7 +56,7 @@ fn spans(outcome: &Outcome) -> Vec<Span> {
         let (from, to) = (from.min(last), to.min(last));
         Span { kind, label, from, to }
     };
-    let faults = disturbances(outcome)
+    let faults = crate::finding::disturbances(outcome)
         .into_iter()
         .map(|fault| span("fault", fault.label, fault.from.as_secs_f64(), fault.to.as_secs_f64()));
     let broken = outcome.invariants.iter().filter_map(|result| {

@@ -1,7 +1,7 @@
 //! The timeline of a run as one SVG.
 
 use sim_core::Time;
-use sim_models::outcome::{ActorKind, FaultWindow, Outcome};
+use sim_models::outcome::{ActorKind, Outcome};
 
 use super::canvas::Canvas;
 use super::picture::Picture;
@@ -46,7 +46,7 @@ pub fn panels(outcome: &Outcome) -> Stack {
     let timed = (!series.width.is_zero()).then_some(series);
     let endings = timed.map(shares::endings).unwrap_or_default();
     let before = [
-        lanes::faults(&disturbances(outcome), &canvas).map(Panel::Lanes),
+        lanes::faults(&finding::disturbances(outcome), &canvas).map(Panel::Lanes),
         outcome.recovery.as_ref().and_then(|r| lanes::recovery(r, &canvas)).map(Panel::Lanes),
         timed.and_then(lines::rates).map(Panel::Lines),
         timed.and_then(lines::goodput_of_clients).map(Panel::Lines),
@@ -83,17 +83,6 @@ fn far(outcome: &Outcome) -> Vec<&str> {
     };
     let services = outcome.actors_of(ActorKind::Service).map(|actor| &actor.name[..]);
     services.filter(|name| is_far(name)).collect()
-}
-
-/// What disturbed the system: its faults, or the trigger that the scenario states.
-pub fn disturbances(outcome: &Outcome) -> Vec<FaultWindow> {
-    match &outcome.recovery {
-        Some(recovery) if outcome.faults.is_empty() => {
-            let (from, to) = recovery.trigger;
-            vec![FaultWindow { label: "trigger".to_owned(), from, to }]
-        }
-        _ => outcome.faults.clone(),
-    }
 }
 
 /// The end of the time axis: that of the run, or of what is known if the run had none.

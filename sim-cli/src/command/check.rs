@@ -14,13 +14,12 @@ use crate::diagnostics::Failure;
 use crate::exit::Exit;
 use crate::file::ScenarioFile;
 use crate::repeat::Repeat;
-use crate::study::progress::Progress;
 use crate::study::rows::{self, RowsFile};
-use crate::study::{self, StudyArgs, extent, limited, unanswered};
+use crate::study::{self, StudyArgs, called_off, extent, limited, unanswered};
 use crate::suite::{SuiteFiles, of_check};
 use crate::text::{Style, Table, plain};
 use crate::words::{self, NONE};
-use crate::{console, figure, json};
+use crate::{console, figure, json, running};
 
 /// Run a scenario on many seeds: how often invariants break, and means with intervals
 #[derive(Debug, clap::Args)]
@@ -73,16 +72,15 @@ pub fn check(args: &Args, kinds: &Kinds) -> Result<Exit, Failure> {
     if let (Some(until), Some(figure)) = (&mut until, args.study.metric.first()) {
         until.figure.clone_from(figure);
     }
-    let progress = Progress::new(args.seeds);
-    let tick = || progress.tick();
-    let mut options = args.study.options(args.seeds, &tick);
-    if args.each || args.rows.is_some() {
-        rows::each(&mut options);
-        options.figures.push(Figure::of_all(Kind::LatencyMax));
-        options.figures.dedup();
-    }
-    let mut check = Check::run(&scenario, &options, until.as_ref())?;
-    drop(progress);
+    let mut check = running::study(args.seeds, |awaited| {
+        let mut options = args.study.options(args.seeds, awaited);
+        if args.each || args.rows.is_some() {
+            rows::each(&mut options);
+            options.figures.push(Figure::of_all(Kind::LatencyMax));
+            options.figures.dedup();
+        }
+        Check::run(&scenario, &options, until.as_ref())
+    })?;
     if let Some(rows) = &args.rows {
         rows.keep(&[], &[(Vec::new(), &check.summary)])?;
     }
@@ -91,23 +89,24 @@ pub fn check(args: &Args, kinds: &Kinds) -> Result<Exit, Failure> {
     }
     let Changes { variant, set } = &args.changes;
     let replay = |seed| Repeat::run(&args.scenario, variant.as_deref(), set, seed).to_string();
+    let repeat = repeat(args, check.subject.id.seeds);
     console::print(&if args.study.json {
         object(&check, &replay)
     } else {
-        text(&check, &repeat(args), &replay, &console::style())
+        text(&check, &repeat, &replay, &console::style())
     })?;
     if args.verdicts.is_asked() {
-        let suite = of_check(&check, headline(&check.summary), &replay, &repeat(args));
+        let suite = of_check(&check, headline(&check), &replay, &repeat);
         args.verdicts.keep(&suite)?;
     }
-    Ok(Exit::from(check.summary.verdict()))
+    Ok(Exit::from(check.verdict()))
 }
 
-/// The command that repeats a check.
-fn repeat(args: &Args) -> String {
+/// The command that repeats a check of so many seeds.
+fn repeat(args: &Args, seeds: u64) -> String {
     let line = Repeat::new("check").file(&args.scenario);
     let line = line.changes(args.changes.variant.as_deref(), &args.changes.set);
-    let mut line = args.study.repeat(line, args.seeds);
+    let mut line = args.study.repeat(line, seeds);
     if let Some(until) = &args.until {
         line = line.option("until", format!("ci={}%", until.percent()));
     }
@@ -117,7 +116,7 @@ fn repeat(args: &Args) -> String {
 /// A check as one JSON object. `replay` is the command that repeats the run of a seed.
 fn object(check: &Check, replay: &dyn Fn(u64) -> String) -> String {
     let mut object = study::json::subject(&check.subject);
-    object.insert("verdict".to_owned(), json!(check.summary.verdict().name()));
+    object.insert("verdict".to_owned(), json!(check.verdict().name()));
     object.insert("stop".to_owned(), stop(&check.stop));
     object.extend(study::json::summary(&check.summary, Some(replay)));
     json::pretty(&object)
@@ -127,6 +126,7 @@ fn object(check: &Check, replay: &dyn Fn(u64) -> String) -> String {
 fn stop(stop: &Stop) -> Value {
     match stop {
         Stop::AllSeeds => json!({ "why": "all_seeds" }),
+        Stop::CalledOff => json!({ "why": "called_off" }),
         Stop::Precise { figure, wanted, reached } => {
             json!({ "why": "precise", "figure": figure, "wanted": wanted, "reached": reached })
         }
@@ -138,7 +138,7 @@ fn stop(stop: &Stop) -> Value {
 
 fn text(check: &Check, repeat: &str, replay: &dyn Fn(u64) -> String, style: &Style) -> String {
     let (subject, summary) = (&check.subject, &check.summary);
-    let mut text = style.verdict(summary.verdict(), &headline(summary));
+    let mut text = style.verdict(check.verdict(), &headline(check));
     text.push('\n');
     let name = words::named(&subject.scenario, subject.variant.as_deref());
     text += &style.line("scenario", &name);
@@ -163,8 +163,18 @@ fn text(check: &Check, repeat: &str, replay: &dyn Fn(u64) -> String, style: &Sty
     text + &style.command("repeat", repeat)
 }
 
+/// What was found; of a check that was called off, by then.
+fn headline(check: &Check) -> String {
+    let found = found(&check.summary);
+    match called_off(&check.subject) {
+        Some(said) if check.summary.runs == 0 => words::sentence(&said),
+        Some(said) => format!("{}; by then: {found}", words::sentence(&said)),
+        None => found,
+    }
+}
+
 /// `AllAnswered broken with 12 of 1,000 seeds`.
-fn headline(summary: &Summary) -> String {
+fn found(summary: &Summary) -> String {
     let seeds = words::counted(summary.runs, "seed");
     let broken: Vec<String> = summary
         .invariants
@@ -212,9 +222,9 @@ fn unwell(summary: &Summary, replay: &dyn Fn(u64) -> String) -> Option<String> {
 
 fn stopped(check: &Check) -> Option<String> {
     let limited = check.summary.limited.as_ref().map_or(0, |limited| limited.runs);
-    let (done, asked) = (check.summary.runs + limited, check.subject.id.seeds);
+    let (done, asked) = (check.summary.runs + limited, check.subject.seeds_asked);
     match &check.stop {
-        Stop::AllSeeds => None,
+        Stop::AllSeeds | Stop::CalledOff => None,
         Stop::Precise { figure, wanted, reached } => Some(format!(
             "after {} of {} seeds: {figure} is known to {} to either side, {} were asked for",
             words::count(done),
@@ -378,6 +388,6 @@ mod tests {
     fn it_is_repeated_whatever_the_number_of_threads() {
         let line = "check x.ron --variant v --seeds 9 --first-seed 3 --until ci=5% --jobs 4";
         let repeat_line = "sim check x.ron --variant v --seeds 9 --first-seed 3 --until 'ci=5%'";
-        assert_eq!(repeat(&typed(line)), repeat_line);
+        assert_eq!(repeat(&typed(line), 9), repeat_line);
     }
 }

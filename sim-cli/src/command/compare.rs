@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use sim_models::Scenario;
 use sim_models::custom::Kinds;
 use sim_models::outcome::Outcome;
-use sim_models::study::{Comparison, Contrast, Figure, Judgement, Side, Typical};
+use sim_models::study::{Comparison, Contrast, Figure, Judgement, Side, Subject, Typical};
 
 use crate::changes::{Set, parse_set};
 use crate::chart_file::{self, Charts};
@@ -16,11 +16,10 @@ use crate::exit::Exit;
 use crate::file::{ScenarioFile, together, warnings_of};
 use crate::repeat::Repeat;
 use crate::study::json::Object;
-use crate::study::progress::Progress;
 use crate::study::rows::{self, RowsFile};
-use crate::study::{self, StudyArgs, extent, limited, unanswered};
-use crate::text::{Style, Table, labelled, paint, plain};
-use crate::{chart, console, figure, json, words};
+use crate::study::{self, StudyArgs, called_off, extent, limited, unanswered};
+use crate::text::{Style, Table, paint, plain};
+use crate::{chart, console, figure, json, running, words};
 
 /// Run variants on the same seeds, and tell which differences are more than luck
 #[derive(Debug, clap::Args)]
@@ -83,25 +82,33 @@ const SEEDS: u64 = 100;
 pub fn compare(args: &Args, kinds: &Kinds) -> Result<Exit, Failure> {
     let sides = sides(args, kinds)?;
     console::warn(&warnings_of(sides.iter().map(|(_, scenario)| scenario)));
-    let progress = Progress::new(args.seeds.saturating_mul(sides.len() as u64));
-    let tick = || progress.tick();
-    let mut options = args.study.options(args.seeds, &tick);
-    if args.rows.is_some() {
-        rows::each(&mut options);
-    }
-    let mut comparison = Comparison::run(&sides, &options)?;
-    drop(progress);
+    let runs = args.seeds.saturating_mul(sides.len() as u64);
+    let mut comparison = running::study(runs, |awaited| {
+        let mut options = args.study.options(args.seeds, awaited);
+        if args.rows.is_some() {
+            rows::each(&mut options);
+        }
+        Comparison::run(&sides, &options)
+    })?;
     if let Some(rows) = &args.rows {
         keep(rows, &mut comparison, args.study.metric.len())?;
     }
-    let repeat = repeat(args);
+    let subject = &comparison.sides[0].subject;
+    let repeat = repeat(args, subject.id.seeds);
     let decision = Decision::of_comparison(&comparison, args.least);
     console::print(&match args.table {
-        Some(format) => format.of(&decision, console::columns()),
+        Some(format) => format.of(&decision, console::style().columns),
         None if args.study.json => object(&comparison, &decision),
         None => text(args, &comparison, &decision, &repeat),
     })?;
-    let name = chart_name(args, sides[0].1.name());
+    let called_off = called_off(subject);
+    if let (Some(_), Some(said)) = (args.table, &called_off) {
+        console::note(said);
+    }
+    if comparison.typical.is_none() && called_off.is_some() {
+        return Ok(Exit::Broken);
+    }
+    let name = chart_name(args, subject);
     let is_data = args.study.json || args.table.is_some();
     args.charts.keep_and_tell(&name, is_data, || {
         // No study keeps runs; that of the seed that stands for the others is done again.
@@ -110,7 +117,7 @@ pub fn compare(args: &Args, kinds: &Kinds) -> Result<Exit, Failure> {
         let runs: Vec<Outcome> = sides.iter().map(run).collect();
         chart::comparison(&comparison, &decision, &runs, &repeat)
     })?;
-    Ok(Exit::Kept)
+    Ok(if called_off.is_some() { Exit::Broken } else { Exit::Kept })
 }
 
 /// Writes the runs of all sides. What is told of the comparison is as without them.
@@ -157,26 +164,27 @@ pub(super) fn chosen<'a>(variants: &'a [String], whole: &'a [String]) -> Vec<Opt
     chosen
 }
 
-/// The command that repeats a comparison.
-fn repeat(args: &Args) -> String {
+/// The command that repeats a comparison of so many seeds.
+fn repeat(args: &Args, seeds: u64) -> String {
     let line = args.scenarios.iter().fold(Repeat::new("compare"), |line, path| line.file(path));
-    options(args, line).to_string()
+    options(args, seeds, line).to_string()
 }
 
 /// All that changes what is compared, but for the files.
-fn options(args: &Args, line: Repeat) -> Repeat {
+fn options(args: &Args, seeds: u64, line: Repeat) -> Repeat {
     let line = match &args.variants[..] {
         [] => line,
         variants => line.option("variants", variants.join(",")),
     };
     let line = args.variant.iter().fold(line, |line, name| line.option("variant", name));
-    args.study.repeat(line.changes(None, &args.set), args.seeds)
+    args.study.repeat(line.changes(None, &args.set), seeds)
 }
 
 /// What the chart is called: by the scenario alone where nothing else was asked for.
-fn chart_name(args: &Args, scenario: &str) -> String {
+fn chart_name(args: &Args, subject: &Subject) -> String {
+    let (scenario, seeds) = (&subject.scenario, subject.id.seeds);
     let plain = Repeat::words().option("seeds", SEEDS).to_string();
-    let own = options(args, Repeat::words()).to_string();
+    let own = options(args, seeds, Repeat::words()).to_string();
     let apart = if own == plain { String::new() } else { chart_file::apart("", &own) };
     format!("{scenario} compare{apart}")
 }
@@ -221,11 +229,14 @@ fn object(comparison: &Comparison, decision: &Decision) -> String {
 fn text(args: &Args, comparison: &Comparison, decision: &Decision, repeat: &str) -> String {
     let style = &console::style();
     let first = &comparison.sides[0];
-    let mut text = decision
-        .finding(None)
-        .map_or_else(String::new, |finding| labelled(style.head, "FOUND", &finding.text) + "\n");
+    let mut text = decision.finding(None).map_or_else(String::new, |finding| {
+        style.labelled(style.head, "FOUND", &finding.text) + "\n"
+    });
     text += &style.line("scenario", &first.subject.scenario);
     text += &style.line("study", &extent(&first.subject));
+    if let Some(said) = called_off(&first.subject) {
+        text += &style.labelled(style.unsure, "stopped", &said);
+    }
     for side in &comparison.sides {
         if let Some(said) = limited(&side.summary) {
             text += &style.line("limit", &format!("{}: {said}", side.name));
@@ -237,7 +248,7 @@ fn text(args: &Args, comparison: &Comparison, decision: &Decision, repeat: &str)
     if first.subject.id.seeds == 1 {
         text += &style.line("interval", "one seed has none; take more seeds");
     }
-    text += &decision::text::text(decision, style, console::columns());
+    text += &decision::text::text(decision, style);
     if args.verbose {
         text += &at_length(comparison, style);
     }
@@ -312,12 +323,15 @@ mod tests {
     #[test]
     fn it_is_repeated_with_its_sides() {
         assert_eq!(
-            repeat(&typed("compare x.ron --variants a,b --set h=1m")),
+            repeat(&typed("compare x.ron --variants a,b --set h=1m"), 100),
             "sim compare x.ron --variants a,b --set 'h=1m' --seeds 100"
         );
-        assert_eq!(repeat(&typed("compare a.ron b.ron")), "sim compare a.ron b.ron --seeds 100");
+        assert_eq!(
+            repeat(&typed("compare a.ron b.ron"), 100),
+            "sim compare a.ron b.ron --seeds 100"
+        );
         let line = "sim compare x.ron --variant a,b --variant base --seeds 100";
-        assert_eq!(repeat(&typed("compare x.ron --variant a,b --variant base")), line);
+        assert_eq!(repeat(&typed("compare x.ron --variant a,b --variant base"), 100), line);
     }
 
     #[test]

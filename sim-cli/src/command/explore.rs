@@ -21,7 +21,7 @@ use crate::repeat::Repeat;
 use crate::running::stop_on_interrupt;
 use crate::study::progress::Progress;
 use crate::suite::{Searched, SuiteFiles, of_explore};
-use crate::text::{Style, labelled, plain};
+use crate::text::{Style, plain};
 use crate::{chart, console, fixes, json, output, words};
 
 /// The version of the object that `--json` prints.
@@ -335,12 +335,12 @@ fn text(
     for promise in promises(report) {
         let ways = ways(report, promise);
         text.push('\n');
-        text += &labelled(style.head, "promise", promise);
+        text += &style.labelled(style.head, "promise", promise);
         for way in ways.iter().take(WAYS_MAX) {
             number += 1;
             let (finding, path) = (&report.findings[way.first], &kept[way.first]);
             text.push('\n');
-            text += &labelled(style.head, &format!("{number}"), &finding.how());
+            text += &style.labelled(style.head, &format!("{number}"), &finding.how());
             text += &style.line("then", &finding.witness);
             if finding.broken.len() > 1 {
                 text += &style.line("also", &finding.broken[1..].join(", "));
@@ -426,15 +426,15 @@ fn headline(report: &Report, style: &Style) -> String {
     let runs = words::counted(report.runs, "run");
     if report.findings.is_empty() && !report.is_checked() {
         let said = format!("No promise was put to the test in {runs}");
-        return labelled(style.unsure, "NOTHING CHECKED", &said);
+        return style.labelled(style.unsure, "NOTHING CHECKED", &said);
     }
     if report.findings.is_empty() && report.singles_left > 0 {
         let said = format!("No promise broke in {runs}, but only {}", left(report));
-        return labelled(style.unsure, "NOT ALL TRIED", &said);
+        return style.labelled(style.unsure, "NOT ALL TRIED", &said);
     }
     if report.findings.is_empty() {
         let said = format!("No promise broke in {runs}");
-        return labelled(style.good, "NOTHING FOUND", &said);
+        return style.labelled(style.good, "NOTHING FOUND", &said);
     }
     let ways: usize = promises(report).iter().map(|promise| ways(report, promise).len()).sum();
     let ways = words::counted(ways as u64, "way");
@@ -442,7 +442,7 @@ fn headline(report: &Report, style: &Style) -> String {
     let broken: BTreeSet<&String> =
         report.findings.iter().flat_map(|finding| &finding.broken).collect();
     let promises = words::counted(broken.len() as u64, "promise");
-    labelled(style.bad, "FOUND", &format!("{ways} to break {promises}, in {runs}"))
+    style.labelled(style.bad, "FOUND", &format!("{ways} to break {promises}, in {runs}"))
 }
 
 /// How many single faults were tried, and which budget tries them all.

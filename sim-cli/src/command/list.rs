@@ -9,7 +9,8 @@ use crate::diagnostics::Failure;
 use crate::exit::Exit;
 use crate::file::{ScenarioFile, scenarios_in};
 use crate::shipped::{self, Shipped};
-use crate::text::plain;
+use crate::text::{Style, plain};
+use crate::words;
 
 /// List the scenarios of a folder, or those that are built in
 #[derive(Debug, clap::Args)]
@@ -32,13 +33,8 @@ pub fn list(args: &Args, kinds: &Kinds) -> Result<Exit, Failure> {
         true => shipped::all().into_iter().map(Shipped::path).collect(),
         false => paths(&args.folder)?,
     };
-    let rows: Vec<[String; 3]> = paths.iter().map(|path| row(path, kinds)).collect();
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
-    let (names, files) = (width(0).unwrap_or(0), width(1).unwrap_or(0));
-    let lines = rows.iter().map(|[name, file, about]| {
-        plain(&format!("{name:<names$}  {file:<files$}  {about}")) + "\n"
-    });
-    console::print(&lines.collect::<String>())?;
+    let rows: Vec<[String; 2]> = paths.iter().map(|path| row(path, kinds)).collect();
+    console::print(&text(&rows, &console::style()))?;
     Ok(Exit::Kept)
 }
 
@@ -55,31 +51,43 @@ fn paths(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     Ok(paths)
 }
 
-/// Name, file, and a sentence about it.
-fn row(path: &Path, kinds: &Kinds) -> [String; 3] {
-    let shown = path.display().to_string();
+/// What is left for a sentence beside the files, at least; else it stands below.
+const ROOM: usize = 40;
+
+/// A file a line and what it is about, wrapped to the width of a page.
+fn text(rows: &[[String; 2]], style: &Style) -> String {
+    let files = rows.iter().map(|[file, _]| file.chars().count()).max().unwrap_or(0);
+    let is_beside = style.columns >= files + 2 + ROOM;
+    let line = |[file, about]: &[String; 2]| match is_beside {
+        true => style.hanging(&format!("{file:<files$}  "), about, files + 2),
+        false => format!("{file}\n{}", style.hanging("    ", about, 4)),
+    };
+    rows.iter().map(line).collect()
+}
+
+/// More variants than that are counted, not named.
+const VARIANTS_MAX: usize = 6;
+
+/// A file, and a sentence about it.
+fn row(path: &Path, kinds: &Kinds) -> [String; 2] {
+    let shown = plain(&path.display().to_string());
     let loaded = ScenarioFile::read(path, kinds).and_then(|file| Ok(file.load(None, &[])?));
     let scenario = match loaded {
         Ok(scenario) => scenario,
         Err(Failure::Sources(errors)) => {
             let first = errors.first().map(ToString::to_string).unwrap_or_default();
-            return ["(broken)".to_owned(), shown, first];
+            return [shown, format!("(broken) {first}")];
         }
-        Err(Failure::Plain { message, .. }) => return ["(broken)".to_owned(), shown, message],
+        Err(Failure::Plain { message, .. }) => return [shown, format!("(broken) {message}")],
     };
-    let mut about = first_sentence(scenario.about()).to_owned();
+    let mut about = words::first_sentence(scenario.about()).to_owned();
     let variants = scenario.variants();
-    if !variants.is_empty() {
-        about += &format!(" [{}]", variants.join(" · "));
+    match variants.len() {
+        0 => {}
+        1..=VARIANTS_MAX => about += &format!(" [{}]", variants.join(" · ")),
+        n => about += &format!(" [{n} variants]"),
     }
-    [scenario.name().to_owned(), shown, about]
-}
-
-fn first_sentence(text: &str) -> &str {
-    let text = text.trim();
-    let ends = text.match_indices('.').map(|(at, _)| at + 1);
-    let mut ends = ends.filter(|&end| text[end..].starts_with(char::is_whitespace));
-    &text[..ends.next().unwrap_or(text.len())]
+    [shown, about]
 }
 
 #[cfg(test)]
@@ -87,9 +95,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_story_is_listed_by_its_first_sentence() {
-        assert_eq!(first_sentence("Pay $2.50 twice. Or not."), "Pay $2.50 twice.");
-        assert_eq!(first_sentence(" Just this "), "Just this");
-        assert_eq!(first_sentence(""), "");
+    fn a_list_is_as_wide_as_the_page() {
+        let rows = [["a.ron", "Pay once, or twice, or not at all. [naive · no fault]"]];
+        let rows = rows.map(|row| row.map(str::to_owned));
+        let at = |columns| text(&rows, &Style { columns, ..Style::plain() });
+        assert_eq!(at(60), "a.ron  Pay once, or twice, or not at all. [naive · no fault]\n");
+        let narrow = at(50);
+        assert_eq!(
+            narrow,
+            "a.ron  Pay once, or twice, or not at all. [naive ·\n       no fault]\n"
+        );
+        let below = "a.ron\n    Pay once, or twice, or not at all.\n    [naive · no fault]\n";
+        assert_eq!(at(40), below);
     }
 }

@@ -7,7 +7,7 @@ use sim_models::Scenario;
 use sim_models::SourceError;
 use sim_models::anatomy::Anatomy;
 use sim_models::custom::Kinds;
-use sim_models::study::{Axis, Cell, Estimate, Map, Measure, RecoveryTally, Region, Unit};
+use sim_models::study::{Axis, Cell, Estimate, Map, Measure, RecoveryTally, Region, Subject, Unit};
 
 use crate::changes::Changes;
 use crate::chart_file::{self, Charts};
@@ -16,12 +16,11 @@ use crate::exit::Exit;
 use crate::file::{ScenarioFile, together, warnings_of};
 use crate::repeat::Repeat;
 use crate::spoken::Spoken;
-use crate::study::progress::Progress;
 use crate::study::rows::{self, Group, RowsFile};
-use crate::study::{self, StudyArgs, extent};
+use crate::study::{self, StudyArgs, called_off, extent};
 use crate::text::{Style, Table, plain};
 use crate::words::{self, NONE};
-use crate::{chart, console, figure, json};
+use crate::{chart, console, figure, json, running};
 
 /// Vary one or two values, and tell where the system is stable and where it is not
 #[derive(Debug, clap::Args)]
@@ -73,26 +72,30 @@ pub fn map(args: &Args, kinds: &Kinds) -> Result<Exit, Failure> {
     let axes = [args.x.clone(), args.y.clone().unwrap_or_else(Axis::none)];
     let cells = cells(&file, &args.changes, &axes)?;
     console::warn(&warnings_of(cells.iter()));
-    let progress = Progress::new(args.seeds.saturating_mul(cells.len() as u64));
-    let tick = || progress.tick();
-    let mut options = args.study.options(args.seeds, &tick);
-    if args.rows.is_some() {
-        rows::each(&mut options);
-    }
-    let mut map = Map::run(&base, axes, &cells, &options)?;
-    drop(progress);
+    let runs = args.seeds.saturating_mul(cells.len() as u64);
+    let mut map = running::study(runs, |awaited| {
+        let mut options = args.study.options(args.seeds, awaited);
+        if args.rows.is_some() {
+            rows::each(&mut options);
+        }
+        Map::run(&base, axes, &cells, &options)
+    })?;
     if let Some(rows) = &args.rows {
         keep(rows, &mut map, args.study.metric.len())?;
     }
-    let repeat = repeat(args);
+    let seeds = map.subject.id.seeds;
+    let repeat = repeat(args, seeds);
     console::print(&if args.study.json {
         object(&map)
     } else {
         text(&map, &Anatomy::of(&base), &repeat, &console::style())
     })?;
-    let name = chart_name(args, &map.subject.scenario);
-    args.charts.keep_and_tell(&name, args.study.json, || chart::map(&map, &base, &repeat))?;
-    Ok(Exit::Kept)
+    if seeds > 0 {
+        let name = chart_name(args, &map.subject);
+        let chart = || chart::map(&map, &base, &repeat);
+        args.charts.keep_and_tell(&name, args.study.json, chart)?;
+    }
+    Ok(if map.subject.is_called_off() { Exit::Broken } else { Exit::Kept })
 }
 
 /// Writes the runs of all cells. What is told of the map is as without them.
@@ -105,29 +108,29 @@ fn keep(rows: &RowsFile, map: &mut Map, asked: usize) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The command that repeats a map.
-fn repeat(args: &Args) -> String {
-    options(args, Repeat::new("map").file(&args.scenario)).to_string()
+/// The command that repeats a map of so many seeds.
+fn repeat(args: &Args, seeds: u64) -> String {
+    options(args, seeds, Repeat::new("map").file(&args.scenario)).to_string()
 }
 
 /// All that changes a map, but for the file.
-fn options(args: &Args, line: Repeat) -> Repeat {
+fn options(args: &Args, seeds: u64, line: Repeat) -> Repeat {
     let mut line = line.changes(args.changes.variant.as_deref(), &args.changes.set);
     for (name, axis) in [("x", Some(&args.x)), ("y", args.y.as_ref())] {
         if let Some(axis) = axis {
             line = line.option(name, format!("{}={}", axis.path, axis.values.join(",")));
         }
     }
-    args.study.repeat(line, args.seeds)
+    args.study.repeat(line, seeds)
 }
 
 /// What the chart is called: by its axes, and a hash of all that was asked for.
-fn chart_name(args: &Args, scenario: &str) -> String {
+fn chart_name(args: &Args, subject: &Subject) -> String {
     let last = |axis: &Axis| axis.path.rsplit('.').next().unwrap_or_default().to_owned();
     let axes: Vec<String> =
         [Some(&args.x), args.y.as_ref()].into_iter().flatten().map(last).collect();
-    let own = options(args, Repeat::words()).to_string();
-    format!("{scenario} map{}", chart_file::apart(&axes.join(" "), &own))
+    let own = options(args, subject.id.seeds, Repeat::words()).to_string();
+    format!("{} map{}", subject.scenario, chart_file::apart(&axes.join(" "), &own))
 }
 
 /// The scenarios of all cells, row by row.
@@ -200,6 +203,9 @@ fn text(map: &Map, anatomy: &Anatomy, repeat: &str, style: &Style) -> String {
     let name = words::named(&subject.scenario, subject.variant.as_deref());
     let mut text = style.line("scenario", &name);
     text += &style.line("study", &format!("{} per cell", extent(subject)));
+    if let Some(said) = called_off(subject) {
+        text += &style.labelled(style.unsure, "stopped", &said);
+    }
     text += &style.line("across", &Spoken::of(anatomy, &map.x.path).name);
     if !map.y.is_none() {
         text += &style.line("down", &Spoken::of(anatomy, &map.y.path).name);
@@ -343,7 +349,7 @@ mod tests {
     #[test]
     fn it_is_repeated_with_its_axes() {
         assert_eq!(
-            repeat(&typed("map x.ron --x a=1..3/3 --confidence 99%")),
+            repeat(&typed("map x.ron --x a=1..3/3 --confidence 99%"), 5),
             "sim map x.ron --x 'a=1,2,3' --seeds 5 --confidence 0.99"
         );
     }

@@ -20,7 +20,10 @@ impl Format {
     /// The table, and nothing else; as text it takes so many columns where it can.
     pub fn of(self, decision: &Decision, width: usize) -> String {
         match self {
-            Format::Text => text::text(decision, &Style::plain(), width).trim_start().to_owned(),
+            Format::Text => {
+                let style = Style { columns: width, ..Style::plain() };
+                text::text(decision, &style).trim_start().to_owned()
+            }
             Format::Markdown => write::markdown(decision),
             Format::Csv => write::csv(decision),
         }

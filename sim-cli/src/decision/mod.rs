@@ -121,7 +121,11 @@ impl Decision {
         };
         let names = comparison.sides.iter().map(|side| side.name.clone()).collect();
         let terms = Terms { least, confidence: first.confidence };
-        Decision::of(names, &summaries, is_study.then_some(terms), &mark)
+        let mut decision = Decision::of(names, &summaries, is_study.then_some(terms), &mark);
+        for (row, side) in decision.rows.iter_mut().zip(&comparison.sides) {
+            row.verdict = side.subject.verdict(&side.summary);
+        }
+        decision
     }
 
     /// Of one run of each variant. It marks no difference: one seed proves none.

@@ -152,7 +152,7 @@ fn one_run_marks_nothing() {
 fn all_forms_say_the_same() {
     let decision =
         Decision::of_comparison(&compared(&[None, Some("retries"), Some(SAME)], 8), 0.02);
-    let text = text::text(&decision, &Style::plain(), 1000);
+    let text = text::text(&decision, &Style { columns: 1000, ..Style::plain() });
     let csv = write::csv(&decision);
     let mut reader = csv::Reader::from_reader(csv.as_bytes());
     let records: Vec<csv::StringRecord> = reader.records().map(|r| r.expect("a record")).collect();
@@ -247,7 +247,7 @@ fn twelve_variants_fit_a_terminal() {
     let (comparison, _) = samples::comparison(12);
     let decision = Decision::of_comparison(&comparison, 0.02);
     for width in [80, 100, 120] {
-        let text = text::text(&decision, &Style::plain(), width);
+        let text = text::text(&decision, &Style { columns: width, ..Style::plain() });
         let widest = text.lines().map(|line| line.chars().count()).max();
         assert!(widest.is_some_and(|widest| widest <= width.max(100)), "{text}");
         let table = text.lines().take_while(|line| !line.starts_with("marks"));

@@ -18,11 +18,12 @@ const HEAD: usize = 17;
 const QUESTION: usize = 26;
 
 /// The table, what it leaves out, and what its words mean.
-pub fn text(decision: &Decision, style: &Style, width: usize) -> String {
+pub fn text(decision: &Decision, style: &Style) -> String {
     let by_row = NAMES.map(|name| by_row(decision, name));
     let layouts = by_row.into_iter().chain([by_column(decision)]);
-    let tables = layouts
-        .map(|grid| grid.blocks(width).iter().map(|block| block.text(style)).collect::<String>());
+    let tables = layouts.map(|grid| {
+        grid.blocks(style.columns).iter().map(|block| block.text(style)).collect::<String>()
+    });
     let shortest = tables.min_by_key(|table| table.lines().count());
     let mut text = shortest.unwrap_or_default() + "\n";
     for (silence, heads) in decision.left_out() {

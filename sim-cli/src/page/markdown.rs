@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use sim_models::outcome::Verdict;
 
-use super::{Chapter, Page, prose, said};
+use super::{CALLED_OFF, Chapter, Page, prose, said};
 use crate::decision;
 use crate::story;
 use crate::text::plain;
@@ -12,6 +12,9 @@ use crate::text::plain;
 /// The page as Markdown. `pictures` names the files beside it, one list a chapter.
 pub fn markdown(page: &Page, pictures: &[Vec<String>]) -> String {
     let mut text = String::new();
+    if page.is_called_off {
+        let _ = writeln!(text, "{CALLED_OFF}\n");
+    }
     for (chapter, pictures) in page.chapters.iter().zip(pictures) {
         text += &of(chapter, pictures);
     }

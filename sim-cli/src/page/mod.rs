@@ -24,6 +24,7 @@ use sim_models::{Scenario, SourceError};
 
 use crate::chart::{self, Picture, Readout};
 use crate::decision::Decision;
+use crate::report::{Depth, View};
 use crate::text::{Style, plain};
 use crate::{finding, report};
 
@@ -50,10 +51,16 @@ pub const SCRIPT: &str = include_str!("script.js");
 const POLICY: &str = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; \
                       script-src 'unsafe-inline'";
 
+/// What is said where runs are missing.
+pub const CALLED_OFF: &str =
+    "Called off before all was run: what is here is of the runs that were done by then.";
+
 /// What is reported.
 pub struct Page {
     /// One chapter a scenario.
     pub chapters: Vec<Chapter>,
+    /// Somebody ended it before all was run.
+    pub is_called_off: bool,
     /// The command that makes it again.
     pub repeat: String,
 }
@@ -246,6 +253,7 @@ fn document(page: &Page, room: Room) -> Markup {
                     }
                 }
                 main {
+                    @if page.is_called_off { p .warning { (CALLED_OFF) } }
                     @for (n, chapter) in page.chapters.iter().enumerate() {
                         (chapter::chapter(n, chapter, room))
                     }
@@ -326,6 +334,9 @@ impl Glance {
     }
 }
 
+/// How the figures of a side are told.
+const FIGURES: View = View { style: Style::plain(), depth: Depth::Figures };
+
 impl Side {
     /// Of one run that a command repeats, without the stories of its intents.
     pub fn of(name: &str, scenario: &Scenario, outcome: Outcome, repeat: String) -> Side {
@@ -336,7 +347,7 @@ impl Side {
             latencies: chart::distributions(&outcome, &repeat),
             topology: chart::topology(&outcome, &anatomy, &repeat),
             stories: Vec::new(),
-            figures: report::text(&outcome, &repeat, &Style::plain(), false),
+            figures: report::text(&outcome, &repeat, &FIGURES),
             warnings: scenario.warnings().iter().map(SourceError::to_string).collect(),
             anatomy,
             verdicts: vec![outcome.verdict],

@@ -7,7 +7,9 @@ use sim_models::anatomy::{Anatomy, Part as Piece, Stack};
 use sim_models::outcome::Outcome;
 
 use super::*;
+use crate::report::{Depth, View};
 use crate::samples;
+use crate::text::Style;
 
 const TEXT: &str = "Scenario(\n    name: \"payment\",\n    // <script>&\"'\n)";
 
@@ -52,7 +54,7 @@ fn side(name: &str, outcome: Outcome) -> Side {
         latencies: chart::distributions(&outcome, &repeat),
         topology: chart::topology(&outcome, &anatomy(&outcome), &repeat),
         stories: vec![story(Some(0), Ok(told)), story(None, Err("nobody's".to_owned()))],
-        figures: crate::report::text(&outcome, &repeat, &crate::text::Style::plain(), false),
+        figures: figures(&outcome, &repeat),
         verdicts: vec![outcome.verdict; 2],
         glances: vec![glance(&outcome), glance(&outcome)],
         outcome,
@@ -68,7 +70,11 @@ fn page(sides: Vec<Side>) -> Page {
         study: None,
         map: None,
     };
-    Page { chapters: vec![chapter], repeat: "sim report payment.ron".to_owned() }
+    Page {
+        chapters: vec![chapter],
+        is_called_off: false,
+        repeat: "sim report payment.ron".to_owned(),
+    }
 }
 
 fn sample() -> Page {
@@ -114,6 +120,12 @@ fn assert_well_formed(html: &str) {
         assert!(tag.matches('"').count().is_multiple_of(2), "{tag}");
     }
     assert!(open.is_empty(), "left open: {open:?}");
+}
+
+/// What the terminal tells of a run.
+fn figures(outcome: &Outcome, repeat: &str) -> String {
+    let view = View { style: Style::plain(), depth: Depth::Figures };
+    crate::report::text(outcome, repeat, &view)
 }
 
 #[test]

@@ -7,6 +7,10 @@ use sim_models::language::words;
 
 use crate::text::Style;
 
+use super::{Depth, View};
+
+const VIEW: View = View { style: Style::plain(), depth: Depth::Figures };
+
 /// A run that breaks a promise, and what the report must say of it.
 struct Case {
     actors: &'static str,
@@ -436,7 +440,7 @@ fn wrong(case: &Case) -> Option<String> {
     );
     let scenario = Scenario::text("broken.ron", &text).load();
     let outcome = scenario.unwrap_or_else(|error| panic!("{error}\n{text}")).run(1);
-    let report = super::text(&outcome, "sim run broken.ron", &Style::plain(), false);
+    let report = super::text(&outcome, "sim run broken.ron", &VIEW);
     let marked = report.lines().filter(|line| line.starts_with("          > "));
     let expected = format!("          > {at:>12}  {line}");
     let is_beside = |line: &&str| report.lines().any(|shown| shown.ends_with(*line));

@@ -35,6 +35,8 @@ pub fn subject(subject: &Subject) -> Object {
         "study_id": subject.id.to_string(),
         "first_seed": subject.id.first.seed,
         "seeds": subject.id.seeds,
+        "seeds_asked": subject.seeds_asked,
+        "stopped": subject.is_called_off(),
         "horizon_ms": subject.horizon.as_millis_f64(),
         "warmup_ms": subject.warmup.as_millis_f64(),
         "grace_ms": subject.grace.as_millis_f64(),

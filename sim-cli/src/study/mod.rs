@@ -55,16 +55,15 @@ fn parse_confidence(text: &str) -> Result<f64, String> {
 }
 
 impl StudyArgs {
-    /// What was typed, as a study takes it.
-    pub fn options<'a>(&self, seeds: u64, progress: &'a (dyn Fn() + Sync)) -> Options<'a> {
+    /// What was typed, as a study takes it that somebody waits for.
+    pub fn options<'a>(&self, seeds: u64, awaited: Options<'a>) -> Options<'a> {
         Options {
             first_seed: self.first_seed,
             seeds,
             jobs: self.jobs.unwrap_or(0),
             figures: self.metric.clone(),
-            each: false,
             confidence: self.confidence,
-            progress,
+            ..awaited
         }
     }
 
@@ -84,9 +83,10 @@ impl StudyArgs {
 /// What was run: `seeds 1 to 1,000, 3m each, measured from 10s on; intervals at 95 %`.
 pub fn extent(subject: &Subject) -> String {
     let (first, last) = (subject.id.first.seed, subject.id.last_seed());
-    let seeds = match first == last {
-        true => format!("seed {first}"),
-        false => format!("seeds {first} to {last}"),
+    let seeds = match (subject.id.seeds, first == last) {
+        (0, _) => "no seed".to_owned(),
+        (_, true) => format!("seed {first}"),
+        (_, false) => format!("seeds {first} to {last}"),
     };
     let measured = match subject.warmup.is_zero() {
         true => "measured from the start on, without a warm-up".to_owned(),
@@ -94,6 +94,12 @@ pub fn extent(subject: &Subject) -> String {
     };
     let confidence = figure::rounded(subject.confidence * 100.0, 6);
     format!("{seeds}, {} each, {measured}; intervals at {confidence} %", subject.horizon)
+}
+
+/// What is said of a study that somebody called off: `called off after 37 of 200 seeds`.
+pub fn called_off(subject: &Subject) -> Option<String> {
+    let (done, asked) = (words::count(subject.id.seeds), words::count(subject.seeds_asked));
+    subject.is_called_off().then(|| format!("called off after {done} of {asked} seeds"))
 }
 
 /// What is said where more than one intent in two hundred was told nothing.

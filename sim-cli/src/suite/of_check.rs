@@ -4,7 +4,7 @@ use sim_models::outcome::Verdict;
 use sim_models::study::{Check, InvariantTally};
 
 use super::{Case, CaseResult, Suite, judged};
-use crate::study::extent;
+use crate::study::{called_off, extent};
 use crate::words;
 
 /// One case a promise, then whether every run reached its horizon and the system was well. `replay` is the
@@ -51,7 +51,11 @@ pub fn of_check(
     };
     let (name, result) = ("the system is well", unwell.unwrap_or(well));
     cases.push(Case { name: name.to_owned(), result });
-    let verdict = summary.verdict();
+    if let Some(said) = called_off(subject) {
+        let name = "the study comes to its end".to_owned();
+        cases.push(Case { name, result: CaseResult::Error(said) });
+    }
+    let verdict = check.verdict();
     let why = format!("the verdict is {}", verdict.to_string().to_uppercase());
     cases.push(judged(&cases, verdict == Verdict::Kept, &why));
     Suite {

@@ -80,6 +80,7 @@ impl Server {
     }
 
     /// Answers for as long as the program runs.
+    #[expect(clippy::disallowed_methods, reason = "each run has one thread, whoever asks first")]
     pub fn serve(self) {
         for request in self.http.incoming_requests() {
             let desk = Arc::clone(&self.desk);

@@ -177,7 +177,8 @@ impl<'a> Exploration<'a> {
         }
         // More threads than runs of a batch would have nothing to do.
         let jobs = self.jobs.min(search::BATCH as usize);
-        let runs = study::Options { jobs, progress: self.progress, ..Default::default() };
+        let (progress, goes_on) = (self.progress, self.goes_on);
+        let runs = study::Options { jobs, progress, goes_on, ..Default::default() };
         let crew = Crew::new(&runs)?;
         let mut field = Field::new(marked, &self);
         let mut hits: Vec<(Hit, u64)> = Vec::new();

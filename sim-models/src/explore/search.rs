@@ -221,7 +221,6 @@ impl Field<'_> {
             let batch = self.batch(&mut queue, &coverage, &all, &tally);
             let ended = self.all(crew, &batch);
             for (node, seen) in batch.into_iter().zip(ended) {
-                let Some(seen) = seen else { continue };
                 let Seen { broken, tested, is_cut, has_recovery, late, lineage, wanted } = seen;
                 let phase = node.phase;
                 tally.count(phase);
@@ -363,13 +362,10 @@ impl Field<'_> {
         })
     }
 
-    /// Runs all trials of a batch; those that nobody waits for any more are left out.
-    fn all(&self, crew: &Crew<'_>, batch: &[Node]) -> Vec<Option<Seen>> {
+    /// Runs all trials of a batch, up to the first that nobody waits for any more.
+    fn all(&self, crew: &Crew<'_>, batch: &[Node]) -> Vec<Seen> {
         let mut ended = Vec::with_capacity(batch.len());
         let work = |n: u64| {
-            if !(self.options.goes_on)() {
-                return None;
-            }
             let trial = &batch[n as usize].trial;
             let Traced { outcome, lineage, intents } = self.run(trial)?;
             let broken = self.broken(trial, &outcome);

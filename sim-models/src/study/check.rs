@@ -14,6 +14,7 @@ use super::sample::Sample;
 use super::summary::{Summary, Tally};
 use crate::Scenario;
 use crate::figure::{Figure, Kind};
+use crate::outcome::Verdict;
 
 /// The runs after which the rule looks for the first time.
 const FIRST_LOOK: u64 = 30;
@@ -34,6 +35,8 @@ pub struct Check {
 pub enum Stop {
     /// All seeds were run, and no precision was asked for.
     AllSeeds,
+    /// Somebody called it off; the subject says how many seeds are missing.
+    CalledOff,
     /// The precision was reached.
     Precise {
         /// Of which figure.
@@ -123,19 +126,27 @@ impl Check {
         let mut asked = options.figures.clone();
         asked.extend(until.map(|until| until.figure.clone()));
         let observed = &super::observing(iter::once(scenario), &asked)?[0];
-        let work = |n| Sample::of(&observed.run(options.first_seed + n), &asked);
-        let (tally, stop) = replicate(work, options, until)?;
-        let subject = Subject::new(scenario, options);
+        let work = |n| Sample::of_run(observed, options.first_seed + n, &asked, options.goes_on);
+        let (tally, stop, done) = replicate(work, options, until)?;
+        let subject = match stop {
+            Stop::CalledOff => Subject::new(scenario, options, done),
+            _ => Subject::new(scenario, options, options.seeds),
+        };
         Ok(Check { subject, stop, summary: tally.finish(options.confidence, &options.figures) })
+    }
+
+    /// What the runs say together.
+    pub fn verdict(&self) -> Verdict {
+        self.subject.verdict(&self.summary)
     }
 }
 
-/// Takes samples until the rule is content, or there are no more seeds.
+/// Takes samples until the rule is content, or there are no more seeds; and how many there are.
 fn replicate(
-    sample: impl Fn(u64) -> Sample + Sync,
+    sample: impl Fn(u64) -> Option<Sample> + Sync,
     options: &Options<'_>,
     until: Option<&Until>,
-) -> Result<(Tally, Stop), Misuse> {
+) -> Result<(Tally, Stop, u64), Misuse> {
     let crew = Crew::new(options)?;
     let mut tally = Tally::default();
     let add = |tally: &mut Tally, sample: Sample| {
@@ -145,22 +156,25 @@ fn replicate(
         tally.add(&sample);
     };
     let Some(until) = until else {
-        crew.in_order(0..options.seeds, sample, |sample| add(&mut tally, sample));
-        return Ok((tally, Stop::AllSeeds));
+        let done = crew.in_order(0..options.seeds, sample, |sample| add(&mut tally, sample));
+        let stop = if done < options.seeds { Stop::CalledOff } else { Stop::AllSeeds };
+        return Ok((tally, stop, done));
     };
     let mut done = 0;
     loop {
         let end = next_look(done).min(options.seeds);
-        crew.in_order(done..end, &sample, |sample| add(&mut tally, sample));
-        done = end;
+        done += crew.in_order(done..end, &sample, |sample| add(&mut tally, sample));
+        if done < end {
+            return Ok((tally, Stop::CalledOff, done));
+        }
         let look = look(&tally, until, options.confidence);
         let (figure, wanted) = (until.figure.to_string(), until.relative);
         match look.reached {
             Some(reached) if look.is_precise => {
-                return Ok((tally, Stop::Precise { figure, wanted, reached }));
+                return Ok((tally, Stop::Precise { figure, wanted, reached }, done));
             }
             reached if done == options.seeds => {
-                return Ok((tally, Stop::Imprecise { figure, wanted, reached }));
+                return Ok((tally, Stop::Imprecise { figure, wanted, reached }, done));
             }
             _ => {}
         }
@@ -243,8 +257,8 @@ mod tests {
         let (mut covered, mut early) = (0, 0);
         for study in 0..2000 {
             let luck = Streams::new(9).indexed(Purpose(1), study);
-            let work = |n| sample(n, dist.sample(&mut luck.at(n)));
-            let (tally, stop) = replicate(work, &options(2000), Some(&until)).unwrap();
+            let work = |n| Some(sample(n, dist.sample(&mut luck.at(n))));
+            let (tally, stop, _) = replicate(work, &options(2000), Some(&until)).unwrap();
             early += u32::from(matches!(stop, Stop::Precise { reached, .. } if reached <= 0.08));
             let estimate = tally.finish(0.95, &[]).estimate(&GOODPUT).unwrap();
             covered += u32::from(estimate.interval.unwrap().contains(10.0));
@@ -256,7 +270,8 @@ mod tests {
     #[test]
     fn a_rule_that_cannot_be_kept_runs_all_seeds() {
         let until: Until = "ci=1%".parse().unwrap();
-        let (tally, stop) = replicate(|n| sample(n, 0.0), &options(100), Some(&until)).unwrap();
+        let work = |n| Some(sample(n, 0.0));
+        let (tally, stop, _) = replicate(work, &options(100), Some(&until)).unwrap();
         assert_eq!(tally.finish(0.95, &[]).runs, 100);
         let figure = "goodput".to_owned();
         assert_eq!(stop, Stop::Imprecise { figure, wanted: 0.01, reached: None }, "0 has no share");

@@ -162,15 +162,16 @@ impl Comparison {
         let mut round = Vec::with_capacity(sides.len());
         let work = |n| {
             let (seed, side) = (options.first_seed + n / count, (n % count) as usize);
-            Sample::of(&observed[side].run(seed), &options.figures)
+            Sample::of_run(&observed[side], seed, &options.figures, options.goes_on)
         };
         let runs = options.seeds.saturating_mul(count);
-        crew.in_order(0..runs, work, |sample| {
-            if options.each {
-                duel.tallies[round.len()].keep(&sample);
-            }
+        let done = crew.in_order(0..runs, work, |sample| {
             round.push(sample);
             if round.len() == sides.len() {
+                if options.each {
+                    let kept = duel.tallies.iter_mut().zip(&round);
+                    kept.for_each(|(tally, sample)| tally.keep(sample));
+                }
                 duel.add(&round);
                 round.clear();
             }
@@ -181,7 +182,7 @@ impl Comparison {
         let side =
             |((name, scenario), (tally, pools)): (&(String, Scenario), (Tally, Pools))| Side {
                 name: name.clone(),
-                subject: Subject::new(scenario, options),
+                subject: Subject::new(scenario, options, done / count),
                 summary: tally.finish(options.confidence, &options.figures),
                 pairs: pools.pairs,
             };

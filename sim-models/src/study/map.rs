@@ -75,20 +75,27 @@ impl Map {
         let crew = Crew::new(options)?;
         let cells = super::observing(cells.iter(), &options.figures)?;
         let mut tallies = vec![Tally::default(); cells.len()];
-        let place = |n: u64| (n / options.seeds) as usize;
+        let count = cells.len() as u64;
+        // Seed by seed, so that a map that is called off has as many of them in each cell.
         let work = |n| {
-            let seed = options.first_seed + n % options.seeds;
-            (place(n), Sample::of(&cells[place(n)].run(seed), &options.figures))
+            let (seed, cell) = (options.first_seed + n / count, (n % count) as usize);
+            Sample::of_run(&cells[cell], seed, &options.figures, options.goes_on)
         };
-        let runs = options.seeds.saturating_mul(cells.len() as u64);
-        crew.in_order(0..runs, work, |(cell, sample)| {
-            if options.each {
-                tallies[cell].keep(&sample);
+        let mut round = Vec::with_capacity(cells.len());
+        let runs = options.seeds.saturating_mul(count);
+        let done = crew.in_order(0..runs, work, |sample| {
+            round.push(sample);
+            if round.len() == tallies.len() {
+                for (tally, sample) in tallies.iter_mut().zip(round.drain(..)) {
+                    if options.each {
+                        tally.keep(&sample);
+                    }
+                    tally.add(&sample);
+                }
             }
-            tallies[cell].add(&sample);
         });
         let cell = |tally: Tally| Cell::new(tally.finish(options.confidence, &options.figures));
-        let subject = Subject::new(base, options);
+        let subject = Subject::new(base, options, done / count);
         Ok(Map { subject, x, y, cells: tallies.into_iter().map(cell).collect() })
     }
 

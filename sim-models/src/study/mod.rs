@@ -44,7 +44,7 @@ use std::fmt;
 use sim_core::Span;
 
 use crate::Scenario;
-use crate::outcome::RunId;
+use crate::outcome::{RunId, Verdict};
 
 /// What was studied: a scenario and its seeds.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,6 +55,8 @@ pub struct Subject {
     pub variant: Option<String>,
     /// Names the study; the same id with the same options is the same study, bit for bit.
     pub id: StudyId,
+    /// How many seeds were asked for: more than those of the id where somebody called it off.
+    pub seeds_asked: u64,
     /// How long a run lasts.
     pub horizon: Span,
     /// What is measured is what arose from then on.
@@ -66,16 +68,32 @@ pub struct Subject {
 }
 
 impl Subject {
-    fn new(scenario: &Scenario, options: &Options<'_>) -> Subject {
+    /// A scenario of which so many seeds are done, or need not be.
+    fn new(scenario: &Scenario, options: &Options<'_>, seeds: u64) -> Subject {
         let first = scenario.run_id(options.first_seed);
         Subject {
             scenario: scenario.name().to_owned(),
             variant: scenario.variant().map(str::to_owned),
-            id: StudyId { first, seeds: options.seeds },
+            id: StudyId { first, seeds },
+            seeds_asked: options.seeds,
             horizon: scenario.horizon(),
             warmup: scenario.warmup(),
             grace: scenario.grace(),
             confidence: options.confidence,
+        }
+    }
+
+    /// Whether somebody called it off, so that seeds are missing.
+    pub fn is_called_off(&self) -> bool {
+        self.id.seeds < self.seeds_asked
+    }
+
+    /// What its runs say together. A study that was called off keeps nothing: the seeds that are
+    /// missing may break what the others kept.
+    pub fn verdict(&self, summary: &Summary) -> Verdict {
+        match summary.verdict() {
+            Verdict::Kept | Verdict::NothingChecked if self.is_called_off() => Verdict::Invalid,
+            verdict => verdict,
         }
     }
 }
@@ -103,12 +121,12 @@ fn observing<'a>(
 pub struct StudyId {
     /// The run with the first seed.
     pub first: RunId,
-    /// How many seeds, one after the other, were asked for.
+    /// How many seeds, one after the other; of a study that was called off, those that are done.
     pub seeds: u64,
 }
 
 impl StudyId {
-    /// The last seed that was asked for.
+    /// The last of them; the first where there is none.
     pub fn last_seed(&self) -> u64 {
         self.first.seed.saturating_add(self.seeds.saturating_sub(1))
     }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-
-use rayon::prelude::*;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use crate::figure::Figure;
 
@@ -30,6 +30,9 @@ pub struct Options<'a> {
     pub confidence: f64,
     /// Called for every run that has ended, from any thread.
     pub progress: &'a (dyn Fn() + Sync),
+    /// Asked before every run and during it, from any thread. Once it is false, runs under way are
+    /// dropped, and the study is of the seeds before the first that is missing.
+    pub goes_on: &'a (dyn Fn() -> bool + Sync),
 }
 
 /// A hundred seeds from 1 on, one thread per processor, intervals at 95 %.
@@ -43,6 +46,7 @@ impl Default for Options<'_> {
             each: false,
             confidence: 0.95,
             progress: &|| (),
+            goes_on: &|| true,
         }
     }
 }
@@ -120,28 +124,44 @@ impl<'a> Crew<'a> {
     }
 
     /// Does each piece of work of a range on some thread, and hands the results over in the order
-    /// of the range.
+    /// of the range, up to the first that nobody did. Returns how many those are.
     pub(crate) fn in_order<T: Send>(
         &self,
         range: std::ops::Range<u64>,
-        work: impl Fn(u64) -> T + Sync,
+        work: impl Fn(u64) -> Option<T> + Sync,
         mut take: impl FnMut(T),
-    ) {
-        let mut start = range.start;
-        while start < range.end {
+    ) -> u64 {
+        let mut taken = 0;
+        for start in range.clone().step_by(BATCH as usize) {
             let end = range.end.min(start + BATCH);
-            let batch: Vec<T> = self.pool.install(|| {
-                let work = |n| {
-                    let done = work(start + n as u64);
-                    (self.options.progress)();
-                    done
-                };
-                // One by one: a run is long, and some are much longer than others.
-                let size = (end - start) as usize;
-                (0..size).into_par_iter().with_max_len(1).map(work).collect()
-            });
-            batch.into_iter().for_each(&mut take);
-            start = end;
+            for done in self.batch(start..end, &work) {
+                let Some(done) = done else { return taken };
+                take(done);
+                taken += 1;
+            }
         }
+        taken
+    }
+
+    /// Each thread takes the next piece that nobody has begun: some runs are much longer than others,
+    /// and where all is called off, little that was done lies behind what was not.
+    fn batch<T: Send>(
+        &self,
+        range: std::ops::Range<u64>,
+        work: &(impl Fn(u64) -> Option<T> + Sync),
+    ) -> impl Iterator<Item = Option<T>> {
+        let done: Vec<Mutex<Option<T>>> = range.clone().map(|_| Mutex::new(None)).collect();
+        let next = AtomicU64::new(0);
+        self.pool.broadcast(|_| {
+            while (self.options.goes_on)() {
+                let n = next.fetch_add(1, Ordering::Relaxed);
+                let Some(place) = done.get(n as usize) else { return };
+                let Some(piece) = work(range.start + n) else { return };
+                (self.options.progress)();
+                *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(piece);
+            }
+        });
+        let inner = |place: Mutex<_>| place.into_inner().unwrap_or_else(PoisonError::into_inner);
+        done.into_iter().map(inner)
     }
 }

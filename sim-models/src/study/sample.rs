@@ -1,9 +1,10 @@
 //! One run, reduced to what a study keeps of it.
 
 use super::percentile::Samples;
+use crate::Scenario;
 use crate::figure::{Figure, Kind, Stretch};
 use crate::outcome::{
-    ActorKind, EffectSummary, Goodput, InvariantResult, Measured, Outcome, Verdict,
+    ActorKind, EffectSummary, Goodput, InvariantResult, Measured, Outcome, RunLimit, Verdict,
 };
 use crate::reading::{Reading, figures, population, read};
 use crate::recovery::RecoveryState;
@@ -71,6 +72,18 @@ pub(crate) enum Rank {
 }
 
 impl Sample {
+    /// What is kept of the run of a seed; `None` when it was called off before its end.
+    pub(crate) fn of_run(
+        scenario: &Scenario,
+        seed: u64,
+        asked: &[Figure],
+        goes_on: &dyn Fn() -> bool,
+    ) -> Option<Sample> {
+        let outcome = scenario.start(seed).finish_while(&|_| goes_on());
+        let is_called_off = matches!(outcome.limit, Some(RunLimit::CalledOff { .. }));
+        (!is_called_off).then(|| Sample::of(&outcome, asked))
+    }
+
     /// What is kept of a run: its own figures, and those that were asked for.
     pub(crate) fn of(outcome: &Outcome, asked: &[Figure]) -> Sample {
         let is_invalid = outcome.verdict == Verdict::Invalid;

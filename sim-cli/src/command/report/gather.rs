@@ -16,6 +16,7 @@ use crate::diagnostics::Failure;
 use crate::file::{ScenarioFile, together, warnings_of};
 use crate::page::{Chapter, Glance, Side, Story, Study};
 use crate::repeat::Repeat;
+use crate::running::Awaited;
 use crate::study::progress::Progress;
 use crate::{chart, console};
 
@@ -26,17 +27,23 @@ const SLOW_MAX: usize = 2;
 /// Seeds of a side whose timelines a page holds; all that are asked for are counted.
 const GLANCES_MAX: u64 = 20;
 
-/// The chapters of all files.
+/// The chapters of all files, and whether somebody called it off before all was run.
 ///
 /// # Errors
 /// A scenario that cannot be read or run.
-pub fn chapters(args: &Args, kinds: &Kinds) -> Result<Vec<Chapter>, Failure> {
+pub fn chapters(args: &Args, kinds: &Kinds) -> Result<(Vec<Chapter>, bool), Failure> {
     let files = args.scenarios.iter().map(|path| ScenarioFile::read(path, kinds));
     let files: Vec<ScenarioFile> = files.collect::<Result<_, _>>()?;
     let sides = files.iter().map(|file| sides(args, file)).collect::<Result<Vec<_>, _>>()?;
     console::warn(&warnings_of(sides.iter().flatten().map(|(_, scenario)| scenario)));
-    let chapters = files.iter().zip(&sides).map(|(file, sides)| chapter(args, file, sides));
-    chapters.collect()
+    let awaited = Awaited::with(Progress::without_end());
+    let mut chapters = Vec::new();
+    for (file, sides) in files.iter().zip(&sides) {
+        if chapters.is_empty() || awaited.goes_on() {
+            chapters.push(chapter(args, file, sides, &awaited)?);
+        }
+    }
+    Ok((chapters, !awaited.goes_on()))
 }
 
 /// The variants that were asked for; by default the file as it stands.
@@ -54,28 +61,36 @@ fn chapter(
     args: &Args,
     file: &ScenarioFile,
     sides: &[(String, Scenario)],
+    awaited: &Awaited,
 ) -> Result<Chapter, Failure> {
-    let progress = Progress::without_end();
-    let told = |(name, scenario): &(String, Scenario)| {
-        let side = Telling { args, path: &file.path, scenario, progress: &progress };
-        side.side(name)
-    };
-    let mut told: Vec<Side> = sides.iter().map(told).collect();
-    let seeds = args.seeds.filter(|seeds| *seeds > 1);
+    let mut told: Vec<Side> = Vec::new();
+    for (name, scenario) in sides {
+        if told.is_empty() || awaited.goes_on() {
+            told.push(Telling { args, path: &file.path, scenario, awaited }.side(name));
+        }
+    }
+    let seeds = args.seeds.filter(|seeds| *seeds > 1 && awaited.goes_on());
     let (decision, study) = match (seeds, sides) {
         (Some(seeds), [(_, only)]) => {
-            let tick = || progress.tick();
-            told[0].count(&Check::run(only, &options(seeds, &tick), None)?.summary);
+            let checked = studying(seeds, awaited, |options| Check::run(only, options, None))?;
+            told[0].count(&checked.summary);
             (None, None)
         }
         (Some(seeds), _) => {
-            let (comparison, study) = study(args, &file.path, (sides, seeds), &progress)?;
-            for (side, own) in told.iter_mut().zip(&comparison.sides) {
+            let compared = studying(seeds, awaited, |options| Comparison::run(sides, options))?;
+            for (side, own) in told.iter_mut().zip(&compared.sides) {
                 side.count(&own.summary);
             }
-            (Some(Decision::of_comparison(&comparison, decision::LEAST)), Some(study))
+            match compared.sides[0].subject.id.seeds {
+                0 => (None, None),
+                _ => {
+                    let decision = Decision::of_comparison(&compared, decision::LEAST);
+                    let study = study(args, &file.path, sides, &compared, &decision);
+                    (Some(decision), Some(study))
+                }
+            }
         }
-        (None, [_]) => (None, None),
+        (None, _) if told.len() < 2 => (None, None),
         (None, _) => {
             let runs: Vec<Outcome> = told.iter().map(|side| side.outcome.clone()).collect();
             (Some(Decision::of_runs(&runs)), None)
@@ -87,7 +102,7 @@ fn chapter(
         sides: told,
         decision,
         study,
-        map: mapped(args, file, &progress)?,
+        map: mapped(args, file, awaited)?,
     })
 }
 
@@ -103,7 +118,7 @@ struct Telling<'a> {
     args: &'a Args,
     path: &'a Path,
     scenario: &'a Scenario,
-    progress: &'a Progress,
+    awaited: &'a Awaited,
 }
 
 impl Telling<'_> {
@@ -120,18 +135,19 @@ impl Telling<'_> {
         let outcome = self.run(first);
         let stories = self.stories(&outcome, first);
         let mut side = Side::of(name, scenario, outcome, self.of_run(first));
-        side.glances.extend(seeds.skip(1).map(|seed| self.glance(seed)));
+        for seed in seeds.skip(1) {
+            let outcome = self.run(seed);
+            if self.awaited.goes_on() {
+                side.glances.push(Glance::of(&outcome, self.of_run(seed)));
+            }
+        }
         let verdicts = side.glances.iter().map(|glance| glance.verdict).collect();
         Side { stories, verdicts, ..side }
     }
 
     fn run(&self, seed: u64) -> Outcome {
-        self.progress.tick();
-        self.scenario.run(seed)
-    }
-
-    fn glance(&self, seed: u64) -> Glance {
-        Glance::of(&self.run(seed), self.of_run(seed))
+        self.awaited.tick();
+        self.scenario.start(seed).finish_while(&|_| self.awaited.goes_on())
     }
 
     fn of_run(&self, seed: u64) -> String {
@@ -146,6 +162,9 @@ impl Telling<'_> {
 
     /// How each promise broke first, and what took longest.
     fn stories(&self, outcome: &Outcome, seed: u64) -> Vec<Story> {
+        if !self.awaited.goes_on() {
+            return Vec::new();
+        }
         let inquiry = Inquiry::new(self.scenario, seed);
         let mut stories = Vec::new();
         let broken = outcome.invariants.iter().enumerate();
@@ -177,7 +196,7 @@ impl Telling<'_> {
         title: String,
         repeat: Repeat,
     ) -> Story {
-        self.progress.tick();
+        self.awaited.tick();
         let repeat = repeat.to_string();
         let drawn = inquiry.why(subject).map(|told| chart::sequence(&told, None, &repeat));
         let picture = drawn.map_err(|refusal| refusal.to_string());
@@ -185,16 +204,22 @@ impl Telling<'_> {
     }
 }
 
-/// All sides on many seeds, and their picture.
+/// A study on many seeds, of those that are done when somebody calls it off; it keeps its runs.
+fn studying<T>(seeds: u64, awaited: &Awaited, study: impl FnOnce(&Options<'_>) -> T) -> T {
+    let (tick, goes_on) = (|| awaited.tick(), || awaited.goes_on());
+    let options = Options { seeds, progress: &tick, goes_on: &goes_on, ..Options::default() };
+    study(&Options { each: true, ..options })
+}
+
+/// The picture of a comparison.
 fn study(
     args: &Args,
     path: &Path,
-    (sides, seeds): (&[(String, Scenario)], u64),
-    progress: &Progress,
-) -> Result<(Comparison, Study), Failure> {
-    let tick = || progress.tick();
-    let comparison = Comparison::run(sides, &options(seeds, &tick))?;
-    let decision = Decision::of_comparison(&comparison, decision::LEAST);
+    sides: &[(String, Scenario)],
+    comparison: &Comparison,
+    decision: &Decision,
+) -> Study {
+    let seeds = comparison.sides[0].subject.id.seeds;
     let seed = comparison.typical.map_or(1, |typical| typical.seed);
     let runs: Vec<Outcome> = sides.iter().map(|(_, scenario)| scenario.run(seed)).collect();
     let line = sides.iter().fold(Repeat::new("compare").file(path), |line, (_, side)| {
@@ -205,19 +230,22 @@ fn study(
         .iter()
         .fold(line, |line, (path, value)| line.option("set", format!("{path}={value}")));
     let repeat = line.option("seeds", seeds).to_string();
-    let picture = chart::comparison(&comparison, &decision, &runs, &repeat);
-    Ok((comparison, Study { picture, repeat }))
+    let picture = chart::comparison(comparison, decision, &runs, &repeat);
+    Study { picture, repeat }
 }
 
-fn mapped(args: &Args, file: &ScenarioFile, progress: &Progress) -> Result<Option<Study>, Failure> {
+fn mapped(args: &Args, file: &ScenarioFile, awaited: &Awaited) -> Result<Option<Study>, Failure> {
     let Some(x) = &args.x else { return Ok(None) };
     let changes = Changes { set: args.set.clone(), variant: None };
     let base = file.load_changed(&changes)?;
     let axes = [x.clone(), args.y.clone().unwrap_or_else(Axis::none)];
     let cells = map::cells(file, &changes, &axes)?;
     let seeds = args.seeds.unwrap_or(5);
-    let tick = || progress.tick();
-    let map = Map::run(&base, axes, &cells, &options(seeds, &tick))?;
+    let map = studying(seeds, awaited, |options| Map::run(&base, axes, &cells, options))?;
+    let seeds = map.subject.id.seeds;
+    if seeds == 0 {
+        return Ok(None);
+    }
     let mut line = Repeat::new("map").file(&file.path).changes(None, &args.set);
     for (name, axis) in [("x", Some(x)), ("y", args.y.as_ref())] {
         if let Some(axis) = axis {
@@ -226,8 +254,4 @@ fn mapped(args: &Args, file: &ScenarioFile, progress: &Progress) -> Result<Optio
     }
     let repeat = line.option("seeds", seeds).to_string();
     Ok(Some(Study { picture: chart::map(&map, &base, &repeat), repeat }))
-}
-
-fn options<'a>(seeds: u64, progress: &'a (dyn Fn() + Sync)) -> Options<'a> {
-    Options { seeds, progress, each: true, ..Options::default() }
 }

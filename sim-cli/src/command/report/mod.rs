@@ -13,7 +13,7 @@ use crate::changes::{Set, parse_set};
 use crate::console;
 use crate::diagnostics::Failure;
 use crate::exit::Exit;
-use crate::page::Page;
+use crate::page::{self, Page};
 use crate::repeat::Repeat;
 use crate::text::plain;
 
@@ -82,7 +82,8 @@ pub struct Args {
 /// # Errors
 /// A scenario that cannot be read or run, or a file that cannot be written.
 pub fn report(args: &Args, kinds: &Kinds) -> Result<Exit, Failure> {
-    let page = Page { chapters: gather::chapters(args, kinds)?, repeat: repeat(args) };
+    let (chapters, is_called_off) = gather::chapters(args, kinds)?;
+    let page = Page { chapters, is_called_off, repeat: repeat(args) };
     #[cfg(feature = "png")]
     let as_png = args.png;
     #[cfg(not(feature = "png"))]
@@ -100,7 +101,11 @@ pub fn report(args: &Args, kinds: &Kinds) -> Result<Exit, Failure> {
     for (what, path) in &written {
         console::tell_where(what, path, false)?;
     }
-    let kept = page.chapters.iter().all(|chapter| chapter.verdict() == Verdict::Kept);
+    if is_called_off {
+        console::note(page::CALLED_OFF);
+    }
+    let kept =
+        !is_called_off && page.chapters.iter().all(|chapter| chapter.verdict() == Verdict::Kept);
     Ok(if kept { Exit::Kept } else { Exit::Broken })
 }
 

@@ -13,7 +13,7 @@ use crate::diagnostics::Failure;
 use crate::exit::Exit;
 use crate::file::{ScenarioFile, warnings_of};
 use crate::repeat::Repeat;
-use crate::text::{Style, Table, labelled, plain};
+use crate::text::{Style, Table, plain};
 use crate::{chart, chart_file, console, finding, json, running, words};
 
 /// Runs the base scenario and every variant. The base alone decides how the command ends.
@@ -41,7 +41,7 @@ pub fn run(args: &Args, file: &ScenarioFile) -> Result<Exit, Failure> {
     }
     let decision = Decision::of_runs(&outcomes);
     console::print(&if let Some(format) = args.table {
-        format.of(&decision, console::columns())
+        format.of(&decision, console::style().columns)
     } else if args.json {
         objects(&outcomes, &decision)
     } else if args.quiet {
@@ -90,9 +90,9 @@ fn text(args: &Args, outcomes: &[Outcome], decision: &Decision) -> String {
     let mut text = plain(&format!("{}, seed {}", outcomes[0].scenario, seeds(outcomes)));
     text.push('\n');
     if let Some(finding) = decision.finding(finding::trigger(&outcomes[0]).as_deref()) {
-        text += &labelled(style.head, "FOUND", &finding.text);
+        text += &style.labelled(style.head, "FOUND", &finding.text);
     }
-    text += &decision::text::text(decision, &style, console::columns());
+    text += &decision::text::text(decision, &style);
     if args.verbose {
         text += &counts(outcomes);
     }

@@ -7,6 +7,7 @@ use crate::diagnostics::Failure;
 use crate::exit::Exit;
 use crate::file::ScenarioFile;
 use crate::repeat::Repeat;
+use crate::report::{Depth, View};
 use crate::{chart, chart_file, console, finding, json, record, report, running};
 
 /// Runs the scenario and shows what was found.
@@ -34,7 +35,9 @@ pub fn run(args: &Args, file: &ScenarioFile) -> Result<Exit, Failure> {
     } else if args.quiet {
         console::print(&format!("{}\n", finding::one_line(&outcome)))?;
     } else {
-        console::print(&report::text(&outcome, &repeat, &console::style(), args.verbose))?;
+        let depth = if args.verbose { Depth::Log } else { Depth::Screen };
+        let view = View { style: console::style(), depth };
+        console::print(&report::text(&outcome, &repeat, &view))?;
         if outcome.verdict == Verdict::Violated {
             let why = Repeat::new("why").file(&args.scenario).changes(variant, sets);
             let why = why.option("seed", seed).to_string();

@@ -10,7 +10,7 @@
 use sim_models::explore::turning::Turning;
 use sim_models::why::{Fate, Row, Sequence, Tone, Way, What};
 
-use crate::text::{COLUMNS, Style, labelled, paint, plain};
+use crate::text::{COLUMNS, Style, paint, plain};
 use crate::turning::Beside;
 use crate::{turning, words};
 
@@ -33,8 +33,8 @@ pub(super) fn text(
     style: &Style,
 ) -> String {
     let mut text = match &sequence.broken {
-        Some(broken) => labelled(style.bad, "BROKEN", &broken.promise),
-        None => labelled(style.head, "STORY", &sequence.intents.join(" and ")),
+        Some(broken) => style.labelled(style.bad, "BROKEN", &broken.promise),
+        None => style.labelled(style.head, "STORY", &sequence.intents.join(" and ")),
     };
     text.push('\n');
     if let Some(broken) = &sequence.broken {

@@ -111,7 +111,7 @@ impl<'a> Field<'a> {
             return false;
         }
         let mut events = 0;
-        let work = |n| self.continued(from, n).keeps(&self.sought);
+        let work = |n| Some(self.continued(from, n).keeps(&self.sought));
         self.crew.in_order(tally.whole..until, work, |(kept, steps)| {
             events += steps;
             match kept {
