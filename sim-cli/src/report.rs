@@ -452,11 +452,11 @@ Calls        calls   attempts   retries   success   failed   unknown   fallbacks
 ─────────────────────────────────────────────────────────────────────────────────
 api -> psp   5,400      5,870       470     4,009    1,370        21           6
 
-Refusals     count   why
-─────────────────────────────────────────────────
-api -> psp   1,322   rejected: breaker open
-api -> psp      48   gave up: attempts exhausted
-api -> psp       2   gave up: not retryable
+Policy refusals   count   why
+──────────────────────────────────────────────────────
+api -> psp        1,322   rejected: breaker open
+api -> psp           48   gave up: attempts exhausted
+api -> psp            2   gave up: not retryable
 
 Endings        200     503   timed out   not sent
 ──────────────────────────────────────────────────

@@ -144,7 +144,7 @@ mod tests {
         assert_eq!(lines(&anatomy.faults), [12, 12]);
         assert_eq!(lines(&anatomy.stacks[0].layers), [9, 10]);
         let links: Vec<&str> = anatomy.links.iter().map(|own| &own.name[..]).collect();
-        assert_eq!((links, lines(&anatomy.links)), (vec!["users->psp"], vec![8]));
+        assert_eq!((links, lines(&anatomy.links)), (vec!["users->psp"], vec![7]));
         assert_eq!(anatomy.stacks[0].layers[1].name, "Timeout");
         assert_eq!(anatomy.stacks[0].layers[1].spot.text, "Timeout(\"2s\")");
         assert_eq!(anatomy.invariants[0].name, "AtMostOnce(\"charge\")");

@@ -244,7 +244,7 @@ mod tests {
                 "actors.users.load.rate",
                 "actors.users.load.until",
                 "actors.a.workers",
-                "actors.a.endpoints.pay[0].time",
+                "actors.a.endpoints.pay[0]",
                 "actors.a.endpoints.pay[1].status",
                 "policies.p[0].attempts",
                 "policies.p[0].backoff",

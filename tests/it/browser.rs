@@ -52,7 +52,7 @@ fn browse(browser: &str, folder: &Path, args: &[&str], page: &Path) -> (String, 
 fn pages(name: &str) -> (PathBuf, PathBuf, PathBuf) {
     let folder = scratch(name);
     fs::write(folder.join("shop.ron"), SHOP).unwrap();
-    let told = sim_in(&folder, &["report", "shop.ron", "--all", "--seeds", "3"]);
+    let told = sim_in(&folder, &["report", "shop.ron", "--seeds", "3"]);
     assert_eq!(told.code, Some(1), "{}", told.stderr);
     let page = folder.join("out/report.html");
     let html = fs::read_to_string(&page).unwrap();

@@ -26,7 +26,7 @@ pub const SHOP: &str = r#"Scenario(
 fn a_page_says_what_a_run_says() {
     let folder = scratch("report");
     fs::write(folder.join("shop.ron"), SHOP).unwrap();
-    let told = sim_in(&folder, &["report", "shop.ron", "--all"]);
+    let told = sim_in(&folder, &["report", "shop.ron"]);
     assert_eq!(told.code, Some(1), "{}", told.stderr);
     assert!(
         told.stdout.starts_with("VIOLATED  shop: AtMostOnce(\"charge\") broken"),
@@ -58,7 +58,7 @@ fn a_page_is_the_same_again() {
     let folder = scratch("report-again");
     fs::write(folder.join("shop.ron"), SHOP).unwrap();
     let page = |out: &str| {
-        let told = sim_in(&folder, &["report", "shop.ron", "--seeds", "3", "--all", "--out", out]);
+        let told = sim_in(&folder, &["report", "shop.ron", "--seeds", "3", "--out", out]);
         assert_eq!(told.code, Some(1), "{}", told.stderr);
         fs::read(folder.join(out).join("report.html")).unwrap()
     };

@@ -52,6 +52,9 @@ pub fn comparison(
     sheet.picture(figure.height(), end, |canvas, top| figure.draw(canvas, top))
 }
 
+/// Where a smaller share is served, latencies are not told without it.
+const WELL: f64 = 0.99;
+
 /// More sides than that have no row in the panel of figures.
 const DOTTED_MAX: usize = 24;
 
@@ -128,8 +131,8 @@ impl<'a> Comparing<'a> {
         if let Some((actor, panel)) = &self.nines {
             let log = if panel.is_log() { " (log scale)" } else { "" };
             let text = format!(
-                "Latencies of {actor}{log}: what share of submissions took no longer, all seeds \
-                 together, with intervals"
+                "Latencies of {actor}{log}: of what succeeded, which share took no longer; all \
+                 seeds together, with intervals"
             );
             title(canvas, &text, y)?;
             panel.draw(canvas, y + TITLE)?;
@@ -187,9 +190,17 @@ fn nines(sides: &[Side]) -> Option<(String, NinesPanel)> {
         .rev()
         .max_by_key(|latency| (latency.kind == Some(ActorKind::Client), latency.samples))?;
     let of = |side: &Side| side.summary.latencies.iter().find(|l| l.of == most.of).cloned();
+    let served = Figure::of(Kind::Success, &*most.of);
+    // A tail of the few who are served is told with how few they are.
+    let name = |side: &Side| match reading(side, &served) {
+        Some((share, _)) if share < WELL => {
+            format!("{}: {} succeed", side.name, figure::figure(Unit::Share, share))
+        }
+        _ => side.name.clone(),
+    };
     let curve = |(side, ink): (&Side, Ink)| {
         let LatencySummary { curve, percentiles, .. } = of(side)?;
-        Some(Curve { name: side.name.clone(), ink, points: curve, percentiles })
+        Some(Curve { name: name(side), ink, points: curve, percentiles })
     };
     let curves = sides.iter().zip(SIDES).filter_map(curve).collect();
     Some((most.of.clone(), NinesPanel::new(curves)?))

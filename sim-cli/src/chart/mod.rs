@@ -38,6 +38,9 @@ pub use picture::{Picture, style};
 pub use readout::{Readout, readout};
 pub use sequence::sequence;
 pub use timeline::timeline;
+
+/// So many sides of a comparison have lines; of others no run is needed.
+pub const DRAWN_MAX: usize = ink::SIDES.len();
 pub use topology::{failing, load, refused, topology};
 
 #[cfg(test)]

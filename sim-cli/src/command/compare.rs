@@ -114,7 +114,7 @@ pub fn compare(args: &Args, kinds: &Kinds) -> Result<Exit, Failure> {
         // No study keeps runs; that of the seed that stands for the others is done again.
         let seed = comparison.typical.map_or(args.study.first_seed, |typical| typical.seed);
         let run = |(_, scenario): &(_, Scenario)| scenario.run(seed);
-        let runs: Vec<Outcome> = sides.iter().map(run).collect();
+        let runs: Vec<Outcome> = sides.iter().take(chart::DRAWN_MAX).map(run).collect();
         chart::comparison(&comparison, &decision, &runs, &repeat)
     })?;
     Ok(if called_off.is_some() { Exit::Broken } else { Exit::Kept })

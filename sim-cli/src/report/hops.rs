@@ -63,7 +63,7 @@ pub(super) fn refusals(outcome: &Outcome) -> Option<Table> {
             }
         }
     }
-    let header = ["Refusals", "count", "why"];
+    let header = ["Policy refusals", "count", "why"];
     (!rows.is_empty()).then(|| Table::new(header, rows).words(2))
 }
 

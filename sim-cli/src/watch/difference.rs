@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 use sim_models::outcome::Outcome;
-use sim_models::study::Kind;
+use sim_models::study::{Kind, Unit};
 
 use crate::decision::{Cell, Column, Decision};
 use crate::figure;
@@ -53,6 +53,9 @@ fn change(column: &Column, a: &Cell, b: &Cell) -> String {
     let sign = if change < 0.0 { '−' } else { '+' };
     let size = figure::figure(column.figure.unit(), change.abs());
     match pinned {
+        _ if column.figure.unit() == Unit::Share => {
+            format!("{sign}{} points", figure::rounded(100.0 * change.abs(), 3))
+        }
         0.0 => format!("{sign}{size}"),
         _ => {
             let share = figure::rounded(100.0 * (change / pinned).abs(), 2);
@@ -85,6 +88,7 @@ mod tests {
         assert!(told(Kind::Goodput, 25.0, 50.0).ends_with("(−50 %)"));
         assert!(told(Kind::Goodput, 25.0, 50.0).starts_with("−25"));
         assert_eq!(told(Kind::Refusals, 7.0, 0.0), "+7");
+        assert_eq!(told(Kind::Success, 0.25, 0.5), "−25 points");
         assert_eq!(told(Kind::Broken, 1.0, 0.0), "differs");
         let bound = Cell { at_least: true, ..cell(3.0) };
         assert!(change(&column(Kind::Goodput), &bound, &cell(1.0)).starts_with("unknown"));

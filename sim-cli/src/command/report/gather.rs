@@ -46,10 +46,10 @@ pub fn chapters(args: &Args, kinds: &Kinds) -> Result<(Vec<Chapter>, bool), Fail
     Ok((chapters, !awaited.goes_on()))
 }
 
-/// The variants that were asked for; by default the file as it stands.
+/// The variants that were asked for; by default the file as it stands, and all of them.
 fn sides(args: &Args, file: &ScenarioFile) -> Result<Vec<(String, Scenario)>, Failure> {
     let name = |variant: Option<&str>| variant.unwrap_or(decision::BASE).to_owned();
-    if args.all {
+    if args.variants.is_empty() && args.variant.is_empty() {
         let all = file.load_all(&args.set)?.into_iter();
         return Ok(all.map(|(variant, side)| (name(variant.as_deref()), side)).collect());
     }
@@ -221,7 +221,8 @@ fn study(
 ) -> Study {
     let seeds = comparison.sides[0].subject.id.seeds;
     let seed = comparison.typical.map_or(1, |typical| typical.seed);
-    let runs: Vec<Outcome> = sides.iter().map(|(_, scenario)| scenario.run(seed)).collect();
+    let drawn = sides.iter().take(chart::DRAWN_MAX);
+    let runs: Vec<Outcome> = drawn.map(|(_, scenario)| scenario.run(seed)).collect();
     let line = sides.iter().fold(Repeat::new("compare").file(path), |line, (_, side)| {
         line.option("variant", side.variant().unwrap_or(decision::BASE))
     });

@@ -24,7 +24,8 @@ DIR/report.html needs nothing beside it: no network, no scripts, no fonts. It ho
 timelines, who asks whom, how each promise broke, the slowest intents, and the scenario with what was
 found at its lines. DIR/report.md is for a pull request, and the pictures lie beside both.
 
-Several files become one page with a chapter each. With --seeds every side runs on seeds 1 to N, and all
+Several files become one page with a chapter each, of the file as it stands and all its variants, unless
+some are named. With --seeds every side runs on seeds 1 to N, and all
 are counted: the first is told in full, and scripts choose among the first twenty. With --x and --y the
 page has a map as well.
 
@@ -43,11 +44,7 @@ pub struct Args {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1000))]
     seeds: Option<u64>,
 
-    /// Report the base scenario and every variant
-    #[arg(long, conflicts_with_all = ["variants", "variant"])]
-    all: bool,
-
-    /// The variants, separated by commas; `base` is the file as it stands
+    /// The variants, separated by commas; `base` is the file as it stands. By default all of them
     #[arg(long, value_name = "A,B,…", value_delimiter = ',')]
     variants: Vec<String>,
 
@@ -114,7 +111,6 @@ fn repeat(args: &Args) -> String {
     let line = args.scenarios.iter().fold(Repeat::new("report"), |line, path| line.file(path));
     let line = args.seed.iter().fold(line, |line, seed| line.option("seed", seed));
     let line = args.seeds.iter().fold(line, |line, seeds| line.option("seeds", seeds));
-    let line = if args.all { line.flag("all") } else { line };
     let line = match &args.variants[..] {
         [] => line,
         variants => line.option("variants", variants.join(",")),
@@ -137,8 +133,8 @@ mod tests {
     #[test]
     fn the_page_says_how_it_was_made() {
         let line = |typed_line| repeat(&typed(typed_line));
-        let all = "report x.ron y.ron --all --set a=1";
-        assert_eq!(line(all), "sim report x.ron y.ron --all --set 'a=1'");
+        let all = "report x.ron y.ron --set a=1";
+        assert_eq!(line(all), "sim report x.ron y.ron --set 'a=1'");
         let some = "report x.ron --seeds 5 --variants base,b --variant c,d";
         assert_eq!(line(some), "sim report x.ron --seeds 5 --variants base,b --variant c,d");
         assert_eq!(line("report x.ron --seed 7 --out y"), "sim report x.ron --seed 7");
