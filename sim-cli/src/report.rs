@@ -225,16 +225,16 @@ impl Report<'_> {
         let line = |t: &TransitionLine| {
             told(t.at, &t.breaker(), &format!("{} -> {}: {}", t.from, t.to, t.why()))
         };
-        self.told("Breakers", self.outcome.transitions.iter().map(line));
+        self.listed("Breakers", self.outcome.transitions.iter().map(line));
     }
 
     fn decisions(&mut self) {
         let line = |line: &LogLine| told(line.at, &line.who, &line.what);
-        self.told("Decisions", self.outcome.decisions.iter().map(line));
+        self.listed("Decisions", self.outcome.decisions.iter().map(line));
     }
 
     /// So many lines as there is room for, and how many more there are.
-    fn told(&mut self, head: &str, lines: impl ExactSizeIterator<Item = String>) {
+    fn listed(&mut self, head: &str, lines: impl ExactSizeIterator<Item = String>) {
         let (count, most) = (lines.len(), LINES_MAX[usize::from(self.is_at_length())]);
         if count == 0 {
             return;

@@ -162,7 +162,6 @@ fn outage_recovery() -> Recovery {
         drain: Some(Span::secs(30)),
         lull: None,
         held_up_by: None,
-        grain: Span::secs(1),
         failing: None,
         state: RecoveryState::Recovered { at: ms(61_000), after: Span::secs(11) },
     }

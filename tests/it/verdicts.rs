@@ -32,7 +32,6 @@ fn recovery(state: RecoveryState, failing: Option<Failing>) -> Recovery {
         lull: None,
         failing,
         held_up_by: None,
-        grain: Span::secs(1),
         state,
     }
 }

@@ -53,7 +53,7 @@ pub fn comparison(
 }
 
 /// Where a smaller share is served, latencies are not told without it.
-const WELL: f64 = 0.99;
+pub(super) const WELL: f64 = 0.99;
 
 /// More sides than that have no row in the panel of figures.
 const DOTTED_MAX: usize = 24;

@@ -12,7 +12,7 @@ use sim_models::study::{Cell, Figure, Kind, Map, Unit};
 
 use super::axis::Scale;
 use super::canvas::{Canvas, Drawn, Face, LEFT, RIGHT};
-use super::compare::{column_title, scale};
+use super::compare::{WELL, column_title, scale};
 use super::ink::Ink;
 use super::measure;
 use super::region::{letter, region_ink, short};
@@ -26,9 +26,6 @@ const GAP: f64 = 20.0;
 const REGIONS: f64 = 24.0;
 /// Room for the values and the name of the axis.
 const FOOT: f64 = 44.0;
-
-/// Where a smaller share is served, a latency is not told without it.
-const WELL: f64 = 0.99;
 
 /// More panels would not be read.
 const PANELS_MAX: usize = 6;

@@ -221,15 +221,22 @@ pub fn html(page: &Page) -> String {
         .unwrap_or_else(|| html! { (DOCTYPE) p { "There is no room for this." } }.into_string())
 }
 
+/// What the head of every page begins with.
+pub fn metas() -> Markup {
+    html! {
+        meta charset="utf-8";
+        meta name="viewport" content="width=device-width, initial-scale=1";
+        meta name="color-scheme" content="light dark";
+    }
+}
+
 fn document(page: &Page, room: Room) -> Markup {
     let title = title(page);
     html! {
         (DOCTYPE)
         html lang="en" {
             head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
+                (metas())
                 meta http-equiv="Content-Security-Policy" content=(POLICY);
                 link rel="icon" href="data:,";
                 title { (title) }

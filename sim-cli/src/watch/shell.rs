@@ -22,9 +22,7 @@ pub fn page(label: &str) -> String {
         (DOCTYPE)
         html lang="en" {
             head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
+                (page::metas())
                 link rel="icon" href="data:,";
                 title { (label) }
                 style { (PreEscaped(page::STYLE)) (PreEscaped(STYLE)) }

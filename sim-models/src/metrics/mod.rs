@@ -139,14 +139,14 @@ impl Peak {
 /// An actor, and its instance where one is known.
 pub(crate) type At = (ActorId, Option<u32>);
 
-/// What is counted of the caches of a service, in the order of [`Resources::cache_counts`].
-const CACHE_COUNTERS: [Counter; 6] = [
-    Counter::Hits,
-    Counter::Misses,
-    Counter::Computations,
-    Counter::Coalesced,
-    Counter::Early,
-    Counter::Evicted,
+/// What is counted of the caches of a service, and the events of each cache that it adds up.
+const CACHE_COUNTERS: [(Counter, ResourceEvent); 6] = [
+    (Counter::Hits, ResourceEvent::Hit),
+    (Counter::Misses, ResourceEvent::Missed),
+    (Counter::Computations, ResourceEvent::Computed),
+    (Counter::Coalesced, ResourceEvent::Coalesced),
+    (Counter::Early, ResourceEvent::Early),
+    (Counter::Evicted, ResourceEvent::Evicted),
 ];
 
 /// The window in which peaks of arrivals are reported.
@@ -671,10 +671,17 @@ impl Metrics {
         &self.strikes
     }
 
+    /// What the caches of a service did, if it has any.
+    fn cache_counters(&self, plan: &Plan, service: ActorId) -> Vec<(Counter, u64)> {
+        let of = |event| self.resources.of_caches(plan, service, event);
+        let counted = |(counter, event)| Some((counter, of(event)?));
+        CACHE_COUNTERS.into_iter().filter_map(counted).collect()
+    }
+
     /// The actors' summaries, in order.
     pub(crate) fn actor_summaries(&self, plan: &Plan, whole: &Measured) -> Vec<ActorSummary> {
         // Caches are of the service, not of one of its instances.
-        let cached = |actor: usize| self.resources.cache_counts(plan, ActorId::nth(actor));
+        let cached = |actor: usize| self.cache_counters(plan, ActorId::nth(actor));
         let summary =
             |name: String, kind: &ActorKind, metrics: &ActorMetrics, cached| ActorSummary {
                 kind: match kind {
@@ -702,8 +709,8 @@ impl Metrics {
                 // One that an autoscaler never started did nothing.
                 let existed = |(n, own): &(u32, &ActorMetrics)| *n < initial || own.arrived > 0;
                 let apart = (0..).zip(instances).filter(existed);
-                let apart =
-                    apart.map(|(n, own)| summary(plan::instance_name(name, n), kind, own, None));
+                let apart = apart
+                    .map(|(n, own)| summary(plan::instance_name(name, n), kind, own, Vec::new()));
                 ActorSummary {
                     instances: apart.collect(),
                     ..summary(name.clone(), kind, metrics, cached(nth))
@@ -859,7 +866,7 @@ impl ActorMetrics {
         }
     }
 
-    fn counters(&self, kind: &ActorKind, cached: Option<[u64; 6]>) -> Vec<(Counter, u64)> {
+    fn counters(&self, kind: &ActorKind, cached: Vec<(Counter, u64)>) -> Vec<(Counter, u64)> {
         let ended = [
             (Counter::Succeeded, self.succeeded),
             (Counter::Failed, self.failed),
@@ -886,8 +893,7 @@ impl ActorMetrics {
             counters.push((Counter::Cancelled, self.cancelled));
             counters.push((Counter::QueueLenMax, self.queue_len_max.into()));
         }
-        counters
-            .extend(cached.into_iter().flat_map(|counts| CACHE_COUNTERS.into_iter().zip(counts)));
+        counters.extend(cached);
         counters.push((Counter::PeakArrivals, self.peak.max));
         counters.push((Counter::PeakRetries, self.peak_retries.max));
         counters

@@ -398,20 +398,21 @@ impl Resources {
         }
     }
 
-    /// Hits, misses, computations, misses that waited, early computations and evictions of all
-    /// caches of a service, if it has any.
-    pub(super) fn cache_counts(&self, plan: &Plan, owner: ActorId) -> Option<[u64; 6]> {
-        use ResourceEvent::{Coalesced, Computed, Early, Evicted, Hit, Missed};
+    /// How often something happened to all caches of a service, if it has any.
+    pub(super) fn of_caches(
+        &self,
+        plan: &Plan,
+        owner: ActorId,
+        event: ResourceEvent,
+    ) -> Option<u64> {
         let own = plan.service_caches.iter().zip(&self.caches);
         let own = own.filter(|(cache, _)| cache.owner == owner).map(|(_, id)| id);
         own.map(|ResourceId(id)| {
             let Observed { kind, events, .. } = &self.all[*id as usize];
-            [Hit, Missed, Computed, Coalesced, Early, Evicted].map(|event| {
-                let place = kind.events().iter().position(|own| *own == event);
-                place.map_or(0, |n| events[n])
-            })
+            let place = kind.events().iter().position(|own| *own == event);
+            place.map_or(0, |n| events[n])
         })
-        .reduce(|a, b| std::array::from_fn(|n| a[n] + b[n]))
+        .reduce(|all, own| all + own)
     }
 
     /// What there is to say of each, in order.

@@ -179,7 +179,6 @@ impl<'a> Judge<'a> {
             lull: is_healthy.ok().and_then(|()| self.lull(recovered.unwrap_or(end))),
             failing,
             held_up_by,
-            grain: self.grain,
             state,
         }
     }
@@ -250,8 +249,9 @@ impl<'a> Judge<'a> {
 
     /// What is out of bounds in a short stretch from a slot on, by more than chance explains.
     fn begins_out(&self, slot: usize) -> Option<Failing> {
-        let shorts = (1..=self.short()).filter_map(|length| Stretch::new(self.slots, slot, length));
-        shorts.into_iter().find_map(|short| self.is_out(&short))
+        let mut shorts =
+            (1..=self.short()).filter_map(|length| Stretch::new(self.slots, slot, length));
+        shorts.find_map(|short| self.is_out(&short))
     }
 
     /// Slots of a stretch in which an outage shows.

@@ -53,8 +53,6 @@ pub struct Recovery {
     pub failing: Option<Failing>,
     /// What was still out of its bounds after the trigger, until it recovered.
     pub held_up_by: Option<Failing>,
-    /// Instants are told to the slot, which is so long.
-    pub grain: Span,
     /// The verdict.
     pub state: RecoveryState,
 }

@@ -40,7 +40,6 @@ pub(super) struct Row(u32);
 impl Memory {
     /// Says how full the layer of an instance is.
     pub(super) fn report(&mut self, of: (ResourceId, u32), metrics: &mut Metrics, now: Time) {
-        self.settle(of, metrics, now);
         self.levels(now, &mut |quantity, level| metrics.set_of(of, quantity, level, now));
     }
 
@@ -159,7 +158,9 @@ impl Kept {
                     let Some(id) = metrics.layer(StackId::nth(n), layer) else { continue };
                     let instance = if of.common[layer].is_some() { 0 } else { instance };
                     let place = self.places[*row as usize + layer];
-                    self.memories[place as usize].report((id, instance), metrics, now);
+                    let memory = &mut self.memories[place as usize];
+                    memory.settle((id, instance), metrics, now);
+                    memory.report((id, instance), metrics, now);
                 }
             }
         }

@@ -6,11 +6,13 @@
 use sim_core::{Handle, Span, Time, mix};
 use sim_policies::{Ending, Reason};
 
-use super::{Call, Ended, HangUp, Kind, Layer, Leaves, LettingGo, Onward, Own, Stack, Then, Timer};
+use super::{
+    Call, Ended, HangUp, Kind, Layer, Leaves, LettingGo, Memory, Onward, Own, Stack, Then, Timer,
+};
 use crate::endings::HopEnding;
 use crate::invariant::Seen;
 use crate::log::{Note, Wait};
-use crate::metrics::ResourceId;
+use crate::metrics::{Metrics, ResourceId};
 use crate::outcome::{ResourceEvent, RunLimit};
 use crate::plan::{LayerPlan, PairId};
 use crate::trace::When;
@@ -230,18 +232,21 @@ impl Walk<'_> {
 
     /// Says how full the layer is.
     fn report_levels(&mut self) {
-        let Some(resource) = self.resource() else { return };
-        let (instance, row, now) = (self.instance(), self.the_call().row, self.ctx.now());
-        let Walk { stack: Stack { kept, .. }, shared, .. } = self;
-        kept.at(row, self.n).report((resource, instance), &mut shared.metrics, now);
+        self.observe(Memory::report);
     }
 
-    /// Says how full the layer was at the end of each window since it was last asked.
+    /// Says how full the layer was at the end of each window since it was last asked; before it
+    /// acts, so that what it does is of the window in which it does it.
     fn settle_levels(&mut self) {
+        self.observe(Memory::settle);
+    }
+
+    /// Lets what the layer remembers say something of its resource, if it is one.
+    fn observe(&mut self, say: fn(&mut Memory, (ResourceId, u32), &mut Metrics, Time)) {
         let Some(resource) = self.resource() else { return };
         let (instance, row, now) = (self.instance(), self.the_call().row, self.ctx.now());
         let Walk { stack: Stack { kept, .. }, shared, .. } = self;
-        kept.at(row, self.n).settle((resource, instance), &mut shared.metrics, now);
+        say(kept.at(row, self.n), (resource, instance), &mut shared.metrics, now);
     }
 
     pub(super) fn not_sent(&mut self, reason: Reason) -> Answer {
